@@ -1,0 +1,46 @@
+"""
+Pre-train wide, prune by greedy forward selection, re-train what is left.
+
+The names are resolved on first use: ``import sklearn_gfs`` imports neither torch nor numba.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0.dev0"
+
+# Where each public name lives; modules are imported when one of their names is first asked for.
+_HOME = {
+    "GreedyForwardSelector": "_selector",
+    "GreedyPrunedMLP": "_mlp",
+    "GreedyPrunedMLPClassifier": "_mlp",
+    "GreedyPrunedMLPRegressor": "_mlp",
+    "PretrainThresholdDisplay": "_plot",
+    "PretrainThresholdSearch": "_search",
+    "greedy_forward_selection": "_greedy",
+}
+
+__all__ = [
+    "GreedyForwardSelector",
+    "GreedyPrunedMLP",
+    "GreedyPrunedMLPClassifier",
+    "GreedyPrunedMLPRegressor",
+    "PretrainThresholdDisplay",
+    "PretrainThresholdSearch",
+    "__version__",
+    "greedy_forward_selection",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(_HOME))

@@ -1,0 +1,83 @@
+"""Type aliases and the named tuples that pass between layers; no behaviour."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating[Any]]
+IntArray = NDArray[np.integer[Any]]
+
+
+class GreedyPath(NamedTuple):
+    """
+    What greedy forward selection found, pick by pick.
+
+    The path for fewer picks is a prefix of the path for more. Losses and gaps are means over
+    samples.
+
+    Parameters
+    ----------
+    picks : ndarray of shape (n_picks,), dtype int64
+        Index of the atom picked at each step; repeats are allowed.
+    losses : ndarray of shape (n_picks,), dtype float64
+        Loss of the mean of the picks so far.
+    gaps : ndarray of shape (n_picks,), dtype float64
+        Frank-Wolfe gap after each pick, an upper bound on the loss minus the least loss over the
+        hull of the atoms.
+    counts : ndarray of shape (n_atoms,), dtype int64
+        How often each atom was picked.
+    weights : ndarray of shape (n_atoms,), dtype float64
+        Weight of each atom in the final combination.
+
+    See Also
+    --------
+    sklearn_gfs.greedy_forward_selection : The function that returns it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gfs import greedy_forward_selection
+    >>> path = greedy_forward_selection(np.eye(3), np.array([1.0, 0.5, 0.0]), k=3)
+    >>> path.picks.tolist()
+    [0, 1, 0]
+    """
+
+    picks: NDArray[np.int64]
+    losses: NDArray[np.float64]
+    gaps: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+
+class PathPoint(NamedTuple):
+    """
+    One fitted network on a training path.
+
+    A path is what ``fit_path`` of an estimator yields.
+
+    Parameters
+    ----------
+    n_pretrain : int
+        Number of pre-training iterations, in gradient updates.
+    k : int or None
+        Number of picks of the subnetwork; None marks the dense network.
+    estimator : estimator
+        Fitted estimator that predicts with this network.
+
+    See Also
+    --------
+    sklearn_gfs.GreedyPrunedMLP.fit_path : The generator of these points.
+
+    Examples
+    --------
+    >>> from sklearn_gfs._typing import PathPoint
+    >>> PathPoint(n_pretrain=10, k=None, estimator="dense")
+    PathPoint(n_pretrain=10, k=None, estimator='dense')
+    """
+
+    n_pretrain: int
+    k: int | None
+    estimator: Any
