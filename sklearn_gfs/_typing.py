@@ -42,7 +42,7 @@ class GreedyPath(NamedTuple):
     >>> from sklearn_gfs import greedy_forward_selection
     >>> path = greedy_forward_selection(np.eye(3), np.array([1.0, 0.5, 0.0]), k=3)
     >>> path.picks.tolist()
-    [0, 1, 0]
+    [0, 0, 1]
     """
 
     picks: NDArray[np.int64]
