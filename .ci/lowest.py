@@ -1,0 +1,10 @@
+"""Print, as a constraints file, the lowest version of every dependency that pyproject.toml allows."""
+
+import re
+import tomllib
+from pathlib import Path
+
+project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+optional = project["optional-dependencies"]
+for requirement in project["dependencies"] + optional["plot"] + optional["onnx"] + optional["progress"]:
+    print(re.sub(">=", "==", requirement))

@@ -1,0 +1,83 @@
+# Each target works in a virtual environment that is made on first use from pyproject.toml and constraints.txt.
+PYTHON ?= python3
+VENV ?= .venv
+CONSTRAINTS ?= constraints.txt
+OUT ?= out
+
+BIN = $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PY = $(BIN)/python
+PIP = $(PY) -m pip --disable-pip-version-check install --quiet --constraint $(CONSTRAINTS)
+INSTALLED = $(VENV)/installed
+DOCS_INSTALLED = $(VENV)/installed-docs
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-lowest lint format types docs examples bench dist check-dist clean
+
+help:  ## List the targets.
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
+
+$(INSTALLED): pyproject.toml $(CONSTRAINTS)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable ".[test,plot,onnx,progress,lint]"
+	@touch $@
+
+$(DOCS_INSTALLED): $(INSTALLED)
+	$(PIP) --editable ".[docs]"
+	@touch $@
+
+demo: $(INSTALLED)  ## Install, run the quickstart on the digits, write its picture to out/.
+	$(PY) examples/1_quickstart/digits.py --out $(OUT)
+
+# Two processes of one thread each: the arrays of the suite are small, and threads within processes slow it down.
+test: export OMP_NUM_THREADS = 1
+test: $(INSTALLED)  ## Install, run the whole test suite.
+	$(PY) -m pytest -n 2 $(PYTEST_ARGS)
+
+test-lowest:  ## Run the suite on the lowest supported version of every dependency.
+	$(PYTHON) -m venv .venv-lowest
+	$(PYTHON) .ci/lowest.py > .venv-lowest/constraints.txt
+	$(MAKE) test VENV=.venv-lowest CONSTRAINTS=.venv-lowest/constraints.txt
+
+lint: $(INSTALLED)  ## Check style and formatting.
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+
+format: $(INSTALLED)  ## Put style and formatting right.
+	$(PY) -m ruff check --fix
+	$(PY) -m ruff format
+
+types: $(INSTALLED)  ## Check types.
+	$(PY) -m mypy
+
+examples: export MPLBACKEND = Agg
+examples: $(INSTALLED)  ## Run the examples as they are, warnings being errors.
+	@for script in $(sort $(wildcard examples/1_*/*.py examples/2_*/*.py)); do \
+		echo "== $$script"; $(PY) -W error $$script || exit 1; done
+
+docs: $(DOCS_INSTALLED)  ## Build the site, with the examples run, into docs/_build/html; warnings are errors.
+	$(PY) -m sphinx -W --keep-going -j 2 docs docs/_build/html
+
+bench: $(INSTALLED)  ## Run every benchmark and rewrite the tables under docs/benchmarks/.
+	@for script in $(sort $(wildcard benchmarks/[a-z]*.py)); do \
+		echo "== $$script"; $(PY) $$script || exit 1; done
+
+dist:  ## Build the sdist, and from it the wheel, into dist/.
+	$(PYTHON) -m venv $(VENV)-build
+	$(MAKE) --no-print-directory .build VENV=$(VENV)-build
+
+.build:
+	$(PIP) build
+	$(PY) -m build
+
+check-dist: dist  ## Install the wheel into an empty environment and run the quickstart there; then the sdist.
+	$(PYTHON) -m venv --clear $(VENV)-dist
+	$(MAKE) --no-print-directory .check-dist VENV=$(VENV)-dist
+
+.check-dist:
+	$(PIP) "$$(ls dist/*.whl)[plot]"
+	$(PY) -P examples/1_quickstart/digits.py --out $(OUT)
+	$(PIP) --force-reinstall --no-deps dist/*.tar.gz
+	$(PY) -P -c "import sklearn_gfs; print(sklearn_gfs.__version__, sklearn_gfs.GreedyPrunedMLP())"
+
+clean:  ## Remove what the other targets made.
+	rm -rf .venv .venv-* out dist docs/_build docs/gallery docs/api/generated

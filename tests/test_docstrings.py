@@ -1,0 +1,89 @@
+"""Public docstrings pass numpydoc's validation, nothing ignored, and the attributes they list are the fitted ones."""
+
+import inspect
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpydoc.docscrape import ClassDoc
+from numpydoc.validate import validate
+from sklearn.base import BaseEstimator
+
+import sklearn_gfs
+from sklearn_gfs import theory
+
+MODULES = {"sklearn_gfs": sklearn_gfs, "sklearn_gfs.theory": theory}
+
+
+def public_objects():
+    """Yield the dotted name of every public class, function and method, those inherited from scikit-learn excluded."""
+    for home, module in MODULES.items():
+        for name in module.__all__:
+            obj = getattr(module, name)
+            if not callable(obj):
+                continue
+            yield f"{home}.{name}"
+            if inspect.isclass(obj):
+                for attribute in dir(obj):
+                    if not attribute.startswith("_") and is_ours(obj, attribute):
+                        yield f"{home}.{name}.{attribute}"
+
+
+def is_ours(cls, attribute):
+    """Tell whether the method or property is defined in this package, not in scikit-learn or a named tuple."""
+    owner = next(base for base in cls.__mro__ if attribute in vars(base))
+    value = vars(owner)[attribute]
+    if not owner.__module__.startswith("sklearn_gfs") or type(value).__module__.startswith("sklearn"):
+        return False
+    return callable(value) or isinstance(value, property | classmethod | staticmethod)
+
+
+@pytest.mark.parametrize("name", sorted(public_objects()))
+def test_docstring_is_valid(name):
+    errors = [f"{code}: {text}" for code, text in validate(name)["errors"]]
+    assert not errors
+
+
+def test_the_validation_can_fail():
+    assert {code for code, _ in validate("inspect.isclass")["errors"]} >= {"PR01", "EX01"}
+
+
+def fitted_estimators():
+    """Return, per public estimator class, instances fitted so that every attribute it can have is on one of them."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(40, 3)), columns=["a", "b", "c"])
+    number = X["a"].to_numpy() - X["b"].to_numpy()
+    label = (number > 0).astype(int)
+    small = {"n_pretrain": 3, "k": 2, "n_hidden": 8, "n_retrain": 2, "random_state": 0}
+    mixed = sklearn_gfs.GreedyPrunedMLP(**small)
+    classifier = sklearn_gfs.GreedyPrunedMLPClassifier(**small)
+    regressor = sklearn_gfs.GreedyPrunedMLPRegressor(**small)
+    selector = sklearn_gfs.GreedyForwardSelector(k=2)
+    search = sklearn_gfs.PretrainThresholdSearch(classifier, n_pretrain=[1, 2], cv=2)
+    paths = sklearn_gfs.PretrainThresholdSearch(classifier, n_pretrain=[1, 2], k=[1, 2], cv=2)
+    return {
+        "GreedyPrunedMLP": [mixed.fit(X, label), sklearn_gfs.GreedyPrunedMLP(**small).fit(X, number)],
+        "GreedyPrunedMLPClassifier": [classifier.fit(X, label)],
+        "GreedyPrunedMLPRegressor": [regressor.fit(X, number)],
+        "GreedyForwardSelector": [selector.fit(X, number), sklearn_gfs.GreedyForwardSelector(k=2).fit(X, label)],
+        "PretrainThresholdSearch": [search.fit(X, label), paths.fit(X, label)],
+    }
+
+
+def test_every_estimator_is_covered():
+    public = {name for name in sklearn_gfs.__all__ if inspect.isclass(getattr(sklearn_gfs, name))}
+    estimators = {name for name in public if issubclass(getattr(sklearn_gfs, name), BaseEstimator)}
+    assert estimators == set(fitted_estimators())
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name in sklearn_gfs.__all__ if name[0].isupper() and "Display" not in name)
+)
+def test_documented_attributes_are_the_fitted_ones(name):
+    cls = getattr(sklearn_gfs, name)
+    documented = {parameter.name for parameter in ClassDoc(cls)["Attributes"]}
+    found = set()
+    for estimator in fitted_estimators()[name]:
+        candidates = set(vars(estimator)) | {key for key in dir(cls) if isinstance(getattr(cls, key), property)}
+        found |= {key for key in candidates if key.endswith("_") and key[0] != "_" and hasattr(estimator, key)}
+    assert documented == found

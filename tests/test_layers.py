@@ -1,0 +1,118 @@
+"""Imports point downward only, third-party imports stay where they belong, and heavy packages load late."""
+
+import ast
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import sklearn_gfs
+
+PACKAGE = Path(sklearn_gfs.__file__).parent
+
+# A module may import from modules of a lower layer only. A new module needs a line here.
+LAYERS = {
+    "_compat": 0,
+    "_typing": 0,
+    "_greedy_kernels": 1,
+    "_network": 1,
+    "theory": 1,
+    "_greedy": 2,
+    "_training": 2,
+    "_selector": 3,
+    "_mlp": 3,
+    "_search": 3,
+    "_plot": 3,
+    "__init__": 4,
+}
+# These reach no further down than layer 0: they work with anything that has the same methods.
+DUCK_TYPED = {"_search", "_plot"}
+# The only third-party packages that these may import.
+THIRD_PARTY = {
+    "_typing": {"numpy"},
+    "_greedy_kernels": {"numba", "numpy"},
+    "_network": {"numpy", "scipy", "torch"},
+    "theory": {"numpy", "scipy"},
+}
+
+
+def imported_modules(source):
+    """Return the modules that the source imports at any depth, those of the package with a leading dot."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module is None:  # from . import theory
+            names = [f".{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = ["." * min(node.level, 1) + node.module]
+            if node.module == "sklearn_gfs":  # the names may be modules
+                names = [f"sklearn_gfs.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            names = [".<computed>"]
+        else:
+            continue
+        found |= {"." + name.removeprefix("sklearn_gfs.") if name.startswith("sklearn_gfs") else name for name in names}
+    return found
+
+
+def violations(module, source, layers=LAYERS):
+    """Return one sentence for each import of the module that the layers forbid."""
+    if module not in layers:
+        return [f"{module} stands in no layer"]
+    found = []
+    for name in sorted(imported_modules(source)):
+        if name.startswith("."):
+            target = name.lstrip(".").split(".")[0]
+            ceiling = 1 if module in DUCK_TYPED else layers[module]
+            if layers.get(target, ceiling) >= ceiling:
+                found.append(f"{module} imports {target}")
+        else:
+            package = name.split(".")[0]
+            allowed = THIRD_PARTY.get(module)
+            if allowed is not None and package not in allowed and package not in sys.stdlib_module_names:
+                found.append(f"{module} imports {package}")
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)
+def test_imports_point_downward(path):
+    source = path.read_text(encoding="utf-8")
+    # The package's own __getattr__ is the one place that may compute what it imports.
+    found = [line for line in violations(path.stem, source) if line != "__init__ imports <computed>"]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "expected"),
+    [
+        ("_greedy", "from ._selector import GreedyForwardSelector", ["_greedy imports _selector"]),
+        ("_greedy", "from . import _training", ["_greedy imports _training"]),
+        ("_greedy", "from sklearn_gfs._mlp import GreedyPrunedMLP", ["_greedy imports _mlp"]),
+        ("_greedy", "import sklearn_gfs._mlp as mlp", ["_greedy imports _mlp"]),
+        ("_greedy", "from sklearn_gfs import GreedyPrunedMLP", ["_greedy imports GreedyPrunedMLP"]),
+        ("_greedy", "import importlib\nimportlib.import_module('._mlp')", ["_greedy imports <computed>"]),
+        ("_greedy", "def f():\n    if f:\n        from . import _mlp", ["_greedy imports _mlp"]),
+        ("_greedy", "from ._greedy_kernels import _run", []),
+        ("_search", "from . import _greedy", ["_search imports _greedy"]),
+        ("_search", "from ._compat import Parallel", []),
+        ("_greedy_kernels", "import torch", ["_greedy_kernels imports torch"]),
+        ("_greedy_kernels", "import math, numba, numpy as np", []),
+        ("_unheard_of", "", ["_unheard_of stands in no layer"]),
+    ],
+)
+def test_the_check_can_fail(module, source, expected):
+    assert violations(module, source) == expected
+
+
+@pytest.mark.parametrize("module", ["sklearn_gfs", "sklearn_gfs.theory", "sklearn_gfs._search", "sklearn_gfs._plot"])
+def test_import_loads_neither_torch_nor_numba(module):
+    code = f"""
+        import sys
+        import {module}
+        print(sorted({{"torch", "numba", "matplotlib"}} & set(sys.modules)))
+    """
+    result = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

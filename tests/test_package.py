@@ -1,0 +1,50 @@
+"""What an installed package promises: names, version, metadata."""
+
+import importlib.metadata
+import importlib.resources
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import sklearn_gfs
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_every_public_name_resolves():
+    for name in sklearn_gfs.__all__:
+        assert getattr(sklearn_gfs, name) is not None
+    assert set(sklearn_gfs.__all__) <= set(dir(sklearn_gfs))
+    assert sorted(sklearn_gfs.__all__) == sklearn_gfs.__all__
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="'sklearn_gfs' has no attribute 'GreedyMLP'"):
+        sklearn_gfs.GreedyMLP  # noqa: B018 the access is the test
+
+
+def test_version_has_one_source():
+    assert importlib.metadata.version("sklearn-gfs") == sklearn_gfs.__version__
+
+
+def test_types_are_shipped():
+    assert importlib.resources.files("sklearn_gfs").joinpath("py.typed").is_file()
+
+
+def test_changelog_knows_the_version():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", text, re.MULTILINE)
+    assert "## [Unreleased]" in text
+    if ".dev" not in sklearn_gfs.__version__:
+        assert released[0] == sklearn_gfs.__version__
+
+
+def test_constraints_pin_every_dependency():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    required = list(project["dependencies"])
+    for extra in project["optional-dependencies"].values():
+        required += extra
+    pinned = re.findall(r"^([a-z0-9-]+)==", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {re.match(r"[a-z0-9-]+", requirement)[0] for requirement in required} <= set(pinned)
