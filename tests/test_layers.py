@@ -18,9 +18,14 @@ LAYERS = {
     "_typing": 0,
     "_greedy_kernels": 1,
     "_network": 1,
+    "_search_checkpoint": 1,
     "_search_rule": 1,
-    "theory": 1,
+    "_theory_bounds": 1,
+    "_theory_hull": 1,
+    "_theory_pretraining": 1,
+    "theory": 2,
     "_greedy": 2,
+    "_search_fold": 2,
     "_training": 2,
     "_selector": 3,
     "_mlp": 3,
@@ -36,7 +41,9 @@ THIRD_PARTY = {
     "_typing": {"numpy"},
     "_greedy_kernels": {"numba", "numpy"},
     "_network": {"numpy", "scipy", "torch"},
-    "theory": {"numpy", "scipy"},
+    "_theory_bounds": {"numpy"},
+    "_theory_hull": {"numpy", "scipy"},
+    "_theory_pretraining": {"numpy", "scipy"},
 }
 
 

@@ -1,0 +1,472 @@
+"""
+PretrainThresholdSearch: how much pre-training is enough, measured by cross-validation.
+
+The estimator's parameters, routing, parallel folds, results and refitting stand here; what one fold
+does in ``_search_fold``, the rule in ``_search_rule``, the file of finished folds in
+``_search_checkpoint``. Nothing here knows a particular estimator: whatever has ``fit_path`` is
+trained once per fold, anything else once per point.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from copy import copy, deepcopy
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import ParameterGrid, check_cv
+from sklearn.utils import get_tags, indexable
+from sklearn.utils.parallel import Parallel, delayed
+
+from ._compat import BaseSearchCV, insert_error_scores, report_fit_failures, take_params
+from ._search_checkpoint import Checkpoint
+from ._search_fold import Grid, evaluate_fold, last_step, score_table
+from ._search_rule import find_threshold, target_score
+
+
+class PretrainThresholdSearch(BaseSearchCV):
+    """
+    Find the least pre-training whose subnetwork is as good as a target.
+
+    Every fold trains once, up to the largest number of pre-training iterations, and scores on the
+    way the subnetwork of every ``(n_pretrain, k)`` and the dense network at every ``n_pretrain``.
+    The results are those of :class:`~sklearn.model_selection.GridSearchCV` on the same grid, folds
+    and integer ``random_state``, without its separate fits.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A :class:`GreedyPrunedMLP`, its classifier or regressor, or a
+        :class:`~sklearn.pipeline.Pipeline` that ends in one; the steps before it are fitted once
+        per fold. Any other estimator with an integer parameter named by ``param`` is fitted once
+        for each point.
+    n_pretrain : "auto" or sequence of int, default="auto"
+        Numbers of pre-training iterations, in gradient updates, to compare. "auto" goes from 0 in
+        geometric steps, two to each doubling, and doubles the end from 256 until the last doubling
+        brings the dense network less than 1 % of its whole improvement, on the first fold.
+    k : sequence of int, default=None
+        Numbers of picks to compare; None for the estimator's own.
+    target : {"dense", "best"} or float, default="dense"
+        What is good enough, up to ``tol``: the mean score of the dense network at the largest
+        ``n_pretrain``; the best mean score of a subnetwork, over ``n_pretrain`` and ``k``; or a
+        score. An estimator that is fitted once for each point has no dense network; there its own
+        score at the largest ``n_pretrain`` and ``k`` stands for it.
+    tol : float or "1se", default=0.01
+        How far below the target still counts, in units of the score. "1se" is one standard error,
+        over folds, of the score that sets the target; of each point's own where the target is a
+        number.
+    score_on : {"test", "train"}, default="test"
+        Whether the threshold compares scores on the held-out parts or on the training parts.
+    param : str, default="n_pretrain"
+        Name of the integer parameter that is searched, for estimators other than this package's:
+        for instance "max_iter". The prefix of a pipeline's last step can be left out.
+    scoring : str, callable, list, tuple or dict, default=None
+        As in :class:`~sklearn.model_selection.GridSearchCV`; several scores need a ``refit`` that
+        names the one to decide by.
+    cv : int, cross-validation generator or iterable, default=None
+        As in :class:`~sklearn.model_selection.GridSearchCV`.
+    refit : bool or str, default=True
+        Whether to fit the estimator on all the data at the end; with several scores, the name of
+        the score that decides.
+    n_jobs : int, default=None
+        Number of folds that run at the same time; None means 1 unless in a
+        :func:`joblib.parallel_config` context.
+    error_score : "raise" or float, default=np.nan
+        What a point gets when fitting or scoring it fails.
+    return_train_score : bool, default=False
+        Whether ``cv_results_`` has the scores on the training parts.
+    checkpoint : str or path-like, default=None
+        File in which finished folds are kept. A search that was interrupted resumes from it; a
+        finished one is read from it.
+    verbose : int, default=0
+        From 1 on, a line is printed for each finished fold.
+
+    Attributes
+    ----------
+    threshold_ : int or None
+        The smallest ``n_pretrain`` at which the subnetwork of some ``k`` reaches the target.
+    thresholds_ : dict of int to (int or None)
+        The same for each ``k``.
+    sustained_ : bool
+        Whether at that ``k`` all larger ``n_pretrain`` reach the target too; False without a
+        threshold.
+    sustained_by_k_ : dict of int to bool
+        The same for each ``k``.
+    threshold_params_ : dict or None
+        The point with ``threshold_``, of the smallest ``k`` among equals.
+    threshold_index_ : int or None
+        Its index in ``cv_results_``.
+    target_score_ : float
+        The target as a score.
+    target_margin_ : float or ndarray of shape (n_budgets, n_sizes)
+        How far below still counted.
+    n_pretrain_values_ : ndarray of shape (n_budgets,)
+        Numbers of pre-training iterations that were compared, ascending.
+    k_values_ : ndarray of shape (n_sizes,)
+        Numbers of picks that were compared, ascending; holds None for an estimator without ``k``.
+    cv_results_ : dict of str to ndarray of shape (n_points,)
+        The keys, the order of points and the numbers are those of
+        :class:`~sklearn.model_selection.GridSearchCV`. Beside them stands the dense network at each
+        point's ``n_pretrain``: ``split0_dense_test_score``, ``mean_dense_test_score`` and so on.
+        Times are this search's: ``mean_fit_time`` for pruning and re-training one point,
+        ``mean_dense_fit_time`` for the pre-training between the point's ``n_pretrain`` and the one
+        before it, in seconds.
+    best_params_ : dict
+        The point with the best mean test score.
+    best_score_ : float
+        Its mean test score.
+    best_index_ : int
+        Its index in ``cv_results_``.
+    best_estimator_ : estimator
+        Fitted on all the data with ``threshold_params_``, or with ``best_params_`` when no point
+        reached the target. The methods of this object are its methods. Only with ``refit``.
+    refit_time_ : float
+        Seconds for fitting it.
+    scorer_ : callable or dict
+        The scorer or scorers.
+    multimetric_ : bool
+        Whether there are several.
+    n_splits_ : int
+        Number of folds.
+    n_features_in_ : int
+        Number of features. Only with ``refit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features. Only with ``refit`` and where the data had any.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels. Only with ``refit`` and for classifiers.
+
+    Warns
+    -----
+    UserWarning
+        When no point reaches the target.
+
+    See Also
+    --------
+    GreedyPrunedMLP : The estimator whose pre-training is measured.
+    pretrain_threshold_curve : Thresholds against the number of samples.
+    PretrainThresholdDisplay : Picture of the search.
+    sklearn.model_selection.GridSearchCV : The search whose results these are.
+
+    Notes
+    -----
+    ``best_params_`` is the best point of the grid, as in every search of scikit-learn;
+    ``best_estimator_`` has the least pre-training that is good enough, which is what this search is
+    for. They agree when no point reaches the target.
+
+    Folds run in parallel through joblib. A worker is sent the whole of the data, which joblib maps
+    into memory on one machine and scatters once to a Dask cluster, and the indices of its fold.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_gfs import GreedyPrunedMLPClassifier, PretrainThresholdSearch
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = GreedyPrunedMLPClassifier(n_hidden=50, n_retrain=20, random_state=0)
+    >>> search = PretrainThresholdSearch(network, n_pretrain=[0, 10, 40], k=[5, 10], cv=3)
+    >>> search = search.fit(X, y)
+    >>> sorted(search.thresholds_)
+    [5, 10]
+    >>> search.cv_results_["mean_test_score"].shape
+    (6,)
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        n_pretrain: str | Sequence[int] = "auto",
+        k: Sequence[int] | None = None,
+        target: str | float = "dense",
+        tol: str | float = 0.01,
+        score_on: str = "test",
+        param: str = "n_pretrain",
+        scoring: Any = None,
+        cv: Any = None,
+        refit: bool | str = True,
+        n_jobs: int | None = None,
+        error_score: str | float = np.nan,
+        return_train_score: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.n_pretrain = n_pretrain
+        self.k = k
+        self.target = target
+        self.tol = tol
+        self.score_on = score_on
+        self.param = param
+        self.scoring = scoring
+        self.cv = cv
+        self.refit = refit
+        self.n_jobs = n_jobs
+        self.error_score = error_score
+        self.return_train_score = return_train_score
+        self.checkpoint = checkpoint
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        own = get_tags(self.estimator)
+        tags.input_tags, tags.target_tags = deepcopy(own.input_tags), deepcopy(own.target_tags)
+        tags.non_deterministic = own.non_deterministic
+        return tags
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> PretrainThresholdSearch:
+        """
+        Measure the threshold and fit the estimator there.
+
+        Every fold is one training run; see the class for what is measured.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Labels or numbers to predict.
+        **params : dict
+            Metadata: ``groups`` for the splitter, ``sample_weight`` and the like for the
+            estimator's ``fit``, split with the data; routed as requested where metadata routing is
+            enabled.
+
+        Returns
+        -------
+        PretrainThresholdSearch
+            The fitted search.
+
+        Raises
+        ------
+        ValueError
+            If a parameter has a value that is not allowed, if every point fails, or if
+            ``checkpoint`` belongs to another search.
+
+        See Also
+        --------
+        score : Score of the fitted estimator.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.neural_network import MLPClassifier
+        >>> from sklearn_gfs import PretrainThresholdSearch
+        >>> search = PretrainThresholdSearch(
+        ...     MLPClassifier(solver="lbfgs", random_state=0), param="max_iter", n_pretrain=[1, 15], cv=3, refit=False
+        ... )
+        >>> import warnings
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")  # so few iterations don't converge
+        ...     search = search.fit(*load_iris(return_X_y=True))
+        >>> search.threshold_
+        15
+        """
+        grid = self._check_grid()
+        self._check_rule()
+        scorer, metric = self._get_scorers()
+        if not isinstance(self.refit, bool | str):
+            raise ValueError(f"refit must be a bool or the name of a score, got {self.refit!r}.")
+        X, y = indexable(X, y)
+        params = take_params(X, params=params)
+        routed = self._get_routed_params_for_fit(params)
+        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        splits = list(cv.split(X, y, **routed.splitter.split))
+        self.n_splits_ = len(splits)
+        if self.tol == "1se" and self.n_splits_ < 2:
+            raise ValueError("tol='1se' needs at least two folds to measure a standard error, got one.")
+        settings = {
+            "scorer": scorer,
+            "metric": metric,
+            "score_on": self.score_on,
+            "fit_params": routed.estimator.fit,
+            "score_params": routed.scorer.score,
+            "score_train": self.return_train_score or self.score_on == "train",
+            "error_score": self.error_score,
+        }
+        grid, folds = self._run_folds(X, y, splits, grid, settings)
+        self._store_results(folds, grid, scorer, metric)
+        if self.refit:
+            self._refit(X, y, routed.estimator.fit)
+        return self
+
+    def _check_grid(self) -> Grid:
+        """Validate what is searched and return it."""
+        prefix, last = last_step(self.estimator)
+        names = self.estimator.get_params()
+        full = {name: f"{prefix}__{name}" if prefix else name for name in (self.param, "n_pretrain", "k")}
+        budget_name = full[self.param] if full[self.param] in names else self.param
+        if budget_name not in names:
+            raise ValueError(
+                f"param must name a parameter of the estimator, got {self.param!r} for {self.estimator!r}."
+            )
+        if self.k is not None and full["k"] not in names:
+            raise ValueError(f"k must be None for an estimator without a parameter k, got {self.k!r}.")
+        automatic = isinstance(self.n_pretrain, str) and self.n_pretrain == "auto"
+        budgets = None if automatic else _ascending("n_pretrain", self.n_pretrain, least=0)
+        sizes = None if self.k is None else _ascending("k", self.k, least=1)
+        one_run = budget_name == full["n_pretrain"] and hasattr(last, "fit_path")
+        return Grid(budget_name, full["k"], budgets, sizes, one_run)
+
+    def _check_rule(self) -> None:
+        """Validate what decides on the threshold."""
+        if not (self.target in {"dense", "best"} if isinstance(self.target, str) else _is_number(self.target)):
+            raise ValueError(f"target must be 'dense', 'best' or a number, got {self.target!r}.")
+        if not (self.tol == "1se" if isinstance(self.tol, str) else _is_number(self.tol) and self.tol >= 0):
+            raise ValueError(f"tol must be '1se' or a number not below 0, got {self.tol!r}.")
+        if self.score_on not in {"test", "train"}:
+            raise ValueError(f"score_on must be 'test' or 'train', got {self.score_on!r}.")
+        if self.error_score != "raise" and not _is_number(self.error_score, finite=False):
+            raise ValueError(f"error_score must be 'raise' or a number, got {self.error_score!r}.")
+
+    def _run_folds(
+        self, X: Any, y: Any, splits: list[Any], grid: Grid, settings: dict[str, Any]
+    ) -> tuple[Grid, list[list[dict[str, Any]]]]:
+        """Evaluate all folds, those kept by a checkpoint left out, and return the grid with its budgets known."""
+        kept = None
+        if self.checkpoint is not None:
+            data = {"X": X, "y": y, "metadata": (settings["fit_params"], settings["score_params"])}
+            how = {name: settings[name] for name in ("metric", "score_on", "score_train", "error_score")}
+            search = {"estimator": self.estimator, "grid": tuple(grid), "folds": splits, "scoring": self.scoring}
+            kept = Checkpoint(self.checkpoint, data | search | how)
+        folds: dict[int, list[dict[str, Any]]] = {} if kept is None else dict(kept.folds)
+
+        def run(grid: Grid, chosen: list[int]) -> None:
+            tasks = (
+                delayed(_evaluate_numbered)(i, clone(self.estimator), X, y, *splits[i], grid=grid, **settings)
+                for i in chosen
+            )
+            for i, records in Parallel(n_jobs=self.n_jobs, return_as="generator_unordered")(tasks):
+                folds[i] = records
+                if kept is not None:
+                    kept.add(i, records)
+                if self.verbose > 0:
+                    print(f"[{type(self).__name__}] {len(folds)} of {len(splits)} folds finished")  # noqa: T201
+
+        if grid.budgets is None:  # the first fold finds the grid that all share
+            run(grid, [i for i in (0,) if i not in folds])
+            grid = grid._replace(budgets=tuple(sorted({record["budget"] for record in folds[0]})))
+        run(grid, [i for i in range(len(splits)) if i not in folds])
+        return grid, [folds[i] for i in range(len(splits))]
+
+    def _store_results(self, folds: list[list[dict[str, Any]]], grid: Grid, scorer: Any, metric: str) -> None:
+        """Set all that is learnt from the scores."""
+        report_fit_failures([record for fold in folds for record in fold if not record["dense"]], self.error_score)
+        if callable(self.scoring):
+            insert_error_scores([record for fold in folds for record in fold], self.error_score)
+        first_score = folds[0][0]["test_scores"]
+        self.multimetric_ = isinstance(first_score, dict)
+        if self.multimetric_:
+            self._check_refit_for_multimetric(first_score)
+            if not isinstance(self.refit, str):
+                raise ValueError(f"refit must name the score that decides on the threshold, got {self.refit!r}.")
+            metric = self.refit
+        self.scorer_ = getattr(scorer, "_scorers", scorer)
+
+        assert grid.budgets is not None
+        budgets = grid.budgets if isinstance(self.n_pretrain, str) else [int(value) for value in self.n_pretrain]
+        sizes = {} if self.k is None else {grid.size_name: [int(value) for value in self.k]}
+        candidates = list(ParameterGrid({grid.budget_name: list(budgets)} | sizes))
+        points = [{(r["budget"], r["size"], r["dense"]): r for r in fold} for fold in folds]
+        keys = [(params[grid.budget_name], params.get(grid.size_name)) for params in candidates]
+        out = [fold[budget, size, False] for budget, size in keys for fold in points]
+        more = {}
+        if grid.one_run:
+            more = _dense_columns([[fold[budget, None, True] for fold in points] for budget, _ in keys])
+        # "test" columns as GridSearchCV has them, "train" columns wherever the training parts were scored.
+        formatter = copy(self)
+        formatter.return_train_score = "train_scores" in out[0]
+        self.cv_results_ = formatter._format_results(candidates, self.n_splits_, out, more)
+        self.best_index_ = int(self._select_best_index(self.refit, metric, self.cv_results_))
+        self.best_score_ = self.cv_results_[f"mean_test_{metric}"][self.best_index_]
+        self.best_params_ = self.cv_results_["params"][self.best_index_]
+
+        scores = score_table(folds, grid, self.score_on, metric, dense=False)
+        dense = score_table(folds, grid, self.score_on, metric, dense=True) if grid.one_run else None
+        own_k = self.estimator.get_params().get(grid.size_name)
+        self.n_pretrain_values_ = np.array(grid.budgets)
+        self.k_values_ = np.array([own_k] if grid.sizes is None else grid.sizes)
+        self._set_threshold(scores, dense, candidates, keys, grid)
+
+    def _set_threshold(self, scores: Any, dense: Any, candidates: list[Any], keys: list[Any], grid: Grid) -> None:
+        """Apply the rule."""
+        assert grid.budgets is not None
+        self.target_score_, self.target_margin_ = target_score(self.target, self.tol, scores, dense)
+        found = find_threshold(scores.mean(axis=-1), self.target_score_, self.target_margin_)
+        sizes = self.k_values_.tolist()
+        self.thresholds_ = {
+            size: grid.budgets[row] if row >= 0 else None for size, row in zip(sizes, found.first, strict=True)
+        }
+        self.sustained_by_k_ = dict(zip(sizes, found.sustained.tolist(), strict=True))
+        self.threshold_, self.sustained_ = None, False
+        self.threshold_params_, self.threshold_index_ = None, None
+        if found.row < 0:
+            warnings.warn(
+                f"No point reached the target: the best mean score on the {self.score_on} parts is "
+                f"{np.max(scores.mean(axis=-1)):.6g}, the target {self.target_score_:.6g} with tol={self.tol!r}. "
+                "threshold_ is None. Try larger values of k or n_pretrain, a larger tol, or target='best'.",
+                UserWarning,
+                stacklevel=4,
+            )
+            return
+        self.threshold_ = grid.budgets[found.row]
+        self.sustained_ = bool(found.sustained[found.column])
+        size = None if grid.sizes is None else grid.sizes[found.column]
+        self.threshold_index_ = keys.index((self.threshold_, size))
+        self.threshold_params_ = candidates[self.threshold_index_]
+
+    def _refit(self, X: Any, y: Any, fit_params: Mapping[str, Any]) -> None:
+        """Fit the estimator on all the data."""
+        params = self.best_params_ if self.threshold_params_ is None else self.threshold_params_
+        start = time.perf_counter()
+        self.best_estimator_ = clone(self.estimator).set_params(**params).fit(X, y, **fit_params)
+        self.refit_time_ = time.perf_counter() - start
+        if hasattr(self.best_estimator_, "feature_names_in_"):
+            self.feature_names_in_ = self.best_estimator_.feature_names_in_
+
+
+def _evaluate_numbered(fold: int, *args: Any, **kwargs: Any) -> tuple[int, list[dict[str, Any]]]:
+    """Evaluate a fold and say which it was, for results arrive in any order."""
+    return fold, evaluate_fold(*args, **kwargs)
+
+
+def _ascending(name: str, values: Any, *, least: int) -> tuple[int, ...]:
+    """Validate a sequence of integers and return its distinct values in order."""
+    allowed = "'auto' or a sequence" if name == "n_pretrain" else "None or a sequence"
+    try:
+        found = list(values) if not isinstance(values, str) else []
+    except TypeError:
+        found = []
+    if not found or not all(_is_integer(v) and v >= least for v in found):
+        raise ValueError(f"{name} must be {allowed} of integers not below {least}, got {values!r}.")
+    return tuple(sorted({int(value) for value in found}))
+
+
+def _is_integer(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Integral)
+
+
+def _is_number(value: Any, *, finite: bool = True) -> bool:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    return math.isfinite(float(value)) or not finite
+
+
+def _dense_columns(records: list[list[dict[str, Any]]]) -> dict[str, Any]:
+    """Return the dense networks' part of ``cv_results_``; the records stand by point, then by fold."""
+    times = np.array([[record["fit_time"] for record in point] for point in records])
+    columns = {"mean_dense_fit_time": times.mean(axis=1), "std_dense_fit_time": times.std(axis=1)}
+    for part in ("test", "train"):
+        if f"{part}_scores" not in records[0][0]:
+            continue
+        first = records[0][0][f"{part}_scores"]
+        for name in first if isinstance(first, dict) else ("score",):
+            scores = [[record[f"{part}_scores"] for record in point] for point in records]
+            table = np.array([[s[name] if isinstance(s, dict) else s for s in point] for point in scores], dtype=float)
+            column = f"dense_{part}_{name}"
+            columns |= {f"split{fold}_{column}": table[:, fold] for fold in range(table.shape[1])}
+            columns |= {f"mean_{column}": table.mean(axis=1), f"std_{column}": table.std(axis=1)}
+    return columns

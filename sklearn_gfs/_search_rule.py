@@ -1,0 +1,146 @@
+"""
+The threshold rule: from a table of scores to the least pre-training that is enough.
+
+Pure functions of NumPy arrays. How scores are measured and what is done with a threshold belong in
+the modules that call these.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Scores that differ by rounding only count as equal: 0.97 - 0.01 must accept 0.96.
+_ROUNDING = 1e-12
+
+
+class Threshold(NamedTuple):
+    """
+    Where each size of subnetwork first meets the rule.
+
+    Parameters
+    ----------
+    first : ndarray of shape (n_sizes,), dtype int64
+        Row of the first point that meets the rule, -1 where none does.
+    sustained : ndarray of shape (n_sizes,), dtype bool
+        Whether that point and all later ones meet it.
+    row, column : int
+        The point with the least pre-training that meets the rule, the smallest size among equals;
+        -1 where none does.
+    """
+
+    first: NDArray[np.int64]
+    sustained: NDArray[np.bool_]
+    row: int
+    column: int
+
+
+def fold_mean(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Average over folds (the last axis), NaN where a fold has no score."""
+    return np.asarray(scores.mean(axis=-1))
+
+
+def standard_error(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standard error of the mean over folds (the last axis)."""
+    n_folds = scores.shape[-1]
+    return np.asarray(scores.std(axis=-1, ddof=1) / np.sqrt(n_folds))
+
+
+def target_score(
+    target: str | float,
+    tol: str | float,
+    scores: NDArray[np.float64],
+    dense_scores: NDArray[np.float64] | None,
+) -> tuple[float, Any]:
+    """
+    Return the score to reach and the margin below it that still counts.
+
+    Parameters
+    ----------
+    target : {"dense", "best"} or float
+        What subnetworks are compared with.
+    tol : "1se" or float
+        Margin; "1se" is one standard error, over folds, of the score that sets the target. A
+        target given as a number has no spread: there each point brings its own standard error.
+    scores : ndarray of shape (n_budgets, n_sizes, n_folds)
+        Scores of the subnetworks.
+    dense_scores : ndarray of shape (n_budgets, n_folds) or None
+        Scores of the dense network; None for estimators that have none: the largest size stands in.
+
+    Returns
+    -------
+    target : float
+        NaN when the reference itself has no score.
+    margin : float or ndarray of shape (n_budgets, n_sizes)
+        Not negative.
+    """
+    means = fold_mean(scores)
+    if target == "dense":
+        reference = scores[-1, -1] if dense_scores is None else dense_scores[-1]
+        goal = float(reference.mean())
+    elif target == "best":
+        if np.isnan(means).all():
+            return np.nan, 0.0
+        reference = scores[np.unravel_index(np.nanargmax(means), means.shape)]
+        goal = float(reference.mean())
+    else:
+        reference, goal = scores, float(target)
+    margin = standard_error(reference) if tol == "1se" else float(tol)
+    return goal, margin
+
+
+def find_threshold(scores: NDArray[np.float64], target: float, margin: Any) -> Threshold:
+    """
+    Find the first point of each size whose score is at most the margin below the target.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_budgets, n_sizes)
+        Mean scores, budgets and sizes ascending; NaN never meets the rule.
+    target : float
+        Score to reach; NaN cannot be reached.
+    margin : float or ndarray of shape (n_budgets, n_sizes)
+        How far below the target still counts.
+
+    Returns
+    -------
+    Threshold
+        Rows and columns into ``scores``.
+    """
+    meets = scores >= target - margin - _ROUNDING * max(1.0, abs(target))
+    first = np.where(meets.any(axis=0), meets.argmax(axis=0), -1)
+    # A point is sustained when no later row fails: the running "and" from the end is still true.
+    all_later = np.logical_and.accumulate(meets[::-1], axis=0)[::-1]
+    sustained = all_later[first, np.arange(len(first))] & (first >= 0)
+    if (first < 0).all():
+        return Threshold(first, sustained, -1, -1)
+    row = int(first[first >= 0].min())
+    return Threshold(first, sustained, row, int(np.flatnonzero(first == row)[0]))
+
+
+def has_levelled_off(budgets: list[int], scores: list[float]) -> bool:
+    """
+    Say whether the last doubling of the budget brought less than 1 % of the whole improvement.
+
+    Parameters
+    ----------
+    budgets : list of int
+        Ascending.
+    scores : list of float
+        Score at each budget; those that are NaN are left out.
+
+    Returns
+    -------
+    bool
+        True also when no score is a number: more of the same will not help.
+    """
+    known = [(budget, score) for budget, score in zip(budgets, scores, strict=True) if not np.isnan(score)]
+    if not known:
+        return True
+    before = [score for budget, score in known if 2 * budget <= budgets[-1]]
+    if not before:
+        return False
+    best = max(score for _, score in known)
+    return best - max(before) <= 0.01 * (best - known[0][1])
