@@ -1,0 +1,188 @@
+"""
+Where the statistics of the selection come from: inner products of the atoms with each other and with y.
+
+Each source knows one way in which atoms are stored and offers the same few products, as means over the
+(weighted) samples in float64. The order in which they are asked for is the caller's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Float64Array = NDArray[np.float64]
+
+# float32 products are added up in float64 after this many rows, so that their error does not grow with n_samples.
+_ROWS_PER_SUM = 8192
+
+
+class Moments:
+    """Inner products with the target, ``c`` (n_directions, n_atoms), the squared norms of the atoms, and of y."""
+
+    def __init__(self, c: Float64Array, norms: Float64Array, target_norm: float) -> None:
+        self.c = c
+        self.norms = norms
+        self.target_norm = target_norm
+
+
+class ArrayAtoms:
+    """
+    Atoms held in memory, or in a memory map, as an array; subclasses say how a block of rows is read.
+
+    With ``output_weights`` B, atom i is the outer product of column i and row i of B, and what would be an
+    (n_samples, n_atoms, n_outputs) array never exists: the Gram matrix is (H'H) * (B B') elementwise.
+    """
+
+    def __init__(
+        self,
+        atoms: Any,
+        y: Float64Array,
+        sample_weight: Float64Array | None,
+        *,
+        output_weights: Float64Array | None = None,
+    ) -> None:
+        self.atoms = atoms
+        self.y = y
+        self.sample_weight = sample_weight
+        self.output_weights = output_weights
+        self.n_targets = y.shape[1]  # columns of c before output weights contract them
+        self.n_samples = atoms.shape[0]
+        self.n_atoms = atoms.shape[1]
+        self.dtype = atoms.dtype
+        self._scale = 1.0 / (self.n_samples if sample_weight is None else sample_weight.sum())
+
+    def promote(self) -> bool:
+        """Switch the products to float64; False when they were already."""
+        before, self.dtype = self.dtype, np.dtype(np.float64)
+        return before != self.dtype
+
+    def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
+        """Blocks of rows as (matrix, y, weights), atoms in the columns."""
+        dtype = self.dtype if dtype is None else dtype
+        for start in range(0, self.n_samples, _ROWS_PER_SUM):
+            rows = slice(start, start + _ROWS_PER_SUM)
+            weight = None if self.sample_weight is None else self.sample_weight[rows]
+            yield np.asarray(self.atoms[rows], dtype=dtype), self.y[rows], weight
+
+    def moments(self) -> Moments:
+        """Inner products of the atoms with the target, and the squared norms."""
+        c = np.zeros((self.n_targets, self.n_atoms))
+        norms = np.zeros(self.n_atoms)
+        target_norm = 0.0
+        for block, y, weight in self._blocks():
+            weighted = y if weight is None else y * weight[:, None]
+            target_norm += float(np.vdot(y, weighted))
+            c += _product(weighted.astype(block.dtype, copy=False), block)
+            norms += _squared_norms(block, weight)
+        c *= self._scale
+        norms *= self._scale
+        if self.output_weights is not None:
+            c = (c * self.output_weights.T).sum(axis=0, keepdims=True)
+            norms *= (self.output_weights**2).sum(axis=1)
+        return Moments(c, norms, target_norm * self._scale)
+
+    def columns(self, atoms: NDArray[np.int64], dtype: Any = None) -> Float64Array:
+        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
+        out = np.zeros((len(atoms), self.n_atoms))
+        for block, _, weight in self._blocks(dtype):
+            out += _product(_take(block, atoms, weight), block)
+        out *= self._scale
+        if self.output_weights is not None:
+            out *= self.output_weights[atoms] @ self.output_weights.T
+        return out
+
+    def exact_moments(self, atoms: NDArray[np.int64]) -> tuple[Float64Array, Float64Array]:
+        """Gram matrix of the given atoms among themselves, and their products with y, in float64."""
+        gram = np.zeros((len(atoms), len(atoms)))
+        c = np.zeros((self.n_targets, len(atoms)))
+        for block, y, weight in self._blocks():
+            taken = _take(block, atoms, None).astype(np.float64, copy=False)
+            weighted = taken if weight is None else taken * weight[:, None]
+            gram += weighted.T @ taken
+            c += y.T @ weighted
+        gram *= self._scale
+        c *= self._scale
+        if self.output_weights is not None:
+            chosen = self.output_weights[atoms]
+            gram *= chosen @ chosen.T
+            c = (c * chosen.T).sum(axis=0, keepdims=True)
+        return gram, c
+
+    def row_weights(self) -> Float64Array:
+        """Weights of the samples, adding up to one, in a column."""
+        weight = np.ones(self.n_samples) if self.sample_weight is None else self.sample_weight
+        return weight[:, None] * self._scale
+
+    def outputs(self, atom: int) -> Float64Array:
+        """Output of one atom on every sample, (n_samples, n_outputs) or (n_samples, 1), in float64."""
+        column = np.asarray(self.atoms[:, atom], dtype=np.float64)[:, None]
+        return column if self.output_weights is None else column * self.output_weights[atom]
+
+
+class StackedAtoms(ArrayAtoms):
+    """Atoms with several outputs, (n_samples, n_atoms, n_outputs): every output of a sample is a row."""
+
+    def __init__(self, atoms: Any, y: Float64Array, sample_weight: Float64Array | None) -> None:
+        super().__init__(atoms, y, sample_weight)
+        self.n_targets = 1
+
+    def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
+        dtype = self.dtype if dtype is None else dtype
+        n_outputs = self.atoms.shape[2]
+        step = max(_ROWS_PER_SUM // n_outputs, 1)
+        for start in range(0, self.n_samples, step):
+            rows = slice(start, start + step)
+            block = np.ascontiguousarray(self.atoms[rows].transpose(0, 2, 1), dtype=dtype)
+            weight = None if self.sample_weight is None else np.repeat(self.sample_weight[rows], n_outputs)
+            yield block.reshape(-1, self.n_atoms), self.y[rows].reshape(-1, 1), weight
+
+    def outputs(self, atom: int) -> Float64Array:
+        """Output of one atom on every sample, (n_samples, n_outputs), in float64."""
+        return np.asarray(self.atoms[:, atom, :], dtype=np.float64)
+
+
+class SparseAtoms(ArrayAtoms):
+    """Atoms in the columns of a SciPy sparse matrix; only the columns asked for are made dense."""
+
+    def __init__(
+        self,
+        atoms: Any,
+        y: Float64Array,
+        sample_weight: Float64Array | None,
+        *,
+        output_weights: Float64Array | None = None,
+    ) -> None:
+        super().__init__(atoms.tocsc().astype(np.float64), y, sample_weight, output_weights=output_weights)
+
+    def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
+        yield self.atoms, self.y, self.sample_weight
+
+    def outputs(self, atom: int) -> Float64Array:
+        """Output of one atom on every sample, (n_samples, n_outputs) or (n_samples, 1), in float64."""
+        column = self.atoms[:, [atom]].toarray()
+        return column if self.output_weights is None else column * self.output_weights[atom]
+
+
+def _product(left: Any, right: Any) -> Any:
+    """Left' right, dense, for a dense left and a dense or sparse right."""
+    return (right.T @ left).T if sparse.issparse(right) else left.T @ right
+
+
+def _take(block: Any, atoms: NDArray[np.int64], weight: Float64Array | None) -> Any:
+    """Columns of a block, dense, times the weights of the samples."""
+    taken = block[:, atoms].toarray() if sparse.issparse(block) else block[:, atoms]
+    return taken if weight is None else taken * weight[:, None].astype(taken.dtype, copy=False)
+
+
+def _squared_norms(block: Any, weight: Float64Array | None) -> Any:
+    """Squared norms of the columns of a block."""
+    if sparse.issparse(block):
+        weight = np.ones(block.shape[0]) if weight is None else weight
+        return block.multiply(block).T @ weight
+    if weight is None:
+        return np.einsum("ij,ij->j", block, block)
+    return np.einsum("ij,ij,i->j", block, block, weight.astype(block.dtype, copy=False))

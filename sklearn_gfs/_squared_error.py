@@ -1,0 +1,202 @@
+"""
+The search for squared error: what to compute when, and how exactly.
+
+Here belong the choice of which Gram columns to compute together, and the ladder of precision: products in
+the dtype of the atoms, in float64, and at last every atom scored on the samples themselves. The products
+come from ``_gram``, the loops over atoms from ``_greedy_kernels``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _greedy_kernels as kernels
+from ._gram import Float64Array
+from ._typing import GreedyPath
+
+# Scores that differ by less than this, relative to the terms they are differences of, are ties.
+_TIE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-14}
+# Below this share of the size of its terms a loss can't be had from products of that precision.
+_PRECISION = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-7}
+
+
+class SquaredErrorSearch:
+    """
+    One selection, from its source of inner products to the path.
+
+    ``signed`` is the l1 ball of the radius: atoms may be taken in any direction. Otherwise it is the convex
+    hull, with radius 1.
+    """
+
+    def __init__(self, source: Any, k: int, *, signed: bool, radius: float, tol: float) -> None:
+        self.source = source
+        self.k = k
+        self.signed = signed
+        self.radius = radius
+        self.tol = tol
+        self._read_source()
+        self.running = np.zeros(3)
+        self.counts = np.zeros(source.n_atoms, dtype=np.int64)
+        self.picks = np.empty(k, dtype=np.int64)
+        self.directions = np.ones((k, self.c.shape[0]))
+        self.losses = np.empty(k)
+        self.gaps = np.empty(k)
+        self.s = np.zeros(self.c.shape)
+
+    def _read_source(self) -> None:
+        """Inner products with the target; no Gram column yet."""
+        moments = self.source.moments()
+        if not (np.isfinite(moments.norms).all() and np.isfinite(moments.c).all()):
+            raise ValueError("atoms (or output_weights) contain NaN, infinity or values too large for their squares")
+        self.c, self.norms, self.target_norm = moments.c, moments.norms, moments.target_norm
+        self.slots = np.full(self.source.n_atoms, -1, dtype=np.int64)
+        self.columns = np.empty((min(self.k, self.source.n_atoms), self.source.n_atoms))
+        self.n_columns = 0
+
+    def run(self) -> GreedyPath:
+        """Take the steps and return the path."""
+        in_float32 = self.source.dtype == np.float32
+        done, reason = 0, kernels.DONE
+        while done < self.k and reason != kernels.CONVERGED:
+            done, reason, atom = self._steps(done)
+            if reason == kernels.NEEDS_COLUMN:
+                self._add_columns(np.array([atom]))
+            elif reason == kernels.IMPRECISE and self.source.promote():
+                self._restate(done)
+            elif reason == kernels.IMPRECISE:
+                done = self._direct_steps(done)
+                break
+        if in_float32:
+            self._losses_from_gram(done)
+        self._losses_from_samples(done)
+        return self._path(done)
+
+    def _path(self, n_picks: int) -> GreedyPath:
+        coefs = np.zeros((self.source.n_atoms, self.directions.shape[1]))
+        np.add.at(coefs, self.picks[:n_picks], self.radius * self.directions[:n_picks])
+        coefs /= n_picks
+        return GreedyPath(
+            self.picks[:n_picks],
+            self.losses[:n_picks],
+            self.gaps[:n_picks],
+            self.counts,
+            coefs[:, 0] if coefs.shape[1] == 1 else coefs,
+        )
+
+    def _steps(self, start: int) -> tuple[int, int, int]:
+        return kernels.squared_error_steps(
+            start,
+            self.k,
+            self.signed,
+            self.radius,
+            self.c,
+            self.norms,
+            self.target_norm,
+            _TIE[self.source.dtype],
+            _PRECISION[self.source.dtype],
+            self.tol,
+            self.slots,
+            self.columns,
+            self.s,
+            self.counts,
+            self.running,
+            self.picks,
+            self.directions,
+            self.losses,
+            self.gaps,
+        )
+
+    def _add_columns(self, atoms: NDArray[np.int64]) -> None:
+        stop = self.n_columns + len(atoms)
+        self.columns[self.n_columns : stop] = self.source.columns(atoms)
+        self.slots[atoms] = np.arange(self.n_columns, stop)
+        self.n_columns = stop
+
+    def _sums(self, n_picks: int, atoms: NDArray[np.int64]) -> Float64Array:
+        """Coefficients of the given atoms in the sum of the picks, after every step: (n_picks, n_directions, n)."""
+        position = np.zeros(self.source.n_atoms, dtype=np.int64)
+        position[atoms] = np.arange(len(atoms))
+        sums = np.zeros((n_picks, self.directions.shape[1], len(atoms)))
+        sums[np.arange(n_picks), :, position[self.picks[:n_picks]]] = self.radius * self.directions[:n_picks]
+        return np.cumsum(sums, axis=0)
+
+    def _restate(self, n_picks: int) -> None:
+        """Bring the state of the search to the source's present precision."""
+        self._read_source()
+        if n_picks == 0:
+            return
+        atoms = np.unique(self.picks[:n_picks])
+        self._add_columns(atoms)
+        total = self._sums(n_picks, atoms)[-1]
+        self.s = total @ self.columns[: len(atoms)]
+        self.running[kernels.SQUARED_NORM] = np.sum(total * self.s[:, atoms])
+        self.running[kernels.TARGET_PRODUCT] = np.sum(total * self.c[:, atoms])
+
+    def _losses_from_gram(self, n_picks: int) -> None:
+        """Losses in float64 from the few atoms that were picked."""
+        atoms = np.unique(self.picks[:n_picks])
+        gram, c = self.source.exact_moments(atoms)
+        means = self._sums(n_picks, atoms) / np.arange(1, n_picks + 1)[:, None, None]
+        norms = np.einsum("tod,tod->t", means @ gram, means)
+        self.losses[:n_picks] = 0.5 * (norms - 2.0 * np.einsum("tod,od->t", means, c) + self.target_norm)
+
+    def _losses_from_samples(self, n_picks: int) -> None:
+        """Losses sample by sample, where they are too small a difference of the statistics."""
+        steps = np.arange(1, n_picks + 1)
+        size = np.maximum(self.target_norm, np.cumsum(self.radius**2 * self.norms[self.picks[:n_picks]]) / steps)
+        imprecise = self.losses[:n_picks] < _PRECISION[np.dtype(np.float64)] * size
+        if not imprecise.any():
+            return
+        y, weight = self.source.y, self.source.row_weights()
+        total = np.zeros(y.shape)
+        for step in range(n_picks):
+            total += self._contribution(step)
+            if imprecise[step]:
+                self.losses[step] = 0.5 * np.sum(weight * (total / (step + 1) - y) ** 2)
+
+    def _contribution(self, step: int) -> Float64Array:
+        return self.radius * self.source.outputs(int(self.picks[step])) * self.directions[step]
+
+    def _direct_steps(self, start: int) -> int:
+        """Take the remaining steps scoring every atom on the samples themselves."""
+        y, weight = self.source.y, self.source.row_weights()
+        n_atoms, n_directions = self.source.n_atoms, self.directions.shape[1]
+        total = np.zeros(y.shape)
+        for step in range(start):
+            total += self._contribution(step)
+        scores, slopes = np.empty(n_atoms), np.empty(n_atoms)
+        directions = np.ones((n_atoms, n_directions))
+        for step in range(start, self.k):
+            t = step + 1
+            ahead = total - t * y
+            for atom in range(n_atoms):
+                outputs = self.source.outputs(atom)
+                if self.signed:
+                    directions[atom] = _steepest(outputs, weight * ahead, n_directions)
+                scores[atom] = np.sum(weight * (ahead + self.radius * outputs * directions[atom]) ** 2)
+            size = max(self.target_norm, self.radius**2 * self.norms.max())
+            tie = 1e-13 * scores.min() + (1e-15 * t) ** 2 * size
+            pick = kernels.choose(scores, self.counts, tie)
+            self.picks[step], self.directions[step] = pick, directions[pick]
+            self.counts[pick] += 1
+            total += self._contribution(step)
+            gradient = weight * (total / t - y)
+            for atom in range(n_atoms):
+                outputs = self.source.outputs(atom)
+                direction = _steepest(outputs, gradient, n_directions) if self.signed else 1.0
+                slopes[atom] = self.radius * np.sum(gradient * outputs * direction)
+            self.gaps[step] = max(np.sum(gradient * total / t) - slopes.min(), 0.0)
+            self.losses[step] = 0.0  # _losses_from_samples computes them
+            if self.gaps[step] <= self.tol:
+                return t
+        return self.k
+
+
+def _steepest(outputs: Float64Array, gradient: Float64Array, n_directions: int) -> Float64Array:
+    """Unit vector that turns an atom against the gradient."""
+    slope = np.sum(outputs * gradient, axis=0) if n_directions > 1 else np.array([np.sum(outputs * gradient)])
+    length = np.sqrt(np.sum(slope**2))
+    return -slope / length if length > 0 else np.eye(n_directions)[0]
