@@ -20,6 +20,7 @@ _HOME = {
     "PretrainThresholdDisplay": "_plot",
     "PretrainThresholdSearch": "_search",
     "greedy_forward_selection": "_greedy",
+    "theory": None,  # a module itself
 }
 
 __all__ = [
@@ -31,13 +32,16 @@ __all__ = [
     "PretrainThresholdSearch",
     "__version__",
     "greedy_forward_selection",
+    "theory",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    home = _HOME[name]
+    module = importlib.import_module(f".{home or name}", __name__)
+    value = module if home is None else getattr(module, name)
     globals()[name] = value
     return value
 
