@@ -27,7 +27,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from ._compat import BaseSearchCV, insert_error_scores, report_fit_failures, take_params
 from ._search_checkpoint import Checkpoint
 from ._search_fold import Grid, evaluate_fold, last_step, score_table
-from ._search_rule import find_threshold, target_score
+from ._search_rule import find_threshold, fold_mean, target_score
 
 
 class PretrainThresholdSearch(BaseSearchCV):
@@ -110,6 +110,10 @@ class PretrainThresholdSearch(BaseSearchCV):
         Numbers of pre-training iterations that were compared, ascending.
     k_values_ : ndarray of shape (n_sizes,)
         Numbers of picks that were compared, ascending; holds None for an estimator without ``k``.
+    scores_ : ndarray of shape (n_budgets, n_sizes, n_splits_)
+        The scores that the threshold compares, by n_pretrain and k ascending.
+    dense_scores_ : ndarray of shape (n_budgets, n_splits_) or None
+        Likewise the dense network's; None for an estimator that is fitted once for each point.
     cv_results_ : dict of str to ndarray of shape (n_points,)
         The keys, the order of points and the numbers are those of
         :class:`~sklearn.model_selection.GridSearchCV`. Beside them stands the dense network at each
@@ -384,18 +388,20 @@ class PretrainThresholdSearch(BaseSearchCV):
         self.best_score_ = self.cv_results_[f"mean_test_{metric}"][self.best_index_]
         self.best_params_ = self.cv_results_["params"][self.best_index_]
 
-        scores = score_table(folds, grid, self.score_on, metric, dense=False)
-        dense = score_table(folds, grid, self.score_on, metric, dense=True) if grid.one_run else None
+        self.scores_ = score_table(folds, grid, self.score_on, metric, dense=False)
+        self.dense_scores_ = score_table(folds, grid, self.score_on, metric, dense=True) if grid.one_run else None
         own_k = self.estimator.get_params().get(grid.size_name)
         self.n_pretrain_values_ = np.array(grid.budgets)
         self.k_values_ = np.array([own_k] if grid.sizes is None else grid.sizes)
-        self._set_threshold(scores, dense, candidates, keys, grid)
+        self._set_threshold(candidates, keys, grid)
 
-    def _set_threshold(self, scores: Any, dense: Any, candidates: list[Any], keys: list[Any], grid: Grid) -> None:
+    def _set_threshold(self, candidates: list[Any], keys: list[Any], grid: Grid) -> None:
         """Apply the rule."""
         assert grid.budgets is not None
+        scores, dense = self.scores_, self.dense_scores_
         self.target_score_, self.target_margin_ = target_score(self.target, self.tol, scores, dense)
-        found = find_threshold(scores.mean(axis=-1), self.target_score_, self.target_margin_)
+        means = fold_mean(scores)
+        found = find_threshold(means, self.target_score_, self.target_margin_)
         sizes = self.k_values_.tolist()
         self.thresholds_ = {
             size: grid.budgets[row] if row >= 0 else None for size, row in zip(sizes, found.first, strict=True)
@@ -406,7 +412,7 @@ class PretrainThresholdSearch(BaseSearchCV):
         if found.row < 0:
             warnings.warn(
                 f"No point reached the target: the best mean score on the {self.score_on} parts is "
-                f"{np.max(scores.mean(axis=-1)):.6g}, the target {self.target_score_:.6g} with tol={self.tol!r}. "
+                f"{np.max(means):.6g}, the target {self.target_score_:.6g} with tol={self.tol!r}. "
                 "threshold_ is None. Try larger values of k or n_pretrain, a larger tol, or target='best'.",
                 UserWarning,
                 stacklevel=4,

@@ -30,12 +30,12 @@ LAYERS = {
     "_selector": 3,
     "_mlp": 3,
     "_search": 3,
-    "_plot": 3,
-    "__init__": 4,
+    "_plot": 4,
+    "__init__": 5,
 }
-# These import nothing of the package but layer 0 and their own parts (_search_rule is one of _search): they work with
-# anything that has the same methods.
-DUCK_TYPED = {"_search", "_plot"}
+# These import nothing of the package but layer 0 and modules whose names begin so: they work with anything that has the
+# same methods. (_search_rule is a part of _search, and _plot runs a search where a display asks for one.)
+DUCK_TYPED = {"_search": ("_search",), "_plot": ("_search",)}
 # The only third-party packages that these may import.
 THIRD_PARTY = {
     "_typing": {"numpy"},
@@ -75,7 +75,7 @@ def violations(module, source, layers=LAYERS):
     for name in sorted(imported_modules(source)):
         if name.startswith("."):
             target = name.lstrip(".").split(".")[0]
-            foreign = module in DUCK_TYPED and layers.get(target) != 0 and not target.startswith(module)
+            foreign = module in DUCK_TYPED and layers.get(target) != 0 and not target.startswith(DUCK_TYPED[module])
             if foreign or layers.get(target, layers[module]) >= layers[module]:
                 found.append(f"{module} imports {target}")
         else:
