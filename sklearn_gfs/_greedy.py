@@ -73,7 +73,7 @@ def greedy_forward_selection(
         raise ValueError(f"hull={hull!r} is not known; it must be 'convex' or 'l1'")
     source = _check_source(atoms, y, output_weights, sample_weight, offset)
     if hull == "convex":
-        if radius is not None:
+        if radius not in (None, "auto"):
             raise ValueError(f"radius={radius!r} needs hull='l1'; with hull='convex' it must be None")
         if source.n_targets > 1 and source.output_weights is None:
             raise ValueError(
@@ -82,7 +82,7 @@ def greedy_forward_selection(
             )
         radius = 1.0
     else:
-        radius = check_number("radius", radius, minimum=0.0, exclusive=True)
+        radius = None if radius in (None, "auto") else check_number("radius", radius, minimum=0.0, exclusive=True)
     return SquaredErrorSearch(source, k, signed=hull == "l1", radius=radius, tol=tol).run()
 
 

@@ -9,10 +9,11 @@ compute one, is decided by their callers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 # Why a kernel handed control back.
 DONE = 0  # all the picks asked for
@@ -21,9 +22,40 @@ CONVERGED = 2  # the gap fell to tol
 IMPRECISE = 3  # the loss is too small a difference of the statistics
 
 # Running scalars of a selection, kept in one array so that kernels can update them.
-SQUARED_NORM = 0  # <z, z>, z the sum of the picks
-TARGET_PRODUCT = 1  # <z, y>
+SQUARED_NORM = 0  # <Z, Z>, Z the sum of the picks
+TARGET_PRODUCT = 1  # <Z, Y>
 PICKED_NORMS = 2  # sum of the squared norms of the picks
+
+
+class Problem(NamedTuple):
+    """
+    What a selection for squared error is given.
+
+    ``signed``: atoms may be taken in any direction, on the ball of that ``radius``; otherwise the hull is
+    convex and the radius 1. ``tie`` and ``precision`` are relative to the size of the terms whose
+    difference a score, or a loss, is.
+    """
+
+    c: NDArray[np.float64]  # <x_i, Y>, (n_directions, n_atoms)
+    norms: NDArray[np.float64]  # ||x_i||^2
+    target_norm: float  # ||Y||^2
+    signed: bool
+    radius: float
+    tie: float
+    precision: float
+    tol: float
+
+
+class State(NamedTuple):
+    """What a selection has come to; kernels write into it."""
+
+    s: NDArray[np.float64]  # <x_i, Z>, (n_directions, n_atoms)
+    running: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    picks: NDArray[np.int64]
+    directions: NDArray[np.float64]  # (k, n_directions)
+    losses: NDArray[np.float64]
+    gaps: NDArray[np.float64]
 
 
 def jit(function: Callable[..., Any]) -> Any:
@@ -35,14 +67,12 @@ def jit(function: Callable[..., Any]) -> Any:
 
 
 @jit
-def choose(scores, counts, tolerance):
+def choose(scores: NDArray[np.float64], counts: NDArray[np.int64], tolerance: float) -> int:
     """Index of the least score; within the tolerance a picked atom wins, then the lowest index."""
-    least = scores[0]
-    for i in range(1, scores.shape[0]):
-        least = min(least, scores[i])
+    threshold = scores.min() + tolerance
     first = -1
     for i in range(scores.shape[0]):
-        if scores[i] <= least + tolerance:
+        if scores[i] <= threshold:
             if counts[i] > 0:
                 return i
             if first < 0:
@@ -51,84 +81,73 @@ def choose(scores, counts, tolerance):
 
 
 @jit
-def scores_of(t, signed, radius, c, norms, s, slopes, scores):
+def score(
+    t: float, problem: Problem, s: NDArray[np.float64], slopes: NDArray[np.float64], scores: NDArray[np.float64]
+) -> None:
     """
-    Criterion of every atom for pick t, and the size of the slope it came from.
+    Criterion of every atom for pick t, and the slope it comes from.
 
-    With Z the sum of the picks, s = <x_i, Z> and c = <x_i, Y>, adding radius * x_i v' changes ||Z - tY||^2
-    by 2 radius <s_i - t c_i, v> + radius^2 ||x_i||^2 at ||v|| = 1. ``signed`` leaves v free, so that the
-    best is opposite to the slope; otherwise v is 1.
+    Adding radius * x_i v' at ||v|| = 1 to the sum Z changes ||Z - tY||^2 by
+    2 radius <s_i - t c_i, v> + radius^2 ||x_i||^2. A free v is best opposite to s_i - t c_i.
     """
-    n_directions, n_atoms = c.shape
-    if signed:
-        for i in range(n_atoms):
-            slopes[i] = 0.0
+    n_directions, n_atoms = problem.c.shape
+    radius = problem.radius
+    if problem.signed:
+        slopes[:] = 0.0
         for o in range(n_directions):
             for i in range(n_atoms):
-                slopes[i] += (s[o, i] - t * c[o, i]) ** 2
+                slopes[i] += (s[o, i] - t * problem.c[o, i]) ** 2
         for i in range(n_atoms):
             slopes[i] = -np.sqrt(slopes[i])
     else:
         for i in range(n_atoms):
-            slopes[i] = s[0, i] - t * c[0, i]
+            slopes[i] = s[0, i] - t * problem.c[0, i]
     for i in range(n_atoms):
-        scores[i] = radius * (2.0 * slopes[i] + radius * norms[i])
+        scores[i] = radius * (2.0 * slopes[i] + radius * problem.norms[i])
 
 
 @jit
 def squared_error_steps(
-    start,
-    stop,
-    signed,
-    radius,
-    c,
-    norms,
-    target_norm,
-    tie,
-    precision,
-    tol,
-    slots,
-    columns,
-    s,
-    counts,
-    running,
-    picks,
-    directions,
-    losses,
-    gaps,
-):
+    start: int,
+    stop: int,
+    problem: Problem,
+    state: State,
+    slots: NDArray[np.int64],
+    columns: NDArray[np.float64],
+) -> tuple[int, int, int]:
     """
     Take steps of greedy forward selection for squared error, as long as the Gram columns are there.
 
     ``columns[slots[i]]`` is column i of the Gram matrix; a slot below zero says that it is not there.
-    ``tie`` and ``precision`` are relative to the size of the terms whose difference a score, or a loss, is.
-    Returns the number of picks taken so far, why it stopped, and the atom whose column it needs, if any.
+    Returns the number of picks taken so far, why it stopped, and the atom that it could not pick, if any.
     """
+    c, norms, radius = problem.c, problem.norms, problem.radius
+    s, running, directions = state.s, state.running, state.directions
     n_directions, n_atoms = c.shape
     slopes = np.empty(n_atoms)
     scores = np.empty(n_atoms)
     v = np.ones(n_directions)
-    scores_of(start + 1.0, signed, radius, c, norms, s, slopes, scores)
+    score(start + 1.0, problem, s, slopes, scores)
     for j in range(start, stop):
         t = j + 1.0
         best = np.argmin(scores)
         size = radius * radius * norms[best]
         for o in range(n_directions):
             size += 2.0 * radius * (abs(s[o, best]) + t * abs(c[o, best]))
-        pick = choose(scores, counts, tie * size)
+        pick = choose(scores, state.counts, problem.tie * size)
         if slots[pick] < 0:
             return j, NEEDS_COLUMN, pick
 
         squared_norm = running[SQUARED_NORM] + radius * radius * norms[pick]
         product = running[TARGET_PRODUCT]
         for o in range(n_directions):
-            if signed:
+            if problem.signed:
                 v[o] = (s[o, pick] - t * c[o, pick]) / slopes[pick] if slopes[pick] < 0.0 else (1.0 if o == 0 else 0.0)
             squared_norm += 2.0 * radius * v[o] * s[o, pick]
             product += radius * v[o] * c[o, pick]
         picked_norms = running[PICKED_NORMS] + radius * radius * norms[pick]
-        loss = 0.5 * (squared_norm / (t * t) - 2.0 * product / t + target_norm)
-        if loss < precision * max(target_norm, picked_norms / t):
+        loss = 0.5 * (squared_norm / (t * t) - 2.0 * product / t + problem.target_norm)
+        if loss < problem.precision * max(problem.target_norm, picked_norms / t):
             return j, IMPRECISE, pick
 
         running[SQUARED_NORM] = squared_norm
@@ -139,13 +158,13 @@ def squared_error_steps(
             directions[j, o] = v[o]
             for i in range(n_atoms):
                 s[o, i] += radius * v[o] * column[i]
-        counts[pick] += 1
-        picks[j] = pick
-        losses[j] = loss
+        state.counts[pick] += 1
+        state.picks[j] = pick
+        state.losses[j] = loss
         # Slopes at t, divided by t, are those of the gradient at the mean of the picks.
-        scores_of(t, signed, radius, c, norms, s, slopes, scores)
-        gaps[j] = max(squared_norm / (t * t) - product / t - radius * slopes.min() / t, 0.0)
-        if gaps[j] <= tol:
+        score(t, problem, s, slopes, scores)
+        state.gaps[j] = max(squared_norm / (t * t) - product / t - radius * slopes.min() / t, 0.0)
+        if state.gaps[j] <= problem.tol:
             return j + 1, CONVERGED, -1
-        scores_of(t + 1.0, signed, radius, c, norms, s, slopes, scores)
+        score(t + 1.0, problem, s, slopes, scores)
     return stop, DONE, -1

@@ -21,6 +21,8 @@ from ._typing import GreedyPath
 _TIE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-14}
 # Below this share of the size of its terms a loss can't be had from products of that precision.
 _PRECISION = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-7}
+# Matching pursuit, which sets the radius, stops when a step adds less than this share of what is explained.
+_LEAST_GAIN = 0.01
 
 
 class SquaredErrorSearch:
@@ -31,27 +33,29 @@ class SquaredErrorSearch:
     hull, with radius 1.
     """
 
-    def __init__(self, source: Any, k: int, *, signed: bool, radius: float, tol: float) -> None:
+    def __init__(self, source: Any, k: int, *, signed: bool, radius: float | None, tol: float) -> None:
         self.source = source
         self.k = k
         self.signed = signed
-        self.radius = radius
         self.tol = tol
         self._read_source()
-        self.running = np.zeros(3)
-        self.counts = np.zeros(source.n_atoms, dtype=np.int64)
-        self.picks = np.empty(k, dtype=np.int64)
-        self.directions = np.ones((k, self.c.shape[0]))
-        self.losses = np.empty(k)
-        self.gaps = np.empty(k)
-        self.s = np.zeros(self.c.shape)
+        n_directions = self.moments.c.shape[0]
+        self.radius = self._matching_pursuit_radius() if radius is None else radius
+        self.state = kernels.State(
+            s=np.zeros((n_directions, source.n_atoms)),
+            running=np.zeros(3),
+            counts=np.zeros(source.n_atoms, dtype=np.int64),
+            picks=np.empty(k, dtype=np.int64),
+            directions=np.ones((k, n_directions)),
+            losses=np.empty(k),
+            gaps=np.empty(k),
+        )
 
     def _read_source(self) -> None:
         """Inner products with the target; no Gram column yet."""
-        moments = self.source.moments()
-        if not (np.isfinite(moments.norms).all() and np.isfinite(moments.c).all()):
+        self.moments = self.source.moments()
+        if not (np.isfinite(self.moments.norms).all() and np.isfinite(self.moments.c).all()):
             raise ValueError("atoms (or output_weights) contain NaN, infinity or values too large for their squares")
-        self.c, self.norms, self.target_norm = moments.c, moments.norms, moments.target_norm
         self.slots = np.full(self.source.n_atoms, -1, dtype=np.int64)
         self.columns = np.empty((min(self.k, self.source.n_atoms), self.source.n_atoms))
         self.n_columns = 0
@@ -61,7 +65,9 @@ class SquaredErrorSearch:
         in_float32 = self.source.dtype == np.float32
         done, reason = 0, kernels.DONE
         while done < self.k and reason != kernels.CONVERGED:
-            done, reason, atom = self._steps(done)
+            done, reason, atom = kernels.squared_error_steps(
+                done, self.k, self._problem(), self.state, self.slots, self.columns
+            )
             if reason == kernels.NEEDS_COLUMN:
                 self._add_columns(np.array([atom]))
             elif reason == kernels.IMPRECISE and self.source.promote():
@@ -74,43 +80,54 @@ class SquaredErrorSearch:
         self._losses_from_samples(done)
         return self._path(done)
 
-    def _path(self, n_picks: int) -> GreedyPath:
-        coefs = np.zeros((self.source.n_atoms, self.directions.shape[1]))
-        np.add.at(coefs, self.picks[:n_picks], self.radius * self.directions[:n_picks])
-        coefs /= n_picks
-        return GreedyPath(
-            self.picks[:n_picks],
-            self.losses[:n_picks],
-            self.gaps[:n_picks],
-            self.counts,
-            coefs[:, 0] if coefs.shape[1] == 1 else coefs,
+    def _problem(self) -> kernels.Problem:
+        return kernels.Problem(
+            c=self.moments.c,
+            norms=self.moments.norms,
+            target_norm=self.moments.target_norm,
+            signed=self.signed,
+            radius=self.radius,
+            tie=_TIE[self.source.dtype],
+            precision=_PRECISION[self.source.dtype],
+            tol=self.tol,
         )
 
-    def _steps(self, start: int) -> tuple[int, int, int]:
-        return kernels.squared_error_steps(
-            start,
-            self.k,
-            self.signed,
-            self.radius,
-            self.c,
-            self.norms,
-            self.target_norm,
-            _TIE[self.source.dtype],
-            _PRECISION[self.source.dtype],
-            self.tol,
-            self.slots,
-            self.columns,
-            self.s,
-            self.counts,
-            self.running,
-            self.picks,
-            self.directions,
-            self.losses,
-            self.gaps,
-        )
+    def _path(self, n_picks: int) -> GreedyPath:
+        state = self.state
+        picks = state.picks[:n_picks]
+        coefs = np.zeros((self.source.n_atoms, state.directions.shape[1]))
+        np.add.at(coefs, picks, self.radius * state.directions[:n_picks])
+        coefs /= n_picks
+        weights = coefs[:, 0] if coefs.shape[1] == 1 else coefs
+        return GreedyPath(picks, state.losses[:n_picks], state.gaps[:n_picks], state.counts, weights)
+
+    def _matching_pursuit_radius(self) -> float:
+        """
+        Sum of the coefficients that matching pursuit gives the atoms before its steps stop paying.
+
+        It stops when a step explains less than a hundredth of what is explained so far.
+        """
+        slopes, norms = self.moments.c.copy(), self.moments.norms
+        coefs = np.zeros_like(slopes)
+        explained = 0.0
+        while True:
+            gains = np.divide((slopes**2).sum(axis=0), norms, out=np.zeros_like(norms), where=norms > 0)
+            atom = int(np.argmax(gains))
+            if gains[atom] <= _LEAST_GAIN * explained:
+                break
+            explained += gains[atom]
+            step = slopes[:, atom] / norms[atom]
+            coefs[:, atom] += step
+            if self.slots[atom] < 0:
+                self._add_columns(np.array([atom]))
+            slopes -= np.outer(step, self.columns[self.slots[atom]])
+        # Where y has nothing in common with the atoms any radius is as good.
+        return float(np.sqrt((coefs**2).sum(axis=0)).sum()) or 1.0
 
     def _add_columns(self, atoms: NDArray[np.int64]) -> None:
         stop = self.n_columns + len(atoms)
+        if stop > len(self.columns):
+            self.columns = np.concatenate([self.columns, np.empty_like(self.columns)])
         self.columns[self.n_columns : stop] = self.source.columns(atoms)
         self.slots[atoms] = np.arange(self.n_columns, stop)
         self.n_columns = stop
@@ -119,8 +136,8 @@ class SquaredErrorSearch:
         """Coefficients of the given atoms in the sum of the picks, after every step: (n_picks, n_directions, n)."""
         position = np.zeros(self.source.n_atoms, dtype=np.int64)
         position[atoms] = np.arange(len(atoms))
-        sums = np.zeros((n_picks, self.directions.shape[1], len(atoms)))
-        sums[np.arange(n_picks), :, position[self.picks[:n_picks]]] = self.radius * self.directions[:n_picks]
+        sums = np.zeros((n_picks, self.state.directions.shape[1], len(atoms)))
+        sums[np.arange(n_picks), :, position[self.state.picks[:n_picks]]] = self.radius * self.state.directions[:n_picks]
         return np.cumsum(sums, axis=0)
 
     def _restate(self, n_picks: int) -> None:
@@ -128,26 +145,26 @@ class SquaredErrorSearch:
         self._read_source()
         if n_picks == 0:
             return
-        atoms = np.unique(self.picks[:n_picks])
+        atoms = np.unique(self.state.picks[:n_picks])
         self._add_columns(atoms)
         total = self._sums(n_picks, atoms)[-1]
-        self.s = total @ self.columns[: len(atoms)]
-        self.running[kernels.SQUARED_NORM] = np.sum(total * self.s[:, atoms])
-        self.running[kernels.TARGET_PRODUCT] = np.sum(total * self.c[:, atoms])
+        self.state.s[:] = total @ self.columns[: len(atoms)]
+        self.state.running[kernels.SQUARED_NORM] = np.sum(total * self.state.s[:, atoms])
+        self.state.running[kernels.TARGET_PRODUCT] = np.sum(total * self.moments.c[:, atoms])
 
     def _losses_from_gram(self, n_picks: int) -> None:
         """Losses in float64 from the few atoms that were picked."""
-        atoms = np.unique(self.picks[:n_picks])
+        atoms = np.unique(self.state.picks[:n_picks])
         gram, c = self.source.exact_moments(atoms)
         means = self._sums(n_picks, atoms) / np.arange(1, n_picks + 1)[:, None, None]
         norms = np.einsum("tod,tod->t", means @ gram, means)
-        self.losses[:n_picks] = 0.5 * (norms - 2.0 * np.einsum("tod,od->t", means, c) + self.target_norm)
+        self.state.losses[:n_picks] = 0.5 * (norms - 2.0 * np.einsum("tod,od->t", means, c) + self.moments.target_norm)
 
     def _losses_from_samples(self, n_picks: int) -> None:
         """Losses sample by sample, where they are too small a difference of the statistics."""
         steps = np.arange(1, n_picks + 1)
-        size = np.maximum(self.target_norm, np.cumsum(self.radius**2 * self.norms[self.picks[:n_picks]]) / steps)
-        imprecise = self.losses[:n_picks] < _PRECISION[np.dtype(np.float64)] * size
+        size = np.maximum(self.moments.target_norm, np.cumsum(self.radius**2 * self.moments.norms[self.state.picks[:n_picks]]) / steps)
+        imprecise = self.state.losses[:n_picks] < _PRECISION[np.dtype(np.float64)] * size
         if not imprecise.any():
             return
         y, weight = self.source.y, self.source.row_weights()
@@ -155,15 +172,15 @@ class SquaredErrorSearch:
         for step in range(n_picks):
             total += self._contribution(step)
             if imprecise[step]:
-                self.losses[step] = 0.5 * np.sum(weight * (total / (step + 1) - y) ** 2)
+                self.state.losses[step] = 0.5 * np.sum(weight * (total / (step + 1) - y) ** 2)
 
     def _contribution(self, step: int) -> Float64Array:
-        return self.radius * self.source.outputs(int(self.picks[step])) * self.directions[step]
+        return self.radius * self.source.outputs(int(self.state.picks[step])) * self.state.directions[step]
 
     def _direct_steps(self, start: int) -> int:
         """Take the remaining steps scoring every atom on the samples themselves."""
         y, weight = self.source.y, self.source.row_weights()
-        n_atoms, n_directions = self.source.n_atoms, self.directions.shape[1]
+        n_atoms, n_directions = self.source.n_atoms, self.state.directions.shape[1]
         total = np.zeros(y.shape)
         for step in range(start):
             total += self._contribution(step)
@@ -177,20 +194,20 @@ class SquaredErrorSearch:
                 if self.signed:
                     directions[atom] = _steepest(outputs, weight * ahead, n_directions)
                 scores[atom] = np.sum(weight * (ahead + self.radius * outputs * directions[atom]) ** 2)
-            size = max(self.target_norm, self.radius**2 * self.norms.max())
+            size = max(self.moments.target_norm, self.radius**2 * self.moments.norms.max())
             tie = 1e-13 * scores.min() + (1e-15 * t) ** 2 * size
-            pick = kernels.choose(scores, self.counts, tie)
-            self.picks[step], self.directions[step] = pick, directions[pick]
-            self.counts[pick] += 1
+            pick = kernels.choose(scores, self.state.counts, tie)
+            self.state.picks[step], self.state.directions[step] = pick, directions[pick]
+            self.state.counts[pick] += 1
             total += self._contribution(step)
             gradient = weight * (total / t - y)
             for atom in range(n_atoms):
                 outputs = self.source.outputs(atom)
                 direction = _steepest(outputs, gradient, n_directions) if self.signed else 1.0
                 slopes[atom] = self.radius * np.sum(gradient * outputs * direction)
-            self.gaps[step] = max(np.sum(gradient * total / t) - slopes.min(), 0.0)
-            self.losses[step] = 0.0  # _losses_from_samples computes them
-            if self.gaps[step] <= self.tol:
+            self.state.gaps[step] = max(np.sum(gradient * total / t) - slopes.min(), 0.0)
+            self.state.losses[step] = 0.0  # _losses_from_samples computes them
+            if self.state.gaps[step] <= self.tol:
                 return t
         return self.k
 
