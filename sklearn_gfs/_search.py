@@ -1,21 +1,21 @@
 """
 PretrainThresholdSearch: how much pre-training is enough, measured by cross-validation.
 
-The estimator's parameters, routing, parallel folds, results and refitting stand here; what one fold
-does in ``_search_fold``, the rule in ``_search_rule``, the file of finished folds in
-``_search_checkpoint``. Nothing here knows a particular estimator: whatever has ``fit_path`` is
-trained once per fold, anything else once per point.
+The estimator stands here: its parameters, routing, parallel folds, results and refitting. Its parts:
+the grid (``_search_grid``), one fold (``_search_fold``), tables (``_search_results``), the rule
+(``_search_rule``), the file of finished folds (``_search_checkpoint``). Nothing here knows a
+particular estimator: whatever has ``fit_path`` is trained once per fold, anything else once per
+point.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import time
 import warnings
 from collections.abc import Mapping, Sequence
 from copy import copy, deepcopy
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -26,8 +26,10 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ._compat import BaseSearchCV, insert_error_scores, report_fit_failures, take_params
 from ._search_checkpoint import Checkpoint
-from ._search_fold import Grid, evaluate_fold, last_step, score_table
-from ._search_rule import find_threshold, fold_mean, target_score
+from ._search_fold import evaluate_fold
+from ._search_grid import Grid, make_grid
+from ._search_results import dense_columns, score_table
+from ._search_rule import check_rule, find_threshold, fold_mean, target_score
 
 
 class PretrainThresholdSearch(BaseSearchCV):
@@ -194,7 +196,7 @@ class PretrainThresholdSearch(BaseSearchCV):
         cv: Any = None,
         refit: bool | str = True,
         n_jobs: int | None = None,
-        error_score: str | float = np.nan,
+        error_score: Any = np.nan,
         return_train_score: bool = False,
         checkpoint: str | os.PathLike[str] | None = None,
         verbose: int = 0,
@@ -269,8 +271,10 @@ class PretrainThresholdSearch(BaseSearchCV):
         >>> search.threshold_
         15
         """
-        grid = self._check_grid()
-        self._check_rule()
+        grid = make_grid(self.estimator, self.param, self.n_pretrain, self.k)
+        check_rule(self.target, self.tol, self.score_on)
+        if self.error_score != "raise" and not isinstance(self.error_score, Real):
+            raise ValueError(f"error_score must be 'raise' or a number, got {self.error_score!r}.")
         scorer, metric = self._get_scorers()
         if not isinstance(self.refit, bool | str):
             raise ValueError(f"refit must be a bool or the name of a score, got {self.refit!r}.")
@@ -296,35 +300,6 @@ class PretrainThresholdSearch(BaseSearchCV):
         if self.refit:
             self._refit(X, y, routed.estimator.fit)
         return self
-
-    def _check_grid(self) -> Grid:
-        """Validate what is searched and return it."""
-        prefix, last = last_step(self.estimator)
-        names = self.estimator.get_params()
-        full = {name: f"{prefix}__{name}" if prefix else name for name in (self.param, "n_pretrain", "k")}
-        budget_name = full[self.param] if full[self.param] in names else self.param
-        if budget_name not in names:
-            raise ValueError(
-                f"param must name a parameter of the estimator, got {self.param!r} for {self.estimator!r}."
-            )
-        if self.k is not None and full["k"] not in names:
-            raise ValueError(f"k must be None for an estimator without a parameter k, got {self.k!r}.")
-        automatic = isinstance(self.n_pretrain, str) and self.n_pretrain == "auto"
-        budgets = None if automatic else _ascending("n_pretrain", self.n_pretrain, least=0)
-        sizes = None if self.k is None else _ascending("k", self.k, least=1)
-        one_run = budget_name == full["n_pretrain"] and hasattr(last, "fit_path")
-        return Grid(budget_name, full["k"], budgets, sizes, one_run)
-
-    def _check_rule(self) -> None:
-        """Validate what decides on the threshold."""
-        if not (self.target in {"dense", "best"} if isinstance(self.target, str) else _is_number(self.target)):
-            raise ValueError(f"target must be 'dense', 'best' or a number, got {self.target!r}.")
-        if not (self.tol == "1se" if isinstance(self.tol, str) else _is_number(self.tol) and self.tol >= 0):
-            raise ValueError(f"tol must be '1se' or a number not below 0, got {self.tol!r}.")
-        if self.score_on not in {"test", "train"}:
-            raise ValueError(f"score_on must be 'test' or 'train', got {self.score_on!r}.")
-        if self.error_score != "raise" and not _is_number(self.error_score, finite=False):
-            raise ValueError(f"error_score must be 'raise' or a number, got {self.error_score!r}.")
 
     def _run_folds(
         self, X: Any, y: Any, splits: list[Any], grid: Grid, settings: dict[str, Any]
@@ -379,7 +354,7 @@ class PretrainThresholdSearch(BaseSearchCV):
         out = [fold[budget, size, False] for budget, size in keys for fold in points]
         more = {}
         if grid.one_run:
-            more = _dense_columns([[fold[budget, None, True] for fold in points] for budget, _ in keys])
+            more = dense_columns([[fold[budget, None, True] for fold in points] for budget, _ in keys])
         # "test" columns as GridSearchCV has them, "train" columns wherever the training parts were scored.
         formatter = copy(self)
         formatter.return_train_score = "train_scores" in out[0]
@@ -437,42 +412,3 @@ class PretrainThresholdSearch(BaseSearchCV):
 def _evaluate_numbered(fold: int, *args: Any, **kwargs: Any) -> tuple[int, list[dict[str, Any]]]:
     """Evaluate a fold and say which it was, for results arrive in any order."""
     return fold, evaluate_fold(*args, **kwargs)
-
-
-def _ascending(name: str, values: Any, *, least: int) -> tuple[int, ...]:
-    """Validate a sequence of integers and return its distinct values in order."""
-    allowed = "'auto' or a sequence" if name == "n_pretrain" else "None or a sequence"
-    try:
-        found = list(values) if not isinstance(values, str) else []
-    except TypeError:
-        found = []
-    if not found or not all(_is_integer(v) and v >= least for v in found):
-        raise ValueError(f"{name} must be {allowed} of integers not below {least}, got {values!r}.")
-    return tuple(sorted({int(value) for value in found}))
-
-
-def _is_integer(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Integral)
-
-
-def _is_number(value: Any, *, finite: bool = True) -> bool:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return False
-    return math.isfinite(float(value)) or not finite
-
-
-def _dense_columns(records: list[list[dict[str, Any]]]) -> dict[str, Any]:
-    """Return the dense networks' part of ``cv_results_``; the records stand by point, then by fold."""
-    times = np.array([[record["fit_time"] for record in point] for point in records])
-    columns = {"mean_dense_fit_time": times.mean(axis=1), "std_dense_fit_time": times.std(axis=1)}
-    for part in ("test", "train"):
-        if f"{part}_scores" not in records[0][0]:
-            continue
-        first = records[0][0][f"{part}_scores"]
-        for name in first if isinstance(first, dict) else ("score",):
-            scores = [[record[f"{part}_scores"] for record in point] for point in records]
-            table = np.array([[s[name] if isinstance(s, dict) else s for s in point] for point in scores], dtype=float)
-            column = f"dense_{part}_{name}"
-            columns |= {f"split{fold}_{column}": table[:, fold] for fold in range(table.shape[1])}
-            columns |= {f"mean_{column}": table.mean(axis=1), f"std_{column}": table.std(axis=1)}
-    return columns

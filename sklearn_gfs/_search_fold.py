@@ -14,50 +14,12 @@ from copy import copy
 from traceback import format_exc
 from typing import Any, NamedTuple
 
-import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from ._compat import MultimetricScorer, score_estimator, split_rows, take_params
-from ._search_rule import has_levelled_off
-
-# The automatic grid: two budgets to each doubling, at first up to 256, at most up to 2**15.
-_AUTO_FIRST, _AUTO_END, _AUTO_LIMIT = 16, 256, 2**15
-
-
-class Grid(NamedTuple):
-    """
-    The points that every fold evaluates.
-
-    Parameters
-    ----------
-    budget_name : str
-        Name of the budget as ``estimator.set_params`` takes it.
-    size_name : str
-        Likewise for the number of picks.
-    budgets : tuple of int or None
-        Ascending; None to extend the grid until the dense score has levelled off.
-    sizes : tuple of int or None
-        Ascending; None for the estimator's own.
-    one_run : bool
-        Whether the (last) estimator has ``fit_path``.
-    """
-
-    budget_name: str
-    size_name: str
-    budgets: tuple[int, ...] | None
-    sizes: tuple[int, ...] | None
-    one_run: bool
-
-    @property
-    def n_sizes(self) -> int:
-        """Number of points at each budget, the dense network left out."""
-        return 1 if self.sizes is None else len(self.sizes)
-
-    def params(self, budget: int, size: int | None) -> dict[str, int]:
-        """Return the parameters of one point."""
-        return {self.budget_name: budget} | ({} if size is None else {self.size_name: size})
+from ._search_grid import AUTO_END, AUTO_FIRST, Grid, StopRule, automatic_budgets, last_step
 
 
 class _Point(NamedTuple):
@@ -87,15 +49,6 @@ class _Recorder(BaseEstimator):
         return get_tags(self.estimator)
 
 
-def last_step(estimator: Any) -> tuple[str, Any]:
-    """Return the name of a pipeline's last step, as parameters have it, and the step; pipelines may be nested."""
-    names = []
-    while isinstance(estimator, Pipeline):
-        name, estimator = estimator.steps[-1]
-        names.append(name)
-    return "__".join(names), estimator
-
-
 def _replace_last(pipeline: Any, last: Any) -> Any:
     """Return a shallow copy of a fitted pipeline that ends in ``last``."""
     if not isinstance(pipeline, Pipeline):
@@ -104,16 +57,6 @@ def _replace_last(pipeline: Any, last: Any) -> Any:
     replaced = copy(pipeline)
     replaced.steps = [*pipeline.steps[:-1], (name, _replace_last(step, last))]
     return replaced
-
-
-def automatic_budgets(first: int = 0) -> Iterator[int]:
-    """Yield 0, 16, 23, 32, 45, 64, ... without end; ``first=1`` leaves the zero out."""
-    if first == 0:
-        yield 0
-    doublings = 0.0
-    while True:
-        yield round(_AUTO_FIRST * 2**doublings)
-        doublings += 0.5
 
 
 class _Training(NamedTuple):
@@ -144,7 +87,7 @@ def _path(training: _Training, grid: Grid, budgets: Iterable[int]) -> Iterator[_
             raise
         error = format_exc()
         # An automatic grid ends where the run ended, or after its first stretch.
-        reached = grid.budgets or sorted({budget for budget, _, _ in done}) or (0, _AUTO_FIRST, _AUTO_END)
+        reached = grid.budgets or sorted({budget for budget, _, _ in done}) or (0, AUTO_FIRST, AUTO_END)
         for budget in reached:
             for key in [(budget, None, True), *((budget, size, False) for size in grid.sizes or (None,))]:
                 if key not in done:
@@ -191,34 +134,6 @@ class _Scoring(NamedTuple):
         score = self.error_score if names is None else dict.fromkeys(names, self.error_score)
         scores = {"test_scores": score, "score_time": 0.0}
         return scores if self.train is None else scores | {"train_scores": copy(score)}
-
-
-class _Stop:
-    """Decides, from the dense scores so far, whether an automatic grid is long enough."""
-
-    def __init__(self, grid: Grid, metric: str, part: str) -> None:
-        self._grid, self._metric, self._part = grid, metric, part
-        self._end, self._seen = _AUTO_END, 0
-        self._budgets: list[int] = []
-        self._scores: list[float] = []
-
-    def __call__(self, record: dict[str, Any]) -> bool:
-        """Take one point's record; True when it was the last one needed."""
-        self._seen += 1
-        if record["dense"] or not self._grid.one_run:
-            score = record[f"{self._part}_scores"]
-            score = score[self._metric] if isinstance(score, dict) else score
-            if self._budgets[-1:] == [record["budget"]]:  # several sizes, no dense network: the largest counts
-                self._scores[-1] = score
-            else:
-                self._budgets.append(record["budget"])
-                self._scores.append(score)
-        if record["budget"] < self._end or self._seen % (self._grid.n_sizes + self._grid.one_run):
-            return False
-        if self._end >= _AUTO_LIMIT or has_levelled_off(self._budgets, self._scores):
-            return True
-        self._end *= 2
-        return False
 
 
 def evaluate_fold(
@@ -279,7 +194,7 @@ def evaluate_fold(
         (X_train, y_train, take_params(X, params=score_params, indices=train)) if score_train else None,
     )
     budgets: Iterable[int] = automatic_budgets(0 if grid.one_run else 1) if grid.budgets is None else grid.budgets
-    stop = _Stop(grid, metric, score_on) if grid.budgets is None else None
+    stop = StopRule(grid, metric, score_on) if grid.budgets is None else None
     train_params = take_params(X, params=fit_params, indices=train)
     training = _Training(estimator, X_train, y_train, train_params, error_score)
     run = _path if grid.one_run else _one_by_one
@@ -293,37 +208,3 @@ def evaluate_fold(
             break
         start = time.perf_counter()
     return records
-
-
-def score_table(folds: list[list[dict[str, Any]]], grid: Grid, part: str, metric: str, *, dense: bool) -> Any:
-    """
-    Collect one score of every point.
-
-    Parameters
-    ----------
-    folds : list of list of dict
-        What ``evaluate_fold`` returned.
-    grid : Grid
-        Its budgets are known by now.
-    part : {"test", "train"}
-        Where the points were scored.
-    metric : str
-        Name of the score; "score" where there is only one.
-    dense : bool
-        Whether to collect the dense networks' scores.
-
-    Returns
-    -------
-    ndarray of shape (n_budgets, n_sizes, n_folds), or (n_budgets, n_folds) for dense networks
-        NaN where nothing was measured.
-    """
-    rows = {budget: row for row, budget in enumerate(grid.budgets or ())}
-    columns = {size: column for column, size in enumerate(grid.sizes or (None,))}
-    table = np.full((len(rows), 1 if dense else len(columns), len(folds)), np.nan)
-    for fold, records in enumerate(folds):
-        for record in records:
-            if record["dense"] == dense and record["budget"] in rows:
-                score = record[f"{part}_scores"]
-                value = score[metric] if isinstance(score, dict) else score
-                table[rows[record["budget"]], 0 if dense else columns[record["size"]], fold] = value
-    return table[:, 0] if dense else table

@@ -7,6 +7,8 @@ the modules that call these.
 
 from __future__ import annotations
 
+import math
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +37,22 @@ class Threshold(NamedTuple):
     sustained: NDArray[np.bool_]
     row: int
     column: int
+
+
+def check_rule(target: Any, tol: Any, score_on: Any) -> None:
+    """Raise ValueError for a parameter of the rule that is not allowed."""
+    if not (target in {"dense", "best"} if isinstance(target, str) else _is_finite(target)):
+        raise ValueError(f"target must be 'dense', 'best' or a number, got {target!r}.")
+    if not (tol == "1se" if isinstance(tol, str) else _is_finite(tol) and tol >= 0):
+        raise ValueError(f"tol must be '1se' or a number not below 0, got {tol!r}.")
+    if score_on not in {"test", "train"}:
+        raise ValueError(f"score_on must be 'test' or 'train', got {score_on!r}.")
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    return math.isfinite(float(value))
 
 
 def fold_mean(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -118,29 +136,3 @@ def find_threshold(scores: NDArray[np.float64], target: float, margin: Any) -> T
         return Threshold(first, sustained, -1, -1)
     row = int(first[first >= 0].min())
     return Threshold(first, sustained, row, int(np.flatnonzero(first == row)[0]))
-
-
-def has_levelled_off(budgets: list[int], scores: list[float]) -> bool:
-    """
-    Say whether the last doubling of the budget brought less than 1 % of the whole improvement.
-
-    Parameters
-    ----------
-    budgets : list of int
-        Ascending.
-    scores : list of float
-        Score at each budget; those that are NaN are left out.
-
-    Returns
-    -------
-    bool
-        True also when no score is a number: more of the same will not help.
-    """
-    known = [(budget, score) for budget, score in zip(budgets, scores, strict=True) if not np.isnan(score)]
-    if not known:
-        return True
-    before = [score for budget, score in known if 2 * budget <= budgets[-1]]
-    if not before:
-        return False
-    best = max(score for _, score in known)
-    return best - max(before) <= 0.01 * (best - known[0][1])
