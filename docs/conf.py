@@ -1,0 +1,89 @@
+"""Sphinx's settings for the documentation site."""
+
+import zlib
+from pathlib import Path
+
+from sphinx_gallery.sorting import FileNameSortKey
+
+import sklearn_gfs
+
+HERE = Path(__file__).parent
+
+project = "sklearn-gfs"
+author = "The sklearn-gfs developers"
+copyright = "The sklearn-gfs developers"
+version = release = sklearn_gfs.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.mathjax",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "README.md", "gallery/**/*.ipynb", "gallery/**/*.py", "gallery/**/*.md5"]
+templates_path = ["_templates"]
+default_role = "py:obj"
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+copybutton_exclude = ".linenos, .gp, .go"
+
+autosummary_generate = True
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = True
+numpydoc_xref_ignore = {"of", "shape", "default", "optional", "dtype", "or", "type", "number"}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "sklearn-gfs"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "show_prev_next": False,
+    "navigation_with_keys": False,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
+}
+html_sidebars = {"index": [], "changelog": [], "contributing": [], "decisions": []}
+
+sphinx_gallery_conf = {
+    "examples_dirs": ["../examples"],
+    "gallery_dirs": ["gallery"],
+    "filename_pattern": r"\.py$",
+    "ignore_pattern": r"__init__\.py|_[a-z]+\.py",
+    "within_subsection_order": FileNameSortKey,
+    "backreferences_dir": "gallery/backreferences",
+    "doc_module": ("sklearn_gfs",),
+    "reference_url": {"sklearn_gfs": None},
+    "download_all_examples": False,
+    "show_signature": False,
+    "remove_config_comments": True,
+    "abort_on_example_error": True,
+}
+
+
+def write_inventory(listing, target):
+    """Write the inventory that stands in for a site's own where the network cannot be reached."""
+    name, *lines = listing.read_text(encoding="utf-8").splitlines()
+    header = f"# Sphinx inventory version 2\n# Project: {name}\n# Version: \n# The remainder is compressed using zlib.\n"
+    body = "".join(f"{line.split()[1]} {line.split()[0]} 1 {line.split()[2]} -\n" for line in lines)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(header.encode() + zlib.compress(body.encode()))
+    return str(target)
+
+
+# The site of each project, and what is linked to there as this repository lists it, for builds without a network.
+intersphinx_timeout = 10
+intersphinx_mapping = {
+    listing.stem: (url, (None, write_inventory(listing, HERE / "_build" / "inventories" / f"{listing.stem}.inv")))
+    for listing, url in (
+        (HERE / "inventories" / "sklearn.txt", "https://scikit-learn.org/stable/"),
+        (HERE / "inventories" / "numpy.txt", "https://numpy.org/doc/stable/"),
+        (HERE / "inventories" / "scipy.txt", "https://docs.scipy.org/doc/scipy/"),
+    )
+}

@@ -1,0 +1,65 @@
+"""
+Fifty neurons instead of a thousand
+===================================
+
+A wide network is easy to train, a small one is cheap to use. Here a dense network of 1000 neurons is trained on
+scikit-learn's digits, pruned to at most 50 neurons, and re-trained; then the search measures how much training before
+pruning was enough.
+"""
+
+# %%
+# The data, and where the picture goes when this runs as a script.
+import argparse
+from pathlib import Path
+
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_gfs import GreedyPrunedMLPClassifier, PretrainThresholdDisplay, PretrainThresholdSearch
+
+parser = argparse.ArgumentParser(description="Dense, pruned and re-trained accuracy on the digits, and the threshold.")
+parser.add_argument("--out", type=Path, help="folder for the picture, made if absent; without it none is written")
+arguments = parser.parse_args()
+
+X, y = load_digits(return_X_y=True)
+X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.25, random_state=0)
+
+# %%
+# One fit: a scaler and the three steps. ``k`` counts picks, and a neuron may be picked more than once.
+model = make_pipeline(StandardScaler(), GreedyPrunedMLPClassifier(n_pretrain=300, k=50, random_state=0))
+model.fit(X_train, y_train)
+network = model[-1]
+print(f"subnetwork: {network.k} picks of {network.n_hidden} neurons, {network.n_units_} of them distinct")
+
+# %%
+# What each step does to the accuracy: ``fit_path`` yields the dense network, then the subnetwork; with
+# ``n_retrain=0`` it is pruned only.
+scaler = model[0]
+only_pruned = GreedyPrunedMLPClassifier(n_retrain=0, random_state=0)
+path = only_pruned.fit_path(scaler.transform(X_train), y_train, n_pretrain=[300], k=[50])
+scores = [point.estimator.score(scaler.transform(X_test), y_test) for point in path]
+for name, score in zip(("dense", "pruned", "re-trained"), [*scores, model.score(X_test, y_test)], strict=True):
+    print(f"test accuracy, {name:<10} network: {score:.3f}")
+
+# %%
+# How much pre-training is enough? The search trains once per fold and prunes on the way, at every number of
+# iterations and to every size asked for. It finds the least pre-training whose subnetwork is within 0.01 of the
+# dense network at the end.
+search = PretrainThresholdSearch(
+    model, n_pretrain=[0, 10, 20, 40, 80, 160, 320, 640], k=[5, 10, 15, 20, 30, 40, 50], tol=0.01, cv=3
+)
+search.fit(X_train, y_train)
+print(f"threshold: {search.threshold_} iterations at {search.threshold_params_}")
+print(f"threshold by k: {search.thresholds_}")
+print(f"test accuracy of the network fitted there: {search.score(X_test, y_test):.3f}")
+
+# %%
+# The same as a picture: the score over iterations and subnetwork size, with the threshold as a line.
+display = PretrainThresholdDisplay.from_search(search)
+if arguments.out:
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    picture = arguments.out / "threshold.png"
+    display.figure_.savefig(picture, dpi=150)
+    print(f"picture: {picture}")
