@@ -19,6 +19,7 @@ _HOME = {
     "GreedyPrunedMLPRegressor": "_mlp",
     "PretrainThresholdDisplay": "_plot",
     "PretrainThresholdSearch": "_search",
+    "SelectionStatistics": "_statistics",
     "greedy_forward_selection": "_greedy",
     "theory": None,  # a module itself
 }
@@ -30,6 +31,7 @@ __all__ = [
     "GreedyPrunedMLPRegressor",
     "PretrainThresholdDisplay",
     "PretrainThresholdSearch",
+    "SelectionStatistics",
     "__version__",
     "greedy_forward_selection",
     "theory",

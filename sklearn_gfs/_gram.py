@@ -8,7 +8,7 @@ Each source knows one way in which atoms are stored and offers the same few prod
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,12 @@ Float64Array = NDArray[np.float64]
 _ROWS_PER_SUM = 8192
 
 
-class Moments:
-    """Inner products with the target, ``c`` (n_directions, n_atoms), the squared norms of the atoms, and of y."""
+class Moments(NamedTuple):
+    """Inner products with the target, (n_directions, n_atoms), the squared norms of the atoms, and of y."""
 
-    def __init__(self, c: Float64Array, norms: Float64Array, target_norm: float) -> None:
-        self.c = c
-        self.norms = norms
-        self.target_norm = target_norm
+    c: Float64Array
+    norms: Float64Array
+    target_norm: float
 
 
 class ArrayAtoms:
@@ -53,6 +52,7 @@ class ArrayAtoms:
         self.n_samples = atoms.shape[0]
         self.n_atoms = atoms.shape[1]
         self.dtype = atoms.dtype
+        self.has_samples = True
         self._scale = 1.0 / (self.n_samples if sample_weight is None else sample_weight.sum())
 
     def promote(self) -> bool:
@@ -165,6 +165,95 @@ class SparseAtoms(ArrayAtoms):
         """Output of one atom on every sample, (n_samples, n_outputs) or (n_samples, 1), in float64."""
         column = self.atoms[:, [atom]].toarray()
         return column if self.output_weights is None else column * self.output_weights[atom]
+
+
+class StandardizedAtoms(ArrayAtoms):
+    """Columns less their mean, over their standard deviation, block by block: for arrays too large to copy."""
+
+    def __init__(
+        self,
+        atoms: Any,
+        y: Float64Array,
+        sample_weight: Float64Array | None,
+        *,
+        mean: Float64Array,
+        scale: Float64Array,
+    ) -> None:
+        super().__init__(atoms, y, sample_weight)
+        self.mean = mean
+        self.scale = scale
+
+    def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
+        for block, y, weight in super()._blocks(np.float64):
+            standardized = (block - self.mean) / self.scale
+            yield standardized.astype(self.dtype if dtype is None else dtype, copy=False), y, weight
+
+    def outputs(self, atom: int) -> Float64Array:
+        """Output of one atom on every sample, (n_samples, 1), in float64."""
+        return (super().outputs(atom) - self.mean[atom]) / self.scale[atom]
+
+
+class StandardizedSparseAtoms(SparseAtoms):
+    """
+    Columns of a sparse matrix less their mean, over their standard deviation, by algebra.
+
+    The matrix itself stays as sparse as it is; y must have been centred.
+    """
+
+    def __init__(
+        self,
+        atoms: Any,
+        y: Float64Array,
+        sample_weight: Float64Array | None,
+        *,
+        mean: Float64Array,
+        scale: Float64Array,
+    ) -> None:
+        super().__init__(atoms, y, sample_weight)
+        self.mean = mean
+        self.scale = scale
+
+    def moments(self) -> Moments:
+        """Inner products of the atoms with the target, and the squared norms."""
+        raw = super().moments()
+        return Moments(raw.c / self.scale, (raw.norms - self.mean**2) / self.scale**2, raw.target_norm)
+
+    def columns(self, atoms: NDArray[np.int64], dtype: Any = None) -> Float64Array:
+        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
+        raw = super().columns(atoms, dtype)
+        raw -= np.outer(self.mean[atoms], self.mean)
+        raw /= self.scale
+        raw /= self.scale[atoms, None]
+        return raw
+
+    def outputs(self, atom: int) -> Float64Array:
+        """Output of one atom on every sample, (n_samples, 1), in float64."""
+        return (super().outputs(atom) - self.mean[atom]) / self.scale[atom]
+
+
+class GramAtoms:
+    """Atoms known only by their inner products: nothing can be looked up on the samples."""
+
+    def __init__(self, gram: Float64Array, moments: Moments, *, output_weights: Float64Array | None = None) -> None:
+        self.gram = gram
+        self.output_weights = output_weights
+        self._moments = moments
+        self.n_atoms = len(gram)
+        self.dtype = np.dtype(np.float64)
+        self.has_samples = False
+
+    def promote(self) -> bool:
+        """Nothing better than float64 products."""
+        return False
+
+    def moments(self) -> Moments:
+        """Inner products of the atoms with the target, and the squared norms."""
+        return self._moments
+
+    def columns(self, atoms: NDArray[np.int64]) -> Float64Array:
+        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
+        out = self.gram[atoms]
+        return out if self.output_weights is None else out * (self.output_weights[atoms] @ self.output_weights.T)
 
 
 def _product(left: Any, right: Any) -> Any:

@@ -8,6 +8,7 @@ come from ``_gram``, the loops over atoms from ``_greedy_kernels``.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -63,24 +64,36 @@ class SquaredErrorSearch:
     def run(self) -> GreedyPath:
         """Take the steps and return the path."""
         in_float32 = self.source.dtype == np.float32
-        done, reason = 0, kernels.DONE
+        done, reason, precision = 0, kernels.DONE, None
         while done < self.k and reason != kernels.CONVERGED:
             done, reason, atom = kernels.squared_error_steps(
-                done, self.k, self._problem(), self.state, self.slots, self.columns
+                done, self.k, self._problem(precision), self.state, self.slots, self.columns
             )
             if reason == kernels.NEEDS_COLUMN:
                 self._add_columns(np.array([atom]))
             elif reason == kernels.IMPRECISE and self.source.promote():
                 self._restate(done)
-            elif reason == kernels.IMPRECISE:
+            elif reason == kernels.IMPRECISE and self.source.has_samples:
                 done = self._direct_steps(done)
                 break
+            elif reason == kernels.IMPRECISE:
+                self._warn_imprecise(done)
+                precision = -np.inf
         if in_float32:
             self._losses_from_gram(done)
-        self._losses_from_samples(done)
+        if self.source.has_samples:
+            self._losses_from_samples(done)
         return self._path(done)
 
-    def _problem(self) -> kernels.Problem:
+    def _warn_imprecise(self, n_picks: int) -> None:
+        warnings.warn(
+            f"After {n_picks} picks the loss is below {_PRECISION[self.source.dtype]:g} of the terms that it is the "
+            "difference of: from here on losses and picks are less exact than a selection on the samples would be",
+            UserWarning,
+            stacklevel=2,
+        )
+
+    def _problem(self, precision: float | None) -> kernels.Problem:
         return kernels.Problem(
             c=self.moments.c,
             norms=self.moments.norms,
@@ -88,7 +101,7 @@ class SquaredErrorSearch:
             signed=self.signed,
             radius=self.radius,
             tie=_TIE[self.source.dtype],
-            precision=_PRECISION[self.source.dtype],
+            precision=_PRECISION[self.source.dtype] if precision is None else precision,
             tol=self.tol,
         )
 
@@ -99,7 +112,7 @@ class SquaredErrorSearch:
         np.add.at(coefs, picks, self.radius * state.directions[:n_picks])
         coefs /= n_picks
         weights = coefs[:, 0] if coefs.shape[1] == 1 else coefs
-        return GreedyPath(picks, state.losses[:n_picks], state.gaps[:n_picks], state.counts, weights)
+        return GreedyPath(picks, state.losses[:n_picks], state.gaps[:n_picks], state.counts, weights, self.radius)
 
     def _matching_pursuit_radius(self) -> float:
         """
@@ -137,7 +150,9 @@ class SquaredErrorSearch:
         position = np.zeros(self.source.n_atoms, dtype=np.int64)
         position[atoms] = np.arange(len(atoms))
         sums = np.zeros((n_picks, self.state.directions.shape[1], len(atoms)))
-        sums[np.arange(n_picks), :, position[self.state.picks[:n_picks]]] = self.radius * self.state.directions[:n_picks]
+        sums[np.arange(n_picks), :, position[self.state.picks[:n_picks]]] = (
+            self.radius * self.state.directions[:n_picks]
+        )
         return np.cumsum(sums, axis=0)
 
     def _restate(self, n_picks: int) -> None:
@@ -163,7 +178,9 @@ class SquaredErrorSearch:
     def _losses_from_samples(self, n_picks: int) -> None:
         """Losses sample by sample, where they are too small a difference of the statistics."""
         steps = np.arange(1, n_picks + 1)
-        size = np.maximum(self.moments.target_norm, np.cumsum(self.radius**2 * self.moments.norms[self.state.picks[:n_picks]]) / steps)
+        size = np.maximum(
+            self.moments.target_norm, np.cumsum(self.radius**2 * self.moments.norms[self.state.picks[:n_picks]]) / steps
+        )
         imprecise = self.state.losses[:n_picks] < _PRECISION[np.dtype(np.float64)] * size
         if not imprecise.any():
             return

@@ -29,8 +29,11 @@ class GreedyPath(NamedTuple):
         hull of the atoms.
     counts : ndarray of shape (n_atoms,), dtype int64
         How often each atom was picked.
-    weights : ndarray of shape (n_atoms,), dtype float64
-        Weight of each atom in the final combination.
+    weights : ndarray of shape (n_atoms,) or (n_atoms, n_outputs), dtype float64
+        Weight of each atom in the final combination; one per output where ``hull="l1"`` was asked to
+        approximate several targets by columns.
+    radius : float, default=1.0
+        Radius of the l1 ball; 1 for the convex hull.
 
     See Also
     --------
@@ -50,6 +53,7 @@ class GreedyPath(NamedTuple):
     gaps: NDArray[np.float64]
     counts: NDArray[np.int64]
     weights: NDArray[np.float64]
+    radius: float = 1.0
 
 
 class PathPoint(NamedTuple):

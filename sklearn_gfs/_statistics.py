@@ -1,0 +1,282 @@
+"""
+The statistics of a selection as an object of its own: accumulate over chunks, merge over machines, select.
+
+Here belong sums over samples and how they are combined. They need memory for n_atoms squared numbers, however
+many samples there are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn import get_config
+from sklearn.utils import gen_batches
+
+from ._gram import Float64Array, GramAtoms, Moments
+from ._greedy import check_atoms, check_hull, check_output_weights, check_stopping, check_weight, check_y
+from ._squared_error import SquaredErrorSearch
+from ._typing import GreedyPath
+
+
+class SelectionStatistics:
+    """
+    Sums over samples from which greedy forward selection for squared error can be made.
+
+    Data too large for memory, or spread over machines, are read once, chunk by chunk: ``update`` adds a chunk,
+    ``merge`` adds what another object has seen, and ``select`` makes the selection that
+    ``greedy_forward_selection`` makes on all the samples together. The sums are kept about the means in
+    float64, so that large constant offsets do no harm.
+
+    Attributes
+    ----------
+    n_samples : int
+        Number of samples seen.
+    weight : float
+        Sum of their weights.
+    mean_atoms : ndarray of shape (n_atoms,)
+        Mean of every atom.
+    mean_y : ndarray of shape (n_outputs,)
+        Mean of every target.
+    gram : ndarray of shape (n_atoms, n_atoms)
+        Sum of the products of the atoms, each less its mean.
+    c : ndarray of shape (n_outputs, n_atoms)
+        Sum of the products of atoms and targets, each less its mean.
+    target_norms : ndarray of shape (n_outputs,)
+        Sum of the squares of the targets, less their mean.
+
+    See Also
+    --------
+    greedy_forward_selection : The same selection, from the samples themselves.
+    GreedyForwardSelector : A transformer whose ``partial_fit`` is built on these statistics.
+
+    Notes
+    -----
+    A loss that is a tiny share of the mean square of y (below 1e-7) can't be had from sums; ``select`` then warns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gfs import SelectionStatistics, greedy_forward_selection
+    >>> rng = np.random.default_rng(0)
+    >>> atoms = rng.normal(size=(100, 8))
+    >>> y = atoms[:, 2] + rng.normal(size=100)
+    >>> here = SelectionStatistics().update(atoms[:60], y[:60])
+    >>> there = SelectionStatistics().update(atoms[60:], y[60:])
+    >>> path = here.merge(there).select(5)
+    >>> bool((path.picks == greedy_forward_selection(atoms, y, 5).picks).all())
+    True
+    """
+
+    def __init__(self) -> None:
+        self.n_samples = 0
+        self.weight = 0.0
+        # Until the first update the shapes are unknown.
+        self.mean_atoms: Float64Array = np.zeros(0)
+        self.mean_y: Float64Array = np.zeros(0)
+        self.gram: Float64Array = np.zeros((0, 0))
+        self.c: Float64Array = np.zeros((0, 0))
+        self.target_norms: Float64Array = np.zeros(0)
+
+    def update(self, atoms: Any, y: Any, sample_weight: Any = None) -> SelectionStatistics:
+        """
+        Add a chunk of samples.
+
+        Parameters
+        ----------
+        atoms : {array-like, sparse matrix} of shape (n_samples, n_atoms)
+            Outputs of the atoms.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples; an integer weight equals repeating the sample.
+
+        Returns
+        -------
+        SelectionStatistics
+            The object itself.
+        """
+        atoms = check_atoms(atoms, ndims=(2,))
+        y = check_y(y, len_atoms=atoms.shape[0])
+        weight = check_weight(sample_weight, atoms.shape[0])
+        self._check_widths(atoms.shape[1], y.shape[1])
+        # Three arrays of a block's size are alive at once.
+        block = get_config()["working_memory"] * 2**20 // (3 * 8 * atoms.shape[1])
+        if sparse.issparse(atoms):
+            atoms, block = atoms.tocsr(), atoms.shape[0]
+        for rows in gen_batches(atoms.shape[0], max(int(block), 1)):
+            self._add(_chunk_sums(atoms[rows], y[rows], None if weight is None else weight[rows]))
+        return self
+
+    def merge(self, other: SelectionStatistics) -> SelectionStatistics:
+        """
+        Add what another object has seen.
+
+        Parameters
+        ----------
+        other : SelectionStatistics
+            Statistics of other samples of the same atoms and targets.
+
+        Returns
+        -------
+        SelectionStatistics
+            The object itself.
+        """
+        if other.n_samples:
+            self._check_widths(len(other.mean_atoms), len(other.mean_y))
+            self._add(other)
+        return self
+
+    def select(
+        self,
+        k: int,
+        *,
+        output_weights: Any = None,
+        hull: str = "convex",
+        radius: float | str | None = None,
+        tol: float | None = None,
+        standardize: bool = False,
+    ) -> GreedyPath:
+        """
+        Make the selection that all the samples seen so far call for.
+
+        Parameters
+        ----------
+        k : int
+            Number of picks.
+        output_weights : array-like of shape (n_atoms, n_outputs), default=None
+            Atom i is the outer product of column i of ``atoms`` and row i of these.
+        hull : {"convex", "l1"}, default="convex"
+            As in ``greedy_forward_selection``.
+        radius : float or "auto", default=None
+            As in ``greedy_forward_selection``.
+        tol : float, default=None
+            Stop once the gap is at most this.
+        standardize : bool, default=False
+            Whether to take every atom less its mean and over its standard deviation, and y less its mean, as
+            ``GreedyForwardSelector`` does with ``hull="l1"``. Atoms that do not vary are then never picked.
+
+        Returns
+        -------
+        GreedyPath
+            Picks, losses, gaps, counts and weights.
+        """
+        k, tolerance = check_stopping(k, tol)
+        if not self.n_samples:
+            raise ValueError("these statistics have seen no samples yet: call update first")
+        n_atoms, n_outputs = len(self.mean_atoms), len(self.mean_y)
+        weights = None
+        if output_weights is not None:
+            if standardize:
+                raise ValueError("standardize=True does not go with output_weights; it must be False")
+            weights = check_output_weights(output_weights, n_atoms, n_outputs)
+        signed, length = check_hull(hull, radius, n_targets=n_outputs if weights is None else 1)
+        if standardize:
+            atoms = np.flatnonzero(varies(self.mean_atoms, self.scale(), np.float64))
+            if not len(atoms):
+                raise ValueError("no atom varies over the samples; at least one must")
+            source = self._standardized(atoms)
+        else:
+            atoms = np.arange(n_atoms)
+            source = self._raw(weights)
+        path = SquaredErrorSearch(source, k, signed=signed, radius=length, tol=tolerance).run()
+        return spread(path, atoms, n_atoms)
+
+    def scale(self) -> Float64Array:
+        """
+        Compute the standard deviation of every atom.
+
+        Returns
+        -------
+        ndarray of shape (n_atoms,)
+            Standard deviations, with the weights of the samples.
+        """
+        return np.sqrt(np.maximum(np.diagonal(self.gram), 0.0) / self.weight)
+
+    def _standardized(self, atoms: NDArray[np.int64]) -> GramAtoms:
+        scale = self.scale()[atoms]
+        gram = self.gram[np.ix_(atoms, atoms)] / (self.weight * np.outer(scale, scale))
+        moments = Moments(
+            self.c[:, atoms] / (self.weight * scale), np.ones(len(atoms)), self.target_norms.sum() / self.weight
+        )
+        return GramAtoms(gram, moments)
+
+    def _raw(self, output_weights: Float64Array | None) -> GramAtoms:
+        gram = self.gram / self.weight + np.outer(self.mean_atoms, self.mean_atoms)
+        c = self.c / self.weight + np.outer(self.mean_y, self.mean_atoms)
+        norms = np.diagonal(gram).copy()
+        target_norm = float(np.sum(self.target_norms / self.weight + self.mean_y**2))
+        if output_weights is not None:
+            norms *= (output_weights**2).sum(axis=1)
+            c = (c * output_weights.T).sum(axis=0, keepdims=True)
+        return GramAtoms(gram, Moments(c, norms, target_norm), output_weights=output_weights)
+
+    def _check_widths(self, n_atoms: int, n_outputs: int) -> None:
+        if self.n_samples and (n_atoms, n_outputs) != (len(self.mean_atoms), len(self.mean_y)):
+            raise ValueError(
+                f"this chunk has {n_atoms} atoms and {n_outputs} outputs; they must be {len(self.mean_atoms)} and "
+                f"{len(self.mean_y)} as in the chunks before"
+            )
+
+    def _add(self, other: SelectionStatistics) -> None:
+        """Combine sums about two means into sums about the common one (Chan, Golub and LeVeque)."""
+        if not self.n_samples:
+            self.__dict__.update({name: np.copy(value) for name, value in vars(other).items()})
+            self.n_samples, self.weight = other.n_samples, other.weight
+            return
+        self.n_samples += other.n_samples
+        if other.weight == 0.0:
+            return
+        total = self.weight + other.weight
+        share = other.weight / total
+        atoms, y = other.mean_atoms - self.mean_atoms, other.mean_y - self.mean_y
+        self.gram += other.gram + np.outer(self.weight * share * atoms, atoms)
+        self.c += other.c + np.outer(self.weight * share * y, atoms)
+        self.target_norms += other.target_norms + self.weight * share * y**2
+        self.mean_atoms = self.mean_atoms + share * atoms
+        self.mean_y = self.mean_y + share * y
+        self.weight = total
+
+
+def _chunk_sums(atoms: Any, y: Float64Array, weight: Float64Array | None) -> SelectionStatistics:
+    """Statistics of one chunk."""
+    sums = SelectionStatistics()
+    sums.n_samples = atoms.shape[0]
+    weight = np.ones(atoms.shape[0]) if weight is None else weight
+    sums.weight = float(weight.sum())
+    divisor = sums.weight or 1.0
+    sums.mean_y = weight @ y / divisor
+    y = y - sums.mean_y
+    weighted = y * weight[:, None]
+    sums.target_norms = np.einsum("ij,ij->j", y, weighted)
+    if sparse.issparse(atoms):
+        sums.mean_atoms = atoms.T @ weight / divisor
+        gram = (atoms.T @ atoms.multiply(weight[:, None])).toarray()
+        sums.gram = gram - np.outer(sums.weight * sums.mean_atoms, sums.mean_atoms)
+        sums.c = np.ascontiguousarray((atoms.T @ weighted).T)
+    else:
+        atoms = np.asarray(atoms, dtype=np.float64)
+        sums.mean_atoms = weight @ atoms / divisor
+        atoms = atoms - sums.mean_atoms
+        sums.c = weighted.T @ atoms
+        atoms *= np.sqrt(weight)[:, None]
+        sums.gram = atoms.T @ atoms
+    if not np.isfinite(np.diagonal(sums.gram)).all():
+        raise ValueError("atoms contain NaN, infinity or values too large for their squares")
+    return sums
+
+
+def varies(mean: Float64Array, scale: Float64Array, dtype: Any) -> NDArray[np.bool_]:
+    """Which columns vary by more than the rounding of their values."""
+    return scale > 10 * np.finfo(dtype).eps * np.abs(mean)
+
+
+def spread(path: GreedyPath, atoms: NDArray[np.int64], n_atoms: int) -> GreedyPath:
+    """Return the path of a selection among some of the atoms in terms of all of them."""
+    counts = np.zeros(n_atoms, dtype=np.int64)
+    counts[atoms] = path.counts
+    weights = np.zeros((n_atoms, *path.weights.shape[1:]))
+    weights[atoms] = path.weights
+    return path._replace(picks=atoms[path.picks], counts=counts, weights=weights)
