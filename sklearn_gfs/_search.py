@@ -284,6 +284,8 @@ class PretrainThresholdSearch(BaseSearchCV):
         cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = list(cv.split(X, y, **routed.splitter.split))
         self.n_splits_ = len(splits)
+        if not splits:
+            raise ValueError("cv must yield at least one fold, got none.")
         if self.tol == "1se" and self.n_splits_ < 2:
             raise ValueError("tol='1se' needs at least two folds to measure a standard error, got one.")
         settings = {

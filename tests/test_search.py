@@ -1,12 +1,20 @@
 """PretrainThresholdSearch: GridSearchCV's numbers from one training run per fold."""
 
+import pickle
+import warnings
+
+import joblib
 import numpy as np
 import pytest
 from path_double import OnlyFit, PathClassifier, PathRegressor
+from sklearn import config_context
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
-from sklearn.model_selection import GridSearchCV
+from sklearn.exceptions import FitFailedWarning
+from sklearn.metrics import get_scorer, make_scorer, r2_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_gfs import PretrainThresholdSearch
@@ -29,6 +37,12 @@ def test_estimator_checks(estimator, check):
     check(estimator)
 
 
+def load_binary(return_X_y=True):
+    """Return a quarter of the breast cancer data."""
+    X, y = load_breast_cancer(return_X_y=True)
+    return X[::4], y[::4]
+
+
 def same_results(search, grid):
     """Assert that a search and a GridSearchCV agree in all but times."""
     for key, expected in grid.cv_results_.items():
@@ -48,7 +62,7 @@ def same_results(search, grid):
     ("estimator", "load", "scoring"),
     [
         (PathClassifier(random_state=0), load_iris, None),
-        (PathClassifier(random_state=0), load_breast_cancer, "roc_auc"),
+        (PathClassifier(random_state=0), load_binary, "roc_auc"),
         (PathRegressor(random_state=0), load_diabetes, "neg_mean_squared_error"),
         (make_pipeline(StandardScaler(), PathClassifier(random_state=0)), load_iris, None),
         (make_pipeline(StandardScaler(), make_pipeline(PathClassifier(random_state=0))), load_iris, None),
@@ -66,3 +80,366 @@ def test_equals_grid_search(estimator, load, scoring, k):
     grid = GridSearchCV(estimator, values, scoring=scoring, return_train_score=True).fit(X, y)
     same_results(search, grid)
     assert set(search.cv_results_) >= set(grid.cv_results_)
+
+
+def test_one_training_run_per_fold():
+    runs = []
+
+    class Counting(PathClassifier):
+        def fit_path(self, X, y, **kwargs):
+            runs.append(kwargs["n_pretrain"])
+            yield from super().fit_path(X, y, **kwargs)
+
+    PretrainThresholdSearch(Counting(), n_pretrain=BUDGETS, k=SIZES, refit=False).fit(*load_iris(return_X_y=True))
+    assert runs == [(0, 1, 5, 30)] * 5
+
+
+def test_steps_before_are_fitted_once_per_fold():
+    fits = []
+
+    class Scaler(StandardScaler):
+        def fit(self, X, y=None, sample_weight=None):
+            fits.append(len(X))
+            return super().fit(X, y, sample_weight)
+
+    pipeline = make_pipeline(Scaler(), PathClassifier())
+    PretrainThresholdSearch(pipeline, n_pretrain=BUDGETS, k=SIZES, refit=False).fit(*load_iris(return_X_y=True))
+    assert fits == [120] * 5
+
+
+def test_dense_scores_are_those_of_the_unpruned_model():
+    X, y = load_diabetes(return_X_y=True)
+    search = PretrainThresholdSearch(PathRegressor(random_state=0), n_pretrain=[0, 30], k=[1, 2], cv=3).fit(X, y)
+    # All ten coefficients kept and none re-trained: the dense model itself.
+    dense = GridSearchCV(PathRegressor(random_state=0, k=10, n_retrain=0), {"n_pretrain": [0, 30]}, cv=3).fit(X, y)
+    for fold in range(3):
+        expected = dense.cv_results_[f"split{fold}_test_score"]
+        np.testing.assert_allclose(search.cv_results_[f"split{fold}_dense_test_score"], [*expected, *expected])
+    np.testing.assert_allclose(search.cv_results_["mean_dense_test_score"][:2], dense.cv_results_["mean_test_score"])
+    np.testing.assert_allclose(search.cv_results_["std_dense_test_score"][:2], dense.cv_results_["std_test_score"])
+    assert (search.cv_results_["mean_dense_fit_time"] > 0).all()
+
+
+def test_threshold_and_refit():
+    X, y = load_binary()
+    search = PretrainThresholdSearch(PathClassifier(random_state=0), n_pretrain=[0, 5, 20, 80], k=[1, 5, 20]).fit(X, y)
+    means = search.cv_results_["mean_test_score"].reshape(3, 4)
+    target = search.cv_results_["mean_dense_test_score"][3]
+    assert search.target_score_ == target
+    expected = {
+        k: next((t for t, score in zip([0, 5, 20, 80], row, strict=True) if score >= target - 0.01), None)
+        for k, row in zip([1, 5, 20], means, strict=True)
+    }
+    assert search.thresholds_ == expected
+    assert search.threshold_ == min(t for t in expected.values() if t is not None)
+    assert search.thresholds_[search.threshold_params_["k"]] == search.threshold_
+    assert search.cv_results_["params"][search.threshold_index_] == search.threshold_params_
+    assert search.best_estimator_.get_params()["n_pretrain"] == search.threshold_
+    expected_coef = PathClassifier(random_state=0, **search.threshold_params_).fit(X, y).coef_
+    np.testing.assert_array_equal(search.best_estimator_.coef_, expected_coef)
+    np.testing.assert_array_equal(search.predict(X), search.best_estimator_.predict(X))
+    assert search.score(X, y) == search.best_estimator_.score(X, y)
+    assert search.refit_time_ > 0
+    assert search.n_features_in_ == 30
+    assert search.classes_.tolist() == [0, 1]
+
+
+def test_scores_that_rise_and_fall_are_not_sustained():
+    # The score is the parameter itself, read off a table: 0.9 is reached at 10 and lost at 20.
+    curve = {0: 0.1, 10: 0.9, 20: 0.5, 40: 0.95}
+
+    def scoring(estimator, X, y):
+        return curve[estimator.n_pretrain]
+
+    X, y = load_iris(return_X_y=True)
+    search = PretrainThresholdSearch(PathClassifier(), n_pretrain=list(curve), target=0.9, tol=0, scoring=scoring)
+    search.fit(X, y)
+    assert (search.threshold_, search.sustained_) == (10, False)
+    assert search.thresholds_ == {3: 10}
+    assert search.sustained_by_k_ == {3: False}
+    search.set_params(target="best").fit(X, y)
+    assert (search.threshold_, search.sustained_) == (40, True)
+    search.set_params(target="best", tol=0.5).fit(X, y)
+    assert (search.threshold_, search.sustained_) == (10, True)
+
+
+@pytest.mark.filterwarnings("error:No point reached the target")
+def test_no_point_reaches_the_target():
+    X, y = load_iris(return_X_y=True)
+    search = PretrainThresholdSearch(PathClassifier(), n_pretrain=[0, 20], k=[1, 2], target=2.0)
+    with pytest.warns(UserWarning, match=r"No point reached the target: the best mean score on the test parts is 0\."):
+        search.fit(X, y)
+    assert search.threshold_ is None
+    assert search.thresholds_ == {1: None, 2: None}
+    assert search.threshold_params_ is search.threshold_index_ is None
+    assert search.sustained_ is False
+    assert search.best_estimator_.get_params()["n_pretrain"] == search.best_params_["n_pretrain"]
+    assert search.best_estimator_.get_params()["k"] == search.best_params_["k"]
+
+
+def test_train_scores_decide_where_asked_to():
+    X, y = load_iris(return_X_y=True)
+    parameters = {"n_pretrain": [0, 20], "k": [1, 2]}
+    search = PretrainThresholdSearch(PathClassifier(), **parameters, score_on="train", target="best").fit(X, y)
+    grid = GridSearchCV(PathClassifier(), parameters, return_train_score=True).fit(X, y)
+    same_results(search, grid)
+    assert search.target_score_ == grid.cv_results_["mean_train_score"].max()
+    np.testing.assert_array_equal(search.scores_.mean(-1).T.ravel(), grid.cv_results_["mean_train_score"])
+
+
+def test_automatic_grid_is_shared_by_all_folds():
+    X, y = load_binary()
+    search = PretrainThresholdSearch(PathClassifier(random_state=0), k=[3]).fit(X, y)
+    budgets = search.n_pretrain_values_.tolist()
+    assert budgets[:4] == [0, 16, 23, 32]
+    assert budgets[-1] in {256, 512, 1024, 2048}
+    assert np.isfinite(search.scores_).all()
+    grid = GridSearchCV(PathClassifier(random_state=0), {"n_pretrain": budgets, "k": [3]}).fit(X, y)
+    same_results(search, grid)
+    listed = PretrainThresholdSearch(PathClassifier(random_state=0), n_pretrain=budgets, k=[3]).fit(X, y)
+    assert listed.thresholds_ == search.thresholds_
+
+
+def test_automatic_grid_without_a_path_leaves_zero_out():
+    X, y = load_iris(return_X_y=True)
+    search = PretrainThresholdSearch(OnlyFit(random_state=0), k=[1, 2], cv=2).fit(X, y)
+    assert search.n_pretrain_values_[:2].tolist() == [16, 23]
+    assert search.dense_scores_ is None
+
+
+def test_any_estimator_with_an_integer_parameter():
+    X, y = load_iris(return_X_y=True)
+    pipeline = make_pipeline(StandardScaler(), DecisionTreeClassifier(random_state=0))
+    depths = [1, 2, 5]
+    grid = GridSearchCV(pipeline, {"decisiontreeclassifier__max_depth": depths}).fit(X, y)
+    for name in ("max_depth", "decisiontreeclassifier__max_depth"):
+        search = PretrainThresholdSearch(pipeline, param=name, n_pretrain=depths, tol=0.02).fit(X, y)
+        same_results(search, grid)
+        means = search.cv_results_["mean_test_score"]
+        assert search.target_score_ == means[2]
+        assert search.thresholds_ == {None: next(d for d, s in zip(depths, means, strict=True) if s >= means[2] - 0.02)}
+        assert "mean_dense_test_score" not in search.cv_results_
+
+
+def test_several_scores():
+    X, y = load_binary()
+    scoring = {"auc": "roc_auc", "loss": "neg_log_loss"}
+    parameters = {"n_pretrain": [0, 20], "k": [1, 4]}
+    search = PretrainThresholdSearch(PathClassifier(), **parameters, scoring=scoring, refit="loss").fit(X, y)
+    grid = GridSearchCV(PathClassifier(), parameters, scoring=scoring, refit="loss").fit(X, y)
+    assert search.multimetric_
+    same_results(search, grid)
+    assert search.score(X, y) == search.scorer_["loss"](search.best_estimator_, X, y)
+    assert search.target_score_ == search.cv_results_["mean_dense_test_loss"][1]
+    assert {"split4_dense_test_auc", "mean_dense_test_auc", "std_dense_test_auc"} <= set(search.cv_results_)
+
+    def both(estimator, X, y):
+        return {name: get_scorer(scorer)(estimator, X, y) for name, scorer in scoring.items()}
+
+    called = PretrainThresholdSearch(PathClassifier(), **parameters, scoring=both, refit="loss").fit(X, y)
+    same_results(called, grid)
+    for refit in (True, False):
+        with pytest.raises(ValueError, match="refit"):
+            called.set_params(refit=refit).fit(X, y)
+
+
+def test_groups():
+    X, y = load_iris(return_X_y=True)
+    groups = np.arange(len(y)) % 7
+    parameters = {"n_pretrain": [0, 20], "k": [1, 2]}
+    search = PretrainThresholdSearch(PathClassifier(), **parameters, cv=GroupKFold(3)).fit(X, y, groups=groups)
+    grid = GridSearchCV(PathClassifier(), parameters, cv=GroupKFold(3)).fit(X, y, groups=groups)
+    same_results(search, grid)
+    with pytest.raises(ValueError, match="groups"):
+        search.fit(X, y)
+
+
+def test_sample_weight_without_routing():
+    X, y = load_diabetes(return_X_y=True)
+    weight = np.random.default_rng(0).uniform(size=len(y))
+    parameters = {"n_pretrain": [0, 20], "k": [1, 2]}
+    search = PretrainThresholdSearch(PathRegressor(), **parameters).fit(X, y, sample_weight=weight)
+    grid = GridSearchCV(PathRegressor(), parameters).fit(X, y, sample_weight=weight)
+    same_results(search, grid)
+    unweighted = PretrainThresholdSearch(PathRegressor(), **parameters).fit(X, y)
+    assert unweighted.best_score_ != search.best_score_
+
+
+@pytest.mark.parametrize("in_pipeline", [False, True])
+def test_metadata_routing(in_pipeline):
+    X, y = load_diabetes(return_X_y=True)
+    weight, groups = np.random.default_rng(0).uniform(size=len(y)), np.arange(len(y)) % 5
+    with config_context(enable_metadata_routing=True):
+        estimator = PathRegressor().set_fit_request(sample_weight=True).set_score_request(sample_weight=False)
+        prefix = ""
+        if in_pipeline:
+            scaler = StandardScaler().set_fit_request(sample_weight=True)
+            estimator, prefix = make_pipeline(scaler, estimator), "pathregressor__"
+        scoring = make_scorer(r2_score).set_score_request(sample_weight=True)
+        settings = {"scoring": scoring, "cv": GroupKFold(3)}
+        search = PretrainThresholdSearch(estimator, n_pretrain=[0, 20], k=[1, 2], **settings)
+        search.fit(X, y, sample_weight=weight, groups=groups)
+        values = {f"{prefix}n_pretrain": [0, 20], f"{prefix}k": [1, 2]}
+        grid = GridSearchCV(estimator, values, **settings).fit(X, y, sample_weight=weight, groups=groups)
+        same_results(search, grid)
+        with pytest.raises(TypeError, match="unexpected argument"):
+            search.fit(X, y, nonsense=weight)
+
+
+def test_set_output_and_transform():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    search = PretrainThresholdSearch(make_pipeline(StandardScaler(), PathClassifier()), n_pretrain=[0, 20])
+    search.fit(X, y)
+    assert search.feature_names_in_.tolist() == list(X.columns)
+    assert not hasattr(search, "transform")
+    assert not hasattr(PretrainThresholdSearch(PathRegressor()), "predict_proba")
+
+
+class Fragile(PathClassifier):
+    """Fails in the folds whose training part lacks sample 0, once it has been trained for a while."""
+
+    def fit_path(self, X, y, **kwargs):
+        for point in super().fit_path(X, y, **kwargs):
+            if point.n_pretrain >= 10 and not (load_iris().data[0] == X).all(axis=1).any():
+                raise RuntimeError("diverged")
+            yield point
+
+
+def test_failures_are_marked():
+    X, y = load_iris(return_X_y=True)
+    parameters = {"n_pretrain": [0, 5, 10, 20], "k": [1, 2]}
+    search = PretrainThresholdSearch(Fragile(), **parameters, target="best", refit=False)
+    with (
+        pytest.warns(FitFailedWarning, match=r"4 fits failed out of a total of 40(.|\n)*RuntimeError: diverged"),
+        pytest.warns(UserWarning, match="non-finite"),
+    ):
+        search.fit(X, y)
+    grid = GridSearchCV(Fragile(), parameters, refit=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        grid.fit(X, y)
+    same_results(search, grid)
+    assert np.isnan(search.cv_results_["split0_test_score"]).sum() == 4
+    assert np.isnan(search.cv_results_["split0_dense_test_score"]).sum() == 4
+    assert search.threshold_ in {0, 5}
+    with pytest.raises(RuntimeError, match="diverged"):
+        search.set_params(error_score="raise").fit(X, y)
+    with pytest.warns(FitFailedWarning):
+        search.set_params(error_score=-1.0).fit(X, y)
+    assert (search.cv_results_["split0_test_score"] == -1).sum() == 4
+
+
+@pytest.mark.parametrize("n_pretrain", ["auto", [0, 5]])
+@pytest.mark.parametrize("estimator", [PathClassifier(k=0), OnlyFit(k=0)])
+def test_all_fits_failed(estimator, n_pretrain):
+    search = PretrainThresholdSearch(estimator, n_pretrain=n_pretrain)
+    with pytest.raises(ValueError, match=r"All the \d+ fits failed(.|\n)*k must be at least 1, got 0"):
+        search.fit(*load_iris(return_X_y=True))
+
+
+def test_scoring_that_fails():
+    def scoring(estimator, X, y):
+        if estimator.n_pretrain:
+            raise RuntimeError("no score")
+        return 0.5
+
+    X, y = load_iris(return_X_y=True)
+    search = PretrainThresholdSearch(PathClassifier(), n_pretrain=[0, 5], scoring=scoring, target="best", cv=2)
+    with pytest.warns(UserWarning, match="no score"), pytest.warns(UserWarning, match="non-finite"):
+        search.fit(X, y)
+    assert search.threshold_ == 0
+    with pytest.raises(ValueError, match="scoring must return a number"):
+        search.set_params(scoring=lambda *_: "good").fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"n_pretrain": []}, "n_pretrain must be 'auto' or a sequence of integers not below 0"),
+        ({"n_pretrain": [-1]}, "n_pretrain must be"),
+        ({"n_pretrain": [1.5]}, "n_pretrain must be"),
+        ({"n_pretrain": [True]}, "n_pretrain must be"),
+        ({"n_pretrain": 10}, "n_pretrain must be"),
+        ({"n_pretrain": "all"}, "n_pretrain must be"),
+        ({"k": [0]}, "k must be None or a sequence of integers not below 1"),
+        ({"k": 5}, "k must be"),
+        ({"param": "n_steps"}, "param must name a parameter of the estimator, got 'n_steps'"),
+        ({"target": "good"}, "target must be"),
+        ({"tol": -1}, "tol must be"),
+        ({"score_on": "both"}, "score_on must be"),
+        ({"error_score": "ignore"}, "error_score must be 'raise' or a number"),
+        ({"refit": len}, "refit must be a bool or the name of a score"),
+        ({"tol": "1se", "cv": [(np.arange(100), np.arange(100, 150))]}, "tol='1se' needs at least two folds"),
+        ({"cv": []}, "cv must yield at least one fold"),
+    ],
+)
+def test_parameters_that_are_not_allowed(params, message):
+    search = PretrainThresholdSearch(PathClassifier(), **({"n_pretrain": [0, 5]} | params))
+    with pytest.raises(ValueError, match=message):
+        search.fit(*load_iris(return_X_y=True))
+
+
+def test_k_needs_an_estimator_that_has_it():
+    search = PretrainThresholdSearch(DecisionTreeClassifier(), param="max_depth", n_pretrain=[1], k=[5])
+    with pytest.raises(ValueError, match="k must be None for an estimator without a parameter k"):
+        search.fit(*load_iris(return_X_y=True))
+
+
+def test_one_fold_is_enough_for_a_number():
+    X, y = load_iris(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(y))
+    search = PretrainThresholdSearch(PathClassifier(), n_pretrain=[0, 20], cv=[(order[:100], order[100:])]).fit(X, y)
+    assert search.n_splits_ == 1
+    assert search.scores_.shape == (2, 1, 1)
+
+
+def test_nested():
+    X, y = load_iris(return_X_y=True)
+    search = PretrainThresholdSearch(PathClassifier(), n_pretrain=[0, 20], k=[1, 2], cv=3)
+    assert cross_val_score(search, X, y, cv=3).min() > 0.5
+    outer = GridSearchCV(make_pipeline(StandardScaler(), search), {"pretrainthresholdsearch__tol": [0.01, 0.5]}, cv=2)
+    assert outer.fit(X, y).score(X, y) > 0.5
+
+
+def test_pickled_and_restored():
+    X, y = load_iris(return_X_y=True)
+    search = PretrainThresholdSearch(PathClassifier(), n_pretrain=[0, 20], k=[1, 2]).fit(X, y)
+    restored = pickle.loads(pickle.dumps(search))
+    np.testing.assert_array_equal(restored.predict_proba(X), search.predict_proba(X))
+    assert restored.thresholds_ == search.thresholds_
+    assert restored.score(X, y) == search.score(X, y)
+
+
+def test_verbose(capsys):
+    search = PretrainThresholdSearch(PathClassifier(), n_pretrain=[0], cv=2)
+    search.fit(*load_iris(return_X_y=True))
+    assert capsys.readouterr().out == ""
+    search.set_params(verbose=1).fit(*load_iris(return_X_y=True))
+    assert capsys.readouterr().out.splitlines() == [
+        f"[PretrainThresholdSearch] {done} of 2 folds finished" for done in (1, 2)
+    ]
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_parallel_folds_give_the_same(backend):
+    X, y = load_iris(return_X_y=True)
+    search = PretrainThresholdSearch(PathClassifier(random_state=0), n_pretrain=[0, 20], k=[1, 2]).fit(X, y)
+    with joblib.parallel_config(backend, n_jobs=2):
+        parallel = PretrainThresholdSearch(PathClassifier(random_state=0), n_pretrain=[0, 20], k=[1, 2]).fit(X, y)
+    same_results(parallel, search)
+    assert parallel.thresholds_ == search.thresholds_
+
+
+def test_dask_cluster_gives_the_same():
+    distributed = pytest.importorskip("distributed", reason="dask.distributed is not installed")
+    X, y = load_iris(return_X_y=True)
+    search = PretrainThresholdSearch(PathClassifier(random_state=0), n_pretrain=[0, 20], k=[1, 2]).fit(X, y)
+    with (
+        warnings.catch_warnings(),
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config("dask"),
+    ):
+        warnings.simplefilter("ignore")  # dask's own, about ports and events in a process of tests
+        parallel = PretrainThresholdSearch(PathClassifier(random_state=0), n_pretrain=[0, 20], k=[1, 2]).fit(X, y)
+    same_results(parallel, search)
