@@ -73,11 +73,13 @@ class ArrayAtoms:
         c = np.zeros((self.n_targets, self.n_atoms))
         norms = np.zeros(self.n_atoms)
         target_norm = 0.0
-        for block, y, weight in self._blocks():
-            weighted = y if weight is None else y * weight[:, None]
-            target_norm += float(np.vdot(y, weighted))
-            c += _product(weighted.astype(block.dtype, copy=False), block)
-            norms += _squared_norms(block, weight)
+        # Infinite or invalid products are the caller's to find: what is not finite stays so in the sums.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for block, y, weight in self._blocks():
+                weighted = y if weight is None else y * weight[:, None]
+                target_norm += float(np.vdot(y, weighted))
+                c += _product(weighted.astype(block.dtype, copy=False), block)
+                norms += _squared_norms(block, weight)
         c *= self._scale
         norms *= self._scale
         if self.output_weights is not None:

@@ -153,8 +153,10 @@ def check_weight(sample_weight: Any, n_samples: int) -> Float64Array | None:
     weight = _check_floats("sample_weight", sample_weight, shape="(n_samples,)", ndims=(1,)).astype(np.float64)
     if weight.shape != (n_samples,):
         raise ValueError(f"sample_weight has shape {weight.shape}; it must be ({n_samples},)")
-    if not np.isfinite(weight).all() or (weight < 0).any() or not weight.any():
-        raise ValueError("sample_weight must be finite, not negative, and not zero everywhere")
+    if not np.isfinite(weight).all() or (weight < 0).any():
+        raise ValueError("sample_weight must be finite and not negative")
+    if not weight.any():
+        raise ValueError("Sample weights must contain at least one non-zero number: sample_weight is zero everywhere")
     return weight
 
 

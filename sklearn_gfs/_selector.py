@@ -19,10 +19,10 @@ from sklearn.preprocessing import label_binarize
 from sklearn.utils import gen_batches
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.sparsefuncs import mean_variance_axis
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._gram import ArrayAtoms, Float64Array, StandardizedAtoms, StandardizedSparseAtoms
-from ._greedy import check_hull, check_stopping, greedy_forward_selection
+from ._greedy import check_hull, check_stopping, check_weight, greedy_forward_selection
 from ._squared_error import SquaredErrorSearch
 from ._statistics import SelectionStatistics, spread, varies
 from ._typing import GreedyPath
@@ -213,11 +213,7 @@ class GreedyForwardSelector(SelectorMixin, BaseEstimator):
         X, y = validate_data(
             self, X, y, reset=reset, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32], multi_output=True
         )
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-            if not sample_weight.any():
-                raise ValueError("sample_weight is zero everywhere; at least one weight must be positive")
-        return X, y, sample_weight
+        return X, y, check_weight(sample_weight, X.shape[0])
 
     def _holds_labels(self, y: NDArray[Any]) -> bool:
         if self.target_type == "auto":

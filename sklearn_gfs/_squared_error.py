@@ -125,7 +125,7 @@ class SquaredErrorSearch:
         explained = 0.0
         while True:
             gains = np.divide((slopes**2).sum(axis=0), norms, out=np.zeros_like(norms), where=norms > 0)
-            atom = int(np.argmax(gains))
+            atom = kernels.choose(-gains, np.any(coefs != 0, axis=0).astype(np.int64), 1e-12 * gains.max())
             if gains[atom] <= _LEAST_GAIN * explained:
                 break
             explained += gains[atom]

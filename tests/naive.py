@@ -4,34 +4,95 @@ from __future__ import annotations
 
 import numpy as np
 
-TIE = 1e-12
+# Losses closer than this, relative to the size of the data, are ties.
+TIE = 1e-13
 
 
-def neurons(H, B):
-    """All neurons' outputs, (n_samples, n_atoms, n_outputs), from activations and output weights."""
-    return H[:, :, None] * B[None, :, :]
+def squared_error(z, y):
+    """Half the squared distance of one sample's prediction."""
+    return 0.5 * sum((a - b) ** 2 for a, b in zip(z, y, strict=True))
 
 
-def squared_error(z, y, weight):
-    """Mean over samples of half the squared distance."""
-    return sum(w * 0.5 * np.sum((a - b) ** 2) for a, b, w in zip(z, y, weight, strict=True)) / np.sum(weight)
+def squared_error_gradient(z, y):
+    """Gradient of ``squared_error`` in z."""
+    return z - y
 
 
-def greedy(atoms, y, k, loss=squared_error, weight=None, offset=0.0):
+def log_loss(z, y):
+    """Negative log-likelihood of class y under logits z; one logit is that of the second of two classes."""
+    z = np.array([0.0, z[0]]) if len(z) == 1 else z
+    top = max(z)
+    return top + np.log(sum(np.exp(a - top) for a in z)) - z[y]
+
+
+def log_loss_gradient(z, y):
+    """Gradient of ``log_loss`` in z."""
+    full = np.array([0.0, z[0]]) if len(z) == 1 else z
+    p = np.exp(full - max(full))
+    p /= p.sum()
+    p[y] -= 1.0
+    return p[1:] if len(z) == 1 else p
+
+
+def probability_loss(z, y):
+    """Negative log-likelihood of class y under probabilities z; one is that of the second of two classes."""
+    z = np.array([1.0 - z[0], z[0]]) if len(z) == 1 else z
+    return -np.log(z[y])
+
+
+def probability_loss_gradient(z, y):
+    """Gradient of ``probability_loss`` in z."""
+    full = np.array([1.0 - z[0], z[0]]) if len(z) == 1 else z
+    p = np.zeros(len(full))
+    p[y] = -1.0 / full[y]
+    return p[1:] - p[:1] if len(z) == 1 else p
+
+
+LOSSES = {
+    "squared_error": (squared_error, squared_error_gradient),
+    "log_loss": (log_loss, log_loss_gradient),
+    "probability_loss": (probability_loss, probability_loss_gradient),
+}
+
+
+def mean_loss(z, y, weight, loss="squared_error"):
+    """Weighted mean of the loss over samples."""
+    return sum(w * LOSSES[loss][0](a, b) for a, b, w in zip(z, y, weight, strict=True)) / np.sum(weight)
+
+
+def greedy(atoms, y, k, *, loss="squared_error", weight=None, offset=0.0, signs=(1.0,), radius=1.0, tie=TIE):
     """
-    Greedy forward selection over the convex hull, trying every atom at every step.
+    Try every atom, with every sign, at every step.
 
-    ``atoms`` is (n_samples, n_atoms, n_outputs) and y what the loss expects; returns picks and losses.
+    ``atoms`` is (n_samples, n_atoms, n_outputs) and y what the loss expects. Returns picks, losses and gaps.
     """
-    weight = np.ones(len(atoms)) if weight is None else weight
-    picks: list[int] = []
-    losses = []
-    total = np.zeros((atoms.shape[0], atoms.shape[2]))
+    n_samples, n_atoms, n_outputs = atoms.shape
+    weight = np.ones(n_samples) if weight is None else weight
+    size = np.mean(np.square(y)) + np.mean(np.square(radius * atoms))
+    picks, losses, gaps = [], [], []
+    total = np.zeros((n_samples, n_outputs))
     for t in range(1, k + 1):
-        tried = np.array([loss((total + atoms[:, i]) / t + offset, y, weight) for i in range(atoms.shape[1])])
-        tied = np.flatnonzero(tried <= tried.min() * (1 + TIE))
+        tried = np.array(
+            [
+                [mean_loss((total + sign * radius * atoms[:, i]) / t + offset, y, weight, loss) for sign in signs]
+                for i in range(n_atoms)
+            ]
+        )
+        tied = np.flatnonzero(tried.min(axis=1) <= tried.min() + tie * size)
         again = [i for i in tied if i in picks]
-        picks.append(int(again[0] if again else tied[0]))
-        total = total + atoms[:, picks[-1]]
-        losses.append(tried[picks[-1]])
-    return np.array(picks), np.array(losses)
+        pick = int(again[0] if again else tied[0])
+        sign = signs[int(np.argmin(tried[pick]))]
+        total = total + sign * radius * atoms[:, pick]
+        picks.append(pick)
+        losses.append(tried[pick].min())
+        gaps.append(gap(atoms, total / t, y, loss=loss, weight=weight, offset=offset, signs=signs, radius=radius))
+    return np.array(picks), np.array(losses), np.array(gaps)
+
+
+def gap(atoms, mean, y, *, loss="squared_error", weight=None, offset=0.0, signs=(1.0,), radius=1.0):
+    """Frank-Wolfe gap: the most that the linearised loss at the mean can fall over the hull."""
+    weight = np.ones(len(atoms)) if weight is None else weight
+    gradient = np.array([LOSSES[loss][1](z, b) for z, b in zip(mean + offset, y, strict=True)])
+    gradient = gradient * (weight / np.sum(weight))[:, None]
+    offers = [np.sum(gradient * (mean - sign * radius * atoms[:, i])) for i in range(atoms.shape[1]) for sign in signs]
+    return max(offers)
