@@ -39,12 +39,16 @@ class Checkpoint:
     ------
     ValueError
         If the file belongs to another search or can't be read, or if a part can't be hashed.
+    FileNotFoundError
+        If the folder does not exist.
     """
 
     def __init__(self, path: str | os.PathLike[str], parts: dict[str, Any]) -> None:
         self.path = Path(path)
         self._fingerprint = {name: _hash(name, part) for name, part in parts.items()}
         self.folds: dict[int, list[dict[str, Any]]] = {}
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(f"checkpoint={str(self.path)!r} lies in a folder that does not exist.")
         if self.path.exists():
             self._read()
 

@@ -1,0 +1,201 @@
+"""Checkpoints of the search: nothing lost when it is killed, nothing mixed in from another search."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from path_double import PathClassifier
+from sklearn.datasets import load_iris
+from sklearn.model_selection import KFold
+
+from sklearn_gfs import PretrainThresholdSearch
+from sklearn_gfs._search_checkpoint import Checkpoint
+
+pytestmark = pytest.mark.filterwarnings("ignore:No point reached the target")
+
+
+class Watched(PathClassifier):
+    """Counts the training runs of this process; not part of the parameters, and so of the fingerprint."""
+
+    runs = 0
+
+    def fit_path(self, X, y, **kwargs):
+        type(self).runs += 1
+        yield from super().fit_path(X, y, **kwargs)
+
+
+@pytest.fixture(autouse=True)
+def _no_runs_yet():
+    Watched.runs = 0
+
+
+def search(path, **params):
+    settings = {"n_pretrain": [0, 10, 40], "k": [1, 3], "cv": 4, "checkpoint": path} | params
+    return PretrainThresholdSearch(Watched(random_state=0), **settings)
+
+
+def assert_same(one, other):
+    assert one.cv_results_.keys() == other.cv_results_.keys()
+    for key, values in one.cv_results_.items():
+        if "time" not in key:
+            np.testing.assert_array_equal(values, other.cv_results_[key], err_msg=key)
+    assert one.thresholds_ == other.thresholds_
+    assert one.best_params_ == other.best_params_
+
+
+@pytest.mark.parametrize("n_pretrain", ["auto", [0, 10, 40]])
+@pytest.mark.parametrize("keep", [0, 1, 3, 4])
+def test_resumes_with_the_folds_that_are_missing(tmp_path, keep, n_pretrain):
+    X, y = load_iris(return_X_y=True)
+    path = tmp_path / "search.json"
+    undisturbed = search(path, n_pretrain=n_pretrain, refit=False).fit(X, y)
+    content = json.loads(path.read_text())
+    assert sorted(content["folds"]) == ["0", "1", "2", "3"]
+    content["folds"] = {fold: content["folds"][fold] for fold in list(content["folds"])[:keep]}
+    path.write_text(json.dumps(content))
+    Watched.runs = 0
+    resumed = search(path, n_pretrain=n_pretrain, refit=False).fit(X, y)
+    assert Watched.runs == 4 - keep
+    assert_same(resumed, undisturbed)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["search.json"]
+
+
+def test_the_rule_may_change_without_training_again(tmp_path):
+    X, y = load_iris(return_X_y=True)
+    path = tmp_path / "search.json"
+    search(path).fit(X, y)
+    Watched.runs = 0
+    loose = search(path, tol=0.5, target="best", refit=False).fit(X, y)
+    assert Watched.runs == 0
+    assert loose.threshold_ is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"n_pretrain": [0, 10]}, "grid"),
+        ({"k": [1, 2]}, "grid"),
+        ({"cv": KFold(4)}, "folds"),
+        ({"scoring": "neg_log_loss"}, "scoring"),
+        ({"return_train_score": True}, "score_train"),
+        ({"estimator": Watched(random_state=1)}, "estimator"),
+    ],
+)
+def test_another_search_is_refused(tmp_path, change, part):
+    X, y = load_iris(return_X_y=True)
+    path = tmp_path / "search.json"
+    search(path, refit=False).fit(X, y)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=f"belongs to a search that differs in:.*{part}.*Give checkpoint another path"):
+        search(path, refit=False).set_params(**change).fit(X, y)
+    assert path.read_bytes() == before
+
+
+def test_other_data_are_refused(tmp_path):
+    X, y = load_iris(return_X_y=True)
+    path = tmp_path / "search.json"
+    weight = np.ones(len(y))
+    search(path, refit=False).fit(X, y)
+    for other, part in [((X + 1e-9, y), "X"), ((X, np.roll(y, 1)), "y")]:
+        with pytest.raises(ValueError, match=f"differs in:.*{part}"):
+            search(path, refit=False).fit(*other)
+    with pytest.raises(ValueError, match="differs in: metadata"):
+        search(path, refit=False).fit(X, y, sample_weight=weight)
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "{}", '{"format": "something else", "fingerprint": {}, "folds": {}}']
+)
+def test_a_file_of_another_kind_is_refused(tmp_path, content):
+    path = tmp_path / "notes.txt"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=r"checkpoint='.*notes.txt' (can't be read|has the format)"):
+        search(path).fit(*load_iris(return_X_y=True))
+    assert path.read_text() == content
+
+
+def test_what_can_not_be_compared_is_refused(tmp_path):
+    scorers = search(tmp_path / "search.json", scoring=lambda *_: 0.0)
+    with pytest.raises(ValueError, match="checkpoint needs scoring that can be pickled"):
+        scorers.fit(*load_iris(return_X_y=True))
+
+
+def test_a_missing_folder_is_reported_before_training(tmp_path):
+    with pytest.raises(FileNotFoundError, match="checkpoint="):
+        search(tmp_path / "nowhere" / "search.json").fit(*load_iris(return_X_y=True))
+    assert Watched.runs == 0
+
+
+def test_failed_writes_leave_the_file_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "search.json"
+    kept = Checkpoint(path, {"data": 1})
+    kept.add(0, [{"score": 0.5}])
+    before = path.read_bytes()
+    with pytest.raises(TypeError):
+        kept.add(1, [{"score": object()}])
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["search.json"]
+
+
+def test_scores_survive_exactly(tmp_path):
+    path = tmp_path / "search.json"
+    scores = [0.1 + 0.2, 1e-300, float("nan"), float("-inf"), -0.0]
+    Checkpoint(path, {"data": 1}).add(3, [{"test_scores": score} for score in scores])
+    read = [record["test_scores"] for record in Checkpoint(path, {"data": 1}).folds[3]]
+    np.testing.assert_array_equal(read, scores)
+
+
+# A search whose folds each take a tenth of a second, run in a process of its own so that it can be killed.
+SLOW_SEARCH = """
+    import sys, time
+    sys.path.insert(0, {tests!r})
+    from path_double import PathClassifier
+    from sklearn.datasets import load_iris
+    from sklearn_gfs import PretrainThresholdSearch
+
+    class Slow(PathClassifier):
+        def fit_path(self, X, y, **kwargs):
+            time.sleep({seconds})
+            yield from super().fit_path(X, y, **kwargs)
+
+    search = PretrainThresholdSearch(
+        Slow(random_state=0), n_pretrain=[0, 10, 40], k=[1, 3], cv=8, checkpoint={path!r}, refit=False, tol=1.0
+    )
+    print("ready", flush=True)
+    search.fit(*load_iris(return_X_y=True))
+    print({{k: v.tolist() for k, v in search.cv_results_.items() if "score" in k and "time" not in k}})
+"""
+
+
+def start(path, seconds):
+    code = SLOW_SEARCH.format(tests=str(Path(__file__).parent), path=str(path), seconds=seconds)
+    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL exists on POSIX systems only")
+def test_killed_at_random_moments(tmp_path):
+    path = tmp_path / "search.json"
+    rng = np.random.default_rng()  # other moments in every run; no moment may matter
+    kills, finished = 0, [0]
+    for _ in range(3):
+        process = start(path, seconds=0.1)
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(rng.uniform(0, 0.5))
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.communicate()
+        finished.append(len(json.loads(path.read_text())["folds"]) if path.exists() else 0)
+    assert kills
+    assert finished == sorted(finished)  # no fold is ever lost again
+    resumed = start(path, seconds=0).communicate()[0].splitlines()
+    undisturbed = start(tmp_path / "other.json", seconds=0).communicate()[0].splitlines()
+    assert len(undisturbed) == 2
+    assert resumed == undisturbed
