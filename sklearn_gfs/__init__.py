@@ -21,6 +21,7 @@ _HOME = {
     "PretrainThresholdSearch": "_search",
     "SelectionStatistics": "_statistics",
     "greedy_forward_selection": "_greedy",
+    "pretrain_threshold_curve": "_curve",
     "theory": None,  # a module itself
 }
 
@@ -34,6 +35,7 @@ __all__ = [
     "SelectionStatistics",
     "__version__",
     "greedy_forward_selection",
+    "pretrain_threshold_curve",
     "theory",
 ]
 

@@ -18,6 +18,7 @@ LAYERS = {
     "_typing": 0,
     "_greedy_kernels": 1,
     "_network": 1,
+    "_curve_laws": 1,
     "_search_checkpoint": 1,
     "_search_grid": 1,
     "_search_rule": 1,
@@ -31,13 +32,14 @@ LAYERS = {
     "_training": 2,
     "_selector": 3,
     "_mlp": 3,
+    "_curve": 3,
     "_search": 3,
     "_plot": 4,
     "__init__": 5,
 }
 # These import nothing of the package but layer 0 and modules whose names begin so: they work with anything that has the
 # same methods. (_search_rule is a part of _search, and _plot runs a search where a display asks for one.)
-DUCK_TYPED = {"_search": ("_search",), "_plot": ("_search",)}
+DUCK_TYPED = {"_search": ("_search",), "_curve": ("_curve", "_search"), "_plot": ("_curve", "_search")}
 # The only third-party packages that these may import.
 THIRD_PARTY = {
     "_typing": {"numpy"},
