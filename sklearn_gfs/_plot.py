@@ -1,9 +1,8 @@
 """
-Displays: pictures of a search, a selection and a scaling curve.
+PretrainThresholdDisplay: the picture of a search.
 
-A display holds arrays and draws them; it measures nothing itself. matplotlib is imported when
-something is drawn. Lines differ by dash and marker as well as by colour, and the colour maps are
-ordered by lightness, so that pictures survive grey print and colour blindness.
+Like the other displays (``_plot_scaling``, ``_plot_selection``) it holds arrays and draws them;
+matplotlib is imported when something is drawn.
 """
 
 from __future__ import annotations
@@ -14,23 +13,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
-# Okabe and Ito's colours, dark ones first; with dashes and markers in step.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_DASHES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (3, 1)))
-_MARKERS = ("o", "s", "^", "D", "v", "P")
+from ._plot_style import COLOURS, DASHES, MARKERS, new_axes
+
 # With more sizes than this, curves over each other can't be told apart.
 _MOST_CURVES = 4
-
-
-def _axes(ax: Any) -> Any:
-    """Return the axes to draw on, new ones if none were given."""
-    if ax is not None:
-        return ax
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError("Plotting needs matplotlib; install sklearn-gfs[plot].") from error
-    return plt.subplots(layout="constrained")[1]
 
 
 def _iteration_axis(ax: Any, values: Any) -> None:
@@ -282,7 +268,7 @@ class PretrainThresholdDisplay:
         """
         if kind not in {"auto", "curves", "heatmap"}:
             raise ValueError(f"kind must be 'auto', 'curves' or 'heatmap', got {kind!r}.")
-        self.ax_ = _axes(ax)
+        self.ax_ = new_axes(ax)
         self.figure_ = self.ax_.figure
         self.lines_: list[Any] = []
         self.bands_: list[Any] = []
@@ -295,7 +281,7 @@ class PretrainThresholdDisplay:
 
     def _plot_curves(self) -> None:
         values = np.asarray(self.n_pretrain)
-        styles = zip(cycle(_COLOURS), cycle(_DASHES), cycle(_MARKERS), strict=False)
+        styles = zip(cycle(COLOURS), cycle(DASHES), cycle(MARKERS), strict=False)
         stars = []
         for column, (size, (colour, dash, marker)) in enumerate(zip(self.k, styles, strict=False)):
             label = "Subnetwork" if size is None else f"Subnetwork, k = {size}"

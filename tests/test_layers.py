@@ -19,6 +19,7 @@ LAYERS = {
     "_greedy_kernels": 1,
     "_network": 1,
     "_curve_laws": 1,
+    "_plot_style": 1,
     "_search_checkpoint": 1,
     "_search_grid": 1,
     "_search_rule": 1,
@@ -31,15 +32,20 @@ LAYERS = {
     "_search_results": 2,
     "_training": 2,
     "_selector": 3,
-    "_mlp": 3,
+    "_path": 3,
+    "_mlp_targets": 3,
+    "_mlp_base": 4,
+    "_mlp": 5,
     "_curve": 3,
     "_search": 3,
     "_plot": 4,
+    "_plot_scaling": 4,
+    "_plot_selection": 4,
     "__init__": 5,
 }
 # These import nothing of the package but layer 0 and modules whose names begin so: they work with anything that has the
 # same methods. (_search_rule is a part of _search, and _plot runs a search where a display asks for one.)
-DUCK_TYPED = {"_search": ("_search",), "_curve": ("_curve", "_search"), "_plot": ("_curve", "_search")}
+DUCK_TYPED = {"_search": ("_search",), "_curve": ("_curve", "_search"), "_plot": ("_plot", "_search")}
 # The only third-party packages that these may import.
 THIRD_PARTY = {
     "_typing": {"numpy"},

@@ -4,8 +4,17 @@ import numpy as np
 import pytest
 from path_double import OnlyFit, PathClassifier
 from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
 
-from sklearn_gfs import PretrainThresholdDisplay, PretrainThresholdSearch
+from sklearn_gfs import (
+    PretrainThresholdDisplay,
+    PretrainThresholdSearch,
+    SelectionPathDisplay,
+    ThresholdScalingDisplay,
+)
+from sklearn_gfs._curve import ThresholdCurve
+from sklearn_gfs._curve_laws import fit_law
+from sklearn_gfs._typing import GreedyPath
 
 pytest.importorskip("matplotlib")
 
@@ -98,3 +107,81 @@ def test_unknown_kind():
     display = PretrainThresholdDisplay(n_pretrain=np.array([1]), k=np.array([1]), scores=np.zeros((1, 1, 1)))
     with pytest.raises(ValueError, match="kind must be 'auto', 'curves' or 'heatmap', got 'pie'"):
         display.plot(kind="pie")
+
+
+@pytest.fixture
+def curve():
+    sizes = np.array([100, 200, 400, 800])
+    thresholds = np.column_stack([5 * np.log(sizes), 5 * np.log(sizes) + 2])
+    thresholds[0, 1] = np.nan
+    columns = np.repeat(sizes, 2), thresholds.ravel()
+    return ThresholdCurve(sizes, thresholds, np.ones((4, 2)), fit_law("log", *columns), fit_law("power", *columns))
+
+
+def test_scaling_shows_runs_means_and_laws(curve):
+    display = ThresholdScalingDisplay.from_curve(curve)
+    points = display.points_.get_offsets()
+    assert points.shape == (7, 2)  # the run without a threshold has no point
+    np.testing.assert_allclose(points[0], [100, 5 * np.log(100)])
+    np.testing.assert_allclose(display.mean_line_.get_ydata()[1:], 5 * np.log(curve.train_sizes[1:]) + 1)
+    assert display.ax_.get_xscale() == "log"
+    assert display.ax_.get_xlabel() == "Training samples"
+    assert display.ax_.get_ylabel() == "Pre-training threshold (gradient updates)"
+    ends = display.log_line_.get_ydata()[[0, -1]]
+    np.testing.assert_allclose(ends, curve.log_fit.predict([100, 800]))
+    assert "ln n" in display.log_line_.get_label()
+    assert "n$^{" in display.power_line_.get_label()
+    assert display.band_ is not None
+
+
+def test_scaling_without_fits(curve):
+    display = ThresholdScalingDisplay(train_sizes=curve.train_sizes, thresholds=curve.thresholds).plot()
+    assert display.log_line_ is display.power_line_ is display.band_ is None
+    nothing = fit_law("log", np.array([1, 1]), np.array([1.0, 2.0]))
+    display = ThresholdScalingDisplay(
+        train_sizes=curve.train_sizes, thresholds=curve.thresholds, log_fit=nothing, power_fit=nothing
+    ).plot()
+    assert display.log_line_ is display.power_line_ is display.band_ is None
+    two = fit_law("log", np.array([100, 800]), np.array([1.0, 2.0]))  # a line, but no confidence in it
+    display = ThresholdScalingDisplay(train_sizes=curve.train_sizes, thresholds=curve.thresholds, log_fit=two).plot()
+    assert display.log_line_ is not None
+    assert display.band_ is None
+
+
+def test_scaling_from_estimator():
+    X, y = load_iris(return_X_y=True)
+    display = ThresholdScalingDisplay.from_estimator(
+        PathClassifier(), X, y, train_sizes=[50, 100], n_repeats=1, n_pretrain=[0, 9], target="best"
+    )
+    assert display.thresholds.shape == (2, 1)
+
+
+def test_selection_path():
+    losses, gaps = np.array([1.0, 0.6, 0.5, 0.45]), np.array([2.0, 0.2, 0.3, 0.0])
+    path = GreedyPath(np.zeros(4), losses, gaps, np.array([4]), np.array([1.0]))
+    display = SelectionPathDisplay.from_path(path, dense_loss=0.3, upper_bound=losses * 2)
+    np.testing.assert_array_equal(display.loss_line_.get_ydata(), losses)
+    np.testing.assert_array_equal(display.gap_line_.get_ydata(), [2.0, 0.2, 0.3, np.nan])
+    np.testing.assert_array_equal(display.bound_line_.get_ydata(), losses * 2)
+    assert display.dense_line_.get_ydata() == [0.3, 0.3]
+    assert (display.ax_.get_xscale(), display.ax_.get_yscale()) == ("log", "log")
+    # The lower edge of the region: -1, 0.4, 0.2 and 0.45 as running maxima, cut at a tenth of the least loss.
+    lower = {tuple(vertex) for vertex in display.certificate_.get_paths()[0].vertices}
+    for pick, bound in zip([1, 2, 3, 4], [0.045, 0.4, 0.4, 0.45], strict=True):
+        assert any(x == pick and abs(y - bound) < 1e-12 for x, y in lower)
+
+
+def test_selection_path_that_reaches_zero_has_a_linear_axis():
+    display = SelectionPathDisplay(losses=np.array([1.0, 0.0]), gaps=np.array([1.0, 0.0])).plot()
+    assert (display.ax_.get_xscale(), display.ax_.get_yscale()) == ("linear", "linear")
+    assert display.dense_line_ is display.bound_line_ is None
+
+
+def test_selection_of_an_estimator():
+    fitted = PathClassifier()
+    with pytest.raises(NotFittedError):
+        SelectionPathDisplay.from_estimator(fitted)
+    fitted.selection_losses_, fitted.duality_gaps_ = np.array([0.5, 0.4]), np.array([0.2, 0.1])
+    assert SelectionPathDisplay.from_estimator(fitted).dense_line_ is None
+    fitted.dense_loss_ = 0.1
+    assert SelectionPathDisplay.from_estimator(fitted).dense_line_ is not None
