@@ -1,0 +1,220 @@
+"""
+What the three estimators share: parameters and their checks, fit, the training path, raw predictions.
+
+What depends on the kind of target (encoding, predictions, tags, scores) is in ``_mlp``; training is in ``_path``.
+"""
+
+from __future__ import annotations
+
+import copy
+import operator
+from collections.abc import Iterable, Iterator, Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._compat import Interval, StrOptions, validate_parameter_constraints
+from ._network import ACTIVATIONS, hidden_activations
+from ._path import FittedNetwork, PathSettings, Subnetwork, TrainingPath
+from ._training import TrainingSettings
+from ._typing import FloatArray, PathPoint
+
+
+class BaseGreedyPrunedMLP(BaseEstimator):
+    """Base of the estimators; a subclass says what its targets are."""
+
+    _constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_pretrain": [Interval(Integral, 0, None, closed="left")],
+        "k": [Interval(Integral, 1, None, closed="left")],
+        "n_hidden": [Interval(Integral, 1, None, closed="left")],
+        "n_retrain": [Interval(Integral, 0, None, closed="left")],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "solver": [StrOptions({"adam", "sgd"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither"), None],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_pretrain: int = 300,
+        k: int = 50,
+        *,
+        n_hidden: int = 1000,
+        n_retrain: int = 500,
+        activation: str = "relu",
+        solver: str = "adam",
+        learning_rate_init: float | None = None,
+        momentum: float = 0.9,
+        batch_size: int | None = 128,
+        alpha: float = 0.0,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        random_state: Any = None,
+    ) -> None:
+        self.n_pretrain = n_pretrain
+        self.k = k
+        self.n_hidden = n_hidden
+        self.n_retrain = n_retrain
+        self.activation = activation
+        self.solver = solver
+        self.learning_rate_init = learning_rate_init
+        self.momentum = momentum
+        self.batch_size = batch_size
+        self.alpha = alpha
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+
+    def _encode_targets(self, X: Any, y: Any) -> tuple[Any, FloatArray, bool]:
+        """Validate X and y; return X, the targets of shape (n_samples, n_outputs), and whether to standardise them."""
+        raise NotImplementedError
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """
+        Pre-train the dense network, prune it, and re-train what is left.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training inputs, in any units. float32 and float64 keep their precision throughout.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not as required, or if the training loss stops being finite.
+        """
+        path = self._start_path(X, y)
+        path.pretrain_to(self.n_pretrain)
+        dense_loss, (subnetwork,) = path.subnetworks([self.k])
+        self._store_subnetwork(subnetwork, dense_loss, path.losses)
+        return self
+
+    def fit_path(
+        self, X: Any, y: Any, *, n_pretrain: Iterable[int], k: Sequence[int] | None = None
+    ) -> Iterator[PathPoint]:
+        """
+        Fit the subnetwork of every (n_pretrain, k) in one training run.
+
+        Each subnetwork is, number for number, that of a separate `fit` with the same parameters and integer
+        `random_state`; only the dense network's iterations are shared.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        n_pretrain : iterable of int
+            Numbers of pre-training iterations, increasing. They are asked for one at a time, so the iterable may go
+            on for ever; the path ends when its consumer stops.
+        k : sequence of int, default=None
+            Numbers of picks. None means the parameter `k`.
+
+        Yields
+        ------
+        PathPoint
+            For each number of iterations first the dense network (its `k` is None), then the subnetworks in
+            increasing order of picks. Each holds a fitted estimator of its own.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; also when `n_pretrain` does not increase.
+        """
+        head = clone(self)
+        sizes = [self.k] if k is None else sorted({operator.index(size) for size in k})
+        for size in sizes:
+            head.set_params(k=size)._check_parameters()
+        if not sizes:
+            raise ValueError("k is empty; name at least one number of picks, or pass None for the parameter k.")
+        path = head._start_path(X, y)
+        return head._walk(path, n_pretrain, sizes)
+
+    def _walk(self, path: TrainingPath, n_pretrain: Iterable[int], sizes: list[int]) -> Iterator[PathPoint]:
+        last = -1
+        for value in n_pretrain:
+            n_iterations = operator.index(value)
+            if n_iterations <= last:
+                raise ValueError(
+                    f"n_pretrain must hold non-negative integers that increase; got {n_iterations} after {last}."
+                    if last >= 0
+                    else f"n_pretrain must hold non-negative integers; got {n_iterations}."
+                )
+            last = n_iterations
+            path.pretrain_to(n_iterations)
+            dense = copy.copy(self).set_params(n_pretrain=n_iterations)
+            dense._store_network(path.dense(), path.losses)
+            yield PathPoint(n_iterations, None, dense)
+            dense_loss, subnetworks = path.subnetworks(sizes)
+            for size, subnetwork in zip(sizes, subnetworks, strict=True):
+                fitted = copy.copy(self).set_params(n_pretrain=n_iterations, k=size)
+                fitted._store_subnetwork(subnetwork, dense_loss, path.losses)
+                yield PathPoint(n_iterations, size, fitted)
+
+    def _check_parameters(self) -> None:
+        parameters = {name: getattr(self, name) for name in self._constraints}
+        validate_parameter_constraints(self._constraints, parameters, caller_name=type(self).__name__)
+
+    def _start_path(self, X: Any, y: Any) -> TrainingPath:
+        self._check_parameters()
+        X, targets, scale_targets = self._encode_targets(X, y)
+        training = TrainingSettings(
+            self.activation, self.solver, self.learning_rate_init, self.momentum, self.batch_size, self.alpha
+        )
+        settings = PathSettings(self.n_hidden, self.n_retrain, self.early_stopping, self.validation_fraction, training)
+        return TrainingPath(X, targets, scale_targets=scale_targets, settings=settings, random_state=self.random_state)
+
+    def _store_network(self, network: FittedNetwork, losses: list[float]) -> None:
+        if not all(np.isfinite(array).all() for array in (*network.coefs, *network.intercepts)):
+            raise ValueError(
+                "The fitted weights are not finite in the units of the data: X or y holds values too large or too "
+                "small for its dtype. Scale the data, or pass float64."
+            )
+        self.coefs_, self.intercepts_ = network
+        self.n_layers_ = 3
+        self.n_outputs_ = network.coefs[1].shape[1]
+        self.n_units_ = network.coefs[0].shape[1]
+        self.out_activation_ = "identity"
+        self.loss_curve_ = list(losses)
+        self.n_pretrain_ = len(losses)
+
+    def _store_subnetwork(self, subnetwork: Subnetwork, dense_loss: float, losses: list[float]) -> None:
+        self._store_network(subnetwork.fitted, losses)
+        self.dense_loss_ = dense_loss
+        self.selection_path_ = subnetwork.path.picks
+        self.selection_counts_ = subnetwork.path.counts
+        self.selection_losses_ = subnetwork.path.losses
+        self.duality_gaps_ = subnetwork.path.gaps
+        self.n_retrain_ = subnetwork.n_retrain
+        self.retrain_loss_curve_ = subnetwork.retrain_losses
+        self.validation_loss_curve_ = subnetwork.validation_losses
+
+    def _outputs(self, X: Any) -> FloatArray:
+        """Return the outputs of the network, of shape (n_samples, n_outputs)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
+        hidden = hidden_activations(X, self.coefs_[0], self.intercepts_[0], self.activation)
+        outputs: FloatArray = hidden @ self.coefs_[1] + self.intercepts_[1]
+        return outputs
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.required = True
+        return tags

@@ -1,0 +1,95 @@
+"""
+Targets of the estimators: labels or numbers in, arrays for training out, and network outputs back into predictions.
+
+Each function takes the estimator whose fitted attributes it reads or sets; parameters and training are elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import column_or_1d, validate_data
+
+from ._typing import FloatArray
+
+# GreedyPrunedMLP takes whole numbers stored as floats for measurements, not labels, where there are more distinct
+# values than the first and fewer samples to each than the second.
+_MANY_VALUES = 20
+_FEW_SAMPLES_EACH = 5
+
+
+def project_to_simplex(outputs: FloatArray) -> FloatArray:
+    """Return for each row the nearest point of the probability simplex (Duchi et al., 2008)."""
+    descending = -np.sort(-outputs, axis=1)
+    excess = np.cumsum(descending, axis=1) - 1
+    ranks = np.arange(1, outputs.shape[1] + 1)
+    last = np.count_nonzero(descending * ranks > excess, axis=1) - 1
+    shift = excess[np.arange(len(outputs)), last] / (last + 1)
+    projected: FloatArray = np.maximum(outputs - shift[:, None], 0)
+    return projected
+
+
+def holds_numbers(y: Any) -> bool:
+    """Say whether y is to be fitted as numbers rather than as classes."""
+    values = np.asarray(y) if not sparse.issparse(y) else y
+    if values.dtype.kind == "f" and values.ndim == 1 and np.isfinite(values).all():
+        n_distinct = len(np.unique(values))
+        if n_distinct > _MANY_VALUES and len(values) < _FEW_SAMPLES_EACH * n_distinct:
+            return True
+    kind = type_of_target(y)
+    return kind.startswith("continuous") or (kind == "multiclass-multioutput" and values.dtype.kind in "iuf")
+
+
+def encode_classes(estimator: Any, X: Any, y: Any) -> tuple[Any, FloatArray, bool]:
+    X, y = validate_data(estimator, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], multi_output=True)
+    check_classification_targets(y)
+    if y.ndim == 2 and y.shape[1] == 1 and not sparse.issparse(y):
+        y = column_or_1d(y, warn=True)
+    binarizer = LabelBinarizer().fit(y)
+    if len(binarizer.classes_) < 2:
+        raise ValueError(f"y holds one class, {binarizer.classes_[0]!r}; a classifier needs at least two classes.")
+    targets = binarizer.transform(y)
+    targets = targets.toarray() if sparse.issparse(targets) else targets
+    estimator._label_binarizer = binarizer
+    estimator.classes_ = binarizer.classes_
+    return X, targets.astype(np.float64), False
+
+
+def encode_numbers(estimator: Any, X: Any, y: Any) -> tuple[Any, FloatArray, bool]:
+    X, y = validate_data(
+        estimator,
+        X,
+        y,
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32],
+        multi_output=True,
+        y_numeric=True,
+    )
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    estimator._one_column = y.ndim == 1
+    return X, y.reshape(len(y), -1).astype(np.float64), True
+
+
+def predict_classes(estimator: Any, X: Any) -> np.ndarray:
+    outputs = estimator._outputs(X)
+    predicted: np.ndarray = estimator._label_binarizer.inverse_transform(outputs)
+    return predicted
+
+
+def predict_probabilities(estimator: Any, X: Any) -> FloatArray:
+    outputs = estimator._outputs(X)
+    if estimator._label_binarizer.y_type_ == "multilabel-indicator":
+        return np.clip(outputs, 0, 1)
+    if outputs.shape[1] == 1:
+        outputs = np.hstack([1 - outputs, outputs])
+    return project_to_simplex(outputs)
+
+
+def predict_numbers(estimator: Any, X: Any) -> FloatArray:
+    outputs: FloatArray = estimator._outputs(X)
+    return outputs.ravel() if estimator._one_column else outputs

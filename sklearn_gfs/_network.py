@@ -1,0 +1,198 @@
+"""
+The two-layer network: its parameters, its outputs in NumPy, its loss and gradient in torch.
+
+Nothing here knows data sets, batches, step sizes or estimators.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy.special import expit
+
+if TYPE_CHECKING:
+    import torch
+
+    from ._typing import FloatArray
+
+ACTIVATIONS = ("identity", "logistic", "relu", "tanh")
+
+# Variance of a pre-activation of a neuron at initialisation: relu after He et al. (2015), the others so that a neuron
+# starts where its activation bends.
+_INITIAL_VARIANCE = {"identity": 1.0, "logistic": 4.0, "relu": 2.0, "tanh": 1.0}
+# Spread of the hidden intercepts and of the output weights at initialisation; see docs/decisions.
+_INTERCEPT_SPREAD = 0.5
+_OUTPUT_SPREAD = 0.5
+
+
+class Network(NamedTuple):
+    """
+    Parameters of f(x) = output_intercept + sum_i weights_i * output_coef_i * act(hidden_coef_i . x + hidden_intercept_i).
+
+    The dense network has weights 1 / n_hidden, a subnetwork of k picks has count_i / k.
+    """
+
+    hidden_coef: FloatArray  # (n_features, n_hidden)
+    hidden_intercept: FloatArray  # (n_hidden,)
+    output_coef: FloatArray  # (n_hidden, n_outputs)
+    output_intercept: FloatArray  # (n_outputs,)
+    weights: FloatArray  # (n_hidden,)
+
+
+def initial_network(
+    n_hidden: int, squared_norm: float, output_intercept: FloatArray, activation: str, n_features: int, rng: Any
+) -> Network:
+    """Draw a dense network for inputs of the given mean squared norm; the dtype is that of output_intercept."""
+    dtype = output_intercept.dtype
+    spread = np.sqrt(_INITIAL_VARIANCE[activation] / max(squared_norm, np.finfo(np.float64).tiny))
+    hidden_coef = spread * rng.standard_normal((n_features, n_hidden))
+    hidden_intercept = _INTERCEPT_SPREAD * rng.standard_normal(n_hidden)
+    output_coef = _OUTPUT_SPREAD * rng.standard_normal((n_hidden, output_intercept.shape[0]))
+    weights = np.full(n_hidden, 1.0 / n_hidden)
+    drawn = (hidden_coef, hidden_intercept, output_coef)
+    return Network(*(array.astype(dtype) for array in drawn), output_intercept, weights.astype(dtype))
+
+
+def prune(network: Network, picks: np.ndarray) -> Network:
+    """Keep the picked neurons, each once, weighted by how often it was picked."""
+    kept, counts = np.unique(picks, return_counts=True)
+    return Network(
+        np.ascontiguousarray(network.hidden_coef[:, kept]),
+        network.hidden_intercept[kept],
+        network.output_coef[kept],
+        network.output_intercept,
+        (counts / len(picks)).astype(network.weights.dtype),
+    )
+
+
+def hidden_activations(X: Any, coef: FloatArray, intercept: FloatArray, activation: str) -> FloatArray:
+    """Return act(X coef + intercept) of shape (n_samples, n_hidden); X may be a SciPy sparse array."""
+    hidden = np.asarray(X @ coef)
+    hidden += intercept
+    if activation == "relu":
+        np.maximum(hidden, 0, out=hidden)
+    elif activation == "tanh":
+        np.tanh(hidden, out=hidden)
+    elif activation == "logistic":
+        expit(hidden, out=hidden)
+    return hidden
+
+
+class TorchNetwork:
+    """
+    A network in torch with its loss and gradient on one batch.
+
+    All parameters live in one flat tensor, ``parameters``, and so does the gradient, so that a solver is a few
+    operations on whole vectors. The gradient of a neuron is divided by the neuron's weight: a step size then means the
+    same for 50 neurons as for 1000 (the flow of the neurons' distribution, not of one neuron's share).
+
+    The loss is half the squared error, summed over outputs and averaged over the batch, plus ``alpha / 2`` times the
+    weighted mean over neurons of their squared coefficients.
+    """
+
+    def __init__(self, network: Network, activation: str, alpha: float = 0.0) -> None:
+        import torch
+
+        self._torch = torch
+        self._activation = activation
+        self._alpha = alpha
+        self._shapes = [array.shape for array in network[:4]]
+        flat = np.concatenate([array.ravel() for array in network[:4]])
+        self.parameters = torch.from_numpy(flat)
+        self.gradient = torch.zeros_like(self.parameters)
+        self._coef, self._intercept, self._out_coef, self._out_intercept = self._views(self.parameters)
+        self._gradients = self._views(self.gradient)
+        self._weights = torch.from_numpy(network.weights.copy())[:, None]
+        self._buffers: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def _views(self, flat: torch.Tensor) -> list[torch.Tensor]:
+        sizes = [int(np.prod(shape)) for shape in self._shapes]
+        return [part.view(shape) for part, shape in zip(flat.split(sizes), self._shapes, strict=True)]
+
+    def forward(self, X: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the hidden activations and the outputs; the activations are overwritten by the next call."""
+        torch = self._torch
+        if X.shape[0] not in self._buffers:
+            hidden = X.new_empty((X.shape[0], self._shapes[0][1]))
+            self._buffers[X.shape[0]] = (hidden, torch.empty_like(hidden))
+        hidden = self._buffers[X.shape[0]][0]
+        torch.addmm(self._intercept, X, self._coef, out=hidden)
+        if self._activation == "relu":
+            hidden.relu_()
+        elif self._activation == "tanh":
+            hidden.tanh_()
+        elif self._activation == "logistic":
+            hidden.sigmoid_()
+        return hidden, torch.addmm(self._out_intercept, hidden, self._out_coef * self._weights)
+
+    def _times_slope(self, values: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+        """Multiply in place by the activation's derivative, which all four have in terms of their value."""
+        torch = self._torch
+        if self._activation == "relu":
+            torch.ops.aten.threshold_backward.grad_input(values, hidden, 0, grad_input=values)
+        elif self._activation == "tanh":
+            values.addcmul_(values, hidden * hidden, value=-1)
+        elif self._activation == "logistic":
+            values.mul_(hidden - hidden * hidden)
+        return values
+
+    def _backward(self, X: torch.Tensor, hidden: torch.Tensor, residual: torch.Tensor) -> None:
+        """Fill the gradient with J' residual, J the Jacobian of the outputs (each neuron's part over its weight)."""
+        torch = self._torch
+        coef, intercept, out_coef, out_intercept = self._gradients
+        torch.mm(hidden.T, residual, out=out_coef)
+        torch.sum(residual, 0, out=out_intercept)
+        slope = torch.mm(residual, self._out_coef.T, out=self._buffers[X.shape[0]][1])
+        self._times_slope(slope, hidden)
+        torch.mm(X.T, slope, out=coef)
+        torch.sum(slope, 0, out=intercept)
+
+    def loss_and_gradient(self, X: torch.Tensor, y: torch.Tensor) -> float:
+        """Return the loss on the batch and leave its gradient in ``gradient``."""
+        hidden, residual = self.forward(X)
+        residual.sub_(y)
+        flat = residual.view(-1)
+        loss = float(flat.dot(flat)) / (2 * X.shape[0])
+        self._backward(X, hidden, residual.div_(X.shape[0]))
+        if self._alpha > 0:
+            loss += self._penalise()
+        return loss
+
+    def _penalise(self) -> float:
+        penalty = 0.0
+        for values, gradient in ((self._coef, self._gradients[0]), (self._out_coef.T, self._gradients[2].T)):
+            gradient.add_(values, alpha=self._alpha)
+            penalty += float(values.square().sum(0).dot(self._weights[:, 0]))
+        return 0.5 * self._alpha * penalty
+
+    def loss(self, X: torch.Tensor, y: torch.Tensor) -> float:
+        """Return the squared-error part of the loss."""
+        residual = self.forward(X)[1].sub_(y).view(-1)
+        return float(residual.dot(residual)) / (2 * X.shape[0])
+
+    def largest_curvature(self, X: torch.Tensor, start: torch.Tensor, n_iter: int = 20) -> float:
+        """
+        Estimate the largest eigenvalue of the Gauss-Newton matrix J'J / n_samples by power iteration.
+
+        In the linearised (NTK) regime gradient descent is stable for step sizes below 2 over this value.
+        """
+        torch = self._torch
+        direction = start / start.norm()
+        eigenvalue = 0.0
+        for _ in range(n_iter):
+            hidden, _ = self.forward(X)
+            coef, intercept, out_coef, out_intercept = self._views(direction)
+            slope = self._times_slope(torch.addmm(intercept, X, coef), hidden)
+            change = slope @ (self._out_coef * self._weights) + hidden @ (out_coef * self._weights) + out_intercept
+            self._backward(X, hidden, change.div_(X.shape[0]))
+            eigenvalue = float(self.gradient.norm())
+            if not 0 < eigenvalue < np.inf:
+                break
+            direction = self.gradient / eigenvalue
+        return eigenvalue
+
+    def to_network(self) -> Network:
+        """Return a copy of the parameters as NumPy arrays."""
+        views = self._views(self.parameters)
+        return Network(*(view.numpy().copy() for view in views), self._weights[:, 0].numpy().copy())

@@ -1,0 +1,260 @@
+"""
+One training path: pre-train a dense network, prune it at any iteration to any size, re-train what is left.
+
+Arrays in, networks out: nothing here knows classes, labels or estimators.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils.sparsefuncs import mean_variance_axis
+
+from ._network import Network, hidden_activations, initial_network, prune
+from ._training import Samples, Training, TrainingSettings
+from ._typing import FloatArray, GreedyPath, IntArray
+
+# Standardised inputs are shrunk until their mean squared norm is at most this: with many features a step of the same
+# length in every coordinate would otherwise move a pre-activation by more than the activation can follow.
+_INPUT_SQUARED_NORM = 12.0
+# Iterations between two looks at the held-out samples while re-training.
+_VALIDATION_INTERVAL = 20
+# Rows whose inputs are gathered at once when activations are computed.
+_CHUNK_ROWS = 4096
+
+
+class PathSettings(NamedTuple):
+    """How to pre-train, prune and re-train; the names are those of the estimators' parameters."""
+
+    n_hidden: int
+    n_retrain: int
+    early_stopping: bool
+    validation_fraction: float
+    training: TrainingSettings
+
+
+class Scaling(NamedTuple):
+    """x is standardised to (x - x_mean) * x_inverse_scale, y to (y - y_mean) / y_scale; x_mean None for sparse X."""
+
+    x_mean: FloatArray | None
+    x_inverse_scale: FloatArray
+    x_squared_norm: float
+    y_mean: FloatArray
+    y_scale: FloatArray
+
+
+class FittedNetwork(NamedTuple):
+    """A network in the units of the data: X @ coefs[0] + intercepts[0], the activation, @ coefs[1] + intercepts[1]."""
+
+    coefs: list[FloatArray]
+    intercepts: list[FloatArray]
+
+
+class Subnetwork(NamedTuple):
+    """A pruned and re-trained network and how it came about."""
+
+    fitted: FittedNetwork
+    path: GreedyPath
+    n_retrain: int
+    retrain_losses: list[float]
+    validation_losses: list[float]
+
+
+def measure_scaling(X: Any, targets: FloatArray, *, scale_targets: bool) -> Scaling:
+    """
+    Standardise features, sparse ones by scale only, and where asked for targets; constant ones keep their scale.
+
+    Raises
+    ------
+    ValueError
+        If a feature or a target varies too much for its variance to be a finite number.
+    """
+    if sparse.issparse(X):
+        mean, variance = mean_variance_axis(X, axis=0)
+        x_mean, x_scale = None, np.sqrt(variance.astype(np.float64) + mean.astype(np.float64) ** 2)
+        varies = x_scale > 0
+    else:
+        scaler = StandardScaler().fit(X)
+        x_mean, x_scale = scaler.mean_, scaler.scale_
+        varies = x_scale != 1.0
+    x_scale = np.where(varies, x_scale, 1.0)
+    if not np.isfinite(x_scale).all():
+        raise ValueError("X holds values so large that the variance of a feature overflows; scale X down.")
+    n_varying = max(int(varies.sum()), 1)
+    shrink = min(1.0, np.sqrt(_INPUT_SQUARED_NORM / n_varying))
+    y_mean, y_scale = targets.mean(axis=0), np.ones(targets.shape[1])
+    if scale_targets:
+        target_scaler = StandardScaler().fit(targets)
+        y_mean, y_scale = target_scaler.mean_, target_scaler.scale_
+        if not np.isfinite(y_scale).all():
+            raise ValueError("y holds values so large that its variance overflows; scale y down.")
+    return Scaling(x_mean, shrink / x_scale, shrink**2 * n_varying, y_mean, y_scale)
+
+
+def in_data_units(network: Network, scaling: Scaling, dtype: Any) -> FittedNetwork:
+    """Fold the standardisation and the neurons' weights into the coefficients, in float64, then round to the dtype."""
+    coef = network.hidden_coef.astype(np.float64) * scaling.x_inverse_scale[:, None]
+    intercept = network.hidden_intercept.astype(np.float64)
+    if scaling.x_mean is not None:
+        intercept = intercept - scaling.x_mean @ coef
+    out_coef = network.output_coef.astype(np.float64) * network.weights[:, None] * scaling.y_scale
+    out_intercept = network.output_intercept.astype(np.float64) * scaling.y_scale
+    return FittedNetwork(
+        [coef.astype(dtype), out_coef.astype(dtype)], [intercept.astype(dtype), out_intercept.astype(dtype)]
+    )
+
+
+class TrainingPath:
+    """
+    The dense network on its way, and the subnetworks that can be had from it at any moment.
+
+    With early stopping a random part of the samples is held out of pre-training, and decides how long a subnetwork is
+    re-trained: a first subnetwork, selected and re-trained on the other samples only, is watched on the held-out ones.
+    The subnetwork that is returned is selected and re-trained on all samples, for as many iterations as served the
+    first one best. So no sample is lost to the final network, and nothing that it was fitted to judged it.
+
+    Parameters
+    ----------
+    X : array or CSR array of shape (n_samples, n_features), float32 or float64
+    targets : ndarray of shape (n_samples, n_outputs)
+    scale_targets : bool
+        Whether targets are standardised; otherwise they only give the initial output intercept.
+    settings : PathSettings
+    random_state : int, RandomState instance or None
+    """
+
+    def __init__(
+        self, X: Any, targets: FloatArray, *, scale_targets: bool, settings: PathSettings, random_state: Any
+    ) -> None:
+        rng = check_random_state(random_state)
+        # One stream for each use, so that none of them depends on how much of another was used.
+        seeds = rng.randint(np.iinfo(np.int32).max, size=4)
+        self._retrain_seed = seeds[2]
+        self._settings = settings
+        self._X = X
+        self._scaling = measure_scaling(X, targets, scale_targets=scale_targets)
+        mean, scale = self._scaling.y_mean, self._scaling.y_scale
+        # Centred for numbers and for classes alike: the intercept starts at zero and moves by the same small steps.
+        self._targets = ((targets - mean) / scale).astype(X.dtype)
+        n_samples = X.shape[0]
+        self._rows = np.arange(n_samples)
+        self._n_train = n_samples
+        if settings.early_stopping and settings.n_retrain > 0 and n_samples > 1:
+            self._rows = np.random.RandomState(seeds[3]).permutation(n_samples)
+            n_held_out = int(np.clip(round(settings.validation_fraction * n_samples), 1, n_samples - 1))
+            self._n_train = n_samples - n_held_out
+        start = initial_network(
+            settings.n_hidden,
+            self._scaling.x_squared_norm,
+            np.zeros(targets.shape[1], dtype=X.dtype),
+            settings.training.activation,
+            X.shape[1],
+            np.random.RandomState(seeds[0]),
+        )
+        train_rows = self._rows[: self._n_train]
+        self._training = Training(start, self._samples(train_rows), settings.training, seeds[1], "pre-training")
+
+    def _samples(self, rows: IntArray) -> Samples:
+        dtype = self._X.dtype
+        mean = None if self._scaling.x_mean is None else self._scaling.x_mean.astype(dtype)
+        return Samples(self._X, self._targets, mean, self._scaling.x_inverse_scale.astype(dtype), rows)
+
+    @property
+    def n_pretrain(self) -> int:
+        """Iterations of pre-training so far."""
+        return len(self._training.losses)
+
+    @property
+    def losses(self) -> list[float]:
+        """Loss of the batch at each iteration of pre-training."""
+        return self._training.losses
+
+    def pretrain_to(self, n_iterations: int) -> None:
+        """Go on until this many iterations have been made."""
+        self._training.advance(n_iterations - self.n_pretrain)
+
+    def dense(self) -> FittedNetwork:
+        """Return the dense network as it is now."""
+        return self._in_data_units(self._training.network())
+
+    def _in_data_units(self, network: Network) -> FittedNetwork:
+        fitted = in_data_units(network, self._scaling, self._X.dtype)
+        fitted.intercepts[1] += self._scaling.y_mean.astype(self._X.dtype)
+        return fitted
+
+    def _activations(self, network: Network) -> FloatArray:
+        """Hidden activations of all samples, the held-out ones last."""
+        fitted = self._in_data_units(network)
+        hidden = np.empty((len(self._rows), network.hidden_coef.shape[1]), dtype=self._X.dtype)
+        for chunk in gen_batches(len(self._rows), _CHUNK_ROWS):
+            hidden[chunk] = hidden_activations(
+                self._X[self._rows[chunk]], fitted.coefs[0], fitted.intercepts[0], self._settings.training.activation
+            )
+        return hidden
+
+    def subnetworks(self, sizes: list[int]) -> tuple[float, list[Subnetwork]]:
+        """
+        Prune the dense network as it is now and re-train what is left, for each number of picks.
+
+        Returns
+        -------
+        dense_loss : float
+            Loss of the dense network over all samples.
+        subnetworks : list of Subnetwork
+            In the order of the sizes.
+        """
+        network = self._training.network()
+        hidden = self._activations(network)
+        targets = self._targets[self._rows]
+        outputs = hidden @ (network.output_coef * network.weights[:, None]) + network.output_intercept
+        dense_loss = 0.5 * float(np.mean(np.sum((outputs - targets).astype(np.float64) ** 2, axis=1)))
+        path = _select(hidden, targets, network, max(sizes))
+        trial_path = None
+        if self._n_train < len(self._rows):
+            trial_path = _select(hidden[: self._n_train], targets[: self._n_train], network, max(sizes))
+        del hidden
+        return dense_loss, [self._subnetwork(network, path, trial_path, k) for k in sizes]
+
+    def _subnetwork(self, network: Network, path: GreedyPath, trial_path: GreedyPath | None, k: int) -> Subnetwork:
+        n_retrain, validation_losses = self._settings.n_retrain, []
+        if trial_path is not None:
+            n_retrain, validation_losses = self._best_n_retrain(prune(network, trial_path.picks[:k]))
+        pruned = prune(network, path.picks[:k])
+        retrain_losses: list[float] = []
+        if n_retrain > 0:
+            training = self._retraining(pruned, self._rows)
+            training.advance(n_retrain)
+            pruned, retrain_losses = training.network(), training.losses
+        counts = np.bincount(path.picks[:k], minlength=len(path.counts))
+        prefix = GreedyPath(path.picks[:k], path.losses[:k], path.gaps[:k], counts, counts / k)
+        return Subnetwork(self._in_data_units(pruned), prefix, n_retrain, retrain_losses, validation_losses)
+
+    def _retraining(self, pruned: Network, rows: IntArray) -> Training:
+        return Training(pruned, self._samples(rows), self._settings.training, self._retrain_seed, "re-training")
+
+    def _best_n_retrain(self, trial: Network) -> tuple[int, list[float]]:
+        """Return after how many iterations of re-training the held-out loss was least, and the losses seen."""
+        training = self._retraining(trial, self._rows[: self._n_train])
+        held_out = self._samples(self._rows[self._n_train :]).everything()
+        validation_losses = [training.loss(*held_out)]
+        done = 0
+        while done < self._settings.n_retrain:
+            step = min(_VALIDATION_INTERVAL, self._settings.n_retrain - done)
+            training.advance(step)
+            done += step
+            validation_losses.append(training.loss(*held_out))
+        best = int(np.argmin(validation_losses))
+        return min(best * _VALIDATION_INTERVAL, self._settings.n_retrain), validation_losses
+
+
+def _select(hidden: FloatArray, targets: FloatArray, network: Network, k: int) -> GreedyPath:
+    # numba is loaded by the selection only, never by predictions.
+    from ._greedy import greedy_forward_selection
+
+    return greedy_forward_selection(
+        hidden, targets, k, output_weights=network.output_coef, offset=network.output_intercept
+    )

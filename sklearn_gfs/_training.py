@@ -1,0 +1,179 @@
+"""
+Gradient training of a two-layer network: batches, step sizes, solvers, and the loop that joins them.
+
+Nothing here knows targets other than numbers, pruning or estimators.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from ._network import TorchNetwork
+
+if TYPE_CHECKING:
+    import torch
+
+    from ._network import Network
+    from ._typing import FloatArray, IntArray
+
+# Adam moves every coordinate of the standardised problem by about this much in one iteration.
+ADAM_STEP = 0.01
+_ADAM_DECAYS = (0.9, 0.999)
+_ADAM_EPSILON = 1e-8
+
+
+class TrainingSettings(NamedTuple):
+    """How to train; the names are those of the estimators' parameters."""
+
+    activation: str
+    solver: str
+    learning_rate_init: float | None
+    momentum: float
+    batch_size: int | None
+    alpha: float
+
+
+class Samples:
+    """
+    Rows of X, standardised, and their targets, gathered batch by batch.
+
+    X is never copied as a whole: a batch is gathered, made dense and standardised in a buffer of its own.
+
+    Parameters
+    ----------
+    X : array or CSR array of shape (n_samples, n_features)
+    targets : ndarray of shape (n_samples, n_outputs), of the dtype of X
+    mean, inverse_scale : ndarrays of shape (n_features,)
+        A row x is standardised to (x - mean) * inverse_scale; mean is None for sparse X.
+    rows : ndarray of shape (n_rows,)
+        The samples to be used.
+    """
+
+    def __init__(
+        self, X: Any, targets: FloatArray, mean: FloatArray | None, inverse_scale: FloatArray, rows: IntArray
+    ) -> None:
+        self._X = X
+        self._targets = targets
+        self._mean = mean
+        self._inverse_scale = inverse_scale
+        self.rows = rows
+
+    def gather(self, indices: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return the standardised inputs and the targets of these of the rows."""
+        rows = self.rows[indices]
+        X = self._X[rows]
+        if sparse.issparse(X):
+            X = X.toarray()
+        elif self._mean is not None:
+            X -= self._mean
+        X *= self._inverse_scale
+        return X, self._targets[rows]
+
+    def everything(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return all rows as tensors."""
+        import torch
+
+        X, targets = self.gather(np.arange(len(self.rows)))
+        return torch.from_numpy(X), torch.from_numpy(targets)
+
+
+class Training:
+    """
+    A network on its way: each iteration is one gradient update on one batch.
+
+    The batches are consecutive pieces of an endless row of shuffles, so all have the same size and the first t
+    iterations do not depend on how many follow.
+
+    Raises
+    ------
+    ValueError
+        From `advance`, when the loss is no longer finite.
+    """
+
+    def __init__(self, network: Network, samples: Samples, settings: TrainingSettings, seed: int, name: str) -> None:
+        import torch
+
+        self._torch = torch
+        self._network = TorchNetwork(network, settings.activation, settings.alpha)
+        self._samples = samples
+        self._settings = settings
+        self._name = name
+        self._rng = np.random.RandomState(seed)
+        n_rows = len(samples.rows)
+        self._batch_size = n_rows if settings.batch_size is None else min(settings.batch_size, n_rows)
+        self._order = np.empty(0, dtype=np.intp)
+        self._fixed_batch = samples.everything() if self._batch_size == n_rows else None
+        self._moments = [torch.zeros_like(self._network.parameters) for _ in range(3)]
+        self._step_size = settings.learning_rate_init
+        self.losses: list[float] = []
+
+    def _next_batch(self) -> tuple[torch.Tensor, torch.Tensor]:
+        if self._fixed_batch is not None:
+            return self._fixed_batch
+        while len(self._order) < self._batch_size:
+            self._order = np.concatenate([self._order, self._rng.permutation(len(self._samples.rows))])
+        indices, self._order = np.split(self._order, [self._batch_size])
+        X, targets = self._samples.gather(indices)
+        return self._torch.from_numpy(X), self._torch.from_numpy(targets)
+
+    def advance(self, n_iterations: int) -> None:
+        """Make this many gradient updates."""
+        update = self._adam if self._settings.solver == "adam" else self._sgd
+        for _ in range(n_iterations):
+            X, targets = self._next_batch()
+            if self._step_size is None:
+                self._step_size = self._default_step_size(X)
+            loss = self._network.loss_and_gradient(X, targets)
+            if not np.isfinite(loss):
+                raise ValueError(
+                    f"The loss became {loss} at iteration {len(self.losses) + 1} of {self._name}; the model would be "
+                    f"useless. Use a smaller learning_rate_init (it was {self._step_size:g}) or look for extreme "
+                    "values in X and y."
+                )
+            self.losses.append(loss)
+            update(loss)
+
+    def _default_step_size(self, X: torch.Tensor) -> float:
+        """For SGD one over the largest curvature on the first batch: the longest step that theory calls safe."""
+        if self._settings.solver == "adam":
+            return ADAM_STEP
+        start = self._torch.from_numpy(self._rng.standard_normal(self._network.parameters.shape[0])).to(X.dtype)
+        curvature = self._network.largest_curvature(X, start)
+        return 1.0 / curvature if 0 < curvature < np.inf else 1.0
+
+    def _adam(self, _loss: float) -> None:
+        first, second, scratch = self._moments
+        gradient = self._network.gradient
+        decay1, decay2 = _ADAM_DECAYS
+        n_updates = len(self.losses)
+        first.lerp_(gradient, 1 - decay1)
+        second.mul_(decay2).addcmul_(gradient, gradient, value=1 - decay2)
+        correction = np.sqrt(1 - decay2**n_updates)
+        self._torch.sqrt(second, out=scratch).add_(_ADAM_EPSILON * correction)
+        step = self._step_size * correction / (1 - decay1**n_updates)
+        self._network.parameters.addcdiv_(first, scratch, value=-step)
+
+    def _sgd(self, loss: float) -> None:
+        """
+        Heavy-ball momentum; no step is longer than 2 loss / ||gradient||^2.
+
+        For squared error that length is at least 1 / curvature, so the limit never binds while the step size is below
+        it, and where the curvature has grown since the step size was chosen it keeps the loss from exploding.
+        """
+        gradient = self._network.gradient
+        squared_norm = float(gradient.dot(gradient))
+        step = min(self._step_size, 2 * loss / squared_norm) if squared_norm > 0 else self._step_size
+        velocity = self._moments[0]
+        velocity.mul_(self._settings.momentum).add_(gradient, alpha=step)
+        self._network.parameters.sub_(velocity)
+
+    def loss(self, X: torch.Tensor, targets: torch.Tensor) -> float:
+        """Return the loss of the network as it is now."""
+        return self._network.loss(X, targets)
+
+    def network(self) -> Network:
+        """Return the network as it is now."""
+        return self._network.to_network()
