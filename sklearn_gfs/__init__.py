@@ -15,8 +15,8 @@ __version__ = "0.1.0.dev0"
 _HOME = {
     "GreedyForwardSelector": "_selector",
     "GreedyPrunedMLP": "_mlp",
-    "GreedyPrunedMLPClassifier": "_mlp",
-    "GreedyPrunedMLPRegressor": "_mlp",
+    "GreedyPrunedMLPClassifier": "_mlp_classifier",
+    "GreedyPrunedMLPRegressor": "_mlp_regressor",
     "PretrainThresholdDisplay": "_plot",
     "PretrainThresholdSearch": "_search",
     "SelectionPathDisplay": "_plot_selection",

@@ -18,6 +18,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._compat import Interval, StrOptions, validate_parameter_constraints
+from ._mlp_targets import decode
 from ._network import ACTIVATIONS, hidden_activations
 from ._path import FittedNetwork, PathSettings, Subnetwork, TrainingPath
 from ._training import TrainingSettings
@@ -82,6 +83,9 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         """
         Pre-train the dense network, prune it, and re-train what is left.
 
+        Features, and targets that are numbers, are standardised inside; the fitted weights are in the units of the
+        data. An earlier fit is forgotten.
+
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
@@ -91,13 +95,24 @@ class BaseGreedyPrunedMLP(BaseEstimator):
 
         Returns
         -------
-        self : object
+        object
             The fitted estimator.
 
         Raises
         ------
         ValueError
             If a parameter or the data are not as required, or if the training loss stops being finite.
+
+        See Also
+        --------
+        fit_path : Many subnetworks from one training run.
+
+        Examples
+        --------
+        >>> from sklearn_gfs import GreedyPrunedMLP
+        >>> model = GreedyPrunedMLP(n_pretrain=20, k=5, n_hidden=50, random_state=0)
+        >>> model.fit([[0.0], [1.0], [2.0], [3.0]], [0.5, 1.5, 2.5, 3.5]).n_pretrain_
+        20
         """
         path = self._start_path(X, y)
         path.pretrain_to(self.n_pretrain)
@@ -126,9 +141,9 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         k : sequence of int, default=None
             Numbers of picks. None means the parameter `k`.
 
-        Yields
-        ------
-        PathPoint
+        Returns
+        -------
+        iterator of PathPoint
             For each number of iterations first the dense network (its `k` is None), then the subnetworks in
             increasing order of picks. Each holds a fitted estimator of its own.
 
@@ -136,6 +151,20 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         ------
         ValueError
             As `fit`; also when `n_pretrain` does not increase.
+
+        See Also
+        --------
+        fit : One subnetwork.
+        sklearn_gfs.PretrainThresholdSearch : Scores a path by cross-validation.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_gfs import GreedyPrunedMLP
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = GreedyPrunedMLP(n_hidden=50, random_state=0)
+        >>> [(point.n_pretrain, point.k) for point in model.fit_path(X, y, n_pretrain=[0, 10], k=[2, 5])]
+        [(0, None), (0, 2), (0, 5), (10, None), (10, 2), (10, 5)]
         """
         head = clone(self)
         sizes = [self.k] if k is None else sorted({operator.index(size) for size in k})
@@ -144,7 +173,38 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         if not sizes:
             raise ValueError("k is empty; name at least one number of picks, or pass None for the parameter k.")
         path = head._start_path(X, y)
-        return head._walk(path, n_pretrain, sizes)
+        points: Iterator[PathPoint] = head._walk(path, n_pretrain, sizes)
+        return points
+
+    def predict(self, X: Any) -> np.ndarray:
+        """
+        Predict classes or numbers, whichever the estimator was fitted on.
+
+        The subnetwork is evaluated in NumPy; torch is not needed.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predicted classes, or values in the units of the training targets; 0 and 1 for each label where `y` was
+            multilabel.
+
+        See Also
+        --------
+        fit : Train the network.
+
+        Examples
+        --------
+        >>> from sklearn_gfs import GreedyPrunedMLP
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], ["low", "low", "high", "high"]
+        >>> GreedyPrunedMLP(50, 5, n_hidden=20, random_state=0).fit(X, y).predict([[0.0], [3.0]]).tolist()
+        ['low', 'high']
+        """
+        return decode(self, self._outputs(X))
 
     def _walk(self, path: TrainingPath, n_pretrain: Iterable[int], sizes: list[int]) -> Iterator[PathPoint]:
         last = -1

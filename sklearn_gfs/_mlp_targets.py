@@ -71,25 +71,22 @@ def encode_numbers(estimator: Any, X: Any, y: Any) -> tuple[Any, FloatArray, boo
     )
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
+    vars(estimator).pop("classes_", None)  # of an earlier fit on classes
     estimator._one_column = y.ndim == 1
     return X, y.reshape(len(y), -1).astype(np.float64), True
 
 
-def predict_classes(estimator: Any, X: Any) -> np.ndarray:
-    outputs = estimator._outputs(X)
-    predicted: np.ndarray = estimator._label_binarizer.inverse_transform(outputs)
-    return predicted
+def decode(estimator: Any, outputs: FloatArray) -> np.ndarray:
+    """Turn outputs into predictions: classes where the estimator was fitted on them, else numbers."""
+    if hasattr(estimator, "classes_"):
+        return np.asarray(estimator._label_binarizer.inverse_transform(outputs))
+    return outputs.ravel() if estimator._one_column else outputs
 
 
-def predict_probabilities(estimator: Any, X: Any) -> FloatArray:
-    outputs = estimator._outputs(X)
+def probabilities(estimator: Any, outputs: FloatArray) -> FloatArray:
+    """Turn outputs into probabilities: their projection onto the simplex, for multilabel targets one by one."""
     if estimator._label_binarizer.y_type_ == "multilabel-indicator":
         return np.clip(outputs, 0, 1)
     if outputs.shape[1] == 1:
         outputs = np.hstack([1 - outputs, outputs])
     return project_to_simplex(outputs)
-
-
-def predict_numbers(estimator: Any, X: Any) -> FloatArray:
-    outputs: FloatArray = estimator._outputs(X)
-    return outputs.ravel() if estimator._one_column else outputs

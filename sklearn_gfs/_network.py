@@ -28,7 +28,9 @@ _OUTPUT_SPREAD = 0.5
 
 class Network(NamedTuple):
     """
-    Parameters of f(x) = output_intercept + sum_i weights_i * output_coef_i * act(hidden_coef_i . x + hidden_intercept_i).
+    The parameters of a network.
+
+    f(x) = output_intercept + sum_i weights_i * output_coef_i * act(hidden_coef_i . x + hidden_intercept_i).
 
     The dense network has weights 1 / n_hidden, a subnetwork of k picks has count_i / k.
     """
@@ -41,17 +43,21 @@ class Network(NamedTuple):
 
 
 def initial_network(
-    n_hidden: int, squared_norm: float, output_intercept: FloatArray, activation: str, n_features: int, rng: Any
+    shape: tuple[int, int, int], activation: str, *, squared_norm: float, dtype: Any, rng: Any
 ) -> Network:
-    """Draw a dense network for inputs of the given mean squared norm; the dtype is that of output_intercept."""
-    dtype = output_intercept.dtype
+    """Draw a dense network of (n_features, n_hidden, n_outputs) for inputs of the given mean squared norm."""
+    n_features, n_hidden, n_outputs = shape
     spread = np.sqrt(_INITIAL_VARIANCE[activation] / max(squared_norm, np.finfo(np.float64).tiny))
     hidden_coef = spread * rng.standard_normal((n_features, n_hidden))
     hidden_intercept = _INTERCEPT_SPREAD * rng.standard_normal(n_hidden)
-    output_coef = _OUTPUT_SPREAD * rng.standard_normal((n_hidden, output_intercept.shape[0]))
-    weights = np.full(n_hidden, 1.0 / n_hidden)
-    drawn = (hidden_coef, hidden_intercept, output_coef)
-    return Network(*(array.astype(dtype) for array in drawn), output_intercept, weights.astype(dtype))
+    output_coef = _OUTPUT_SPREAD * rng.standard_normal((n_hidden, n_outputs))
+    return Network(
+        hidden_coef.astype(dtype),
+        hidden_intercept.astype(dtype),
+        output_coef.astype(dtype),
+        np.zeros(n_outputs, dtype=dtype),
+        np.full(n_hidden, 1.0 / n_hidden, dtype=dtype),
+    )
 
 
 def prune(network: Network, picks: np.ndarray) -> Network:
@@ -108,7 +114,7 @@ class TorchNetwork:
 
     def _views(self, flat: torch.Tensor) -> list[torch.Tensor]:
         sizes = [int(np.prod(shape)) for shape in self._shapes]
-        return [part.view(shape) for part, shape in zip(flat.split(sizes), self._shapes, strict=True)]
+        return [part.view(shape) for part, shape in zip(self._torch.split(flat, sizes), self._shapes, strict=True)]
 
     def forward(self, X: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the hidden activations and the outputs; the activations are overwritten by the next call."""
@@ -194,5 +200,5 @@ class TorchNetwork:
 
     def to_network(self) -> Network:
         """Return a copy of the parameters as NumPy arrays."""
-        views = self._views(self.parameters)
-        return Network(*(view.numpy().copy() for view in views), self._weights[:, 0].numpy().copy())
+        coef, intercept, out_coef, out_intercept = (view.numpy().copy() for view in self._views(self.parameters))
+        return Network(coef, intercept, out_coef, out_intercept, self._weights[:, 0].numpy().copy())

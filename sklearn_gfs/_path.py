@@ -148,12 +148,11 @@ class TrainingPath:
             n_held_out = int(np.clip(round(settings.validation_fraction * n_samples), 1, n_samples - 1))
             self._n_train = n_samples - n_held_out
         start = initial_network(
-            settings.n_hidden,
-            self._scaling.x_squared_norm,
-            np.zeros(targets.shape[1], dtype=X.dtype),
+            (X.shape[1], settings.n_hidden, targets.shape[1]),
             settings.training.activation,
-            X.shape[1],
-            np.random.RandomState(seeds[0]),
+            squared_norm=self._scaling.x_squared_norm,
+            dtype=X.dtype,
+            rng=np.random.RandomState(seeds[0]),
         )
         train_rows = self._rows[: self._n_train]
         self._training = Training(start, self._samples(train_rows), settings.training, seeds[1], "pre-training")
@@ -220,7 +219,8 @@ class TrainingPath:
         return dense_loss, [self._subnetwork(network, path, trial_path, k) for k in sizes]
 
     def _subnetwork(self, network: Network, path: GreedyPath, trial_path: GreedyPath | None, k: int) -> Subnetwork:
-        n_retrain, validation_losses = self._settings.n_retrain, []
+        n_retrain = self._settings.n_retrain
+        validation_losses: list[float] = []
         if trial_path is not None:
             n_retrain, validation_losses = self._best_n_retrain(prune(network, trial_path.picks[:k]))
         pruned = prune(network, path.picks[:k])

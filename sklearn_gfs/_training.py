@@ -107,7 +107,7 @@ class Training:
         self._order = np.empty(0, dtype=np.intp)
         self._fixed_batch = samples.everything() if self._batch_size == n_rows else None
         self._moments = [torch.zeros_like(self._network.parameters) for _ in range(3)]
-        self._step_size = settings.learning_rate_init
+        self._step_size = settings.learning_rate_init or 0.0  # zero until the first batch has been seen
         self.losses: list[float] = []
 
     def _next_batch(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -124,7 +124,7 @@ class Training:
         update = self._adam if self._settings.solver == "adam" else self._sgd
         for _ in range(n_iterations):
             X, targets = self._next_batch()
-            if self._step_size is None:
+            if self._step_size == 0.0:
                 self._step_size = self._default_step_size(X)
             loss = self._network.loss_and_gradient(X, targets)
             if not np.isfinite(loss):

@@ -36,12 +36,14 @@ LAYERS = {
     "_mlp_targets": 3,
     "_mlp_base": 4,
     "_mlp": 5,
+    "_mlp_classifier": 5,
+    "_mlp_regressor": 5,
     "_curve": 3,
     "_search": 3,
     "_plot": 4,
     "_plot_scaling": 4,
     "_plot_selection": 4,
-    "__init__": 5,
+    "__init__": 6,
 }
 # These import nothing of the package but layer 0 and modules whose names begin so: they work with anything that has the
 # same methods. (_search_rule is a part of _search, and _plot runs a search where a display asks for one.)
