@@ -7,13 +7,21 @@ come from ``_gram``; the loops over atoms are in ``_greedy_kernels``.
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
-import numpy as np
 from scipy import sparse
 
-from ._gram import ArrayAtoms, Float64Array, SparseAtoms, StackedAtoms
+from ._checks import (
+    check_atoms,
+    check_classification,
+    check_hull,
+    check_output_weights,
+    check_stopping,
+    check_weight,
+    check_y,
+)
+from ._gram import ArrayAtoms, SparseAtoms, StackedAtoms
+from ._log_loss import select_logits, select_probabilities
 from ._squared_error import SquaredErrorSearch
 from ._typing import GreedyPath
 
@@ -66,106 +74,23 @@ def greedy_forward_selection(
         Picks, losses, gaps, counts and weights.
     """
     k, tolerance = check_stopping(k, tol)
-    if loss != "squared_error":
-        raise ValueError(f"loss={loss!r} is not known; it must be 'squared_error'")
+    if loss not in ("squared_error", "log_loss"):
+        raise ValueError(f"loss={loss!r} is not known; it must be 'squared_error' or 'log_loss'")
+    if loss == "log_loss":
+        signed, length = check_hull(hull, radius, n_targets=1)
+        checked = check_classification(atoms, y, output_weights, sample_weight)
+        if from_logits:
+            if length is None:
+                raise ValueError(
+                    f"radius={radius!r} can't be estimated with loss='log_loss'; it must be a number above 0"
+                )
+            return select_logits(*checked, k, tolerance, radius=length if signed else None, offset=offset)
+        if signed or offset is not None:
+            raise ValueError("hull='l1' and offset do not go with from_logits=False: probabilities are only averaged")
+        return select_probabilities(*checked, k, tolerance)
     source = _check_source(atoms, y, output_weights, sample_weight, offset)
     signed, length = check_hull(hull, radius, n_targets=1 if source.output_weights is not None else source.n_targets)
     return SquaredErrorSearch(source, k, signed=signed, radius=length, tol=tolerance).run()
-
-
-def check_stopping(k: Any, tol: Any) -> tuple[int, float]:
-    """Return k and the gap to stop at, or raise an error that names the parameter."""
-    if isinstance(k, bool) or not isinstance(k, numbers.Integral):
-        raise TypeError(f"k={k!r} must be an integer of at least 1, got {type(k).__name__}")
-    if k < 1:
-        raise ValueError(f"k={k!r} must be an integer of at least 1")
-    return int(k), -1.0 if tol is None else _check_number("tol", tol, exclusive=False)
-
-
-def check_hull(hull: Any, radius: Any, *, n_targets: int) -> tuple[bool, float | None]:
-    """Return whether atoms may be turned around, and the radius (None: to be estimated)."""
-    automatic = radius is None or (isinstance(radius, str) and radius == "auto")
-    if hull == "convex":
-        if not automatic:
-            raise ValueError(f"radius={radius!r} needs hull='l1'; with hull='convex' it must be None or 'auto'")
-        if n_targets > 1:
-            raise ValueError(
-                f"y has {n_targets} outputs and the atoms have one; with hull='convex' pass atoms of shape "
-                "(n_samples, n_atoms, n_outputs), or output_weights"
-            )
-        return False, 1.0
-    if hull != "l1":
-        raise ValueError(f"hull={hull!r} is not known; it must be 'convex' or 'l1'")
-    return True, None if automatic else _check_number("radius", radius, exclusive=True)
-
-
-def _check_number(name: str, value: Any, *, exclusive: bool) -> float:
-    allowed = f"a finite number {'above' if exclusive else 'of at least'} 0"
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name}={value!r} must be {allowed}, got {type(value).__name__}")
-    if not np.isfinite(value) or value < 0 or (exclusive and value == 0):
-        raise ValueError(f"{name}={value!r} must be {allowed}")
-    return float(value)
-
-
-def _check_floats(name: str, value: Any, *, shape: str, ndims: tuple[int, ...]) -> Any:
-    """Return a float32 or float64 array of an allowed number of dimensions, read in place where it can be."""
-    array = np.asanyarray(value)
-    if array.dtype.kind == "c":
-        raise ValueError(f"Complex data not supported: {name} has dtype {array.dtype}")
-    if array.dtype not in (np.float32, np.float64):
-        array = np.asarray(array, dtype=np.float64)
-    if array.ndim not in ndims:
-        raise ValueError(f"{name} has shape {array.shape}; it must be {shape}")
-    return array
-
-
-def check_atoms(atoms: Any, *, ndims: tuple[int, ...]) -> Any:
-    """Return the atoms as an array or a sparse matrix of floats."""
-    if not sparse.issparse(atoms):
-        shape = "(n_samples, n_atoms)" + " or (n_samples, n_atoms, n_outputs)" * (3 in ndims)
-        atoms = _check_floats("atoms", atoms, shape=shape, ndims=ndims)
-    if 0 in atoms.shape:
-        raise ValueError(f"atoms has shape {atoms.shape}; it must hold at least one sample, one atom and one output")
-    return atoms
-
-
-def check_y(y: Any, *, len_atoms: int, offset: Any = None) -> Float64Array:
-    """Return the targets less the offset, (n_samples, n_outputs)."""
-    y = _check_floats("y", y, shape="(n_samples,) or (n_samples, n_outputs)", ndims=(1, 2))
-    y = y.reshape(len(y), -1).astype(np.float64)
-    if len(y) != len_atoms:
-        raise ValueError(f"y has {len(y)} samples and atoms has {len_atoms}; they must be the same")
-    if offset is not None:
-        offset = _check_floats("offset", offset, shape="(n_outputs,)", ndims=(1,))
-        if offset.shape != (y.shape[1],):
-            raise ValueError(f"offset has shape {offset.shape}; it must be ({y.shape[1]},), one per output of y")
-        y -= offset
-    if not np.isfinite(y).all():
-        raise ValueError("y (less the offset) contains NaN or infinity; it must be finite")
-    return y
-
-
-def check_weight(sample_weight: Any, n_samples: int) -> Float64Array | None:
-    """Return the weights of the samples, which must not all be zero."""
-    if sample_weight is None:
-        return None
-    weight = _check_floats("sample_weight", sample_weight, shape="(n_samples,)", ndims=(1,)).astype(np.float64)
-    if weight.shape != (n_samples,):
-        raise ValueError(f"sample_weight has shape {weight.shape}; it must be ({n_samples},)")
-    if not np.isfinite(weight).all() or (weight < 0).any():
-        raise ValueError("sample_weight must be finite and not negative")
-    if not weight.any():
-        raise ValueError("Sample weights must contain at least one non-zero number: sample_weight is zero everywhere")
-    return weight
-
-
-def check_output_weights(output_weights: Any, n_atoms: int, n_outputs: int) -> Float64Array:
-    """Return the output weights, one row per atom and one column per output of y."""
-    weights = _check_floats("output_weights", output_weights, shape="(n_atoms, n_outputs)", ndims=(2,))
-    if weights.shape != (n_atoms, n_outputs):
-        raise ValueError(f"output_weights has shape {weights.shape}; atoms and y say ({n_atoms}, {n_outputs})")
-    return weights.astype(np.float64)
 
 
 def _check_source(atoms: Any, y: Any, output_weights: Any, sample_weight: Any, offset: Any) -> ArrayAtoms:

@@ -15,8 +15,8 @@ from scipy import sparse
 from sklearn import get_config
 from sklearn.utils import gen_batches
 
+from ._checks import check_atoms, check_hull, check_output_weights, check_stopping, check_weight, check_y
 from ._gram import Float64Array, GramAtoms, Moments
-from ._greedy import check_atoms, check_hull, check_output_weights, check_stopping, check_weight, check_y
 from ._squared_error import SquaredErrorSearch
 from ._typing import GreedyPath
 

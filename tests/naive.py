@@ -96,3 +96,21 @@ def gap(atoms, mean, y, *, loss="squared_error", weight=None, offset=0.0, signs=
     gradient = gradient * (weight / np.sum(weight))[:, None]
     offers = [np.sum(gradient * (mean - sign * radius * atoms[:, i])) for i in range(atoms.shape[1]) for sign in signs]
     return max(offers)
+
+
+def network_outputs(X, network, activation):
+    """Return the outputs of a two-layer network, sample by sample and neuron by neuron."""
+    act = {
+        "identity": lambda value: value,
+        "logistic": lambda value: 1 / (1 + np.exp(-value)),
+        "relu": lambda value: max(value, 0.0),
+        "tanh": np.tanh,
+    }[activation]
+    outputs = np.empty((len(X), len(network.output_intercept)))
+    for row, x in enumerate(X):
+        total = network.output_intercept.copy()
+        for i, weight in enumerate(network.weights):
+            value = act(sum(x * network.hidden_coef[:, i]) + network.hidden_intercept[i])
+            total = total + weight * value * network.output_coef[i]
+        outputs[row] = total
+    return outputs
