@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-Float64Array = NDArray[np.float64]
+from ._typing import Float64Array
 
 
 def check_stopping(k: Any, tol: Any) -> tuple[int, float]:

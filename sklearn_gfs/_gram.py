@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-Float64Array = NDArray[np.float64]
+from ._typing import Float64Array
+
 
 # float32 products are added up in float64 after this many rows, so that their error does not grow with n_samples.
 _ROWS_PER_SUM = 8192

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_info
 
 from . import _greedy_kernels as kernels
-from ._checks import Float64Array, check_offset
-from ._typing import GreedyPath
+from ._checks import check_offset
+from ._typing import Float64Array, GreedyPath
 
 # Losses that differ by less than this, relative to the terms they are differences of, are ties.
 _TIE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-13}

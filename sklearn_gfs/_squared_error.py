@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _greedy_kernels as kernels
-from ._gram import Float64Array
-from ._typing import GreedyPath
+from ._typing import Float64Array, GreedyPath
 
 # Scores that differ by less than this, relative to the terms they are differences of, are ties.
 _TIE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-14}

@@ -16,9 +16,9 @@ from sklearn import get_config
 from sklearn.utils import gen_batches
 
 from ._checks import check_atoms, check_hull, check_output_weights, check_stopping, check_weight, check_y
-from ._gram import Float64Array, GramAtoms, Moments
+from ._gram import GramAtoms, Moments
 from ._squared_error import SquaredErrorSearch
-from ._typing import GreedyPath
+from ._typing import Float64Array, GreedyPath
 
 
 class SelectionStatistics:

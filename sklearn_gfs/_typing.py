@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating[Any]]
+Float64Array = NDArray[np.float64]
 IntArray = NDArray[np.integer[Any]]
 
 
