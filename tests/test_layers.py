@@ -115,7 +115,7 @@ def test_imports_point_downward(path):
     ("module", "source", "expected"),
     [
         ("_greedy", "from ._selector import GreedyForwardSelector", ["_greedy imports _selector"]),
-        ("_greedy", "from . import _training", ["_greedy imports _training"]),
+        ("_greedy", "from . import _path", ["_greedy imports _path"]),
         ("_greedy", "from sklearn_gfs._mlp import GreedyPrunedMLP", ["_greedy imports _mlp"]),
         ("_greedy", "import sklearn_gfs._mlp as mlp", ["_greedy imports _mlp"]),
         ("_greedy", "from sklearn_gfs import GreedyPrunedMLP", ["_greedy imports GreedyPrunedMLP"]),
