@@ -161,7 +161,7 @@ class GreedyPrunedMLP(BaseGreedyPrunedMLP):
         Predict probabilities of the classes.
 
         It exists once the estimator has been fitted on classes. The probabilities are the point of the probability
-        simplex nearest to the outputs of the network; for multilabel targets each output is clipped to [0, 1].
+        simplex nearest to the outputs of the network; for multilabel targets each output is clipped to (0, 1).
 
         Parameters
         ----------

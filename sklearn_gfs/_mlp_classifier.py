@@ -143,7 +143,7 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseGreedyPrunedMLP):
         Predict probabilities of the classes.
 
         They are the point of the probability simplex nearest to the outputs of the network; for multilabel targets
-        each output is clipped to [0, 1].
+        each output is clipped to (0, 1).
 
         Parameters
         ----------

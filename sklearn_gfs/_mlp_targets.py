@@ -26,9 +26,9 @@ def project_to_simplex(outputs: FloatArray) -> FloatArray:
     """Return for each row the nearest point of the probability simplex (Duchi et al., 2008)."""
     descending = -np.sort(-outputs, axis=1)
     excess = np.cumsum(descending, axis=1) - 1
-    ranks = np.arange(1, outputs.shape[1] + 1)
+    ranks = np.arange(1, outputs.shape[1] + 1, dtype=outputs.dtype)
     last = np.count_nonzero(descending * ranks > excess, axis=1) - 1
-    shift = excess[np.arange(len(outputs)), last] / (last + 1)
+    shift = excess[np.arange(len(outputs)), last] / ranks[last]
     projected: FloatArray = np.maximum(outputs - shift[:, None], 0)
     return projected
 
@@ -36,7 +36,9 @@ def project_to_simplex(outputs: FloatArray) -> FloatArray:
 def holds_numbers(y: Any) -> bool:
     """Say whether y is to be fitted as numbers rather than as classes."""
     values = np.asarray(y) if not sparse.issparse(y) else y
-    if values.dtype.kind == "f" and values.ndim == 1 and np.isfinite(values).all():
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        return True  # no label is infinite; the validation of numbers says what is wrong
+    if values.dtype.kind == "f" and values.ndim == 1:
         n_distinct = len(np.unique(values))
         if n_distinct > _MANY_VALUES and len(values) < _FEW_SAMPLES_EACH * n_distinct:
             return True
@@ -45,13 +47,14 @@ def holds_numbers(y: Any) -> bool:
 
 
 def encode_classes(estimator: Any, X: Any, y: Any) -> tuple[Any, FloatArray, bool]:
+    """Validate X and labels; return X, one-hot targets, and that these are not to be standardised."""
     X, y = validate_data(estimator, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], multi_output=True)
     check_classification_targets(y)
     if y.ndim == 2 and y.shape[1] == 1 and not sparse.issparse(y):
         y = column_or_1d(y, warn=True)
     binarizer = LabelBinarizer().fit(y)
     if len(binarizer.classes_) < 2:
-        raise ValueError(f"y holds one class, {binarizer.classes_[0]!r}; a classifier needs at least two classes.")
+        raise ValueError(f"y holds one class, {binarizer.classes_.tolist()[0]!r}; a classifier needs at least two classes.")
     targets = binarizer.transform(y)
     targets = targets.toarray() if sparse.issparse(targets) else targets
     estimator._label_binarizer = binarizer
@@ -60,6 +63,7 @@ def encode_classes(estimator: Any, X: Any, y: Any) -> tuple[Any, FloatArray, boo
 
 
 def encode_numbers(estimator: Any, X: Any, y: Any) -> tuple[Any, FloatArray, bool]:
+    """Validate X and numbers; return X, targets of two dimensions, and that these are to be standardised."""
     X, y = validate_data(
         estimator,
         X,
@@ -79,14 +83,17 @@ def encode_numbers(estimator: Any, X: Any, y: Any) -> tuple[Any, FloatArray, boo
 def decode(estimator: Any, outputs: FloatArray) -> np.ndarray:
     """Turn outputs into predictions: classes where the estimator was fitted on them, else numbers."""
     if hasattr(estimator, "classes_"):
-        return np.asarray(estimator._label_binarizer.inverse_transform(outputs))
+        labels: np.ndarray = estimator._label_binarizer.inverse_transform(outputs)
+        return labels
     return outputs.ravel() if estimator._one_column else outputs
 
 
 def probabilities(estimator: Any, outputs: FloatArray) -> FloatArray:
     """Turn outputs into probabilities: their projection onto the simplex, for multilabel targets one by one."""
     if estimator._label_binarizer.y_type_ == "multilabel-indicator":
-        return np.clip(outputs, 0, 1)
+        # No label is called impossible or certain, as scikit-learn demands; logarithms stay finite.
+        margin = np.finfo(outputs.dtype).eps
+        return np.clip(outputs, margin, 1 - margin)
     if outputs.shape[1] == 1:
         outputs = np.hstack([1 - outputs, outputs])
     return project_to_simplex(outputs)

@@ -78,9 +78,7 @@ def measure_scaling(X: Any, targets: FloatArray, *, scale_targets: bool) -> Scal
         x_mean, x_scale = None, np.sqrt(variance.astype(np.float64) + mean.astype(np.float64) ** 2)
         varies = x_scale > 0
     else:
-        scaler = StandardScaler().fit(X)
-        x_mean, x_scale = scaler.mean_, scaler.scale_
-        varies = x_scale != 1.0
+        x_mean, x_scale, varies = _standardisation(X)
     x_scale = np.where(varies, x_scale, 1.0)
     if not np.isfinite(x_scale).all():
         raise ValueError("X holds values so large that the variance of a feature overflows; scale X down.")
@@ -88,11 +86,17 @@ def measure_scaling(X: Any, targets: FloatArray, *, scale_targets: bool) -> Scal
     shrink = min(1.0, np.sqrt(_INPUT_SQUARED_NORM / n_varying))
     y_mean, y_scale = targets.mean(axis=0), np.ones(targets.shape[1])
     if scale_targets:
-        target_scaler = StandardScaler().fit(targets)
-        y_mean, y_scale = target_scaler.mean_, target_scaler.scale_
+        y_mean, y_scale, _ = _standardisation(targets)
         if not np.isfinite(y_scale).all():
             raise ValueError("y holds values so large that its variance overflows; scale y down.")
     return Scaling(x_mean, shrink / x_scale, shrink**2 * n_varying, y_mean, y_scale)
+
+
+def _standardisation(values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return mean and scale of each column, and which columns vary."""
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses what is not finite
+        scaler = StandardScaler().fit(values)
+    return scaler.mean_, np.where(np.isfinite(scaler.var_), scaler.scale_, np.inf), scaler.var_ != 0
 
 
 def in_data_units(network: Network, scaling: Scaling, dtype: Any) -> FittedNetwork:

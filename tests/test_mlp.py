@@ -1,0 +1,435 @@
+"""The estimators: what they learn, how they fail, the training path, and what surrounds them in scikit-learn."""
+
+import pickle
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_linnerud, load_wine
+from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+from sklearn_gfs._mlp_targets import project_to_simplex
+
+SMALL = {"n_pretrain": 20, "k": 8, "n_hidden": 40, "n_retrain": 40, "random_state": 0}
+ALL = [GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor]
+SEEDS = range(5)
+
+
+def blobs(n_samples=60, n_classes=3, seed=0):
+    rng = np.random.default_rng(seed)
+    y = np.arange(n_samples) % n_classes
+    return rng.normal(size=(n_samples, 4)) + 2 * np.eye(n_classes, 4)[y], y
+
+
+# What the README promises.
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_digits_reach_096(seed):
+    X, y = load_digits(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=seed)
+    model = make_pipeline(StandardScaler(), GreedyPrunedMLP(random_state=seed)).fit(X_train, y_train)
+    assert model[-1].n_units_ <= 50
+    assert model.score(X_test, y_test) >= 0.96
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_diabetes_reaches_040_raw(seed):
+    X, y = load_diabetes(return_X_y=True, scaled=False)
+    assert cross_val_score(GreedyPrunedMLPRegressor(random_state=seed), X, y, cv=5).mean() >= 0.40
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_breast_cancer_reaches_096_raw(seed):
+    X, y = load_breast_cancer(return_X_y=True)
+    assert cross_val_score(GreedyPrunedMLP(random_state=seed), X, y, cv=5).mean() >= 0.96
+
+
+def test_wine_raw():
+    X, y = load_wine(return_X_y=True)
+    assert cross_val_score(GreedyPrunedMLP(random_state=0), X, y, cv=5).mean() >= 0.95
+
+
+# Targets of every kind.
+
+
+@pytest.mark.parametrize(
+    "labels", [np.array([3, -1]), np.array(["no", "yes"]), np.array(["a", "b", "c"]), np.array([7, 8, 9, 4])]
+)
+def test_labels_of_any_type(labels):
+    X, y = blobs(n_classes=len(labels))
+    model = GreedyPrunedMLPClassifier(**SMALL).fit(X, labels[y])
+    np.testing.assert_array_equal(model.classes_, np.unique(labels))
+    assert model.score(X, labels[y]) > 0.8
+    probabilities = model.predict_proba(X)
+    assert probabilities.shape == (len(X), len(labels))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    assert (probabilities >= 0).all()
+    np.testing.assert_array_equal(model.classes_[probabilities.argmax(axis=1)], model.predict(X))
+
+
+def test_multilabel():
+    X, y = blobs()
+    Y = np.stack([y == 0, y != 1], axis=1).astype(int)
+    for targets in (Y, sparse.csr_array(Y)):
+        model = GreedyPrunedMLP(**SMALL).fit(X, targets)
+        assert model.predict_proba(X).shape == (60, 2)
+        predicted = model.predict(X)
+        predicted = predicted.toarray() if sparse.issparse(predicted) else predicted
+        assert np.mean(predicted == Y) > 0.85
+
+
+def test_several_numbers():
+    X, _ = blobs()
+    Y = np.stack([X[:, 0], 1e3 * X[:, 1] - 5e3], axis=1)
+    model = GreedyPrunedMLP(**SMALL).fit(X, Y)
+    assert model.predict(X).shape == (60, 2)
+    assert model.score(X, Y) > 0.5
+    assert model.coefs_[1].shape == (model.n_units_, 2)
+
+
+@pytest.mark.parametrize(
+    ("y", "kind"),
+    [
+        (np.arange(60) % 3, "classifier"),
+        (np.arange(60) % 3 * 1.0, "classifier"),
+        (np.array(["a", "b"] * 30), "classifier"),
+        (np.linspace(0, 1, 60), "regressor"),
+        (load_diabetes().target[:60], "regressor"),  # whole numbers stored as floats, hardly any twice
+        (np.stack([np.arange(60), np.arange(60)], axis=1), "regressor"),
+        (load_linnerud().target[np.arange(60) % 20], "regressor"),
+        (np.stack([np.arange(60) % 2, np.arange(60) % 3 == 0], axis=1).astype(int), "classifier"),
+    ],
+)
+def test_the_task_is_inferred(y, kind):
+    X, _ = blobs()
+    model = GreedyPrunedMLP(**SMALL)
+    assert is_classifier(model)
+    model.fit(X, y)
+    assert is_classifier(model) == (kind == "classifier") == hasattr(model, "predict_proba")
+    assert is_regressor(model) == (kind == "regressor")
+    reference = GreedyPrunedMLPClassifier if kind == "classifier" else GreedyPrunedMLPRegressor
+    np.testing.assert_array_equal(model.predict(X), reference(**SMALL).fit(X, y).predict(X))
+    assert model.score(X, y) == reference(**SMALL).fit(X, y).score(X, y)
+
+
+def test_the_task_can_change_from_fit_to_fit():
+    X, y = blobs()
+    model = GreedyPrunedMLP(**SMALL).fit(X, y).fit(X, X[:, 0])
+    assert not hasattr(model, "classes_")
+    assert not hasattr(model, "predict_proba")
+    assert model.fit(X, y).predict(X).dtype == y.dtype
+
+
+@given(seed=st.integers(0, 2**31 - 1), n_classes=st.integers(2, 6))
+def test_simplex_projection(seed, n_classes):
+    rng = np.random.default_rng(seed)
+    outputs = 2 * rng.normal(size=(5, n_classes))
+    projected = project_to_simplex(outputs)
+    assert (projected >= 0).all()
+    np.testing.assert_allclose(projected.sum(axis=1), 1)
+    # Nearest: the residual makes no acute angle with the way to any other point of the simplex.
+    for corner in np.eye(n_classes):
+        assert (np.sum((outputs - projected) * (corner - projected), axis=1) <= 1e-9).all()
+    np.testing.assert_allclose(project_to_simplex(projected), projected, atol=1e-12)
+
+
+# In scikit-learn's company.
+
+
+def test_grid_search_over_n_pretrain_in_a_pipeline():
+    X, y = blobs()
+    pipeline = make_pipeline(StandardScaler(), GreedyPrunedMLP(**SMALL))
+    search = GridSearchCV(pipeline, {"greedyprunedmlp__n_pretrain": [0, 20]}, cv=3).fit(X, y)
+    assert search.best_score_ > 0.7
+    assert search.predict_proba(X).shape == (60, 3)
+
+
+def test_labels_are_split_stratified():
+    X, y = load_iris(return_X_y=True)  # sorted by class: three plain folds would each miss one
+    grid = {"n_pretrain": [5, 20]}
+    inferring = GridSearchCV(GreedyPrunedMLP(**SMALL), grid, cv=3).fit(X, y)
+    fixed = GridSearchCV(GreedyPrunedMLPClassifier(**SMALL), grid, cv=3).fit(X, y)
+    assert inferring.best_score_ > 0.85
+    for fold in range(3):
+        np.testing.assert_array_equal(
+            inferring.cv_results_[f"split{fold}_test_score"], fixed.cv_results_[f"split{fold}_test_score"]
+        )
+
+
+def test_numbers_are_split_as_for_a_regressor():
+    X, _ = blobs()
+    y = X[:, 0] + 0.1 * X[:, 1]
+    scores = cross_val_score(GreedyPrunedMLP(**SMALL), X, y, cv=3)
+    np.testing.assert_array_equal(scores, cross_val_score(GreedyPrunedMLPRegressor(**SMALL), X, y, cv=3))
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_pickles_predict_the_same(cls):
+    X, y = blobs()
+    model = cls(**SMALL).fit(X, y)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))
+
+
+def test_a_pickle_predicts_without_torch_and_numba(tmp_path):
+    X, y = blobs()
+    model = GreedyPrunedMLP(**SMALL).fit(X, y)
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))
+    np.save(tmp_path / "X.npy", X)
+    code = f"""
+        import pickle, sys
+        import numpy as np
+
+        class Absent:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in ("torch", "numba"):
+                    raise ModuleNotFoundError(name)
+
+        sys.meta_path.insert(0, Absent())
+        with open({str(tmp_path / "model.pkl")!r}, "rb") as file:
+            model = pickle.load(file)
+        print(model.predict(np.load({str(tmp_path / "X.npy")!r})).tolist())
+        print(sorted({{"torch", "numba"}} & set(sys.modules)))
+    """
+    result = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines() == [str(model.predict(X).tolist()), "[]"]
+
+
+def test_feature_names_are_kept():
+    pandas = pytest.importorskip("pandas")
+    X, y = blobs()
+    frame = pandas.DataFrame(X, columns=list("abcd"))
+    model = GreedyPrunedMLP(**SMALL).fit(frame, y)
+    assert list(model.feature_names_in_) == list("abcd")
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame[list("badc")])
+
+
+# Units, precision, repetition.
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_units_of_features_and_targets_do_not_matter(scale):
+    X, _ = blobs()
+    y = np.sin(X[:, 0]) + X[:, 1]
+    model = GreedyPrunedMLPRegressor(**SMALL).fit(X, y)
+    scaled = GreedyPrunedMLPRegressor(**SMALL).fit(scale * X + scale, scale * y - 3 * scale)
+    np.testing.assert_array_equal(scaled.selection_path_, model.selection_path_)
+    np.testing.assert_allclose(scaled.selection_losses_, model.selection_losses_, rtol=1e-6)
+    np.testing.assert_allclose(scaled.predict(scale * X + scale), scale * model.predict(X) - 3 * scale, rtol=1e-4)
+
+
+def test_float32_stays_float32():
+    X, y = blobs()
+    model = GreedyPrunedMLPClassifier(**SMALL).fit(X.astype(np.float32), y)
+    assert {array.dtype for array in (*model.coefs_, *model.intercepts_)} == {np.dtype(np.float32)}
+    assert model.predict_proba(X.astype(np.float32)).dtype == np.float32
+    double = GreedyPrunedMLPClassifier(**SMALL).fit(X, y)
+    assert np.mean(double.predict(X) == model.predict(X.astype(np.float32))) > 0.95
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array])
+def test_sparse_features(kind):
+    X, y = blobs()
+    X[np.abs(X) < 0.7] = 0
+    model = GreedyPrunedMLPClassifier(**SMALL).fit(kind(X), y)
+    assert model.score(kind(X), y) > 0.8
+    np.testing.assert_allclose(model.predict_proba(kind(X)), model.predict_proba(X))
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_an_integer_random_state_repeats(cls):
+    X, y = blobs()
+    first, second = (cls(**SMALL).fit(X, y) for _ in range(2))
+    for name in ("coefs_", "intercepts_"):
+        for one, other in zip(getattr(first, name), getattr(second, name), strict=True):
+            np.testing.assert_array_equal(one, other)
+    other_seed = cls(**SMALL).set_params(random_state=1).fit(X, y)
+    assert not np.array_equal(other_seed.coefs_[0], first.coefs_[0])
+
+
+def test_no_global_state_is_touched():
+    import torch
+
+    def global_state():
+        return np.random.mtrand._rand.get_state()[1].tolist()
+
+    X, y = blobs()
+    before = (global_state(), torch.get_rng_state().tolist())
+    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+    GreedyPrunedMLP(**SMALL).fit(X, y)
+    assert (global_state(), torch.get_rng_state().tolist()) == before
+    assert (torch.get_num_threads(), torch.get_default_dtype()) == (threads, dtype)
+
+
+# The training path.
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("task", ["classes", "numbers"])
+def test_a_path_equals_separate_fits(task, early_stopping):
+    X, y = blobs()
+    y = y if task == "classes" else X[:, 0] ** 2
+    model = GreedyPrunedMLP(**SMALL, batch_size=16, early_stopping=early_stopping)
+    points = list(model.fit_path(X, y, n_pretrain=[0, 7, 20], k=[9, 3]))
+    assert [(point.n_pretrain, point.k) for point in points] == [(t, k) for t in (0, 7, 20) for k in (None, 3, 9)]
+    assert not hasattr(model, "coefs_")
+    for point in points:
+        if point.k is None:
+            assert point.estimator.n_units_ == 40
+            continue
+        fitted = clone(model).set_params(n_pretrain=point.n_pretrain, k=point.k).fit(X, y)
+        assert fitted.get_params() == point.estimator.get_params()
+        assert vars(fitted).keys() == vars(point.estimator).keys()
+        np.testing.assert_array_equal(fitted.predict(X), point.estimator.predict(X))
+        np.testing.assert_array_equal(fitted.coefs_[0], point.estimator.coefs_[0])
+        np.testing.assert_array_equal(fitted.coefs_[1], point.estimator.coefs_[1])
+        np.testing.assert_array_equal(fitted.selection_path_, point.estimator.selection_path_)
+        np.testing.assert_allclose(fitted.selection_losses_, point.estimator.selection_losses_, rtol=1e-9)
+        assert fitted.loss_curve_ == point.estimator.loss_curve_
+        assert fitted.n_retrain_ == point.estimator.n_retrain_
+
+
+def test_a_path_asks_for_iterations_one_at_a_time():
+    X, y = blobs()
+    asked = []
+
+    def forever():
+        value = 1
+        while True:
+            asked.append(value)
+            yield value
+            value *= 2
+
+    path = GreedyPrunedMLP(**SMALL).fit_path(X, y, n_pretrain=forever())
+    for _ in range(4):
+        point = next(path)
+    assert (point.n_pretrain, point.k, asked) == (2, 8, [1, 2])
+
+
+@pytest.mark.parametrize("n_pretrain", [[5, 5], [5, 3], [-1, 3]])
+def test_a_path_whose_iterations_do_not_increase_is_refused(n_pretrain):
+    X, y = blobs()
+    with pytest.raises(ValueError, match="n_pretrain must hold non-negative integers"):
+        list(GreedyPrunedMLP(**SMALL).fit_path(X, y, n_pretrain=n_pretrain))
+
+
+@pytest.mark.parametrize(("k", "message"), [([], "k is empty"), ([3, 0], r"'k' parameter .* range \[1, inf\)")])
+def test_a_path_of_impossible_sizes_is_refused(k, message):
+    X, y = blobs()
+    with pytest.raises(ValueError, match=message):
+        GreedyPrunedMLP(**SMALL).fit_path(X, y, n_pretrain=[1], k=k)
+
+
+def test_the_dense_network_of_a_path_is_the_one_that_was_pruned():
+    X, _ = blobs()
+    model = GreedyPrunedMLPRegressor(**{**SMALL, "n_retrain": 0})
+    dense, sub = model.fit_path(X, X[:, 0], n_pretrain=[20])
+    loss = 0.5 * np.mean((dense.estimator.predict(X) - X[:, 0]) ** 2) / X[:, 0].var()
+    assert loss == pytest.approx(sub.estimator.dense_loss_)
+
+
+# Wrong input.
+
+
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"k": 0}, r"'k' parameter of .* must be an int in the range \[1, inf\)\. Got 0"),
+        ({"k": 2.5}, "'k' parameter of .* must be an int"),
+        ({"n_pretrain": -1}, r"'n_pretrain' parameter of .* must be an int in the range \[0, inf\)\. Got -1"),
+        ({"n_retrain": -5}, "'n_retrain' parameter"),
+        ({"n_hidden": 0}, "'n_hidden' parameter"),
+        ({"activation": "swish"}, "'activation' parameter of .* must be a str among .*'relu'.* Got 'swish'"),
+        ({"solver": "lbfgs"}, "'solver' parameter of .* must be a str among"),
+        ({"learning_rate_init": 0.0}, "'learning_rate_init' parameter"),
+        ({"momentum": 1.0}, "'momentum' parameter"),
+        ({"batch_size": 0}, "'batch_size' parameter"),
+        ({"alpha": -1e-3}, "'alpha' parameter"),
+        ({"validation_fraction": 1.0}, "'validation_fraction' parameter"),
+        ({"early_stopping": "yes"}, "'early_stopping' parameter"),
+        ({"random_state": "zero"}, "'random_state' parameter"),
+    ],
+)
+def test_impossible_parameters_are_named(cls, parameters, message):
+    X, y = blobs()
+    with pytest.raises(ValueError, match=message):
+        cls(**{**SMALL, **parameters}).fit(X, y)
+
+
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y: (np.where(X > 1, np.nan, X), y), "Input X contains NaN"),
+        (lambda X, y: (np.where(X > 1, np.inf, X), y), "Input X contains infinity"),
+        (lambda X, y: (X[:0], y[:0]), "0 sample"),
+        (lambda X, y: (X[:, :0], y), "0 feature"),
+        (lambda X, y: (X, y[:-1]), "inconsistent numbers of samples"),
+        (lambda X, y: (X[:, 0], y), "Expected 2D array"),
+        (lambda X, _: (X, None), "requires y to be passed"),
+    ],
+)
+def test_impossible_data_are_refused(cls, change, message):
+    with pytest.raises(ValueError, match=message):
+        cls(**SMALL).fit(*change(*blobs()))
+
+
+@pytest.mark.parametrize("cls", [GreedyPrunedMLP, GreedyPrunedMLPClassifier])
+def test_one_class_is_refused(cls):
+    X, _ = blobs()
+    with pytest.raises(ValueError, match="one class, 'only'; a classifier needs at least two"):
+        cls(**SMALL).fit(X, ["only"] * len(X))
+
+
+@pytest.mark.parametrize("huge", ["X", "y"])
+def test_numbers_that_overflow_are_refused(huge):
+    X, _ = blobs()
+    y = X[:, 0].copy()
+    (X if huge == "X" else y)[...] *= 1e200
+    with pytest.raises(ValueError, match=f"{huge} holds values so large|not finite in the units"):
+        GreedyPrunedMLPRegressor(**SMALL).fit(X, y)
+
+
+def test_a_step_that_explodes_leaves_no_model():
+    X, y = blobs()
+    model = GreedyPrunedMLPClassifier(**SMALL).set_params(learning_rate_init=1e200)
+    with pytest.raises(ValueError, match="learning_rate_init"):
+        model.fit(X, y)
+    assert not hasattr(model, "coefs_")
+
+
+@settings(max_examples=100)
+@given(data=st.data(), seed=st.integers(0, 2**31 - 1))
+def test_small_problems_give_a_finite_model(data, seed):
+    rng = np.random.default_rng(seed)
+    n_samples, n_features = data.draw(st.integers(2, 12)), data.draw(st.integers(1, 4))
+    X = rng.normal(size=(n_samples, n_features)) * 10.0 ** rng.integers(-6, 7, size=n_features)
+    X[:, data.draw(st.integers(0, n_features - 1))] = data.draw(st.sampled_from([0.0, 1e6, X[0, 0]]))
+    model = GreedyPrunedMLPRegressor(
+        n_pretrain=data.draw(st.integers(0, 5)),
+        k=data.draw(st.sampled_from([1, 3, 40])),
+        n_hidden=data.draw(st.integers(1, 6)),
+        n_retrain=data.draw(st.integers(0, 25)),
+        activation=data.draw(st.sampled_from(["identity", "logistic", "relu", "tanh"])),
+        solver=data.draw(st.sampled_from(["adam", "sgd"])),
+        batch_size=data.draw(st.sampled_from([None, 1, 4, 100])),
+        alpha=data.draw(st.sampled_from([0.0, 0.1])),
+        early_stopping=data.draw(st.booleans()),
+        random_state=seed % 1000,
+    )
+    n_outputs = data.draw(st.integers(1, 9))
+    model.fit(X, np.squeeze(rng.normal(size=(n_samples, n_outputs)), axis=1 if n_outputs == 1 else ()))
+    assert np.isfinite(model.predict(X)).all()
+    assert np.isfinite(model.selection_losses_).all()
+    assert (model.duality_gaps_ >= -1e-9).all()

@@ -1,0 +1,288 @@
+"""The network's gradient, the batches, the solvers and the training path, below the estimators."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from naive import network_outputs
+from scipy import sparse
+
+from sklearn_gfs._network import ACTIVATIONS, Network, TorchNetwork, hidden_activations, initial_network, prune
+from sklearn_gfs._path import PathSettings, TrainingPath, measure_scaling
+from sklearn_gfs._training import Samples, Training, TrainingSettings
+
+SETTINGS = TrainingSettings("relu", "adam", None, 0.9, 16, 0.0)
+
+
+def make_network(rng, *, n_features=4, n_hidden=6, n_outputs=2, activation="relu"):
+    network = initial_network((n_features, n_hidden, n_outputs), activation, squared_norm=4.0, dtype=float, rng=rng)
+    return network._replace(weights=rng.dirichlet(np.ones(n_hidden)), output_intercept=rng.normal(size=n_outputs))
+
+
+def make_samples(rng, *, n_samples=40, n_features=4, n_outputs=2):
+    X = rng.normal(size=(n_samples, n_features))
+    targets = np.stack([np.sin(X @ rng.normal(size=n_features)) for _ in range(n_outputs)], axis=1)
+    return Samples(X, targets, np.zeros(n_features), np.ones(n_features), np.arange(n_samples))
+
+
+def make_path(rng, *, n_samples=60, n_retrain=0, early_stopping=False, random_state=0, **training):
+    X = rng.normal(size=(n_samples, 3))
+    y = np.sin(2 * X[:, :1]) + 0.1 * rng.normal(size=(n_samples, 1))
+    settings = PathSettings(30, n_retrain, early_stopping, 0.2, SETTINGS._replace(**training))
+    return TrainingPath(X, y, scale_targets=True, settings=settings, random_state=random_state)
+
+
+def batch_of(samples):
+    return samples.everything()
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_outputs_are_those_of_the_formula(activation):
+    rng = np.random.default_rng(0)
+    network = make_network(rng, activation=activation)
+    X = rng.normal(size=(5, 4))
+    expected = network_outputs(X, network, activation)
+    hidden = hidden_activations(X, network.hidden_coef, network.hidden_intercept, activation)
+    np.testing.assert_allclose(
+        hidden @ (network.output_coef * network.weights[:, None]) + network.output_intercept, expected
+    )
+    torch_outputs = TorchNetwork(network, activation).forward(torch.from_numpy(X))[1]
+    np.testing.assert_allclose(torch_outputs.numpy(), expected)
+    from_sparse = hidden_activations(sparse.csr_array(X), network.hidden_coef, network.hidden_intercept, activation)
+    np.testing.assert_allclose(from_sparse, hidden)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_gradient_agrees_with_finite_differences(activation, alpha):
+    rng = np.random.default_rng(1)
+    network = make_network(rng, activation=activation)
+    X, targets = batch_of(make_samples(rng))
+    model = TorchNetwork(network, activation, alpha)
+    model.loss_and_gradient(X, targets)
+    # The gradient of a neuron is divided by the neuron's weight.
+    weights = np.concatenate([np.tile(network.weights, 4), network.weights, np.repeat(network.weights, 2), np.ones(2)])
+    gradient = model.gradient.numpy() * weights
+    step = 1e-6
+    numeric = np.empty_like(gradient)
+    for i in range(len(gradient)):
+        value = float(model.parameters[i])
+        losses = []
+        for shifted in (value + step, value - step):
+            model.parameters[i] = shifted
+            losses.append(model.loss_and_gradient(X, targets))
+        model.parameters[i] = value
+        numeric[i] = (losses[0] - losses[1]) / (2 * step)
+    np.testing.assert_allclose(gradient, numeric, atol=1e-8)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_largest_curvature_is_the_top_eigenvalue(activation):
+    rng = np.random.default_rng(2)
+    network = make_network(rng, n_hidden=5, activation=activation)
+    X, _ = batch_of(make_samples(rng, n_samples=8))
+    model = TorchNetwork(network, activation)
+    n_parameters = len(model.parameters)
+    jacobian = np.empty((16, n_parameters))
+    for i in range(n_parameters):
+        value = float(model.parameters[i])
+        outputs = []
+        for shifted in (value + 1e-6, value - 1e-6):
+            model.parameters[i] = shifted
+            outputs.append(model.forward(X)[1].numpy().ravel())
+        model.parameters[i] = value
+        jacobian[:, i] = (outputs[0] - outputs[1]) / 2e-6
+    weights = np.concatenate([np.tile(network.weights, 4), network.weights, np.repeat(network.weights, 2), np.ones(2)])
+    expected = np.linalg.eigvalsh((jacobian / weights) @ jacobian.T / 8)[-1]
+    start = torch.from_numpy(rng.normal(size=n_parameters))
+    assert model.largest_curvature(X, start, n_iter=3000) == pytest.approx(expected, rel=1e-5)
+
+
+def test_pruning_keeps_each_pick_once_with_its_count():
+    network = make_network(np.random.default_rng(3))
+    pruned = prune(network, np.array([4, 1, 4, 4]))
+    np.testing.assert_array_equal(pruned.hidden_coef, network.hidden_coef[:, [1, 4]])
+    np.testing.assert_array_equal(pruned.output_coef, network.output_coef[[1, 4]])
+    np.testing.assert_array_equal(pruned.weights, [0.25, 0.75])
+
+
+@given(
+    n_samples=st.integers(2, 30),
+    batch_size=st.integers(1, 40),
+    first=st.integers(0, 15),
+    more=st.integers(1, 15),
+    solver=st.sampled_from(["adam", "sgd"]),
+    seed=st.integers(0, 2**31 - 1),
+)
+def test_fewer_iterations_are_a_prefix_of_more(n_samples, batch_size, first, more, solver, seed):
+    settings = SETTINGS._replace(batch_size=batch_size, solver=solver)
+
+    def train(*steps):
+        rng = np.random.default_rng(seed)
+        samples = make_samples(rng, n_samples=n_samples)
+        training = Training(make_network(rng), samples, settings, seed % 1000, "training")
+        networks = []
+        for step in steps:
+            training.advance(step)
+            networks.append(training.network())
+        return training.losses, networks
+
+    losses, (at_first,) = train(first)
+    all_losses, (also_at_first, at_end) = train(first, more)
+    straight_losses, (straight,) = train(first + more)
+    assert losses == all_losses[:first]
+    assert all_losses == straight_losses
+    for name in Network._fields:
+        np.testing.assert_array_equal(getattr(at_first, name), getattr(also_at_first, name))
+        np.testing.assert_array_equal(getattr(at_end, name), getattr(straight, name))
+
+
+@given(n_samples=st.integers(2, 30), batch_size=st.integers(1, 29), seed=st.integers(0, 1000))
+def test_every_sample_is_used_equally_often(n_samples, batch_size, seed):
+    samples = make_samples(np.random.default_rng(seed), n_samples=n_samples)
+    used = []
+    gather = samples.gather
+    samples.gather = lambda indices: used.extend(indices) or gather(indices)
+    settings = SETTINGS._replace(batch_size=batch_size)
+    training = Training(make_network(np.random.default_rng(seed)), samples, settings, seed, "training")
+    training.advance(n_samples)
+    if batch_size < n_samples:
+        assert len(used) == n_samples * batch_size
+        np.testing.assert_array_equal(np.bincount(used, minlength=n_samples), batch_size)
+    else:
+        assert used == list(range(n_samples))
+
+
+def test_gradient_descent_steps_are_those_of_the_formula():
+    rng = np.random.default_rng(4)
+    network, samples = make_network(rng), make_samples(rng)
+    settings = SETTINGS._replace(solver="sgd", learning_rate_init=1e-3, batch_size=None, momentum=0.5)
+    training = Training(network, samples, settings, 0, "training")
+    training.advance(3)
+    model = TorchNetwork(network, "relu")
+    velocity = torch.zeros_like(model.parameters)
+    for loss in training.losses:
+        assert model.loss_and_gradient(*batch_of(samples)) == loss
+        velocity = 0.5 * velocity + 1e-3 * model.gradient
+        model.parameters -= velocity
+    np.testing.assert_allclose(training.network().hidden_coef, model.to_network().hidden_coef, rtol=1e-12)
+
+
+def test_adam_agrees_with_torch():
+    rng = np.random.default_rng(5)
+    network, samples = make_network(rng), make_samples(rng)
+    settings = SETTINGS._replace(learning_rate_init=0.02, batch_size=None)
+    training = Training(network, samples, settings, 0, "training")
+    training.advance(20)
+    model = TorchNetwork(network, "relu")
+    parameter = torch.nn.Parameter(model.parameters)
+    parameter.grad = model.gradient
+    optimizer = torch.optim.Adam([parameter], lr=0.02)
+    for _ in range(20):
+        model.loss_and_gradient(*batch_of(samples))
+        optimizer.step()
+    for name in Network._fields:
+        np.testing.assert_allclose(
+            getattr(training.network(), name), getattr(model.to_network(), name), rtol=1e-8, atol=1e-10
+        )
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_full_batch_descent_with_the_default_step_lowers_the_loss(momentum):
+    rng = np.random.default_rng(6)
+    settings = SETTINGS._replace(solver="sgd", batch_size=None, momentum=momentum)
+    training = Training(make_network(rng, n_hidden=40), make_samples(rng), settings, 0, "training")
+    training.advance(200)
+    assert training.losses[-1] < 0.5 * training.losses[0]
+    if momentum == 0:
+        # Before the curvature has moved far from where the step size was measured, no step goes up.
+        assert (np.diff(training.losses[:50]) < 0).all()
+
+
+def test_no_gradient_step_diverges():
+    rng = np.random.default_rng(7)
+    settings = SETTINGS._replace(solver="sgd", learning_rate_init=1e6, momentum=0.0)
+    training = Training(make_network(rng, n_hidden=40), make_samples(rng), settings, 0, "training")
+    training.advance(300)
+    assert np.isfinite(training.losses).all()
+    assert max(training.losses) < 1e3 * training.losses[0]
+
+
+def test_a_loss_that_is_not_finite_is_an_error():
+    rng = np.random.default_rng(8)
+    settings = SETTINGS._replace(learning_rate_init=1e200)
+    training = Training(make_network(rng), make_samples(rng), settings, 0, "pre-training")
+    with pytest.raises(ValueError, match=r"loss became (inf|nan) at iteration \d of pre-training.*learning_rate_init"):
+        training.advance(5)
+
+
+def test_samples_are_standardised_in_place_and_sparse_ones_by_scale():
+    rng = np.random.default_rng(9)
+    X = 5 + 3 * rng.normal(size=(50, 3))
+    X[:, 1] = 7.0
+    before = X.copy()
+    scaling = measure_scaling(X, X[:, :1], scale_targets=True)
+    samples = Samples(X, X[:, :1], scaling.x_mean, scaling.x_inverse_scale, np.arange(50))
+    standardised, _ = samples.gather(np.arange(50))
+    np.testing.assert_allclose(standardised.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(standardised.std(axis=0), [1, 0, 1], atol=1e-12)
+    np.testing.assert_array_equal(X, before)
+    assert (scaling.y_mean, scaling.y_scale) == (pytest.approx(X[:, 0].mean()), pytest.approx(X[:, 0].std()))
+
+    sparse_scaling = measure_scaling(sparse.csr_array(X), X[:, :1], scale_targets=False)
+    assert sparse_scaling.x_mean is None
+    rows, _ = Samples(sparse.csr_array(X), X[:, :1], None, sparse_scaling.x_inverse_scale, np.arange(50)).gather(
+        np.arange(50)
+    )
+    np.testing.assert_allclose((rows**2).mean(axis=0), 1)
+
+
+def test_many_features_are_shrunk_to_a_bounded_norm():
+    X = np.random.default_rng(10).normal(size=(200, 500))
+    scaling = measure_scaling(X, X[:, :1], scale_targets=False)
+    rows, _ = Samples(X, X[:, :1], scaling.x_mean, scaling.x_inverse_scale, np.arange(200)).gather(np.arange(200))
+    assert np.mean(np.sum(rows**2, axis=1)) == pytest.approx(12)
+    assert scaling.x_squared_norm == pytest.approx(12)
+
+
+@given(seed=st.integers(0, 2**31 - 1), sizes=st.lists(st.integers(1, 12), min_size=1, max_size=3))
+def test_pruned_losses_are_those_of_the_networks(seed, sizes):
+    rng = np.random.default_rng(seed)
+    path = make_path(rng, random_state=seed)
+    path.pretrain_to(5)
+    X, y = path._X, path._targets * path._scaling.y_scale + path._scaling.y_mean
+
+    def loss(fitted):
+        hidden = hidden_activations(X, fitted.coefs[0], fitted.intercepts[0], "relu")
+        residual = (hidden @ fitted.coefs[1] + fitted.intercepts[1] - y) / path._scaling.y_scale
+        return 0.5 * float(np.mean(np.sum(residual**2, axis=1)))
+
+    dense_loss, subnetworks = path.subnetworks(sizes)
+    assert dense_loss == pytest.approx(loss(path.dense()), rel=1e-9)
+    for k, subnetwork in zip(sizes, subnetworks, strict=True):
+        assert len(subnetwork.path.picks) == k
+        assert subnetwork.path.losses[-1] == pytest.approx(loss(subnetwork.fitted), rel=1e-9)
+        assert subnetwork.fitted.coefs[0].shape[1] == len(set(subnetwork.path.picks))
+
+
+def test_held_out_samples_decide_how_long_to_retrain():
+    rng = np.random.default_rng(11)
+    path = make_path(rng, n_retrain=70, early_stopping=True)
+    path.pretrain_to(20)
+    _, (subnetwork,) = path.subnetworks([5])
+    losses = subnetwork.validation_losses
+    assert len(losses) == 5  # before, after 20, 40, 60 and 70
+    assert subnetwork.n_retrain == min(20 * int(np.argmin(losses)), 70)
+    assert len(subnetwork.retrain_losses) == subnetwork.n_retrain
+
+
+def test_pretraining_never_sees_the_held_out_samples():
+    rng = np.random.default_rng(12)
+    path = make_path(rng, n_retrain=10, early_stopping=True)
+    held_out = path._rows[path._n_train :]
+    assert len(held_out) == 12
+    before = path._targets.copy()
+    path._targets[held_out] = np.nan  # whoever looks gets a loss of NaN, an error
+    path.pretrain_to(10)
+    path._targets[:] = before
