@@ -70,7 +70,9 @@ sphinx_gallery_conf = {
 def write_inventory(listing, target):
     """Write the inventory that stands in for a site's own where the network cannot be reached."""
     name, *lines = listing.read_text(encoding="utf-8").splitlines()
-    header = f"# Sphinx inventory version 2\n# Project: {name}\n# Version: \n# The remainder is compressed using zlib.\n"
+    header = (
+        f"# Sphinx inventory version 2\n# Project: {name}\n# Version: \n# The remainder is compressed using zlib.\n"
+    )
     body = "".join(f"{line.split()[1]} {line.split()[0]} 1 {line.split()[2]} -\n" for line in lines)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(header.encode() + zlib.compress(body.encode()))
