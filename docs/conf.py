@@ -1,9 +1,8 @@
 """Sphinx's settings for the documentation site."""
 
+import re
 import zlib
 from pathlib import Path
-
-from sphinx_gallery.sorting import FileNameSortKey
 
 import sklearn_gfs
 
@@ -34,8 +33,6 @@ copybutton_exclude = ".linenos, .gp, .go"
 
 autosummary_generate = True
 numpydoc_show_class_members = False
-numpydoc_xref_param_type = True
-numpydoc_xref_ignore = {"of", "shape", "default", "optional", "dtype", "or", "type", "number"}
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn-gfs"
@@ -56,7 +53,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": ["gallery"],
     "filename_pattern": r"\.py$",
     "ignore_pattern": r"__init__\.py|_[a-z]+\.py",
-    "within_subsection_order": FileNameSortKey,
+    "within_subsection_order": "sphinx_gallery.sorting.FileNameSortKey",
     "backreferences_dir": "gallery/backreferences",
     "doc_module": ("sklearn_gfs",),
     "reference_url": {"sklearn_gfs": None},
@@ -89,3 +86,12 @@ intersphinx_mapping = {
         (HERE / "inventories" / "scipy.txt", "https://docs.scipy.org/doc/scipy/"),
     )
 }
+
+
+def escape_attribute_names(_app, _what, _name, _obj, _options, lines):
+    """Escape the last character of names like n_features_in_ in the shapes of arrays, which is no link's."""
+    lines[:] = [re.sub(r"(?<=[( ])(\w+)_(?=[,)])", r"\1\\_", line) for line in lines]
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", escape_attribute_names, priority=1)
