@@ -17,8 +17,10 @@ from scipy import sparse
 from ._typing import Float64Array
 
 
-# float32 products are added up in float64 after this many rows, so that their error does not grow with n_samples.
-_ROWS_PER_SUM = 8192
+# Rows are read in blocks that stay in the last cache while all their products are made. The sums of the blocks
+# are float64, so that the error of float32 products does not grow with n_samples.
+_BLOCK_BYTES = 2**22
+_BLOCK_ROWS = (1024, 8192)
 
 
 class Moments(NamedTuple):
@@ -54,7 +56,19 @@ class ArrayAtoms:
         self.n_atoms = atoms.shape[1]
         self.dtype = atoms.dtype
         self.has_samples = True
+        self.n_rows = atoms.shape[0]  # of the matrix whose columns are the atoms
+        self.itemsize = atoms.dtype.itemsize
         self._scale = 1.0 / (self.n_samples if sample_weight is None else sample_weight.sum())
+
+    def preview(self, n_rows: int) -> ArrayAtoms:
+        """About as many of the samples, evenly spaced, as a source of their own."""
+        rows = slice(None, None, -(-self.n_samples // n_rows))
+        weight = None if self.sample_weight is None else self.sample_weight[rows]
+        if weight is not None and not weight.any():
+            weight = None
+        return ArrayAtoms(
+            np.ascontiguousarray(self.atoms[rows]), self.y[rows], weight, output_weights=self.output_weights
+        )
 
     def promote(self) -> bool:
         """Switch the products to float64; False when they were already."""
@@ -64,8 +78,9 @@ class ArrayAtoms:
     def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         """Blocks of rows as (matrix, y, weights), atoms in the columns."""
         dtype = self.dtype if dtype is None else dtype
-        for start in range(0, self.n_samples, _ROWS_PER_SUM):
-            rows = slice(start, start + _ROWS_PER_SUM)
+        step = _block_rows(self.n_atoms * self.dtype.itemsize)
+        for start in range(0, self.n_samples, step):
+            rows = slice(start, start + step)
             weight = None if self.sample_weight is None else self.sample_weight[rows]
             yield np.asarray(self.atoms[rows], dtype=dtype), self.y[rows], weight
 
@@ -96,6 +111,18 @@ class ArrayAtoms:
         out *= self._scale
         if self.output_weights is not None:
             out *= self.output_weights[atoms] @ self.output_weights.T
+        return out
+
+    def whole(self) -> Float64Array:
+        """Compute the whole Gram matrix, by symmetric products that cost half of what its columns would."""
+        out = np.zeros((self.n_atoms, self.n_atoms))
+        for block, _, weight in self._blocks():
+            if weight is not None:
+                block = block * np.sqrt(weight)[:, None].astype(block.dtype, copy=False)
+            out += block.T @ block
+        out *= self._scale
+        if self.output_weights is not None:
+            out *= self.output_weights @ self.output_weights.T
         return out
 
     def exact_moments(self, atoms: NDArray[np.int64]) -> tuple[Float64Array, Float64Array]:
@@ -132,11 +159,19 @@ class StackedAtoms(ArrayAtoms):
     def __init__(self, atoms: Any, y: Float64Array, sample_weight: Float64Array | None) -> None:
         super().__init__(atoms, y, sample_weight)
         self.n_targets = 1
+        self.n_rows = atoms.shape[0] * atoms.shape[2]
+
+    def preview(self, n_rows: int) -> ArrayAtoms:
+        """About as many of the rows, evenly spaced over the samples, as a source of their own."""
+        rows = slice(None, None, -(-self.n_rows // n_rows))
+        part = StackedAtoms(self.atoms[rows], self.y[rows], None)
+        block, y, _ = next(part._blocks())
+        return ArrayAtoms(block, y, None)
 
     def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         dtype = self.dtype if dtype is None else dtype
         n_outputs = self.atoms.shape[2]
-        step = max(_ROWS_PER_SUM // n_outputs, 1)
+        step = max(_block_rows(self.n_atoms * self.dtype.itemsize) // n_outputs, 1)
         for start in range(0, self.n_samples, step):
             rows = slice(start, start + step)
             block = np.ascontiguousarray(self.atoms[rows].transpose(0, 2, 1), dtype=dtype)
@@ -160,9 +195,18 @@ class SparseAtoms(ArrayAtoms):
         output_weights: Float64Array | None = None,
     ) -> None:
         super().__init__(atoms.tocsc().astype(np.float64), y, sample_weight, output_weights=output_weights)
+        self.n_rows = max(self.atoms.nnz // self.n_atoms, 1)
 
     def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         yield self.atoms, self.y, self.sample_weight
+
+    def preview(self, n_rows: int) -> ArrayAtoms:
+        """The same atoms: what a part of a sparse matrix foresees is not worth what it costs."""
+        return self
+
+    def whole(self) -> Float64Array:
+        """Compute the whole Gram matrix."""
+        return self.columns(np.arange(self.n_atoms))
 
     def outputs(self, atom: int) -> Float64Array:
         """Output of one atom on every sample, (n_samples, n_outputs) or (n_samples, 1), in float64."""
@@ -185,6 +229,12 @@ class StandardizedAtoms(ArrayAtoms):
         super().__init__(atoms, y, sample_weight)
         self.mean = mean
         self.scale = scale
+
+    def preview(self, n_rows: int) -> ArrayAtoms:
+        """About as many of the samples, evenly spaced, as a source of their own."""
+        part = super().preview(n_rows)
+        part.atoms = ((part.atoms - self.mean) / self.scale).astype(self.dtype)
+        return part
 
     def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         for block, y, weight in super()._blocks(np.float64):
@@ -242,6 +292,8 @@ class GramAtoms:
         self.output_weights = output_weights
         self._moments = moments
         self.n_atoms = len(gram)
+        self.n_rows = 0  # reading a column costs nothing
+        self.itemsize = gram.itemsize
         self.dtype = np.dtype(np.float64)
         self.has_samples = False
 
@@ -253,15 +305,31 @@ class GramAtoms:
         """Inner products of the atoms with the target, and the squared norms."""
         return self._moments
 
+    def whole(self) -> Float64Array:
+        """The Gram matrix itself, where it needs no change."""
+        return self.gram if self.output_weights is None else self.columns(np.arange(self.n_atoms))
+
+    def preview(self, n_rows: int) -> GramAtoms:  # noqa: ARG002
+        """The same atoms: columns cost nothing here."""
+        return self
+
     def columns(self, atoms: NDArray[np.int64]) -> Float64Array:
         """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
         out = self.gram[atoms]
         return out if self.output_weights is None else out * (self.output_weights[atoms] @ self.output_weights.T)
 
 
+def _block_rows(row_bytes: int) -> int:
+    """How many rows of this size to read at a time."""
+    return int(np.clip(_BLOCK_BYTES // row_bytes, *_BLOCK_ROWS))
+
+
 def _product(left: Any, right: Any) -> Any:
     """Left' right, dense, for a dense left and a dense or sparse right."""
-    return (right.T @ left).T if sparse.issparse(right) else left.T @ right
+    if sparse.issparse(right):
+        return (right.T @ left).T
+    # One column alone is a product with a vector, which reads the matrix once and packs nothing.
+    return left.T @ right if left.shape[1] > 1 else (left[:, 0] @ right)[None]
 
 
 def _take(block: Any, atoms: NDArray[np.int64], weight: Float64Array | None) -> Any:

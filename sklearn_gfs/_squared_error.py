@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _greedy_kernels as kernels
+from ._gram_columns import GramColumns
 from ._typing import Float64Array, GreedyPath
 
 # Scores that differ by less than this, relative to the terms they are differences of, are ties.
@@ -38,7 +39,8 @@ class SquaredErrorSearch:
         self.k = k
         self.signed = signed
         self.tol = tol
-        self._read_source()
+        self.columns = GramColumns(source, k)
+        self._read_moments()
         n_directions = self.moments.c.shape[0]
         self.radius = self._matching_pursuit_radius() if radius is None else radius
         self.state = kernels.State(
@@ -51,25 +53,22 @@ class SquaredErrorSearch:
             gaps=np.empty(k),
         )
 
-    def _read_source(self) -> None:
-        """Inner products with the target; no Gram column yet."""
+    def _read_moments(self) -> None:
         self.moments = self.source.moments()
         if not (np.isfinite(self.moments.norms).all() and np.isfinite(self.moments.c).all()):
             raise ValueError("atoms (or output_weights) contain NaN, infinity or values too large for their squares")
-        self.slots = np.full(self.source.n_atoms, -1, dtype=np.int64)
-        self.columns = np.empty((min(self.k, self.source.n_atoms), self.source.n_atoms))
-        self.n_columns = 0
 
     def run(self) -> GreedyPath:
         """Take the steps and return the path."""
         in_float32 = self.source.dtype == np.float32
         done, reason, precision = 0, kernels.DONE, None
         while done < self.k and reason != kernels.CONVERGED:
+            problem = self._problem(precision)
             done, reason, atom = kernels.squared_error_steps(
-                done, self.k, self._problem(precision), self.state, self.slots, self.columns
+                done, self.k, problem, self.state, self.columns.slots, self.columns.columns
             )
             if reason == kernels.NEEDS_COLUMN:
-                self._add_columns(np.array([atom]))
+                self.columns.add_foreseen(atom, done, problem, self.state)
             elif reason == kernels.IMPRECISE and self.source.promote():
                 self._restate(done)
             elif reason == kernels.IMPRECISE and self.source.has_samples:
@@ -130,19 +129,9 @@ class SquaredErrorSearch:
             explained += gains[atom]
             step = slopes[:, atom] / norms[atom]
             coefs[:, atom] += step
-            if self.slots[atom] < 0:
-                self._add_columns(np.array([atom]))
-            slopes -= np.outer(step, self.columns[self.slots[atom]])
+            slopes -= np.outer(step, self.columns.get(atom))
         # Where y has nothing in common with the atoms any radius is as good.
         return float(np.sqrt((coefs**2).sum(axis=0)).sum()) or 1.0
-
-    def _add_columns(self, atoms: NDArray[np.int64]) -> None:
-        stop = self.n_columns + len(atoms)
-        if stop > len(self.columns):
-            self.columns = np.concatenate([self.columns, np.empty_like(self.columns)])
-        self.columns[self.n_columns : stop] = self.source.columns(atoms)
-        self.slots[atoms] = np.arange(self.n_columns, stop)
-        self.n_columns = stop
 
     def _sums(self, n_picks: int, atoms: NDArray[np.int64]) -> Float64Array:
         """Coefficients of the given atoms in the sum of the picks, after every step: (n_picks, n_directions, n)."""
@@ -156,13 +145,13 @@ class SquaredErrorSearch:
 
     def _restate(self, n_picks: int) -> None:
         """Bring the state of the search to the source's present precision."""
-        self._read_source()
+        self.columns.forget()
+        self._read_moments()
         if n_picks == 0:
             return
         atoms = np.unique(self.state.picks[:n_picks])
-        self._add_columns(atoms)
         total = self._sums(n_picks, atoms)[-1]
-        self.state.s[:] = total @ self.columns[: len(atoms)]
+        self.state.s[:] = sum(np.outer(total[:, i], self.columns.get(atom)) for i, atom in enumerate(atoms))
         self.state.running[kernels.SQUARED_NORM] = np.sum(total * self.state.s[:, atoms])
         self.state.running[kernels.TARGET_PRODUCT] = np.sum(total * self.moments.c[:, atoms])
 

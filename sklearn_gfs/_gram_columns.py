@@ -1,0 +1,139 @@
+"""
+Which Gram columns to compute, and which of them together.
+
+A column computed alone is bound by memory, several together by arithmetic, and the whole Gram matrix costs half
+as much a column again. Here belong the cost model that chooses, the preview that foresees which columns the
+selection will want next, and the store of columns within scikit-learn's ``working_memory``. None of it changes
+what is picked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import get_config
+
+from . import _greedy_kernels as kernels
+
+# Measured by ``benchmarks/selection.py costs`` on one thread of a server: nanoseconds per byte of the atoms.
+_READ = 0.07  # once through them, from memory
+_READ_CACHED = 0.03  # once through them, where they fit the last cache
+_MULTIPLY = 0.006  # one more column in a product of several
+_CACHE = 2**24  # bytes that a last cache holds
+_CALL = 2e4  # nanoseconds of a small product, its call included
+
+_BLOCKS = (16, 64)  # fewest and most columns computed together
+_WASTE = 1.25  # columns computed for each one wanted, when foreseen
+_DISTINCT = 0.6  # share of the picks that are new atoms
+_PREVIEW_ROWS = 512
+
+
+def plan(n_rows: int, n_atoms: int, itemsize: int, k: int) -> str:
+    """Cheapest way to the columns: "column" by column, in foreseen "blocks", or the "whole" matrix at once."""
+    n_bytes = n_rows * n_atoms * itemsize
+    read = n_bytes * (_READ_CACHED if n_bytes <= _CACHE else _READ)
+    preview = _preview_rows(n_rows) * n_atoms * itemsize * _READ_CACHED + _CALL
+    n_columns = _DISTINCT * min(k, n_atoms)
+    costs = {
+        "column": n_columns * (read + _CALL),
+        "blocks": n_columns * _WASTE * (read / 16 + n_bytes * _MULTIPLY + preview),
+        "whole": read + n_bytes * n_atoms * _MULTIPLY / 2 + _CALL,
+    }
+    return min(costs, key=costs.__getitem__)
+
+
+def _preview_rows(n_rows: int) -> int:
+    return min(-(-n_rows // 8), _PREVIEW_ROWS)
+
+
+class GramColumns:
+    """
+    Gram columns of one source of atoms: those that are there, and how more are added.
+
+    ``slots[i]`` says in which row of ``columns`` column i stands; below zero it is not there.
+    """
+
+    def __init__(self, source: Any, k: int) -> None:
+        self.source = source
+        n_atoms = source.n_atoms
+        fit = int(get_config()["working_memory"] * 2**20 // (8 * n_atoms))
+        self._capacity = max(min(min(2 * k, n_atoms) if k < n_atoms else n_atoms, fit), 1)
+        self.plan = plan(source.n_rows, n_atoms, source.itemsize, k)
+        if self.plan == "whole" and self._capacity < n_atoms:
+            self.plan = "blocks"
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop all columns."""
+        self.slots = np.full(self.source.n_atoms, -1, dtype=np.int64)
+        self.columns = np.empty((0 if self.plan == "whole" else self._capacity, self.source.n_atoms))
+        self._n_columns = 0
+        self._preview: GramColumns | None = None
+        self._block = _BLOCKS[0]
+        self._foreseen = np.zeros(0, dtype=np.int64)
+
+    def add(self, atoms: NDArray[np.int64]) -> None:
+        """Compute the columns of these atoms, at most as many as there is room for, the first in any case."""
+        if self.plan == "whole":
+            self.columns = self.source.whole()
+            self.slots = np.arange(self.source.n_atoms)
+            return
+        if self._n_columns + len(atoms) > self._capacity:
+            self.slots[:] = -1
+            self._n_columns = 0
+            atoms = atoms[: self._capacity]
+        stop = self._n_columns + len(atoms)
+        self.columns[self._n_columns : stop] = self.source.columns(atoms)
+        self.slots[atoms] = np.arange(self._n_columns, stop)
+        self._n_columns = stop
+
+    def get(self, atom: int) -> NDArray[np.float64]:
+        """Return one column, computed if need be."""
+        if self.slots[atom] < 0:
+            self.add(np.array([atom]))
+        return self.columns[self.slots[atom]]
+
+    def add_foreseen(self, atom: int, step: int, problem: kernels.Problem, state: kernels.State) -> None:
+        """Compute the column that the selection needs now, and with it those it will probably need next."""
+        atoms = [atom]
+        if self.plan == "blocks" and self._capacity > 1:
+            if self._preview is None:
+                self._preview = GramColumns(self.source.preview(_preview_rows(self.source.n_rows)), 1)
+            if len(self._foreseen):
+                # A pass over the atoms costs as much as a dozen columns, so that blocks look further than they served last.
+                used = np.count_nonzero(state.counts[self._foreseen])
+                self._block = int(np.clip(3 * used, *_BLOCKS))
+            block = min(self._block, self._capacity)
+            atoms = list(dict.fromkeys([atom, *self._preview.foresee(self, block, step, problem, state)]))[:block]
+            self._foreseen = np.array(atoms)
+        self.add(np.array(atoms))
+
+    def foresee(
+        self, exact: GramColumns, n_new: int, step: int, problem: kernels.Problem, state: kernels.State
+    ) -> list[int]:
+        """
+        Atoms without an exact column that the selection would pick next, going by the columns of a preview.
+
+        The state is exact up to this step, so that a preview's error builds up only over the steps foreseen.
+        """
+        problem = problem._replace(tol=-1.0, precision=-np.inf)
+        ahead = kernels.State(*(np.copy(array) for array in state))
+        known = np.flatnonzero(exact.slots >= 0)
+        if len(known) + n_new > len(self.columns):
+            self.columns = np.concatenate([self.columns, np.empty((len(known) + n_new, self.source.n_atoms))])
+        self.columns[: len(known)] = exact.columns[exact.slots[known]]
+        self.slots[:] = -1
+        self.slots[known] = np.arange(len(known))
+        new: list[int] = []
+        k = len(state.picks)
+        while len(new) < n_new:
+            step, reason, atom = kernels.squared_error_steps(step, k, problem, ahead, self.slots, self.columns)
+            if reason != kernels.NEEDS_COLUMN:
+                break
+            row = len(known) + len(new)
+            self.columns[row] = self.source.columns(np.array([atom]))[0]
+            self.slots[atom] = row
+            new.append(atom)
+        return new
