@@ -32,6 +32,7 @@ myst_heading_anchors = 3
 copybutton_exclude = ".linenos, .gp, .go"
 
 autosummary_generate = True
+autodoc_typehints = "none"  # the docstrings have the types
 numpydoc_show_class_members = False
 
 html_theme = "pydata_sphinx_theme"
@@ -89,8 +90,8 @@ intersphinx_mapping = {
 
 
 def escape_attribute_names(_app, _what, _name, _obj, _options, lines):
-    """Escape the last character of names like n_features_in_ in the shapes of arrays, which is no link's."""
-    lines[:] = [re.sub(r"(?<=[( ])(\w+)_(?=[,)])", r"\1\\_", line) for line in lines]
+    """Escape the underscore that ends names of fitted attributes, which would make a link of them."""
+    lines[:] = [re.sub(r"(?<![`\w])(\w+)_(?=[\s,.;:)]|$)", r"\1\\_", line) for line in lines]
 
 
 def setup(app):
