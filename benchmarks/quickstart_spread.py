@@ -69,7 +69,7 @@ def main():
         "| --- | --- | --- | --- | --- | --- | --- |",
         *rows,
         "",
-        f"{versions}, Python {platform.python_version()}, {torch.get_num_threads()} threads.",
+        f"{versions}, Python {platform.python_version()}, threads: {torch.get_num_threads()}.",
         "",
     ]
     TABLE.parent.mkdir(parents=True, exist_ok=True)
