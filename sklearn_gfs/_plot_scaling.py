@@ -102,7 +102,7 @@ class ThresholdScalingDisplay:
         >>> curve = ThresholdCurve(sizes, thresholds, np.ones((3, 1)), *laws)
         >>> display = ThresholdScalingDisplay.from_curve(curve)
         >>> display.log_line_.get_label()
-        '-2.14 + 4.56 ln n, R² = 0.98'
+        '-2.33 + 4.56 ln n, R² = 0.98'
         """
         display = cls(
             train_sizes=curve.train_sizes,
