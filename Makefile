@@ -50,8 +50,8 @@ types: $(INSTALLED)  ## Check types.
 	$(PY) -m mypy
 
 examples: export MPLBACKEND = Agg
-examples: $(INSTALLED)  ## Run the examples as they are, warnings being errors.
-	@for script in $(sort $(wildcard examples/1_*/*.py examples/2_*/*.py)); do \
+examples: $(INSTALLED)  ## Run the examples as they are, those of the paper in their fast form; warnings are errors.
+	@for script in $(sort $(wildcard examples/[12]_*/[a-z]*.py)) $(patsubst %,"% --fast",$(sort $(wildcard examples/3_*/[a-z]*.py))); do \
 		echo "== $$script"; $(PY) -W error $$script || exit 1; done
 
 docs: $(DOCS_INSTALLED)  ## Build the site, with the examples run, into docs/_build/html; warnings are errors.

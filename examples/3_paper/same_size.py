@@ -9,15 +9,10 @@ and re-trained.
 
 # %%
 # All re-training is scikit-learn's MLP started from the pruned weights, so that only the choice of neurons differs.
-import sys
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.neural_network import MLPClassifier
-
-sys.path.insert(0, str(Path(sys.argv[0]).parent if "__file__" not in globals() else Path(__file__).parent))
 from _paper import load, parse_arguments, save_figure, write_table
+from sklearn.neural_network import MLPClassifier
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
 

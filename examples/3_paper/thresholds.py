@@ -11,13 +11,8 @@ once. Three questions are put to the numbers: where is the threshold, how does i
 # %%
 # One training run per subset and seed serves all iterations and all sizes. SGD has batches of 128 and momentum;
 # gradient descent, which the theory is about, uses all samples at once and no momentum.
-import sys
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
-
-sys.path.insert(0, str(Path(sys.argv[0]).parent if "__file__" not in globals() else Path(__file__).parent))
 from _paper import load, parse_arguments, save_figure, write_table
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, PretrainThresholdDisplay, ThresholdScalingDisplay, theory
