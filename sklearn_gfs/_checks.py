@@ -53,7 +53,7 @@ def _check_number(name: str, value: Any, *, exclusive: bool) -> float:
 
 def _check_floats(name: str, value: Any, *, shape: str, ndims: tuple[int, ...]) -> Any:
     """Return a float32 or float64 array of an allowed number of dimensions, read in place where it can be."""
-    array = np.asanyarray(value)
+    array = np.asanyarray(value.detach().cpu() if is_tensor(value) else value)
     if array.dtype.kind == "c":
         raise ValueError(f"Complex data not supported: {name} has dtype {array.dtype}")
     if array.dtype not in (np.float32, np.float64):
@@ -63,10 +63,22 @@ def _check_floats(name: str, value: Any, *, shape: str, ndims: tuple[int, ...]) 
     return array
 
 
-def check_atoms(atoms: Any, *, ndims: tuple[int, ...]) -> Any:
-    """Return the atoms as an array or a sparse matrix of floats."""
-    if not sparse.issparse(atoms):
-        shape = "(n_samples, n_atoms)" + " or (n_samples, n_atoms, n_outputs)" * (3 in ndims)
+def is_tensor(value: Any) -> bool:
+    """Whether the value is a torch tensor, without importing torch."""
+    return type(value).__module__.partition(".")[0] == "torch"
+
+
+def check_atoms(atoms: Any, *, ndims: tuple[int, ...], keep_tensor: bool = False) -> Any:
+    """Return the atoms as an array or a sparse matrix of floats, or as the tensor they are."""
+    shape = "(n_samples, n_atoms)" + " or (n_samples, n_atoms, n_outputs)" * (3 in ndims)
+    if keep_tensor and is_tensor(atoms):
+        if str(atoms.dtype) not in ("torch.float32", "torch.float64") or atoms.ndim not in ndims:
+            raise ValueError(
+                f"atoms is a {atoms.dtype} tensor of shape {tuple(atoms.shape)}; it must be a float32 or "
+                f"float64 tensor of shape {shape}"
+            )
+        atoms = atoms.detach()
+    elif not sparse.issparse(atoms):
         atoms = _check_floats("atoms", atoms, shape=shape, ndims=ndims)
     if 0 in atoms.shape:
         raise ValueError(f"atoms has shape {atoms.shape}; it must hold at least one sample, one atom and one output")

@@ -16,7 +16,6 @@ from scipy import sparse
 
 from ._typing import Float64Array
 
-
 # Rows are read in blocks that stay in the last cache while all their products are made. The sums of the blocks
 # are float64, so that the error of float32 products does not grow with n_samples.
 _BLOCK_BYTES = 2**22
@@ -56,19 +55,28 @@ class ArrayAtoms:
         self.n_atoms = atoms.shape[1]
         self.dtype = atoms.dtype
         self.has_samples = True
+        self.has_rows = True  # whether a few rows can be read for a preview
         self.n_rows = atoms.shape[0]  # of the matrix whose columns are the atoms
         self.itemsize = atoms.dtype.itemsize
         self._scale = 1.0 / (self.n_samples if sample_weight is None else sample_weight.sum())
 
-    def preview(self, n_rows: int) -> ArrayAtoms:
-        """About as many of the samples, evenly spaced, as a source of their own."""
-        rows = slice(None, None, -(-self.n_samples // n_rows))
-        weight = None if self.sample_weight is None else self.sample_weight[rows]
-        if weight is not None and not weight.any():
-            weight = None
-        return ArrayAtoms(
-            np.ascontiguousarray(self.atoms[rows]), self.y[rows], weight, output_weights=self.output_weights
-        )
+    def preview(self, n_rows: int) -> Float64Array:
+        """
+        About as many rows, evenly spaced over the samples, as (n_atoms, n_rows).
+
+        They are scaled so that inner products of these are estimates of those of the atoms.
+        """
+        some = slice(None, None, -(-self.n_rows // n_rows))
+        rows = self._rows(some)
+        if self.sample_weight is not None:
+            rows = (
+                rows * np.sqrt(np.repeat(self.sample_weight[some], len(rows) // len(self.sample_weight[some])))[:, None]
+            )
+        return np.ascontiguousarray(rows.T) * np.sqrt(self._scale * self.n_rows / len(rows))
+
+    def _rows(self, samples: slice) -> Float64Array:
+        """Some samples' rows in float64."""
+        return np.asarray(self.atoms[samples], dtype=np.float64)
 
     def promote(self) -> bool:
         """Switch the products to float64; False when they were already."""
@@ -82,7 +90,27 @@ class ArrayAtoms:
         for start in range(0, self.n_samples, step):
             rows = slice(start, start + step)
             weight = None if self.sample_weight is None else self.sample_weight[rows]
-            yield np.asarray(self.atoms[rows], dtype=dtype), self.y[rows], weight
+            block = np.asarray(self.atoms[rows], dtype=dtype)
+            if block.itemsize not in block.strides:  # BLAS takes rows or columns that are contiguous
+                block = np.ascontiguousarray(block)
+            yield block, self.y[rows], weight
+
+    def _product(self, left: Any, block: Any) -> Any:
+        """Left' block."""
+        left = left.astype(block.dtype, copy=False)
+        # One column alone is a product with a vector, which reads the block once and packs nothing.
+        return left.T @ block if left.shape[1] > 1 else (left[:, 0] @ block)[None]
+
+    def _take(self, block: Any, atoms: NDArray[np.int64], weight: Float64Array | None) -> Any:
+        """Columns of a block, dense, times the weights of the samples."""
+        taken = block[:, atoms]
+        return taken if weight is None else taken * weight[:, None].astype(taken.dtype, copy=False)
+
+    def _squared_norms(self, block: Any, weight: Float64Array | None) -> Any:
+        """Squared norms of the columns of a block."""
+        if weight is None:
+            return np.einsum("ij,ij->j", block, block)
+        return np.einsum("ij,ij,i->j", block, block, weight.astype(block.dtype, copy=False))
 
     def moments(self) -> Moments:
         """Inner products of the atoms with the target, and the squared norms."""
@@ -94,8 +122,8 @@ class ArrayAtoms:
             for block, y, weight in self._blocks():
                 weighted = y if weight is None else y * weight[:, None]
                 target_norm += float(np.vdot(y, weighted))
-                c += _product(weighted.astype(block.dtype, copy=False), block)
-                norms += _squared_norms(block, weight)
+                c += self._product(weighted, block)
+                norms += self._squared_norms(block, weight)
         c *= self._scale
         norms *= self._scale
         if self.output_weights is not None:
@@ -107,7 +135,7 @@ class ArrayAtoms:
         """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
         out = np.zeros((len(atoms), self.n_atoms))
         for block, _, weight in self._blocks(dtype):
-            out += _product(_take(block, atoms, weight), block)
+            out += self._product(self._take(block, atoms, weight), block)
         out *= self._scale
         if self.output_weights is not None:
             out *= self.output_weights[atoms] @ self.output_weights.T
@@ -117,9 +145,8 @@ class ArrayAtoms:
         """Compute the whole Gram matrix, by symmetric products that cost half of what its columns would."""
         out = np.zeros((self.n_atoms, self.n_atoms))
         for block, _, weight in self._blocks():
-            if weight is not None:
-                block = block * np.sqrt(weight)[:, None].astype(block.dtype, copy=False)
-            out += block.T @ block
+            weighted = block if weight is None else block * np.sqrt(weight)[:, None].astype(block.dtype, copy=False)
+            out += weighted.T @ weighted
         out *= self._scale
         if self.output_weights is not None:
             out *= self.output_weights @ self.output_weights.T
@@ -130,7 +157,7 @@ class ArrayAtoms:
         gram = np.zeros((len(atoms), len(atoms)))
         c = np.zeros((self.n_targets, len(atoms)))
         for block, y, weight in self._blocks():
-            taken = _take(block, atoms, None).astype(np.float64, copy=False)
+            taken = np.asarray(self._take(block, atoms, None), dtype=np.float64)
             weighted = taken if weight is None else taken * weight[:, None]
             gram += weighted.T @ taken
             c += y.T @ weighted
@@ -161,12 +188,9 @@ class StackedAtoms(ArrayAtoms):
         self.n_targets = 1
         self.n_rows = atoms.shape[0] * atoms.shape[2]
 
-    def preview(self, n_rows: int) -> ArrayAtoms:
-        """About as many of the rows, evenly spaced over the samples, as a source of their own."""
-        rows = slice(None, None, -(-self.n_rows // n_rows))
-        part = StackedAtoms(self.atoms[rows], self.y[rows], None)
-        block, y, _ = next(part._blocks())
-        return ArrayAtoms(block, y, None)
+    def _rows(self, samples: slice) -> Float64Array:
+        """Some samples' rows in float64, one for each output."""
+        return super()._rows(samples).transpose(0, 2, 1).reshape(-1, self.n_atoms)
 
     def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         dtype = self.dtype if dtype is None else dtype
@@ -196,13 +220,92 @@ class SparseAtoms(ArrayAtoms):
     ) -> None:
         super().__init__(atoms.tocsc().astype(np.float64), y, sample_weight, output_weights=output_weights)
         self.n_rows = max(self.atoms.nnz // self.n_atoms, 1)
+        self.has_rows = False
 
     def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         yield self.atoms, self.y, self.sample_weight
 
-    def preview(self, n_rows: int) -> ArrayAtoms:
-        """The same atoms: what a part of a sparse matrix foresees is not worth what it costs."""
-        return self
+    def whole(self) -> Float64Array:
+        """Compute the whole Gram matrix."""
+        return self.columns(np.arange(self.n_atoms))
+
+    def _product(self, left: Any, block: Any) -> Any:
+        return (block.T @ left).T
+
+    def _take(self, block: Any, atoms: NDArray[np.int64], weight: Float64Array | None) -> Any:
+        return super()._take(block[:, atoms].toarray(), np.arange(len(atoms)), weight)
+
+    def _squared_norms(self, block: Any, weight: Float64Array | None) -> Any:
+        return block.multiply(block).T @ (np.ones(block.shape[0]) if weight is None else weight)
+
+    def outputs(self, atom: int) -> Float64Array:
+        """Output of one atom on every sample, (n_samples, n_outputs) or (n_samples, 1), in float64."""
+        column = self.atoms[:, [atom]].toarray()
+        return column if self.output_weights is None else column * self.output_weights[atom]
+
+
+class TorchAtoms(ArrayAtoms):
+    """Atoms in a torch tensor: the products are made on its device, and only they leave it."""
+
+    def __init__(
+        self,
+        atoms: Any,
+        y: Float64Array,
+        sample_weight: Float64Array | None,
+        *,
+        output_weights: Float64Array | None = None,
+    ) -> None:
+        stand_in = np.lib.stride_tricks.as_strided(
+            np.zeros(1, dtype=str(atoms.dtype).removeprefix("torch.")), atoms.shape, (0,) * atoms.ndim
+        )
+        super().__init__(stand_in, y, sample_weight, output_weights=output_weights)
+        self.atoms = atoms
+        if atoms.ndim == 3:
+            self.n_targets = 1
+            self.n_rows *= atoms.shape[2]
+
+    def _rows(self, samples: slice) -> Float64Array:
+        """Some samples' rows in float64, in main memory."""
+        rows = self.atoms[samples].cpu().numpy().astype(np.float64)
+        return rows.transpose(0, 2, 1).reshape(-1, self.n_atoms) if rows.ndim == 3 else rows
+
+    def promote(self) -> bool:
+        """Switch the products to float64, in main memory where the device has no such numbers."""
+        if self.atoms.device.type == "mps":
+            self.atoms = self.atoms.cpu()
+        return super().promote()
+
+    def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
+        import torch
+
+        kind = getattr(torch, np.dtype(self.dtype if dtype is None else dtype).name)
+        n_outputs = self.atoms.shape[2] if self.atoms.ndim == 3 else 1
+        step = max(_BLOCK_ROWS[1] // n_outputs, 1)
+        for start in range(0, self.n_samples, step):
+            rows = slice(start, start + step)
+            block, y = self.atoms[rows].to(kind), self.y[rows]
+            weight = None if self.sample_weight is None else self.sample_weight[rows]
+            if self.atoms.ndim == 3:
+                block, y = block.permute(0, 2, 1).reshape(-1, self.n_atoms), y.reshape(-1, 1)
+                weight = None if weight is None else np.repeat(weight, n_outputs)
+            yield block, y, weight
+
+    def _product(self, left: Any, block: Any) -> Any:
+        return (self._like(left, block).T @ block).double().cpu().numpy()
+
+    def _take(self, block: Any, atoms: NDArray[np.int64], weight: Float64Array | None) -> Any:
+        taken = block[:, atoms.tolist()]
+        return taken if weight is None else taken * self._like(weight, block)[:, None]
+
+    def _squared_norms(self, block: Any, weight: Float64Array | None) -> Any:
+        squares = block * block if weight is None else block * block * self._like(weight, block)[:, None]
+        return squares.sum(dim=0).double().cpu().numpy()
+
+    @staticmethod
+    def _like(values: Any, block: Any) -> Any:
+        import torch
+
+        return torch.as_tensor(values, dtype=block.dtype, device=block.device)
 
     def whole(self) -> Float64Array:
         """Compute the whole Gram matrix."""
@@ -210,7 +313,7 @@ class SparseAtoms(ArrayAtoms):
 
     def outputs(self, atom: int) -> Float64Array:
         """Output of one atom on every sample, (n_samples, n_outputs) or (n_samples, 1), in float64."""
-        column = self.atoms[:, [atom]].toarray()
+        column = self.atoms[:, atom].cpu().numpy().astype(np.float64).reshape(self.n_samples, -1)
         return column if self.output_weights is None else column * self.output_weights[atom]
 
 
@@ -230,11 +333,9 @@ class StandardizedAtoms(ArrayAtoms):
         self.mean = mean
         self.scale = scale
 
-    def preview(self, n_rows: int) -> ArrayAtoms:
-        """About as many of the samples, evenly spaced, as a source of their own."""
-        part = super().preview(n_rows)
-        part.atoms = ((part.atoms - self.mean) / self.scale).astype(self.dtype)
-        return part
+    def _rows(self, samples: slice) -> Float64Array:
+        """Some samples' rows in float64."""
+        return (super()._rows(samples) - self.mean) / self.scale
 
     def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         for block, y, weight in super()._blocks(np.float64):
@@ -296,6 +397,7 @@ class GramAtoms:
         self.itemsize = gram.itemsize
         self.dtype = np.dtype(np.float64)
         self.has_samples = False
+        self.has_rows = False
 
     def promote(self) -> bool:
         """Nothing better than float64 products."""
@@ -309,10 +411,6 @@ class GramAtoms:
         """The Gram matrix itself, where it needs no change."""
         return self.gram if self.output_weights is None else self.columns(np.arange(self.n_atoms))
 
-    def preview(self, n_rows: int) -> GramAtoms:  # noqa: ARG002
-        """The same atoms: columns cost nothing here."""
-        return self
-
     def columns(self, atoms: NDArray[np.int64]) -> Float64Array:
         """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
         out = self.gram[atoms]
@@ -322,27 +420,3 @@ class GramAtoms:
 def _block_rows(row_bytes: int) -> int:
     """How many rows of this size to read at a time."""
     return int(np.clip(_BLOCK_BYTES // row_bytes, *_BLOCK_ROWS))
-
-
-def _product(left: Any, right: Any) -> Any:
-    """Left' right, dense, for a dense left and a dense or sparse right."""
-    if sparse.issparse(right):
-        return (right.T @ left).T
-    # One column alone is a product with a vector, which reads the matrix once and packs nothing.
-    return left.T @ right if left.shape[1] > 1 else (left[:, 0] @ right)[None]
-
-
-def _take(block: Any, atoms: NDArray[np.int64], weight: Float64Array | None) -> Any:
-    """Columns of a block, dense, times the weights of the samples."""
-    taken = block[:, atoms].toarray() if sparse.issparse(block) else block[:, atoms]
-    return taken if weight is None else taken * weight[:, None].astype(taken.dtype, copy=False)
-
-
-def _squared_norms(block: Any, weight: Float64Array | None) -> Any:
-    """Squared norms of the columns of a block."""
-    if sparse.issparse(block):
-        weight = np.ones(block.shape[0]) if weight is None else weight
-        return block.multiply(block).T @ weight
-    if weight is None:
-        return np.einsum("ij,ij->j", block, block)
-    return np.einsum("ij,ij,i->j", block, block, weight.astype(block.dtype, copy=False))

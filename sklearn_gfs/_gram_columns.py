@@ -17,10 +17,10 @@ from sklearn import get_config
 
 from . import _greedy_kernels as kernels
 
-# Measured by ``benchmarks/selection.py costs`` on one thread of a server: nanoseconds per byte of the atoms.
-_READ = 0.07  # once through them, from memory
-_READ_CACHED = 0.03  # once through them, where they fit the last cache
-_MULTIPLY = 0.006  # one more column in a product of several
+# Measured by ``benchmarks/selection.py costs`` on a server's core: nanoseconds per byte of the atoms. Only ratios matter.
+_READ = 0.12  # once through them, from memory
+_READ_CACHED = 0.05  # once through them, where they fit the last cache
+_MULTIPLY = 0.011  # one more column in a product of several
 _CACHE = 2**24  # bytes that a last cache holds
 _CALL = 2e4  # nanoseconds of a small product, its call included
 
@@ -34,14 +34,24 @@ def plan(n_rows: int, n_atoms: int, itemsize: int, k: int) -> str:
     """Cheapest way to the columns: "column" by column, in foreseen "blocks", or the "whole" matrix at once."""
     n_bytes = n_rows * n_atoms * itemsize
     read = n_bytes * (_READ_CACHED if n_bytes <= _CACHE else _READ)
-    preview = _preview_rows(n_rows) * n_atoms * itemsize * _READ_CACHED + _CALL
-    n_columns = _DISTINCT * min(k, n_atoms)
+    preview = _preview_rows(n_rows) * n_atoms * 8 * _READ_CACHED
+    n_columns = max(_DISTINCT * min(k, n_atoms), 1.0)
+    n_foreseen = _WASTE * n_columns
     costs = {
         "column": n_columns * (read + _CALL),
-        "blocks": n_columns * _WASTE * (read / 16 + n_bytes * _MULTIPLY + preview),
+        "blocks": max(n_foreseen / _BLOCKS[0], 1.0) * (read + _CALL) + n_foreseen * (n_bytes * _MULTIPLY + preview),
         "whole": read + n_bytes * n_atoms * _MULTIPLY / 2 + _CALL,
     }
     return min(costs, key=costs.__getitem__)
+
+
+def capacity(n_atoms: int, k: int) -> int:
+    """How many columns to keep: those of all picks and of some foreseen in vain, if they fit the working memory."""
+    return max(min(k + _BLOCKS[1], n_atoms, _fit(n_atoms)), 1)
+
+
+def _fit(n_atoms: int) -> int:
+    return int(get_config()["working_memory"] * 2**20 // (8 * n_atoms))
 
 
 def _preview_rows(n_rows: int) -> int:
@@ -58,11 +68,12 @@ class GramColumns:
     def __init__(self, source: Any, k: int) -> None:
         self.source = source
         n_atoms = source.n_atoms
-        fit = int(get_config()["working_memory"] * 2**20 // (8 * n_atoms))
-        self._capacity = max(min(min(2 * k, n_atoms) if k < n_atoms else n_atoms, fit), 1)
+        self._capacity = capacity(n_atoms, k)
         self.plan = plan(source.n_rows, n_atoms, source.itemsize, k)
-        if self.plan == "whole" and self._capacity < n_atoms:
+        if self.plan == "whole" and n_atoms > max(self._capacity, _fit(n_atoms)):
             self.plan = "blocks"
+        if self.plan == "blocks" and not source.has_rows:
+            self.plan = "column"
         self.forget()
 
     def forget(self) -> None:
@@ -70,7 +81,7 @@ class GramColumns:
         self.slots = np.full(self.source.n_atoms, -1, dtype=np.int64)
         self.columns = np.empty((0 if self.plan == "whole" else self._capacity, self.source.n_atoms))
         self._n_columns = 0
-        self._preview: GramColumns | None = None
+        self._preview: NDArray[np.float64] | None = None
         self._block = _BLOCKS[0]
         self._foreseen = np.zeros(0, dtype=np.int64)
 
@@ -99,41 +110,38 @@ class GramColumns:
         """Compute the column that the selection needs now, and with it those it will probably need next."""
         atoms = [atom]
         if self.plan == "blocks" and self._capacity > 1:
-            if self._preview is None:
-                self._preview = GramColumns(self.source.preview(_preview_rows(self.source.n_rows)), 1)
             if len(self._foreseen):
                 # A pass over the atoms costs as much as a dozen columns, so that blocks look further than they served last.
                 used = np.count_nonzero(state.counts[self._foreseen])
                 self._block = int(np.clip(3 * used, *_BLOCKS))
             block = min(self._block, self._capacity)
-            atoms = list(dict.fromkeys([atom, *self._preview.foresee(self, block, step, problem, state)]))[:block]
+            atoms = list(dict.fromkeys([atom, *self._foresee(block, step, problem, state)]))[:block]
             self._foreseen = np.array(atoms)
         self.add(np.array(atoms))
 
-    def foresee(
-        self, exact: GramColumns, n_new: int, step: int, problem: kernels.Problem, state: kernels.State
-    ) -> list[int]:
+    def _foresee(self, n_new: int, step: int, problem: kernels.Problem, state: kernels.State) -> list[int]:
         """
-        Atoms without an exact column that the selection would pick next, going by the columns of a preview.
+        Atoms without a column that the selection would pick next, going by a few of the rows.
 
-        The state is exact up to this step, so that a preview's error builds up only over the steps foreseen.
+        The state is exact up to this step, so that their error builds up only over the steps foreseen.
         """
-        problem = problem._replace(tol=-1.0, precision=-np.inf)
-        ahead = kernels.State(*(np.copy(array) for array in state))
-        known = np.flatnonzero(exact.slots >= 0)
-        if len(known) + n_new > len(self.columns):
-            self.columns = np.concatenate([self.columns, np.empty((len(known) + n_new, self.source.n_atoms))])
-        self.columns[: len(known)] = exact.columns[exact.slots[known]]
-        self.slots[:] = -1
-        self.slots[known] = np.arange(len(known))
-        new: list[int] = []
-        k = len(state.picks)
-        while len(new) < n_new:
-            step, reason, atom = kernels.squared_error_steps(step, k, problem, ahead, self.slots, self.columns)
-            if reason != kernels.NEEDS_COLUMN:
-                break
-            row = len(known) + len(new)
-            self.columns[row] = self.source.columns(np.array([atom]))[0]
-            self.slots[atom] = row
-            new.append(atom)
-        return new
+        if self._preview is None:
+            self._preview = self.source.preview(_preview_rows(self.source.n_rows))
+        known = np.flatnonzero(self.slots >= 0)
+        columns = np.empty((len(known) + n_new, self.source.n_atoms))
+        columns[: len(known)] = self.columns[self.slots[known]]
+        slots = np.full_like(self.slots, -1)
+        slots[known] = np.arange(len(known))
+        weights = self.source.output_weights
+        atoms, n_atoms = kernels.foresee(
+            step,
+            n_new,
+            problem._replace(tol=-1.0, precision=-np.inf),
+            kernels.State(*(np.copy(array) for array in state)),
+            slots,
+            columns,
+            len(known),
+            self._preview,
+            np.empty((0, 0)) if weights is None else weights,
+        )
+        return atoms[:n_atoms].tolist()

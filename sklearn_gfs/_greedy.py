@@ -19,8 +19,9 @@ from ._checks import (
     check_stopping,
     check_weight,
     check_y,
+    is_tensor,
 )
-from ._gram import ArrayAtoms, SparseAtoms, StackedAtoms
+from ._gram import ArrayAtoms, SparseAtoms, StackedAtoms, TorchAtoms
 from ._log_loss import select_logits, select_probabilities
 from ._squared_error import SquaredErrorSearch
 from ._typing import GreedyPath
@@ -95,7 +96,7 @@ def greedy_forward_selection(
 
 def _check_source(atoms: Any, y: Any, output_weights: Any, sample_weight: Any, offset: Any) -> ArrayAtoms:
     """Check the data against each other and put them where the search can ask for inner products."""
-    atoms = check_atoms(atoms, ndims=(2, 3) if output_weights is None else (2,))
+    atoms = check_atoms(atoms, ndims=(2, 3) if output_weights is None else (2,), keep_tensor=True)
     n_samples, n_atoms = atoms.shape[:2]
     y = check_y(y, len_atoms=n_samples, offset=offset)
     weight = check_weight(sample_weight, n_samples)
@@ -103,8 +104,10 @@ def _check_source(atoms: Any, y: Any, output_weights: Any, sample_weight: Any, o
         output_weights = check_output_weights(output_weights, n_atoms, y.shape[1])
     if sparse.issparse(atoms):
         return SparseAtoms(atoms, y, weight, output_weights=output_weights)
+    if atoms.ndim == 3 and atoms.shape[2] != y.shape[1]:
+        raise ValueError(f"atoms has {atoms.shape[2]} outputs and y has {y.shape[1]}; they must be the same")
+    if is_tensor(atoms):
+        return TorchAtoms(atoms, y, weight, output_weights=output_weights)
     if atoms.ndim == 2:
         return ArrayAtoms(atoms, y, weight, output_weights=output_weights)
-    if atoms.shape[2] != y.shape[1]:
-        raise ValueError(f"atoms has {atoms.shape[2]} outputs and y has {y.shape[1]}; they must be the same")
     return StackedAtoms(atoms, y, weight)

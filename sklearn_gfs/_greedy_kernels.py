@@ -175,6 +175,51 @@ def squared_error_steps(
     return stop, DONE, -1
 
 
+def _inner_product(x: NDArray[np.float64], y: NDArray[np.floating[Any]]) -> float:
+    total = 0.0
+    for i in range(x.shape[0]):
+        total += x[i] * y[i]
+    return total
+
+
+inner_product = jit(_inner_product, reassociate=True)
+
+
+@jit
+def foresee(
+    start: int,
+    n_new: int,
+    problem: Problem,
+    state: State,
+    slots: NDArray[np.int64],
+    columns: NDArray[np.float64],
+    n_columns: int,
+    rows: NDArray[np.float64],
+    output_weights: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], int]:
+    """
+    Go on with the selection, estimating each Gram column that is not there from a few rows of the atoms.
+
+    ``rows`` (n_atoms, n_rows) are scaled so that their inner products are estimates of the Gram matrix;
+    ``columns`` holds n_columns columns and has room for n_new. Returns the atoms whose columns were estimated.
+    """
+    new = np.empty(n_new, dtype=np.int64)
+    n_found = 0
+    while n_found < n_new:
+        start, reason, atom = squared_error_steps(start, state.picks.shape[0], problem, state, slots, columns)
+        if reason != NEEDS_COLUMN:
+            break
+        column = columns[n_columns + n_found]
+        for i in range(rows.shape[0]):
+            column[i] = inner_product(rows[i], rows[atom])
+            if output_weights.shape[0] > 0:
+                column[i] *= inner_product(output_weights[i], output_weights[atom])
+        slots[atom] = n_columns + n_found
+        new[n_found] = atom
+        n_found += 1
+    return new, n_found
+
+
 # exp(x) = 2^k exp(r): adding the magic number rounds x / ln 2 to the integer k, which then stands in the low bits.
 _MAGIC = 6755399441055744.0  # 1.5 * 2^52
 _MAGIC_BITS = 0x4338000000000000
@@ -191,7 +236,7 @@ def exp_in_place(x: NDArray[np.float64], scratch: NDArray[np.float64]) -> None:
     """Exponential of numbers of at most 0, in a form that compilers turn into vector instructions."""
     bits = scratch.view(np.int64)
     for i in range(x.shape[0]):
-        v = x[i] if x[i] > -708.0 else -708.0
+        v = max(-708.0, x[i])
         shifted = v * _LOG2_E + _MAGIC
         scratch[i] = shifted
         k = shifted - _MAGIC
@@ -291,7 +336,7 @@ def log_loss_remainder(
                 x = b * row[i]
                 slope[i] += share[i] * x
                 v[i] = mean[i] + x
-                top[i] = v[i] if v[i] > top[i] else top[i]
+                top[i] = max(top[i], v[i])
         sums[:] = 0.0
         for c in range(n_outputs + (n_outputs == 1)):
             v = work[5 + c, :size]
@@ -376,7 +421,7 @@ def own_class(
                     low = value
                 if not value <= high:
                     high = value
-                out[i, s] = value if value > least else least
+                out[i, s] = max(least, value)
     return low, high
 
 
@@ -392,16 +437,6 @@ def probability_gain(total: NDArray[np.float64], atom: NDArray[np.floating[Any]]
             values[i] = total[start + i] + atom[start + i]
         gain += log_sum(values[:size], weight if weight.shape[0] == 1 else weight[start : start + size], lanes)
     return gain
-
-
-def _inner_product(x: NDArray[np.float64], y: NDArray[np.floating[Any]]) -> float:
-    total = 0.0
-    for i in range(x.shape[0]):
-        total += x[i] * y[i]
-    return total
-
-
-inner_product = jit(_inner_product, reassociate=True)
 
 
 @jit

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from sklearn import config_context
 from strategies import cases
 
-from sklearn_gfs import SelectionStatistics, greedy_forward_selection
+from sklearn_gfs import SelectionStatistics, _gram_columns, greedy_forward_selection
 
 LOSS = {"rtol": 1e-9, "atol": 1e-14}
 
@@ -220,6 +220,65 @@ def test_a_read_only_memory_map_is_read_in_place(tmp_path):
     mapped = np.load(tmp_path / "atoms.npy", mmap_mode="r")
     expected = greedy_forward_selection(atoms, y, 30)
     np.testing.assert_array_equal(greedy_forward_selection(mapped, y, 30).picks, expected.picks)
+
+
+def devices():
+    """Devices that torch has here."""
+    torch = pytest.importorskip("torch")
+    return ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_tensors_give_the_picks_of_arrays_on_every_device(dtype):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    H, B, y = rng.random((9000, 60)).astype(dtype), rng.standard_normal((60, 3)), rng.standard_normal((9000, 3))
+    weight = rng.uniform(0.5, 1.5, 9000)
+    forms = {
+        "factorised": (H, {"output_weights": B}),
+        "stacked": (H[:, :, None] * B.astype(dtype), {}),
+        "ball": (H, {"hull": "l1"}),
+    }
+    for atoms, options in forms.values():
+        options["sample_weight"] = weight
+        expected = greedy_forward_selection(atoms, y, 40, **options)
+        for device in devices():
+            tensor = torch.tensor(atoms, device=device, requires_grad=True)
+            path = greedy_forward_selection(tensor, y, 40, **options)
+            np.testing.assert_array_equal(path.picks, expected.picks)
+            np.testing.assert_allclose(path.losses, expected.losses, rtol=1e-6)
+    exact = torch.tensor(H[:200])
+    path = greedy_forward_selection(exact, H[:200, 3], 4)
+    np.testing.assert_array_equal(path.picks, [3, 3, 3, 3])
+    with pytest.raises(ValueError, match="must be a float32 or float64 tensor"):
+        greedy_forward_selection(exact.int(), H[:200, 3], 4)
+    logits = greedy_forward_selection(exact, y[:200, 0] > 0, 5, loss="log_loss")
+    expected = greedy_forward_selection(H[:200], y[:200, 0] > 0, 5, loss="log_loss")
+    np.testing.assert_array_equal(logits.picks, expected.picks)
+
+
+@pytest.mark.parametrize("forced", ["column", "blocks", "whole"])
+@pytest.mark.parametrize("hull", ["convex", "l1"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_every_plan_gives_the_same_picks(forced, hull, weighted, monkeypatch):
+    rng = np.random.default_rng(0)
+    H, B, y = np.maximum(rng.standard_normal((400, 80)), 0), rng.standard_normal((80, 2)), rng.standard_normal((400, 2))
+    options = {"hull": hull, "sample_weight": rng.integers(0, 3, 400) if weighted else None}
+    for atoms, weights in ((H, B), (H[:, :, None] * B, None), (sparse.csr_array(H), B)):
+        expected = greedy_forward_selection(atoms, y, 120, output_weights=weights, **options)
+        with monkeypatch.context() as patch:
+            patch.setattr(_gram_columns, "plan", lambda *sizes: forced)
+            patch.setattr(_gram_columns, "_BLOCKS", (3, 7))
+            path = greedy_forward_selection(atoms, y, 120, output_weights=weights, **options)
+        np.testing.assert_array_equal(path.picks, expected.picks)
+        np.testing.assert_allclose(path.losses, expected.losses, rtol=1e-10)
+        np.testing.assert_allclose(path.gaps, expected.gaps, rtol=1e-7, atol=1e-12)
+
+
+def test_the_plan_follows_the_sizes():
+    assert _gram_columns.plan(100, 20, 8, 500) == "whole"
+    assert _gram_columns.plan(30_000, 1000, 4, 100) == "blocks"
+    assert _gram_columns.plan(1000, 500, 8, 1) == "column"
 
 
 @pytest.mark.parametrize("working_memory", [1e-6, 0.01, 1024])

@@ -1,0 +1,302 @@
+"""
+Greedy forward selection against the arithmetic, against other packages, and against its own plan.
+
+Each part prints one page of ratios taken in one run and writes it below docs/benchmarks: ``python
+benchmarks/selection.py PART``. ``peers`` needs AutoGluon, AMLTK and DeepHyper in the environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import tracemalloc
+
+import numpy as np
+from _common import publish, seconds, table, versions
+from threadpoolctl import threadpool_limits
+
+from sklearn_gfs import GreedyForwardSelector, greedy_forward_selection
+
+LIMIT_SIZES = {(30_000, 1000, 10, 100): 2.5, (20_000, 5000, 1, 200): 2.5, (2000, 1000, 10, 50): 4.0}
+
+
+def neurons(n_samples, n_atoms, n_outputs, dtype, seed=0):
+    """Hidden activations, output weights and targets of a random network on a smooth problem."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n_samples, 20))
+    H = np.tanh(X @ rng.standard_normal((20, n_atoms)) / 4 + rng.standard_normal(n_atoms))
+    B = rng.standard_normal((n_atoms, n_outputs))
+    scores = np.tanh(X @ rng.standard_normal((20, n_outputs)) / 4)
+    y = np.eye(n_outputs)[scores.argmax(axis=1)] if n_outputs > 1 else scores + 0.1 * rng.standard_normal(scores.shape)
+    return H.astype(dtype), B.astype(dtype), y
+
+
+def class_probabilities(n_samples, n_atoms, n_classes, seed=0):
+    """Predictions of models of unequal skill whose errors are in part the same."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, n_classes, n_samples)
+    common = rng.standard_normal((n_samples, n_classes))
+    P = np.empty((n_samples, n_atoms, n_classes))
+    for i in range(n_atoms):
+        logits = rng.uniform(0.5, 2.5) * np.eye(n_classes)[y] + rng.uniform(0, 1) * common
+        logits += rng.standard_normal((n_samples, n_classes))
+        p = np.exp(logits)
+        P[:, i] = p / p.sum(axis=1, keepdims=True)
+    return P, y
+
+
+def limit():
+    """Time against that of the matrix products that the distinct picks need."""
+    rows = []
+    for (n, n_atoms, n_outputs, k), goal in LIMIT_SIZES.items():
+        H, B, y = neurons(n, n_atoms, n_outputs, np.float32)
+        weights = {"output_weights": B} if n_outputs > 1 else {}
+        target = y.astype(np.float32)
+        path = greedy_forward_selection(H, y, k, **weights)
+        chosen = H[:, np.unique(path.picks)]
+        square = np.ones((2000, 2000), dtype=np.float32)
+        for threads in (1, 2):
+            with threadpool_limits(threads):
+                ours, products, peak = seconds(
+                    lambda: greedy_forward_selection(H, y, k, **weights),  # noqa: B023
+                    lambda: (chosen.T @ H, target.T @ H),  # noqa: B023
+                    lambda: square @ square,  # noqa: B023
+                )
+            flops = 2 * n * n_atoms * (chosen.shape[1] + n_outputs)
+            rows.append(
+                [
+                    f"({n}, {n_atoms}, {n_outputs}, {k})",
+                    threads,
+                    chosen.shape[1],
+                    1e3 * ours,
+                    1e3 * products,
+                    ours / products,
+                    ours / (flops * peak / 1.6e10),
+                    goal,
+                ]
+            )
+    header = ["n_samples, n_atoms, n_outputs, k", "threads", "distinct", "selection, ms", "its products, ms"]
+    header += ["ratio", "ratio at the rate of a square product", "goal"]
+    publish("selection_limit", "Selection against the arithmetic limit", command(), versions(), table(header, rows))
+
+
+def logits():
+    """Log loss on logits, with screening against scoring every candidate."""
+    import numba
+
+    @numba.njit
+    def straightforward(H, B, y, k):
+        n, n_atoms = H.shape
+        n_outputs = B.shape[1]
+        total = np.zeros((n, n_outputs))
+        picks = np.empty(k, np.int64)
+        v = np.empty(n_outputs)
+        for j in range(k):
+            best = np.inf
+            for i in range(n_atoms):
+                loss = 0.0
+                for s in range(n):
+                    top = -np.inf
+                    for c in range(n_outputs):
+                        v[c] = (total[s, c] + H[s, i] * B[i, c]) / (j + 1)
+                        top = max(top, v[c])
+                    norm = 0.0
+                    for c in range(n_outputs):
+                        norm += np.exp(v[c] - top)
+                    loss += top + np.log(norm) - v[y[s]]
+                if loss < best:
+                    best, picks[j] = loss, i
+            for s in range(n):
+                for c in range(n_outputs):
+                    total[s, c] += H[s, picks[j]] * B[picks[j], c]
+        return picks
+
+    H, B, onehot = neurons(5000, 500, 10, np.float64)
+    y, k = onehot.argmax(axis=1), 50
+    straightforward(H[:50], B, y[:50], 2)
+    start = time.perf_counter()
+    picks = straightforward(H, B, y, k)
+    plain = time.perf_counter() - start
+    rows = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            path = greedy_forward_selection(H, y, k, output_weights=B, loss="log_loss")
+            (ours,) = seconds(lambda: greedy_forward_selection(H, y, k, output_weights=B, loss="log_loss"))
+        same = bool((path.picks == picks).all())
+        rows.append([threads, len(set(picks.tolist())), 1e3 * plain, 1e3 * ours, plain / ours, same])
+    header = ["threads", "distinct", "every candidate (once, one thread), ms", "selection, ms", "times faster"]
+    publish(
+        "selection_logits",
+        "Log loss on logits, (5000, 500, 10, 50)",
+        command(),
+        versions(),
+        table([*header, "same picks"], rows),
+    )
+
+
+def features():
+    """Ordinary feature matrices: time, and the test error of a least-squares fit on what was selected."""
+    from sklearn.datasets import fetch_california_housing, load_diabetes, make_regression
+    from sklearn.feature_selection import SequentialFeatureSelector
+    from sklearn.linear_model import LinearRegression, orthogonal_mp
+    from sklearn.model_selection import train_test_split
+    from sklearn.preprocessing import PolynomialFeatures
+
+    del fetch_california_housing
+    X, y = load_diabetes(return_X_y=True)
+    sets = {
+        "diabetes, squares and products": (PolynomialFeatures(2, include_bias=False).fit_transform(X), y),
+        "sparse, 500 x 100": make_regression(500, 100, n_informative=10, noise=20.0, random_state=0),
+        "dense, 500 x 100": make_regression(500, 100, n_informative=60, noise=20.0, random_state=0),
+        "correlated, 2000 x 200": make_regression(
+            2000, 200, n_informative=20, effective_rank=40, noise=5, random_state=0
+        ),
+    }
+    rows = []
+    for name, (data, target) in sets.items():
+        X, X_test, y, y_test = train_test_split(data, target, random_state=0)
+        mean, scale = X.mean(axis=0), X.std(axis=0)
+        Z, Z_test, centre = (X - mean) / scale, (X_test - mean) / scale, y.mean()
+        selector = GreedyForwardSelector(k=50).fit(X, y)
+        n = int(selector.get_support().sum())
+        sequential = SequentialFeatureSelector(LinearRegression(), n_features_to_select=n, cv=2)
+        start = time.perf_counter()
+        sequential.fit(Z, y)
+        slow = time.perf_counter() - start
+        ours, omp = seconds(
+            lambda: GreedyForwardSelector(k=50).fit(X, y),  # noqa: B023
+            lambda: orthogonal_mp(Z, y - centre, n_nonzero_coefs=n),  # noqa: B023
+        )
+        supports = {
+            "greedy": selector.get_support(),
+            "omp": orthogonal_mp(Z, y - centre, n_nonzero_coefs=n) != 0,
+            "sequential": sequential.get_support(),
+        }
+        errors = []
+        for support in supports.values():
+            model = LinearRegression().fit(Z[:, support], y)
+            errors.append(float(np.mean((model.predict(Z_test[:, support]) - y_test) ** 2) / y_test.var()))
+        rows.append([name, n, 1e3 * ours, 1e3 * omp, 1e3 * slow, *errors])
+    header = ["data", "columns kept", "selector k=50, ms", "orthogonal_mp, ms", "SequentialFeatureSelector cv=2, ms"]
+    header += [f"test error / variance: {name}" for name in ("selector", "orthogonal_mp", "sequential")]
+    publish("selection_features", "Feature selection with hull='l1'", command(), versions(), table(header, rows))
+
+
+def memory():
+    """Peak memory beyond the input against what the plan says it needs."""
+    rows = []
+    for (n, n_atoms, n_outputs, k), dtype in (
+        *((size, np.float32) for size in LIMIT_SIZES),
+        ((1000, 500, 1, 50), np.float64),
+        ((10_000, 1000, 1, 100), np.float64),
+        ((100_000, 200, 1, 400), np.float64),
+    ):
+        H, B, y = neurons(n, n_atoms, n_outputs, dtype)
+        weights = {"output_weights": B} if n_outputs > 1 else {}
+        greedy_forward_selection(H[:100], y[:100], 3, **weights)
+        tracemalloc.start()
+        path = greedy_forward_selection(H, y, k, **weights)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        planned = planned_bytes(n, n_atoms, n_outputs, k, np.dtype(dtype).itemsize)
+        rows.append(
+            [
+                f"({n}, {n_atoms}, {n_outputs}, {k}) {np.dtype(dtype)}",
+                int((path.counts > 0).sum()),
+                H.nbytes / 2**20,
+                planned / 2**20,
+                peak / 2**20,
+                peak / planned,
+            ]
+        )
+    header = ["n_samples, n_atoms, n_outputs, k", "distinct", "atoms, MiB", "planned, MiB", "peak, MiB", "ratio"]
+    publish("selection_memory", "Memory beyond the input", command(), versions(), table(header, rows))
+
+
+def planned_bytes(n_samples, n_atoms, n_outputs, k, itemsize):
+    """Return what the selection's plan says it needs."""
+    from sklearn_gfs._gram_columns import planned_bytes as planned
+
+    return planned(n_samples, n_atoms, itemsize, k) + n_samples * n_outputs * 8
+
+
+def growth():
+    """How the cost grows with each size, over two decades."""
+    rows = []
+    base = {"n_samples": 10_000, "n_atoms": 500, "k": 50}
+    ranges = {
+        "n_samples": [1000, 3162, 10_000, 31_623, 100_000],
+        "n_atoms": [50, 158, 500, 1581, 5000],
+        "k": [10, 32, 100, 316, 1000],
+    }
+    for name, sizes in ranges.items():
+        times, distinct = [], []
+        for size in sizes:
+            at = {**base, name: size}
+            H, _, y = neurons(at["n_samples"], at["n_atoms"], 1, np.float32)
+            distinct.append(int((greedy_forward_selection(H, y, at["k"]).counts > 0).sum()))
+            times.append(seconds(lambda: greedy_forward_selection(H, y, at["k"]))[0])  # noqa: B023
+        slope = np.polyfit(np.log(sizes), np.log(times), 1)[0]
+        rows.append(
+            [name, ", ".join(map(str, sizes)), ", ".join(f"{1e3 * t:.3g}" for t in times), distinct, float(slope)]
+        )
+    header = ["size that grows", "values", "ms", "distinct picks", "fitted exponent"]
+    note = f"The others stay at {base}; float32, one output."
+    publish("selection_growth", "How the cost grows", command(), versions(), note, table(header, rows))
+
+
+def costs():
+    """Constants of the cost model in sklearn_gfs/_gram_columns.py."""
+    rows = []
+    with threadpool_limits(1):
+        for dtype in (np.float32, np.float64):
+            for n, n_atoms in ((1000, 500), (30_000, 1000)):
+                H = np.random.default_rng(0).standard_normal((n, n_atoms)).astype(dtype)
+                few, many = np.ascontiguousarray(H[:, :16]), np.ascontiguousarray(H[:, :64])
+                one, sixteen, sixty_four = seconds(
+                    lambda: H[:, 0] @ H,  # noqa: B023
+                    lambda: few.T @ H,  # noqa: B023
+                    lambda: many.T @ H,  # noqa: B023
+                )
+                small = np.ones((16, 16), dtype)
+                (call,) = seconds(lambda: small[0] @ small, repeats=1000)  # noqa: B023
+                rows.append(
+                    [
+                        np.dtype(dtype).name,
+                        f"{n} x {n_atoms}",
+                        H.nbytes / 2**20,
+                        1e9 * one / H.nbytes,
+                        1e9 * (sixty_four - sixteen) / 48 / H.nbytes,
+                        1e9 * call,
+                    ]
+                )
+    header = [
+        "dtype",
+        "atoms",
+        "MiB",
+        "one column, ns/byte",
+        "one more column of several, ns/byte",
+        "smallest call, ns",
+    ]
+    publish("selection_costs", "What Gram columns cost", command(), versions(), table(header, rows))
+
+
+def peers():
+    """Ensemble selection as others ship it, on the same matrix."""
+    import selection_peers
+
+    selection_peers.run(neurons, class_probabilities, command())
+
+
+def command():
+    """Command that makes the page."""
+    return f"python benchmarks/selection.py {' '.join(sys.argv[1:])}"
+
+
+PARTS = {f.__name__: f for f in (limit, logits, features, memory, growth, costs, peers)}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", choices=PARTS)
+    PARTS[parser.parse_args().part]()
