@@ -9,21 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import ClassifierTags, RegressorTags, Tags
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ._mlp_base import BaseGreedyPrunedMLP
-from ._mlp_targets import encode_classes, encode_numbers, holds_numbers, probabilities
+from ._mlp_classifier import BaseClassifyingMLP
+from ._mlp_targets import encode_classes, encode_numbers, holds_numbers
 from ._typing import FloatArray
 
 
-def _fitted_on_classes(estimator: Any) -> bool:
-    return hasattr(estimator, "classes_")
-
-
-class GreedyPrunedMLP(BaseGreedyPrunedMLP):
+class GreedyPrunedMLP(BaseClassifyingMLP):
     r"""
     Small network for classes or numbers: pre-trained wide, pruned, and re-trained.
 
@@ -42,6 +38,10 @@ class GreedyPrunedMLP(BaseGreedyPrunedMLP):
         Neurons of the dense network.
     n_retrain : int, default=500
         Re-training iterations, in gradient updates; with `early_stopping` at most as many. 0 stops after pruning.
+    loss : {"squared_error", "log_loss"}, default="squared_error"
+        Loss of pre-training, selection and re-training. "squared_error" is half the squared error against one-hot
+        targets; its selection is the fastest, and it takes multilabel targets. "log_loss" is the negative
+        log-likelihood of the softmax of the outputs, for classes only; its probabilities are the better calibrated.
     activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
         Activation of the hidden neurons.
     solver : {"adam", "sgd"}, default="adam"
@@ -54,13 +54,16 @@ class GreedyPrunedMLP(BaseGreedyPrunedMLP):
         Momentum of "sgd", at least 0 and below 1.
     batch_size : int, default=128
         Samples in a gradient update. None means all of them: plain gradient descent, as in the theory.
-    alpha : float, default=0.0
+    alpha : float, default=0.001
         L2 penalty: half of it times the weighted mean over neurons of their squared weights is added to the loss.
     early_stopping : bool, default=True
         Whether to measure on held-out samples for how many iterations re-training is of use. The subnetwork is then
         selected and re-trained on all samples for just as many; pre-training leaves the held-out samples out.
     validation_fraction : float, default=0.1
         Part of the samples to hold out, above 0 and below 1.
+    class_weight : dict or "balanced", default=None
+        Weights of the classes, multiplied with `sample_weight`. "balanced" weighs inversely to the classes'
+        frequencies. For classes only.
     random_state : int, RandomState instance or None, default=None
         Initial weights, batches and held-out samples. An integer makes results repeat.
 
@@ -80,14 +83,14 @@ class GreedyPrunedMLP(BaseGreedyPrunedMLP):
     n_units_ : int
         Distinct neurons that were kept, at most `k`.
     out_activation_ : str
-        Activation of the output layer: "identity".
+        Activation of the output layer: "identity", for the log loss "logistic" (two classes) or "softmax".
     selection_path_ : ndarray of shape (k,)
         Picked neurons, in order.
     selection_counts_ : ndarray of shape (n_hidden,)
         How often each neuron was picked.
     selection_losses_ : ndarray of shape (k,)
-        Loss over the training samples of the mean of the first 1, 2, ..., k picks: half the squared error,
-        summed over outputs, averaged over samples; see the notes.
+        Loss over the training samples of the mean of the first 1, 2, ..., k picks, averaged over
+        samples.
     duality_gaps_ : ndarray of shape (k,)
         After each pick an upper bound on `selection_losses_` minus the least loss of any convex combination of
         neurons (the Frank-Wolfe gap).
@@ -150,41 +153,16 @@ class GreedyPrunedMLP(BaseGreedyPrunedMLP):
     (1, 3)
     """
 
-    def _encode_targets(self, X: Any, y: Any) -> tuple[Any, FloatArray, bool]:
-        if y is not None and holds_numbers(y):
-            return encode_numbers(self, X, y)
-        return encode_classes(self, X, y)
-
-    @available_if(_fitted_on_classes)
-    def predict_proba(self, X: Any) -> FloatArray:
-        """
-        Predict probabilities of the classes.
-
-        It exists once the estimator has been fitted on classes. The probabilities are the point of the probability
-        simplex nearest to the outputs of the network; for multilabel targets each output is clipped to (0, 1).
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`.
-
-        See Also
-        --------
-        predict : The most probable class.
-
-        Examples
-        --------
-        >>> from sklearn_gfs import GreedyPrunedMLP
-        >>> model = GreedyPrunedMLP(5, 3, n_hidden=9, random_state=0).fit([[0], [1], [2], [3]], [0, 0, 1, 1])
-        >>> model.predict_proba([[0], [3]]).shape
-        (2, 2)
-        """
-        return probabilities(self, self._outputs(X))
+    def _encode_targets(self, X: Any, y: Any) -> tuple[Any, FloatArray, bool, np.ndarray | None]:
+        if y is None or not holds_numbers(y):
+            X, y, targets = encode_classes(self, X, y)
+            return X, targets, False, self._weights_of_targets(y)
+        for name, for_numbers in (("loss", "squared_error"), ("class_weight", None)):
+            if getattr(self, name) != for_numbers:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} is for classes, and y holds numbers; use {name}={for_numbers!r}."
+                )
+        return *encode_numbers(self, X, y), True, None
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """
@@ -219,13 +197,13 @@ class GreedyPrunedMLP(BaseGreedyPrunedMLP):
         1.0
         """
         check_is_fitted(self)
-        mixin = ClassifierMixin if _fitted_on_classes(self) else RegressorMixin
+        mixin = ClassifierMixin if hasattr(self, "classes_") else RegressorMixin
         return float(mixin.score(self, X, y, sample_weight=sample_weight))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        if hasattr(self, "coefs_") and not _fitted_on_classes(self):
+        if hasattr(self, "coefs_") and not hasattr(self, "classes_"):
             tags.estimator_type = "regressor"
             tags.regressor_tags = RegressorTags()
         else:

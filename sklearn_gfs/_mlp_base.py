@@ -17,8 +17,8 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._compat import Interval, StrOptions, validate_parameter_constraints
-from ._mlp_targets import decode
+from ._compat import Interval, StrOptions, check_sample_weight, validate_parameter_constraints
+from ._mlp_targets import decode, out_activation
 from ._network import ACTIVATIONS, hidden_activations
 from ._path import FittedNetwork, PathSettings, Subnetwork, TrainingPath
 from ._training import TrainingSettings
@@ -27,6 +27,8 @@ from ._typing import FloatArray, PathPoint
 
 class BaseGreedyPrunedMLP(BaseEstimator):
     """Base of the estimators; a subclass says what its targets are."""
+
+    loss = "squared_error"  # a parameter of those that can be fitted on classes
 
     _constraints: ClassVar[dict[str, list[Any]]] = {
         "n_pretrain": [Interval(Integral, 0, None, closed="left")],
@@ -56,7 +58,7 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         learning_rate_init: float | None = None,
         momentum: float = 0.9,
         batch_size: int | None = 128,
-        alpha: float = 0.0,
+        alpha: float = 1e-3,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
         random_state: Any = None,
@@ -75,11 +77,11 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         self.validation_fraction = validation_fraction
         self.random_state = random_state
 
-    def _encode_targets(self, X: Any, y: Any) -> tuple[Any, FloatArray, bool]:
-        """Validate X and y; return X, the targets of shape (n_samples, n_outputs), and whether to standardise them."""
+    def _encode_targets(self, X: Any, y: Any) -> tuple[Any, FloatArray, bool, np.ndarray | None]:
+        """Validate X and y; return X, targets of shape (n_samples, n_outputs), whether to scale them, and weights."""
         raise NotImplementedError
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """
         Pre-train the dense network, prune it, and re-train what is left.
 
@@ -92,6 +94,8 @@ class BaseGreedyPrunedMLP(BaseEstimator):
             Training inputs, in any units. float32 and float64 keep their precision throughout.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, not negative. In full batch an integer weight is the same as repeating the sample.
 
         Returns
         -------
@@ -114,14 +118,20 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         >>> model.fit([[0.0], [1.0], [2.0], [3.0]], [0.5, 1.5, 2.5, 3.5]).n_pretrain_
         20
         """
-        path = self._start_path(X, y)
+        path = self._start_path(X, y, sample_weight)
         path.pretrain_to(self.n_pretrain)
         dense_loss, (subnetwork,) = path.subnetworks([self.k])
         self._store_subnetwork(subnetwork, dense_loss, path.losses)
         return self
 
     def fit_path(
-        self, X: Any, y: Any, *, n_pretrain: Iterable[int], k: Sequence[int] | None = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        n_pretrain: Iterable[int],
+        k: Sequence[int] | None = None,
     ) -> Iterator[PathPoint]:
         """
         Fit the subnetwork of every (n_pretrain, k) in one training run.
@@ -135,6 +145,8 @@ class BaseGreedyPrunedMLP(BaseEstimator):
             Training inputs.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, not negative.
         n_pretrain : iterable of int
             Numbers of pre-training iterations, increasing. They are asked for one at a time, so the iterable may go
             on for ever; the path ends when its consumer stops.
@@ -172,7 +184,7 @@ class BaseGreedyPrunedMLP(BaseEstimator):
             head.set_params(k=size)._check_parameters()
         if not sizes:
             raise ValueError("k is empty; name at least one number of picks, or pass None for the parameter k.")
-        path = head._start_path(X, y)
+        path = head._start_path(X, y, sample_weight)
         points: Iterator[PathPoint] = head._walk(path, n_pretrain, sizes)
         return points
 
@@ -231,14 +243,37 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         parameters = {name: getattr(self, name) for name in self._constraints}
         validate_parameter_constraints(self._constraints, parameters, caller_name=type(self).__name__)
 
-    def _start_path(self, X: Any, y: Any) -> TrainingPath:
+    def _start_path(self, X: Any, y: Any, sample_weight: Any) -> TrainingPath:
         self._check_parameters()
-        X, targets, scale_targets = self._encode_targets(X, y)
+        X, targets, scale_targets, weight = self._encode_targets(X, y)
+        if sample_weight is not None:
+            given = check_sample_weight(sample_weight, X, ensure_non_negative=True, dtype=np.float64)
+            weight = given if weight is None else given * weight
+        if weight is not None:
+            if not weight.any():
+                raise ValueError("The weights of all samples are zero; sample_weight must be positive somewhere.")
+            if not weight.all():
+                used = np.flatnonzero(weight)
+                X, targets, weight = X[used], targets[used], weight[used]
         training = TrainingSettings(
-            self.activation, self.solver, self.learning_rate_init, self.momentum, self.batch_size, self.alpha
+            self.activation,
+            self.loss,
+            self.solver,
+            self.learning_rate_init,
+            self.momentum,
+            self.batch_size,
+            self.alpha,
         )
-        settings = PathSettings(self.n_hidden, self.n_retrain, self.early_stopping, self.validation_fraction, training)
-        return TrainingPath(X, targets, scale_targets=scale_targets, settings=settings, random_state=self.random_state)
+        return TrainingPath(
+            X,
+            targets,
+            weight,
+            scale_targets=scale_targets,
+            settings=PathSettings(
+                self.n_hidden, self.n_retrain, self.early_stopping, self.validation_fraction, training
+            ),
+            random_state=self.random_state,
+        )
 
     def _store_network(self, network: FittedNetwork, losses: list[float]) -> None:
         if not all(np.isfinite(array).all() for array in (*network.coefs, *network.intercepts)):
@@ -250,7 +285,7 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         self.n_layers_ = 3
         self.n_outputs_ = network.coefs[1].shape[1]
         self.n_units_ = network.coefs[0].shape[1]
-        self.out_activation_ = "identity"
+        self.out_activation_ = out_activation(self.loss, self.n_outputs_)
         self.loss_curve_ = list(losses)
         self.n_pretrain_ = len(losses)
 
@@ -266,7 +301,7 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         self.validation_loss_curve_ = subnetwork.validation_losses
 
     def _outputs(self, X: Any) -> FloatArray:
-        """Return the outputs of the network, of shape (n_samples, n_outputs)."""
+        """Return the outputs of the network before the output activation, of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
         hidden = hidden_activations(X, self.coefs_[0], self.intercepts_[0], self.activation)

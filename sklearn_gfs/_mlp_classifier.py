@@ -1,5 +1,5 @@
 """
-The public estimator for classes.
+The public estimator for classes, and what it shares with the one that infers its task.
 
 Parameters, fit, the training path and predict are in ``_mlp_base``, encoding and decoding of targets in
 ``_mlp_targets``.
@@ -7,17 +7,144 @@ Parameters, fit, the training path and predict are in ``_mlp_base``, encoding an
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils import Tags
+from sklearn.utils import Tags, compute_sample_weight
+from sklearn.utils.metaestimators import available_if
 
+from ._compat import StrOptions
 from ._mlp_base import BaseGreedyPrunedMLP
 from ._mlp_targets import encode_classes, probabilities
+from ._network import LOSSES
 from ._typing import FloatArray
 
 
-class GreedyPrunedMLPClassifier(ClassifierMixin, BaseGreedyPrunedMLP):
+def _on_classes(estimator: Any) -> bool:
+    return isinstance(estimator, ClassifierMixin) or hasattr(estimator, "classes_")
+
+
+def _on_classes_by_log_loss(estimator: Any) -> bool:
+    return _on_classes(estimator) and estimator.loss == "log_loss"
+
+
+class BaseClassifyingMLP(BaseGreedyPrunedMLP):
+    """Base of the estimators that can be fitted on classes."""
+
+    _constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseGreedyPrunedMLP._constraints,
+        "loss": [StrOptions(set(LOSSES))],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        n_pretrain: int = 300,
+        k: int = 50,
+        *,
+        n_hidden: int = 1000,
+        n_retrain: int = 500,
+        loss: str = "squared_error",
+        activation: str = "relu",
+        solver: str = "adam",
+        learning_rate_init: float | None = None,
+        momentum: float = 0.9,
+        batch_size: int | None = 128,
+        alpha: float = 1e-3,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        class_weight: dict[Any, float] | str | None = None,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            n_pretrain,
+            k,
+            n_hidden=n_hidden,
+            n_retrain=n_retrain,
+            activation=activation,
+            solver=solver,
+            learning_rate_init=learning_rate_init,
+            momentum=momentum,
+            batch_size=batch_size,
+            alpha=alpha,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            random_state=random_state,
+        )
+        self.loss = loss
+        self.class_weight = class_weight
+
+    def _weights_of_targets(self, y: Any) -> np.ndarray | None:
+        if self.class_weight is None:
+            return None
+        return np.asarray(compute_sample_weight(self.class_weight, y), dtype=np.float64)
+
+    @available_if(_on_classes)
+    def predict_proba(self, X: Any) -> FloatArray:
+        """
+        Predict probabilities of the classes.
+
+        With the log loss they are the softmax of the outputs; with the squared error the point of the probability
+        simplex nearest to the outputs, and for multilabel targets each output clipped to (0, 1).
+        :class:`GreedyPrunedMLP` has this method once it has been fitted on classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+
+        See Also
+        --------
+        predict : The most probable class.
+
+        Examples
+        --------
+        >>> from sklearn_gfs import GreedyPrunedMLPClassifier
+        >>> clf = GreedyPrunedMLPClassifier(5, 3, n_hidden=9, random_state=0).fit([[0], [1], [2], [3]], [0, 0, 1, 1])
+        >>> clf.predict_proba([[0], [3]]).shape
+        (2, 2)
+        """
+        return probabilities(self, self._outputs(X))
+
+    @available_if(_on_classes_by_log_loss)
+    def decision_function(self, X: Any) -> FloatArray:
+        """
+        Return the logits of the classes.
+
+        It exists with `loss="log_loss"`: the outputs of a squared-error network are estimates of probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            With two classes the logit of the second.
+
+        See Also
+        --------
+        predict_proba : The probabilities.
+
+        Examples
+        --------
+        >>> from sklearn_gfs import GreedyPrunedMLPClassifier
+        >>> clf = GreedyPrunedMLPClassifier(5, 3, loss="log_loss", n_hidden=9, random_state=0)
+        >>> clf.fit([[0], [1], [2], [3]], [0, 0, 1, 1]).decision_function([[0], [3]]).shape
+        (2,)
+        """
+        outputs = self._outputs(X)
+        return outputs.ravel() if outputs.shape[1] == 1 else outputs
+
+
+class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
     r"""
     Small classifier: a wide two-layer network, pre-trained, pruned and re-trained.
 
@@ -35,6 +162,10 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseGreedyPrunedMLP):
         Neurons of the dense network.
     n_retrain : int, default=500
         Re-training iterations, in gradient updates; with `early_stopping` at most as many. 0 stops after pruning.
+    loss : {"squared_error", "log_loss"}, default="squared_error"
+        Loss of pre-training, selection and re-training. "squared_error" is half the squared error against one-hot
+        targets; its selection is the fastest, and it takes multilabel targets. "log_loss" is the negative
+        log-likelihood of the softmax of the outputs; its probabilities are the better calibrated.
     activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
         Activation of the hidden neurons.
     solver : {"adam", "sgd"}, default="adam"
@@ -47,13 +178,16 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseGreedyPrunedMLP):
         Momentum of "sgd", at least 0 and below 1.
     batch_size : int, default=128
         Samples in a gradient update. None means all of them: plain gradient descent, as in the theory.
-    alpha : float, default=0.0
+    alpha : float, default=0.001
         L2 penalty: half of it times the weighted mean over neurons of their squared weights is added to the loss.
     early_stopping : bool, default=True
         Whether to measure on held-out samples for how many iterations re-training is of use. The subnetwork is then
         selected and re-trained on all samples for just as many; pre-training leaves the held-out samples out.
     validation_fraction : float, default=0.1
         Part of the samples to hold out, above 0 and below 1.
+    class_weight : dict or "balanced", default=None
+        Weights of the classes, multiplied with `sample_weight`. "balanced" weighs inversely to the classes'
+        frequencies.
     random_state : int, RandomState instance or None, default=None
         Initial weights, batches and held-out samples. An integer makes results repeat.
 
@@ -73,14 +207,14 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseGreedyPrunedMLP):
     n_units_ : int
         Distinct neurons that were kept, at most `k`.
     out_activation_ : str
-        Activation of the output layer: "identity".
+        Activation of the output layer: "identity", for the log loss "logistic" (two classes) or "softmax".
     selection_path_ : ndarray of shape (k,)
         Picked neurons, in order.
     selection_counts_ : ndarray of shape (n_hidden,)
         How often each neuron was picked.
     selection_losses_ : ndarray of shape (k,)
-        Loss over the training samples of the mean of the first 1, 2, ..., k picks: half the squared error
-        against the one-hot targets, summed over outputs, averaged over samples.
+        Loss over the training samples of the mean of the first 1, 2, ..., k picks, averaged over
+        samples.
     duality_gaps_ : ndarray of shape (k,)
         After each pick an upper bound on `selection_losses_` minus the least loss of any convex combination of
         neurons (the Frank-Wolfe gap).
@@ -113,8 +247,7 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseGreedyPrunedMLP):
     The dense network is :math:`f(x) = b_0 + \frac{1}{N} \sum_i \phi_i(x)` with
     :math:`\phi_i(x) = b_i \, \sigma(a_i \cdot x + c_i)`; the subnetwork replaces the mean over all `n_hidden`
     neurons by the mean over `k` picks, chosen one by one, with replacement, each so that the loss of the mean so far is
-    least [2]_. The loss is half the squared error against one-hot targets (0 and 1 in one column for two classes and
-    for each label of multilabel targets).
+    least [2]_. One-hot targets are 0 and 1 in one column for two classes and for each label of multilabel targets.
 
     References
     ----------
@@ -135,38 +268,9 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseGreedyPrunedMLP):
     True
     """
 
-    def _encode_targets(self, X: Any, y: Any) -> tuple[Any, FloatArray, bool]:
-        return encode_classes(self, X, y)
-
-    def predict_proba(self, X: Any) -> FloatArray:
-        """
-        Predict probabilities of the classes.
-
-        They are the point of the probability simplex nearest to the outputs of the network; for multilabel targets
-        each output is clipped to (0, 1).
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`.
-
-        See Also
-        --------
-        predict : The most probable class.
-
-        Examples
-        --------
-        >>> from sklearn_gfs import GreedyPrunedMLPClassifier
-        >>> clf = GreedyPrunedMLPClassifier(5, 3, n_hidden=9, random_state=0).fit([[0], [1], [2], [3]], [0, 0, 1, 1])
-        >>> clf.predict_proba([[0], [3]]).shape
-        (2, 2)
-        """
-        return probabilities(self, self._outputs(X))
+    def _encode_targets(self, X: Any, y: Any) -> tuple[Any, FloatArray, bool, np.ndarray | None]:
+        X, y, targets = encode_classes(self, X, y)
+        return X, targets, False, self._weights_of_targets(y)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

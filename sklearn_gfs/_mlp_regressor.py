@@ -47,7 +47,7 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         Momentum of "sgd", at least 0 and below 1.
     batch_size : int, default=128
         Samples in a gradient update. None means all of them: plain gradient descent, as in the theory.
-    alpha : float, default=0.0
+    alpha : float, default=0.001
         L2 penalty: half of it times the weighted mean over neurons of their squared weights is added to the loss.
     early_stopping : bool, default=True
         Whether to measure on held-out samples for how many iterations re-training is of use. The subnetwork is then
@@ -133,8 +133,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     True
     """
 
-    def _encode_targets(self, X: Any, y: Any) -> tuple[Any, FloatArray, bool]:
-        return encode_numbers(self, X, y)
+    def _encode_targets(self, X: Any, y: Any) -> tuple[Any, FloatArray, bool, None]:
+        return *encode_numbers(self, X, y), True, None
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

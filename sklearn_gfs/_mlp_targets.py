@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
+from scipy.special import expit, softmax
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d, validate_data
@@ -46,24 +47,28 @@ def holds_numbers(y: Any) -> bool:
     return kind.startswith("continuous") or (kind == "multiclass-multioutput" and values.dtype.kind in "iuf")
 
 
-def encode_classes(estimator: Any, X: Any, y: Any) -> tuple[Any, FloatArray, bool]:
-    """Validate X and labels; return X, one-hot targets, and that these are not to be standardised."""
+def encode_classes(estimator: Any, X: Any, y: Any) -> tuple[Any, Any, FloatArray]:
+    """Validate X and labels; return X, y and one-hot targets."""
     X, y = validate_data(estimator, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], multi_output=True)
     check_classification_targets(y)
     if y.ndim == 2 and y.shape[1] == 1 and not sparse.issparse(y):
         y = column_or_1d(y, warn=True)
     binarizer = LabelBinarizer().fit(y)
     if len(binarizer.classes_) < 2:
-        raise ValueError(f"y holds one class, {binarizer.classes_.tolist()[0]!r}; a classifier needs at least two classes.")
+        raise ValueError(
+            f"y holds one class, {binarizer.classes_.tolist()[0]!r}; a classifier needs at least two classes."
+        )
+    if estimator.loss == "log_loss" and binarizer.y_type_ == "multilabel-indicator":
+        raise ValueError("loss='log_loss' takes one label a sample; for multilabel y use loss='squared_error'.")
     targets = binarizer.transform(y)
     targets = targets.toarray() if sparse.issparse(targets) else targets
     estimator._label_binarizer = binarizer
     estimator.classes_ = binarizer.classes_
-    return X, targets.astype(np.float64), False
+    return X, y, targets.astype(np.float64)
 
 
-def encode_numbers(estimator: Any, X: Any, y: Any) -> tuple[Any, FloatArray, bool]:
-    """Validate X and numbers; return X, targets of two dimensions, and that these are to be standardised."""
+def encode_numbers(estimator: Any, X: Any, y: Any) -> tuple[Any, FloatArray]:
+    """Validate X and numbers; return X and targets of two dimensions."""
     X, y = validate_data(
         estimator,
         X,
@@ -77,19 +82,32 @@ def encode_numbers(estimator: Any, X: Any, y: Any) -> tuple[Any, FloatArray, boo
         y = column_or_1d(y, warn=True)
     vars(estimator).pop("classes_", None)  # of an earlier fit on classes
     estimator._one_column = y.ndim == 1
-    return X, y.reshape(len(y), -1).astype(np.float64), True
+    return X, y.reshape(len(y), -1).astype(np.float64)
+
+
+def out_activation(loss: str, n_outputs: int) -> str:
+    """Return scikit-learn's name for what turns outputs into predictions."""
+    if loss == "squared_error":
+        return "identity"
+    return "softmax" if n_outputs > 1 else "logistic"
 
 
 def decode(estimator: Any, outputs: FloatArray) -> np.ndarray:
     """Turn outputs into predictions: classes where the estimator was fitted on them, else numbers."""
-    if hasattr(estimator, "classes_"):
-        labels: np.ndarray = estimator._label_binarizer.inverse_transform(outputs)
-        return labels
-    return outputs.ravel() if estimator._one_column else outputs
+    if not hasattr(estimator, "classes_"):
+        return outputs.ravel() if estimator._one_column else outputs
+    if estimator.out_activation_ == "logistic":
+        outputs = expit(outputs)
+    labels: np.ndarray = estimator._label_binarizer.inverse_transform(outputs)
+    return labels
 
 
 def probabilities(estimator: Any, outputs: FloatArray) -> FloatArray:
-    """Turn outputs into probabilities: their projection onto the simplex, for multilabel targets one by one."""
+    """Turn outputs into probabilities: of the log loss its own; else projected onto the simplex, labels one by one."""
+    if estimator.out_activation_ == "softmax":
+        return np.asarray(softmax(outputs, axis=1))
+    if estimator.out_activation_ == "logistic":
+        return np.hstack([expit(-outputs), expit(outputs)])
     if estimator._label_binarizer.y_type_ == "multilabel-indicator":
         # No label is called impossible or certain, as scikit-learn demands; logarithms stay finite.
         margin = np.finfo(outputs.dtype).eps

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logsumexp
 
 if TYPE_CHECKING:
     import torch
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._typing import FloatArray
 
 ACTIVATIONS = ("identity", "logistic", "relu", "tanh")
+LOSSES = ("log_loss", "squared_error")
 
 # Variance of a pre-activation of a neuron at initialisation: relu after He et al. (2015), the others so that a neuron
 # starts where its activation bends.
@@ -85,6 +86,18 @@ def hidden_activations(X: Any, coef: FloatArray, intercept: FloatArray, activati
     return hidden
 
 
+def mean_loss(outputs: FloatArray, targets: FloatArray, loss: str, weight: FloatArray | None) -> float:
+    """Return the loss of the outputs, averaged over samples with these weights; see `TorchNetwork`."""
+    outputs = outputs.astype(np.float64)
+    if loss == "squared_error":
+        losses = 0.5 * np.sum((outputs - targets) ** 2, axis=1)
+    elif outputs.shape[1] == 1:
+        losses = (np.logaddexp(0, outputs) - targets * outputs)[:, 0]
+    else:
+        losses = logsumexp(outputs, axis=1) - np.sum(outputs * targets, axis=1)
+    return float(np.average(losses, weights=weight))
+
+
 class TorchNetwork:
     """
     A network in torch with its loss and gradient on one batch.
@@ -93,15 +106,17 @@ class TorchNetwork:
     operations on whole vectors. The gradient of a neuron is divided by the neuron's weight: a step size then means the
     same for 50 neurons as for 1000 (the flow of the neurons' distribution, not of one neuron's share).
 
-    The loss is half the squared error, summed over outputs and averaged over the batch, plus ``alpha / 2`` times the
-    weighted mean over neurons of their squared coefficients.
+    ``squared_error`` is half the squared error, summed over outputs; ``log_loss`` is the negative log-likelihood of
+    the softmax of the outputs, with one output of its logistic function. Either is averaged over the batch, and
+    ``alpha / 2`` times the weighted mean over neurons of their squared coefficients is added.
     """
 
-    def __init__(self, network: Network, activation: str, alpha: float = 0.0) -> None:
+    def __init__(self, network: Network, activation: str, loss: str = "squared_error", alpha: float = 0.0) -> None:
         import torch
 
         self._torch = torch
         self._activation = activation
+        self._loss = loss
         self._alpha = alpha
         self._shapes = [array.shape for array in network[:4]]
         flat = np.concatenate([array.ravel() for array in network[:4]])
@@ -154,16 +169,38 @@ class TorchNetwork:
         torch.mm(X.T, slope, out=coef)
         torch.sum(slope, 0, out=intercept)
 
-    def loss_and_gradient(self, X: torch.Tensor, y: torch.Tensor) -> float:
-        """Return the loss on the batch and leave its gradient in ``gradient``."""
-        hidden, residual = self.forward(X)
-        residual.sub_(y)
-        flat = residual.view(-1)
-        loss = float(flat.dot(flat)) / (2 * X.shape[0])
+    def loss_and_gradient(self, X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None = None) -> float:
+        """
+        Return the loss on the batch and leave its gradient in ``gradient``.
+
+        Weights of samples, of shape (n_samples, 1), multiply their losses; the sum is divided by n_samples.
+        """
+        hidden, outputs = self.forward(X)
+        loss, residual = self._loss_and_residual(outputs, y, weight)
         self._backward(X, hidden, residual.div_(X.shape[0]))
         if self._alpha > 0:
             loss += self._penalise()
         return loss
+
+    def _loss_and_residual(
+        self, outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None
+    ) -> tuple[float, torch.Tensor]:
+        """Return the mean loss and each sample's derivative with respect to its outputs, which are overwritten."""
+        torch = self._torch
+        if self._loss == "squared_error":
+            residual = outputs.sub_(y)
+            weighted = residual if weight is None else residual * weight
+            return float(weighted.view(-1).dot(residual.view(-1))) / (2 * len(y)), weighted
+        if outputs.shape[1] == 1:
+            losses = torch.nn.functional.softplus(outputs) - y * outputs
+            residual = outputs.sigmoid_().sub_(y)
+        else:
+            log_probabilities = torch.log_softmax(outputs, 1)
+            losses = -(log_probabilities * y).sum(1, keepdim=True)
+            residual = log_probabilities.exp_().sub_(y)
+        if weight is not None:
+            losses, residual = losses * weight, residual * weight
+        return float(losses.mean()), residual
 
     def _penalise(self) -> float:
         penalty = 0.0
@@ -172,16 +209,16 @@ class TorchNetwork:
             penalty += float(values.square().sum(0).dot(self._weights[:, 0]))
         return 0.5 * self._alpha * penalty
 
-    def loss(self, X: torch.Tensor, y: torch.Tensor) -> float:
-        """Return the squared-error part of the loss."""
-        residual = self.forward(X)[1].sub_(y).view(-1)
-        return float(residual.dot(residual)) / (2 * X.shape[0])
+    def loss(self, X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None = None) -> float:
+        """Return the loss without the penalty."""
+        return self._loss_and_residual(self.forward(X)[1], y, weight)[0]
 
     def largest_curvature(self, X: torch.Tensor, start: torch.Tensor, n_iter: int = 20) -> float:
         """
         Estimate the largest eigenvalue of the Gauss-Newton matrix J'J / n_samples by power iteration.
 
-        In the linearised (NTK) regime gradient descent is stable for step sizes below 2 over this value.
+        In the linearised (NTK) regime gradient descent on the squared error is stable for step sizes below 2 over this
+        value; the log loss is flatter.
         """
         torch = self._torch
         direction = start / start.norm()

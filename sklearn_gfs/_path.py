@@ -14,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from ._network import Network, hidden_activations, initial_network, prune
+from ._holdout import held_out_mask
+from ._network import Network, hidden_activations, initial_network, mean_loss, prune
 from ._training import Samples, Training, TrainingSettings
 from ._typing import FloatArray, GreedyPath, IntArray
 
@@ -23,6 +24,8 @@ from ._typing import FloatArray, GreedyPath, IntArray
 _INPUT_SQUARED_NORM = 12.0
 # Iterations between two looks at the held-out samples while re-training.
 _VALIDATION_INTERVAL = 20
+# Of held-out losses that differ by less than this factor, noise, the one after the longest re-training counts as best.
+_INDIFFERENCE = 1.01
 # Rows whose inputs are gathered at once when activations are computed.
 _CHUNK_ROWS = 4096
 
@@ -64,7 +67,9 @@ class Subnetwork(NamedTuple):
     validation_losses: list[float]
 
 
-def measure_scaling(X: Any, targets: FloatArray, *, scale_targets: bool) -> Scaling:
+def measure_scaling(
+    X: Any, targets: FloatArray, weight: FloatArray | None, *, center_targets: bool, scale_targets: bool
+) -> Scaling:
     """
     Standardise features, sparse ones by scale only, and where asked for targets; constant ones keep their scale.
 
@@ -74,29 +79,40 @@ def measure_scaling(X: Any, targets: FloatArray, *, scale_targets: bool) -> Scal
         If a feature or a target varies too much for its variance to be a finite number.
     """
     if sparse.issparse(X):
-        mean, variance = mean_variance_axis(X, axis=0)
+        mean, variance = mean_variance_axis(X, axis=0, weights=weight)
         x_mean, x_scale = None, np.sqrt(variance.astype(np.float64) + mean.astype(np.float64) ** 2)
         varies = x_scale > 0
     else:
-        x_mean, x_scale, varies = _standardisation(X)
+        x_mean, x_scale, varies = _standardisation(X, weight)
     x_scale = np.where(varies, x_scale, 1.0)
     if not np.isfinite(x_scale).all():
         raise ValueError("X holds values so large that the variance of a feature overflows; scale X down.")
     n_varying = max(int(varies.sum()), 1)
     shrink = min(1.0, np.sqrt(_INPUT_SQUARED_NORM / n_varying))
-    y_mean, y_scale = targets.mean(axis=0), np.ones(targets.shape[1])
-    if scale_targets:
-        y_mean, y_scale, _ = _standardisation(targets)
-        if not np.isfinite(y_scale).all():
-            raise ValueError("y holds values so large that its variance overflows; scale y down.")
+    y_mean, y_scale, _ = _standardisation(targets, weight)
+    if not np.isfinite(y_scale).all():
+        raise ValueError("y holds values so large that its variance overflows; scale y down.")
+    if not center_targets:
+        y_mean = np.zeros(targets.shape[1])
+    if not scale_targets:
+        y_scale = np.ones(targets.shape[1])
     return Scaling(x_mean, shrink / x_scale, shrink**2 * n_varying, y_mean, y_scale)
 
 
-def _standardisation(values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return mean and scale of each column, and which columns vary."""
+def _standardisation(values: FloatArray, weight: FloatArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return mean and scale of each column, infinite where it overflows, and which columns vary."""
     with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses what is not finite
-        scaler = StandardScaler().fit(values)
+        scaler = StandardScaler().fit(values, sample_weight=weight)
     return scaler.mean_, np.where(np.isfinite(scaler.var_), scaler.scale_, np.inf), scaler.var_ != 0
+
+
+def log_odds(targets: FloatArray, weight: FloatArray | None) -> FloatArray:
+    """Return the outputs under which the log loss of constant outputs is least, for targets of zeros and ones."""
+    shares = np.average(targets, axis=0, weights=weight)
+    if targets.shape[1] == 1:
+        shares = np.concatenate([1 - shares, shares])
+    logs = np.log(np.maximum(shares, 0.5 / len(targets)))
+    return logs[1:] - logs[:1] if targets.shape[1] == 1 else logs - logs.mean()
 
 
 def in_data_units(network: Network, scaling: Scaling, dtype: Any) -> FittedNetwork:
@@ -116,7 +132,7 @@ class TrainingPath:
     """
     The dense network on its way, and the subnetworks that can be had from it at any moment.
 
-    With early stopping a random part of the samples is held out of pre-training, and decides how long a subnetwork is
+    With early stopping a part of the samples is held out of pre-training, and decides how long a subnetwork is
     re-trained: a first subnetwork, selected and re-trained on the other samples only, is watched on the held-out ones.
     The subnetwork that is returned is selected and re-trained on all samples, for as many iterations as served the
     first one best. So no sample is lost to the final network, and nothing that it was fitted to judged it.
@@ -125,14 +141,22 @@ class TrainingPath:
     ----------
     X : array or CSR array of shape (n_samples, n_features), float32 or float64
     targets : ndarray of shape (n_samples, n_outputs)
+    weight : ndarray of shape (n_samples,), all positive, or None
     scale_targets : bool
-        Whether targets are standardised; otherwise they only give the initial output intercept.
+        Whether targets are divided by their standard deviation.
     settings : PathSettings
     random_state : int, RandomState instance or None
     """
 
     def __init__(
-        self, X: Any, targets: FloatArray, *, scale_targets: bool, settings: PathSettings, random_state: Any
+        self,
+        X: Any,
+        targets: FloatArray,
+        weight: FloatArray | None,
+        *,
+        scale_targets: bool,
+        settings: PathSettings,
+        random_state: Any,
     ) -> None:
         rng = check_random_state(random_state)
         # One stream for each use, so that none of them depends on how much of another was used.
@@ -140,17 +164,13 @@ class TrainingPath:
         self._retrain_seed = seeds[2]
         self._settings = settings
         self._X = X
-        self._scaling = measure_scaling(X, targets, scale_targets=scale_targets)
-        mean, scale = self._scaling.y_mean, self._scaling.y_scale
-        # Centred for numbers and for classes alike: the intercept starts at zero and moves by the same small steps.
-        self._targets = ((targets - mean) / scale).astype(X.dtype)
-        n_samples = X.shape[0]
-        self._rows = np.arange(n_samples)
-        self._n_train = n_samples
-        if settings.early_stopping and settings.n_retrain > 0 and n_samples > 1:
-            self._rows = np.random.RandomState(seeds[3]).permutation(n_samples)
-            n_held_out = int(np.clip(round(settings.validation_fraction * n_samples), 1, n_samples - 1))
-            self._n_train = n_samples - n_held_out
+        squared = settings.training.loss == "squared_error"
+        self._scaling = measure_scaling(
+            X, targets, weight, center_targets=squared, scale_targets=squared and scale_targets
+        )
+        self._targets = ((targets - self._scaling.y_mean) / self._scaling.y_scale).astype(X.dtype)
+        self._weight = weight
+        self._hold_out(np.random.RandomState(seeds[3]))
         start = initial_network(
             (X.shape[1], settings.n_hidden, targets.shape[1]),
             settings.training.activation,
@@ -158,13 +178,27 @@ class TrainingPath:
             dtype=X.dtype,
             rng=np.random.RandomState(seeds[0]),
         )
+        if not squared:
+            start = start._replace(output_intercept=log_odds(targets, weight).astype(X.dtype))
         train_rows = self._rows[: self._n_train]
         self._training = Training(start, self._samples(train_rows), settings.training, seeds[1], "pre-training")
+
+    def _hold_out(self, rng: Any) -> None:
+        """Put the samples in order, those that are held out last."""
+        mask = np.zeros(self._X.shape[0], dtype=bool)
+        if self._settings.early_stopping and self._settings.n_retrain > 0:
+            along = rng.standard_normal(self._X.shape[1]) * self._scaling.x_inverse_scale
+            mask = held_out_mask(
+                np.asarray(self._X @ along), self._targets, self._weight, self._settings.validation_fraction, rng
+            )
+        self._rows = np.argsort(mask, kind="stable")
+        self._n_train = len(mask) - int(mask.sum())
 
     def _samples(self, rows: IntArray) -> Samples:
         dtype = self._X.dtype
         mean = None if self._scaling.x_mean is None else self._scaling.x_mean.astype(dtype)
-        return Samples(self._X, self._targets, mean, self._scaling.x_inverse_scale.astype(dtype), rows)
+        standardisation = (mean, self._scaling.x_inverse_scale.astype(dtype))
+        return Samples(self._X, self._targets, standardisation, rows, self._weight)
 
     @property
     def n_pretrain(self) -> int:
@@ -213,14 +247,36 @@ class TrainingPath:
         network = self._training.network()
         hidden = self._activations(network)
         targets = self._targets[self._rows]
+        weight = None if self._weight is None else self._weight[self._rows]
         outputs = hidden @ (network.output_coef * network.weights[:, None]) + network.output_intercept
-        dense_loss = 0.5 * float(np.mean(np.sum((outputs - targets).astype(np.float64) ** 2, axis=1)))
-        path = _select(hidden, targets, network, max(sizes))
-        trial_path = None
-        if self._n_train < len(self._rows):
-            trial_path = _select(hidden[: self._n_train], targets[: self._n_train], network, max(sizes))
+        dense_loss = mean_loss(outputs, targets, self._settings.training.loss, weight)
+        path = self._select(hidden, targets, weight, network, max(sizes))
+        trial_path, n_train = None, self._n_train
+        if n_train < len(hidden):
+            trial_weight = None if weight is None else weight[:n_train]
+            trial_path = self._select(hidden[:n_train], targets[:n_train], trial_weight, network, max(sizes))
         del hidden
         return dense_loss, [self._subnetwork(network, path, trial_path, k) for k in sizes]
+
+    def _select(
+        self, hidden: FloatArray, targets: FloatArray, weight: FloatArray | None, network: Network, k: int
+    ) -> GreedyPath:
+        # numba is loaded by the selection only, never by predictions.
+        from ._greedy import greedy_forward_selection
+
+        loss = self._settings.training.loss
+        y = targets
+        if loss == "log_loss":
+            y = targets.argmax(axis=1) if targets.shape[1] > 1 else targets[:, 0].astype(np.intp)
+        return greedy_forward_selection(
+            hidden,
+            y,
+            k,
+            output_weights=network.output_coef,
+            loss=loss,
+            sample_weight=weight,
+            offset=network.output_intercept,
+        )
 
     def _subnetwork(self, network: Network, path: GreedyPath, trial_path: GreedyPath | None, k: int) -> Subnetwork:
         n_retrain = self._settings.n_retrain
@@ -244,21 +300,12 @@ class TrainingPath:
         """Return after how many iterations of re-training the held-out loss was least, and the losses seen."""
         training = self._retraining(trial, self._rows[: self._n_train])
         held_out = self._samples(self._rows[self._n_train :]).everything()
-        validation_losses = [training.loss(*held_out)]
+        validation_losses = [training.loss(held_out)]
         done = 0
         while done < self._settings.n_retrain:
             step = min(_VALIDATION_INTERVAL, self._settings.n_retrain - done)
             training.advance(step)
             done += step
-            validation_losses.append(training.loss(*held_out))
-        best = int(np.argmin(validation_losses))
+            validation_losses.append(training.loss(held_out))
+        best = int(np.flatnonzero(np.asarray(validation_losses) <= _INDIFFERENCE * min(validation_losses))[-1])
         return min(best * _VALIDATION_INTERVAL, self._settings.n_retrain), validation_losses
-
-
-def _select(hidden: FloatArray, targets: FloatArray, network: Network, k: int) -> GreedyPath:
-    # numba is loaded by the selection only, never by predictions.
-    from ._greedy import greedy_forward_selection
-
-    return greedy_forward_selection(
-        hidden, targets, k, output_weights=network.output_coef, offset=network.output_intercept
-    )

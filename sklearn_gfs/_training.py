@@ -29,11 +29,20 @@ class TrainingSettings(NamedTuple):
     """How to train; the names are those of the estimators' parameters."""
 
     activation: str
+    loss: str
     solver: str
     learning_rate_init: float | None
     momentum: float
     batch_size: int | None
     alpha: float
+
+
+class Batch(NamedTuple):
+    """Standardised inputs, targets and, of shape (n_samples, 1), weights whose mean over all samples is one."""
+
+    X: torch.Tensor
+    y: torch.Tensor
+    weight: torch.Tensor | None
 
 
 class Samples:
@@ -46,23 +55,34 @@ class Samples:
     ----------
     X : array or CSR array of shape (n_samples, n_features)
     targets : ndarray of shape (n_samples, n_outputs), of the dtype of X
-    mean, inverse_scale : ndarrays of shape (n_features,)
-        A row x is standardised to (x - mean) * inverse_scale; mean is None for sparse X.
+    standardisation : tuple of ndarrays of shape (n_features,)
+        The mean (None for sparse X) and the inverse scale: x becomes (x - mean) * inverse_scale.
     rows : ndarray of shape (n_rows,)
         The samples to be used.
+    weight : ndarray of shape (n_samples,), default=None
+        Weights of the samples; only their ratios among the rows matter.
     """
 
     def __init__(
-        self, X: Any, targets: FloatArray, mean: FloatArray | None, inverse_scale: FloatArray, rows: IntArray
+        self,
+        X: Any,
+        targets: FloatArray,
+        standardisation: tuple[FloatArray | None, FloatArray],
+        rows: IntArray,
+        weight: FloatArray | None = None,
     ) -> None:
         self._X = X
         self._targets = targets
-        self._mean = mean
-        self._inverse_scale = inverse_scale
+        self._mean, self._inverse_scale = standardisation
         self.rows = rows
+        self._weight = None
+        if weight is not None:
+            self._weight = (weight / weight[rows].mean()).astype(targets.dtype)[:, None]
 
-    def gather(self, indices: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Return the standardised inputs and the targets of these of the rows."""
+    def gather(self, indices: IntArray) -> Batch:
+        """Return the standardised inputs, the targets and the weights of these of the rows."""
+        import torch
+
         rows = self.rows[indices]
         X = self._X[rows]
         if sparse.issparse(X):
@@ -70,14 +90,12 @@ class Samples:
         elif self._mean is not None:
             X -= self._mean
         X *= self._inverse_scale
-        return X, self._targets[rows]
+        weight = None if self._weight is None else torch.from_numpy(self._weight[rows])
+        return Batch(torch.from_numpy(X), torch.from_numpy(self._targets[rows]), weight)
 
-    def everything(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return all rows as tensors."""
-        import torch
-
-        X, targets = self.gather(np.arange(len(self.rows)))
-        return torch.from_numpy(X), torch.from_numpy(targets)
+    def everything(self) -> Batch:
+        """Return all rows as one batch."""
+        return self.gather(np.arange(len(self.rows)))
 
 
 class Training:
@@ -97,7 +115,7 @@ class Training:
         import torch
 
         self._torch = torch
-        self._network = TorchNetwork(network, settings.activation, settings.alpha)
+        self._network = TorchNetwork(network, settings.activation, settings.loss, settings.alpha)
         self._samples = samples
         self._settings = settings
         self._name = name
@@ -110,23 +128,22 @@ class Training:
         self._step_size = settings.learning_rate_init or 0.0  # zero until the first batch has been seen
         self.losses: list[float] = []
 
-    def _next_batch(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def _next_batch(self) -> Batch:
         if self._fixed_batch is not None:
             return self._fixed_batch
         while len(self._order) < self._batch_size:
             self._order = np.concatenate([self._order, self._rng.permutation(len(self._samples.rows))])
         indices, self._order = np.split(self._order, [self._batch_size])
-        X, targets = self._samples.gather(indices)
-        return self._torch.from_numpy(X), self._torch.from_numpy(targets)
+        return self._samples.gather(indices)
 
     def advance(self, n_iterations: int) -> None:
         """Make this many gradient updates."""
         update = self._adam if self._settings.solver == "adam" else self._sgd
         for _ in range(n_iterations):
-            X, targets = self._next_batch()
+            batch = self._next_batch()
             if self._step_size == 0.0:
-                self._step_size = self._default_step_size(X)
-            loss = self._network.loss_and_gradient(X, targets)
+                self._step_size = self._default_step_size(batch.X)
+            loss = self._network.loss_and_gradient(*batch)
             if not np.isfinite(loss):
                 raise ValueError(
                     f"The loss became {loss} at iteration {len(self.losses) + 1} of {self._name}; the model would be "
@@ -170,9 +187,9 @@ class Training:
         velocity.mul_(self._settings.momentum).add_(gradient, alpha=step)
         self._network.parameters.sub_(velocity)
 
-    def loss(self, X: torch.Tensor, targets: torch.Tensor) -> float:
-        """Return the loss of the network as it is now."""
-        return self._network.loss(X, targets)
+    def loss(self, batch: Batch) -> float:
+        """Return the loss of the network as it is now, without the penalty."""
+        return self._network.loss(*batch)
 
     def network(self) -> Network:
         """Return the network as it is now."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_linnerud, load_wine
+from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -141,6 +142,90 @@ def test_simplex_projection(seed, n_classes):
     for corner in np.eye(n_classes):
         assert (np.sum((outputs - projected) * (corner - projected), axis=1) <= 1e-9).all()
     np.testing.assert_allclose(project_to_simplex(projected), projected, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("cls", [GreedyPrunedMLP, GreedyPrunedMLPClassifier])
+def test_log_loss(cls, n_classes):
+    X, y = blobs(n_classes=n_classes)
+    model = cls(**SMALL, loss="log_loss").fit(X, y)
+    assert model.out_activation_ == ("logistic" if n_classes == 2 else "softmax")
+    probabilities, logits = model.predict_proba(X), model.decision_function(X)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    if n_classes == 2:
+        np.testing.assert_allclose(np.log(probabilities[:, 1] / probabilities[:, 0]), logits)
+    else:
+        np.testing.assert_allclose(np.log(probabilities) - np.log(probabilities[:, :1]), logits - logits[:, :1])
+    np.testing.assert_array_equal(probabilities.argmax(axis=1), model.predict(X))
+    assert model.score(X, y) > 0.8
+    assert not hasattr(cls(**SMALL).fit(X, y), "decision_function")
+
+
+def test_log_loss_of_the_selection_is_that_of_the_probabilities():
+    X, y = blobs()
+    model = GreedyPrunedMLPClassifier(**{**SMALL, "n_retrain": 0}, loss="log_loss").fit(X, y)
+    assert model.selection_losses_[-1] == pytest.approx(log_loss(y, model.predict_proba(X)), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "y", "message"),
+    [
+        ({"loss": "log_loss"}, np.linspace(0, 1, 60), "loss='log_loss' is for classes, and y holds numbers"),
+        ({"class_weight": "balanced"}, np.linspace(0, 1, 60), "class_weight='balanced' is for classes"),
+        ({"loss": "log_loss"}, np.eye(60, 2, dtype=int), "loss='log_loss' takes one label a sample"),
+        ({"loss": "hinge"}, np.arange(60) % 2, "'loss' parameter of .* must be a str among"),
+        ({"class_weight": "even"}, np.arange(60) % 2, "'class_weight' parameter of"),
+    ],
+)
+def test_what_goes_with_classes_only_is_refused_for_others(parameters, y, message):
+    with pytest.raises(ValueError, match=message):
+        GreedyPrunedMLP(**SMALL, **parameters).fit(blobs()[0], y)
+
+
+# Weights.
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_an_integer_weight_is_repetition(loss, early_stopping):
+    X, y = blobs()
+    weight = np.random.default_rng(0).integers(0, 3, size=len(y))
+    model = GreedyPrunedMLPClassifier(**SMALL, loss=loss, batch_size=None, early_stopping=early_stopping)
+    weighted = clone(model).fit(X, y, sample_weight=weight)
+    repeated = clone(model).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight))
+    np.testing.assert_array_equal(weighted.selection_path_, repeated.selection_path_)
+    np.testing.assert_allclose(weighted.selection_losses_, repeated.selection_losses_, rtol=1e-6)
+    np.testing.assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-5, atol=1e-8)
+    assert weighted.dense_loss_ == pytest.approx(repeated.dense_loss_, rel=1e-6)
+    plain = clone(model).fit(X, y)
+    assert not np.allclose(plain.predict_proba(X), weighted.predict_proba(X))
+
+
+def test_class_weights_multiply_sample_weights():
+    X, y = blobs(n_classes=2)
+    given = np.random.default_rng(1).uniform(1, 2, size=len(y))
+    by_class = GreedyPrunedMLPClassifier(**SMALL, class_weight={0: 1.0, 1: 5.0}).fit(X, y, given)
+    by_hand = GreedyPrunedMLPClassifier(**SMALL).fit(X, y, given * np.where(y == 1, 5.0, 1.0))
+    np.testing.assert_array_equal(by_class.predict_proba(X), by_hand.predict_proba(X))
+
+
+def test_balanced_classes_raise_the_recall_of_the_rare_one():
+    rng = np.random.default_rng(2)
+    y = (np.arange(300) % 15 == 0).astype(int)
+    X = rng.normal(size=(300, 2)) + y[:, None]
+    plain = GreedyPrunedMLPClassifier(**SMALL).fit(X, y).predict(X)
+    balanced = GreedyPrunedMLPClassifier(**SMALL, class_weight="balanced").fit(X, y).predict(X)
+    assert balanced[y == 1].mean() > plain[y == 1].mean() + 0.2
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [(np.zeros(60), "weights of all samples are zero|at least one non-zero"), (-np.ones(60), "[Nn]egative"), (np.ones(59), "sample_weight")],
+)
+def test_impossible_weights_are_refused(weight, message):
+    X, y = blobs()
+    with pytest.raises(ValueError, match=message):
+        GreedyPrunedMLP(**SMALL).fit(X, y, sample_weight=weight)
 
 
 # In scikit-learn's company.
