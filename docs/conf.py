@@ -53,7 +53,7 @@ sphinx_gallery_conf = {
     "examples_dirs": ["../examples"],
     "gallery_dirs": ["gallery"],
     "filename_pattern": r"\.py$",
-    "ignore_pattern": r"/_[a-z]+\.py",
+    "ignore_pattern": r"(^|[/\\])_[a-z]+\.py",
     "within_subsection_order": "sphinx_gallery.sorting.FileNameSortKey",
     "backreferences_dir": "gallery/backreferences",
     "doc_module": ("sklearn_gfs",),
