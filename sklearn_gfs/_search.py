@@ -13,7 +13,8 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from copy import copy, deepcopy
 from numbers import Real
 from typing import Any
@@ -24,7 +25,14 @@ from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._compat import BaseSearchCV, insert_error_scores, report_fit_failures, take_params
+from ._compat import (
+    BaseSearchCV,
+    callback_context,
+    insert_error_scores,
+    report_fit_failures,
+    take_params,
+    with_callbacks,
+)
 from ._search_checkpoint import Checkpoint
 from ._search_fold import evaluate_fold
 from ._search_grid import Grid, make_grid
@@ -224,6 +232,7 @@ class PretrainThresholdSearch(BaseSearchCV):
         tags.non_deterministic = own.non_deterministic
         return tags
 
+    @with_callbacks
     def fit(self, X: Any, y: Any = None, **params: Any) -> PretrainThresholdSearch:
         """
         Measure the threshold and fit the estimator there.
@@ -297,40 +306,53 @@ class PretrainThresholdSearch(BaseSearchCV):
             "score_train": self.return_train_score or self.score_on == "train",
             "error_score": self.error_score,
         }
-        grid, folds = self._run_folds(X, y, splits, grid, settings)
+        tasks = callback_context(self, max_subtasks=1 + bool(self.refit))
+        tasks.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        grid, folds = self._run_folds((X, y, splits), grid, settings, tasks)
         self._store_results(folds, grid, scorer, metric)
         if self.refit:
-            self._refit(X, y, routed.estimator.fit)
+            self._refit(X, y, routed.estimator.fit, tasks)
+        tasks.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self
 
     def _run_folds(
-        self, X: Any, y: Any, splits: list[Any], grid: Grid, settings: dict[str, Any]
+        self, data: tuple[Any, Any, list[Any]], grid: Grid, settings: dict[str, Any], tasks: Any
     ) -> tuple[Grid, list[list[dict[str, Any]]]]:
         """Evaluate all folds, those kept by a checkpoint left out, and return the grid with its budgets known."""
+        X, y, splits = data
         kept = None
         if self.checkpoint is not None:
-            data = {"X": X, "y": y, "metadata": (settings["fit_params"], settings["score_params"])}
+            given = {"X": X, "y": y, "metadata": (settings["fit_params"], settings["score_params"])}
             how = {name: settings[name] for name in ("metric", "score_on", "score_train", "error_score")}
             search = {"estimator": self.estimator, "grid": tuple(grid), "folds": splits, "scoring": self.scoring}
-            kept = Checkpoint(self.checkpoint, data | search | how)
+            kept = Checkpoint(self.checkpoint, given | search | how)
         folds: dict[int, list[dict[str, Any]]] = {} if kept is None else dict(kept.folds)
 
+        missing = [i for i in range(len(splits)) if i not in folds]
+        all_folds = tasks.subcontext("folds", max_subtasks=len(missing), sequential_subtasks=False)
+        all_folds.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        # Begun and ended here, not by the workers: so callbacks need not travel, and any backend will do.
+        begun = {}
+
+        def prepared(grid: Grid, chosen: list[int]) -> Iterator[Any]:
+            for i in chosen:
+                begun[i] = all_folds.subcontext("fold", task_id=i).call_on_fit_task_begin(estimator=self, X=X, y=y)
+                yield delayed(_evaluate_numbered)(i, clone(self.estimator), X, y, *splits[i], grid=grid, **settings)
+
         def run(grid: Grid, chosen: list[int]) -> None:
-            tasks = (
-                delayed(_evaluate_numbered)(i, clone(self.estimator), X, y, *splits[i], grid=grid, **settings)
-                for i in chosen
-            )
-            for i, records in Parallel(n_jobs=self.n_jobs, return_as="generator_unordered")(tasks):
+            for i, records in Parallel(n_jobs=self.n_jobs, return_as="generator_unordered")(prepared(grid, chosen)):
                 folds[i] = records
                 if kept is not None:
                     kept.add(i, records)
+                begun[i].call_on_fit_task_end(estimator=self, X=X, y=y)
                 if self.verbose > 0:
                     print(f"[{type(self).__name__}] {len(folds)} of {len(splits)} folds finished")  # noqa: T201
 
         if grid.budgets is None:  # the first fold finds the grid that all share
-            run(grid, [i for i in (0,) if i not in folds])
+            run(grid, [i for i in missing if i == 0])
             grid = grid._replace(budgets=tuple(sorted({record["budget"] for record in folds[0]})))
-        run(grid, [i for i in range(len(splits)) if i not in folds])
+        run(grid, [i for i in missing if i not in folds])
+        all_folds.call_on_fit_task_end(estimator=self, X=X, y=y)
         return grid, [folds[i] for i in range(len(splits))]
 
     def _store_results(self, folds: list[list[dict[str, Any]]], grid: Grid, scorer: Any, metric: str) -> None:
@@ -401,12 +423,18 @@ class PretrainThresholdSearch(BaseSearchCV):
         self.threshold_index_ = keys.index((self.threshold_, size))
         self.threshold_params_ = candidates[self.threshold_index_]
 
-    def _refit(self, X: Any, y: Any, fit_params: Mapping[str, Any]) -> None:
+    def _refit(self, X: Any, y: Any, fit_params: Mapping[str, Any], tasks: Any) -> None:
         """Fit the estimator on all the data."""
         params = self.best_params_ if self.threshold_params_ is None else self.threshold_params_
-        start = time.perf_counter()
-        self.best_estimator_ = clone(self.estimator).set_params(**params).fit(X, y, **fit_params)
-        self.refit_time_ = time.perf_counter() - start
+        estimator = clone(self.estimator).set_params(**params)
+        task = tasks.subcontext("refit")
+        passes_on = task.propagate_callback_context(estimator) if hasattr(estimator, "set_callbacks") else nullcontext()
+        with passes_on:
+            task.call_on_fit_task_begin(estimator=self, X=X, y=y)
+            start = time.perf_counter()
+            self.best_estimator_ = estimator.fit(X, y, **fit_params)
+            self.refit_time_ = time.perf_counter() - start
+        task.call_on_fit_task_end(estimator=self, X=X, y=y)
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
 
