@@ -11,7 +11,7 @@ INSTALLED = $(VENV)/installed
 DOCS_INSTALLED = $(VENV)/installed-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lowest lint format types docs examples bench dist check-dist clean
+.PHONY: help demo test test-lowest lint format types docs examples bench bench-compare dist check-dist clean
 
 help:  ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
@@ -60,6 +60,9 @@ docs: $(DOCS_INSTALLED)  ## Build the site, with the examples run, into docs/_bu
 bench: $(INSTALLED)  ## Run every benchmark and rewrite the tables under docs/benchmarks/.
 	@for script in $(sort $(wildcard benchmarks/[a-z]*.py)); do \
 		echo "== $$script"; $(PY) $$script || exit 1; done
+
+bench-compare: $(INSTALLED)  ## Time the working tree against another revision: make bench-compare BASE=<revision>.
+	$(PY) .ci/bench_compare.py --base $(or $(BASE),HEAD)
 
 dist:  ## Build the sdist, and from it the wheel, into dist/.
 	$(PYTHON) -m venv $(VENV)-build

@@ -1,0 +1,85 @@
+"""Time the working tree against another revision in one run; fail on slow-downs that are large in both senses."""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+# A slow-down counts where the median takes this many times as long and this many seconds longer.
+RATIO, SECONDS = 1.2, 0.02
+
+
+def cases():
+    """Yield the name of each task and a function without arguments that does it; what both revisions can do."""
+    import numpy as np
+    from sklearn.datasets import load_digits, make_regression
+
+    from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor, greedy_forward_selection
+
+    rng = np.random.default_rng(0)
+    H, B = np.maximum(rng.normal(size=(2000, 1000)), 0), rng.normal(size=(1000, 10))
+    Y = rng.normal(size=(2000, 10))
+    X, y = load_digits(return_X_y=True)
+    X_numbers, y_numbers = make_regression(1000, 20, random_state=0)
+    classifier, regressor = GreedyPrunedMLPClassifier(random_state=0), GreedyPrunedMLPRegressor(random_state=0)
+    fitted = GreedyPrunedMLPClassifier(random_state=0).fit(X, y)
+    path = {"n_pretrain": [0, 50, 100, 200], "k": [10, 20, 50]}
+    yield "select 100 of 1000 neurons, 10 outputs", lambda: greedy_forward_selection(H, Y, 100, output_weights=B)
+    yield "select 100 of 1000 columns", lambda: greedy_forward_selection(H, Y[:, 0], 100)
+    yield "fit the classifier to the digits", lambda: classifier.fit(X, y)
+    yield "fit the regressor", lambda: regressor.fit(X_numbers, y_numbers)
+    yield "fit a path of 12 subnetworks", lambda: list(classifier.fit_path(X, y, **path))
+    yield "predict 100 000 digits", lambda: fitted.predict(np.tile(X, (56, 1)))
+
+
+def measure():
+    """Print the seconds that each task took, as JSON; the first call of each, which compiles, does not count."""
+    seconds = {}
+    for name, task in cases():
+        task()
+        start = time.perf_counter()
+        task()
+        seconds[name] = time.perf_counter() - start
+    json.dump(seconds, sys.stdout)
+
+
+def run(tree):
+    """Return the seconds of every task with the package of that tree."""
+    command = [sys.executable, "-P", __file__, "--measure"]
+    environment = os.environ | {"PYTHONPATH": str(tree)}
+    return json.loads(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--base", default="HEAD", help="the revision to compare with")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is timed, in turn")
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.measure:
+        return measure()
+    with tempfile.TemporaryDirectory() as folder:
+        archive = subprocess.run(
+            ["git", "archive", arguments.base, "sklearn_gfs"], cwd=ROOT, check=True, capture_output=True
+        ).stdout
+        subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True)
+        # In turn, so that whatever else the machine does falls on both.
+        rounds = [(run(folder), run(ROOT)) for _ in range(arguments.rounds)]
+    slower = []
+    print(f"{'task':42} {'base s':>8} {'tree s':>8} {'ratio':>6}")
+    for name in rounds[0][0]:
+        base, tree = (statistics.median(pair[side][name] for pair in rounds) for side in (0, 1))
+        print(f"{name:42} {base:8.3f} {tree:8.3f} {tree / base:6.2f}")
+        if tree > RATIO * base and tree - base > SECONDS:
+            slower.append(name)
+    return f"slower: {', '.join(slower)}" if slower else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
