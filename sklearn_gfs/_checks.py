@@ -46,7 +46,7 @@ def _check_number(name: str, value: Any, *, exclusive: bool) -> float:
     allowed = f"a finite number {'above' if exclusive else 'of at least'} 0"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name}={value!r} must be {allowed}, got {type(value).__name__}")
-    if not np.isfinite(value) or value < 0 or (exclusive and value == 0):
+    if not np.isfinite(float(value)) or value < 0 or (exclusive and value == 0):
         raise ValueError(f"{name}={value!r} must be {allowed}")
     return float(value)
 

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from ._typing import Float64Array
 
@@ -222,7 +221,7 @@ class SparseAtoms(ArrayAtoms):
         self.n_rows = max(self.atoms.nnz // self.n_atoms, 1)
         self.has_rows = False
 
-    def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
+    def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:  # noqa: ARG002
         yield self.atoms, self.y, self.sample_weight
 
     def whole(self) -> Float64Array:

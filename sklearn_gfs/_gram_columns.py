@@ -17,7 +17,8 @@ from sklearn import get_config
 
 from . import _greedy_kernels as kernels
 
-# Measured by ``benchmarks/selection.py costs`` on a server's core: nanoseconds per byte of the atoms. Only ratios matter.
+# Measured by ``benchmarks/selection.py costs`` on a server's core, in nanoseconds per byte of the atoms; only their
+# ratios matter.
 _READ = 0.12  # once through them, from memory
 _READ_CACHED = 0.05  # once through them, where they fit the last cache
 _MULTIPLY = 0.011  # one more column in a product of several
@@ -111,7 +112,7 @@ class GramColumns:
         atoms = [atom]
         if self.plan == "blocks" and self._capacity > 1:
             if len(self._foreseen):
-                # A pass over the atoms costs as much as a dozen columns, so that blocks look further than they served last.
+                # A pass over the atoms costs as much as a dozen columns: look further than the last block served.
                 used = np.count_nonzero(state.counts[self._foreseen])
                 self._block = int(np.clip(3 * used, *_BLOCKS))
             block = min(self._block, self._capacity)
@@ -137,7 +138,7 @@ class GramColumns:
             step,
             n_new,
             problem._replace(tol=-1.0, precision=-np.inf),
-            kernels.State(*(np.copy(array) for array in state)),
+            state._replace(**{name: array.copy() for name, array in state._asdict().items()}),
             slots,
             columns,
             len(known),

@@ -44,35 +44,85 @@ def greedy_forward_selection(
     """
     Pick atoms one by one, with replacement, so that each pick minimises the loss of the mean of all picks.
 
+    Exact: every pick is the best of all atoms, an atom already picked before others that do as well, and then the
+    one of lowest index. The atoms can be neurons' outputs, features, or the predictions of models of which an
+    ensemble is wanted.
+
     Parameters
     ----------
-    atoms : array-like of shape (n_samples, n_atoms) or (n_samples, n_atoms, n_outputs)
-        Outputs of the atoms.
+    atoms : {array-like, sparse matrix, tensor} of shape (n_samples, n_atoms) or (n_samples, n_atoms, n_outputs)
+        Output of every atom on every sample. float32 and float64 are read in place, a memory map from where it is, a
+        torch tensor on its device; anything else is converted to float64.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Targets.
+        Targets. With ``loss="log_loss"`` class indices from 0, or one indicator for each class.
     k : int
-        Number of picks.
+        Number of picks, at least 1.
     output_weights : array-like of shape (n_atoms, n_outputs), default=None
-        Atom i is the outer product of column i of ``atoms`` and row i of these.
-    loss : {"squared_error"}, default="squared_error"
-        Loss to be minimised.
+        If given, ``atoms`` is (n_samples, n_atoms) and atom i the outer product of its column i and row i of these,
+        as of a neuron; nothing of the size of all the outer products is ever held for squared error.
+    loss : {"squared_error", "log_loss"}, default="squared_error"
+        Loss to be minimised, a mean over samples: half the squared distance, summed over outputs, or the negative
+        log-likelihood of the classes.
     from_logits : bool, default=True
-        For the log loss only.
+        For the log loss, whether the atoms are logits (of the softmax; a single one is that of class 1) or
+        probabilities, which are clipped from below at the rounding of their dtype.
     hull : {"convex", "l1"}, default="convex"
-        Whether the mean of the picks or a combination within an l1 ball approximates y.
-    radius : float, default=None
-        Radius of the l1 ball.
+        What the picks approximate y with: their mean, or a point of the l1 ball, to which each atom contributes plus
+        or minus ``radius``. If then y has several outputs and the atoms one, each contributes in the best
+        direction over the outputs (the group lasso's ball).
+    radius : float or "auto", default=None
+        Radius of the l1 ball. With "auto" or None, for squared error, the sum of the absolute coefficients that
+        matching pursuit reaches by the time another step explains less than a hundredth of what is explained.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the samples.
+        Weights of the samples; an integer weight equals repeating the sample.
     offset : array-like of shape (n_outputs,), default=None
-        Added to the mean of the picks.
+        Added to the approximation, as the intercept of a network is.
     tol : float, default=None
-        Stop once the gap is at most this.
+        Stop before k picks once the gap is at most this, in the unit of the loss.
 
     Returns
     -------
     GreedyPath
-        Picks, losses, gaps, counts and weights.
+        Picks in order, the loss and the Frank-Wolfe gap after each, counts and weights of the atoms, radius.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not among what is allowed, or the data are not finite or do not fit together.
+    TypeError
+        If k, tol or radius is not a number of the right kind.
+
+    See Also
+    --------
+    GreedyForwardSelector : The same as a transformer that keeps columns.
+    SelectionStatistics : The same from sums over chunks of the samples.
+
+    Notes
+    -----
+    For squared error each step needs the inner products of all atoms with the sum of the picks, which change by one
+    column of the Gram matrix. Columns are computed as they are needed, in blocks foreseen from a few of the rows, or
+    all at once, as is cheapest; ``working_memory`` of scikit-learn's configuration bounds how many are kept. None of
+    this changes the picks. float32 atoms are multiplied in float32; the losses are computed again from the
+    picks in float64. Where the loss is a tiny difference of large numbers every atom is scored on the samples
+    themselves.
+
+    References
+    ----------
+    .. [1] Ye, Gong, Nie, Zhou, Klivans and Liu, "Good subnetworks provably exist: pruning via greedy forward
+       selection", ICML 2020.
+    .. [2] Caruana, Niculescu-Mizil, Crew and Ksikes, "Ensemble selection from libraries of models", ICML 2004.
+    .. [3] Jaggi, "Revisiting Frank-Wolfe: projection-free sparse convex optimization", ICML 2013.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gfs import greedy_forward_selection
+    >>> atoms = np.array([[1.0, 0.0, 3.0], [0.0, 1.0, 3.0]])
+    >>> path = greedy_forward_selection(atoms, np.array([0.75, 0.25]), k=4)
+    >>> path.picks.tolist()
+    [0, 0, 1, 0]
+    >>> path.weights.tolist()
+    [0.75, 0.25, 0.0]
     """
     k, tolerance = check_stopping(k, tol)
     if loss not in ("squared_error", "log_loss"):

@@ -411,7 +411,7 @@ def own_class(
     ``atoms`` (n_samples, n_atoms, n_classes) is read once from front to back, and written as whole cache lines of
     ``out`` (n_atoms, n_samples), nothing below ``least``.
     """
-    low, high = np.inf, -np.inf
+    low, high = 1.0, 0.0
     for first in range(start, stop, 16):
         last = min(first + 16, stop)
         for i in range(atoms.shape[1]):
@@ -472,13 +472,13 @@ def probability_steps(
         best = -np.inf
         tolerance = tie * (1.0 + abs(height))
         while True:
-            i = np.argmax(gains)
-            if gains[i] < best - tolerance or gains[i] == -np.inf:
+            top = np.argmax(gains)
+            if gains[top] < best - tolerance or gains[top] == -np.inf:
                 break
-            gain = probability_gain(total, atoms[i], weight) - height
+            gain = probability_gain(total, atoms[top], weight) - height
             best = max(best, gain)
-            exact[i] = -gain
-            gains[i] = -np.inf  # seen in this step
+            exact[top] = -gain
+            gains[top] = -np.inf  # seen in this step
         pick = choose(exact, counts, tolerance)
         counts[pick] += 1
         picks[j] = pick
@@ -490,12 +490,12 @@ def probability_steps(
 
         steepest = -np.inf
         while True:
-            i = np.argmax(slopes)
-            if slopes[i] <= steepest:
+            top = np.argmax(slopes)
+            if slopes[top] <= steepest:
                 break
-            products[i] = inner_product(inverse, atoms[i])
-            steepest = max(steepest, products[i])
-            slopes[i] = -np.inf
+            products[top] = inner_product(inverse, atoms[top])
+            steepest = max(steepest, products[top])
+            slopes[top] = -np.inf
         for i in range(n_atoms):
             if gains[i] == -np.inf:
                 gains[i] = -exact[i] if j > 0 else np.inf

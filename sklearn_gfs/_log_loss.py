@@ -193,7 +193,7 @@ def _own_class(
         least = np.finfo(own.dtype).eps
         jobs = [pool.submit(kernels.own_class, a, b, atoms, classes, least, own) for a, b in pairwise(cuts)]
         extremes = [job.result() for job in jobs]
-    if not all(low >= 0.0 and high <= 1.0 + 1e-6 for low, high in extremes if low <= high or low != low):
+    if not all(low >= 0.0 and high <= 1.0 + 1e-6 for low, high in extremes):
         raise ValueError("atoms must be probabilities, between 0 and 1, with from_logits=False")
     return own
 

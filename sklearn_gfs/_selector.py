@@ -25,7 +25,7 @@ from ._checks import check_hull, check_stopping, check_weight
 from ._gram import ArrayAtoms, StandardizedAtoms, StandardizedSparseAtoms
 from ._greedy import greedy_forward_selection
 from ._squared_error import SquaredErrorSearch
-from ._statistics import SelectionStatistics, spread, varies
+from ._statistics import SelectionStatistics, deviations, spread, varies
 from ._typing import Float64Array, GreedyPath
 
 
@@ -121,6 +121,8 @@ class GreedyForwardSelector(SelectorMixin, BaseEstimator):
         """
         Select columns of X.
 
+        Whatever an earlier ``fit`` or ``partial_fit`` has seen is forgotten.
+
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
@@ -134,6 +136,18 @@ class GreedyForwardSelector(SelectorMixin, BaseEstimator):
         -------
         GreedyForwardSelector
             The fitted selector.
+
+        See Also
+        --------
+        partial_fit : Add samples chunk by chunk.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_wine
+        >>> from sklearn_gfs import GreedyForwardSelector
+        >>> X, y = load_wine(return_X_y=True)
+        >>> GreedyForwardSelector(k=4).fit(X, y).transform(X).shape
+        (178, 4)
         """
         for name in ("_statistics", "classes_"):
             self.__dict__.pop(name, None)
@@ -176,6 +190,21 @@ class GreedyForwardSelector(SelectorMixin, BaseEstimator):
         -------
         GreedyForwardSelector
             The fitted selector.
+
+        See Also
+        --------
+        fit : Select on all the samples at once.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_wine
+        >>> from sklearn_gfs import GreedyForwardSelector
+        >>> X, y = load_wine(return_X_y=True)
+        >>> selector = GreedyForwardSelector(k=4)
+        >>> for start in range(2):
+        ...     selector = selector.partial_fit(X[start::2], y[start::2])
+        >>> selector.transform(X).shape
+        (178, 4)
         """
         self._check_parameters()
         first = not hasattr(self, "_statistics")
@@ -184,14 +213,15 @@ class GreedyForwardSelector(SelectorMixin, BaseEstimator):
             self.__dict__.pop("classes_", None)
             if classes is not None or self._holds_labels(y):
                 self.classes_ = np.unique(y if classes is None else classes)
-        elif classes is not None and not np.array_equal(getattr(self, "classes_", None), np.unique(classes)):
+        elif classes is not None and not np.array_equal(getattr(self, "classes_", []), np.unique(classes)):
             raise ValueError(f"classes={classes!r} is not the same as in the first call to partial_fit")
         target = self._encode(y)
         check_hull(self.hull, self.radius, n_targets=target.shape[1])
-        statistics = SelectionStatistics() if first else self._statistics
-        self._statistics = statistics.update(X, target, weight)
+        if first:
+            self._statistics: SelectionStatistics = SelectionStatistics()
+        self._statistics.update(X, target, weight)
         standardize = self.hull == "l1"
-        scale = self._statistics.scale()
+        scale = deviations(self._statistics)
         if standardize:
             self._varying(self._statistics.mean_atoms, scale, np.float64)
         path = self._statistics.select(

@@ -84,6 +84,8 @@ class SelectionStatistics:
         """
         Add a chunk of samples.
 
+        The order of the chunks, and how the samples are split into them, makes no difference but rounding.
+
         Parameters
         ----------
         atoms : {array-like, sparse matrix} of shape (n_samples, n_atoms)
@@ -97,6 +99,17 @@ class SelectionStatistics:
         -------
         SelectionStatistics
             The object itself.
+
+        See Also
+        --------
+        merge : Add samples that another object has seen.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import SelectionStatistics
+        >>> SelectionStatistics().update(np.eye(3), np.arange(3.0)).n_samples
+        3
         """
         atoms = check_atoms(atoms, ndims=(2,))
         y = check_y(y, len_atoms=atoms.shape[0])
@@ -114,6 +127,8 @@ class SelectionStatistics:
         """
         Add what another object has seen.
 
+        The other object stays as it is.
+
         Parameters
         ----------
         other : SelectionStatistics
@@ -123,6 +138,19 @@ class SelectionStatistics:
         -------
         SelectionStatistics
             The object itself.
+
+        See Also
+        --------
+        update : Add samples.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import SelectionStatistics
+        >>> here = SelectionStatistics().update(np.eye(3), np.arange(3.0))
+        >>> there = SelectionStatistics().update(np.ones((2, 3)), np.ones(2))
+        >>> here.merge(there).n_samples
+        5
         """
         if other.n_samples:
             self._check_widths(len(other.mean_atoms), len(other.mean_y))
@@ -141,6 +169,8 @@ class SelectionStatistics:
     ) -> GreedyPath:
         """
         Make the selection that all the samples seen so far call for.
+
+        More samples can be added afterwards.
 
         Parameters
         ----------
@@ -162,6 +192,18 @@ class SelectionStatistics:
         -------
         GreedyPath
             Picks, losses, gaps, counts and weights.
+
+        See Also
+        --------
+        greedy_forward_selection : The same selection, from the samples themselves.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import SelectionStatistics
+        >>> statistics = SelectionStatistics().update(np.eye(3), np.array([0.5, 0.4, 0.0]))
+        >>> statistics.select(2).picks.tolist()
+        [0, 1]
         """
         k, tolerance = check_stopping(k, tol)
         if not self.n_samples:
@@ -174,7 +216,7 @@ class SelectionStatistics:
             weights = check_output_weights(output_weights, n_atoms, n_outputs)
         signed, length = check_hull(hull, radius, n_targets=n_outputs if weights is None else 1)
         if standardize:
-            atoms = np.flatnonzero(varies(self.mean_atoms, self.scale(), np.float64))
+            atoms = np.flatnonzero(varies(self.mean_atoms, deviations(self), np.float64))
             if not len(atoms):
                 raise ValueError("no atom varies over the samples; at least one must")
             source = self._standardized(atoms)
@@ -184,19 +226,8 @@ class SelectionStatistics:
         path = SquaredErrorSearch(source, k, signed=signed, radius=length, tol=tolerance).run()
         return spread(path, atoms, n_atoms)
 
-    def scale(self) -> Float64Array:
-        """
-        Compute the standard deviation of every atom.
-
-        Returns
-        -------
-        ndarray of shape (n_atoms,)
-            Standard deviations, with the weights of the samples.
-        """
-        return np.sqrt(np.maximum(np.diagonal(self.gram), 0.0) / self.weight)
-
     def _standardized(self, atoms: NDArray[np.int64]) -> GramAtoms:
-        scale = self.scale()[atoms]
+        scale = deviations(self)[atoms]
         gram = self.gram[np.ix_(atoms, atoms)] / (self.weight * np.outer(scale, scale))
         moments = Moments(
             self.c[:, atoms] / (self.weight * scale), np.ones(len(atoms)), self.target_norms.sum() / self.weight
@@ -266,6 +297,12 @@ def _chunk_sums(atoms: Any, y: Float64Array, weight: Float64Array | None) -> Sel
     if not np.isfinite(np.diagonal(sums.gram)).all():
         raise ValueError("atoms contain NaN, infinity or values too large for their squares")
     return sums
+
+
+def deviations(statistics: SelectionStatistics) -> Float64Array:
+    """Return the standard deviation of every atom."""
+    deviation: Float64Array = np.sqrt(np.maximum(np.diagonal(statistics.gram), 0.0) / statistics.weight)
+    return deviation
 
 
 def varies(mean: Float64Array, scale: Float64Array, dtype: Any) -> NDArray[np.bool_]:
