@@ -2,7 +2,7 @@
 The search for the log loss, of a mean of logits or of a mean of probabilities.
 
 Here belong the bounds that rule candidates out unseen, and how candidates are shared among threads. The loops
-over samples are in ``_greedy_kernels``.
+over samples are in ``_log_loss_kernels``.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_info
 
-from . import _greedy_kernels as kernels
+from . import _log_loss_kernels as kernels
 from ._checks import check_offset
+from ._greedy_kernels import choose
 from ._typing import Float64Array, GreedyPath
 
 # Losses that differ by less than this, relative to the terms they are differences of, are ties.
@@ -82,7 +83,7 @@ class LogitSearch:
                 remainders[seen] = np.maximum(candidates - tangents, 0.0)[seen]
 
                 table = candidates.reshape(self.n_atoms, -1)
-                pick = kernels.choose(table.min(axis=1), counts, tolerance)
+                pick = choose(table.min(axis=1), counts, tolerance)
                 coef = self.coefs[np.argmin(table[pick])]
                 counts[pick] += 1
                 sums[pick] += coef

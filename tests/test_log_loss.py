@@ -11,8 +11,8 @@ from scipy.optimize import minimize
 from sklearn.metrics import log_loss
 from strategies import cases
 
-from sklearn_gfs import _greedy_kernels as kernels
 from sklearn_gfs import _log_loss, greedy_forward_selection
+from sklearn_gfs import _log_loss_kernels as kernels
 
 LOSS = {"rtol": 1e-11, "atol": 1e-13}
 GAP = {"rtol": 1e-8, "atol": 1e-11}
