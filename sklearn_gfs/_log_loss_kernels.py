@@ -1,0 +1,303 @@
+"""
+The inner loops of greedy forward selection for the log loss: arrays in, arrays out.
+
+Here belong the compiled loops over samples. They know no estimator and validate nothing; the bounds that rule
+candidates out are handed to them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._greedy_kernels import choose, inner_product, jit
+
+# exp(x) = 2^k exp(r): adding the magic number rounds x / ln 2 to the integer k, which then stands in the low bits.
+_MAGIC = 6755399441055744.0  # 1.5 * 2^52
+_MAGIC_BITS = 0x4338000000000000
+_LOG2_E = 1.4426950408889634
+_LN2_HIGH = 6.93147180369123816490e-01
+_LN2_LOW = 1.90821492927058770002e-10
+
+_TILE = 256  # samples evaluated together, small enough for the first cache
+_LANES = 16  # logarithms are taken of products of a tile's every 16th value
+
+
+@jit
+def exp_in_place(x: NDArray[np.float64], scratch: NDArray[np.float64]) -> None:
+    """Exponential of numbers of at most 0, in a form that compilers turn into vector instructions."""
+    bits = scratch.view(np.int64)
+    for i in range(x.shape[0]):
+        v = max(-708.0, x[i])
+        shifted = v * _LOG2_E + _MAGIC
+        scratch[i] = shifted
+        k = shifted - _MAGIC
+        r = (v - k * _LN2_HIGH) - k * _LN2_LOW
+        # Taylor's series: |r| <= ln(2) / 2, so that r^14 / 14! is below the rounding.
+        series = r * (1.0 / 6227020800.0) + 1.0 / 479001600.0
+        series = series * r + 1.0 / 39916800.0
+        series = series * r + 1.0 / 3628800.0
+        series = series * r + 1.0 / 362880.0
+        series = series * r + 1.0 / 40320.0
+        series = series * r + 1.0 / 5040.0
+        series = series * r + 1.0 / 720.0
+        series = series * r + 1.0 / 120.0
+        series = series * r + 1.0 / 24.0
+        series = series * r + 1.0 / 6.0
+        series = series * r + 0.5
+        series = series * r + 1.0
+        x[i] = series * r + 1.0
+    for i in range(x.shape[0]):
+        bits[i] = (bits[i] - _MAGIC_BITS + 1023) << 52
+    for i in range(x.shape[0]):
+        x[i] *= scratch[i]
+
+
+@jit
+def log_sum(values: NDArray[np.float64], weight: NDArray[np.float64], lanes: NDArray[np.float64]) -> float:
+    """
+    Weighted sum of the logarithms of a tile of positive numbers.
+
+    A single weight stands for all. One logarithm then serves the product of every sixteenth number, unless such
+    a product comes near the ends of the range of floats.
+    """
+    total = 0.0
+    if weight.shape[0] > 1:
+        for i in range(values.shape[0]):
+            total += weight[i] * np.log(values[i])
+        return total
+    lanes[:] = 1.0
+    whole = values.shape[0] // _LANES * _LANES
+    for start in range(0, whole, _LANES):
+        for i in range(_LANES):
+            lanes[i] *= values[start + i]
+    for i in range(whole, values.shape[0]):
+        lanes[i - whole] *= values[i]
+    if lanes.min() > 1e-290 and lanes.max() < 1e290:
+        for i in range(_LANES):
+            total += np.log(lanes[i])
+    else:
+        for i in range(values.shape[0]):
+            total += np.log(values[i])
+    return total * weight[0]
+
+
+class Logits(NamedTuple):
+    """
+    What the log loss of a candidate depends on.
+
+    Logit c of atom i on sample s is ``atoms[i, c, s]``, or ``atoms[i, 0, s] * output_weights[i, c]`` where atoms
+    have one row. A single logit is that of the second of two classes.
+    """
+
+    atoms: NDArray[np.floating[Any]]  # (n_atoms, n_outputs or 1, n_samples)
+    output_weights: NDArray[np.float64]  # (n_atoms, n_outputs)
+    weight: NDArray[np.float64]  # (n_samples,), adding up to one, or (1,) where all are the same
+
+
+@jit
+def log_loss_remainder(
+    atom: int,
+    coef: float,
+    logits: Logits,
+    base: NDArray[np.float64],
+    p: NDArray[np.float64],
+    tangent: NDArray[np.float64],
+    cut: float,
+    work: NDArray[np.float64],
+) -> float:
+    """
+    Loss of the logits base + coef * atom, less its tangent at the softmax p; given up once it is above the cut.
+
+    The log loss is convex, so that every sample adds something that is not negative:
+    logsumexp(base + coef * atom) - tangent - coef <p, atom>.
+    """
+    n_outputs, n_samples = base.shape
+    rows = logits.atoms.shape[1]
+    total = 0.0
+    for start in range(0, n_samples, _TILE):
+        size = min(_TILE, n_samples - start)
+        top, slope, sums, scratch = work[0, :size], work[1, :size], work[2, :size], work[3, :size]
+        top[:] = 0.0 if n_outputs == 1 else -np.inf
+        slope[:] = tangent[start : start + size]
+        for c in range(n_outputs):
+            b = coef * logits.output_weights[atom, c]
+            row = logits.atoms[atom, c if rows > 1 else 0, start : start + size]
+            share, mean, v = p[c, start : start + size], base[c, start : start + size], work[5 + c, :size]
+            for i in range(size):
+                x = b * row[i]
+                slope[i] += share[i] * x
+                v[i] = mean[i] + x
+                top[i] = max(top[i], v[i])
+        sums[:] = 0.0
+        for c in range(n_outputs + (n_outputs == 1)):
+            v = work[5 + c, :size]
+            if c == n_outputs:
+                v[:] = 0.0
+            for i in range(size):
+                v[i] -= top[i]
+            exp_in_place(v, scratch)
+            for i in range(size):
+                sums[i] += v[i]
+        weight = logits.weight if logits.weight.shape[0] == 1 else logits.weight[start : start + size]
+        linear = 0.0
+        if weight.shape[0] == 1:
+            for i in range(size):
+                linear += top[i] - slope[i]
+            linear *= weight[0]
+        else:
+            for i in range(size):
+                linear += weight[i] * (top[i] - slope[i])
+        total += linear + log_sum(sums, weight, work[4, :_LANES])
+        if total > cut:
+            return total
+    return total
+
+
+@jit
+def log_loss_candidates(
+    order: NDArray[np.int64],
+    coefs: NDArray[np.float64],
+    tangents: NDArray[np.float64],
+    best: NDArray[np.float64],
+    tolerance: float,
+    logits: Logits,
+    base: NDArray[np.float64],
+    p: NDArray[np.float64],
+    tangent: NDArray[np.float64],
+    losses: NDArray[np.float64],
+) -> None:
+    """
+    Loss of every candidate that could be the best, in the given order; infinity for those ruled out.
+
+    Candidate j is atom j // len(coefs) times coefs[j % len(coefs)], and tangents[j] is a lower bound of its loss.
+    ``best`` holds the least loss found so far, by this thread or another: it only decides what is ruled out.
+    """
+    work = np.empty((base.shape[0] + 6, _TILE))
+    n_coefs = coefs.shape[0]
+    for j in order:
+        losses[j] = np.inf
+        threshold = best[0] + tolerance
+        if tangents[j] > threshold:
+            continue
+        loss = tangents[j] + log_loss_remainder(
+            j // n_coefs, coefs[j % n_coefs], logits, base, p, tangent, threshold - tangents[j], work
+        )
+        if loss <= threshold:
+            losses[j] = loss
+            best[0] = min(best[0], loss)
+
+
+@jit
+def own_class(
+    start: int,
+    stop: int,
+    atoms: NDArray[np.floating[Any]],
+    classes: NDArray[np.int64],
+    least: float,
+    out: NDArray[np.floating[Any]],
+) -> tuple[float, float]:
+    """
+    Copy, for some of the samples, what every atom gives the sample's own class; returns the extremes.
+
+    ``atoms`` (n_samples, n_atoms, n_classes) is read once from front to back, and written as whole cache lines of
+    ``out`` (n_atoms, n_samples), nothing below ``least``.
+    """
+    low, high = 1.0, 0.0
+    for first in range(start, stop, 16):
+        last = min(first + 16, stop)
+        for i in range(atoms.shape[1]):
+            for s in range(first, last):
+                value = atoms[s, i, classes[s]]
+                if not value >= low:
+                    low = value
+                if not value <= high:
+                    high = value
+                out[i, s] = max(least, value)
+    return low, high
+
+
+@jit
+def probability_gain(total: NDArray[np.float64], atom: NDArray[np.floating[Any]], weight: NDArray[np.float64]) -> float:
+    """Weighted sum over samples of log(total + atom)."""
+    lanes = np.empty(_LANES)
+    values = np.empty(4 * _TILE)
+    gain = 0.0
+    for start in range(0, total.shape[0], values.shape[0]):
+        size = min(values.shape[0], total.shape[0] - start)
+        for i in range(size):
+            values[i] = total[start + i] + atom[start + i]
+        gain += log_sum(values[:size], weight if weight.shape[0] == 1 else weight[start : start + size], lanes)
+    return gain
+
+
+@jit
+def probability_steps(
+    k: int,
+    tie: float,
+    tol: float,
+    atoms: NDArray[np.floating[Any]],
+    weight: NDArray[np.float64],
+    picks: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    losses: NDArray[np.float64],
+    gaps: NDArray[np.float64],
+) -> int:
+    """
+    Greedy forward selection for the log loss of a mean of probabilities; returns the number of picks.
+
+    ``atoms`` (n_atoms, n_samples) holds the probability of each sample's own class. As the sum of the picks
+    grows, what an atom adds to sum w log(sum) can only shrink, and so can its inner product with the gradient: a
+    value from an earlier step is an upper bound, and only atoms whose bound is above the best are looked at again.
+    """
+    n_atoms, n_samples = atoms.shape
+    total = np.zeros(n_samples)
+    inverse = np.empty(n_samples)
+    gains = np.full(n_atoms, np.inf)  # upper bounds of what atoms add
+    slopes = np.full(n_atoms, np.inf)  # upper bounds of <atom, w / total>
+    exact = np.empty(n_atoms)  # less what atoms add, infinity where not looked at
+    products = np.empty(n_atoms)
+    height = 0.0  # sum w log(total)
+    for j in range(k):
+        t = j + 1.0
+        exact[:] = np.inf
+        best = -np.inf
+        tolerance = tie * (1.0 + abs(height))
+        while True:
+            top = np.argmax(gains)
+            if gains[top] < best - tolerance or gains[top] == -np.inf:
+                break
+            gain = probability_gain(total, atoms[top], weight) - height
+            best = max(best, gain)
+            exact[top] = -gain
+            gains[top] = -np.inf  # seen in this step
+        pick = choose(exact, counts, tolerance)
+        counts[pick] += 1
+        picks[j] = pick
+        for s in range(n_samples):
+            total[s] += atoms[pick, s]
+            inverse[s] = (weight[0] if weight.shape[0] == 1 else weight[s]) / total[s]
+        height -= exact[pick]
+        losses[j] = np.log(t) - height
+
+        steepest = -np.inf
+        while True:
+            top = np.argmax(slopes)
+            if slopes[top] <= steepest:
+                break
+            products[top] = inner_product(inverse, atoms[top])
+            steepest = max(steepest, products[top])
+            slopes[top] = -np.inf
+        for i in range(n_atoms):
+            if gains[i] == -np.inf:
+                gains[i] = -exact[i] if j > 0 else np.inf
+            if slopes[i] == -np.inf:
+                slopes[i] = products[i]
+            # By Jensen's inequality, the mean of a logarithm being at most the logarithm of the mean.
+            gains[i] = min(gains[i], np.log1p(slopes[i]))
+        gaps[j] = max(t * steepest - 1.0, 0.0)
+        if gaps[j] <= tol:
+            return j + 1
+    return k
