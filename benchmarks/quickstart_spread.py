@@ -49,8 +49,8 @@ def main():
         met &= bool(scores.mean() >= goal)
     header = ["data", "goal", "mean", "standard deviation", "least", "greatest", "seeds that reach the goal"]
     about = (
-        "A `StandardScaler` and `GreedyPrunedMLP` with its defaults, 50 picks. The seed sets the split or the folds, and "
-        "the estimator."
+        "A `StandardScaler` and `GreedyPrunedMLP` with its defaults, 50 picks. "
+        "The seed sets the split or the folds, and the estimator."
     )
     command = f"python benchmarks/quickstart_spread.py --seeds {n_seeds}"
     publish(
