@@ -55,7 +55,7 @@ examples: $(INSTALLED)  ## Run the examples as they are, those of the paper in t
 		echo "== $$script"; $(PY) -W error $$script || exit 1; done
 
 docs: $(DOCS_INSTALLED)  ## Build the site, with the examples run, into docs/_build/html; warnings are errors.
-	$(PY) -m sphinx -W --keep-going -j 2 docs docs/_build/html
+	$(PY) -m sphinx -W --keep-going $(SPHINXOPTS) docs docs/_build/html
 
 bench: $(INSTALLED)  ## Run every benchmark and rewrite the tables under docs/benchmarks/.
 	@for script in $(sort $(wildcard benchmarks/[a-z]*.py)); do \
