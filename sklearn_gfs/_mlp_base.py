@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import copy
 import operator
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import Tags
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._compat import Interval, StrOptions, check_sample_weight, validate_parameter_constraints
-from ._mlp_targets import decode, out_activation
+from ._mlp_targets import decode, encode_again, out_activation
 from ._network import ACTIVATIONS, hidden_activations
 from ._path import FittedNetwork, PathSettings, Subnetwork, TrainingPath
 from ._training import TrainingSettings
 from ._typing import FloatArray, PathPoint
+from ._watch import Watch
 
 
 class BaseGreedyPrunedMLP(BaseEstimator):
@@ -43,6 +46,8 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         "alpha": [Interval(Real, 0, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
+        "verbose": ["verbose"],
         "random_state": ["random_state"],
     }
 
@@ -61,6 +66,8 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         alpha: float = 1e-3,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
+        max_time: float | None = None,
+        verbose: bool = False,
         random_state: Any = None,
     ) -> None:
         self.n_pretrain = n_pretrain
@@ -75,13 +82,24 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         self.alpha = alpha
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.max_time = max_time
+        self.verbose = verbose
         self.random_state = random_state
 
     def _encode_targets(self, X: Any, y: Any) -> tuple[Any, FloatArray, bool, np.ndarray | None]:
         """Validate X and y; return X, targets of shape (n_samples, n_outputs), whether to scale them, and weights."""
         raise NotImplementedError
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
         """
         Pre-train the dense network, prune it, and re-train what is left.
 
@@ -96,6 +114,13 @@ class BaseGreedyPrunedMLP(BaseEstimator):
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, not negative. In full batch an integer weight is the same as repeating the sample.
+        X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
+            Validation inputs: they decide for how many iterations re-training is of use, and no training sample is
+            held out for that.
+        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
+            Validation targets.
+        sample_weight_val : array-like of shape (n_val_samples,), default=None
+            Weights of the validation samples.
 
         Returns
         -------
@@ -118,10 +143,18 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         >>> model.fit([[0.0], [1.0], [2.0], [3.0]], [0.5, 1.5, 2.5, 3.5]).n_pretrain_
         20
         """
-        path = self._start_path(X, y, sample_weight)
+        watch = Watch(self.max_time, verbose=bool(self.verbose))
+        path = self._start_path(X, y, sample_weight, (X_val, y_val, sample_weight_val), watch)
         path.pretrain_to(self.n_pretrain)
         dense_loss, (subnetwork,) = path.subnetworks([self.k])
         self._store_subnetwork(subnetwork, dense_loss, path.losses)
+        if watch.reason is not None:
+            warnings.warn(
+                f"Training ended early because {watch.reason}: {self.n_pretrain_} iterations of pre-training and "
+                f"{self.n_retrain_} of re-training were made. The estimator is fitted and can be used.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         return self
 
     def fit_path(
@@ -132,12 +165,15 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         *,
         n_pretrain: Iterable[int],
         k: Sequence[int] | None = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
     ) -> Iterator[PathPoint]:
         """
         Fit the subnetwork of every (n_pretrain, k) in one training run.
 
         Each subnetwork is, number for number, that of a separate `fit` with the same parameters and integer
-        `random_state`; only the dense network's iterations are shared.
+        `random_state`; only the dense network's iterations are shared. `max_time` and `verbose` are of `fit` alone.
 
         Parameters
         ----------
@@ -152,6 +188,13 @@ class BaseGreedyPrunedMLP(BaseEstimator):
             on for ever; the path ends when its consumer stops.
         k : sequence of int, default=None
             Numbers of picks. None means the parameter `k`.
+        X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
+            Validation inputs: they decide for how many iterations re-training is of use, and no training sample is
+            held out for that.
+        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
+            Validation targets.
+        sample_weight_val : array-like of shape (n_val_samples,), default=None
+            Weights of the validation samples.
 
         Returns
         -------
@@ -184,7 +227,7 @@ class BaseGreedyPrunedMLP(BaseEstimator):
             head.set_params(k=size)._check_parameters()
         if not sizes:
             raise ValueError("k is empty; name at least one number of picks, or pass None for the parameter k.")
-        path = head._start_path(X, y, sample_weight)
+        path = head._start_path(X, y, sample_weight, (X_val, y_val, sample_weight_val), None)
         points: Iterator[PathPoint] = head._walk(path, n_pretrain, sizes)
         return points
 
@@ -243,7 +286,9 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         parameters = {name: getattr(self, name) for name in self._constraints}
         validate_parameter_constraints(self._constraints, parameters, caller_name=type(self).__name__)
 
-    def _start_path(self, X: Any, y: Any, sample_weight: Any) -> TrainingPath:
+    def _start_path(
+        self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any], watch: Watch | None
+    ) -> TrainingPath:
         self._check_parameters()
         X, targets, scale_targets, weight = self._encode_targets(X, y)
         if sample_weight is not None:
@@ -273,7 +318,29 @@ class BaseGreedyPrunedMLP(BaseEstimator):
                 self.n_hidden, self.n_retrain, self.early_stopping, self.validation_fraction, training
             ),
             random_state=self.random_state,
+            validation=self._check_validation(*validation, dtype=X.dtype),
+            watch=watch,
         )
+
+    def _check_validation(
+        self, X_val: Any, y_val: Any, sample_weight_val: Any, *, dtype: Any
+    ) -> tuple[Any, FloatArray, FloatArray | None] | None:
+        if X_val is None:
+            for name, value in (("y_val", y_val), ("sample_weight_val", sample_weight_val)):
+                if value is not None:
+                    raise ValueError(f"{name} was passed without X_val; pass X_val and y_val, or neither.")
+            return None
+        if y_val is None:
+            raise ValueError("X_val was passed without y_val; pass both, or neither.")
+        if not self.early_stopping:
+            raise ValueError("X_val is of no use with early_stopping=False; set it to True, or leave X_val out.")
+        X_val = validate_data(self, X_val, accept_sparse="csr", dtype=dtype, reset=False)
+        targets = encode_again(self, y_val)
+        check_consistent_length(X_val, targets)
+        weight = None
+        if sample_weight_val is not None:
+            weight = check_sample_weight(sample_weight_val, X_val, ensure_non_negative=True, dtype=np.float64)
+        return X_val, targets, weight
 
     def _store_network(self, network: FittedNetwork, losses: list[float]) -> None:
         if not all(np.isfinite(array).all() for array in (*network.coefs, *network.intercepts)):
@@ -296,7 +363,7 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         self.selection_counts_ = subnetwork.path.counts
         self.selection_losses_ = subnetwork.path.losses
         self.duality_gaps_ = subnetwork.path.gaps
-        self.n_retrain_ = subnetwork.n_retrain
+        self.n_retrain_ = len(subnetwork.retrain_losses)
         self.retrain_loss_curve_ = subnetwork.retrain_losses
         self.validation_loss_curve_ = subnetwork.validation_losses
 

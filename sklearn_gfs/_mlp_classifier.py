@@ -55,6 +55,8 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
         class_weight: dict[Any, float] | str | None = None,
+        max_time: float | None = None,
+        verbose: bool = False,
         random_state: Any = None,
     ) -> None:
         super().__init__(
@@ -70,6 +72,8 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
             alpha=alpha,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
+            max_time=max_time,
+            verbose=verbose,
             random_state=random_state,
         )
         self.loss = loss
@@ -184,10 +188,15 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         Whether to measure on held-out samples for how many iterations re-training is of use. The subnetwork is then
         selected and re-trained on all samples for just as many; pre-training leaves the held-out samples out.
     validation_fraction : float, default=0.1
-        Part of the samples to hold out, above 0 and below 1.
+        Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data.
     class_weight : dict or "balanced", default=None
         Weights of the classes, multiplied with `sample_weight`. "balanced" weighs inversely to the classes'
         frequencies.
+    max_time : float, default=None
+        Seconds after which training ends early, with a warning and a usable model; so does an interrupt (Ctrl-C).
+        Selection is not interrupted.
+    verbose : bool, default=False
+        Whether to print the loss now and then.
     random_state : int, RandomState instance or None, default=None
         Initial weights, batches and held-out samples. An integer makes results repeat.
 
@@ -225,8 +234,8 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
     retrain_loss_curve_ : list of float
         Loss of the batch at each iteration of re-training.
     validation_loss_curve_ : list of float
-        Loss on the held-out samples before, and after every 20 iterations of, the re-training that was watched;
-        empty without early stopping.
+        Loss on the held-out or validation samples before, and after every 20 iterations of, the re-training that was
+        watched; empty without early stopping.
     n_pretrain_ : int
         Iterations of pre-training that were made.
     n_retrain_ : int

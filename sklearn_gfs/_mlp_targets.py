@@ -13,7 +13,7 @@ from scipy import sparse
 from scipy.special import expit, softmax
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from ._typing import FloatArray
 
@@ -83,6 +83,20 @@ def encode_numbers(estimator: Any, X: Any, y: Any) -> tuple[Any, FloatArray]:
     vars(estimator).pop("classes_", None)  # of an earlier fit on classes
     estimator._one_column = y.ndim == 1
     return X, y.reshape(len(y), -1).astype(np.float64)
+
+
+def encode_again(estimator: Any, y: Any) -> FloatArray:
+    """Encode further targets, for validation, as those that the estimator was given first."""
+    if hasattr(estimator, "classes_"):
+        unknown = set(np.unique(y).tolist()) - set(estimator.classes_.tolist())
+        if unknown and estimator._label_binarizer.y_type_ != "multilabel-indicator":
+            raise ValueError(f"y_val holds classes that y does not: {sorted(unknown)}.")
+        targets = estimator._label_binarizer.transform(y)
+        targets = targets.toarray() if sparse.issparse(targets) else targets
+    else:
+        targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y_val")
+        targets = targets.reshape(len(targets), -1)
+    return np.asarray(targets, dtype=np.float64)
 
 
 def out_activation(loss: str, n_outputs: int) -> str:

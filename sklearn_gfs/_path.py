@@ -16,8 +16,9 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from ._holdout import held_out_mask
 from ._network import Network, hidden_activations, initial_network, mean_loss, prune
-from ._training import Samples, Training, TrainingSettings
+from ._training import Batch, Samples, Training, TrainingSettings
 from ._typing import FloatArray, GreedyPath, IntArray
+from ._watch import Watch
 
 # Standardised inputs are shrunk until their mean squared norm is at most this: with many features a step of the same
 # length in every coordinate would otherwise move a pre-activation by more than the activation can follow.
@@ -62,7 +63,6 @@ class Subnetwork(NamedTuple):
 
     fitted: FittedNetwork
     path: GreedyPath
-    n_retrain: int
     retrain_losses: list[float]
     validation_losses: list[float]
 
@@ -146,6 +146,10 @@ class TrainingPath:
         Whether targets are divided by their standard deviation.
     settings : PathSettings
     random_state : int, RandomState instance or None
+    validation : tuple of inputs, targets and weights (or None), default=None
+        Samples that decide how long to re-train, in place of some held out.
+    watch : Watch, default=None
+        May stop training before its time.
     """
 
     def __init__(
@@ -157,6 +161,8 @@ class TrainingPath:
         scale_targets: bool,
         settings: PathSettings,
         random_state: Any,
+        validation: tuple[Any, FloatArray, FloatArray | None] | None = None,
+        watch: Watch | None = None,
     ) -> None:
         rng = check_random_state(random_state)
         # One stream for each use, so that none of them depends on how much of another was used.
@@ -168,8 +174,15 @@ class TrainingPath:
         self._scaling = measure_scaling(
             X, targets, weight, center_targets=squared, scale_targets=squared and scale_targets
         )
-        self._targets = ((targets - self._scaling.y_mean) / self._scaling.y_scale).astype(X.dtype)
+        self._targets = self._standardised(targets)
         self._weight = weight
+        self._watch = watch
+        self._validation = None
+        if validation is not None:
+            X_val, targets_val, weight_val = validation
+            self._validation = self._samples(
+                np.arange(X_val.shape[0]), (X_val, self._standardised(targets_val), weight_val)
+            )
         self._hold_out(np.random.RandomState(seeds[3]))
         start = initial_network(
             (X.shape[1], settings.n_hidden, targets.shape[1]),
@@ -181,12 +194,12 @@ class TrainingPath:
         if not squared:
             start = start._replace(output_intercept=log_odds(targets, weight).astype(X.dtype))
         train_rows = self._rows[: self._n_train]
-        self._training = Training(start, self._samples(train_rows), settings.training, seeds[1], "pre-training")
+        self._training = self._train(start, train_rows, seeds[1], "pre-training")
 
     def _hold_out(self, rng: Any) -> None:
         """Put the samples in order, those that are held out last."""
         mask = np.zeros(self._X.shape[0], dtype=bool)
-        if self._settings.early_stopping and self._settings.n_retrain > 0:
+        if self._settings.early_stopping and self._settings.n_retrain > 0 and self._validation is None:
             along = rng.standard_normal(self._X.shape[1]) * self._scaling.x_inverse_scale
             mask = held_out_mask(
                 np.asarray(self._X @ along), self._targets, self._weight, self._settings.validation_fraction, rng
@@ -194,11 +207,19 @@ class TrainingPath:
         self._rows = np.argsort(mask, kind="stable")
         self._n_train = len(mask) - int(mask.sum())
 
-    def _samples(self, rows: IntArray) -> Samples:
-        dtype = self._X.dtype
-        mean = None if self._scaling.x_mean is None else self._scaling.x_mean.astype(dtype)
-        standardisation = (mean, self._scaling.x_inverse_scale.astype(dtype))
-        return Samples(self._X, self._targets, standardisation, rows, self._weight)
+    def _standardised(self, targets: FloatArray) -> FloatArray:
+        return ((targets - self._scaling.y_mean) / self._scaling.y_scale).astype(self._X.dtype)
+
+    def _samples(self, rows: IntArray, data: tuple[Any, FloatArray, FloatArray | None] | None = None) -> Samples:
+        """Rows of the training data, or of other data."""
+        X, targets, weight = (self._X, self._targets, self._weight) if data is None else data
+        mean = None if self._scaling.x_mean is None else self._scaling.x_mean.astype(self._X.dtype)
+        standardisation = (mean, self._scaling.x_inverse_scale.astype(self._X.dtype))
+        return Samples(X, targets, standardisation, rows, weight)
+
+    def _train(self, network: Network, rows: IntArray, seed: int, name: str) -> Training:
+        samples = self._samples(rows)
+        return Training(network, samples, self._settings.training, seed, name=name, watch=self._watch)
 
     @property
     def n_pretrain(self) -> int:
@@ -209,6 +230,10 @@ class TrainingPath:
     def losses(self) -> list[float]:
         """Loss of the batch at each iteration of pre-training."""
         return self._training.losses
+
+    @property
+    def _stopped(self) -> bool:
+        return self._watch is not None and self._watch.reason is not None
 
     def pretrain_to(self, n_iterations: int) -> None:
         """Go on until this many iterations have been made."""
@@ -251,7 +276,7 @@ class TrainingPath:
         outputs = hidden @ (network.output_coef * network.weights[:, None]) + network.output_intercept
         dense_loss = mean_loss(outputs, targets, self._settings.training.loss, weight)
         path = self._select(hidden, targets, weight, network, max(sizes))
-        trial_path, n_train = None, self._n_train
+        trial_path, n_train = path, self._n_train
         if n_train < len(hidden):
             trial_weight = None if weight is None else weight[:n_train]
             trial_path = self._select(hidden[:n_train], targets[:n_train], trial_weight, network, max(sizes))
@@ -278,34 +303,30 @@ class TrainingPath:
             offset=network.output_intercept,
         )
 
-    def _subnetwork(self, network: Network, path: GreedyPath, trial_path: GreedyPath | None, k: int) -> Subnetwork:
+    def _subnetwork(self, network: Network, path: GreedyPath, trial_path: GreedyPath, k: int) -> Subnetwork:
         n_retrain = self._settings.n_retrain
         validation_losses: list[float] = []
-        if trial_path is not None:
-            n_retrain, validation_losses = self._best_n_retrain(prune(network, trial_path.picks[:k]))
-        pruned = prune(network, path.picks[:k])
-        retrain_losses: list[float] = []
-        if n_retrain > 0:
-            training = self._retraining(pruned, self._rows)
-            training.advance(n_retrain)
-            pruned, retrain_losses = training.network(), training.losses
+        held_out = self._validation
+        if self._n_train < len(self._rows):
+            held_out = self._samples(self._rows[self._n_train :])
+        if held_out is not None and self._settings.early_stopping:
+            trial = prune(network, trial_path.picks[:k])
+            n_retrain, validation_losses = self._best_n_retrain(trial, held_out.everything())
+        training = self._retraining(prune(network, path.picks[:k]), self._rows)
+        training.advance(n_retrain)
         counts = np.bincount(path.picks[:k], minlength=len(path.counts))
         prefix = GreedyPath(path.picks[:k], path.losses[:k], path.gaps[:k], counts, counts / k)
-        return Subnetwork(self._in_data_units(pruned), prefix, n_retrain, retrain_losses, validation_losses)
+        return Subnetwork(self._in_data_units(training.network()), prefix, training.losses, validation_losses)
 
     def _retraining(self, pruned: Network, rows: IntArray) -> Training:
-        return Training(pruned, self._samples(rows), self._settings.training, self._retrain_seed, "re-training")
+        return self._train(pruned, rows, self._retrain_seed, "re-training")
 
-    def _best_n_retrain(self, trial: Network) -> tuple[int, list[float]]:
+    def _best_n_retrain(self, trial: Network, held_out: Batch) -> tuple[int, list[float]]:
         """Return after how many iterations of re-training the held-out loss was least, and the losses seen."""
         training = self._retraining(trial, self._rows[: self._n_train])
-        held_out = self._samples(self._rows[self._n_train :]).everything()
         validation_losses = [training.loss(held_out)]
-        done = 0
-        while done < self._settings.n_retrain:
-            step = min(_VALIDATION_INTERVAL, self._settings.n_retrain - done)
-            training.advance(step)
-            done += step
+        while len(training.losses) < self._settings.n_retrain and not self._stopped:
+            training.advance(min(_VALIDATION_INTERVAL, self._settings.n_retrain - len(training.losses)))
             validation_losses.append(training.loss(held_out))
         best = int(np.flatnonzero(np.asarray(validation_losses) <= _INDIFFERENCE * min(validation_losses))[-1])
         return min(best * _VALIDATION_INTERVAL, self._settings.n_retrain), validation_losses

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from ._network import TorchNetwork
+from ._watch import Watch
 
 if TYPE_CHECKING:
     import torch
@@ -111,7 +112,16 @@ class Training:
         From `advance`, when the loss is no longer finite.
     """
 
-    def __init__(self, network: Network, samples: Samples, settings: TrainingSettings, seed: int, name: str) -> None:
+    def __init__(
+        self,
+        network: Network,
+        samples: Samples,
+        settings: TrainingSettings,
+        seed: int,
+        *,
+        name: str,
+        watch: Watch | None = None,
+    ) -> None:
         import torch
 
         self._torch = torch
@@ -119,6 +129,7 @@ class Training:
         self._samples = samples
         self._settings = settings
         self._name = name
+        self._watch = watch
         self._rng = np.random.RandomState(seed)
         n_rows = len(samples.rows)
         self._batch_size = n_rows if settings.batch_size is None else min(settings.batch_size, n_rows)
@@ -137,21 +148,37 @@ class Training:
         return self._samples.gather(indices)
 
     def advance(self, n_iterations: int) -> None:
-        """Make this many gradient updates."""
-        update = self._adam if self._settings.solver == "adam" else self._sgd
-        for _ in range(n_iterations):
-            batch = self._next_batch()
-            if self._step_size == 0.0:
-                self._step_size = self._default_step_size(batch.X)
-            loss = self._network.loss_and_gradient(*batch)
-            if not np.isfinite(loss):
-                raise ValueError(
-                    f"The loss became {loss} at iteration {len(self.losses) + 1} of {self._name}; the model would be "
-                    f"useless. Use a smaller learning_rate_init (it was {self._step_size:g}) or look for extreme "
-                    "values in X and y."
-                )
-            self.losses.append(loss)
-            update(loss)
+        """Make this many gradient updates; fewer where the watch, if there is one, says stop."""
+        watch = self._watch
+        if watch is None:
+            for _ in range(n_iterations):
+                self._update()
+            return
+        try:
+            for _ in range(n_iterations):
+                if watch.reason is not None:
+                    return
+                watch.iteration(self._name, len(self.losses), self._update())
+        except KeyboardInterrupt:
+            watch.interrupt()
+
+    def _update(self) -> float:
+        batch = self._next_batch()
+        if self._step_size == 0.0:
+            self._step_size = self._default_step_size(batch.X)
+        loss = self._network.loss_and_gradient(*batch)
+        if not np.isfinite(loss):
+            raise ValueError(
+                f"The loss became {loss} at iteration {len(self.losses) + 1} of {self._name}; the model would be "
+                f"useless. Use a smaller learning_rate_init (it was {self._step_size:g}) or look for extreme "
+                "values in X and y."
+            )
+        self.losses.append(loss)
+        if self._settings.solver == "adam":
+            self._adam()
+        else:
+            self._sgd(loss)
+        return loss
 
     def _default_step_size(self, X: torch.Tensor) -> float:
         """For SGD one over the largest curvature on the first batch: the longest step that theory calls safe."""
@@ -161,7 +188,7 @@ class Training:
         curvature = self._network.largest_curvature(X, start)
         return 1.0 / curvature if 0 < curvature < np.inf else 1.0
 
-    def _adam(self, _loss: float) -> None:
+    def _adam(self) -> None:
         first, second, scratch = self._moments
         gradient = self._network.gradient
         decay1, decay2 = _ADAM_DECAYS

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_linnerud, load_wine
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
@@ -19,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs._mlp_targets import project_to_simplex
+from sklearn_gfs._training import Training
 
 SMALL = {"n_pretrain": 20, "k": 8, "n_hidden": 40, "n_retrain": 40, "random_state": 0}
 ALL = [GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor]
@@ -220,7 +222,11 @@ def test_balanced_classes_raise_the_recall_of_the_rare_one():
 
 @pytest.mark.parametrize(
     ("weight", "message"),
-    [(np.zeros(60), "weights of all samples are zero|at least one non-zero"), (-np.ones(60), "[Nn]egative"), (np.ones(59), "sample_weight")],
+    [
+        (np.zeros(60), "weights of all samples are zero|at least one non-zero"),
+        (-np.ones(60), "[Nn]egative"),
+        (np.ones(59), "sample_weight"),
+    ],
 )
 def test_impossible_weights_are_refused(weight, message):
     X, y = blobs()
@@ -518,3 +524,95 @@ def test_small_problems_give_a_finite_model(data, seed):
     assert np.isfinite(model.predict(X)).all()
     assert np.isfinite(model.selection_losses_).all()
     assert (model.duality_gaps_ >= -1e-9).all()
+
+
+# Validation data, limits of time, interrupts.
+
+
+def test_validation_data_decide_how_long_to_retrain():
+    X, y = blobs(120)
+    order = np.random.default_rng(3).permutation(120)
+    train, val = order[:80], order[80:]
+    model = GreedyPrunedMLPClassifier(**SMALL)
+    model.fit(X[train], y[train], X_val=X[val], y_val=y[val])
+    held_out = clone(model).fit(X[train], y[train])
+    assert len(model.validation_loss_curve_) == 3
+    assert model.loss_curve_ != held_out.loss_curve_  # no training sample was held out
+    pure = clone(model).set_params(early_stopping=False).fit(X[train], y[train])
+    assert model.loss_curve_ == pure.loss_curve_
+    np.testing.assert_array_equal(model.selection_path_, pure.selection_path_)
+
+    noise = clone(model).fit(X[train], y[train], X_val=X[val], y_val=(y[val] + 1) % 3)
+    assert noise.n_retrain_ == 0
+
+
+def test_weights_of_validation_samples_count():
+    X, y = blobs(120)
+    weight = (np.arange(40) % 2).astype(float)
+    model = GreedyPrunedMLPRegressor(**SMALL)
+    model.fit(X[:80], X[:80, 0], X_val=X[80:], y_val=X[80:, 0], sample_weight_val=weight)
+    half = clone(model).fit(X[:80], X[:80, 0], X_val=X[81::2], y_val=X[81::2, 0])
+    np.testing.assert_allclose(model.validation_loss_curve_, half.validation_loss_curve_)
+    assert y.shape == (120,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"X_val": np.ones((3, 4))}, "X_val was passed without y_val"),
+        ({"y_val": np.ones(3)}, "y_val was passed without X_val"),
+        ({"X_val": np.ones((3, 4)), "y_val": [0, 1, 7]}, r"y_val holds classes that y does not: \[7\]"),
+        ({"X_val": np.ones((3, 4)), "y_val": [0, 1]}, "inconsistent numbers of samples"),
+        ({"X_val": np.ones((3, 5)), "y_val": [0, 1, 2]}, "X has 5 features"),
+    ],
+)
+def test_impossible_validation_data_are_refused(arguments, message):
+    X, y = blobs()
+    with pytest.raises(ValueError, match=message):
+        GreedyPrunedMLPClassifier(**SMALL).fit(X, y, **arguments)
+
+
+def test_validation_data_without_early_stopping_are_refused():
+    X, y = blobs()
+    with pytest.raises(ValueError, match="X_val is of no use with early_stopping=False"):
+        GreedyPrunedMLPClassifier(**SMALL, early_stopping=False).fit(X, y, X_val=X, y_val=y)
+
+
+def test_max_time_leaves_a_usable_model():
+    X, y = blobs()
+    model = GreedyPrunedMLP(**{**SMALL, "n_pretrain": 10**9}, max_time=0.05)
+    with pytest.warns(ConvergenceWarning, match="max_time was over.*can be used"):
+        model.fit(X, y)
+    assert 0 < model.n_pretrain_ < 10**9
+    assert model.n_retrain_ == 0
+    assert np.isfinite(model.predict_proba(X)).all()
+
+
+@pytest.mark.parametrize("after", [7, 25])
+def test_an_interrupt_leaves_a_usable_model(monkeypatch, after):
+    X, _ = blobs()
+    update, calls = Training._update, []
+
+    def interrupted(training):
+        calls.append(1)
+        if len(calls) == after:
+            raise KeyboardInterrupt
+        return update(training)
+
+    monkeypatch.setattr(Training, "_update", interrupted)
+    model = GreedyPrunedMLPRegressor(**SMALL)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        model.fit(X, X[:, 0])
+    assert model.n_pretrain_ == min(after - 1, 20)
+    assert np.isfinite(model.predict(X)).all()
+    calls.clear()
+    with pytest.raises(KeyboardInterrupt):
+        list(model.fit_path(X, X[:, 0], n_pretrain=[30]))
+
+
+def test_verbose_prints_the_loss(capsys):
+    X, y = blobs()
+    GreedyPrunedMLP(**{**SMALL, "n_pretrain": 100}, verbose=True).fit(X, y)
+    assert "pre-training: iteration 50, loss " in capsys.readouterr().out
+    GreedyPrunedMLP(**SMALL).fit(X, y)
+    assert capsys.readouterr().out == ""

@@ -138,7 +138,7 @@ def test_fewer_iterations_are_a_prefix_of_more(n_samples, batch_size, first, mor
     def train(*steps):
         rng = np.random.default_rng(seed)
         samples = make_samples(rng, n_samples=n_samples)
-        training = Training(make_network(rng), samples, settings, seed % 1000, "training")
+        training = Training(make_network(rng), samples, settings, seed % 1000, name="training")
         networks = []
         for step in steps:
             training.advance(step)
@@ -162,7 +162,7 @@ def test_every_sample_is_used_equally_often(n_samples, batch_size, seed):
     gather = samples.gather
     samples.gather = lambda indices: used.extend(indices) or gather(indices)
     settings = SETTINGS._replace(batch_size=batch_size)
-    training = Training(make_network(np.random.default_rng(seed)), samples, settings, seed, "training")
+    training = Training(make_network(np.random.default_rng(seed)), samples, settings, seed, name="training")
     training.advance(n_samples)
     if batch_size < n_samples:
         assert len(used) == n_samples * batch_size
@@ -175,7 +175,7 @@ def test_gradient_descent_steps_are_those_of_the_formula():
     rng = np.random.default_rng(4)
     network, samples = make_network(rng), make_samples(rng)
     settings = SETTINGS._replace(solver="sgd", learning_rate_init=1e-3, batch_size=None, momentum=0.5)
-    training = Training(network, samples, settings, 0, "training")
+    training = Training(network, samples, settings, 0, name="training")
     training.advance(3)
     model = TorchNetwork(network, "relu")
     velocity = torch.zeros_like(model.parameters)
@@ -190,7 +190,7 @@ def test_adam_agrees_with_torch():
     rng = np.random.default_rng(5)
     network, samples = make_network(rng), make_samples(rng)
     settings = SETTINGS._replace(learning_rate_init=0.02, batch_size=None)
-    training = Training(network, samples, settings, 0, "training")
+    training = Training(network, samples, settings, 0, name="training")
     training.advance(20)
     model = TorchNetwork(network, "relu")
     parameter = torch.nn.Parameter(model.parameters)
@@ -209,7 +209,7 @@ def test_adam_agrees_with_torch():
 def test_full_batch_descent_with_the_default_step_lowers_the_loss(momentum):
     rng = np.random.default_rng(6)
     settings = SETTINGS._replace(solver="sgd", batch_size=None, momentum=momentum)
-    training = Training(make_network(rng, n_hidden=40), make_samples(rng), settings, 0, "training")
+    training = Training(make_network(rng, n_hidden=40), make_samples(rng), settings, 0, name="training")
     training.advance(200)
     assert training.losses[-1] < 0.5 * training.losses[0]
     if momentum == 0:
@@ -220,7 +220,7 @@ def test_full_batch_descent_with_the_default_step_lowers_the_loss(momentum):
 def test_no_gradient_step_diverges():
     rng = np.random.default_rng(7)
     settings = SETTINGS._replace(solver="sgd", learning_rate_init=1e6, momentum=0.0)
-    training = Training(make_network(rng, n_hidden=40), make_samples(rng), settings, 0, "training")
+    training = Training(make_network(rng, n_hidden=40), make_samples(rng), settings, 0, name="training")
     training.advance(300)
     assert np.isfinite(training.losses).all()
     assert max(training.losses) < 1e3 * training.losses[0]
@@ -229,7 +229,7 @@ def test_no_gradient_step_diverges():
 def test_a_loss_that_is_not_finite_is_an_error():
     rng = np.random.default_rng(8)
     settings = SETTINGS._replace(learning_rate_init=1e200)
-    training = Training(make_network(rng), make_samples(rng), settings, 0, "pre-training")
+    training = Training(make_network(rng), make_samples(rng), settings, 0, name="pre-training")
     with pytest.raises(ValueError, match=r"loss became (inf|nan) at iteration \d of pre-training.*learning_rate_init"):
         training.advance(5)
 
@@ -295,8 +295,7 @@ def test_held_out_samples_decide_how_long_to_retrain():
     losses = subnetwork.validation_losses
     assert len(losses) == 5  # before, after 20, 40, 60 and 70
     best = max(i for i, loss in enumerate(losses) if loss <= 1.01 * min(losses))
-    assert subnetwork.n_retrain == min(20 * best, 70)
-    assert len(subnetwork.retrain_losses) == subnetwork.n_retrain
+    assert len(subnetwork.retrain_losses) == min(20 * best, 70)
 
 
 def test_pretraining_never_sees_the_held_out_samples():
