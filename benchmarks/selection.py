@@ -137,13 +137,12 @@ def logits():
 
 def features():
     """Ordinary feature matrices: time, and the test error of a least-squares fit on what was selected."""
-    from sklearn.datasets import fetch_california_housing, load_diabetes, make_regression
+    from sklearn.datasets import load_diabetes, make_regression
     from sklearn.feature_selection import SequentialFeatureSelector
     from sklearn.linear_model import LinearRegression, orthogonal_mp
     from sklearn.model_selection import train_test_split
     from sklearn.preprocessing import PolynomialFeatures
 
-    del fetch_california_housing
     X, y = load_diabetes(return_X_y=True)
     sets = {
         "diabetes, squares and products": (PolynomialFeatures(2, include_bias=False).fit_transform(X), y),
@@ -184,7 +183,9 @@ def features():
 
 
 def memory():
-    """Peak memory beyond the input against what the plan says it needs."""
+    """Peak memory beyond the input against what the plan says it needs, and a float64 copy of y."""
+    from sklearn_gfs._gram_columns import planned_bytes
+
     rows = []
     for (n, n_atoms, n_outputs, k), dtype in (
         *((size, np.float32) for size in LIMIT_SIZES),
@@ -199,7 +200,7 @@ def memory():
         path = greedy_forward_selection(H, y, k, **weights)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        planned = planned_bytes(n, n_atoms, n_outputs, k, np.dtype(dtype).itemsize)
+        planned = planned_bytes(n, n_atoms, k, np.dtype(dtype).itemsize) + 8 * y.size
         rows.append(
             [
                 f"({n}, {n_atoms}, {n_outputs}, {k}) {np.dtype(dtype)}",
@@ -212,13 +213,6 @@ def memory():
         )
     header = ["n_samples, n_atoms, n_outputs, k", "distinct", "atoms, MiB", "planned, MiB", "peak, MiB", "ratio"]
     publish("selection_memory", "Memory beyond the input", command(), versions(), table(header, rows))
-
-
-def planned_bytes(n_samples, n_atoms, n_outputs, k, itemsize):
-    """Return what the selection's plan says it needs."""
-    from sklearn_gfs._gram_columns import planned_bytes as planned
-
-    return planned(n_samples, n_atoms, itemsize, k) + n_samples * n_outputs * 8
 
 
 def growth():

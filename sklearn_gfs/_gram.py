@@ -85,7 +85,7 @@ class ArrayAtoms:
     def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         """Blocks of rows as (matrix, y, weights), atoms in the columns."""
         dtype = self.dtype if dtype is None else dtype
-        step = _block_rows(self.n_atoms * self.dtype.itemsize)
+        step = block_rows(self.n_atoms * self.dtype.itemsize)
         for start in range(0, self.n_samples, step):
             rows = slice(start, start + step)
             weight = None if self.sample_weight is None else self.sample_weight[rows]
@@ -194,7 +194,7 @@ class StackedAtoms(ArrayAtoms):
     def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         dtype = self.dtype if dtype is None else dtype
         n_outputs = self.atoms.shape[2]
-        step = max(_block_rows(self.n_atoms * self.dtype.itemsize) // n_outputs, 1)
+        step = max(block_rows(self.n_atoms * self.dtype.itemsize) // n_outputs, 1)
         for start in range(0, self.n_samples, step):
             rows = slice(start, start + step)
             block = np.ascontiguousarray(self.atoms[rows].transpose(0, 2, 1), dtype=dtype)
@@ -416,6 +416,6 @@ class GramAtoms:
         return out if self.output_weights is None else out * (self.output_weights[atoms] @ self.output_weights.T)
 
 
-def _block_rows(row_bytes: int) -> int:
+def block_rows(row_bytes: int) -> int:
     """How many rows of this size to read at a time."""
     return int(np.clip(_BLOCK_BYTES // row_bytes, *_BLOCK_ROWS))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sklearn import get_config
 
 from . import _greedy_kernels as kernels
+from ._gram import block_rows
 
 # Measured by ``benchmarks/selection.py costs`` on a server's core, in nanoseconds per byte of the atoms; only their
 # ratios matter.
@@ -51,6 +52,17 @@ def capacity(n_atoms: int, k: int) -> int:
     return max(min(k + _BLOCKS[1], n_atoms, _fit(n_atoms)), 1)
 
 
+def planned_bytes(n_rows: int, n_atoms: int, itemsize: int, k: int) -> int:
+    """Memory that a selection for squared error takes beyond its input, by the plan for these sizes."""
+    rows = block_rows(n_atoms * itemsize)
+    if plan(n_rows, n_atoms, itemsize, k) == "whole" and n_atoms <= _fit(n_atoms):
+        return n_atoms**2 * (2 * 8 + itemsize)  # the matrix, its product of output weights, and that of one block
+    kept = 8 * n_atoms * capacity(n_atoms, k)
+    foreseen = 8 * n_atoms * (capacity(n_atoms, k) + 2 * _preview_rows(n_rows))  # a copy with room, and the rows
+    product = _BLOCKS[1] * ((8 + itemsize) * n_atoms + itemsize * rows)
+    return kept + max(foreseen, product)
+
+
 def _fit(n_atoms: int) -> int:
     return int(get_config()["working_memory"] * 2**20 // (8 * n_atoms))
 
@@ -71,7 +83,7 @@ class GramColumns:
         n_atoms = source.n_atoms
         self._capacity = capacity(n_atoms, k)
         self.plan = plan(source.n_rows, n_atoms, source.itemsize, k)
-        if self.plan == "whole" and n_atoms > max(self._capacity, _fit(n_atoms)):
+        if self.plan == "whole" and n_atoms > _fit(n_atoms):
             self.plan = "blocks"
         if self.plan == "blocks" and not source.has_rows:
             self.plan = "column"
