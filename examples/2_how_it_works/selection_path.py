@@ -18,9 +18,8 @@ network = GreedyPrunedMLPClassifier(n_retrain=0, random_state=0)
 dense, subnetwork = (point.estimator for point in network.fit_path(X, y, n_pretrain=[50], k=[500]))
 losses, gaps = subnetwork.selection_losses_, subnetwork.duality_gaps_
 print(f"loss of the dense network {subnetwork.dense_loss_:.4f}, of 50 picks {losses[49]:.4f}, of 500 {losses[-1]:.4f}")
-print(
-    f"distinct neurons among 500 picks: {subnetwork.n_units_}, the most popular {subnetwork.selection_counts_.max()} times"
-)
+most = subnetwork.selection_counts_.max()
+print(f"distinct neurons among 500 picks: {subnetwork.n_units_}, the most popular picked {most} times")
 
 # %%
 # With 500 picks the subnetwork is better than the dense network that it is a part of: the mean of all neurons is only
