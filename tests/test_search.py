@@ -155,6 +155,7 @@ def test_scores_that_rise_and_fall_are_not_sustained():
     search = PretrainThresholdSearch(PathClassifier(), n_pretrain=list(curve), target=0.9, tol=0, scoring=scoring)
     search.fit(X, y)
     assert (search.threshold_, search.sustained_) == (10, False)
+    assert (search.best_params_, search.best_estimator_.n_pretrain) == ({"n_pretrain": 40}, 10)
     assert search.thresholds_ == {3: 10}
     assert search.sustained_by_k_ == {3: False}
     search.set_params(target="best").fit(X, y)
@@ -198,6 +199,15 @@ def test_automatic_grid_is_shared_by_all_folds():
     same_results(search, grid)
     listed = PretrainThresholdSearch(PathClassifier(random_state=0), n_pretrain=budgets, k=[3]).fit(X, y)
     assert listed.thresholds_ == search.thresholds_
+
+
+def test_automatic_grid_doubles_its_end():
+    # The dense score rises up to 700 iterations: 1024 brings 0.27 of it, 2048 no more.
+    def scoring(estimator, X, y):
+        return min(estimator.n_pretrain, 700) / 700
+
+    search = PretrainThresholdSearch(PathClassifier(), scoring=scoring, cv=2, refit=False)
+    assert search.fit(*load_iris(return_X_y=True)).n_pretrain_values_[-1] == 2048
 
 
 def test_automatic_grid_without_a_path_leaves_zero_out():
