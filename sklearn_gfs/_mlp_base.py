@@ -20,6 +20,7 @@ from sklearn.utils import Tags, check_consistent_length
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._compat import Interval, StrOptions, check_sample_weight, validate_parameter_constraints
+from ._export import to_mlp, to_torch_module
 from ._mlp_targets import decode, encode_again, out_activation
 from ._network import ACTIVATIONS, hidden_activations
 from ._path import FittedNetwork, PathSettings, Subnetwork, TrainingPath
@@ -260,6 +261,59 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         ['low', 'high']
         """
         return decode(self, self._outputs(X))
+
+    def to_sklearn(self) -> Any:
+        """
+        Return the subnetwork as scikit-learn's own MLP.
+
+        It makes the same predictions. Its `predict_proba` equals this estimator's with the log loss; with the squared
+        error it gives the outputs themselves, which are not projected to probabilities.
+
+        Returns
+        -------
+        MLPClassifier or MLPRegressor
+            Fitted, with copies of the weights.
+
+        See Also
+        --------
+        to_torch : The same as a torch module.
+
+        Examples
+        --------
+        >>> from sklearn_gfs import GreedyPrunedMLP
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], ["low", "low", "high", "high"]
+        >>> model = GreedyPrunedMLP(50, 5, n_hidden=20, random_state=0).fit(X, y)
+        >>> model.to_sklearn().predict([[0.0], [3.0]]).tolist()
+        ['low', 'high']
+        """
+        check_is_fitted(self)
+        return to_mlp(self)
+
+    def to_torch(self) -> Any:
+        """
+        Return the subnetwork as a torch module.
+
+        It maps inputs, in the units of the data, to the outputs before the output activation: predicted values,
+        estimates of probabilities (squared error on classes), or logits (log loss).
+
+        Returns
+        -------
+        torch.nn.Sequential
+            A linear layer, the activation, a linear layer, with copies of the weights.
+
+        See Also
+        --------
+        to_sklearn : The same as an estimator of scikit-learn.
+
+        Examples
+        --------
+        >>> from sklearn_gfs import GreedyPrunedMLP
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0.5, 1.5, 2.5, 3.5]
+        >>> len(GreedyPrunedMLP(10, 5, n_hidden=20, random_state=0).fit(X, y).to_torch())
+        3
+        """
+        check_is_fitted(self)
+        return to_torch_module(self)
 
     def _walk(self, path: TrainingPath, n_pretrain: Iterable[int], sizes: list[int]) -> Iterator[PathPoint]:
         last = -1

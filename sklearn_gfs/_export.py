@@ -1,0 +1,52 @@
+"""Fitted subnetworks as other libraries' objects: scikit-learn's own MLP and torch modules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+if TYPE_CHECKING:
+    import torch
+
+
+def to_mlp(estimator: Any) -> Any:
+    """Return a fitted MLPClassifier or MLPRegressor with the weights of a fitted estimator."""
+    on_classes = hasattr(estimator, "classes_")
+    model = (MLPClassifier if on_classes else MLPRegressor)(
+        hidden_layer_sizes=(estimator.n_units_,), activation=estimator.activation, alpha=estimator.alpha
+    )
+    if on_classes:
+        model.classes_ = estimator.classes_
+        model._label_binarizer = estimator._label_binarizer
+    if hasattr(estimator, "feature_names_in_"):
+        model.feature_names_in_ = estimator.feature_names_in_
+    model.n_features_in_ = estimator.n_features_in_
+    model.coefs_ = [coef.copy() for coef in estimator.coefs_]
+    model.intercepts_ = [intercept.copy() for intercept in estimator.intercepts_]
+    model.n_layers_ = estimator.n_layers_
+    model.n_outputs_ = estimator.n_outputs_
+    model.out_activation_ = estimator.out_activation_
+    model.n_iter_ = estimator.n_pretrain_ + estimator.n_retrain_
+    model.loss_curve_ = [*estimator.loss_curve_, *estimator.retrain_loss_curve_]
+    return model
+
+
+def to_torch_module(estimator: Any) -> torch.nn.Sequential:
+    """Return an nn.Sequential that maps inputs to the outputs before the output activation."""
+    import torch
+
+    activations = {
+        "identity": torch.nn.Identity,
+        "logistic": torch.nn.Sigmoid,
+        "relu": torch.nn.ReLU,
+        "tanh": torch.nn.Tanh,
+    }
+    layers = []
+    for coef, intercept in zip(estimator.coefs_, estimator.intercepts_, strict=True):
+        n_inputs, n_outputs = coef.shape
+        layer = torch.nn.Linear(n_inputs, n_outputs, device="meta")  # no random numbers are drawn
+        layer.weight = torch.nn.Parameter(torch.from_numpy(coef.T.copy()))
+        layer.bias = torch.nn.Parameter(torch.from_numpy(intercept.copy()))
+        layers.append(layer)
+    return torch.nn.Sequential(layers[0], activations[estimator.activation](), layers[1])
