@@ -213,9 +213,13 @@ class TorchNetwork:
         """Return the loss without the penalty."""
         return self._loss_and_residual(self.forward(X)[1], y, weight)[0]
 
-    def largest_curvature(self, X: torch.Tensor, start: torch.Tensor, n_iter: int = 20) -> float:
+    def largest_curvature(
+        self, X: torch.Tensor, start: torch.Tensor, weight: torch.Tensor | None = None, n_iter: int = 20
+    ) -> float:
         """
         Estimate the largest eigenvalue of the Gauss-Newton matrix J'J / n_samples by power iteration.
+
+        Weights of samples, of shape (n_samples, 1), multiply their rows of J'.
 
         In the linearised (NTK) regime gradient descent on the squared error is stable for step sizes below 2 over this
         value; the log loss is flatter.
@@ -228,6 +232,8 @@ class TorchNetwork:
             coef, intercept, out_coef, out_intercept = self._views(direction)
             slope = self._times_slope(torch.addmm(intercept, X, coef), hidden)
             change = slope @ (self._out_coef * self._weights) + hidden @ (out_coef * self._weights) + out_intercept
+            if weight is not None:
+                change.mul_(weight)
             self._backward(X, hidden, change.div_(X.shape[0]))
             eigenvalue = float(self.gradient.norm())
             if not 0 < eigenvalue < np.inf:

@@ -165,7 +165,7 @@ class Training:
     def _update(self) -> float:
         batch = self._next_batch()
         if self._step_size == 0.0:
-            self._step_size = self._default_step_size(batch.X)
+            self._step_size = self._default_step_size(batch)
         loss = self._network.loss_and_gradient(*batch)
         if not np.isfinite(loss):
             raise ValueError(
@@ -180,12 +180,12 @@ class Training:
             self._sgd(loss)
         return loss
 
-    def _default_step_size(self, X: torch.Tensor) -> float:
+    def _default_step_size(self, batch: Batch) -> float:
         """For SGD one over the largest curvature on the first batch: the longest step that theory calls safe."""
         if self._settings.solver == "adam":
             return ADAM_STEP
-        start = self._torch.from_numpy(self._rng.standard_normal(self._network.parameters.shape[0])).to(X.dtype)
-        curvature = self._network.largest_curvature(X, start)
+        start = self._torch.from_numpy(self._rng.standard_normal(self._network.parameters.shape[0])).to(batch.X.dtype)
+        curvature = self._network.largest_curvature(batch.X, start, batch.weight)
         return 1.0 / curvature if 0 < curvature < np.inf else 1.0
 
     def _adam(self) -> None:

@@ -94,8 +94,9 @@ def test_gradient_agrees_with_finite_differences(activation, kind, weighted, alp
     np.testing.assert_allclose(gradient, numeric, atol=1e-8)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_largest_curvature_is_the_top_eigenvalue(activation):
+def test_largest_curvature_is_the_top_eigenvalue(activation, weighted):
     rng = np.random.default_rng(2)
     network = make_network(rng, n_hidden=5, activation=activation)
     X, _, _ = batch_of(make_samples(rng, n_samples=8))
@@ -111,9 +112,12 @@ def test_largest_curvature_is_the_top_eigenvalue(activation):
         model.parameters[i] = value
         jacobian[:, i] = (outputs[0] - outputs[1]) / 2e-6
     weights = np.concatenate([np.tile(network.weights, 4), network.weights, np.repeat(network.weights, 2), np.ones(2)])
-    expected = np.linalg.eigvalsh((jacobian / weights) @ jacobian.T / 8)[-1]
+    sample_weight = rng.integers(1, 4, size=(8, 1)).astype(float) if weighted else np.ones((8, 1))
+    roots = np.repeat(np.sqrt(sample_weight), 2, axis=0)
+    expected = np.linalg.eigvalsh((roots * jacobian / weights) @ (roots * jacobian).T / 8)[-1]
     start = torch.from_numpy(rng.normal(size=n_parameters))
-    assert model.largest_curvature(X, start, n_iter=3000) == pytest.approx(expected, rel=1e-5)
+    given = torch.from_numpy(sample_weight) if weighted else None
+    assert model.largest_curvature(X, start, given, n_iter=3000) == pytest.approx(expected, rel=1e-5)
 
 
 def test_pruning_keeps_each_pick_once_with_its_count():
