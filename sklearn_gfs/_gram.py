@@ -18,7 +18,7 @@ from ._typing import Float64Array
 # Rows are read in blocks that stay in the last cache while all their products are made. The sums of the blocks
 # are float64, so that the error of float32 products does not grow with n_samples.
 _BLOCK_BYTES = 2**22
-_BLOCK_ROWS = (1024, 8192)
+BLOCK_ROWS = (1024, 8192)
 
 
 class Moments(NamedTuple):
@@ -243,147 +243,6 @@ class SparseAtoms(ArrayAtoms):
         return column if self.output_weights is None else column * self.output_weights[atom]
 
 
-class TorchAtoms(ArrayAtoms):
-    """Atoms in a torch tensor: the products are made on its device, and only they leave it."""
-
-    def __init__(
-        self,
-        atoms: Any,
-        y: Float64Array,
-        sample_weight: Float64Array | None,
-        *,
-        output_weights: Float64Array | None = None,
-    ) -> None:
-        stand_in = np.lib.stride_tricks.as_strided(
-            np.zeros(1, dtype=str(atoms.dtype).removeprefix("torch.")), atoms.shape, (0,) * atoms.ndim
-        )
-        super().__init__(stand_in, y, sample_weight, output_weights=output_weights)
-        self.atoms = atoms
-        if atoms.ndim == 3:
-            self.n_targets = 1
-            self.n_rows *= atoms.shape[2]
-
-    def _rows(self, samples: slice) -> Float64Array:
-        """Some samples' rows in float64, in main memory."""
-        rows = self.atoms[samples].cpu().numpy().astype(np.float64)
-        return rows.transpose(0, 2, 1).reshape(-1, self.n_atoms) if rows.ndim == 3 else rows
-
-    def promote(self) -> bool:
-        """Switch the products to float64, in main memory where the device has no such numbers."""
-        if self.atoms.device.type == "mps":
-            self.atoms = self.atoms.cpu()
-        return super().promote()
-
-    def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
-        import torch
-
-        kind = getattr(torch, np.dtype(self.dtype if dtype is None else dtype).name)
-        n_outputs = self.atoms.shape[2] if self.atoms.ndim == 3 else 1
-        step = max(_BLOCK_ROWS[1] // n_outputs, 1)
-        for start in range(0, self.n_samples, step):
-            rows = slice(start, start + step)
-            block, y = self.atoms[rows].to(kind), self.y[rows]
-            weight = None if self.sample_weight is None else self.sample_weight[rows]
-            if self.atoms.ndim == 3:
-                block, y = block.permute(0, 2, 1).reshape(-1, self.n_atoms), y.reshape(-1, 1)
-                weight = None if weight is None else np.repeat(weight, n_outputs)
-            yield block, y, weight
-
-    def _product(self, left: Any, block: Any) -> Any:
-        return (self._like(left, block).T @ block).double().cpu().numpy()
-
-    def _take(self, block: Any, atoms: NDArray[np.int64], weight: Float64Array | None) -> Any:
-        taken = block[:, atoms.tolist()]
-        return taken if weight is None else taken * self._like(weight, block)[:, None]
-
-    def _squared_norms(self, block: Any, weight: Float64Array | None) -> Any:
-        squares = block * block if weight is None else block * block * self._like(weight, block)[:, None]
-        return squares.sum(dim=0).double().cpu().numpy()
-
-    @staticmethod
-    def _like(values: Any, block: Any) -> Any:
-        import torch
-
-        return torch.as_tensor(values, dtype=block.dtype, device=block.device)
-
-    def whole(self) -> Float64Array:
-        """Compute the whole Gram matrix."""
-        return self.columns(np.arange(self.n_atoms))
-
-    def outputs(self, atom: int) -> Float64Array:
-        """Output of one atom on every sample, (n_samples, n_outputs) or (n_samples, 1), in float64."""
-        column = self.atoms[:, atom].cpu().numpy().astype(np.float64).reshape(self.n_samples, -1)
-        return column if self.output_weights is None else column * self.output_weights[atom]
-
-
-class StandardizedAtoms(ArrayAtoms):
-    """Columns less their mean, over their standard deviation, block by block: for arrays too large to copy."""
-
-    def __init__(
-        self,
-        atoms: Any,
-        y: Float64Array,
-        sample_weight: Float64Array | None,
-        *,
-        mean: Float64Array,
-        scale: Float64Array,
-    ) -> None:
-        super().__init__(atoms, y, sample_weight)
-        self.mean = mean
-        self.scale = scale
-
-    def _rows(self, samples: slice) -> Float64Array:
-        """Some samples' rows in float64."""
-        return (super()._rows(samples) - self.mean) / self.scale
-
-    def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
-        for block, y, weight in super()._blocks(np.float64):
-            standardized = (block - self.mean) / self.scale
-            yield standardized.astype(self.dtype if dtype is None else dtype, copy=False), y, weight
-
-    def outputs(self, atom: int) -> Float64Array:
-        """Output of one atom on every sample, (n_samples, 1), in float64."""
-        return (super().outputs(atom) - self.mean[atom]) / self.scale[atom]
-
-
-class StandardizedSparseAtoms(SparseAtoms):
-    """
-    Columns of a sparse matrix less their mean, over their standard deviation, by algebra.
-
-    The matrix itself stays as sparse as it is; y must have been centred.
-    """
-
-    def __init__(
-        self,
-        atoms: Any,
-        y: Float64Array,
-        sample_weight: Float64Array | None,
-        *,
-        mean: Float64Array,
-        scale: Float64Array,
-    ) -> None:
-        super().__init__(atoms, y, sample_weight)
-        self.mean = mean
-        self.scale = scale
-
-    def moments(self) -> Moments:
-        """Inner products of the atoms with the target, and the squared norms."""
-        raw = super().moments()
-        return Moments(raw.c / self.scale, (raw.norms - self.mean**2) / self.scale**2, raw.target_norm)
-
-    def columns(self, atoms: NDArray[np.int64], dtype: Any = None) -> Float64Array:
-        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
-        raw = super().columns(atoms, dtype)
-        raw -= np.outer(self.mean[atoms], self.mean)
-        raw /= self.scale
-        raw /= self.scale[atoms, None]
-        return raw
-
-    def outputs(self, atom: int) -> Float64Array:
-        """Output of one atom on every sample, (n_samples, 1), in float64."""
-        return (super().outputs(atom) - self.mean[atom]) / self.scale[atom]
-
-
 class GramAtoms:
     """Atoms known only by their inner products: nothing can be looked up on the samples."""
 
@@ -418,4 +277,4 @@ class GramAtoms:
 
 def block_rows(row_bytes: int) -> int:
     """How many rows of this size to read at a time."""
-    return int(np.clip(_BLOCK_BYTES // row_bytes, *_BLOCK_ROWS))
+    return int(np.clip(_BLOCK_BYTES // row_bytes, *BLOCK_ROWS))

@@ -21,7 +21,8 @@ from ._checks import (
     check_y,
     is_tensor,
 )
-from ._gram import ArrayAtoms, SparseAtoms, StackedAtoms, TorchAtoms
+from ._gram import ArrayAtoms, SparseAtoms, StackedAtoms
+from ._gram_torch import TorchAtoms
 from ._log_loss import select_logits, select_probabilities
 from ._squared_error import SquaredErrorSearch
 from ._typing import GreedyPath

@@ -221,16 +221,29 @@ def own_class(
 
 @jit
 def probability_gain(total: NDArray[np.float64], atom: NDArray[np.floating[Any]], weight: NDArray[np.float64]) -> float:
-    """Weighted sum over samples of log(total + atom)."""
-    lanes = np.empty(_LANES)
-    values = np.empty(4 * _TILE)
+    """Weighted sum over samples of log(total + atom); as ``log_sum``, without storing the sums."""
     gain = 0.0
-    for start in range(0, total.shape[0], values.shape[0]):
-        size = min(values.shape[0], total.shape[0] - start)
-        for i in range(size):
-            values[i] = total[start + i] + atom[start + i]
-        gain += log_sum(values[:size], weight if weight.shape[0] == 1 else weight[start : start + size], lanes)
-    return gain
+    if weight.shape[0] > 1:
+        for s in range(total.shape[0]):
+            gain += weight[s] * np.log(total[s] + atom[s])
+        return gain
+    lanes = np.empty(_LANES)
+    for start in range(0, total.shape[0], 4 * _TILE):
+        stop = min(start + 4 * _TILE, total.shape[0])
+        whole = start + (stop - start) // _LANES * _LANES
+        lanes[:] = 1.0
+        for s in range(start, whole, _LANES):
+            for i in range(_LANES):
+                lanes[i] *= total[s + i] + atom[s + i]
+        for s in range(whole, stop):
+            lanes[s - whole] *= total[s] + atom[s]
+        if lanes.min() > 1e-290 and lanes.max() < 1e290:
+            for i in range(_LANES):
+                gain += np.log(lanes[i])
+        else:
+            for s in range(start, stop):
+                gain += np.log(total[s] + atom[s])
+    return gain * weight[0]
 
 
 @jit

@@ -22,7 +22,8 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._checks import check_hull, check_stopping, check_weight
-from ._gram import ArrayAtoms, StandardizedAtoms, StandardizedSparseAtoms
+from ._gram import ArrayAtoms
+from ._gram_standardized import StandardizedAtoms, StandardizedSparseAtoms
 from ._greedy import greedy_forward_selection
 from ._squared_error import SquaredErrorSearch
 from ._statistics import SelectionStatistics, deviations, spread, varies
