@@ -23,6 +23,7 @@ import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.utils import get_tags, indexable
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 
 from ._compat import (
@@ -38,6 +39,10 @@ from ._search_fold import evaluate_fold
 from ._search_grid import Grid, make_grid
 from ._search_results import dense_columns, score_table
 from ._search_rule import check_rule, find_threshold, fold_mean, target_score
+
+
+def _estimator_has_set_output(search: Any) -> bool:
+    return hasattr(search.estimator, "set_output")
 
 
 class PretrainThresholdSearch(BaseSearchCV):
@@ -231,6 +236,40 @@ class PretrainThresholdSearch(BaseSearchCV):
         tags.input_tags, tags.target_tags = deepcopy(own.input_tags), deepcopy(own.target_tags)
         tags.non_deterministic = own.non_deterministic
         return tags
+
+    @available_if(_estimator_has_set_output)
+    def set_output(self, *, transform: str | None = None) -> PretrainThresholdSearch:
+        """
+        Choose the container that ``transform`` returns.
+
+        The choice is passed on to the estimator, fitted or not.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            As the estimator's own ``set_output`` takes it; None changes nothing.
+
+        Returns
+        -------
+        PretrainThresholdSearch
+            The search itself.
+
+        See Also
+        --------
+        fit : Measure the threshold.
+
+        Examples
+        --------
+        >>> from sklearn.pipeline import make_pipeline
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> from sklearn_gfs import GreedyPrunedMLP, PretrainThresholdSearch
+        >>> search = PretrainThresholdSearch(make_pipeline(StandardScaler(), GreedyPrunedMLP()))
+        >>> search = search.set_output(transform="pandas")
+        """
+        self.estimator.set_output(transform=transform)
+        if hasattr(self, "best_estimator_"):
+            self.best_estimator_.set_output(transform=transform)
+        return self
 
     @with_callbacks
     def fit(self, X: Any, y: Any = None, **params: Any) -> PretrainThresholdSearch:

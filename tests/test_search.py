@@ -9,6 +9,7 @@ import pytest
 from path_double import OnlyFit, PathClassifier, PathRegressor
 from sklearn import config_context
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.decomposition import PCA
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import get_scorer, make_scorer, r2_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
@@ -296,7 +297,22 @@ def test_metadata_routing(in_pipeline):
             search.fit(X, y, nonsense=weight)
 
 
-def test_set_output_and_transform():
+def test_transform_and_its_container():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+
+    def scoring(estimator, X, y):
+        return estimator.explained_variance_ratio_.sum()
+
+    search = PretrainThresholdSearch(PCA(), param="n_components", n_pretrain=[1, 2, 4], scoring=scoring, tol=0.03)
+    search.fit(X, y)
+    assert search.threshold_ == 2
+    assert type(search.transform(X)) is np.ndarray
+    assert search.set_output(transform="pandas").transform(X).columns.tolist() == ["pca0", "pca1"]
+    assert search.fit(X, y).transform(X).columns.tolist() == ["pca0", "pca1"]
+    assert not hasattr(PretrainThresholdSearch(PathClassifier()), "set_output")
+
+
+def test_names_of_features_and_methods_that_are_missing():
     X, y = load_iris(return_X_y=True, as_frame=True)
     search = PretrainThresholdSearch(make_pipeline(StandardScaler(), PathClassifier()), n_pretrain=[0, 20])
     search.fit(X, y)
