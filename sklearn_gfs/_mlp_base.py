@@ -16,12 +16,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import Tags, check_consistent_length
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._compat import Interval, StrOptions, check_sample_weight, validate_parameter_constraints
+from ._compat import Interval, StrOptions, validate_parameter_constraints
 from ._export import to_mlp, to_torch_module
-from ._mlp_targets import decode, encode_again, out_activation
+from ._mlp_targets import combine_weights, decode, encode_validation, out_activation
 from ._network import ACTIVATIONS, hidden_activations
 from ._path import FittedNetwork, PathSettings, Subnetwork, TrainingPath
 from ._training import TrainingSettings
@@ -35,7 +35,7 @@ class BaseGreedyPrunedMLP(BaseEstimator):
     loss = "squared_error"  # a parameter of those that can be fitted on classes
 
     _constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_pretrain": [Interval(Integral, 0, None, closed="left")],
+        "n_pretrain": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "k": [Interval(Integral, 1, None, closed="left")],
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
         "n_retrain": [Interval(Integral, 0, None, closed="left")],
@@ -54,7 +54,7 @@ class BaseGreedyPrunedMLP(BaseEstimator):
 
     def __init__(
         self,
-        n_pretrain: int = 300,
+        n_pretrain: int | str = 300,
         k: int = 50,
         *,
         n_hidden: int = 1000,
@@ -146,7 +146,10 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         """
         watch = Watch(self.max_time, verbose=bool(self.verbose))
         path = self._start_path(X, y, sample_weight, (X_val, y_val, sample_weight_val), watch)
-        path.pretrain_to(self.n_pretrain)
+        if isinstance(self.n_pretrain, str):
+            path.pretrain_until_settled(self.k)
+        else:
+            path.pretrain_to(self.n_pretrain)
         dense_loss, (subnetwork,) = path.subnetworks([self.k])
         self._store_subnetwork(subnetwork, dense_loss, path.losses)
         if watch.reason is not None:
@@ -345,15 +348,10 @@ class BaseGreedyPrunedMLP(BaseEstimator):
     ) -> TrainingPath:
         self._check_parameters()
         X, targets, scale_targets, weight = self._encode_targets(X, y)
-        if sample_weight is not None:
-            given = check_sample_weight(sample_weight, X, ensure_non_negative=True, dtype=np.float64)
-            weight = given if weight is None else given * weight
-        if weight is not None:
-            if not weight.any():
-                raise ValueError("The weights of all samples are zero; sample_weight must be positive somewhere.")
-            if not weight.all():
-                used = np.flatnonzero(weight)
-                X, targets, weight = X[used], targets[used], weight[used]
+        weight = combine_weights(weight, sample_weight, X)
+        if weight is not None and not weight.all():
+            used = np.flatnonzero(weight)
+            X, targets, weight = X[used], targets[used], weight[used]
         training = TrainingSettings(
             self.activation,
             self.loss,
@@ -372,29 +370,9 @@ class BaseGreedyPrunedMLP(BaseEstimator):
                 self.n_hidden, self.n_retrain, self.early_stopping, self.validation_fraction, training
             ),
             random_state=self.random_state,
-            validation=self._check_validation(*validation, dtype=X.dtype),
+            validation=encode_validation(self, *validation, dtype=X.dtype),
             watch=watch,
         )
-
-    def _check_validation(
-        self, X_val: Any, y_val: Any, sample_weight_val: Any, *, dtype: Any
-    ) -> tuple[Any, FloatArray, FloatArray | None] | None:
-        if X_val is None:
-            for name, value in (("y_val", y_val), ("sample_weight_val", sample_weight_val)):
-                if value is not None:
-                    raise ValueError(f"{name} was passed without X_val; pass X_val and y_val, or neither.")
-            return None
-        if y_val is None:
-            raise ValueError("X_val was passed without y_val; pass both, or neither.")
-        if not self.early_stopping:
-            raise ValueError("X_val is of no use with early_stopping=False; set it to True, or leave X_val out.")
-        X_val = validate_data(self, X_val, accept_sparse="csr", dtype=dtype, reset=False)
-        targets = encode_again(self, y_val)
-        check_consistent_length(X_val, targets)
-        weight = None
-        if sample_weight_val is not None:
-            weight = check_sample_weight(sample_weight_val, X_val, ensure_non_negative=True, dtype=np.float64)
-        return X_val, targets, weight
 
     def _store_network(self, network: FittedNetwork, losses: list[float]) -> None:
         if not all(np.isfinite(array).all() for array in (*network.coefs, *network.intercepts)):

@@ -40,7 +40,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
 
     def __init__(
         self,
-        n_pretrain: int = 300,
+        n_pretrain: int | str = 300,
         k: int = 50,
         *,
         n_hidden: int = 1000,
@@ -157,8 +157,10 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
 
     Parameters
     ----------
-    n_pretrain : int, default=300
-        Pre-training iterations, in gradient updates. 0 prunes the network at its initialisation.
+    n_pretrain : int or "auto", default=300
+        Pre-training iterations, in gradient updates. 0 prunes the network at its initialisation. "auto" selects a
+        subnetwork after 10, 20, 40, ... iterations, stops once its loss (before re-training, on held-out samples where
+        there are some) has twice failed to fall by 1 %, and goes back to where it was best.
     k : int, default=50
         Picks of the selection. The subnetwork has at most `k` distinct neurons; a neuron that was picked several
         times counts as often in the mean.

@@ -12,9 +12,11 @@ import numpy as np
 from scipy import sparse
 from scipy.special import expit, softmax
 from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
+from ._compat import check_sample_weight
 from ._typing import FloatArray
 
 # GreedyPrunedMLP takes whole numbers stored as floats for measurements, not labels, where there are more distinct
@@ -85,7 +87,36 @@ def encode_numbers(estimator: Any, X: Any, y: Any) -> tuple[Any, FloatArray]:
     return X, y.reshape(len(y), -1).astype(np.float64)
 
 
-def encode_again(estimator: Any, y: Any) -> FloatArray:
+def combine_weights(weight: FloatArray | None, sample_weight: Any, X: Any) -> FloatArray | None:
+    """Validate sample weights and multiply them with those of the classes, where there are any."""
+    if sample_weight is not None:
+        given = check_sample_weight(sample_weight, X, ensure_non_negative=True, dtype=np.float64)
+        weight = given if weight is None else given * weight
+    if weight is not None and not weight.any():
+        raise ValueError("The weights of all samples are zero; sample_weight must be positive somewhere.")
+    return weight
+
+
+def encode_validation(
+    estimator: Any, X_val: Any, y_val: Any, sample_weight_val: Any, *, dtype: Any
+) -> tuple[Any, FloatArray, FloatArray | None] | None:
+    """Validate inputs, targets and weights of validation samples; None where there are none."""
+    if X_val is None:
+        for name, value in (("y_val", y_val), ("sample_weight_val", sample_weight_val)):
+            if value is not None:
+                raise ValueError(f"{name} was passed without X_val; pass X_val and y_val, or neither.")
+        return None
+    if y_val is None:
+        raise ValueError("X_val was passed without y_val; pass both, or neither.")
+    if not estimator.early_stopping:
+        raise ValueError("X_val is of no use with early_stopping=False; set it to True, or leave X_val out.")
+    X_val = validate_data(estimator, X_val, accept_sparse="csr", dtype=dtype, reset=False)
+    targets = _encode_again(estimator, y_val)
+    check_consistent_length(X_val, targets)
+    return X_val, targets, combine_weights(None, sample_weight_val, X_val)
+
+
+def _encode_again(estimator: Any, y: Any) -> FloatArray:
     """Encode further targets, for validation, as those that the estimator was given first."""
     if hasattr(estimator, "classes_"):
         unknown = set(np.unique(y).tolist()) - set(estimator.classes_.tolist())

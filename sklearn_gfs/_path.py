@@ -27,6 +27,10 @@ _INPUT_SQUARED_NORM = 12.0
 _VALIDATION_INTERVAL = 20
 # Of held-out losses that differ by less than this factor, noise, the one after the longest re-training counts as best.
 _INDIFFERENCE = 1.01
+# Checkpoints at which an automatic number of pre-training iterations is decided: the first, their ratio, the last.
+_FIRST_CHECKPOINT, _CHECKPOINT_RATIO, _LAST_CHECKPOINT = 10, 2, 20_480
+# An automatic choice goes on while the loss of the subnetwork falls by this factor at one of so many checkpoints.
+_PROGRESS, _PATIENCE = 0.99, 2
 # Rows whose inputs are gathered at once when activations are computed.
 _CHUNK_ROWS = 4096
 
@@ -194,6 +198,8 @@ class TrainingPath:
         if not squared:
             start = start._replace(output_intercept=log_odds(targets, weight).astype(X.dtype))
         train_rows = self._rows[: self._n_train]
+        # The iteration and the dense network that an automatic choice went back to.
+        self._chosen: tuple[int, Network] | None = None
         self._training = self._train(start, train_rows, seeds[1], "pre-training")
 
     def _hold_out(self, rng: Any) -> None:
@@ -222,14 +228,9 @@ class TrainingPath:
         return Training(network, samples, self._settings.training, seed, name=name, watch=self._watch)
 
     @property
-    def n_pretrain(self) -> int:
-        """Iterations of pre-training so far."""
-        return len(self._training.losses)
-
-    @property
     def losses(self) -> list[float]:
-        """Loss of the batch at each iteration of pre-training."""
-        return self._training.losses
+        """Loss of the batch at each iteration of pre-training that the dense network went through."""
+        return self._training.losses if self._chosen is None else self._training.losses[: self._chosen[0]]
 
     @property
     def _stopped(self) -> bool:
@@ -237,24 +238,64 @@ class TrainingPath:
 
     def pretrain_to(self, n_iterations: int) -> None:
         """Go on until this many iterations have been made."""
-        self._training.advance(n_iterations - self.n_pretrain)
+        self._training.advance(n_iterations - len(self._training.losses))
+
+    def pretrain_until_settled(self, k: int) -> None:
+        """
+        Go on until more iterations no longer help the subnetwork of k picks, and go back to where it was best.
+
+        A subnetwork is selected at geometrically spaced checkpoints. What counts is its loss before re-training, on
+        validation or held-out samples where there are some.
+        """
+        best, n_stale, n_iterations = np.inf, 0, _FIRST_CHECKPOINT
+        while n_stale < _PATIENCE and n_iterations <= _LAST_CHECKPOINT and not self._stopped:
+            self.pretrain_to(n_iterations)
+            network = self._training.network()
+            loss = self._pruned_loss(network, k)
+            n_stale += 1
+            if loss < _PROGRESS * best:
+                best, n_stale = loss, 0
+                self._chosen = (len(self._training.losses), network)
+            n_iterations *= _CHECKPOINT_RATIO
+
+    def _pruned_loss(self, network: Network, k: int) -> float:
+        rows = self._rows[: self._n_train]
+        hidden, targets, weight = self._activations(network, rows), self._targets[rows], self._weights_of(rows)
+        path = self._select(hidden, targets, weight, network, k)
+        held_out = self._held_out()
+        if held_out is None:
+            return float(path.losses[-1])
+        watched = self._train(prune(network, path.picks), rows, self._retrain_seed, "re-training")
+        return watched.loss(held_out.everything())
+
+    def _weights_of(self, rows: IntArray) -> FloatArray | None:
+        return None if self._weight is None else self._weight[rows]
+
+    def _held_out(self) -> Samples | None:
+        """Samples that the trained network has not seen."""
+        if self._n_train < len(self._rows):
+            return self._samples(self._rows[self._n_train :])
+        return self._validation
+
+    def _dense_network(self) -> Network:
+        return self._training.network() if self._chosen is None else self._chosen[1]
 
     def dense(self) -> FittedNetwork:
         """Return the dense network as it is now."""
-        return self._in_data_units(self._training.network())
+        return self._in_data_units(self._dense_network())
 
     def _in_data_units(self, network: Network) -> FittedNetwork:
         fitted = in_data_units(network, self._scaling, self._X.dtype)
         fitted.intercepts[1] += self._scaling.y_mean.astype(self._X.dtype)
         return fitted
 
-    def _activations(self, network: Network) -> FloatArray:
-        """Hidden activations of all samples, the held-out ones last."""
+    def _activations(self, network: Network, rows: IntArray) -> FloatArray:
+        """Hidden activations of these samples."""
         fitted = self._in_data_units(network)
-        hidden = np.empty((len(self._rows), network.hidden_coef.shape[1]), dtype=self._X.dtype)
-        for chunk in gen_batches(len(self._rows), _CHUNK_ROWS):
+        hidden = np.empty((len(rows), network.hidden_coef.shape[1]), dtype=self._X.dtype)
+        for chunk in gen_batches(len(rows), _CHUNK_ROWS):
             hidden[chunk] = hidden_activations(
-                self._X[self._rows[chunk]], fitted.coefs[0], fitted.intercepts[0], self._settings.training.activation
+                self._X[rows[chunk]], fitted.coefs[0], fitted.intercepts[0], self._settings.training.activation
             )
         return hidden
 
@@ -269,10 +310,10 @@ class TrainingPath:
         subnetworks : list of Subnetwork
             In the order of the sizes.
         """
-        network = self._training.network()
-        hidden = self._activations(network)
-        targets = self._targets[self._rows]
-        weight = None if self._weight is None else self._weight[self._rows]
+        network = self._dense_network()
+        # The held-out samples come last, so that the others' activations are the first part of these.
+        hidden = self._activations(network, self._rows)
+        targets, weight = self._targets[self._rows], self._weights_of(self._rows)
         outputs = hidden @ (network.output_coef * network.weights[:, None]) + network.output_intercept
         dense_loss = mean_loss(outputs, targets, self._settings.training.loss, weight)
         path = self._select(hidden, targets, weight, network, max(sizes))
@@ -306,10 +347,8 @@ class TrainingPath:
     def _subnetwork(self, network: Network, path: GreedyPath, trial_path: GreedyPath, k: int) -> Subnetwork:
         n_retrain = self._settings.n_retrain
         validation_losses: list[float] = []
-        held_out = self._validation
-        if self._n_train < len(self._rows):
-            held_out = self._samples(self._rows[self._n_train :])
-        if held_out is not None and self._settings.early_stopping:
+        held_out = self._held_out()
+        if held_out is not None:
             trial = prune(network, trial_path.picks[:k])
             n_retrain, validation_losses = self._best_n_retrain(trial, held_out.everything())
         training = self._retraining(prune(network, path.picks[:k]), self._rows)

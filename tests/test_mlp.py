@@ -362,6 +362,48 @@ def test_no_global_state_is_touched():
     assert (torch.get_num_threads(), torch.get_default_dtype()) == (threads, dtype)
 
 
+# Automatic pre-training.
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_automatic_pretraining_equals_the_best_checkpoint(early_stopping):
+    X, y = blobs(200)
+    model = GreedyPrunedMLPClassifier(**SMALL, early_stopping=early_stopping)
+    chosen = clone(model).set_params(n_pretrain="auto").fit(X, y)
+    assert chosen.n_pretrain_ in [10 * 2**i for i in range(12)]
+    assert len(chosen.loss_curve_) == chosen.n_pretrain_
+    fixed = clone(model).set_params(n_pretrain=chosen.n_pretrain_).fit(X, y)
+    np.testing.assert_array_equal(chosen.predict_proba(X), fixed.predict_proba(X))
+    np.testing.assert_array_equal(chosen.selection_path_, fixed.selection_path_)
+
+
+def test_automatic_pretraining_stops_when_the_subnetwork_stops_improving():
+    X, _ = blobs(200)
+    model = GreedyPrunedMLPRegressor(**SMALL, early_stopping=False)
+    auto = clone(model).set_params(n_pretrain="auto", n_retrain=0).fit(X, np.sin(X[:, 0]))
+    checkpoints = [10 * 2**i for i in range(12)]
+    points = clone(model).set_params(n_retrain=0).fit_path(X, np.sin(X[:, 0]), n_pretrain=checkpoints)
+    best, chosen, stale = np.inf, None, 0
+    for point in points:
+        if point.k is None:
+            continue
+        loss = point.estimator.selection_losses_[-1]
+        stale += 1
+        if loss < 0.99 * best:
+            best, chosen, stale = loss, point.n_pretrain, 0
+        if stale == 2:
+            break
+    assert auto.n_pretrain_ == chosen
+    assert auto.selection_losses_[-1] == pytest.approx(best)
+
+
+def test_automatic_pretraining_listens_to_validation_data():
+    X, y = blobs(200)
+    model = GreedyPrunedMLPClassifier(**SMALL).set_params(n_pretrain="auto")
+    model.fit(X[:150], y[:150], X_val=X[150:], y_val=(y[150:] + 1) % 3)
+    assert model.n_pretrain_ <= 20  # the more it learns, the worse it does on these
+
+
 # The training path.
 
 
@@ -438,7 +480,10 @@ def test_the_dense_network_of_a_path_is_the_one_that_was_pruned():
     [
         ({"k": 0}, r"'k' parameter of .* must be an int in the range \[1, inf\)\. Got 0"),
         ({"k": 2.5}, "'k' parameter of .* must be an int"),
-        ({"n_pretrain": -1}, r"'n_pretrain' parameter of .* must be an int in the range \[0, inf\)\. Got -1"),
+        (
+            {"n_pretrain": -1},
+            r"'n_pretrain' parameter of .* must be an int in the range \[0, inf\) or .*'auto'.* Got -1",
+        ),
         ({"n_retrain": -5}, "'n_retrain' parameter"),
         ({"n_hidden": 0}, "'n_hidden' parameter"),
         ({"activation": "swish"}, "'activation' parameter of .* must be a str among .*'relu'.* Got 'swish'"),
