@@ -99,6 +99,21 @@ def test_digits_have_a_threshold():
     assert SelectionPathDisplay.from_estimator(search.best_estimator_).dense_line_ is not None
 
 
+def test_what_rises_and_what_falls_again():
+    X, y = load_digits(return_X_y=True)
+    network = GreedyPrunedMLPClassifier(n_hidden=100, n_retrain=50, random_state=0)
+    search = PretrainThresholdSearch(
+        network, n_pretrain=[0, 40, 320], k=[5, 80], cv=2, target="best", tol=0.05, refit=False
+    ).fit(X[:1200], y[:1200])
+    few, many = search.scores_.mean(axis=-1).T
+    # Five picks are best from a network that is trained a little; eighty gain from all the training there is.
+    assert few.argmax() == 1
+    assert (np.diff(many) > 0).all()
+    assert search.sustained_by_k_ == {5: False, 80: True}
+    five = clone(search).set_params(k=[5]).fit(X[:1200], y[:1200])
+    assert (five.threshold_, five.sustained_) == (40, False)
+
+
 def test_nested_pickled_and_restored():
     X, y = load_iris(return_X_y=True)
     search = PretrainThresholdSearch(GreedyPrunedMLPClassifier(**SMALL), n_pretrain=[0, 20], k=[6], cv=2)
