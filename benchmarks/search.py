@@ -107,7 +107,7 @@ def main():
             command,
             f"Digits, {len(BUDGETS)} values of n_pretrain up to 600, {len(SIZES)} of k, {len(folds)} of 5 folds, "
             f"{arguments.jobs} process(es). {machine}",
-            "The ratio is to PretrainThresholdSearch with the same n_retrain. HalvingGridSearchCV fits few of the points.",
+            "The ratio is to PretrainThresholdSearch with the same n_retrain. HalvingGridSearchCV fits few points.",
             table(
                 ["n_retrain", "search", "points", "seconds", "ratio", "equal scores"],
                 rivals(X, y, folds, arguments.jobs),
@@ -118,8 +118,8 @@ def main():
             "search_parts",
             "What the search adds to one training run",
             command,
-            "One fold of digits: the dense training run of 600 iterations alone, the whole search of 60 points, and what "
-            f"it adds as a share of the training run. Medians of 3, processor time. {machine}",
+            "One fold of digits: the dense training run of 600 iterations alone, the whole search of 60 points, and "
+            f"what it adds as a share of the training run. Medians of 3, processor time. {machine}",
             table(["n_retrain", "training run (s)", "search (s)", "added"], parts(X, y, folds)),
         )
     if arguments.part in {None, "scaling"}:
