@@ -67,6 +67,15 @@ def test_equals_grid_search(estimator, load, scoring):
     np.testing.assert_array_equal(search.predict(X), refitted.predict(X))
 
 
+def test_equals_grid_search_with_weights():
+    X, y = load_diabetes(return_X_y=True)
+    weight = np.random.default_rng(0).uniform(0.1, 2, size=len(y))
+    network = GreedyPrunedMLPRegressor(**SMALL)
+    search = PretrainThresholdSearch(network, **GRID, cv=3).fit(X, y, sample_weight=weight)
+    same_results(search, GridSearchCV(network, GRID, cv=3).fit(X, y, sample_weight=weight))
+    assert search.best_score_ != PretrainThresholdSearch(network, **GRID, cv=3).fit(X, y).best_score_
+
+
 def test_without_the_path_the_results_are_the_same():
     class OnlyFit(GreedyPrunedMLPClassifier):
         """Hides the path from the search, and keeps it for its own ``fit``."""
