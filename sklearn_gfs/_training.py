@@ -80,11 +80,10 @@ class Samples:
         if weight is not None:
             self._weight = (weight / weight[rows].mean()).astype(targets.dtype)[:, None]
 
-    def gather(self, indices: IntArray) -> Batch:
-        """Return the standardised inputs, the targets and the weights of these of the rows."""
+    def gather(self, rows: IntArray) -> Batch:
+        """Return the standardised inputs, the targets and the weights of these samples."""
         import torch
 
-        rows = self.rows[indices]
         X = self._X[rows]
         if sparse.issparse(X):
             X = X.toarray()
@@ -96,7 +95,7 @@ class Samples:
 
     def everything(self) -> Batch:
         """Return all rows as one batch."""
-        return self.gather(np.arange(len(self.rows)))
+        return self.gather(self.rows)
 
 
 class Training:
@@ -143,9 +142,9 @@ class Training:
         if self._fixed_batch is not None:
             return self._fixed_batch
         while len(self._order) < self._batch_size:
-            self._order = np.concatenate([self._order, self._rng.permutation(len(self._samples.rows))])
-        indices, self._order = np.split(self._order, [self._batch_size])
-        return self._samples.gather(indices)
+            self._order = np.concatenate([self._order, self._rng.permutation(self._samples.rows)])
+        rows, self._order = self._order[: self._batch_size], self._order[self._batch_size :]
+        return self._samples.gather(rows)
 
     def advance(self, n_iterations: int) -> None:
         """Make this many gradient updates; fewer where the watch, if there is one, says stop."""
