@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._typing import Float64Array
+from ._typing import Float64Array, FloatArray
 
 # Rows are read in blocks that stay in the last cache while all their products are made. The sums of the blocks
 # are float64, so that the error of float32 products does not grow with n_samples.
@@ -59,7 +59,7 @@ class ArrayAtoms:
         self.itemsize = atoms.dtype.itemsize
         self._scale = 1.0 / (self.n_samples if sample_weight is None else sample_weight.sum())
 
-    def preview(self, n_rows: int) -> Float64Array:
+    def preview(self, n_rows: int) -> FloatArray:
         """
         About as many rows, evenly spaced over the samples, as (n_atoms, n_rows).
 
@@ -71,7 +71,8 @@ class ArrayAtoms:
             rows = (
                 rows * np.sqrt(np.repeat(self.sample_weight[some], len(rows) // len(self.sample_weight[some])))[:, None]
             )
-        return np.ascontiguousarray(rows.T) * np.sqrt(self._scale * self.n_rows / len(rows))
+        rows = rows * np.sqrt(self._scale * self.n_rows / len(rows))
+        return np.ascontiguousarray(rows.T, dtype=self.dtype)
 
     def _rows(self, samples: slice) -> Float64Array:
         """Some samples' rows in float64."""

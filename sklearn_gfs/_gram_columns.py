@@ -17,6 +17,7 @@ from sklearn import get_config
 
 from . import _greedy_kernels as kernels
 from ._gram import block_rows
+from ._typing import FloatArray
 
 # Measured by ``benchmarks/selection.py costs`` on a server's core, in nanoseconds per byte of the atoms; only their
 # ratios matter.
@@ -26,7 +27,7 @@ _MULTIPLY = 0.011  # one more column in a product of several
 _CACHE = 2**24  # bytes that a last cache holds
 _CALL = 2e4  # nanoseconds of a small product, its call included
 
-_BLOCKS = (16, 64)  # fewest and most columns computed together
+_BLOCKS = (32, 96)  # fewest and most columns computed together
 _WASTE = 1.25  # columns computed for each one wanted, when foreseen
 _DISTINCT = 0.6  # share of the picks that are new atoms
 _PREVIEW_ROWS = 512
@@ -94,7 +95,7 @@ class GramColumns:
         self.slots = np.full(self.source.n_atoms, -1, dtype=np.int64)
         self.columns = np.empty((0 if self.plan == "whole" else self._capacity, self.source.n_atoms))
         self._n_columns = 0
-        self._preview: NDArray[np.float64] | None = None
+        self._preview: FloatArray | None = None
         self._block = _BLOCKS[0]
         self._foreseen = np.zeros(0, dtype=np.int64)
 

@@ -175,8 +175,8 @@ def squared_error_steps(
     return stop, DONE, -1
 
 
-def _inner_product(x: NDArray[np.float64], y: NDArray[np.floating[Any]]) -> float:
-    total = 0.0
+def _inner_product(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]) -> Any:
+    total = x.dtype.type(0.0)
     for i in range(x.shape[0]):
         total += x[i] * y[i]
     return total
@@ -194,7 +194,7 @@ def foresee(
     slots: NDArray[np.int64],
     columns: NDArray[np.float64],
     n_columns: int,
-    rows: NDArray[np.float64],
+    rows: NDArray[np.floating[Any]],
     output_weights: NDArray[np.float64],
 ) -> tuple[NDArray[np.int64], int]:
     """
