@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from copy import copy, deepcopy
 from numbers import Real
@@ -24,7 +24,6 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.parallel import Parallel, delayed
 
 from ._compat import (
     BaseSearchCV,
@@ -35,7 +34,7 @@ from ._compat import (
     with_callbacks,
 )
 from ._search_checkpoint import Checkpoint
-from ._search_fold import evaluate_fold
+from ._search_fold import run_folds
 from ._search_grid import Grid, make_grid
 from ._search_results import dense_columns, score_table
 from ._search_rule import check_rule, find_threshold, fold_mean, target_score
@@ -373,13 +372,13 @@ class PretrainThresholdSearch(BaseSearchCV):
         # Begun and ended here, not by the workers: so callbacks need not travel, and any backend will do.
         begun = {}
 
-        def prepared(grid: Grid, chosen: list[int]) -> Iterator[Any]:
-            for i in chosen:
-                begun[i] = all_folds.subcontext("fold", task_id=i).call_on_fit_task_begin(estimator=self, X=X, y=y)
-                yield delayed(_evaluate_numbered)(i, clone(self.estimator), X, y, *splits[i], grid=grid, **settings)
+        def starts(i: int) -> None:
+            begun[i] = all_folds.subcontext("fold", task_id=i).call_on_fit_task_begin(estimator=self, X=X, y=y)
 
         def run(grid: Grid, chosen: list[int]) -> None:
-            for i, records in Parallel(n_jobs=self.n_jobs, return_as="generator_unordered")(prepared(grid, chosen)):
+            for i, records in run_folds(
+                self.estimator, data, chosen, grid, settings, n_jobs=self.n_jobs, starts=starts
+            ):
                 folds[i] = records
                 if kept is not None:
                     kept.add(i, records)
@@ -476,8 +475,3 @@ class PretrainThresholdSearch(BaseSearchCV):
         task.call_on_fit_task_end(estimator=self, X=X, y=y)
         if hasattr(self.best_estimator_, "feature_names_in_"):
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
-
-
-def _evaluate_numbered(fold: int, *args: Any, **kwargs: Any) -> tuple[int, list[dict[str, Any]]]:
-    """Evaluate a fold and say which it was, for results arrive in any order."""
-    return fold, evaluate_fold(*args, **kwargs)

@@ -1,5 +1,5 @@
 """
-One fold of a threshold search: a single training run, scored at every point of the grid.
+The folds of a threshold search: each a single training run, scored at every point of the grid.
 
 What a fold returns is plain (numbers, strings, lists, dictionaries), so that it travels between
 processes and into a file. Which folds there are, and what follows from their scores, belongs in the
@@ -9,7 +9,7 @@ modules that call this one.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from traceback import format_exc
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
+from sklearn.utils.parallel import Parallel, delayed
 
 from ._compat import MultimetricScorer, score_estimator, split_rows, take_params
 from ._search_grid import AUTO_END, AUTO_FIRST, Grid, StopRule, automatic_budgets, last_step
@@ -201,10 +202,62 @@ def evaluate_fold(
     records: list[dict[str, Any]] = []
     start = time.perf_counter()
     for point in run(training, grid, budgets):
-        record = {"budget": point.budget, "size": point.size, "dense": point.dense, "fit_error": point.error}
+        record: dict[str, Any] = {"budget": point.budget, "size": point.size, "dense": point.dense, "fit_error": point.error}
         record["fit_time"] = time.perf_counter() - start
         records.append(record | (score(point.estimator) if point.error is None else score.failure()))
         if stop is not None and stop(records[-1]):
             break
         start = time.perf_counter()
     return records
+
+
+def run_folds(
+    estimator: Any,
+    data: tuple[Any, Any, list[Any]],
+    chosen: list[int],
+    grid: Grid,
+    settings: Mapping[str, Any],
+    *,
+    n_jobs: int | None,
+    starts: Callable[[int], None],
+) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """
+    Evaluate folds in parallel and yield each as soon as it is finished, in any order.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Cloned for each fold.
+    data : tuple of X, y and the list of all splits
+        What every fold needs.
+    chosen : list of int
+        Numbers of the folds to evaluate.
+    grid : Grid
+        What to evaluate.
+    settings : dict
+        The other arguments of ``evaluate_fold``.
+    n_jobs : int or None
+        Number of folds at the same time.
+    starts : callable
+        Called with the number of each fold as it is handed out.
+
+    Yields
+    ------
+    fold : int
+        Its number.
+    records : list of dict
+        What ``evaluate_fold`` returned.
+    """
+    X, y, splits = data
+
+    def tasks() -> Iterator[Any]:
+        for i in chosen:
+            starts(i)
+            yield delayed(_evaluate_numbered)(i, clone(estimator), X, y, *splits[i], grid=grid, **settings)
+
+    yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks())
+
+
+def _evaluate_numbered(fold: int, *args: Any, **kwargs: Any) -> tuple[int, list[dict[str, Any]]]:
+    """Evaluate a fold and say which it was, for results arrive in any order."""
+    return fold, evaluate_fold(*args, **kwargs)
