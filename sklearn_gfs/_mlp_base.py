@@ -23,7 +23,8 @@ from ._compat import Interval, StrOptions, validate_parameter_constraints
 from ._export import to_mlp, to_torch_module
 from ._mlp_targets import combine_weights, decode, encode_validation, out_activation
 from ._network import ACTIVATIONS, hidden_activations
-from ._path import FittedNetwork, PathSettings, Subnetwork, TrainingPath
+from ._path import PathSettings, Subnetwork, TrainingPath
+from ._scaling import FittedNetwork
 from ._training import TrainingSettings
 from ._typing import FloatArray, PathPoint
 from ._watch import Watch

@@ -6,23 +6,22 @@ Arrays in, networks out: nothing here knows classes, labels or estimators.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy import sparse
-from sklearn.preprocessing import StandardScaler
+from sklearn import get_config
 from sklearn.utils import check_random_state, gen_batches
-from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from ._holdout import held_out_mask
 from ._network import Network, hidden_activations, initial_network, mean_loss, prune
+from ._scaling import FittedNetwork, in_data_units, log_odds, measure_scaling
 from ._training import Batch, Samples, Training, TrainingSettings
 from ._typing import FloatArray, GreedyPath, IntArray
 from ._watch import Watch
 
-# Standardised inputs are shrunk until their mean squared norm is at most this: with many features a step of the same
-# length in every coordinate would otherwise move a pre-activation by more than the activation can follow.
-_INPUT_SQUARED_NORM = 12.0
+if TYPE_CHECKING:
+    from ._statistics import SelectionStatistics
+
 # Iterations between two looks at the held-out samples while re-training.
 _VALIDATION_INTERVAL = 20
 # Of held-out losses that differ by less than this factor, noise, the one after the longest re-training counts as best.
@@ -45,23 +44,6 @@ class PathSettings(NamedTuple):
     training: TrainingSettings
 
 
-class Scaling(NamedTuple):
-    """x is standardised to (x - x_mean) * x_inverse_scale, y to (y - y_mean) / y_scale; x_mean None for sparse X."""
-
-    x_mean: FloatArray | None
-    x_inverse_scale: FloatArray
-    x_squared_norm: float
-    y_mean: FloatArray
-    y_scale: FloatArray
-
-
-class FittedNetwork(NamedTuple):
-    """A network in the units of the data: X @ coefs[0] + intercepts[0], the activation, @ coefs[1] + intercepts[1]."""
-
-    coefs: list[FloatArray]
-    intercepts: list[FloatArray]
-
-
 class Subnetwork(NamedTuple):
     """A pruned and re-trained network and how it came about."""
 
@@ -69,67 +51,6 @@ class Subnetwork(NamedTuple):
     path: GreedyPath
     retrain_losses: list[float]
     validation_losses: list[float]
-
-
-def measure_scaling(
-    X: Any, targets: FloatArray, weight: FloatArray | None, *, center_targets: bool, scale_targets: bool
-) -> Scaling:
-    """
-    Standardise features, sparse ones by scale only, and where asked for targets; constant ones keep their scale.
-
-    Raises
-    ------
-    ValueError
-        If a feature or a target varies too much for its variance to be a finite number.
-    """
-    if sparse.issparse(X):
-        mean, variance = mean_variance_axis(X, axis=0, weights=weight)
-        x_mean, x_scale = None, np.sqrt(variance.astype(np.float64) + mean.astype(np.float64) ** 2)
-        varies = x_scale > 0
-    else:
-        x_mean, x_scale, varies = _standardisation(X, weight)
-    x_scale = np.where(varies, x_scale, 1.0)
-    if not np.isfinite(x_scale).all():
-        raise ValueError("X holds values so large that the variance of a feature overflows; scale X down.")
-    n_varying = max(int(varies.sum()), 1)
-    shrink = min(1.0, np.sqrt(_INPUT_SQUARED_NORM / n_varying))
-    y_mean, y_scale, _ = _standardisation(targets, weight)
-    if not np.isfinite(y_scale).all():
-        raise ValueError("y holds values so large that its variance overflows; scale y down.")
-    if not center_targets:
-        y_mean = np.zeros(targets.shape[1])
-    if not scale_targets:
-        y_scale = np.ones(targets.shape[1])
-    return Scaling(x_mean, shrink / x_scale, shrink**2 * n_varying, y_mean, y_scale)
-
-
-def _standardisation(values: FloatArray, weight: FloatArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return mean and scale of each column, infinite where it overflows, and which columns vary."""
-    with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses what is not finite
-        scaler = StandardScaler().fit(values, sample_weight=weight)
-    return scaler.mean_, np.where(np.isfinite(scaler.var_), scaler.scale_, np.inf), scaler.var_ != 0
-
-
-def log_odds(targets: FloatArray, weight: FloatArray | None) -> FloatArray:
-    """Return the outputs under which the log loss of constant outputs is least, for targets of zeros and ones."""
-    shares = np.average(targets, axis=0, weights=weight)
-    if targets.shape[1] == 1:
-        shares = np.concatenate([1 - shares, shares])
-    logs = np.log(np.maximum(shares, 0.5 / len(targets)))
-    return logs[1:] - logs[:1] if targets.shape[1] == 1 else logs - logs.mean()
-
-
-def in_data_units(network: Network, scaling: Scaling, dtype: Any) -> FittedNetwork:
-    """Fold the standardisation and the neurons' weights into the coefficients, in float64, then round to the dtype."""
-    coef = network.hidden_coef.astype(np.float64) * scaling.x_inverse_scale[:, None]
-    intercept = network.hidden_intercept.astype(np.float64)
-    if scaling.x_mean is not None:
-        intercept = intercept - scaling.x_mean @ coef
-    out_coef = network.output_coef.astype(np.float64) * network.weights[:, None] * scaling.y_scale
-    out_intercept = network.output_intercept.astype(np.float64) * scaling.y_scale
-    return FittedNetwork(
-        [coef.astype(dtype), out_coef.astype(dtype)], [intercept.astype(dtype), out_intercept.astype(dtype)]
-    )
 
 
 class TrainingPath:
@@ -260,8 +181,12 @@ class TrainingPath:
 
     def _pruned_loss(self, network: Network, k: int) -> float:
         rows = self._rows[: self._n_train]
-        hidden, targets, weight = self._activations(network, rows), self._targets[rows], self._weights_of(rows)
-        path = self._select(hidden, targets, weight, network, k)
+        if self._streams:
+            path = self._statistics(network, rows)[1].select(k, output_weights=network.output_coef)
+        else:
+            path = self._select(
+                self._activations(network, rows), self._targets[rows], self._weights_of(rows), network, k
+            )
         held_out = self._held_out()
         if held_out is None:
             return float(path.losses[-1])
@@ -311,18 +236,52 @@ class TrainingPath:
             In the order of the sizes.
         """
         network = self._dense_network()
+        paths = self._paths_from_sums if self._streams else self._paths_from_activations
+        dense_loss, path, trial_path = paths(network, max(sizes))
+        return dense_loss, [self._subnetwork(network, path, trial_path, k) for k in sizes]
+
+    def _paths_from_activations(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
+        """Return the dense loss, the selection on all samples, and that on those that are not held out."""
         # The held-out samples come last, so that the others' activations are the first part of these.
         hidden = self._activations(network, self._rows)
         targets, weight = self._targets[self._rows], self._weights_of(self._rows)
-        outputs = hidden @ (network.output_coef * network.weights[:, None]) + network.output_intercept
-        dense_loss = mean_loss(outputs, targets, self._settings.training.loss, weight)
-        path = self._select(hidden, targets, weight, network, max(sizes))
-        trial_path, n_train = path, self._n_train
-        if n_train < len(hidden):
-            trial_weight = None if weight is None else weight[:n_train]
-            trial_path = self._select(hidden[:n_train], targets[:n_train], trial_weight, network, max(sizes))
-        del hidden
-        return dense_loss, [self._subnetwork(network, path, trial_path, k) for k in sizes]
+        dense_loss = mean_loss(_outputs(hidden, network), targets, self._settings.training.loss, weight)
+        path = self._select(hidden, targets, weight, network, k)
+        n_train = self._n_train
+        if n_train == len(hidden):
+            return dense_loss, path, path
+        trial_weight = None if weight is None else weight[:n_train]
+        return dense_loss, path, self._select(hidden[:n_train], targets[:n_train], trial_weight, network, k)
+
+    @property
+    def _streams(self) -> bool:
+        """Whether the activations of all samples are too large to be kept; only squared error can do without them."""
+        n_bytes = len(self._rows) * self._settings.n_hidden * self._X.dtype.itemsize
+        return self._settings.training.loss == "squared_error" and n_bytes > get_config()["working_memory"] * 2**20
+
+    def _paths_from_sums(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
+        """Do what `_paths_from_activations` does chunk by chunk, keeping sums over samples only."""
+        loss, statistics = self._statistics(network, self._rows[: self._n_train])
+        trial_path = path = statistics.select(k, output_weights=network.output_coef)
+        if self._n_train < len(self._rows):
+            more_loss, more = self._statistics(network, self._rows[self._n_train :])
+            share = more.weight / (statistics.weight + more.weight)
+            loss = (1 - share) * loss + share * more_loss
+            path = statistics.merge(more).select(k, output_weights=network.output_coef)
+        return loss, path, trial_path
+
+    def _statistics(self, network: Network, rows: IntArray) -> tuple[float, SelectionStatistics]:
+        """Return the dense loss over these samples and the sums that a selection on them needs."""
+        from ._statistics import SelectionStatistics
+
+        statistics, losses, weights = SelectionStatistics(), [], []
+        for chunk in gen_batches(len(rows), _CHUNK_ROWS):
+            hidden = self._activations(network, rows[chunk])
+            targets, weight = self._targets[rows[chunk]], self._weights_of(rows[chunk])
+            losses.append(mean_loss(_outputs(hidden, network), targets, "squared_error", weight))
+            weights.append(float(len(hidden)) if weight is None else float(weight.sum()))
+            statistics.update(hidden, targets - network.output_intercept, weight)
+        return float(np.average(losses, weights=weights)), statistics
 
     def _select(
         self, hidden: FloatArray, targets: FloatArray, weight: FloatArray | None, network: Network, k: int
@@ -369,3 +328,8 @@ class TrainingPath:
             validation_losses.append(training.loss(held_out))
         best = int(np.flatnonzero(np.asarray(validation_losses) <= _INDIFFERENCE * min(validation_losses))[-1])
         return min(best * _VALIDATION_INTERVAL, self._settings.n_retrain), validation_losses
+
+
+def _outputs(hidden: FloatArray, network: Network) -> FloatArray:
+    outputs: FloatArray = hidden @ (network.output_coef * network.weights[:, None]) + network.output_intercept
+    return outputs

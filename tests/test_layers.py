@@ -37,6 +37,7 @@ LAYERS = {
     "_log_loss_kernels": 2,
     "_search_fold": 2,
     "_search_results": 2,
+    "_scaling": 2,
     "_training": 2,
     "_watch": 1,
     "theory": 2,

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_linnerud, load_wine
 from sklearn.exceptions import ConvergenceWarning
@@ -346,6 +347,22 @@ def test_an_integer_random_state_repeats(cls):
             np.testing.assert_array_equal(one, other)
     other_seed = cls(**SMALL).set_params(random_state=1).fit(X, y)
     assert not np.array_equal(other_seed.coefs_[0], first.coefs_[0])
+
+
+@pytest.mark.parametrize("n_pretrain", [20, "auto"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_activations_too_large_to_keep_are_summed_chunk_by_chunk(monkeypatch, weighted, n_pretrain):
+    X, y = blobs(150)
+    weight = np.random.default_rng(0).integers(1, 4, size=150) if weighted else None
+    model = GreedyPrunedMLPClassifier(**SMALL).set_params(n_pretrain=n_pretrain)
+    kept = clone(model).fit(X, y, weight)
+    monkeypatch.setattr("sklearn_gfs._path._CHUNK_ROWS", 32)
+    with config_context(working_memory=0.01):
+        summed = clone(model).fit(X, y, weight)
+    np.testing.assert_array_equal(summed.selection_path_, kept.selection_path_)
+    np.testing.assert_allclose(summed.selection_losses_, kept.selection_losses_, rtol=1e-7)
+    assert summed.dense_loss_ == pytest.approx(kept.dense_loss_)
+    np.testing.assert_array_equal(summed.predict_proba(X), kept.predict_proba(X))
 
 
 def test_no_global_state_is_touched():

@@ -18,7 +18,8 @@ from sklearn_gfs._network import (
     mean_loss,
     prune,
 )
-from sklearn_gfs._path import PathSettings, TrainingPath, log_odds, measure_scaling
+from sklearn_gfs._path import PathSettings, TrainingPath
+from sklearn_gfs._scaling import log_odds, measure_scaling
 from sklearn_gfs._training import Samples, Training, TrainingSettings
 
 SETTINGS = TrainingSettings("relu", "squared_error", "adam", None, 0.9, 16, 0.0)

@@ -1,0 +1,100 @@
+"""
+The units that networks are trained in: features and targets standardised, and networks taken back to the data's units.
+
+Nothing here trains, and nothing here knows estimators.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.sparsefuncs import mean_variance_axis
+
+if TYPE_CHECKING:
+    from ._network import Network
+    from ._typing import FloatArray
+
+# Standardised inputs are shrunk until their mean squared norm is at most this: with many features a step of the same
+# length in every coordinate would otherwise move a pre-activation by more than the activation can follow.
+_INPUT_SQUARED_NORM = 12.0
+
+
+class Scaling(NamedTuple):
+    """x is standardised to (x - x_mean) * x_inverse_scale, y to (y - y_mean) / y_scale; x_mean None for sparse X."""
+
+    x_mean: FloatArray | None
+    x_inverse_scale: FloatArray
+    x_squared_norm: float
+    y_mean: FloatArray
+    y_scale: FloatArray
+
+
+class FittedNetwork(NamedTuple):
+    """A network in the units of the data: X @ coefs[0] + intercepts[0], the activation, @ coefs[1] + intercepts[1]."""
+
+    coefs: list[FloatArray]
+    intercepts: list[FloatArray]
+
+
+def measure_scaling(
+    X: Any, targets: FloatArray, weight: FloatArray | None, *, center_targets: bool, scale_targets: bool
+) -> Scaling:
+    """
+    Standardise features, sparse ones by scale only, and where asked for targets; constant ones keep their scale.
+
+    Raises
+    ------
+    ValueError
+        If a feature or a target varies too much for its variance to be a finite number.
+    """
+    if sparse.issparse(X):
+        mean, variance = mean_variance_axis(X, axis=0, weights=weight)
+        x_mean, x_scale = None, np.sqrt(variance.astype(np.float64) + mean.astype(np.float64) ** 2)
+        varies = x_scale > 0
+    else:
+        x_mean, x_scale, varies = _standardisation(X, weight)
+    x_scale = np.where(varies, x_scale, 1.0)
+    if not np.isfinite(x_scale).all():
+        raise ValueError("X holds values so large that the variance of a feature overflows; scale X down.")
+    n_varying = max(int(varies.sum()), 1)
+    shrink = min(1.0, np.sqrt(_INPUT_SQUARED_NORM / n_varying))
+    y_mean, y_scale, _ = _standardisation(targets, weight)
+    if not np.isfinite(y_scale).all():
+        raise ValueError("y holds values so large that its variance overflows; scale y down.")
+    if not center_targets:
+        y_mean = np.zeros(targets.shape[1])
+    if not scale_targets:
+        y_scale = np.ones(targets.shape[1])
+    return Scaling(x_mean, shrink / x_scale, shrink**2 * n_varying, y_mean, y_scale)
+
+
+def _standardisation(values: FloatArray, weight: FloatArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return mean and scale of each column, infinite where it overflows, and which columns vary."""
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses what is not finite
+        scaler = StandardScaler().fit(values, sample_weight=weight)
+    return scaler.mean_, np.where(np.isfinite(scaler.var_), scaler.scale_, np.inf), scaler.var_ != 0
+
+
+def log_odds(targets: FloatArray, weight: FloatArray | None) -> FloatArray:
+    """Return the outputs under which the log loss of constant outputs is least, for targets of zeros and ones."""
+    shares = np.average(targets, axis=0, weights=weight)
+    if targets.shape[1] == 1:
+        shares = np.concatenate([1 - shares, shares])
+    logs = np.log(np.maximum(shares, 0.5 / len(targets)))
+    return logs[1:] - logs[:1] if targets.shape[1] == 1 else logs - logs.mean()
+
+
+def in_data_units(network: Network, scaling: Scaling, dtype: Any) -> FittedNetwork:
+    """Fold the standardisation and the neurons' weights into the coefficients, in float64, then round to the dtype."""
+    coef = network.hidden_coef.astype(np.float64) * scaling.x_inverse_scale[:, None]
+    intercept = network.hidden_intercept.astype(np.float64)
+    if scaling.x_mean is not None:
+        intercept = intercept - scaling.x_mean @ coef
+    out_coef = network.output_coef.astype(np.float64) * network.weights[:, None] * scaling.y_scale
+    out_intercept = network.output_intercept.astype(np.float64) * scaling.y_scale
+    return FittedNetwork(
+        [coef.astype(dtype), out_coef.astype(dtype)], [intercept.astype(dtype), out_intercept.astype(dtype)]
+    )
