@@ -134,8 +134,8 @@ def main():
         f"Test accuracy, or R² where y holds numbers: mean ± standard deviation over {arguments.repeats} x 2 splits, "
         "half of the samples training each time. All but the dense network have the neurons that "
         f"{K} picks left. scikit-learn's MLP gets standardised features and targets: with its defaults, and with as "
-        "many updates of 128 samples as pre-training, the trial and the re-training took together. Pruning by magnitude "
-        "and at random starts from the same dense network and re-trains in the same way."
+        "many updates of 128 samples as pre-training, the trial and the re-training took together. Pruning by "
+        "magnitude and at random starts from the same dense network and re-trains in the same way."
     )
     header = ["data", *EQUAL_SIZE, *BEYOND]
     command = f"python benchmarks/same_size.py --repeats {arguments.repeats}"
