@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import statistics
 import time
@@ -16,11 +17,12 @@ TABLES = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
 
 
 def versions(*packages: str) -> str:
-    """Name the interpreter, the packages and the number of threads of linear algebra."""
+    """Name the interpreter, the packages, the threads of linear algebra, and how busy the machine is."""
     names = ("numpy", "scipy", "scikit-learn", "numba", *packages)
     listed = [f"{name} {importlib.metadata.version(name)}" for name in names]
     threads = max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
-    return f"Python {platform.python_version()}, {', '.join(listed)}; {processor()}; {threads} thread(s)"
+    load = f"; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores" if hasattr(os, "getloadavg") else ""
+    return f"Python {platform.python_version()}, {', '.join(listed)}; {processor()}; {threads} thread(s){load}"
 
 
 def processor() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import naive
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from sklearn import config_context
 from strategies import cases
 
 from sklearn_gfs import SelectionStatistics, _gram_columns, greedy_forward_selection
+from sklearn_gfs import _greedy_kernels as kernels
 
 LOSS = {"rtol": 1e-9, "atol": 1e-14}
 
@@ -410,3 +413,29 @@ GOOD = {"atoms": np.ones((4, 2)), "y": np.arange(4.0), "k": 3}
 def test_bad_arguments_are_named(bad, error, message):
     with pytest.raises(error, match=message):
         greedy_forward_selection(**{**GOOD, **bad})
+
+
+def test_kernels_compile_where_no_cache_can_be_written(monkeypatch):
+    def refuse(*args, cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return lambda function: function
+
+    monkeypatch.setattr(kernels.numba, "njit", refuse)
+    assert kernels.jit(lambda x: x + 1)(1) == 2
+
+
+@pytest.mark.parametrize("sizes", [(3000, 600, 100), (20_000, 100, 30), (200, 400, 900)])
+def test_memory_stays_within_what_the_plan_says(sizes):
+    n_samples, n_atoms, k = sizes
+    rng = np.random.default_rng(0)
+    atoms, y = rng.standard_normal((n_samples, n_atoms), dtype=np.float32), rng.standard_normal(n_samples)
+    greedy_forward_selection(atoms, y, k)
+    tracemalloc.start()
+    try:
+        greedy_forward_selection(atoms, y, k)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    planned = _gram_columns.planned_bytes(n_samples, n_atoms, 4, k)
+    assert peak <= 1.3 * planned + 8 * y.nbytes
