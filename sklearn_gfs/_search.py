@@ -337,7 +337,8 @@ class PretrainThresholdSearch(BaseSearchCV):
             raise ValueError("tol='1se' needs at least two folds to measure a standard error, got one.")
         settings = {
             "scorer": scorer,
-            "metric": metric,
+            # Whether a callable returns several scores is only known once it has been called.
+            "metric": self.refit if callable(self.scoring) and isinstance(self.refit, str) else metric,
             "score_on": self.score_on,
             "fit_params": routed.estimator.fit,
             "score_params": routed.scorer.score,

@@ -166,7 +166,10 @@ class StopRule:
         self._seen += 1
         if record["dense"] or not self._grid.one_run:
             score = record[f"{self._part}_scores"]
-            score = score[self._metric] if isinstance(score, dict) else score
+            if isinstance(score, dict):
+                if self._metric not in score:
+                    raise ValueError(f"refit must name the score that decides on the threshold, one of {list(score)}.")
+                score = score[self._metric]
             if self._budgets[-1:] == [record["budget"]]:  # several sizes, no dense network: the largest counts
                 self._scores[-1] = score
             else:

@@ -249,9 +249,13 @@ def test_several_scores():
 
     called = PretrainThresholdSearch(PathClassifier(), **parameters, scoring=both, refit="loss").fit(X, y)
     same_results(called, grid)
-    for refit in (True, False):
-        with pytest.raises(ValueError, match="refit"):
-            called.set_params(refit=refit).fit(X, y)
+    assert (
+        called.set_params(n_pretrain="auto").fit(X, y).target_score_ == called.cv_results_["mean_dense_test_loss"][-1]
+    )
+    for n_pretrain in ("auto", [0, 20]):
+        for refit in (True, False):
+            with pytest.raises(ValueError, match="refit"):
+                called.set_params(refit=refit, n_pretrain=n_pretrain).fit(X, y)
 
 
 def test_groups():
