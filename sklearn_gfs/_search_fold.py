@@ -202,7 +202,12 @@ def evaluate_fold(
     records: list[dict[str, Any]] = []
     start = time.perf_counter()
     for point in run(training, grid, budgets):
-        record: dict[str, Any] = {"budget": point.budget, "size": point.size, "dense": point.dense, "fit_error": point.error}
+        record: dict[str, Any] = {
+            "budget": point.budget,
+            "size": point.size,
+            "dense": point.dense,
+            "fit_error": point.error,
+        }
         record["fit_time"] = time.perf_counter() - start
         records.append(record | (score(point.estimator) if point.error is None else score.failure()))
         if stop is not None and stop(records[-1]):
