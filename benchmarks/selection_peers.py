@@ -108,13 +108,14 @@ def run(neurons, class_probabilities, command):
                     ]
                 )
                 print(rows[-1], flush=True)
+        machine = versions("autogluon.core", "amltk", "deephyper")
     header = ["n_samples, n_atoms, n_outputs, k", "loss", "distinct", "package", "picks it ran", "its s for k picks"]
     header += ["selection, ms", "times faster", "picks", "goal"]
     publish(
         "selection_peers",
         "Against ensemble selection as others ship it, one thread",
         command,
-        versions("autogluon.core", "amltk", "deephyper"),
+        machine,
         "The packages' times are of one run, scaled linearly from the picks they ran.",
         table(header, rows),
     )

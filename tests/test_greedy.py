@@ -166,6 +166,12 @@ def test_ties_go_to_a_picked_atom_and_then_to_the_lowest_index():
     # Step 2 leaves three atoms that do equally well; step 4 could take any of the three again.
     np.testing.assert_array_equal(greedy_forward_selection(orthogonal, np.full(4, 0.25), 8).picks, [0, 1, 2, 3] * 2)
     np.testing.assert_array_equal(greedy_forward_selection(np.ones((3, 5)), np.zeros(3), 3).picks, [0, 0, 0])
+    # After atom 1, 1.25 again is as far above 1 as the mean with 0.25 is below.
+    np.testing.assert_array_equal(greedy_forward_selection([[0.25, 1.25]], [1.0], 3).picks, [1, 1, 0])
+    probabilities = np.array([[[0.5, 0.5], [0.75, 0.25]], [[0.5, 0.5], [0.25, 0.75]]])
+    for atoms in (probabilities, probabilities[:, [1, 0]]):
+        path = greedy_forward_selection(atoms, [0, 0], 1, loss="log_loss", from_logits=False)
+        assert path.picks[0] == int(atoms[0, 0, 0] != 0.5)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
