@@ -147,10 +147,8 @@ def features():
     sets = {
         "diabetes, squares and products": (PolynomialFeatures(2, include_bias=False).fit_transform(X), y),
         "sparse, 500 x 100": make_regression(500, 100, n_informative=10, noise=20.0, random_state=0),
-        "dense, 500 x 100": make_regression(500, 100, n_informative=60, noise=20.0, random_state=0),
-        "correlated, 2000 x 200": make_regression(
-            2000, 200, n_informative=20, effective_rank=40, noise=5, random_state=0
-        ),
+        "dense, 500 x 60": make_regression(500, 60, n_informative=40, noise=20.0, random_state=0),
+        "correlated, 500 x 60": make_regression(500, 60, n_informative=20, effective_rank=20, noise=2, random_state=0),
     }
     rows = []
     for name, (data, target) in sets.items():

@@ -50,6 +50,10 @@ class LogitSearch:
         self.coefs = np.array([1.0] if radius is None else [radius, -radius])
         self.n_atoms, self.n_outputs = logits.output_weights.shape
         self.n_samples = logits.atoms.shape[2]
+        # Size of an atom's logits, averaged over the samples: what the rounding of its loss is relative to.
+        reach = np.maximum(logits.atoms.max(axis=1), -logits.atoms.min(axis=1))
+        reach = reach * np.abs(logits.output_weights).max(axis=1, keepdims=True)
+        self._reach = self.radius * float((reach * logits.weight).sum(axis=1).max())
 
     def run(self, k: int, tol: float) -> GreedyPath:
         """Take the steps and return the path."""
@@ -68,9 +72,9 @@ class LogitSearch:
             for step in range(k):
                 t = step + 1
                 tangents = loss + (np.outer(slopes, self.coefs).ravel() - product) / t
-                size = abs(loss) + (np.abs(slopes).max() * self.radius + abs(product)) / t
-                tolerance = _TIE[self.logits.atoms.dtype] * size
                 base = total / t + self.offset
+                size = abs(loss) + self._reach / t + float(np.sum(self.logits.weight * np.abs(base).max(axis=0)))
+                tolerance = _TIE[self.logits.atoms.dtype] * size
                 tangent = peak + np.einsum("cs,cs->s", p, base - mean)
                 order = np.argsort(tangents + remainders * (step / t) ** 2, kind="stable")
                 best = np.array([np.inf])

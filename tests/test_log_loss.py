@@ -63,6 +63,14 @@ def test_logits_on_the_l1_ball_agree_with_the_oracle(case, radius):
     np.testing.assert_allclose(path.losses[-1], naive.mean_loss(mean, classes, np.ones(len(mean)), "log_loss"), **LOSS)
 
 
+def test_saturated_losses_tie_within_the_rounding_of_the_logits():
+    # Against class 0, minus atom 0 twice and minus atom 0 with atom 1 give logits that are 8 apart, both.
+    atoms = np.array([[[-1.0, 0.0], [0.0, -1.0]], [[-1.0, 0.0], [0.0, -1.0]]])
+    weight = [2.25943918, 1.43046722]
+    path = greedy_forward_selection(atoms, [0, 0], 4, loss="log_loss", hull="l1", radius=8.0, sample_weight=weight)
+    np.testing.assert_array_equal(path.picks, [0, 0, 0, 0])
+
+
 @given(cases(), st.booleans())
 def test_probabilities_agree_with_the_oracle(case, weighted):
     classes, weight, p = classes_of(case), case.weight if weighted else None, probabilities_of(case)
