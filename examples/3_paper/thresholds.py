@@ -74,8 +74,8 @@ for regime in REGIMES:
     for n_samples in sizes if regime == "SGD" else sizes[: max(1, len(sizes) // 2)]:
         for seed in range(n_seeds):
             rows += run(regime, n_samples, seed)
+            write_table(arguments, f"thresholds_{data.name}", rows)  # so that an interrupted experiment keeps its runs
             print(f"{regime}, {n_samples} samples, seed {seed}: trained", flush=True)
-write_table(arguments, f"thresholds_{data.name}", rows)
 
 
 def scores(regime, n_samples, part):
