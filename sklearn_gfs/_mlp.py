@@ -43,7 +43,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     loss : {"squared_error", "log_loss"}, default="squared_error"
         Loss of pre-training, selection and re-training. "squared_error" is half the squared error against one-hot
         targets; its selection is the fastest, and it takes multilabel targets. "log_loss" is the negative
-        log-likelihood of the softmax of the outputs, for classes only; its probabilities are the better calibrated.
+        log-likelihood of the softmax of the outputs, for classes only; its probabilities are the softmax itself.
     activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
         Activation of the hidden neurons.
     solver : {"adam", "sgd"}, default="adam"

@@ -13,7 +13,7 @@ from sklearn import get_config
 from sklearn.utils import check_random_state, gen_batches
 
 from ._holdout import held_out_mask
-from ._network import Network, hidden_activations, initial_network, mean_loss, prune
+from ._network import Network, TorchNetwork, hidden_activations, initial_network, mean_loss, prune
 from ._scaling import FittedNetwork, in_data_units, log_odds, measure_scaling
 from ._training import Batch, Samples, Training, TrainingSettings
 from ._typing import FloatArray, GreedyPath, IntArray
@@ -190,17 +190,17 @@ class TrainingPath:
         held_out = self._held_out()
         if held_out is None:
             return float(path.losses[-1])
-        watched = self._train(prune(network, path.picks), rows, self._retrain_seed, "re-training")
-        return watched.loss(held_out.everything())
+        training = self._settings.training
+        return TorchNetwork(prune(network, path.picks), training.activation, training.loss).loss(*held_out)
 
     def _weights_of(self, rows: IntArray) -> FloatArray | None:
         return None if self._weight is None else self._weight[rows]
 
-    def _held_out(self) -> Samples | None:
+    def _held_out(self) -> Batch | None:
         """Samples that the trained network has not seen."""
         if self._n_train < len(self._rows):
-            return self._samples(self._rows[self._n_train :])
-        return self._validation
+            return self._samples(self._rows[self._n_train :]).everything()
+        return None if self._validation is None else self._validation.everything()
 
     def _dense_network(self) -> Network:
         return self._training.network() if self._chosen is None else self._chosen[1]
@@ -238,7 +238,13 @@ class TrainingPath:
         network = self._dense_network()
         paths = self._paths_from_sums if self._streams else self._paths_from_activations
         dense_loss, path, trial_path = paths(network, max(sizes))
-        return dense_loss, [self._subnetwork(network, path, trial_path, k) for k in sizes]
+        held_out = self._held_out()
+        return dense_loss, [
+            self._subnetwork(
+                prune(network, trial_path.picks[:k]), prune(network, path.picks[:k]), _prefix(path, k), held_out
+            )
+            for k in sizes
+        ]
 
     def _paths_from_activations(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
         """Return the dense loss, the selection on all samples, and that on those that are not held out."""
@@ -303,18 +309,14 @@ class TrainingPath:
             offset=network.output_intercept,
         )
 
-    def _subnetwork(self, network: Network, path: GreedyPath, trial_path: GreedyPath, k: int) -> Subnetwork:
+    def _subnetwork(self, trial: Network, pruned: Network, path: GreedyPath, held_out: Batch | None) -> Subnetwork:
         n_retrain = self._settings.n_retrain
         validation_losses: list[float] = []
-        held_out = self._held_out()
         if held_out is not None:
-            trial = prune(network, trial_path.picks[:k])
-            n_retrain, validation_losses = self._best_n_retrain(trial, held_out.everything())
-        training = self._retraining(prune(network, path.picks[:k]), self._rows)
+            n_retrain, validation_losses = self._best_n_retrain(trial, held_out)
+        training = self._retraining(pruned, self._rows)
         training.advance(n_retrain)
-        counts = np.bincount(path.picks[:k], minlength=len(path.counts))
-        prefix = GreedyPath(path.picks[:k], path.losses[:k], path.gaps[:k], counts, counts / k)
-        return Subnetwork(self._in_data_units(training.network()), prefix, training.losses, validation_losses)
+        return Subnetwork(self._in_data_units(training.network()), path, training.losses, validation_losses)
 
     def _retraining(self, pruned: Network, rows: IntArray) -> Training:
         return self._train(pruned, rows, self._retrain_seed, "re-training")
@@ -333,3 +335,8 @@ class TrainingPath:
 def _outputs(hidden: FloatArray, network: Network) -> FloatArray:
     outputs: FloatArray = hidden @ (network.output_coef * network.weights[:, None]) + network.output_intercept
     return outputs
+
+
+def _prefix(path: GreedyPath, k: int) -> GreedyPath:
+    counts = np.bincount(path.picks[:k], minlength=len(path.counts))
+    return GreedyPath(path.picks[:k], path.losses[:k], path.gaps[:k], counts, counts / k)
