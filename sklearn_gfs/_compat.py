@@ -1,8 +1,17 @@
-"""Every private or version-dependent scikit-learn name that the package uses, once; nothing else."""
+"""
+Every private or version-dependent scikit-learn name that the package uses, once; nothing else.
+
+Callbacks (scikit-learn 1.9): an estimator inherits `CallbackSupportMixin`, decorates `fit` with `with_callbacks`,
+starts its tasks with `self._init_callback_context(max_subtasks=...)`, and begins and ends every one of them; the same
+code runs, without effect, on earlier versions. A generator can't be decorated: its body runs inside
+`with callback_management(estimator)`, on a clone to which `continue_callbacks(self, clone)` has been applied, and what
+it yields are copies made with `copy_without_tasks`.
+"""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
+from copy import copy
 from typing import Any
 
 from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
@@ -16,45 +25,79 @@ from sklearn.utils.validation import _check_method_params as take_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 try:
-    from sklearn.callback import with_callbacks
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback._callback_support import callback_management_context as callback_management
 except ImportError:  # scikit-learn < 1.9
+
+    class NoCallbacks:
+        """The context of an estimator that can't have callbacks: every hook does nothing."""
+
+        def subcontext(self, *_: Any, **__: Any) -> NoCallbacks:
+            return self
+
+        def call_on_fit_task_begin(self, **_: Any) -> NoCallbacks:
+            return self
+
+        def call_on_fit_task_end(self, **_: Any) -> bool:
+            return False
+
+        def propagate_callback_context(self, _: Any) -> Any:
+            return nullcontext()
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Mixin of estimators that report what they do; without `set_callbacks`, so that `hasattr` tells the truth."""
+
+        def _init_callback_context(self, **_: Any) -> NoCallbacks:
+            return NoCallbacks()
 
     def with_callbacks(method: Any) -> Any:
         """Return the method as it is."""
         return method
 
-
-class NoCallbacks:
-    """The context of an estimator that can't have callbacks: every hook does nothing."""
-
-    def subcontext(self, *_: Any, **__: Any) -> NoCallbacks:
-        return self
-
-    def call_on_fit_task_begin(self, **_: Any) -> NoCallbacks:
-        return self
-
-    def call_on_fit_task_end(self, **_: Any) -> bool:
-        return False
-
-    def propagate_callback_context(self, _: Any) -> Any:
+    def callback_management(_: Any) -> Any:
+        """Do nothing."""
         return nullcontext()
 
 
-def callback_context(estimator: Any, **settings: Any) -> Any:
-    """Start the tasks of one ``fit``; without effect where scikit-learn has no callbacks."""
-    start = getattr(estimator, "_init_callback_context", None)
-    return NoCallbacks() if start is None else start(**settings)
+# What a fit in progress leaves on its estimator; no copy of the estimator may carry it away.
+_RUNNING = ("_callback_fit_ctx", "_parent_callback_ctx", "_skl_callbacks_to_teardown")
+
+
+def passes_callbacks(task: Any, estimator: Any) -> Any:
+    """
+    Return a context manager in which the estimator's fit reports as this task, a leaf of a meta-estimator's tasks.
+
+    An estimator without callbacks is let alone: the meta-estimator's own tasks show how far it is.
+    """
+    return task.propagate_callback_context(estimator) if hasattr(estimator, "set_callbacks") else nullcontext()
+
+
+def continue_callbacks(original: Any, copied: Any) -> None:
+    """Let a clone that is fitted in place of the original report as the same task."""
+    if hasattr(original, "_parent_callback_ctx"):
+        copied._parent_callback_ctx = original._parent_callback_ctx
+
+
+def copy_without_tasks(estimator: Any) -> Any:
+    """Return a shallow copy without what belongs to the fit in progress."""
+    copied = copy(estimator)
+    for name in _RUNNING:
+        copied.__dict__.pop(name, None)
+    return copied
 
 
 __all__ = [
     "BaseSearchCV",
+    "CallbackSupportMixin",
     "Interval",
     "MultimetricScorer",
-    "NoCallbacks",
     "StrOptions",
-    "callback_context",
+    "callback_management",
     "check_sample_weight",
+    "continue_callbacks",
+    "copy_without_tasks",
     "insert_error_scores",
+    "passes_callbacks",
     "report_fit_failures",
     "score_estimator",
     "split_rows",

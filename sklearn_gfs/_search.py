@@ -14,7 +14,6 @@ import os
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from copy import copy, deepcopy
 from numbers import Real
 from typing import Any
@@ -27,8 +26,9 @@ from sklearn.utils.metaestimators import available_if
 
 from ._compat import (
     BaseSearchCV,
-    callback_context,
+    CallbackSupportMixin,
     insert_error_scores,
+    passes_callbacks,
     report_fit_failures,
     take_params,
     with_callbacks,
@@ -44,7 +44,7 @@ def _estimator_has_set_output(search: Any) -> bool:
     return hasattr(search.estimator, "set_output")
 
 
-class PretrainThresholdSearch(BaseSearchCV):
+class PretrainThresholdSearch(BaseSearchCV, CallbackSupportMixin):
     """
     Find the least pre-training whose subnetwork is as good as a target.
 
@@ -345,7 +345,7 @@ class PretrainThresholdSearch(BaseSearchCV):
             "score_train": self.return_train_score or self.score_on == "train",
             "error_score": self.error_score,
         }
-        tasks = callback_context(self, max_subtasks=1 + bool(self.refit))
+        tasks = self._init_callback_context(max_subtasks=1 + bool(self.refit))
         tasks.call_on_fit_task_begin(estimator=self, X=X, y=y)
         grid, folds = self._run_folds((X, y, splits), grid, settings, tasks)
         self._store_results(folds, grid, scorer, metric)
@@ -467,8 +467,7 @@ class PretrainThresholdSearch(BaseSearchCV):
         params = self.best_params_ if self.threshold_params_ is None else self.threshold_params_
         estimator = clone(self.estimator).set_params(**params)
         task = tasks.subcontext("refit")
-        passes_on = task.propagate_callback_context(estimator) if hasattr(estimator, "set_callbacks") else nullcontext()
-        with passes_on:
+        with passes_callbacks(task, estimator):
             task.call_on_fit_task_begin(estimator=self, X=X, y=y)
             start = time.perf_counter()
             self.best_estimator_ = estimator.fit(X, y, **fit_params)
