@@ -5,12 +5,70 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.utils.validation import check_is_fitted
 
 if TYPE_CHECKING:
     import torch
 
 
-def to_mlp(estimator: Any) -> Any:
+class ExportMixin:
+    """The methods of a fitted estimator that hand its subnetwork to other libraries."""
+
+    def to_sklearn(self) -> Any:
+        """
+        Return the subnetwork as scikit-learn's own MLP.
+
+        It makes the same predictions. Its `predict_proba` equals this estimator's with the log loss; with the squared
+        error it gives the outputs themselves, which are not projected to probabilities.
+
+        Returns
+        -------
+        MLPClassifier or MLPRegressor
+            Fitted, with copies of the weights.
+
+        See Also
+        --------
+        to_torch : The same as a torch module.
+
+        Examples
+        --------
+        >>> from sklearn_gfs import GreedyPrunedMLP
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], ["low", "low", "high", "high"]
+        >>> model = GreedyPrunedMLP(50, 5, n_hidden=20, random_state=0).fit(X, y)
+        >>> model.to_sklearn().predict([[0.0], [3.0]]).tolist()
+        ['low', 'high']
+        """
+        check_is_fitted(self)
+        return _to_mlp(self)
+
+    def to_torch(self) -> Any:
+        """
+        Return the subnetwork as a torch module.
+
+        It maps inputs, in the units of the data, to the outputs before the output activation: predicted values,
+        estimates of probabilities (squared error on classes), or logits (log loss).
+
+        Returns
+        -------
+        torch.nn.Sequential
+            A linear layer, the activation, a linear layer, with copies of the weights.
+
+        See Also
+        --------
+        to_sklearn : The same as an estimator of scikit-learn.
+
+        Examples
+        --------
+        >>> from sklearn_gfs import GreedyPrunedMLP
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0.5, 1.5, 2.5, 3.5]
+        >>> len(GreedyPrunedMLP(10, 5, n_hidden=20, random_state=0).fit(X, y).to_torch())
+        3
+        """
+        check_is_fitted(self)
+        return _to_torch_module(self)
+
+
+def _to_mlp(estimator: Any) -> Any:
     """Return a fitted MLPClassifier or MLPRegressor with the weights of a fitted estimator."""
     on_classes = hasattr(estimator, "classes_")
     model = (MLPClassifier if on_classes else MLPRegressor)(
@@ -32,7 +90,7 @@ def to_mlp(estimator: Any) -> Any:
     return model
 
 
-def to_torch_module(estimator: Any) -> torch.nn.Sequential:
+def _to_torch_module(estimator: Any) -> torch.nn.Sequential:
     """Return an nn.Sequential that maps inputs to the outputs before the output activation."""
     import torch
 

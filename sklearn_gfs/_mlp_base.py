@@ -1,7 +1,8 @@
 """
-What the three estimators share: parameters and their checks, fit, the training path, raw predictions.
+What the three estimators share: parameters and their checks, fit, and the training path.
 
-What depends on the kind of target (encoding, predictions, tags, scores) is in ``_mlp``; training is in ``_path``.
+What a fit leaves and predictions are in ``_mlp_fitted``, encoding of targets in ``_mlp_targets``, training in
+``_path``.
 """
 
 from __future__ import annotations
@@ -17,20 +18,18 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._compat import Interval, StrOptions, validate_parameter_constraints
-from ._export import to_mlp, to_torch_module
-from ._mlp_targets import combine_weights, decode, encode_validation, out_activation
-from ._network import ACTIVATIONS, hidden_activations
-from ._path import PathSettings, Subnetwork, TrainingPath
-from ._scaling import FittedNetwork
+from ._mlp_fitted import FittedMLPMixin
+from ._mlp_targets import combine_weights, encode_validation
+from ._network import ACTIVATIONS
+from ._path import PathSettings, TrainingPath
 from ._training import TrainingSettings
 from ._typing import FloatArray, PathPoint
 from ._watch import Watch
 
 
-class BaseGreedyPrunedMLP(BaseEstimator):
+class BaseGreedyPrunedMLP(FittedMLPMixin, BaseEstimator):
     """Base of the estimators; a subclass says what its targets are."""
 
     loss = "squared_error"  # a parameter of those that can be fitted on classes
@@ -236,89 +235,6 @@ class BaseGreedyPrunedMLP(BaseEstimator):
         points: Iterator[PathPoint] = head._walk(path, n_pretrain, sizes)
         return points
 
-    def predict(self, X: Any) -> np.ndarray:
-        """
-        Predict classes or numbers, whichever the estimator was fitted on.
-
-        The subnetwork is evaluated in NumPy; torch is not needed.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            Predicted classes, or values in the units of the training targets; 0 and 1 for each label where `y` was
-            multilabel.
-
-        See Also
-        --------
-        fit : Train the network.
-
-        Examples
-        --------
-        >>> from sklearn_gfs import GreedyPrunedMLP
-        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], ["low", "low", "high", "high"]
-        >>> GreedyPrunedMLP(50, 5, n_hidden=20, random_state=0).fit(X, y).predict([[0.0], [3.0]]).tolist()
-        ['low', 'high']
-        """
-        return decode(self, self._outputs(X))
-
-    def to_sklearn(self) -> Any:
-        """
-        Return the subnetwork as scikit-learn's own MLP.
-
-        It makes the same predictions. Its `predict_proba` equals this estimator's with the log loss; with the squared
-        error it gives the outputs themselves, which are not projected to probabilities.
-
-        Returns
-        -------
-        MLPClassifier or MLPRegressor
-            Fitted, with copies of the weights.
-
-        See Also
-        --------
-        to_torch : The same as a torch module.
-
-        Examples
-        --------
-        >>> from sklearn_gfs import GreedyPrunedMLP
-        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], ["low", "low", "high", "high"]
-        >>> model = GreedyPrunedMLP(50, 5, n_hidden=20, random_state=0).fit(X, y)
-        >>> model.to_sklearn().predict([[0.0], [3.0]]).tolist()
-        ['low', 'high']
-        """
-        check_is_fitted(self)
-        return to_mlp(self)
-
-    def to_torch(self) -> Any:
-        """
-        Return the subnetwork as a torch module.
-
-        It maps inputs, in the units of the data, to the outputs before the output activation: predicted values,
-        estimates of probabilities (squared error on classes), or logits (log loss).
-
-        Returns
-        -------
-        torch.nn.Sequential
-            A linear layer, the activation, a linear layer, with copies of the weights.
-
-        See Also
-        --------
-        to_sklearn : The same as an estimator of scikit-learn.
-
-        Examples
-        --------
-        >>> from sklearn_gfs import GreedyPrunedMLP
-        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0.5, 1.5, 2.5, 3.5]
-        >>> len(GreedyPrunedMLP(10, 5, n_hidden=20, random_state=0).fit(X, y).to_torch())
-        3
-        """
-        check_is_fitted(self)
-        return to_torch_module(self)
-
     def _walk(self, path: TrainingPath, n_pretrain: Iterable[int], sizes: list[int]) -> Iterator[PathPoint]:
         last = -1
         for value in n_pretrain:
@@ -374,39 +290,6 @@ class BaseGreedyPrunedMLP(BaseEstimator):
             validation=encode_validation(self, *validation, dtype=X.dtype),
             watch=watch,
         )
-
-    def _store_network(self, network: FittedNetwork, losses: list[float]) -> None:
-        if not all(np.isfinite(array).all() for array in (*network.coefs, *network.intercepts)):
-            raise ValueError(
-                "The fitted weights are not finite in the units of the data: X or y holds values too large or too "
-                "small for its dtype. Scale the data, or pass float64."
-            )
-        self.coefs_, self.intercepts_ = network
-        self.n_layers_ = 3
-        self.n_outputs_ = network.coefs[1].shape[1]
-        self.n_units_ = network.coefs[0].shape[1]
-        self.out_activation_ = out_activation(self.loss, self.n_outputs_)
-        self.loss_curve_ = list(losses)
-        self.n_pretrain_ = len(losses)
-
-    def _store_subnetwork(self, subnetwork: Subnetwork, dense_loss: float, losses: list[float]) -> None:
-        self._store_network(subnetwork.fitted, losses)
-        self.dense_loss_ = dense_loss
-        self.selection_path_ = subnetwork.path.picks
-        self.selection_counts_ = subnetwork.path.counts
-        self.selection_losses_ = subnetwork.path.losses
-        self.duality_gaps_ = subnetwork.path.gaps
-        self.n_retrain_ = len(subnetwork.retrain_losses)
-        self.retrain_loss_curve_ = subnetwork.retrain_losses
-        self.validation_loss_curve_ = subnetwork.validation_losses
-
-    def _outputs(self, X: Any) -> FloatArray:
-        """Return the outputs of the network before the output activation, of shape (n_samples, n_outputs)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
-        hidden = hidden_activations(X, self.coefs_[0], self.intercepts_[0], self.activation)
-        outputs: FloatArray = hidden @ self.coefs_[1] + self.intercepts_[1]
-        return outputs
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

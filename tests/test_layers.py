@@ -52,11 +52,12 @@ LAYERS = {
     "_statistics": 4,
     "_path": 5,
     "_selector": 5,
-    "_mlp_base": 6,
-    "_mlp": 8,
-    "_mlp_classifier": 7,
-    "_mlp_regressor": 7,
-    "__init__": 9,
+    "_mlp_fitted": 6,
+    "_mlp_base": 7,
+    "_mlp": 9,
+    "_mlp_classifier": 8,
+    "_mlp_regressor": 8,
+    "__init__": 10,
 }
 # These import nothing of the package but layer 0 and modules whose names begin so: they work with anything that has the
 # same methods. (_search_rule is a part of _search, and _plot runs a search where a display asks for one.)

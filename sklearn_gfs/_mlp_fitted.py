@@ -1,0 +1,91 @@
+"""
+What a fit leaves on an estimator, and the predictions that are made of it; NumPy only.
+
+How the networks came about is in ``_path``, parameters and ``fit`` are in ``_mlp_base``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._export import ExportMixin
+from ._mlp_targets import decode, out_activation
+from ._network import hidden_activations
+
+if TYPE_CHECKING:
+    from ._path import Subnetwork
+    from ._scaling import FittedNetwork
+    from ._typing import FloatArray
+
+
+class FittedMLPMixin(ExportMixin):
+    """The fitted half of the estimators: attributes, outputs, predictions."""
+
+    loss: str
+    activation: str
+
+    def predict(self, X: Any) -> np.ndarray:
+        """
+        Predict classes or numbers, whichever the estimator was fitted on.
+
+        The subnetwork is evaluated in NumPy; torch is not needed.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predicted classes, or values in the units of the training targets; 0 and 1 for each label where `y` was
+            multilabel.
+
+        See Also
+        --------
+        fit : Train the network.
+
+        Examples
+        --------
+        >>> from sklearn_gfs import GreedyPrunedMLP
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], ["low", "low", "high", "high"]
+        >>> GreedyPrunedMLP(50, 5, n_hidden=20, random_state=0).fit(X, y).predict([[0.0], [3.0]]).tolist()
+        ['low', 'high']
+        """
+        return decode(self, self._outputs(X))
+
+    def _store_network(self, network: FittedNetwork, losses: list[float]) -> None:
+        if not all(np.isfinite(array).all() for array in (*network.coefs, *network.intercepts)):
+            raise ValueError(
+                "The fitted weights are not finite in the units of the data: X or y holds values too large or too "
+                "small for its dtype. Scale the data, or pass float64."
+            )
+        self.coefs_, self.intercepts_ = network
+        self.n_layers_ = 3
+        self.n_outputs_ = network.coefs[1].shape[1]
+        self.n_units_ = network.coefs[0].shape[1]
+        self.out_activation_ = out_activation(self.loss, self.n_outputs_)
+        self.loss_curve_ = list(losses)
+        self.n_pretrain_ = len(losses)
+
+    def _store_subnetwork(self, subnetwork: Subnetwork, dense_loss: float, losses: list[float]) -> None:
+        self._store_network(subnetwork.fitted, losses)
+        self.dense_loss_ = dense_loss
+        self.selection_path_ = subnetwork.path.picks
+        self.selection_counts_ = subnetwork.path.counts
+        self.selection_losses_ = subnetwork.path.losses
+        self.duality_gaps_ = subnetwork.path.gaps
+        self.n_retrain_ = len(subnetwork.retrain_losses)
+        self.retrain_loss_curve_ = subnetwork.retrain_losses
+        self.validation_loss_curve_ = subnetwork.validation_losses
+
+    def _outputs(self, X: Any) -> FloatArray:
+        """Return the outputs of the network before the output activation, of shape (n_samples, n_outputs)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
+        hidden = hidden_activations(X, self.coefs_[0], self.intercepts_[0], self.activation)
+        outputs: FloatArray = hidden @ self.coefs_[1] + self.intercepts_[1]
+        return outputs
