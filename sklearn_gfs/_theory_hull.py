@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import qr
@@ -71,11 +71,27 @@ def hull_spread(
     >>> hull_spread(np.array([[-1.0, 1.0], [-1.0, 1.0]]))
     1.0
     """
+    if output_weights is not None:
+        mean_square, square_of_mean = _neuron_squares(atoms, weights, output_weights, sample_weight)
+        # The difference has lost digits where it is a small one; then every distance is taken by itself.
+        if mean_square - square_of_mean > 1e-6 * mean_square:
+            return mean_square - square_of_mean
     total = 0.0
     for block in _blocks(atoms, output_weights, sample_weight):
         w = _simplex_weights(weights, block.shape[1])
         total += float((((block - (block @ w)[:, np.newaxis]) ** 2) @ w).sum())
     return total
+
+
+def _neuron_squares(
+    atoms: ArrayLike, weights: ArrayLike | None, output_weights: ArrayLike, sample_weight: ArrayLike | None
+) -> tuple[float, float]:
+    """Return the weighted mean of the neurons' squared norms and the squared norm of their weighted mean."""
+    B = _checked_output_weights(output_weights, np.asarray(atoms))
+    activations = next(_blocks(atoms, None, sample_weight))
+    w = _simplex_weights(weights, activations.shape[1])
+    norms = np.einsum("mi,mi->i", activations, activations) * np.einsum("io,io->i", B, B)
+    return float(w @ norms), float(np.sum((activations @ (w[:, np.newaxis] * B)) ** 2))
 
 
 def hull_diameter(
@@ -339,16 +355,20 @@ def _blocks(
         raise ValueError(f"atoms must be a non-empty array of 2 or 3 dimensions, got shape {H.shape}")
     shares = _root_shares(sample_weight, H.shape[0])[:, np.newaxis]
     if output_weights is not None:
-        B = np.asarray(output_weights, dtype=np.float64)
-        if H.ndim != 2 or B.ndim != 2 or B.shape[0] != H.shape[1]:
-            raise ValueError(f"output_weights must be ({H.shape[1]}, n_outputs) beside 2-d atoms, got {B.shape}")
-        for column in B.T:
+        for column in _checked_output_weights(output_weights, H).T:
             yield H * shares * column
     elif H.ndim == 2:
         yield H * shares
     else:
         for output in range(H.shape[2]):
             yield H[:, :, output] * shares
+
+
+def _checked_output_weights(output_weights: ArrayLike, atoms: NDArray[Any]) -> NDArray[np.float64]:
+    B = np.asarray(output_weights, dtype=np.float64)
+    if atoms.ndim != 2 or B.ndim != 2 or B.shape[0] != atoms.shape[1]:
+        raise ValueError(f"output_weights must be ({atoms.shape[1]}, n_outputs) beside 2-d atoms, got {B.shape}")
+    return B
 
 
 def _paired(

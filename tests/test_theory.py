@@ -103,6 +103,14 @@ def test_spread_and_diameter_equal_their_definitions(problem):
     assert_allclose(theory.hull_diameter(atoms, sample_weight=sample_weight), math.sqrt(max(pairs)), atol=1e-12)
 
 
+def test_spread_of_neurons_that_hardly_differ():
+    """The difference of two mean squares would lose the digits that the distances themselves have."""
+    rng = np.random.default_rng(0)
+    H, B = 1e4 + 1e-4 * rng.normal(size=(5, 4)), np.ones((4, 2))
+    full = H[:, :, np.newaxis] * B
+    assert_allclose(theory.hull_spread(H, output_weights=B), theory.hull_spread(full), rtol=1e-6)
+
+
 @given(problem=problems)
 def test_factorised_atoms_equal_their_outer_products(problem):
     atoms, y, weights, sample_weight = make_problem(**problem)
@@ -110,7 +118,11 @@ def test_factorised_atoms_equal_their_outer_products(problem):
     B = np.random.default_rng(problem["seed"]).normal(size=atoms.shape[1:])
     full = H[:, :, np.newaxis] * B
     common = {"sample_weight": sample_weight}
-    assert_allclose(theory.hull_spread(H, weights, output_weights=B), theory.hull_spread(full, weights))
+    assert_allclose(
+        theory.hull_spread(H, weights, output_weights=B, **common),
+        theory.hull_spread(full, weights, **common),
+        atol=1e-12,
+    )
     assert_allclose(theory.hull_diameter(H, output_weights=B, **common), theory.hull_diameter(full, **common))
     assert_allclose(
         theory.duality_gap(H, y, y + 1, output_weights=B, **common), theory.duality_gap(full, y, y + 1, **common)
@@ -240,6 +252,7 @@ def test_predicted_threshold_suffices_in_the_linearised_regime(seed):
         (lambda: theory.hull_spread(np.zeros(2)), "atoms must be a non-empty array"),
         (lambda: theory.hull_spread(np.eye(2), sample_weight=[0.0, 0.0]), "sample_weight must be 2 non-negative"),
         (lambda: theory.hull_spread(np.eye(2), output_weights=np.eye(3)), r"output_weights must be \(2, n_outputs\)"),
+        (lambda: theory.hull_spread(np.ones((2, 2, 1)), output_weights=np.eye(2)), r"beside 2-d atoms"),
         (lambda: theory.hull_optimum(np.eye(2), np.zeros(3)), r"y must be of shape \(2, 1\)"),
     ],
 )
