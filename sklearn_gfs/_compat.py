@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from copy import copy
 from typing import Any
 
+from sklearn.base import clone
 from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import _insert_error_scores as insert_error_scores
@@ -24,25 +25,31 @@ from sklearn.utils.metaestimators import _safe_split as split_rows
 from sklearn.utils.validation import _check_method_params as take_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
+
+class NoCallbacks:
+    """The task of what has no callbacks: every hook does nothing."""
+
+    def subcontext(self, *_: Any, **__: Any) -> NoCallbacks:
+        return self
+
+    def call_on_fit_task_begin(self, **_: Any) -> NoCallbacks:
+        return self
+
+    def call_on_fit_task_end(self, **_: Any) -> bool:
+        return False
+
+    def propagate_callback_context(self, _: Any) -> Any:
+        return nullcontext()
+
+
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
     from sklearn.callback._callback_support import callback_management_context as callback_management
+
+    # Calls between a decorated method and its caller, for the stack level of its warnings.
+    WRAPPER_FRAMES = 1
 except ImportError:  # scikit-learn < 1.9
-
-    class NoCallbacks:
-        """The context of an estimator that can't have callbacks: every hook does nothing."""
-
-        def subcontext(self, *_: Any, **__: Any) -> NoCallbacks:
-            return self
-
-        def call_on_fit_task_begin(self, **_: Any) -> NoCallbacks:
-            return self
-
-        def call_on_fit_task_end(self, **_: Any) -> bool:
-            return False
-
-        def propagate_callback_context(self, _: Any) -> Any:
-            return nullcontext()
+    WRAPPER_FRAMES = 0
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Mixin of estimators that report what they do; without `set_callbacks`, so that `hasattr` tells the truth."""
@@ -78,6 +85,15 @@ def continue_callbacks(original: Any, copied: Any) -> None:
         copied._parent_callback_ctx = original._parent_callback_ctx
 
 
+def without_callbacks(estimator: Any) -> Any:
+    """Return a clone without callbacks, those of its parts included."""
+    bare = clone(estimator)
+    for part in (bare, *bare.get_params().values()):
+        if hasattr(part, "set_callbacks") and not isinstance(part, type):
+            part.set_callbacks()
+    return bare
+
+
 def copy_without_tasks(estimator: Any) -> Any:
     """Return a shallow copy without what belongs to the fit in progress."""
     copied = copy(estimator)
@@ -87,10 +103,12 @@ def copy_without_tasks(estimator: Any) -> Any:
 
 
 __all__ = [
+    "WRAPPER_FRAMES",
     "BaseSearchCV",
     "CallbackSupportMixin",
     "Interval",
     "MultimetricScorer",
+    "NoCallbacks",
     "StrOptions",
     "callback_management",
     "check_sample_weight",
@@ -104,4 +122,5 @@ __all__ = [
     "take_params",
     "validate_parameter_constraints",
     "with_callbacks",
+    "without_callbacks",
 ]

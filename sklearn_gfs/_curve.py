@@ -24,6 +24,7 @@ from sklearn.utils.validation import _num_samples
 from ._curve_laws import ScalingFit, fit_law
 from ._search_fold import evaluate_fold
 from ._search_grid import Grid, make_grid
+from ._search_progress import SILENT
 from ._search_results import score_table
 from ._search_rule import check_rule, find_threshold, target_score
 
@@ -225,7 +226,7 @@ def _one_run(
 ) -> tuple[float, float]:
     """Return the threshold (NaN for none) and the target of one training run."""
     records = evaluate_fold(
-        estimator, *data, grid=grid, scorer=scorer, metric="score", score_on="test",
+        estimator, *data, grid=grid, progress=SILENT, scorer=scorer, metric="score", score_on="test",
         fit_params={}, score_params={}, score_train=False, error_score="raise",
     )  # fmt: skip
     budgets = tuple(sorted({record["budget"] for record in records}))

@@ -1,50 +1,40 @@
 """
 PretrainThresholdSearch: how much pre-training is enough, measured by cross-validation.
 
-The estimator stands here: its parameters, routing, parallel folds, results and refitting. Its parts:
-the grid (``_search_grid``), one fold (``_search_fold``), tables (``_search_results``), the rule
-(``_search_rule``), the file of finished folds (``_search_checkpoint``). Nothing here knows a
-particular estimator: whatever has ``fit_path`` is trained once per fold, anything else once per
-point.
+The estimator stands here: its parameters, routing and ``fit``. Its parts: the grid
+(``_search_grid``), one fold (``_search_fold``), all folds (``_search_run``), the file of finished
+folds (``_search_checkpoint``), what is told meanwhile (``_search_progress``), tables
+(``_search_results``), the rule (``_search_rule``), and what is learnt (``_search_outcome``). None of
+them knows a particular estimator: whatever has ``fit_path`` is trained once per fold, anything else
+once per point.
 """
 
 from __future__ import annotations
 
 import os
-import time
-import warnings
-from collections.abc import Mapping, Sequence
-from copy import copy, deepcopy
+from collections.abc import Sequence
+from copy import deepcopy
 from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone, is_classifier
-from sklearn.model_selection import ParameterGrid, check_cv
+from sklearn.base import is_classifier
+from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 
-from ._compat import (
-    BaseSearchCV,
-    CallbackSupportMixin,
-    insert_error_scores,
-    passes_callbacks,
-    report_fit_failures,
-    take_params,
-    with_callbacks,
-)
-from ._search_checkpoint import Checkpoint
-from ._search_fold import run_folds
-from ._search_grid import Grid, make_grid
-from ._search_results import dense_columns, score_table
-from ._search_rule import check_rule, find_threshold, fold_mean, target_score
+from ._compat import take_params, with_callbacks
+from ._search_grid import make_grid
+from ._search_outcome import SearchOutcome
+from ._search_rule import check_rule
+from ._search_run import run_folds
 
 
 def _estimator_has_set_output(search: Any) -> bool:
     return hasattr(search.estimator, "set_output")
 
 
-class PretrainThresholdSearch(BaseSearchCV, CallbackSupportMixin):
+class PretrainThresholdSearch(SearchOutcome):
     """
     Find the least pre-training whose subnetwork is as good as a target.
 
@@ -99,7 +89,8 @@ class PretrainThresholdSearch(BaseSearchCV, CallbackSupportMixin):
         File in which finished folds are kept. A search that was interrupted resumes from it; a
         finished one is read from it.
     verbose : int, default=0
-        From 1 on, a line is printed for each finished fold.
+        From 1 on, a line is printed for each finished fold; from 2 on, also one for each point, by
+        the process that evaluates it.
 
     Attributes
     ----------
@@ -345,133 +336,13 @@ class PretrainThresholdSearch(BaseSearchCV, CallbackSupportMixin):
             "score_train": self.return_train_score or self.score_on == "train",
             "error_score": self.error_score,
         }
+        weight = params.get("sample_weight")
+        told = {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
         tasks = self._init_callback_context(max_subtasks=1 + bool(self.refit))
-        tasks.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        grid, folds = self._run_folds((X, y, splits), grid, settings, tasks)
+        tasks.call_on_fit_task_begin(estimator=self, **told)
+        grid, folds = run_folds(self, (X, y, splits), grid, settings, tasks)
         self._store_results(folds, grid, scorer, metric)
         if self.refit:
-            self._refit(X, y, routed.estimator.fit, tasks)
-        tasks.call_on_fit_task_end(estimator=self, X=X, y=y)
+            self._refit(told, routed.estimator.fit, tasks)
+        tasks.call_on_fit_task_end(estimator=self, **told)
         return self
-
-    def _run_folds(
-        self, data: tuple[Any, Any, list[Any]], grid: Grid, settings: dict[str, Any], tasks: Any
-    ) -> tuple[Grid, list[list[dict[str, Any]]]]:
-        """Evaluate all folds, those kept by a checkpoint left out, and return the grid with its budgets known."""
-        X, y, splits = data
-        kept = None
-        if self.checkpoint is not None:
-            given = {"X": X, "y": y, "metadata": (settings["fit_params"], settings["score_params"])}
-            how = {name: settings[name] for name in ("metric", "score_on", "score_train", "error_score")}
-            search = {"estimator": self.estimator, "grid": tuple(grid), "folds": splits, "scoring": self.scoring}
-            kept = Checkpoint(self.checkpoint, given | search | how)
-        folds: dict[int, list[dict[str, Any]]] = {} if kept is None else dict(kept.folds)
-
-        missing = [i for i in range(len(splits)) if i not in folds]
-        all_folds = tasks.subcontext("folds", max_subtasks=len(missing), sequential_subtasks=False)
-        all_folds.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        # Begun and ended here, not by the workers: so callbacks need not travel, and any backend will do.
-        begun = {}
-
-        def starts(i: int) -> None:
-            begun[i] = all_folds.subcontext("fold", task_id=i).call_on_fit_task_begin(estimator=self, X=X, y=y)
-
-        def run(grid: Grid, chosen: list[int]) -> None:
-            for i, records in run_folds(
-                self.estimator, data, chosen, grid, settings, n_jobs=self.n_jobs, starts=starts
-            ):
-                folds[i] = records
-                if kept is not None:
-                    kept.add(i, records)
-                begun[i].call_on_fit_task_end(estimator=self, X=X, y=y)
-                if self.verbose > 0:
-                    print(f"[{type(self).__name__}] {len(folds)} of {len(splits)} folds finished")  # noqa: T201
-
-        if grid.budgets is None:  # the first fold finds the grid that all share
-            run(grid, [i for i in missing if i == 0])
-            grid = grid._replace(budgets=tuple(sorted({record["budget"] for record in folds[0]})))
-        run(grid, [i for i in missing if i not in folds])
-        all_folds.call_on_fit_task_end(estimator=self, X=X, y=y)
-        return grid, [folds[i] for i in range(len(splits))]
-
-    def _store_results(self, folds: list[list[dict[str, Any]]], grid: Grid, scorer: Any, metric: str) -> None:
-        """Set all that is learnt from the scores."""
-        report_fit_failures([record for fold in folds for record in fold if not record["dense"]], self.error_score)
-        if callable(self.scoring):
-            insert_error_scores([record for fold in folds for record in fold], self.error_score)
-        first_score = folds[0][0]["test_scores"]
-        self.multimetric_ = isinstance(first_score, dict)
-        if self.multimetric_:
-            self._check_refit_for_multimetric(first_score)
-            if not isinstance(self.refit, str):
-                raise ValueError(f"refit must name the score that decides on the threshold, got {self.refit!r}.")
-            metric = self.refit
-        self.scorer_ = getattr(scorer, "_scorers", scorer)
-
-        assert grid.budgets is not None
-        budgets = grid.budgets if isinstance(self.n_pretrain, str) else [int(value) for value in self.n_pretrain]
-        sizes = {} if self.k is None else {grid.size_name: [int(value) for value in self.k]}
-        candidates = list(ParameterGrid({grid.budget_name: list(budgets)} | sizes))
-        points = [{(r["budget"], r["size"], r["dense"]): r for r in fold} for fold in folds]
-        keys = [(params[grid.budget_name], params.get(grid.size_name)) for params in candidates]
-        out = [fold[budget, size, False] for budget, size in keys for fold in points]
-        more = {}
-        if grid.one_run:
-            more = dense_columns([[fold[budget, None, True] for fold in points] for budget, _ in keys])
-        # "test" columns as GridSearchCV has them, "train" columns wherever the training parts were scored.
-        formatter = copy(self)
-        formatter.return_train_score = "train_scores" in out[0]
-        self.cv_results_ = formatter._format_results(candidates, self.n_splits_, out, more)
-        self.best_index_ = int(self._select_best_index(self.refit, metric, self.cv_results_))
-        self.best_score_ = self.cv_results_[f"mean_test_{metric}"][self.best_index_]
-        self.best_params_ = self.cv_results_["params"][self.best_index_]
-
-        self.scores_ = score_table(folds, grid, self.score_on, metric, dense=False)
-        self.dense_scores_ = score_table(folds, grid, self.score_on, metric, dense=True) if grid.one_run else None
-        own_k = self.estimator.get_params().get(grid.size_name)
-        self.n_pretrain_values_ = np.array(grid.budgets)
-        self.k_values_ = np.array([own_k] if grid.sizes is None else grid.sizes)
-        self._set_threshold(candidates, keys, grid)
-
-    def _set_threshold(self, candidates: list[Any], keys: list[Any], grid: Grid) -> None:
-        """Apply the rule."""
-        assert grid.budgets is not None
-        scores, dense = self.scores_, self.dense_scores_
-        self.target_score_, self.target_margin_ = target_score(self.target, self.tol, scores, dense)
-        means = fold_mean(scores)
-        found = find_threshold(means, self.target_score_, self.target_margin_)
-        sizes = self.k_values_.tolist()
-        self.thresholds_ = {
-            size: grid.budgets[row] if row >= 0 else None for size, row in zip(sizes, found.first, strict=True)
-        }
-        self.sustained_by_k_ = dict(zip(sizes, found.sustained.tolist(), strict=True))
-        self.threshold_, self.sustained_ = None, False
-        self.threshold_params_, self.threshold_index_ = None, None
-        if found.row < 0:
-            warnings.warn(
-                f"No point reached the target: the best mean score on the {self.score_on} parts is "
-                f"{np.max(means):.6g}, the target {self.target_score_:.6g} with tol={self.tol!r}. "
-                "threshold_ is None. Try larger values of k or n_pretrain, a larger tol, or target='best'.",
-                UserWarning,
-                stacklevel=4,
-            )
-            return
-        self.threshold_ = grid.budgets[found.row]
-        self.sustained_ = bool(found.sustained[found.column])
-        size = None if grid.sizes is None else grid.sizes[found.column]
-        self.threshold_index_ = keys.index((self.threshold_, size))
-        self.threshold_params_ = candidates[self.threshold_index_]
-
-    def _refit(self, X: Any, y: Any, fit_params: Mapping[str, Any], tasks: Any) -> None:
-        """Fit the estimator on all the data."""
-        params = self.best_params_ if self.threshold_params_ is None else self.threshold_params_
-        estimator = clone(self.estimator).set_params(**params)
-        task = tasks.subcontext("refit")
-        with passes_callbacks(task, estimator):
-            task.call_on_fit_task_begin(estimator=self, X=X, y=y)
-            start = time.perf_counter()
-            self.best_estimator_ = estimator.fit(X, y, **fit_params)
-            self.refit_time_ = time.perf_counter() - start
-        task.call_on_fit_task_end(estimator=self, X=X, y=y)
-        if hasattr(self.best_estimator_, "feature_names_in_"):
-            self.feature_names_in_ = self.best_estimator_.feature_names_in_

@@ -9,7 +9,8 @@ modules that call this one.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from copy import copy
 from traceback import format_exc
 from typing import Any, NamedTuple
@@ -17,10 +18,17 @@ from typing import Any, NamedTuple
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
-from sklearn.utils.parallel import Parallel, delayed
 
-from ._compat import MultimetricScorer, score_estimator, split_rows, take_params
+from ._compat import (
+    CallbackSupportMixin,
+    MultimetricScorer,
+    score_estimator,
+    split_rows,
+    take_params,
+    with_callbacks,
+)
 from ._search_grid import AUTO_END, AUTO_FIRST, Grid, StopRule, automatic_budgets, last_step
+from ._search_progress import FoldProgress
 
 
 class _Point(NamedTuple):
@@ -33,14 +41,17 @@ class _Point(NamedTuple):
     error: str | None = None
 
 
-class _Recorder(BaseEstimator):
+class _Recorder(CallbackSupportMixin, BaseEstimator):
     """Stands in for a pipeline's last step and keeps what its ``fit`` is given."""
 
     def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
 
+    @with_callbacks
     def fit(self, X: Any, y: Any = None, **params: Any) -> _Recorder:
+        task = self._init_callback_context().call_on_fit_task_begin(estimator=self)
         self.given_ = (X, y, params)
+        task.call_on_fit_task_end(estimator=self)
         return self
 
     def get_metadata_routing(self) -> Any:
@@ -68,23 +79,33 @@ class _Training(NamedTuple):
     y: Any
     fit_params: Mapping[str, Any]
     error_score: Any
+    progress: FoldProgress
+
+    def fitting(self, name: str, estimator: Any) -> Any:
+        """Return a context manager in which the estimator is fitted, as a task of the fold."""
+        weight = self.fit_params.get("sample_weight")
+        metadata = None if weight is None else {"sample_weight": weight}
+        return self.progress.part(name, estimator, X=self.X, y=self.y, metadata=metadata)
 
 
 def _path(training: _Training, grid: Grid, budgets: Iterable[int]) -> Iterator[_Point]:
     """Yield every point from one training run; an error ends the run, and the points not reached carry it."""
-    fitted, X, y, fit_params, error_score = training
+    fitted, X, y, fit_params, *_ = training
     done = set()
     try:
         name, last = last_step(fitted)
         if name:
-            fitted = fitted.set_params(**{name: _Recorder(last)}).fit(X, y, **fit_params)
+            fitted = fitted.set_params(**{name: _Recorder(last)})
+            with training.fitting("steps", fitted):
+                fitted.fit(X, y, **fit_params)
             X, y, fit_params = last_step(fitted)[1].given_
-        for budget, k, network in last.fit_path(X, y, n_pretrain=budgets, k=grid.sizes, **fit_params):
-            point = _Point(budget, None if grid.sizes is None else k, k is None, _replace_last(fitted, network))
-            done.add(point[:3])
-            yield point
+        with training.fitting("path", last):
+            for budget, k, network in last.fit_path(X, y, n_pretrain=budgets, k=grid.sizes, **fit_params):
+                point = _Point(budget, None if grid.sizes is None else k, k is None, _replace_last(fitted, network))
+                done.add(point[:3])
+                yield point
     except Exception:
-        if error_score == "raise":
+        if training.error_score == "raise":
             raise
         error = format_exc()
         # An automatic grid ends where the run ended, or after its first stretch.
@@ -97,14 +118,15 @@ def _path(training: _Training, grid: Grid, budgets: Iterable[int]) -> Iterator[_
 
 def _one_by_one(training: _Training, grid: Grid, budgets: Iterable[int]) -> Iterator[_Point]:
     """Yield every point from a fit of its own."""
-    estimator, X, y, fit_params, error_score = training
     for budget in budgets:
         for size in grid.sizes or (None,):
             try:
-                fitted = clone(estimator).set_params(**grid.params(budget, size)).fit(X, y, **fit_params)
+                fitted = clone(training.estimator).set_params(**grid.params(budget, size))
+                with training.fitting("point", fitted):
+                    fitted.fit(training.X, training.y, **training.fit_params)
                 point = _Point(budget, size, False, fitted)
             except Exception:
-                if error_score == "raise":
+                if training.error_score == "raise":
                     raise
                 point = _Point(budget, size, False, None, format_exc())
             yield point
@@ -145,6 +167,7 @@ def evaluate_fold(
     test: Any,
     *,
     grid: Grid,
+    progress: FoldProgress,
     scorer: Any,
     metric: str,
     score_on: str,
@@ -166,6 +189,8 @@ def evaluate_fold(
         Rows of the two parts.
     grid : Grid
         What to evaluate.
+    progress : FoldProgress
+        Told of every point.
     scorer : callable
         As scikit-learn's searches call theirs.
     metric : str
@@ -197,7 +222,7 @@ def evaluate_fold(
     budgets: Iterable[int] = automatic_budgets(0 if grid.one_run else 1) if grid.budgets is None else grid.budgets
     stop = StopRule(grid, metric, score_on) if grid.budgets is None else None
     train_params = take_params(X, params=fit_params, indices=train)
-    training = _Training(estimator, X_train, y_train, train_params, error_score)
+    training = _Training(estimator, X_train, y_train, train_params, error_score, progress)
     run = _path if grid.one_run else _one_by_one
     records: list[dict[str, Any]] = []
     start = time.perf_counter()
@@ -209,60 +234,11 @@ def evaluate_fold(
             "fit_error": point.error,
         }
         record["fit_time"] = time.perf_counter() - start
-        records.append(record | (score(point.estimator) if point.error is None else score.failure()))
+        # Where every point has a fit of its own, that was the task.
+        with progress.part("point") if grid.one_run else nullcontext():
+            records.append(record | (score(point.estimator) if point.error is None else score.failure()))
+        progress.finished(records[-1], (grid.budget_name, grid.size_name))
         if stop is not None and stop(records[-1]):
             break
         start = time.perf_counter()
     return records
-
-
-def run_folds(
-    estimator: Any,
-    data: tuple[Any, Any, list[Any]],
-    chosen: list[int],
-    grid: Grid,
-    settings: Mapping[str, Any],
-    *,
-    n_jobs: int | None,
-    starts: Callable[[int], None],
-) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """
-    Evaluate folds in parallel and yield each as soon as it is finished, in any order.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Cloned for each fold.
-    data : tuple of X, y and the list of all splits
-        What every fold needs.
-    chosen : list of int
-        Numbers of the folds to evaluate.
-    grid : Grid
-        What to evaluate.
-    settings : dict
-        The other arguments of ``evaluate_fold``.
-    n_jobs : int or None
-        Number of folds at the same time.
-    starts : callable
-        Called with the number of each fold as it is handed out.
-
-    Yields
-    ------
-    fold : int
-        Its number.
-    records : list of dict
-        What ``evaluate_fold`` returned.
-    """
-    X, y, splits = data
-
-    def tasks() -> Iterator[Any]:
-        for i in chosen:
-            starts(i)
-            yield delayed(_evaluate_numbered)(i, clone(estimator), X, y, *splits[i], grid=grid, **settings)
-
-    yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks())
-
-
-def _evaluate_numbered(fold: int, *args: Any, **kwargs: Any) -> tuple[int, list[dict[str, Any]]]:
-    """Evaluate a fold and say which it was, for results arrive in any order."""
-    return fold, evaluate_fold(*args, **kwargs)

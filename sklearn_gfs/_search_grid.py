@@ -46,6 +46,15 @@ class Grid(NamedTuple):
         """Number of points at each budget, the dense network left out."""
         return 1 if self.sizes is None else len(self.sizes)
 
+    @property
+    def n_parts(self) -> int | None:
+        """Number of tasks in a fold, for callbacks: its points, and the fits that serve all of them."""
+        if self.budgets is None:
+            return None
+        n_points = len(self.budgets) * (self.n_sizes + self.one_run)
+        # A pipeline's first steps are fitted before the path.
+        return n_points + self.one_run * (2 if "__" in self.budget_name else 1)
+
     def params(self, budget: int, size: int | None) -> dict[str, int]:
         """Return the parameters of one point."""
         return {self.budget_name: budget} | ({} if size is None else {self.size_name: size})

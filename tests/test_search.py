@@ -445,9 +445,26 @@ def test_verbose(capsys):
     search.fit(*load_iris(return_X_y=True))
     assert capsys.readouterr().out == ""
     search.set_params(verbose=1).fit(*load_iris(return_X_y=True))
-    assert capsys.readouterr().out.splitlines() == [
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[: line.index(" (")] for line in lines] == [
         f"[PretrainThresholdSearch] {done} of 2 folds finished" for done in (1, 2)
     ]
+    search.set_params(verbose=2, k=[2]).fit(*load_iris(return_X_y=True))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    score = search.cv_results_["split1_test_score"][0]
+    assert lines[3].startswith("[PretrainThresholdSearch] fold 2 of 2: n_pretrain=0, dense, score=")
+    assert lines[4].startswith(f"[PretrainThresholdSearch] fold 2 of 2: n_pretrain=0, k=2, score={score:.4f} (0.")
+
+
+def test_verbose_names_what_failed(capsys):
+    search = PretrainThresholdSearch(OnlyFit(), n_pretrain=[0, 5], k=[1], cv=2, verbose=2, scoring=["accuracy"])
+    search.set_params(refit="accuracy").fit(*load_iris(return_X_y=True))
+    assert ": n_pretrain=5, k=1, accuracy=0." in capsys.readouterr().out
+    search.set_params(estimator=OnlyFit(k=0), k=None)
+    with pytest.raises(ValueError, match="All the 4 fits failed"):
+        search.fit(*load_iris(return_X_y=True))
+    assert "fold 1 of 2: n_pretrain=0, failed (0." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("backend", ["threading", "loky"])
@@ -473,63 +490,3 @@ def test_dask_cluster_gives_the_same():
         warnings.simplefilter("ignore")  # dask's own, about ports and events in a process of tests
         parallel = PretrainThresholdSearch(PathClassifier(random_state=0), n_pretrain=[0, 20], k=[1, 2]).fit(X, y)
     same_results(parallel, search)
-
-
-@pytest.mark.parametrize("n_jobs", [None, 2])
-def test_callbacks_see_folds_and_refit(n_jobs):
-    pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 1.9 on")
-    seen = []
-
-    class Recorder:
-        def setup(self, estimator, context):
-            seen.append(("setup", context.task_name))
-
-        def teardown(self, estimator, context):
-            seen.append(("teardown", context.task_name))
-
-        def on_fit_task_begin(self, estimator, context):
-            seen.append(("begin", context.task_name, context.task_id))
-
-        def on_fit_task_end(self, estimator, context):
-            seen.append(("end", context.task_name, context.task_id))
-
-    search = PretrainThresholdSearch(PathClassifier(), n_pretrain=[0, 5], cv=3, n_jobs=n_jobs, target="best")
-    search.set_callbacks(Recorder()).fit(*load_iris(return_X_y=True))
-    assert seen[0] == ("setup", "fit")
-    assert seen[-1] == ("teardown", "fit")
-    for moment in ("begin", "end"):
-        assert {event[2] for event in seen if event[:2] == (moment, "fold")} == {0, 1, 2}
-        assert [event[1] for event in seen if event[0] == moment and event[1] != "fold"] == (
-            ["fit", "folds", "refit"] if moment == "begin" else ["folds", "refit", "fit"]
-        )
-    if n_jobs is None:
-        folds = [event for event in seen if event[1] == "fold"]
-        assert folds == [(moment, "fold", fold) for fold in range(3) for moment in ("begin", "end")]
-
-
-def test_callbacks_are_passed_on_to_the_refit():
-    callback = pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 1.9 on")
-    depths = []
-
-    class Recorder:
-        max_propagation_depth = None
-
-        def setup(self, estimator, context):
-            pass
-
-        def teardown(self, estimator, context):
-            pass
-
-        def on_fit_task_begin(self, estimator, context):
-            depths.append(type(estimator).__name__)
-
-        def on_fit_task_end(self, estimator, context):
-            pass
-
-    assert isinstance(Recorder(), callback.AutoPropagatedCallback)
-    pipeline = make_pipeline(StandardScaler(), DecisionTreeClassifier())
-    search = PretrainThresholdSearch(pipeline, param="max_depth", n_pretrain=[1, 3], cv=2)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tree has no callbacks, as scikit-learn says
-        search.set_callbacks(Recorder()).fit(*load_iris(return_X_y=True))
-    assert {"PretrainThresholdSearch", "Pipeline"} <= set(depths)

@@ -1,0 +1,107 @@
+"""
+All folds of a threshold search: in parallel, kept on disk as they finish.
+
+What one fold does belongs in ``_search_fold``, what is told of it in ``_search_progress``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.utils.parallel import Parallel, delayed
+
+from ._compat import without_callbacks
+from ._search_checkpoint import Checkpoint
+from ._search_fold import evaluate_fold
+from ._search_grid import Grid
+from ._search_progress import SearchProgress
+
+Records = list[dict[str, Any]]
+
+
+def run_folds(
+    search: Any, data: tuple[Any, Any, list[Any]], grid: Grid, settings: Mapping[str, Any], task: Any
+) -> tuple[Grid, list[Records]]:
+    """
+    Evaluate all folds but those that a checkpoint holds.
+
+    Parameters
+    ----------
+    search : estimator
+        Its parameters estimator, scoring, n_jobs, checkpoint and verbose are read; callbacks get it.
+    data : tuple of X, y and the list of all splits
+        What every fold needs.
+    grid : Grid
+        What to evaluate.
+    settings : dict
+        The other arguments of ``evaluate_fold``.
+    task : callback context
+        The search's task.
+
+    Returns
+    -------
+    grid : Grid
+        With its budgets known.
+    folds : list of list of dict
+        What ``evaluate_fold`` returned, fold by fold.
+    """
+    splits = data[2]
+    kept = None if search.checkpoint is None else _open_checkpoint(search, data, grid, settings)
+    folds: dict[int, Records] = {} if kept is None else dict(kept.folds)
+    progress = SearchProgress(search, task, len(splits), len(folds))
+
+    def run(grid: Grid, chosen: list[int]) -> None:
+        for i, records in _in_parallel(search, data, chosen, grid, settings, progress):
+            folds[i] = records
+            if kept is not None:
+                kept.add(i, records)
+            progress.end(i)
+
+    if grid.budgets is None:  # the first fold finds the grid that all share
+        run(grid, [] if 0 in folds else [0])
+        grid = grid._replace(budgets=tuple(sorted({record["budget"] for record in folds[0]})))
+    run(grid, [i for i in range(len(splits)) if i not in folds])
+    progress.close()
+    return grid, [folds[i] for i in range(len(splits))]
+
+
+def _open_checkpoint(
+    search: Any, data: tuple[Any, Any, list[Any]], grid: Grid, settings: Mapping[str, Any]
+) -> Checkpoint:
+    """Open the file of finished folds, which must belong to the same search."""
+    X, y, splits = data
+    given = {"X": X, "y": y, "metadata": (settings["fit_params"], settings["score_params"])}
+    how = {name: settings[name] for name in ("metric", "score_on", "score_train", "error_score")}
+    # Callbacks change no score, and are never the same twice.
+    estimator = without_callbacks(search.estimator)
+    asked = {"estimator": estimator, "grid": tuple(grid), "folds": splits, "scoring": search.scoring}
+    return Checkpoint(search.checkpoint, given | asked | how)
+
+
+def _in_parallel(
+    search: Any,
+    data: tuple[Any, Any, list[Any]],
+    chosen: list[int],
+    grid: Grid,
+    settings: Mapping[str, Any],
+    progress: SearchProgress,
+) -> Iterator[tuple[int, Records]]:
+    """Yield each of the chosen folds, with its number, as soon as it is finished, in any order."""
+    X, y, splits = data
+    reports = {i: progress.fold(i, grid.n_parts) for i in chosen}
+
+    def tasks() -> Iterator[Any]:
+        for i in chosen:
+            progress.begin(i)
+            yield delayed(_numbered)(
+                i, clone(search.estimator), X, y, *splits[i], grid=grid, progress=reports[i], **settings
+            )
+
+    yield from Parallel(n_jobs=search.n_jobs, return_as="generator_unordered")(tasks())
+
+
+def _numbered(fold: int, *args: Any, **kwargs: Any) -> tuple[int, Records]:
+    """Evaluate a fold and say which it was, for results arrive in any order."""
+    return fold, evaluate_fold(*args, **kwargs)
