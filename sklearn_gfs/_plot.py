@@ -13,27 +13,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
 
-from ._plot_style import COLOURS, DASHES, MARKERS, new_axes
+from ._plot_style import COLOURS, DASHES, MARKERS, log_axis, name_axes, new_axes, shade, some_of
 
 # With more sizes than this, curves over each other can't be told apart.
 _MOST_CURVES = 4
-
-
-def _iteration_axis(ax: Any, values: Any) -> None:
-    """Make the x axis logarithmic, with room for zero, and mark powers and the ends."""
-    positive = values[values > 0]
-    if len(positive) and values.min() == 0:
-        ax.set_xscale("symlog", linthresh=float(positive[0]), linscale=0.4)
-    elif len(positive):
-        ax.set_xscale("log")
-    ticks = _spread(values, 7)
-    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    ax.minorticks_off()
-
-
-def _spread(values: Any, most: int) -> Any:
-    """Return about so many of the values, evenly by position, the first and the last one included."""
-    return values[np.unique(np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int))]
 
 
 class PretrainThresholdDisplay:
@@ -303,10 +286,8 @@ class PretrainThresholdDisplay:
                 *zip(*stars, strict=True), linestyle="", marker="*", markersize=15, markerfacecolor="white",
                 markeredgecolor="black", zorder=4, label="Threshold",
             )[0]  # fmt: skip
-        _iteration_axis(self.ax_, values)
-        self.ax_.set_xlabel(self._budget_label())
-        self.ax_.set_ylabel(self.score_name)
-        self.ax_.legend()
+        log_axis(self.ax_, values)
+        name_axes(self.ax_, self._budget_label(), self.score_name)
 
     def _curve(self, scores: Any, label: str, *, colour: str, linestyle: Any, marker: str) -> Any:
         """Draw one mean with its band and return the mean."""
@@ -322,10 +303,7 @@ class PretrainThresholdDisplay:
             zorder=3,
         )
         if scores.shape[-1] > 1:
-            band = self.ax_.fill_between(
-                self.n_pretrain, means - spread, means + spread, color=colour, alpha=0.15, linewidth=0, zorder=2
-            )
-            self.bands_.append(band)
+            self.bands_.append(shade(self.ax_, self.n_pretrain, means - spread, means + spread, colour=colour))
         return means
 
     def _plot_heatmap(self) -> None:
@@ -335,7 +313,7 @@ class PretrainThresholdDisplay:
         n_sizes, n_budgets = means.shape
         # Cells of equal size whatever the values, for both axes are geometric more often than not.
         self.image_ = self.ax_.pcolormesh(np.arange(n_budgets + 1), np.arange(n_sizes + 1), means, cmap="cividis")
-        columns = _spread(np.arange(n_budgets), 12)
+        columns = some_of(np.arange(n_budgets), 12)
         self.ax_.set_xticks(columns + 0.5, [f"{self.n_pretrain[column]}" for column in columns])
         self.ax_.set_yticks(np.arange(n_sizes) + 0.5, [f"{size}" for size in self.k])
         self.ax_.set_xlabel(self._budget_label())

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ._plot_style import COLOURS, new_axes
+from ._plot_style import COLOURS, log_axis, name_axes, new_axes, shade
 
 
 class ThresholdScalingDisplay:
@@ -202,12 +202,8 @@ class ThresholdScalingDisplay:
             sizes[some], means, color=COLOURS[0], marker="o", markersize=7, linewidth=0, label="Mean", zorder=4
         )[0]
         self._plot_laws(np.geomspace(sizes.min(), sizes.max(), 200))
-        self.ax_.set_xscale("log")
-        self.ax_.set_xticks(sizes, [f"{size}" for size in sizes])
-        self.ax_.minorticks_off()
-        self.ax_.set_xlabel("Training samples")
-        self.ax_.set_ylabel("Pre-training threshold (gradient updates)")
-        self.ax_.legend()
+        log_axis(self.ax_, sizes)
+        name_axes(self.ax_, "Training samples", "Pre-training threshold (gradient updates)")
         return self
 
     def _plot_laws(self, sizes: Any) -> None:
@@ -220,9 +216,7 @@ class ThresholdScalingDisplay:
             )[0]
             low, high = self.log_fit.band(sizes)
             if np.isfinite(low).all():
-                self.band_ = self.ax_.fill_between(
-                    sizes, low, high, color="0.5", alpha=0.2, linewidth=0, label="Its 95 % band", zorder=1
-                )
+                self.band_ = shade(self.ax_, sizes, low, high, colour="black", label="Its 95 % band")
         if self.power_fit is not None and np.isfinite(self.power_fit.coef).all():
             c, p = self.power_fit.coef
             label = f"{c:.3g} n$^{{{p:.2g}}}${_r2(self.power_fit)}"

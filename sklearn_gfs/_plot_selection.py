@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._plot_style import COLOURS, new_axes
+from ._plot_style import COLOURS, name_axes, new_axes, shade
 
 
 class SelectionPathDisplay:
@@ -190,10 +190,8 @@ class SelectionPathDisplay:
         logarithmic = bool((losses > 0).all())
         # A lower bound of zero has no place on a logarithmic axis: the region reaches its lower edge.
         edge = losses.min() / 10 if logarithmic else 0.0
-        self.certificate_ = self.ax_.fill_between(
-            picks, np.maximum(least, edge), losses, color=COLOURS[0], alpha=0.15, linewidth=0,
-            label="Where the least loss of any weights lies", zorder=1,
-        )  # fmt: skip
+        label = "Where the least loss of any weights lies"
+        self.certificate_ = shade(self.ax_, picks, np.maximum(least, edge), losses, colour=COLOURS[0], label=label)
         self.loss_line_ = self.ax_.plot(picks, losses, color=COLOURS[0], label="Subnetwork of k picks", zorder=4)[0]
         self.gap_line_ = self.ax_.plot(
             picks, np.where(gaps > 0, gaps, np.nan), color=COLOURS[1], linestyle="--", label="Gap", zorder=3
@@ -213,7 +211,5 @@ class SelectionPathDisplay:
             self.ax_.set_yscale("log")
             top = max(float(np.max(line.get_ydata())) for line in self.ax_.lines if np.isfinite(line.get_ydata()).all())
             self.ax_.set_ylim(edge, 1.5 * top)
-        self.ax_.set_xlabel("Picks k")
-        self.ax_.set_ylabel("Loss (mean over samples)")
-        self.ax_.legend()
+        name_axes(self.ax_, "Picks k", "Loss (mean over samples)")
         return self

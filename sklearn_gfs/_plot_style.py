@@ -1,5 +1,5 @@
 """
-What the displays' pictures have in common: axes and styles.
+What the displays' pictures have in common: axes, bands and styles.
 
 Lines differ by dash and marker as well as by colour, and the colours are Okabe and Ito's, so that
 pictures survive grey print and colour blindness.
@@ -8,6 +8,8 @@ pictures survive grey print and colour blindness.
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
 
 # Okabe and Ito's colours, dark ones first; with dashes and markers in step.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -24,3 +26,32 @@ def new_axes(ax: Any) -> Any:
     except ImportError as error:
         raise ImportError("Plotting needs matplotlib; install sklearn-gfs[plot].") from error
     return plt.subplots(layout="constrained")[1]
+
+
+def log_axis(ax: Any, values: Any) -> None:
+    """Make the x axis logarithmic, with room for zero, and mark some of the ascending values, the ends included."""
+    positive = values[values > 0]
+    if len(positive) and values[0] == 0:
+        ax.set_xscale("symlog", linthresh=float(positive[0]), linscale=0.4)
+    elif len(positive):
+        ax.set_xscale("log")
+    ticks = some_of(values, 7)
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
+
+
+def some_of(values: Any, most: int) -> Any:
+    """Return about so many of the values, evenly by position, the first and the last one included."""
+    return values[np.unique(np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int))]
+
+
+def shade(ax: Any, x: Any, low: Any, high: Any, *, colour: str, label: str | None = None) -> Any:
+    """Fill the region between two curves, behind the lines."""
+    return ax.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0, label=label, zorder=1.5)
+
+
+def name_axes(ax: Any, x: str, y: str) -> None:
+    """Write what the axes and the lines are."""
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)
+    ax.legend()
