@@ -40,7 +40,7 @@ def ours(case, solver, loss):
     )
     standardisation = (np.zeros(n_features, np.float32), np.ones(n_features, np.float32))
     samples = Samples(X, targets, standardisation, np.arange(len(X)))
-    settings = TrainingSettings("relu", loss, solver, 0.001, 0.9, batch_size, 0.0)
+    settings = TrainingSettings("relu", loss, solver, 0.001, 0.0, batch_size, 0.0)
     training = Training(network, samples, settings, 0, name="training")
     return lambda: training.advance(N_UPDATES)
 

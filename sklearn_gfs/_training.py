@@ -6,6 +6,7 @@ Nothing here knows targets other than numbers, pruning or estimators.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,11 @@ ADAM_STEP = 0.01
 _ADAM_DECAYS = (0.9, 0.999)
 _ADAM_EPSILON = 1e-8
 
+# Batches are gathered several at a time, up to this many and this many bytes: for small ones the calls cost more than
+# the copying.
+_MAX_GATHERED = 32
+_MAX_GATHERED_BYTES = 2**20
+
 
 class TrainingSettings(NamedTuple):
     """How to train; the names are those of the estimators' parameters."""
@@ -36,10 +42,11 @@ class TrainingSettings(NamedTuple):
     momentum: float
     batch_size: int | None
     alpha: float
+    device: str = "cpu"
 
 
 class Batch(NamedTuple):
-    """Standardised inputs, targets and, of shape (n_samples, 1), weights whose mean over all samples is one."""
+    """Standardised inputs, a row for each sample; targets, a column for each; weights whose mean over all is one."""
 
     X: torch.Tensor
     y: torch.Tensor
@@ -62,6 +69,8 @@ class Samples:
         The samples to be used.
     weight : ndarray of shape (n_samples,), default=None
         Weights of the samples; only their ratios among the rows matter.
+    device : str, default="cpu"
+        Where batches are put.
     """
 
     def __init__(
@@ -71,14 +80,21 @@ class Samples:
         standardisation: tuple[FloatArray | None, FloatArray],
         rows: IntArray,
         weight: FloatArray | None = None,
+        device: str = "cpu",
     ) -> None:
+        self._device = device
         self._X = X
         self._targets = targets
         self._mean, self._inverse_scale = standardisation
         self.rows = rows
         self._weight = None
         if weight is not None:
-            self._weight = (weight / weight[rows].mean()).astype(targets.dtype)[:, None]
+            self._weight = (weight / weight[rows].mean()).astype(targets.dtype)
+
+    @property
+    def row_bytes(self) -> int:
+        """Size of one sample's inputs in a batch."""
+        return int(self._X.shape[1] * self._X.dtype.itemsize)
 
     def gather(self, rows: IntArray) -> Batch:
         """Return the standardised inputs, the targets and the weights of these samples."""
@@ -90,8 +106,15 @@ class Samples:
         elif self._mean is not None:
             X -= self._mean
         X *= self._inverse_scale
-        weight = None if self._weight is None else torch.from_numpy(self._weight[rows])
-        return Batch(torch.from_numpy(X), torch.from_numpy(self._targets[rows]), weight)
+        y = np.ascontiguousarray(self._targets[rows].T)
+        weight = None if self._weight is None else torch.from_numpy(self._weight[rows]).to(self._device)
+        return Batch(torch.from_numpy(X).to(self._device), torch.from_numpy(y).to(self._device), weight)
+
+    def gather_batches(self, rows: IntArray, batch_size: int) -> list[Batch]:
+        """Return these samples as batches of this size."""
+        X, y, weight = self.gather(rows)
+        weights = [None] * (len(rows) // batch_size) if weight is None else weight.split(batch_size)
+        return [Batch(*batch) for batch in zip(X.split(batch_size), y.split(batch_size, 1), weights, strict=True)]
 
     def everything(self) -> Batch:
         """Return all rows as one batch."""
@@ -124,7 +147,7 @@ class Training:
         import torch
 
         self._torch = torch
-        self._network = TorchNetwork(network, settings.activation, settings.loss, settings.alpha)
+        self._network = TorchNetwork(network, settings.activation, settings.loss, settings.alpha, settings.device)
         self._samples = samples
         self._settings = settings
         self._name = name
@@ -134,17 +157,32 @@ class Training:
         self._batch_size = n_rows if settings.batch_size is None else min(settings.batch_size, n_rows)
         self._order = np.empty(0, dtype=np.intp)
         self._fixed_batch = samples.everything() if self._batch_size == n_rows else None
-        self._moments = [torch.zeros_like(self._network.parameters) for _ in range(3)]
+        self._batches: list[Batch] = []
+        parameters = self._network.parameters
+        self._first_moment, self._second_moment = torch.zeros_like(parameters), torch.zeros_like(parameters)
+        # Adam counts its updates in a tensor.
+        self._n_updates = torch.zeros((), dtype=torch.float32, device=settings.device)
         self._step_size = settings.learning_rate_init or 0.0  # zero until the first batch has been seen
         self.losses: list[float] = []
 
     def _next_batch(self) -> Batch:
         if self._fixed_batch is not None:
             return self._fixed_batch
-        while len(self._order) < self._batch_size:
-            self._order = np.concatenate([self._order, self._rng.permutation(self._samples.rows)])
-        rows, self._order = self._order[: self._batch_size], self._order[self._batch_size :]
-        return self._samples.gather(rows)
+        if not self._batches:
+            n_batches = min(_MAX_GATHERED, max(1, _MAX_GATHERED_BYTES // (self._batch_size * self._samples.row_bytes)))
+            self._batches = self._samples.gather_batches(self._next_rows(n_batches * self._batch_size), self._batch_size)
+            self._batches.reverse()
+        return self._batches.pop()
+
+    def _next_rows(self, n_rows: int) -> IntArray:
+        pieces = [self._order]
+        n_missing = n_rows - len(self._order)
+        while n_missing > 0:
+            pieces.append(self._rng.permutation(self._samples.rows))
+            n_missing -= len(pieces[-1])
+        order = np.concatenate(pieces)
+        self._order = order[n_rows:]
+        return order[:n_rows]
 
     def advance(self, n_iterations: int) -> None:
         """Make this many gradient updates; fewer where the watch, if there is one, says stop."""
@@ -166,7 +204,7 @@ class Training:
         if self._step_size == 0.0:
             self._step_size = self._default_step_size(batch)
         loss = self._network.loss_and_gradient(*batch)
-        if not np.isfinite(loss):
+        if not math.isfinite(loss):
             raise ValueError(
                 f"The loss became {loss} at iteration {len(self.losses) + 1} of {self._name}; the model would be "
                 f"useless. Use a smaller learning_rate_init (it was {self._step_size:g}) or look for extreme "
@@ -176,28 +214,34 @@ class Training:
         if self._settings.solver == "adam":
             self._adam()
         else:
-            self._sgd(loss)
+            self._sgd(loss + self._network.penalty())
         return loss
 
     def _default_step_size(self, batch: Batch) -> float:
         """For SGD one over the largest curvature on the first batch: the longest step that theory calls safe."""
         if self._settings.solver == "adam":
             return ADAM_STEP
-        start = self._torch.from_numpy(self._rng.standard_normal(self._network.parameters.shape[0])).to(batch.X.dtype)
+        start = self._torch.from_numpy(self._rng.standard_normal(len(self._network.parameters))).to(batch.X)
         curvature = self._network.largest_curvature(batch.X, start, batch.weight)
         return 1.0 / curvature if 0 < curvature < np.inf else 1.0
 
     def _adam(self) -> None:
-        first, second, scratch = self._moments
-        gradient = self._network.gradient
-        decay1, decay2 = _ADAM_DECAYS
-        n_updates = len(self.losses)
-        first.lerp_(gradient, 1 - decay1)
-        second.mul_(decay2).addcmul_(gradient, gradient, value=1 - decay2)
-        correction = np.sqrt(1 - decay2**n_updates)
-        self._torch.sqrt(second, out=scratch).add_(_ADAM_EPSILON * correction)
-        step = self._step_size * correction / (1 - decay1**n_updates)
-        self._network.parameters.addcdiv_(first, scratch, value=-step)
+        # torch.optim.Adam makes the same call, behind bookkeeping that takes ten times as long for a small network.
+        self._torch._fused_adam_(
+            [self._network.parameters],
+            [self._network.gradient],
+            [self._first_moment],
+            [self._second_moment],
+            [],
+            [self._n_updates.add_(1)],
+            lr=self._step_size,
+            beta1=_ADAM_DECAYS[0],
+            beta2=_ADAM_DECAYS[1],
+            weight_decay=0.0,
+            eps=_ADAM_EPSILON,
+            amsgrad=False,
+            maximize=False,
+        )
 
     def _sgd(self, loss: float) -> None:
         """
@@ -207,9 +251,12 @@ class Training:
         it, and where the curvature has grown since the step size was chosen it keeps the loss from exploding.
         """
         gradient = self._network.gradient
-        squared_norm = float(gradient.dot(gradient))
+        squared_norm = gradient.dot(gradient).item()
         step = min(self._step_size, 2 * loss / squared_norm) if squared_norm > 0 else self._step_size
-        velocity = self._moments[0]
+        if self._settings.momentum == 0:
+            self._network.parameters.sub_(gradient, alpha=step)
+            return
+        velocity = self._first_moment
         velocity.mul_(self._settings.momentum).add_(gradient, alpha=step)
         self._network.parameters.sub_(velocity)
 

@@ -58,7 +58,7 @@ def test_outputs_are_those_of_the_formula(activation):
         hidden @ (network.output_coef * network.weights[:, None]) + network.output_intercept, expected
     )
     torch_outputs = TorchNetwork(network, activation).forward(torch.from_numpy(X))[1]
-    np.testing.assert_allclose(torch_outputs.numpy(), expected)
+    np.testing.assert_allclose(torch_outputs.numpy().T, expected)
     from_sparse = hidden_activations(sparse.csr_array(X), network.hidden_coef, network.hidden_intercept, activation)
     np.testing.assert_allclose(from_sparse, hidden)
 
@@ -73,14 +73,16 @@ def test_gradient_agrees_with_finite_differences(activation, kind, weighted, alp
     network = make_network(rng, activation=activation, n_outputs=n_outputs)
     X, targets, _ = batch_of(make_samples(rng, n_outputs=n_outputs))
     if kind == "softmax":
-        targets = torch.softmax(targets, 1).round()
+        targets = torch.softmax(targets, 0).round()
     elif kind == "logistic":
         targets = (targets > 0).double()
-    weight = torch.from_numpy(rng.integers(0, 3, size=(len(X), 1)).astype(float)) if weighted else None
+    weight = torch.from_numpy(rng.integers(0, 3, size=len(X)).astype(float)) if weighted else None
     model = TorchNetwork(network, activation, "squared_error" if kind == "squared_error" else "log_loss", alpha)
     model.loss_and_gradient(X, targets, weight)
     # The gradient of a neuron is divided by the neuron's weight.
-    weights = np.concatenate([np.tile(network.weights, 5), np.repeat(network.weights, n_outputs), np.ones(n_outputs)])
+    weights = np.concatenate([
+        np.repeat(network.weights, 4), network.weights, np.tile(network.weights, n_outputs), np.ones(n_outputs)
+    ])
     gradient = model.gradient.numpy() * weights
     step = 1e-6
     numeric = np.empty_like(gradient)
@@ -89,7 +91,7 @@ def test_gradient_agrees_with_finite_differences(activation, kind, weighted, alp
         losses = []
         for shifted in (value + step, value - step):
             model.parameters[i] = shifted
-            losses.append(model.loss_and_gradient(X, targets, weight))
+            losses.append(model.loss_and_gradient(X, targets, weight) + model.penalty())
         model.parameters[i] = value
         numeric[i] = (losses[0] - losses[1]) / (2 * step)
     np.testing.assert_allclose(gradient, numeric, atol=1e-8)
@@ -109,15 +111,15 @@ def test_largest_curvature_is_the_top_eigenvalue(activation, weighted):
         outputs = []
         for shifted in (value + 1e-6, value - 1e-6):
             model.parameters[i] = shifted
-            outputs.append(model.forward(X)[1].numpy().ravel())
+            outputs.append(model.forward(X)[1].numpy().T.ravel())
         model.parameters[i] = value
         jacobian[:, i] = (outputs[0] - outputs[1]) / 2e-6
-    weights = np.concatenate([np.tile(network.weights, 4), network.weights, np.repeat(network.weights, 2), np.ones(2)])
+    weights = np.concatenate([np.repeat(network.weights, 4), network.weights, np.tile(network.weights, 2), np.ones(2)])
     sample_weight = rng.integers(1, 4, size=(8, 1)).astype(float) if weighted else np.ones((8, 1))
     roots = np.repeat(np.sqrt(sample_weight), 2, axis=0)
     expected = np.linalg.eigvalsh((roots * jacobian / weights) @ (roots * jacobian).T / 8)[-1]
     start = torch.from_numpy(rng.normal(size=n_parameters))
-    given = torch.from_numpy(sample_weight) if weighted else None
+    given = torch.from_numpy(sample_weight[:, 0]) if weighted else None
     assert model.largest_curvature(X, start, given, n_iter=3000) == pytest.approx(expected, rel=1e-5)
 
 
@@ -162,18 +164,19 @@ def test_fewer_iterations_are_a_prefix_of_more(n_samples, batch_size, first, mor
 
 @given(n_samples=st.integers(2, 30), batch_size=st.integers(1, 29), seed=st.integers(0, 1000))
 def test_every_sample_is_used_equally_often(n_samples, batch_size, seed):
-    samples = make_samples(np.random.default_rng(seed), n_samples=n_samples)
+    X = np.arange(n_samples, dtype=float)[:, None]
+    samples = Samples(X, np.zeros((n_samples, 1)), (np.zeros(1), np.ones(1)), np.arange(n_samples))
+    network = make_network(np.random.default_rng(seed), n_features=1, n_outputs=1)
+    training = Training(network, samples, SETTINGS._replace(batch_size=batch_size), seed, name="training")
     used = []
-    gather = samples.gather
-    samples.gather = lambda indices: used.extend(indices) or gather(indices)
-    settings = SETTINGS._replace(batch_size=batch_size)
-    training = Training(make_network(np.random.default_rng(seed)), samples, settings, seed, name="training")
+    update = training._network.loss_and_gradient
+    training._network.loss_and_gradient = lambda X, y, weight: used.extend(X[:, 0].int().tolist()) or update(X, y, weight)
     training.advance(n_samples)
     if batch_size < n_samples:
         assert len(used) == n_samples * batch_size
         np.testing.assert_array_equal(np.bincount(used, minlength=n_samples), batch_size)
     else:
-        assert used == list(range(n_samples))
+        assert used == list(range(n_samples)) * n_samples
 
 
 def test_gradient_descent_steps_are_those_of_the_formula():
@@ -327,9 +330,9 @@ def test_losses_in_numpy_and_torch_agree(seed, n_outputs, loss, weighted):
     targets = np.eye(max(n_outputs, 2))[rng.integers(0, max(n_outputs, 2), size=6)][:, :n_outputs]
     weight = rng.integers(1, 4, size=6).astype(float) if weighted else None
     expected = mean_loss(network_outputs(X, network, "relu"), targets, loss, weight)
-    scaled = None if weight is None else torch.from_numpy(weight / weight.mean())[:, None]
+    scaled = None if weight is None else torch.from_numpy(weight / weight.mean())
     model = TorchNetwork(network, "relu", loss)
-    assert model.loss(torch.from_numpy(X), torch.from_numpy(targets), scaled) == pytest.approx(expected)
+    assert model.loss(torch.from_numpy(X), torch.from_numpy(targets.T), scaled) == pytest.approx(expected)
 
 
 @given(seed=st.integers(0, 2**31 - 1), n_samples=st.integers(2, 40), fraction=st.floats(0.05, 0.95))
