@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from joblib import effective_n_jobs
+from joblib.parallel import get_active_backend
 from sklearn.base import clone
+from sklearn.utils import gen_batches
 from sklearn.utils.parallel import Parallel, delayed
 
 from ._compat import without_callbacks
@@ -92,14 +95,21 @@ def _in_parallel(
     X, y, splits = data
     reports = {i: progress.fold(i, grid.n_parts) for i in chosen}
 
-    def tasks() -> Iterator[Any]:
-        for i in chosen:
+    def tasks(some: list[int]) -> Iterator[Any]:
+        for i in some:
             progress.begin(i)
             yield delayed(_numbered)(
                 i, clone(search.estimator), X, y, *splits[i], grid=grid, progress=reports[i], **settings
             )
 
-    yield from Parallel(n_jobs=search.n_jobs, return_as="generator_unordered")(tasks())
+    n_jobs = search.n_jobs
+    if get_active_backend()[0].supports_return_generator:
+        yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks(chosen))
+        return
+    # Ray's backend returns all results at once. In rounds of as many folds as run together, finished ones are kept.
+    with Parallel(n_jobs=n_jobs) as parallel:
+        for some in gen_batches(len(chosen), effective_n_jobs(n_jobs)):
+            yield from parallel(tasks(chosen[some]))
 
 
 def _numbered(fold: int, *args: Any, **kwargs: Any) -> tuple[int, Records]:

@@ -9,8 +9,10 @@ import textwrap
 import time
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
+from joblib._parallel_backends import ThreadingBackend
 from path_double import PathClassifier
 from sklearn.datasets import load_iris
 from sklearn.model_selection import KFold
@@ -26,8 +28,13 @@ class Watched(PathClassifier):
 
     runs = 0
 
+    @staticmethod
+    def started():
+        """Do nothing, unless a test has put something here."""
+
     def fit_path(self, X, y, **kwargs):
         type(self).runs += 1
+        self.started()
         yield from super().fit_path(X, y, **kwargs)
 
 
@@ -150,6 +157,36 @@ def test_scores_survive_exactly(tmp_path):
     Checkpoint(path, {"data": 1}).add(3, [{"test_scores": score} for score in scores])
     read = [record["test_scores"] for record in Checkpoint(path, {"data": 1}).folds[3]]
     np.testing.assert_array_equal(read, scores)
+
+
+class ReturnsAllAtOnce(ThreadingBackend):
+    """Stands in for Ray's backend, which yields no results one by one."""
+
+    supports_return_generator = False
+
+
+def test_a_backend_that_returns_all_at_once_keeps_folds_in_rounds(tmp_path, monkeypatch):
+    X, y = load_iris(return_X_y=True)
+    path = tmp_path / "search.json"
+    undisturbed = search(None, refit=False).fit(X, y)
+    kept = []
+
+    def count_kept():
+        kept.append(len(json.loads(path.read_text())["folds"]) if path.exists() else 0)
+        if len(kept) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Watched, "started", staticmethod(count_kept))
+    joblib.register_parallel_backend("all at once", ReturnsAllAtOnce)
+    try:
+        with joblib.parallel_config("all at once", n_jobs=2):
+            with pytest.raises(KeyboardInterrupt):
+                search(path, refit=False).fit(X, y)
+            assert_same(search(None, refit=False).fit(X, y), undisturbed)
+    finally:
+        joblib.parallel.BACKENDS.pop("all at once")
+    assert kept[:3] == [0, 0, 2]
+    assert len(json.loads(path.read_text())["folds"]) == 2
 
 
 # A search whose folds each take a tenth of a second, run in a process of its own so that it can be killed.
