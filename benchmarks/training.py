@@ -46,20 +46,21 @@ def ours(case, solver, loss):
 
 
 def products(case):
-    """Do the three products of an update: X A, the residual times B', and X' times the slopes."""
+    """
+    Do the three products of an update: of the coefficients and X', of B' and the residual, of the slopes and X.
+
+    They have the shapes and the order in memory of those in an update.
+    """
     n_features, n_hidden, n_outputs, batch_size = case
-    X, A, B = torch.randn(batch_size, n_features), torch.randn(n_features, n_hidden), torch.randn(n_hidden, n_outputs)
-    residual, hidden, gradient = (
-        torch.randn(batch_size, n_outputs),
-        torch.empty(batch_size, n_hidden),
-        torch.empty_like(A),
-    )
+    X, A, B = torch.randn(batch_size, n_features), torch.randn(n_hidden, n_features), torch.randn(n_outputs, n_hidden)
+    residual = torch.randn(n_outputs, batch_size)
+    hidden, gradient = torch.empty(n_hidden, batch_size), torch.empty_like(A)
 
     def run():
         for _ in range(N_UPDATES):
-            torch.mm(X, A, out=hidden)
-            torch.mm(residual, B.T, out=hidden)
-            torch.mm(X.T, hidden, out=gradient)
+            torch.mm(A, X.T, out=hidden)
+            torch.mm(B.T, residual, out=hidden)
+            torch.mm(hidden, X, out=gradient)
 
     return run
 

@@ -166,7 +166,7 @@ class TorchNetwork:
     def _times_slope(self, values: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
         """Multiply in place by the activation's derivative, which all four have in terms of their value."""
         if self._activation == "relu":
-            values.mul_(hidden.sign())
+            self._torch.ops.aten.threshold_backward.grad_input(values, hidden, 0, grad_input=values)
         elif self._activation == "tanh":
             values.addcmul_(values, hidden * hidden, value=-1)
         elif self._activation == "logistic":
@@ -259,9 +259,9 @@ class TorchNetwork:
         """Return a copy of the parameters as NumPy arrays."""
         coef, intercept, out_coef, out_intercept = (view.cpu().numpy() for view in self._views(self.parameters))
         return Network(
-            np.ascontiguousarray(coef.T),
+            np.array(coef.T, order="C"),
             intercept[:, 0].copy(),
-            np.ascontiguousarray(out_coef.T),
+            np.array(out_coef.T, order="C"),
             out_intercept[:, 0].copy(),
             self._weights.cpu().numpy().copy(),
         )

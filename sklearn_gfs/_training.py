@@ -29,7 +29,7 @@ _ADAM_EPSILON = 1e-8
 # Batches are gathered several at a time, up to this many and this many bytes: for small ones the calls cost more than
 # the copying.
 _MAX_GATHERED = 32
-_MAX_GATHERED_BYTES = 2**20
+_MAX_GATHERED_BYTES = 2**19
 
 
 class TrainingSettings(NamedTuple):
