@@ -1,6 +1,8 @@
 """PretrainThresholdSearch: GridSearchCV's numbers from one training run per fold."""
 
+import os
 import pickle
+import sys
 import warnings
 
 import joblib
@@ -475,6 +477,27 @@ def test_parallel_folds_give_the_same(backend):
         parallel = PretrainThresholdSearch(PathClassifier(random_state=0), n_pretrain=[0, 20], k=[1, 2]).fit(X, y)
     same_results(parallel, search)
     assert parallel.thresholds_ == search.thresholds_
+
+
+def test_ray_gives_the_same():
+    ray = pytest.importorskip("ray", reason="ray is not installed")
+    from ray.util.joblib import register_ray
+
+    X, y = load_iris(return_X_y=True)
+    search = PretrainThresholdSearch(PathClassifier(random_state=0), n_pretrain=[0, 20], k=[1, 2]).fit(X, y)
+    register_ray()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Ray's own, about sockets and its future defaults
+        # The workers run in another folder, and unpickle the double from this one.
+        ray.init(
+            num_cpus=2, include_dashboard=False, runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}}
+        )
+        try:
+            with joblib.parallel_config("ray"):
+                parallel = PretrainThresholdSearch(**search.get_params(deep=False)).fit(X, y)
+        finally:
+            ray.shutdown()
+    same_results(parallel, search)
 
 
 def test_dask_cluster_gives_the_same():
