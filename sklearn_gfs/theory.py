@@ -8,14 +8,8 @@ averages over samples too. The functions take NumPy arrays and use NumPy and Sci
 
 from ._theory_bounds import diameter_bound, harmonic_bound, one_step_bound, root_bound
 from ._theory_hull import HullOptimum, duality_gap, hull_diameter, hull_optimum, hull_spread
-from ._theory_pretraining import (
-    contraction_rate,
-    extreme_eigenvalues,
-    iterations_to_loss,
-    network_kernel,
-    pretrain_threshold,
-    required_k,
-)
+from ._theory_kernel import extreme_eigenvalues, network_kernel
+from ._theory_pretraining import contraction_rate, iterations_to_loss, pretrain_threshold, required_k
 
 __all__ = [
     "HullOptimum",

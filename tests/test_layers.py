@@ -30,6 +30,7 @@ LAYERS = {
     "_search_rule": 1,
     "_theory_bounds": 1,
     "_theory_hull": 1,
+    "_theory_kernel": 1,
     "_theory_pretraining": 1,
     "_gram_columns": 2,
     "_gram_standardized": 2,
@@ -72,7 +73,8 @@ THIRD_PARTY = {
     "_network": {"numpy", "scipy", "torch"},
     "_theory_bounds": {"numpy"},
     "_theory_hull": {"numpy", "scipy"},
-    "_theory_pretraining": {"numpy", "scipy"},
+    "_theory_kernel": {"numpy", "scipy"},
+    "_theory_pretraining": set(),
 }
 
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.special import expit
+from sklearn.preprocessing import StandardScaler
 
-from sklearn_gfs import greedy_forward_selection, theory
+from sklearn_gfs import GreedyPrunedMLPRegressor, greedy_forward_selection, theory
 
 # A bound may be met with equality, where the two sides are rounded differently.
 SLACK = 1e-9
@@ -182,11 +183,36 @@ def test_network_kernel_equals_finite_differences(activation, trained):
             for e in step * np.eye(len(flat))
         ]
     )
+    rates = np.append(np.full(len(flat) - n_outputs, 7.0), np.ones(n_outputs))
     if trained == "output":
         start = n_features * n_hidden + n_hidden
-        jacobian = jacobian[:, start : start + n_hidden * n_outputs]
-    kernel = theory.network_kernel(X, *parts[:3], activation=activation, trained=trained)
-    assert_allclose(kernel @ np.eye(n_samples * n_outputs), jacobian @ jacobian.T / n_samples, atol=1e-7)
+        chosen = slice(start, start + n_hidden * n_outputs)
+        jacobian, rates = jacobian[:, chosen], rates[chosen]
+    common = {"activation": activation, "trained": trained}
+    for rate, factors in ((1.0, 1.0), (7.0, rates)):
+        kernel = theory.network_kernel(X, *parts[:3], neuron_rate=rate, **common)
+        expected = (jacobian * factors) @ jacobian.T / n_samples
+        assert_allclose(kernel @ np.eye(n_samples * n_outputs), expected, atol=1e-7)
+
+
+def test_kernel_predicts_the_first_step_of_an_estimator():
+    rng = np.random.default_rng(0)
+    X, y = (
+        StandardScaler().fit_transform(rng.normal(size=(30, 5))),
+        StandardScaler().fit_transform(rng.normal(size=(30, 2))),
+    )
+    step_size, n_hidden = 1e-4, 40
+    network = GreedyPrunedMLPRegressor(
+        n_hidden=n_hidden, n_retrain=0, solver="sgd", batch_size=None, momentum=0.0, alpha=0.0,
+        learning_rate_init=step_size, random_state=0,
+    )  # fmt: skip
+    before, after = (p.estimator for p in network.fit_path(X, y, n_pretrain=[0, 1], k=[1]) if p.k is None)
+    weights = before.coefs_[0], before.intercepts_[0], before.coefs_[1] * n_hidden
+    kernel = theory.network_kernel(X, *weights, neuron_rate=n_hidden)
+    expected = -step_size * (kernel @ (before.predict(X) - y).ravel())
+    assert_allclose(
+        (after.predict(X) - before.predict(X)).ravel(), expected, rtol=0.01, atol=0.01 * abs(expected).max()
+    )
 
 
 def test_eigenvalues_without_forming_the_matrix_equal_the_dense_ones(monkeypatch):
@@ -196,7 +222,7 @@ def test_eigenvalues_without_forming_the_matrix_equal_the_dense_ones(monkeypatch
     parts = rng.normal(size=(10, n_hidden)), rng.normal(size=n_hidden), rng.normal(size=(n_hidden, 2))
     kernel = theory.network_kernel(X, *parts)
     dense = theory.extreme_eigenvalues(kernel)
-    monkeypatch.setattr("sklearn_gfs._theory_pretraining._DENSE_KERNEL_ROWS", 10)
+    monkeypatch.setattr("sklearn_gfs._theory_kernel._DENSE_KERNEL_ROWS", 10)
     assert_allclose(theory.extreme_eigenvalues(kernel), dense, rtol=1e-5)
     assert dense[0] > 0
 
