@@ -59,41 +59,48 @@ class ArrayAtoms:
         self.itemsize = atoms.dtype.itemsize
         self._scale = 1.0 / (self.n_samples if sample_weight is None else sample_weight.sum())
 
-    def preview(self, n_rows: int) -> FloatArray:
+    def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
         """
-        About as many rows, evenly spaced over the samples, as (n_atoms, n_rows).
+        About as many rows, evenly spaced over the samples, as (n_rows, n_atoms), and their moments.
 
         They are scaled so that inner products of these are estimates of those of the atoms.
         """
         some = slice(None, None, -(-self.n_rows // n_rows))
         rows = self._rows(some)
+        y = self.y[some].reshape(len(rows), -1)
+        scale = np.full((len(rows), 1), np.sqrt(self._scale * self.n_rows / len(rows)))
         if self.sample_weight is not None:
-            rows = (
-                rows * np.sqrt(np.repeat(self.sample_weight[some], len(rows) // len(self.sample_weight[some])))[:, None]
-            )
-        rows = rows * np.sqrt(self._scale * self.n_rows / len(rows))
-        return np.ascontiguousarray(rows.T, dtype=self.dtype)
+            weight = self.sample_weight[some]
+            scale *= np.sqrt(np.repeat(weight, len(rows) // len(weight)))[:, None]
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = np.multiply(rows, scale, dtype=self.dtype, casting="same_kind")
+            y = np.multiply(y, scale, dtype=self.dtype, casting="same_kind")
+            c, norms = (y.T @ rows).astype(np.float64), (rows * rows).sum(axis=0, dtype=np.float64)
+            return rows, self._contracted(c, norms, float(np.vdot(y, y)))
 
-    def _rows(self, samples: slice) -> Float64Array:
-        """Some samples' rows in float64."""
-        return np.asarray(self.atoms[samples], dtype=np.float64)
+    def _rows(self, samples: slice) -> FloatArray:
+        """Some samples' rows."""
+        return np.asarray(self.atoms[samples])
 
     def promote(self) -> bool:
         """Switch the products to float64; False when they were already."""
         before, self.dtype = self.dtype, np.dtype(np.float64)
         return before != self.dtype
 
-    def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
+    def _blocks(self) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         """Blocks of rows as (matrix, y, weights), atoms in the columns."""
-        dtype = self.dtype if dtype is None else dtype
         step = block_rows(self.n_atoms * self.dtype.itemsize)
         for start in range(0, self.n_samples, step):
             rows = slice(start, start + step)
             weight = None if self.sample_weight is None else self.sample_weight[rows]
-            block = np.asarray(self.atoms[rows], dtype=dtype)
+            block = self._as_read(self.atoms[rows])
             if block.itemsize not in block.strides:  # BLAS takes rows or columns that are contiguous
                 block = np.ascontiguousarray(block)
             yield block, self.y[rows], weight
+
+    def _as_read(self, rows: Any) -> NDArray[Any]:
+        """Rows of the array as those of the atoms, in the dtype of the products."""
+        return np.asarray(rows, dtype=self.dtype)
 
     def _product(self, left: Any, block: Any) -> Any:
         """Left' block."""
@@ -106,40 +113,68 @@ class ArrayAtoms:
         taken = block[:, atoms]
         return taken if weight is None else taken * weight[:, None].astype(taken.dtype, copy=False)
 
+    def _beside(self, targets: Float64Array, taken: Any) -> Any:
+        """Targets and columns of a block in one matrix."""
+        return np.concatenate([targets.astype(taken.dtype, copy=False), taken], axis=1)
+
     def _squared_norms(self, block: Any, weight: Float64Array | None) -> Any:
         """Squared norms of the columns of a block."""
         if weight is None:
             return np.einsum("ij,ij->j", block, block)
         return np.einsum("ij,ij,i->j", block, block, weight.astype(block.dtype, copy=False))
 
-    def moments(self) -> Moments:
-        """Inner products of the atoms with the target, and the squared norms."""
+    def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
+        """
+        Inner products of the atoms with the target, and the squared norms.
+
+        With atoms, their Gram columns are made on the same way through the data and put into the rows of ``out``.
+        """
         c = np.zeros((self.n_targets, self.n_atoms))
         norms = np.zeros(self.n_atoms)
         target_norm = 0.0
+        if out is not None:
+            out[:] = 0.0
         # Infinite or invalid products are the caller's to find: what is not finite stays so in the sums.
         with np.errstate(over="ignore", invalid="ignore"):
             for block, y, weight in self._blocks():
                 weighted = y if weight is None else y * weight[:, None]
                 target_norm += float(np.vdot(y, weighted))
-                c += self._product(weighted, block)
                 norms += self._squared_norms(block, weight)
-        c *= self._scale
-        norms *= self._scale
-        if self.output_weights is not None:
-            c = (c * self.output_weights.T).sum(axis=0, keepdims=True)
-            norms *= (self.output_weights**2).sum(axis=1)
-        return Moments(c, norms, target_norm * self._scale)
+                if atoms is None or out is None:
+                    c += self._product(weighted, block)
+                else:
+                    product = self._product(self._beside(weighted, self._take(block, atoms, weight)), block)
+                    c += product[: self.n_targets]
+                    out += product[self.n_targets :]
+        if atoms is not None and out is not None:
+            self._scale_columns(atoms, out)
+        return self._contracted(c * self._scale, norms * self._scale, target_norm * self._scale)
 
-    def columns(self, atoms: NDArray[np.int64], dtype: Any = None) -> Float64Array:
+    def _contracted(self, c: Float64Array, norms: Float64Array, target_norm: float) -> Moments:
+        """Moments of the atoms, from those of the columns that output weights make atoms of."""
+        if self.output_weights is None:
+            return Moments(c, norms, target_norm)
+        return Moments(
+            (c * self.output_weights.T).sum(axis=0, keepdims=True),
+            norms * (self.output_weights**2).sum(axis=1),
+            target_norm,
+        )
+
+    def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
         """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
-        out = np.zeros((len(atoms), self.n_atoms))
-        for block, _, weight in self._blocks(dtype):
+        out = np.empty((len(atoms), self.n_atoms)) if out is None else out
+        out[:] = 0.0
+        for block, _, weight in self._blocks():
             out += self._product(self._take(block, atoms, weight), block)
-        out *= self._scale
-        if self.output_weights is not None:
-            out *= self.output_weights[atoms] @ self.output_weights.T
+        self._scale_columns(atoms, out)
         return out
+
+    def _scale_columns(self, atoms: NDArray[np.int64], out: Float64Array) -> None:
+        """Make means of the sums, and products of the atoms of those of their columns."""
+        if self.output_weights is None:
+            out *= self._scale
+        else:
+            out *= (self.output_weights[atoms] * self._scale) @ self.output_weights.T
 
     def whole(self) -> Float64Array:
         """Compute the whole Gram matrix, by symmetric products that cost half of what its columns would."""
@@ -188,17 +223,16 @@ class StackedAtoms(ArrayAtoms):
         self.n_targets = 1
         self.n_rows = atoms.shape[0] * atoms.shape[2]
 
-    def _rows(self, samples: slice) -> Float64Array:
-        """Some samples' rows in float64, one for each output."""
+    def _rows(self, samples: slice) -> FloatArray:
+        """Some samples' rows, one for each output."""
         return super()._rows(samples).transpose(0, 2, 1).reshape(-1, self.n_atoms)
 
-    def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
-        dtype = self.dtype if dtype is None else dtype
+    def _blocks(self) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         n_outputs = self.atoms.shape[2]
         step = max(block_rows(self.n_atoms * self.dtype.itemsize) // n_outputs, 1)
         for start in range(0, self.n_samples, step):
             rows = slice(start, start + step)
-            block = np.ascontiguousarray(self.atoms[rows].transpose(0, 2, 1), dtype=dtype)
+            block = np.ascontiguousarray(self.atoms[rows].transpose(0, 2, 1), dtype=self.dtype)
             weight = None if self.sample_weight is None else np.repeat(self.sample_weight[rows], n_outputs)
             yield block.reshape(-1, self.n_atoms), self.y[rows].reshape(-1, 1), weight
 
@@ -222,7 +256,7 @@ class SparseAtoms(ArrayAtoms):
         self.n_rows = max(self.atoms.nnz // self.n_atoms, 1)
         self.has_rows = False
 
-    def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:  # noqa: ARG002
+    def _blocks(self) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         yield self.atoms, self.y, self.sample_weight
 
     def whole(self) -> Float64Array:
@@ -251,6 +285,7 @@ class GramAtoms:
         self.gram = gram
         self.output_weights = output_weights
         self._moments = moments
+        self.n_targets = len(moments.c)
         self.n_atoms = len(gram)
         self.n_rows = 0  # reading a column costs nothing
         self.itemsize = gram.itemsize
@@ -262,18 +297,23 @@ class GramAtoms:
         """Nothing better than float64 products."""
         return False
 
-    def moments(self) -> Moments:
-        """Inner products of the atoms with the target, and the squared norms."""
+    def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
+        """Inner products of the atoms with the target, and the squared norms; and the atoms' columns, into out."""
+        if atoms is not None:
+            self.columns(atoms, out)
         return self._moments
 
     def whole(self) -> Float64Array:
         """The Gram matrix itself, where it needs no change."""
         return self.gram if self.output_weights is None else self.columns(np.arange(self.n_atoms))
 
-    def columns(self, atoms: NDArray[np.int64]) -> Float64Array:
+    def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
         """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
-        out = self.gram[atoms]
-        return out if self.output_weights is None else out * (self.output_weights[atoms] @ self.output_weights.T)
+        out = np.empty((len(atoms), self.n_atoms)) if out is None else out
+        np.take(self.gram, atoms, axis=0, out=out, mode="clip")
+        if self.output_weights is not None:
+            out *= self.output_weights[atoms] @ self.output_weights.T
+        return out
 
 
 def block_rows(row_bytes: int) -> int:

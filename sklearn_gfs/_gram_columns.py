@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from sklearn import get_config
 
 from . import _greedy_kernels as kernels
-from ._gram import block_rows
-from ._typing import FloatArray
+from ._gram import Moments, block_rows
+from ._typing import Float64Array, FloatArray
 
 # Measured by ``benchmarks/selection.py costs`` on a server's core, in nanoseconds per byte of the atoms; only their
 # ratios matter.
@@ -27,7 +27,7 @@ _MULTIPLY = 0.011  # one more column in a product of several
 _CACHE = 2**24  # bytes that a last cache holds
 _CALL = 2e4  # nanoseconds of a small product, its call included
 
-_BLOCKS = (32, 96)  # fewest and most columns computed together
+_BLOCKS = (32, 96)  # columns computed together at first, and at most
 _WASTE = 1.25  # columns computed for each one wanted, when foreseen
 _DISTINCT = 0.6  # share of the picks that are new atoms
 _PREVIEW_ROWS = 512
@@ -37,13 +37,13 @@ def plan(n_rows: int, n_atoms: int, itemsize: int, k: int) -> str:
     """Cheapest way to the columns: "column" by column, in foreseen "blocks", or the "whole" matrix at once."""
     n_bytes = n_rows * n_atoms * itemsize
     read = n_bytes * (_READ_CACHED if n_bytes <= _CACHE else _READ)
-    preview = _preview_rows(n_rows) * n_atoms * 8 * _READ_CACHED
+    preview = _preview_rows(n_rows) * n_atoms * itemsize * _READ_CACHED
     n_columns = max(_DISTINCT * min(k, n_atoms), 1.0)
-    n_foreseen = _WASTE * n_columns
+    n_foreseen = max(_WASTE * n_columns, float(kernels.WIDTH))
     costs = {
-        "column": n_columns * (read + _CALL),
-        "blocks": max(n_foreseen / _BLOCKS[0], 1.0) * (read + _CALL) + n_foreseen * (n_bytes * _MULTIPLY + preview),
-        "whole": read + n_bytes * n_atoms * _MULTIPLY / 2 + _CALL,
+        "column": (n_columns + 1) * (read + _CALL),  # one for the products with y
+        "blocks": max(n_foreseen / _BLOCKS[0], 1.0) * (read + 3 * _CALL) + n_foreseen * (n_bytes * _MULTIPLY + preview),
+        "whole": 2 * (read + _CALL) + n_bytes * n_atoms * _MULTIPLY / 2,
     }
     return min(costs, key=costs.__getitem__)
 
@@ -58,10 +58,10 @@ def planned_bytes(n_rows: int, n_atoms: int, itemsize: int, k: int) -> int:
     rows = block_rows(n_atoms * itemsize)
     if plan(n_rows, n_atoms, itemsize, k) == "whole" and n_atoms <= _fit(n_atoms):
         return n_atoms**2 * (2 * 8 + itemsize)  # the matrix, its product of output weights, and that of one block
-    kept = 8 * n_atoms * capacity(n_atoms, k)
-    foreseen = 8 * n_atoms * (capacity(n_atoms, k) + 2 * _preview_rows(n_rows))  # a copy with room, and the rows
-    product = _BLOCKS[1] * ((8 + itemsize) * n_atoms + itemsize * rows)
-    return kept + max(foreseen, product)
+    kept = 8 * n_atoms * (capacity(n_atoms, k) + _BLOCKS[1])  # with room for columns foreseen
+    preview = 3 * itemsize * n_atoms * _preview_rows(n_rows)  # as read, as scaled, and their squares
+    product = _BLOCKS[1] * ((8 + itemsize) * n_atoms + 2 * itemsize * rows)
+    return kept + preview + product
 
 
 def _fit(n_atoms: int) -> int:
@@ -83,21 +83,31 @@ class GramColumns:
         self.source = source
         n_atoms = source.n_atoms
         self._capacity = capacity(n_atoms, k)
+        self._block = min(_BLOCKS[1], self._capacity)
         self.plan = plan(source.n_rows, n_atoms, source.itemsize, k)
         if self.plan == "whole" and n_atoms > _fit(n_atoms):
             self.plan = "blocks"
-        if self.plan == "blocks" and not source.has_rows:
+        if self.plan == "blocks" and not (source.has_rows and self._capacity > 1):
             self.plan = "column"
+        weights = source.output_weights
+        self._output_weights = np.empty((0, 0)) if weights is None else np.ascontiguousarray(weights.T)
         self.forget()
 
     def forget(self) -> None:
         """Drop all columns."""
+        n_rows = {"whole": 0, "column": self._capacity, "blocks": self._capacity + self._block}[self.plan]
         self.slots = np.full(self.source.n_atoms, -1, dtype=np.int64)
-        self.columns = np.empty((0 if self.plan == "whole" else self._capacity, self.source.n_atoms))
+        self.columns = np.empty((n_rows, self.source.n_atoms))
         self._n_columns = 0
-        self._preview: FloatArray | None = None
-        self._block = _BLOCKS[0]
-        self._foreseen = np.zeros(0, dtype=np.int64)
+        self._foreseen = np.empty(0, dtype=np.int64)
+        self._rows: FloatArray = np.empty((0, 0))  # read when something is to be foreseen
+
+    def moments(self, atoms: NDArray[np.int64]) -> Moments:
+        """Return the moments of all atoms, and add the columns of some on the same way through the data."""
+        atoms = atoms[: self._capacity]
+        if self.plan == "whole" or not len(atoms):
+            return self.source.moments()
+        return self.source.moments(atoms, self._room(atoms))
 
     def add(self, atoms: NDArray[np.int64]) -> None:
         """Compute the columns of these atoms, at most as many as there is room for, the first in any case."""
@@ -105,57 +115,71 @@ class GramColumns:
             self.columns = self.source.whole()
             self.slots = np.arange(self.source.n_atoms)
             return
+        atoms = atoms[: self._capacity]
+        self.source.columns(atoms, self._room(atoms))
+
+    def _room(self, atoms: NDArray[np.int64]) -> Float64Array:
+        """Rows for the columns of these atoms, after those of others or, if need be, instead of them."""
         if self._n_columns + len(atoms) > self._capacity:
             self.slots[:] = -1
             self._n_columns = 0
-            atoms = atoms[: self._capacity]
-        stop = self._n_columns + len(atoms)
-        self.columns[self._n_columns : stop] = self.source.columns(atoms)
-        self.slots[atoms] = np.arange(self._n_columns, stop)
-        self._n_columns = stop
+        start, self._n_columns = self._n_columns, self._n_columns + len(atoms)
+        self.slots[atoms] = np.arange(start, self._n_columns)
+        return self.columns[start : self._n_columns]
 
-    def get(self, atom: int) -> NDArray[np.float64]:
+    def get(self, atom: int) -> Float64Array:
         """Return one column, computed if need be."""
         if self.slots[atom] < 0:
             self.add(np.array([atom]))
         return self.columns[self.slots[atom]]
 
+    def preview(self) -> Moments | None:
+        """Estimate the moments from a few of the rows, where columns are to be foreseen from them."""
+        if self.plan != "blocks":
+            return None
+        self._rows, moments = self.source.preview(_preview_rows(self.source.n_rows))
+        return moments if np.isfinite(moments.norms).all() and np.isfinite(moments.c).all() else None
+
+    def estimate(self, atom: int) -> Float64Array:
+        """Estimate one column from the preview's rows."""
+        column = self._rows[:, atom] @ self._rows
+        weights = self._output_weights
+        return column.astype(np.float64) if not len(weights) else column * (weights[:, atom] @ weights)
+
+    def foresee_first(self, problem: kernels.Problem, state: kernels.State) -> NDArray[np.int64]:
+        """Atoms whose columns the selection will probably need first, the problem being that of the preview."""
+        n_targets = self.source.n_targets  # which the product with them has as well
+        return self._foresee(_BLOCKS[0] + -n_targets % kernels.WIDTH, n_targets, 0, problem, state)
+
     def add_foreseen(self, atom: int, step: int, problem: kernels.Problem, state: kernels.State) -> None:
         """Compute the column that the selection needs now, and with it those it will probably need next."""
-        atoms = [atom]
-        if self.plan == "blocks" and self._capacity > 1:
-            if len(self._foreseen):
-                # A pass over the atoms costs as much as a dozen columns: look further than the last block served.
-                used = np.count_nonzero(state.counts[self._foreseen])
-                self._block = int(np.clip(3 * used, *_BLOCKS))
-            block = min(self._block, self._capacity)
-            atoms = list(dict.fromkeys([atom, *self._foresee(block, step, problem, state)]))[:block]
-            self._foreseen = np.array(atoms)
-        self.add(np.array(atoms))
+        atoms = np.array([atom])
+        if self.plan == "blocks":
+            if not len(self._rows):
+                self.preview()
+            # A pass over the atoms costs as much as a dozen columns: look further than the last block served.
+            n_used = int(np.count_nonzero(state.counts[self._foreseen])) if len(self._foreseen) else self._block
+            atoms = self._foresee(-(-3 * n_used // kernels.WIDTH) * kernels.WIDTH, 0, step, problem, state)
+        self.add(atoms)
 
-    def _foresee(self, n_new: int, step: int, problem: kernels.Problem, state: kernels.State) -> list[int]:
+    def _foresee(
+        self, n_new: int, n_others: int, step: int, problem: kernels.Problem, state: kernels.State
+    ) -> NDArray[np.int64]:
         """
         Atoms without a column that the selection would pick next, going by a few of the rows.
 
         The state is exact up to this step, so that their error builds up only over the steps foreseen.
         """
-        if self._preview is None:
-            self._preview = self.source.preview(_preview_rows(self.source.n_rows))
-        known = np.flatnonzero(self.slots >= 0)
-        columns = np.empty((len(known) + n_new, self.source.n_atoms))
-        columns[: len(known)] = self.columns[self.slots[known]]
-        slots = np.full_like(self.slots, -1)
-        slots[known] = np.arange(len(known))
-        weights = self.source.output_weights
-        atoms, n_atoms = kernels.foresee(
+        self._foreseen = kernels.foresee(
             step,
-            n_new,
+            min(max(n_new, 1), self._block),
+            n_others,
             problem._replace(tol=-1.0, precision=-np.inf),
             state._replace(**{name: array.copy() for name, array in state._asdict().items()}),
-            slots,
-            columns,
-            len(known),
-            self._preview,
-            np.empty((0, 0)) if weights is None else weights,
+            self.slots.copy(),
+            self.columns,
+            self._n_columns,
+            self._rows,
+            self._output_weights,
         )
-        return atoms[:n_atoms].tolist()
+        return self._foreseen

@@ -6,14 +6,13 @@ Here belong the ways to standardise without a copy: block by block for large arr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._gram import ArrayAtoms, Moments, SparseAtoms
-from ._typing import Float64Array
+from ._typing import Float64Array, FloatArray
 
 
 class StandardizedAtoms(ArrayAtoms):
@@ -32,14 +31,11 @@ class StandardizedAtoms(ArrayAtoms):
         self.mean = mean
         self.scale = scale
 
-    def _rows(self, samples: slice) -> Float64Array:
-        """Some samples' rows in float64."""
-        return (super()._rows(samples) - self.mean) / self.scale
+    def _rows(self, samples: slice) -> FloatArray:
+        return self._as_read(self.atoms[samples])
 
-    def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
-        for block, y, weight in super()._blocks(np.float64):
-            standardized = (block - self.mean) / self.scale
-            yield standardized.astype(self.dtype if dtype is None else dtype, copy=False), y, weight
+    def _as_read(self, rows: Any) -> NDArray[Any]:
+        return np.asarray((rows - self.mean) / self.scale, dtype=self.dtype)
 
     def outputs(self, atom: int) -> Float64Array:
         """Output of one atom on every sample, (n_samples, 1), in float64."""
@@ -66,14 +62,16 @@ class StandardizedSparseAtoms(SparseAtoms):
         self.mean = mean
         self.scale = scale
 
-    def moments(self) -> Moments:
-        """Inner products of the atoms with the target, and the squared norms."""
+    def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
+        """Inner products of the atoms with the target, and the squared norms; and the atoms' columns, into out."""
         raw = super().moments()
+        if atoms is not None:
+            self.columns(atoms, out)
         return Moments(raw.c / self.scale, (raw.norms - self.mean**2) / self.scale**2, raw.target_norm)
 
-    def columns(self, atoms: NDArray[np.int64], dtype: Any = None) -> Float64Array:
+    def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
         """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
-        raw = super().columns(atoms, dtype)
+        raw = super().columns(atoms, out)
         raw -= np.outer(self.mean[atoms], self.mean)
         raw /= self.scale
         raw /= self.scale[atoms, None]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._gram import BLOCK_ROWS, ArrayAtoms
-from ._typing import Float64Array
+from ._typing import Float64Array, FloatArray
 
 
 class TorchAtoms(ArrayAtoms):
@@ -36,9 +36,9 @@ class TorchAtoms(ArrayAtoms):
             self.n_targets = 1
             self.n_rows *= atoms.shape[2]
 
-    def _rows(self, samples: slice) -> Float64Array:
-        """Some samples' rows in float64, in main memory."""
-        rows = self.atoms[samples].cpu().numpy().astype(np.float64)
+    def _rows(self, samples: slice) -> FloatArray:
+        """Some samples' rows, in main memory."""
+        rows = self.atoms[samples].cpu().numpy()
         return rows.transpose(0, 2, 1).reshape(-1, self.n_atoms) if rows.ndim == 3 else rows
 
     def promote(self) -> bool:
@@ -47,10 +47,10 @@ class TorchAtoms(ArrayAtoms):
             self.atoms = self.atoms.cpu()
         return super().promote()
 
-    def _blocks(self, dtype: Any = None) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
+    def _blocks(self) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         import torch
 
-        kind = getattr(torch, np.dtype(self.dtype if dtype is None else dtype).name)
+        kind = getattr(torch, self.dtype.name)
         n_outputs = self.atoms.shape[2] if self.atoms.ndim == 3 else 1
         step = max(BLOCK_ROWS[1] // n_outputs, 1)
         for start in range(0, self.n_samples, step):
@@ -68,6 +68,11 @@ class TorchAtoms(ArrayAtoms):
     def _take(self, block: Any, atoms: NDArray[np.int64], weight: Float64Array | None) -> Any:
         taken = block[:, atoms.tolist()]
         return taken if weight is None else taken * self._like(weight, block)[:, None]
+
+    def _beside(self, targets: Float64Array, taken: Any) -> Any:
+        import torch
+
+        return torch.cat([self._like(targets, taken), taken], dim=1)
 
     def _squared_norms(self, block: Any, weight: Float64Array | None) -> Any:
         squares = block * block if weight is None else block * block * self._like(weight, block)[:, None]

@@ -26,6 +26,9 @@ SQUARED_NORM = 0  # <Z, Z>, Z the sum of the picks
 TARGET_PRODUCT = 1  # <Z, Y>
 PICKED_NORMS = 2  # sum of the squared norms of the picks
 
+# A product of matrices costs the same up to the next multiple of this many columns.
+WIDTH = 8
+
 
 class Problem(NamedTuple):
     """
@@ -186,9 +189,24 @@ inner_product = jit(_inner_product, reassociate=True)
 
 
 @jit
+def add_column(rows: NDArray[np.floating[Any]], atom: int, out: NDArray[np.floating[Any]]) -> None:
+    """Add the inner products of one column of the rows with all of them."""
+    whole = rows.shape[0] // 4 * 4
+    for r in range(0, whole, 4):
+        a, b, c, d = rows[r, atom], rows[r + 1, atom], rows[r + 2, atom], rows[r + 3, atom]
+        for i in range(rows.shape[1]):
+            out[i] += a * rows[r, i] + b * rows[r + 1, i] + c * rows[r + 2, i] + d * rows[r + 3, i]
+    for r in range(whole, rows.shape[0]):
+        a = rows[r, atom]
+        for i in range(rows.shape[1]):
+            out[i] += a * rows[r, i]
+
+
+@jit
 def foresee(
     start: int,
     n_new: int,
+    n_others: int,
     problem: Problem,
     state: State,
     slots: NDArray[np.int64],
@@ -196,25 +214,48 @@ def foresee(
     n_columns: int,
     rows: NDArray[np.floating[Any]],
     output_weights: NDArray[np.float64],
-) -> tuple[NDArray[np.int64], int]:
+) -> NDArray[np.int64]:
     """
     Go on with the selection, estimating each Gram column that is not there from a few rows of the atoms.
 
-    ``rows`` (n_atoms, n_rows) are scaled so that their inner products are estimates of the Gram matrix;
-    ``columns`` holds n_columns columns and has room for n_new. Returns the atoms whose columns were estimated.
+    ``rows`` (n_rows, n_atoms) are scaled so that their inner products are estimates of the Gram matrix;
+    ``output_weights`` is (n_outputs, n_atoms), without rows if there are none. ``columns`` holds n_columns columns
+    and has room for n_new. Returns the atoms whose columns were estimated, with as many of those that came
+    closest to being picked as make their number and n_others up to a multiple of ``WIDTH``.
     """
+    n_atoms = slots.shape[0]
     new = np.empty(n_new, dtype=np.int64)
+    estimate = np.empty(n_atoms, dtype=rows.dtype)
+    factor = np.empty(n_atoms)
+    slopes, scores = np.empty(n_atoms), np.empty(n_atoms)
+    margins = np.full(n_atoms, np.inf)
     n_found = 0
     while n_found < n_new:
         start, reason, atom = squared_error_steps(start, state.picks.shape[0], problem, state, slots, columns)
         if reason != NEEDS_COLUMN:
             break
+        score(start + 1.0, problem, state.s, slopes, scores)
+        for i in range(n_atoms):
+            margins[i] = min(margins[i], scores[i] - scores[atom])
+        estimate[:] = 0.0
+        add_column(rows, atom, estimate)
         column = columns[n_columns + n_found]
-        for i in range(rows.shape[0]):
-            column[i] = inner_product(rows[i], rows[atom])
-            if output_weights.shape[0] > 0:
-                column[i] *= inner_product(output_weights[i], output_weights[atom])
+        column[:] = estimate
+        if output_weights.shape[0] > 0:
+            factor[:] = 0.0
+            add_column(output_weights, atom, factor)
+            column *= factor
         slots[atom] = n_columns + n_found
         new[n_found] = atom
         n_found += 1
-    return new, n_found
+    while n_found < n_new and (n_found + n_others) % WIDTH > 0:
+        atom = -1
+        for i in range(n_atoms):
+            if slots[i] < 0 and (atom < 0 or margins[i] < margins[atom]):
+                atom = i
+        if atom < 0:
+            break
+        slots[atom] = 0
+        new[n_found] = atom
+        n_found += 1
+    return new[:n_found]

@@ -9,12 +9,14 @@ come from ``_gram``, the loops over atoms from ``_greedy_kernels``.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _greedy_kernels as kernels
+from ._gram import Moments
 from ._gram_columns import GramColumns
 from ._typing import Float64Array, GreedyPath
 
@@ -40,9 +42,7 @@ class SquaredErrorSearch:
         self.signed = signed
         self.tol = tol
         self.columns = GramColumns(source, k)
-        self._read_moments()
-        n_directions = self.moments.c.shape[0]
-        self.radius = self._matching_pursuit_radius() if radius is None else radius
+        n_directions = 1 if source.output_weights is not None else source.n_targets
         self.state = kernels.State(
             s=np.zeros((n_directions, source.n_atoms)),
             running=np.zeros(3),
@@ -52,18 +52,35 @@ class SquaredErrorSearch:
             losses=np.empty(k),
             gaps=np.empty(k),
         )
+        self.radius = radius or 1.0
+        self._read_moments(self._first_atoms(automatic=radius is None))
+        if radius is None:
+            self.radius = _matching_pursuit(self.moments, self.columns.get)[0]
 
-    def _read_moments(self) -> None:
-        self.moments = self.source.moments()
+    def _first_atoms(self, *, automatic: bool) -> NDArray[np.int64]:
+        """Atoms whose columns will probably be needed, going by a few of the rows."""
+        moments = self.columns.preview()
+        if moments is None:
+            return np.empty(0, dtype=np.int64)
+        atoms = np.empty(0, dtype=np.int64)
+        if automatic:
+            self.radius, atoms = _matching_pursuit(moments, self.columns.estimate)
+        return np.union1d(self.columns.foresee_first(self._problem(moments), self.state), atoms)
+
+    def _read_moments(self, atoms: NDArray[np.int64]) -> None:
+        """Read the moments, and the columns of some atoms."""
+        self.moments = self.columns.moments(atoms)
         if not (np.isfinite(self.moments.norms).all() and np.isfinite(self.moments.c).all()):
             raise ValueError("atoms (or output_weights) contain NaN, infinity or values too large for their squares")
 
     def run(self) -> GreedyPath:
         """Take the steps and return the path."""
         in_float32 = self.source.dtype == np.float32
-        done, reason, precision = 0, kernels.DONE, None
+        done, reason, imprecise = 0, kernels.DONE, False
         while done < self.k and reason != kernels.CONVERGED:
-            problem = self._problem(precision)
+            problem = self._problem(self.moments)
+            if imprecise:
+                problem = problem._replace(precision=-np.inf)
             done, reason, atom = kernels.squared_error_steps(
                 done, self.k, problem, self.state, self.columns.slots, self.columns.columns
             )
@@ -76,7 +93,7 @@ class SquaredErrorSearch:
                 break
             elif reason == kernels.IMPRECISE:
                 self._warn_imprecise(done)
-                precision = -np.inf
+                imprecise = True
         if in_float32:
             self._losses_from_gram(done)
         if self.source.has_samples:
@@ -91,15 +108,15 @@ class SquaredErrorSearch:
             stacklevel=2,
         )
 
-    def _problem(self, precision: float | None) -> kernels.Problem:
+    def _problem(self, moments: Moments) -> kernels.Problem:
         return kernels.Problem(
-            c=self.moments.c,
-            norms=self.moments.norms,
-            target_norm=self.moments.target_norm,
+            c=moments.c,
+            norms=moments.norms,
+            target_norm=moments.target_norm,
             signed=self.signed,
             radius=self.radius,
             tie=_TIE[self.source.dtype],
-            precision=_PRECISION[self.source.dtype] if precision is None else precision,
+            precision=_PRECISION[self.source.dtype],
             tol=self.tol,
         )
 
@@ -111,27 +128,6 @@ class SquaredErrorSearch:
         coefs /= n_picks
         weights = coefs[:, 0] if coefs.shape[1] == 1 else coefs
         return GreedyPath(picks, state.losses[:n_picks], state.gaps[:n_picks], state.counts, weights, self.radius)
-
-    def _matching_pursuit_radius(self) -> float:
-        """
-        Sum of the coefficients that matching pursuit gives the atoms before its steps stop paying.
-
-        It stops when a step explains less than a hundredth of what is explained so far.
-        """
-        slopes, norms = self.moments.c.copy(), self.moments.norms
-        coefs = np.zeros_like(slopes)
-        explained = 0.0
-        while True:
-            gains = np.divide((slopes**2).sum(axis=0), norms, out=np.zeros_like(norms), where=norms > 0)
-            atom = kernels.choose(-gains, np.any(coefs != 0, axis=0).astype(np.int64), 1e-12 * gains.max())
-            if gains[atom] <= _LEAST_GAIN * explained:
-                break
-            explained += gains[atom]
-            step = slopes[:, atom] / norms[atom]
-            coefs[:, atom] += step
-            slopes -= np.outer(step, self.columns.get(atom))
-        # Where y has nothing in common with the atoms any radius is as good.
-        return float(np.sqrt((coefs**2).sum(axis=0)).sum()) or 1.0
 
     def _sums(self, n_picks: int, atoms: NDArray[np.int64]) -> Float64Array:
         """Coefficients of the given atoms in the sum of the picks, after every step: (n_picks, n_directions, n)."""
@@ -145,11 +141,11 @@ class SquaredErrorSearch:
 
     def _restate(self, n_picks: int) -> None:
         """Bring the state of the search to the source's present precision."""
+        atoms = np.unique(self.state.picks[:n_picks])
         self.columns.forget()
-        self._read_moments()
+        self._read_moments(atoms)
         if n_picks == 0:
             return
-        atoms = np.unique(self.state.picks[:n_picks])
         total = self._sums(n_picks, atoms)[-1]
         self.state.s[:] = sum(np.outer(total[:, i], self.columns.get(atom)) for i, atom in enumerate(atoms))
         self.state.running[kernels.SQUARED_NORM] = np.sum(total * self.state.s[:, atoms])
@@ -222,3 +218,26 @@ def _steepest(outputs: Float64Array, gradient: Float64Array, n_directions: int) 
     slope = np.sum(outputs * gradient, axis=0) if n_directions > 1 else np.array([np.sum(outputs * gradient)])
     length = np.sqrt(np.sum(slope**2))
     return -slope / length if length > 0 else np.eye(n_directions)[0]
+
+
+def _matching_pursuit(moments: Moments, column: Callable[[int], Float64Array]) -> tuple[float, NDArray[np.int64]]:
+    """
+    Sum of the coefficients that matching pursuit gives the atoms before its steps stop paying, and these atoms.
+
+    It stops when a step explains less than a hundredth of what is explained so far.
+    """
+    slopes, norms = moments.c.copy(), moments.norms
+    coefs = np.zeros_like(slopes)
+    explained = 0.0
+    while True:
+        gains = np.divide((slopes**2).sum(axis=0), norms, out=np.zeros_like(norms), where=norms > 0)
+        atom = kernels.choose(-gains, np.any(coefs != 0, axis=0).astype(np.int64), 1e-12 * gains.max())
+        if gains[atom] <= _LEAST_GAIN * explained:
+            break
+        explained += gains[atom]
+        step = slopes[:, atom] / norms[atom]
+        coefs[:, atom] += step
+        slopes -= np.outer(step, column(atom))
+    lengths = np.sqrt((coefs**2).sum(axis=0))
+    # Where y has nothing in common with the atoms any radius is as good.
+    return float(lengths.sum()) or 1.0, np.flatnonzero(lengths)

@@ -98,6 +98,12 @@ def gap(atoms, mean, y, *, loss="squared_error", weight=None, offset=0.0, signs=
     return max(offers)
 
 
+def add_column(rows, atom, out):
+    """Add the inner products of one column of the rows with every column."""
+    for i in range(rows.shape[1]):
+        out[i] += sum(row[atom] * row[i] for row in rows)
+
+
 def network_outputs(X, network, activation):
     """Return the outputs of a two-layer network, sample by sample and neuron by neuron."""
     act = {

@@ -284,6 +284,35 @@ def test_every_plan_gives_the_same_picks(forced, hull, weighted, monkeypatch):
         np.testing.assert_allclose(path.gaps, expected.gaps, rtol=1e-7, atol=1e-12)
 
 
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 2**32 - 1))
+def test_a_column_of_a_few_rows_agrees_with_the_oracle(n_rows, n_atoms, seed):
+    rng = np.random.default_rng(seed)
+    rows, atom = rng.standard_normal((n_rows, n_atoms)), int(rng.integers(n_atoms))
+    expected = rng.standard_normal(n_atoms)
+    column = expected.copy()
+    kernels.add_column(rows, atom, column)
+    naive.add_column(rows, atom, expected)
+    np.testing.assert_allclose(column, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("hull", "radius"),
+    [("convex", None), ("l1", 0.5), ("l1", None)],
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_with_all_the_rows_everything_is_foreseen_in_one_pass(hull, radius, weighted, monkeypatch):
+    rng = np.random.default_rng(0)
+    H, B, y = rng.random((400, 80)), rng.standard_normal((80, 2)), rng.standard_normal((400, 2))
+    weight = rng.uniform(0.5, 1.5, 400) if weighted else None
+    monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
+    monkeypatch.setattr(_gram_columns, "_preview_rows", lambda n_rows: n_rows)
+    monkeypatch.setattr(_gram_columns.GramColumns, "add", None)  # what would compute more columns
+    options = {"hull": hull, "radius": radius, "sample_weight": weight}
+    for atoms, weights in ((H, B), (H[:, :, None] * B, None)):
+        path = greedy_forward_selection(atoms, y, 20, output_weights=weights, **options)
+        assert np.count_nonzero(path.counts) > 3
+
+
 def test_the_plan_follows_the_sizes():
     assert _gram_columns.plan(100, 20, 8, 500) == "whole"
     assert _gram_columns.plan(30_000, 1000, 4, 100) == "blocks"
