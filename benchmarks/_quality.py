@@ -1,0 +1,108 @@
+"""Data sets, splits, finished rows and paired comparisons of the benchmarks on quality; no claim of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn import datasets
+from sklearn.metrics import log_loss
+from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
+
+
+def load_all(mnist: str | None) -> dict[str, tuple[Any, Any, bool]]:
+    """Return name -> (X, y, whether y holds classes); MNIST's where its npz file is named."""
+    found = {}
+    for name in ("iris", "wine", "breast_cancer", "digits"):
+        found[name] = (*getattr(datasets, f"load_{name}")(return_X_y=True), True)
+    found["diabetes"] = (*datasets.load_diabetes(return_X_y=True), False)
+    found["friedman1"] = (*datasets.make_friedman1(1000, noise=1.0, random_state=0), False)
+    found["friedman2"] = (*datasets.make_friedman2(1000, noise=50.0, random_state=0), False)
+    found["friedman3"] = (*datasets.make_friedman3(1000, noise=0.1, random_state=0), False)
+    found["regression"] = (*datasets.make_regression(300, 50, n_informative=10, noise=20, random_state=0), False)
+    found["hastie"] = (*datasets.make_hastie_10_2(4000, random_state=0), True)
+    found["moons"] = (*datasets.make_moons(1000, noise=0.25, random_state=0), True)
+    X, y = datasets.make_classification(2000, 20, n_informative=8, n_classes=4, random_state=0)
+    found["classification"] = (X, y, True)
+    if mnist:
+        with np.load(mnist) as data:
+            images, labels = data["x_train"].reshape(60_000, -1).astype(np.float32), data["y_train"]
+        for n_samples in (1000, 10_000):
+            rows = np.random.default_rng(0).permutation(60_000)[: 2 * n_samples]  # half of them train
+            found[f"mnist, {n_samples}"] = (images[rows], labels[rows], True)
+    return found
+
+
+def halves(X: Any, y: Any, classes: bool, n_splits: int, random_state: int) -> Iterator[tuple[Any, Any, Any, Any]]:
+    """Yield X, y, X_test, y_test of repeated splits into halves, each of which trains once; classes stratified."""
+    splitter = RepeatedStratifiedKFold if classes else RepeatedKFold
+    splits = splitter(n_splits=2, n_repeats=(n_splits + 1) // 2, random_state=random_state).split(X, y)
+    for _, (train, test) in zip(range(n_splits), splits, strict=False):
+        yield X[train], y[train], X[test], y[test]
+
+
+def quality(model: Any, X_test: Any, y_test: Any) -> dict[str, float]:
+    """Return the score of a fitted model, and for classes the Brier score and the log loss of its probabilities."""
+    row = {"score": float(model.score(X_test, y_test))}
+    if hasattr(model, "classes_"):
+        shares = model.predict_proba(X_test)
+        row["brier"] = float(np.mean(np.sum((shares - (y_test[:, None] == model.classes_)) ** 2, axis=1)))
+        row["log_loss"] = float(log_loss(y_test, shares, labels=model.classes_))
+    return row
+
+
+class Rows:
+    """
+    Finished rows, one line of JSON each, so that an interrupted run goes on where it was.
+
+    A row is a dictionary; `key` names the entries that tell rows apart.
+    """
+
+    def __init__(self, path: str | None, key: tuple[str, ...]) -> None:
+        self._path = None if path is None else Path(path)
+        self._key = key
+        self._rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+        if self._path is not None and self._path.is_file():
+            for line in self._path.read_text(encoding="utf-8").splitlines():
+                row = json.loads(line)
+                self._rows[self._of(row)] = row
+
+    def _of(self, row: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(row[name] for name in self._key)
+
+    def has(self, *key: Any) -> bool:
+        """Say whether this row was finished."""
+        return key in self._rows
+
+    def get(self, *key: Any) -> dict[str, Any]:
+        """Return a finished row."""
+        return self._rows[key]
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Keep a finished row."""
+        self._rows[self._of(row)] = row
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+
+    def column(self, name: str, **having: Any) -> dict[int, float]:
+        """Return split -> the entry of this name, of the rows that have it and these other entries."""
+        return {
+            row["split"]: row[name]
+            for row in self._rows.values()
+            if name in row and all(row[other] == value for other, value in having.items())
+        }
+
+
+def paired(ours: dict[int, float], others: dict[int, float]) -> tuple[float, float]:
+    """
+    Return the mean of ours - others over the splits that both have, and its standard error.
+
+    Two splits of one repeat share their samples and different repeats overlap, so the error is somewhat too small.
+    """
+    differences = np.array([ours[split] - others[split] for split in ours if split in others])
+    error = differences.std(ddof=1) / np.sqrt(len(differences)) if len(differences) > 1 else np.inf
+    return float(differences.mean()), float(error)

@@ -1,0 +1,142 @@
+"""
+The claim: no single parameter of the estimators has a better default for these data.
+
+Every variant changes one thing of a base and is fitted on the same splits of twelve small data sets (other splits than
+those of same_size.py). Writes docs/benchmarks/defaults.md. With --out, finished fits are kept and not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import time
+from unittest import mock
+
+import numpy as np
+from _common import publish, table, versions
+from _quality import Rows, halves, load_all, paired, quality
+
+from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+
+BASE = "as shipped"
+# Name -> parameters; those with a module before their name are constants of the package.
+VARIANTS = {
+    BASE: {},
+    "loss log_loss": {"loss": "log_loss"},
+    "loss squared_error": {"loss": "squared_error"},
+    "alpha 0.0001": {"alpha": 1e-4},
+    "alpha 0.01": {"alpha": 1e-2},
+    "solver sgd": {"solver": "sgd"},
+    "learning_rate_init 0.003": {"learning_rate_init": 0.003},
+    "learning_rate_init 0.03": {"learning_rate_init": 0.03},
+    "batch_size 32": {"batch_size": 32},
+    "batch_size 64": {"batch_size": 64},
+    "n_hidden 200": {"n_hidden": 200},
+    "n_hidden 500": {"n_hidden": 500},
+    "n_retrain 200": {"n_retrain": 200},
+    "n_retrain 1000": {"n_retrain": 1000},
+    "n_retrain 2000": {"n_retrain": 2000},
+    "n_pretrain 100": {"n_pretrain": 100},
+    "n_pretrain 1000": {"n_pretrain": 1000},
+    "n_pretrain auto": {"n_pretrain": "auto"},
+    "no early stopping": {"early_stopping": False},
+    "re-training: least held-out loss": {"_path._INDIFFERENCE": 1.0},
+    "re-training: longest within 5 %": {"_path._INDIFFERENCE": 1.05},
+    "initial output weights 0.1": {"_network._OUTPUT_SPREAD": 0.1},
+    "initial output weights 1": {"_network._OUTPUT_SPREAD": 1.0},
+    "initial intercepts 0": {"_network._INTERCEPT_SPREAD": 0.0},
+    "initial intercepts 1": {"_network._INTERCEPT_SPREAD": 1.0},
+    "input squared norm 6": {"_scaling._INPUT_SQUARED_NORM": 6.0},
+    "input squared norm 24": {"_scaling._INPUT_SQUARED_NORM": 24.0},
+}
+ONLY_CLASSES = {"loss log_loss", "loss squared_error"}
+EXTRA = {}
+
+
+def fit(data, classes, changes, seed):
+    """Fit one variant on one split and return what is measured."""
+    X, y, X_test, y_test = data
+    parameters = {name: value for name, value in changes.items() if "." not in name}
+    estimator = GreedyPrunedMLPClassifier if classes else GreedyPrunedMLPRegressor
+    with contextlib.ExitStack() as patched:
+        for name in changes.keys() - parameters.keys():
+            patched.enter_context(mock.patch(f"sklearn_gfs.{name}", changes[name]))
+        start = time.process_time()
+        model = estimator(random_state=seed, **parameters).fit(X, y)
+        row = {"seconds": time.process_time() - start}
+    row |= {"n_units": model.n_units_, **quality(model, X_test, y_test)}
+    row["updates"] = model.n_pretrain_ + model.n_retrain_ + 20 * max(len(model.validation_loss_curve_) - 1, 0)
+    return row
+
+
+def changes_of_score(rows, variant, names):
+    """Return the mean change of the score, and the data sets that are better and worse by over a standard error."""
+    differences = [
+        paired(rows.column("score", variant=variant, data=name), rows.column("score", variant=BASE, data=name))
+        for name in names
+    ]
+    better = [name for name, (mean, error) in zip(names, differences, strict=True) if mean > error]
+    worse = [name for name, (mean, error) in zip(names, differences, strict=True) if -mean > error]
+    return float(np.mean([mean for mean, _ in differences])), better, worse
+
+
+def mean_of(rows, entry, variant, names):
+    return float(np.mean([np.mean(list(rows.column(entry, variant=variant, data=name).values())) for name in names]))
+
+
+def line_of(rows, variant, of_classes, of_numbers):
+    cells, better, worse = [variant], [], []
+    for names in (of_classes, () if variant in ONLY_CLASSES else of_numbers):
+        if not names:
+            cells.append("")
+            continue
+        change, gained, lost = changes_of_score(rows, variant, names)
+        cells.append("" if variant == BASE else f"{change:+.4f}")
+        better, worse = better + gained, worse + lost
+    names = of_classes if variant in ONLY_CLASSES else of_classes + of_numbers
+    seconds = mean_of(rows, "seconds", variant, names) / mean_of(rows, "seconds", BASE, names)
+    cells += [", ".join(better), ", ".join(worse)]
+    return [*cells, *(f"{mean_of(rows, entry, variant, of_classes):.3f}" for entry in ("brier", "log_loss")), seconds]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--splits", type=int, default=4)
+    parser.add_argument("--out", help="file that keeps finished fits")
+    parser.add_argument("--only", nargs="*", help="names of variants")
+    arguments = parser.parse_args()
+    rows = Rows(arguments.out, ("data", "variant", "split"))
+    found = load_all(None)
+    variants = {n: v for n, v in (VARIANTS | EXTRA).items() if n == BASE or not arguments.only or n in arguments.only}
+    for seed in range(arguments.splits):
+        for name, (X, y, classes) in found.items():
+            *_, data = halves(X, y, classes, seed + 1, random_state=1)
+            for variant, changes in variants.items():
+                if not rows.has(name, variant, seed) and (classes or variant not in ONLY_CLASSES):
+                    rows.add({"data": name, "variant": variant, "split": seed} | fit(data, classes, changes, seed))
+    of_classes = [name for name, (_, _, classes) in found.items() if classes]
+    of_numbers = [name for name in found if name not in of_classes]
+    header = [
+        "variant", "accuracy", "R²", "better by over a standard error", "worse by as much", "Brier", "log loss", "time"
+    ]  # fmt: skip
+    about = (
+        f"Mean change of the test score against the defaults over {len(of_classes)} data sets with classes and "
+        f"{len(of_numbers)} with numbers, {arguments.splits} splits into halves each; the data sets that got better "
+        "or worse by more than one standard error of the paired differences (with some thirty variants and a dozen "
+        "data sets a good many do by chance); mean Brier score and log loss of the probabilities; processor time as a "
+        "multiple of the defaults'."
+    )
+    lines = [line_of(rows, variant, of_classes, of_numbers) for variant in variants]
+    command = f"python benchmarks/defaults.py --splits {arguments.splits}"
+    publish(
+        "defaults",
+        "Default parameters and what else was tried",
+        command,
+        about,
+        table(header, lines),
+        versions("torch"),
+    )
+
+
+if __name__ == "__main__":
+    main()
