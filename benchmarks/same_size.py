@@ -26,7 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
-from sklearn_gfs._path import TrainingPath
+from sklearn_gfs._pruning import NeuronSelection
 from sklearn_gfs._training import Training
 from sklearn_gfs._typing import GreedyPath
 
@@ -45,10 +45,10 @@ BEYOND = ("dense", "convex", "RealMLP")
 
 
 def chosen_otherwise(how, seed):
-    """Patch in a training path that keeps neurons by magnitude or at random, each once, in place of the selection."""
+    """Patch in a training path that keeps neurons by magnitude or at random, each once, in place of the greedy one."""
 
-    class OtherPath(TrainingPath):
-        def _select(self, _hidden, _targets, _weight, network, k):
+    class OtherSelection(NeuronSelection):
+        def _select(self, _hidden, _rows, network, k):
             k = min(k, len(network.weights))
             strength = np.linalg.norm(network.hidden_coef, axis=0) * np.linalg.norm(network.output_coef, axis=1)
             if how == RANDOM:
@@ -57,7 +57,7 @@ def chosen_otherwise(how, seed):
             counts = np.bincount(picks, minlength=len(strength))
             return GreedyPath(picks, np.zeros(k), np.zeros(k), counts, counts / k)
 
-    return mock.patch("sklearn_gfs._mlp_base.TrainingPath", OtherPath)
+    return mock.patch("sklearn_gfs._path.NeuronSelection", OtherSelection)
 
 
 def fit(model, X, y):

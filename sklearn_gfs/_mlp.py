@@ -71,6 +71,12 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         Selection is not interrupted.
     verbose : bool, default=False
         Whether to print the loss now and then.
+    warm_start : bool, default=False
+        Whether `fit` goes on with the dense network of the last fit, which is kept for that: `n_pretrain` is the number
+        of iterations it has had in the end. On the same data the result is that of one fit with as many.
+    device : {"cpu", "cuda", "auto"}, default="cpu"
+        Where to train and to select: the processor, the GPU, or "auto", the GPU where there is one. What is fitted
+        does not depend on it but for rounding, and predicts on the processor.
     random_state : int, RandomState instance or None, default=None
         Initial weights, batches and held-out samples. An integer makes results repeat.
 
@@ -160,16 +166,19 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     (1, 3)
     """
 
-    def _encode_targets(self, X: Any, y: Any) -> tuple[Any, FloatArray, bool, np.ndarray | None]:
-        if y is None or not holds_numbers(y):
-            X, y, targets = encode_classes(self, X, y)
-            return X, targets, False, self._weights_of_targets(y)
+    def _encode_targets(
+        self, X: Any, y: Any, *, classes: Any = None, partial: bool = False, again: bool = False
+    ) -> tuple[Any, FloatArray, bool, np.ndarray | None]:
+        on_classes = hasattr(self, "classes_") if again else classes is not None or y is None or not holds_numbers(y)
+        if on_classes:
+            X, y, targets = encode_classes(self, X, y, classes=classes, partial=partial, again=again)
+            return X, targets, False, self._weights_of_targets(y, partial=partial)
         for name, for_numbers in (("loss", "squared_error"), ("class_weight", None)):
             if getattr(self, name) != for_numbers:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r} is for classes, and y holds numbers; use {name}={for_numbers!r}."
                 )
-        return *encode_numbers(self, X, y), True, None
+        return *encode_numbers(self, X, y, again=again), True, None
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """

@@ -7,7 +7,6 @@ What a fit leaves and predictions are in ``_mlp_fitted``, encoding of targets in
 
 from __future__ import annotations
 
-import copy
 import operator
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,17 +18,27 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 
-from ._compat import Interval, StrOptions, validate_parameter_constraints
+from ._compat import (
+    CallbackSupportMixin,
+    Interval,
+    StrOptions,
+    callback_management,
+    continue_callbacks,
+    copy_without_tasks,
+    validate_parameter_constraints,
+    with_callbacks,
+)
+from ._device import DEVICES, find_device
 from ._mlp_fitted import FittedMLPMixin
 from ._mlp_targets import combine_weights, encode_validation
 from ._network import ACTIVATIONS
-from ._path import PathSettings, TrainingPath
+from ._path import DenseState, PathData, PathSettings, TrainingPath
 from ._training import TrainingSettings
 from ._typing import FloatArray, PathPoint
-from ._watch import Watch
+from ._watch import Tasks, Watch
 
 
-class BaseGreedyPrunedMLP(FittedMLPMixin, BaseEstimator):
+class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
     """Base of the estimators; a subclass says what its targets are."""
 
     loss = "squared_error"  # a parameter of those that can be fitted on classes
@@ -49,6 +58,8 @@ class BaseGreedyPrunedMLP(FittedMLPMixin, BaseEstimator):
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "device": [StrOptions(set(DEVICES))],
         "random_state": ["random_state"],
     }
 
@@ -69,6 +80,8 @@ class BaseGreedyPrunedMLP(FittedMLPMixin, BaseEstimator):
         validation_fraction: float = 0.1,
         max_time: float | None = None,
         verbose: bool = False,
+        warm_start: bool = False,
+        device: str = "cpu",
         random_state: Any = None,
     ) -> None:
         self.n_pretrain = n_pretrain
@@ -85,12 +98,21 @@ class BaseGreedyPrunedMLP(FittedMLPMixin, BaseEstimator):
         self.validation_fraction = validation_fraction
         self.max_time = max_time
         self.verbose = verbose
+        self.warm_start = warm_start
+        self.device = device
         self.random_state = random_state
 
-    def _encode_targets(self, X: Any, y: Any) -> tuple[Any, FloatArray, bool, np.ndarray | None]:
-        """Validate X and y; return X, targets of shape (n_samples, n_outputs), whether to scale them, and weights."""
+    def _encode_targets(
+        self, X: Any, y: Any, *, classes: Any = None, partial: bool = False, again: bool = False
+    ) -> tuple[Any, FloatArray, bool, np.ndarray | None]:
+        """
+        Validate X and y; return X, targets of shape (n_samples, n_outputs), whether to scale them, and weights.
+
+        `partial` says that y may lack some of the `classes`, `again` that X and y must be of the kind seen before.
+        """
         raise NotImplementedError
 
+    @with_callbacks
     def fit(
         self,
         X: Any,
@@ -105,7 +127,8 @@ class BaseGreedyPrunedMLP(FittedMLPMixin, BaseEstimator):
         Pre-train the dense network, prune it, and re-train what is left.
 
         Features, and targets that are numbers, are standardised inside; the fitted weights are in the units of the
-        data. An earlier fit is forgotten.
+        data. An earlier fit is forgotten, unless `warm_start=True`: then the dense network that it left is trained on,
+        from the iterations it has had to `n_pretrain`, and pruned anew.
 
         Parameters
         ----------
@@ -144,20 +167,65 @@ class BaseGreedyPrunedMLP(FittedMLPMixin, BaseEstimator):
         >>> model.fit([[0.0], [1.0], [2.0], [3.0]], [0.5, 1.5, 2.5, 3.5]).n_pretrain_
         20
         """
-        watch = Watch(self.max_time, verbose=bool(self.verbose))
-        path = self._start_path(X, y, sample_weight, (X_val, y_val, sample_weight_val), watch)
+        self._check_parameters()
+        tasks = self._start_tasks(X, y, sample_weight)
+        state = vars(self).get("_dense_state") if self.warm_start else None
+        if state is not None:
+            self._check_continuation(state)
+            n_done = len(state.training.losses)
+            if not isinstance(self.n_pretrain, str) and self.n_pretrain < n_done:
+                raise ValueError(
+                    f"n_pretrain={self.n_pretrain} is less than the {n_done} iterations that the dense network has "
+                    "had; with warm_start=True it can only go on. Raise n_pretrain, or fit with warm_start=False."
+                )
+        validation = (X_val, y_val, sample_weight_val)
+        data = self._encode(X, y, sample_weight, validation, state, again=state is not None)
+        return self._train_and_prune(data, state, self.n_pretrain, tasks, keep=bool(self.warm_start))
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, **classes: Any) -> Self:
+        self._check_parameters()
         if isinstance(self.n_pretrain, str):
+            raise ValueError(f"n_pretrain={self.n_pretrain!r} is for fit; partial_fit needs a number of iterations.")
+        tasks = self._start_tasks(X, y, sample_weight)
+        state, n_done = vars(self).get("_dense_state"), 0
+        if state is not None:
+            self._check_continuation(state)
+            n_done = len(state.training.losses)
+            # The samples are new ones, and so are the batches.
+            state = state._replace(training=state.training._replace(stream=None))
+        elif hasattr(self, "coefs_"):
+            warnings.warn(
+                "partial_fit begins with a new dense network, since fit has not kept its own; set warm_start=True "
+                "before fit to go on with that.",
+                UserWarning,
+                stacklevel=3,
+            )
+        again = hasattr(self, "coefs_")
+        data = self._encode(X, y, sample_weight, (None, None, None), state, again=again, partial=True, **classes)
+        return self._train_and_prune(data, state, n_done + self.n_pretrain, tasks, keep=True)
+
+    def _train_and_prune(
+        self, data: PathData, state: DenseState | None, n_pretrain: int | str, tasks: Tasks, *, keep: bool
+    ) -> Self:
+        """Do with validated data all that a fit does; `keep` what it takes to go on with the dense network."""
+        watch = Watch(self.max_time, verbose=bool(self.verbose))
+        path = TrainingPath(data, self._settings(), self.random_state, tasks=tasks, watch=watch, state=state)
+        if isinstance(n_pretrain, str):
             path.pretrain_until_settled(self.k)
         else:
-            path.pretrain_to(self.n_pretrain)
+            path.pretrain_to(n_pretrain)
         dense_loss, (subnetwork,) = path.subnetworks([self.k])
         self._store_subnetwork(subnetwork, dense_loss, path.losses)
+        self.__dict__.pop("_dense_state", None)
+        if keep:
+            self._dense_state = path.state()
+        tasks.end()
         if watch.reason is not None:
             warnings.warn(
                 f"Training ended early because {watch.reason}: {self.n_pretrain_} iterations of pre-training and "
                 f"{self.n_retrain_} of re-training were made. The estimator is fitted and can be used.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         return self
 
@@ -231,44 +299,73 @@ class BaseGreedyPrunedMLP(FittedMLPMixin, BaseEstimator):
             head.set_params(k=size)._check_parameters()
         if not sizes:
             raise ValueError("k is empty; name at least one number of picks, or pass None for the parameter k.")
-        path = head._start_path(X, y, sample_weight, (X_val, y_val, sample_weight_val), None)
-        points: Iterator[PathPoint] = head._walk(path, n_pretrain, sizes)
+        data = head._encode(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        continue_callbacks(self, head)
+        points: Iterator[PathPoint] = head._walk(data, head._settings(), n_pretrain, sizes, (X, y, sample_weight))
         return points
 
-    def _walk(self, path: TrainingPath, n_pretrain: Iterable[int], sizes: list[int]) -> Iterator[PathPoint]:
-        last = -1
-        for value in n_pretrain:
-            n_iterations = operator.index(value)
-            if n_iterations <= last:
-                raise ValueError(
-                    f"n_pretrain must hold non-negative integers that increase; got {n_iterations} after {last}."
-                    if last >= 0
-                    else f"n_pretrain must hold non-negative integers; got {n_iterations}."
-                )
-            last = n_iterations
-            path.pretrain_to(n_iterations)
-            dense = copy.copy(self).set_params(n_pretrain=n_iterations)
-            dense._store_network(path.dense(), path.losses)
-            yield PathPoint(n_iterations, None, dense)
-            dense_loss, subnetworks = path.subnetworks(sizes)
-            for size, subnetwork in zip(sizes, subnetworks, strict=True):
-                fitted = copy.copy(self).set_params(n_pretrain=n_iterations, k=size)
-                fitted._store_subnetwork(subnetwork, dense_loss, path.losses)
-                yield PathPoint(n_iterations, size, fitted)
+    def _walk(
+        self,
+        data: PathData,
+        settings: PathSettings,
+        n_pretrain: Iterable[int],
+        sizes: list[int],
+        given: tuple[Any, Any, Any],
+    ) -> Iterator[PathPoint]:
+        with callback_management(self):
+            tasks = self._start_tasks(*given, name="fit_path")
+            path = TrainingPath(data, settings, self.random_state, tasks=tasks)
+            for n_iterations in _increasing(n_pretrain):
+                path.pretrain_to(n_iterations)
+                dense = copy_without_tasks(self).set_params(n_pretrain=n_iterations)
+                dense._store_network(path.dense(), path.losses)
+                yield PathPoint(n_iterations, None, dense)
+                dense_loss, subnetworks = path.subnetworks(sizes)
+                for size, subnetwork in zip(sizes, subnetworks, strict=True):
+                    fitted = copy_without_tasks(self).set_params(n_pretrain=n_iterations, k=size)
+                    fitted._store_subnetwork(subnetwork, dense_loss, path.losses)
+                    yield PathPoint(n_iterations, size, fitted)
+            tasks.end()
+
+    def _start_tasks(self, X: Any, y: Any, sample_weight: Any, name: str = "fit") -> Tasks:
+        # The phases: pre-training, selection, re-training on trial, re-training; a path's are not known before.
+        n_phases = (4 if self.early_stopping else 3) if name == "fit" else None
+        context = self._init_callback_context(task_name=name, max_subtasks=n_phases)
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        return Tasks(context, self._network_attributes, estimator=self, X=X, y=y, metadata=metadata)
 
     def _check_parameters(self) -> None:
         parameters = {name: getattr(self, name) for name in self._constraints}
         validate_parameter_constraints(self._constraints, parameters, caller_name=type(self).__name__)
 
-    def _start_path(
-        self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any, Any], watch: Watch | None
-    ) -> TrainingPath:
-        self._check_parameters()
-        X, targets, scale_targets, weight = self._encode_targets(X, y)
+    def _check_continuation(self, state: DenseState) -> None:
+        """Refuse parameters with which the dense network that is there can't be trained on."""
+        for name, value in state.fixed.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} differs from the {value!r} of the dense network that is to be "
+                    "trained on; set it back, or start afresh: fit with warm_start=False, or clone the estimator."
+                )
+
+    def _encode(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation: tuple[Any, Any, Any],
+        state: DenseState | None = None,
+        **how: Any,
+    ) -> PathData:
+        X, targets, scale_targets, weight = self._encode_targets(X, y, **how)
+        if state is not None:
+            X = X.astype(state.training.network.hidden_coef.dtype, copy=False)
         weight = combine_weights(weight, sample_weight, X)
         if weight is not None and not weight.all():
             used = np.flatnonzero(weight)
             X, targets, weight = X[used], targets[used], weight[used]
+        return PathData(X, targets, weight, scale_targets, encode_validation(self, *validation, dtype=X.dtype))
+
+    def _settings(self) -> PathSettings:
         training = TrainingSettings(
             self.activation,
             self.loss,
@@ -277,22 +374,27 @@ class BaseGreedyPrunedMLP(FittedMLPMixin, BaseEstimator):
             self.momentum,
             self.batch_size,
             self.alpha,
+            find_device(self.device),
         )
-        return TrainingPath(
-            X,
-            targets,
-            weight,
-            scale_targets=scale_targets,
-            settings=PathSettings(
-                self.n_hidden, self.n_retrain, self.early_stopping, self.validation_fraction, training
-            ),
-            random_state=self.random_state,
-            validation=encode_validation(self, *validation, dtype=X.dtype),
-            watch=watch,
-        )
+        return PathSettings(self.n_hidden, self.n_retrain, self.early_stopping, self.validation_fraction, training)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.target_tags.required = True
         return tags
+
+
+def _increasing(n_pretrain: Iterable[int]) -> Iterator[int]:
+    """Yield the numbers of iterations as they are asked for, making sure that they increase."""
+    last = -1
+    for value in n_pretrain:
+        n_iterations = operator.index(value)
+        if n_iterations <= last:
+            raise ValueError(
+                f"n_pretrain must hold non-negative integers that increase; got {n_iterations} after {last}."
+                if last >= 0
+                else f"n_pretrain must hold non-negative integers; got {n_iterations}."
+            )
+        last = n_iterations
+        yield n_iterations

@@ -7,14 +7,14 @@ Parameters, fit, the training path and predict are in ``_mlp_base``, encoding an
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils import Tags, compute_sample_weight
+from sklearn.utils import Tags, compute_class_weight, compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 
-from ._compat import StrOptions
+from ._compat import StrOptions, with_callbacks
 from ._mlp_base import BaseGreedyPrunedMLP
 from ._mlp_targets import encode_classes, probabilities
 from ._network import LOSSES
@@ -57,6 +57,8 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         class_weight: dict[Any, float] | str | None = None,
         max_time: float | None = None,
         verbose: bool = False,
+        warm_start: bool = False,
+        device: str = "cpu",
         random_state: Any = None,
     ) -> None:
         super().__init__(
@@ -74,15 +76,72 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
             validation_fraction=validation_fraction,
             max_time=max_time,
             verbose=verbose,
+            warm_start=warm_start,
+            device=device,
             random_state=random_state,
         )
         self.loss = loss
         self.class_weight = class_weight
 
-    def _weights_of_targets(self, y: Any) -> np.ndarray | None:
+    @with_callbacks
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """
+        Train the dense network on more samples, prune it, and re-train what is left.
+
+        Each call makes `n_pretrain` further iterations on the samples that it is given, and the subnetwork is selected
+        and re-trained on these. The dense network is kept for the next call. Features and targets are standardised as
+        the first call's samples say, so these should be typical. After a `fit` the calls go on with its dense network
+        where `warm_start=True` has kept it, and else begin with a new one.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that `y` will ever hold. The first call needs them, unless `y` is multilabel, or holds numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, not negative.
+
+        Returns
+        -------
+        object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; also if the classes are not as the first call said.
+
+        See Also
+        --------
+        fit : Train on all samples at once.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn_gfs import GreedyPrunedMLPClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> clf = GreedyPrunedMLPClassifier(n_pretrain=20, k=20, n_hidden=100, n_retrain=20, random_state=0)
+        >>> for part in range(3):
+        ...     clf = clf.partial_fit(X[part::3], y[part::3], classes=range(10))
+        >>> clf.n_pretrain_
+        60
+        """
+        return self._partial_fit(X, y, sample_weight, classes=classes)
+
+    def _weights_of_targets(self, y: Any, *, partial: bool) -> np.ndarray | None:
         if self.class_weight is None:
             return None
-        return np.asarray(compute_sample_weight(self.class_weight, y), dtype=np.float64)
+        if not partial:
+            return np.asarray(compute_sample_weight(self.class_weight, y), dtype=np.float64)
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                f"class_weight={self.class_weight!r} needs all samples at once; pass partial_fit a dict of weights."
+            )
+        weights = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
+        return np.asarray(weights, dtype=np.float64)[np.searchsorted(self.classes_, y)]
 
     @available_if(_on_classes)
     def predict_proba(self, X: Any) -> FloatArray:
@@ -199,6 +258,12 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         Selection is not interrupted.
     verbose : bool, default=False
         Whether to print the loss now and then.
+    warm_start : bool, default=False
+        Whether `fit` goes on with the dense network of the last fit, which is kept for that: `n_pretrain` is the number
+        of iterations it has had in the end. On the same data the result is that of one fit with as many.
+    device : {"cpu", "cuda", "auto"}, default="cpu"
+        Where to train and to select: the processor, the GPU, or "auto", the GPU where there is one. What is fitted
+        does not depend on it but for rounding, and predicts on the processor.
     random_state : int, RandomState instance or None, default=None
         Initial weights, batches and held-out samples. An integer makes results repeat.
 
@@ -279,9 +344,11 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
     True
     """
 
-    def _encode_targets(self, X: Any, y: Any) -> tuple[Any, FloatArray, bool, np.ndarray | None]:
-        X, y, targets = encode_classes(self, X, y)
-        return X, targets, False, self._weights_of_targets(y)
+    def _encode_targets(
+        self, X: Any, y: Any, *, classes: Any = None, partial: bool = False, again: bool = False
+    ) -> tuple[Any, FloatArray, bool, np.ndarray | None]:
+        X, y, targets = encode_classes(self, X, y, classes=classes, partial=partial, again=again)
+        return X, targets, False, self._weights_of_targets(y, partial=partial)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

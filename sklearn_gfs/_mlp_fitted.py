@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 class FittedMLPMixin(ExportMixin):
     """The fitted half of the estimators: attributes, outputs, predictions."""
 
-    loss: str
+    # What the outputs are made of; the rest is written by `_store_network` and `_store_subnetwork`.
     activation: str
+    loss: str
+    coefs_: list[FloatArray]
+    intercepts_: list[FloatArray]
 
     def predict(self, X: Any) -> np.ndarray:
         """
@@ -57,19 +60,27 @@ class FittedMLPMixin(ExportMixin):
         """
         return decode(self, self._outputs(X))
 
+    def _network_attributes(self, network: FittedNetwork, losses: list[float]) -> dict[str, Any]:
+        """Return the fitted attributes that predictions need, and what pre-training was."""
+        n_outputs = network.coefs[1].shape[1]
+        return {
+            "coefs_": network.coefs,
+            "intercepts_": network.intercepts,
+            "n_layers_": 3,
+            "n_outputs_": n_outputs,
+            "n_units_": network.coefs[0].shape[1],
+            "out_activation_": out_activation(self.loss, n_outputs),
+            "loss_curve_": list(losses),
+            "n_pretrain_": len(losses),
+        }
+
     def _store_network(self, network: FittedNetwork, losses: list[float]) -> None:
         if not all(np.isfinite(array).all() for array in (*network.coefs, *network.intercepts)):
             raise ValueError(
                 "The fitted weights are not finite in the units of the data: X or y holds values too large or too "
                 "small for its dtype. Scale the data, or pass float64."
             )
-        self.coefs_, self.intercepts_ = network
-        self.n_layers_ = 3
-        self.n_outputs_ = network.coefs[1].shape[1]
-        self.n_units_ = network.coefs[0].shape[1]
-        self.out_activation_ = out_activation(self.loss, self.n_outputs_)
-        self.loss_curve_ = list(losses)
-        self.n_pretrain_ = len(losses)
+        vars(self).update(self._network_attributes(network, losses))
 
     def _store_subnetwork(self, subnetwork: Subnetwork, dense_loss: float, losses: list[float]) -> None:
         self._store_network(subnetwork.fitted, losses)

@@ -7,11 +7,12 @@ Parameters, fit, the training path and predict are in ``_mlp_base``, encoding an
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
 
+from ._compat import with_callbacks
 from ._mlp_base import BaseGreedyPrunedMLP
 from ._mlp_targets import encode_numbers
 from ._typing import FloatArray
@@ -61,6 +62,12 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         Selection is not interrupted.
     verbose : bool, default=False
         Whether to print the loss now and then.
+    warm_start : bool, default=False
+        Whether `fit` goes on with the dense network of the last fit, which is kept for that: `n_pretrain` is the number
+        of iterations it has had in the end. On the same data the result is that of one fit with as many.
+    device : {"cpu", "cuda", "auto"}, default="cpu"
+        Where to train and to select: the processor, the GPU, or "auto", the GPU where there is one. What is fitted
+        does not depend on it but for rounding, and predicts on the processor.
     random_state : int, RandomState instance or None, default=None
         Initial weights, batches and held-out samples. An integer makes results repeat.
 
@@ -140,8 +147,62 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     True
     """
 
-    def _encode_targets(self, X: Any, y: Any) -> tuple[Any, FloatArray, bool, None]:
-        return *encode_numbers(self, X, y), True, None
+    @with_callbacks
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """
+        Train the dense network on more samples, prune it, and re-train what is left.
+
+        Each call makes `n_pretrain` further iterations on the samples that it is given, and the subnetwork is selected
+        and re-trained on these. The dense network is kept for the next call. Features and targets are standardised as
+        the first call's samples say, so these should be typical. After a `fit` the calls go on with its dense network
+        where `warm_start=True` has kept it, and else begin with a new one.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, not negative.
+
+        Returns
+        -------
+        object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; also if the number of outputs is not that of the first call.
+
+        See Also
+        --------
+        fit : Train on all samples at once.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_friedman1
+        >>> from sklearn_gfs import GreedyPrunedMLPRegressor
+        >>> X, y = make_friedman1(n_samples=300, random_state=0)
+        >>> reg = GreedyPrunedMLPRegressor(n_pretrain=20, k=20, n_hidden=100, n_retrain=20, random_state=0)
+        >>> for part in range(3):
+        ...     reg = reg.partial_fit(X[part::3], y[part::3])
+        >>> reg.n_pretrain_
+        60
+        """
+        return self._partial_fit(X, y, sample_weight)
+
+    def _encode_targets(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        classes: Any = None,  # noqa: ARG002
+        partial: bool = False,  # noqa: ARG002
+        again: bool = False,
+    ) -> tuple[Any, FloatArray, bool, None]:
+        return *encode_numbers(self, X, y, again=again), True, None
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

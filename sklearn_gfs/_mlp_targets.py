@@ -49,28 +49,66 @@ def holds_numbers(y: Any) -> bool:
     return kind.startswith("continuous") or (kind == "multiclass-multioutput" and values.dtype.kind in "iuf")
 
 
-def encode_classes(estimator: Any, X: Any, y: Any) -> tuple[Any, Any, FloatArray]:
-    """Validate X and labels; return X, y and one-hot targets."""
-    X, y = validate_data(estimator, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], multi_output=True)
+def encode_classes(
+    estimator: Any, X: Any, y: Any, *, classes: Any = None, partial: bool = False, again: bool = False
+) -> tuple[Any, Any, FloatArray]:
+    """
+    Validate X and labels; return X, y and one-hot targets.
+
+    With `partial` y may lack some of the classes, with `again` they are those that the estimator knows already.
+    """
+    X, y = validate_data(
+        estimator,
+        X,
+        y,
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32],
+        multi_output=True,
+        reset=not again,
+    )
     check_classification_targets(y)
     if y.ndim == 2 and y.shape[1] == 1 and not sparse.issparse(y):
         y = column_or_1d(y, warn=True)
+    if not again:
+        estimator._label_binarizer = _fit_binarizer(y, classes, estimator.loss, partial=partial)
+        estimator.classes_ = estimator._label_binarizer.classes_
+    elif classes is not None and not np.array_equal(np.unique(classes), estimator.classes_):
+        raise ValueError(f"classes={classes!r} is not what the first call was given, {estimator.classes_!r}.")
+    return X, y, _encode_labels(estimator, y, "y holds classes that are not in classes_")
+
+
+def _fit_binarizer(y: Any, classes: Any, loss: str, *, partial: bool) -> LabelBinarizer:
+    """Learn the classes: from `classes` where y may lack some, but for multilabel y, whose columns they are."""
+    if partial and not type_of_target(y).startswith("multilabel"):
+        if classes is None:
+            raise ValueError(
+                "classes must be passed on the first call to partial_fit: all labels that y may ever hold."
+            )
+        y = np.unique(classes)
     binarizer = LabelBinarizer().fit(y)
     if len(binarizer.classes_) < 2:
         raise ValueError(
             f"y holds one class, {binarizer.classes_.tolist()[0]!r}; a classifier needs at least two classes."
         )
-    if estimator.loss == "log_loss" and binarizer.y_type_ == "multilabel-indicator":
+    if loss == "log_loss" and binarizer.y_type_ == "multilabel-indicator":
         raise ValueError("loss='log_loss' takes one label a sample; for multilabel y use loss='squared_error'.")
+    return binarizer
+
+
+def _encode_labels(estimator: Any, y: Any, if_unknown: str) -> FloatArray:
+    """Return targets of zeros and ones; classes that the estimator does not know are refused."""
+    binarizer = estimator._label_binarizer
+    if binarizer.y_type_ != "multilabel-indicator":
+        unknown = set(np.unique(y).tolist()) - set(binarizer.classes_.tolist())
+        if unknown:
+            raise ValueError(f"{if_unknown}: {sorted(unknown)}.")
     targets = binarizer.transform(y)
     targets = targets.toarray() if sparse.issparse(targets) else targets
-    estimator._label_binarizer = binarizer
-    estimator.classes_ = binarizer.classes_
-    return X, y, targets.astype(np.float64)
+    return np.asarray(targets, dtype=np.float64)
 
 
-def encode_numbers(estimator: Any, X: Any, y: Any) -> tuple[Any, FloatArray]:
-    """Validate X and numbers; return X and targets of two dimensions."""
+def encode_numbers(estimator: Any, X: Any, y: Any, *, again: bool = False) -> tuple[Any, FloatArray]:
+    """Validate X and numbers; return X and targets of two dimensions, with `again` as many columns as before."""
     X, y = validate_data(
         estimator,
         X,
@@ -79,12 +117,18 @@ def encode_numbers(estimator: Any, X: Any, y: Any) -> tuple[Any, FloatArray]:
         dtype=[np.float64, np.float32],
         multi_output=True,
         y_numeric=True,
+        reset=not again,
     )
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
-    vars(estimator).pop("classes_", None)  # of an earlier fit on classes
-    estimator._one_column = y.ndim == 1
-    return X, y.reshape(len(y), -1).astype(np.float64)
+    targets = y.reshape(len(y), -1).astype(np.float64)
+    if again:
+        if targets.shape[1] != estimator.n_outputs_:
+            raise ValueError(f"y has {targets.shape[1]} outputs, but the network has {estimator.n_outputs_}.")
+    else:
+        vars(estimator).pop("classes_", None)  # of an earlier fit on classes
+        estimator._one_column = y.ndim == 1
+    return X, targets
 
 
 def combine_weights(weight: FloatArray | None, sample_weight: Any, X: Any) -> FloatArray | None:
@@ -117,17 +161,11 @@ def encode_validation(
 
 
 def _encode_again(estimator: Any, y: Any) -> FloatArray:
-    """Encode further targets, for validation, as those that the estimator was given first."""
+    """Encode validation targets as those that the estimator was given first."""
     if hasattr(estimator, "classes_"):
-        unknown = set(np.unique(y).tolist()) - set(estimator.classes_.tolist())
-        if unknown and estimator._label_binarizer.y_type_ != "multilabel-indicator":
-            raise ValueError(f"y_val holds classes that y does not: {sorted(unknown)}.")
-        targets = estimator._label_binarizer.transform(y)
-        targets = targets.toarray() if sparse.issparse(targets) else targets
-    else:
-        targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y_val")
-        targets = targets.reshape(len(targets), -1)
-    return np.asarray(targets, dtype=np.float64)
+        return _encode_labels(estimator, y, "y_val holds classes that y does not")
+    targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y_val")
+    return targets.reshape(len(targets), -1)
 
 
 def out_activation(loss: str, n_outputs: int) -> str:

@@ -6,21 +6,18 @@ Arrays in, networks out: nothing here knows classes, labels or estimators.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn import get_config
 from sklearn.utils import check_random_state, gen_batches
 
 from ._holdout import held_out_mask
-from ._network import Network, TorchNetwork, hidden_activations, initial_network, mean_loss, prune
-from ._scaling import FittedNetwork, in_data_units, log_odds, measure_scaling
-from ._training import Batch, Samples, Training, TrainingSettings
+from ._network import Network, TorchNetwork, initial_network, prune
+from ._pruning import CHUNK_ROWS, NeuronSelection, prefix
+from ._scaling import FittedNetwork, Scaling, log_odds, measure_scaling
+from ._training import Batch, Samples, Training, TrainingSettings, TrainingState
 from ._typing import FloatArray, GreedyPath, IntArray
-from ._watch import Watch
-
-if TYPE_CHECKING:
-    from ._statistics import SelectionStatistics
+from ._watch import Phase, Tasks, Watch
 
 # Iterations between two looks at the held-out samples while re-training.
 _VALIDATION_INTERVAL = 20
@@ -30,8 +27,6 @@ _INDIFFERENCE = 1.01
 _FIRST_CHECKPOINT, _CHECKPOINT_RATIO, _LAST_CHECKPOINT = 10, 2, 20_480
 # An automatic choice goes on while the loss of the subnetwork falls by this factor at one of so many checkpoints.
 _PROGRESS, _PATIENCE = 0.99, 2
-# Rows whose inputs are gathered at once when activations are computed.
-_CHUNK_ROWS = 4096
 
 
 class PathSettings(NamedTuple):
@@ -42,6 +37,37 @@ class PathSettings(NamedTuple):
     early_stopping: bool
     validation_fraction: float
     training: TrainingSettings
+
+
+class PathData(NamedTuple):
+    """
+    What is trained on.
+
+    Parameters
+    ----------
+    X : array or CSR array of shape (n_samples, n_features), float32 or float64
+    targets : ndarray of shape (n_samples, n_outputs)
+    weight : ndarray of shape (n_samples,), all positive, or None
+    scale_targets : bool
+        Whether targets are divided by their standard deviation.
+    validation : tuple of inputs, targets and weights (or None), default=None
+        Samples that decide how long to re-train, in place of some held out.
+    """
+
+    X: Any
+    targets: FloatArray
+    weight: FloatArray | None
+    scale_targets: bool
+    validation: tuple[Any, FloatArray, FloatArray | None] | None = None
+
+
+class DenseState(NamedTuple):
+    """All that a later path needs to go on where this one ended; NumPy only."""
+
+    fixed: dict[str, Any]  # the settings that it must have, by the names of the estimators' parameters
+    seeds: IntArray
+    scaling: Scaling
+    training: TrainingState
 
 
 class Subnetwork(NamedTuple):
@@ -64,73 +90,91 @@ class TrainingPath:
 
     Parameters
     ----------
-    X : array or CSR array of shape (n_samples, n_features), float32 or float64
-    targets : ndarray of shape (n_samples, n_outputs)
-    weight : ndarray of shape (n_samples,), all positive, or None
-    scale_targets : bool
-        Whether targets are divided by their standard deviation.
+    data : PathData
     settings : PathSettings
     random_state : int, RandomState instance or None
-    validation : tuple of inputs, targets and weights (or None), default=None
-        Samples that decide how long to re-train, in place of some held out.
+    tasks : Tasks
+        What callbacks see of it.
     watch : Watch, default=None
         May stop training before its time.
+    state : DenseState, default=None
+        Where to go on, from `state` of an earlier path; standardisation and seeds remain those of that one.
     """
 
     def __init__(
         self,
-        X: Any,
-        targets: FloatArray,
-        weight: FloatArray | None,
-        *,
-        scale_targets: bool,
+        data: PathData,
         settings: PathSettings,
         random_state: Any,
-        validation: tuple[Any, FloatArray, FloatArray | None] | None = None,
+        *,
+        tasks: Tasks,
         watch: Watch | None = None,
+        state: DenseState | None = None,
     ) -> None:
-        rng = check_random_state(random_state)
         # One stream for each use, so that none of them depends on how much of another was used.
-        seeds = rng.randint(np.iinfo(np.int32).max, size=4)
-        self._retrain_seed = seeds[2]
+        self._seeds = (
+            check_random_state(random_state).randint(np.iinfo(np.int32).max, size=4) if state is None else state.seeds
+        )
         self._settings = settings
-        self._X = X
+        self._X, targets, self._weight, scale_targets, validation = data
         squared = settings.training.loss == "squared_error"
-        self._scaling = measure_scaling(
-            X, targets, weight, center_targets=squared, scale_targets=squared and scale_targets
+        self._scaling = (
+            measure_scaling(
+                self._X, targets, self._weight, center_targets=squared, scale_targets=squared and scale_targets
+            )
+            if state is None
+            else state.scaling
         )
         self._targets = self._standardised(targets)
-        self._weight = weight
         self._watch = watch
+        self._tasks = tasks
         self._validation = None
         if validation is not None:
             X_val, targets_val, weight_val = validation
             self._validation = self._samples(
                 np.arange(X_val.shape[0]), (X_val, self._standardised(targets_val), weight_val)
             )
-        self._hold_out(np.random.RandomState(seeds[3]))
+        self._hold_out(np.random.RandomState(self._seeds[3]))
+        self._selection = NeuronSelection(
+            self._X,
+            self._targets,
+            self._weight,
+            self._rows,
+            self._n_train,
+            self._scaling,
+            settings.training.activation,
+            settings.training.loss,
+        )
+        # The state that an automatic choice went back to.
+        self._chosen: TrainingState | None = None
+        self._training = self._train(
+            self._initial_network(targets) if state is None else state.training,
+            self._rows[: self._n_train],
+            self._seeds[1],
+            "pre-training",
+        )
+
+    def _initial_network(self, targets: FloatArray) -> Network:
+        settings = self._settings
         start = initial_network(
-            (X.shape[1], settings.n_hidden, targets.shape[1]),
+            (self._X.shape[1], settings.n_hidden, targets.shape[1]),
             settings.training.activation,
             squared_norm=self._scaling.x_squared_norm,
-            dtype=X.dtype,
-            rng=np.random.RandomState(seeds[0]),
+            dtype=self._X.dtype,
+            rng=np.random.RandomState(self._seeds[0]),
         )
-        if not squared:
-            start = start._replace(output_intercept=log_odds(targets, weight).astype(X.dtype))
-        train_rows = self._rows[: self._n_train]
-        # The iteration and the dense network that an automatic choice went back to.
-        self._chosen: tuple[int, Network] | None = None
-        self._training = self._train(start, train_rows, seeds[1], "pre-training")
+        if settings.training.loss == "squared_error":
+            return start
+        return start._replace(output_intercept=log_odds(targets, self._weight).astype(self._X.dtype))
 
     def _hold_out(self, rng: Any) -> None:
         """Put the samples in order, those that are held out last."""
         mask = np.zeros(self._X.shape[0], dtype=bool)
         if self._settings.early_stopping and self._settings.n_retrain > 0 and self._validation is None:
-            along = rng.standard_normal(self._X.shape[1]) * self._scaling.x_inverse_scale
-            mask = held_out_mask(
-                np.asarray(self._X @ along), self._targets, self._weight, self._settings.validation_fraction, rng
-            )
+            direction = rng.standard_normal(self._X.shape[1]) * self._scaling.x_inverse_scale
+            chunks = gen_batches(len(mask), CHUNK_ROWS)
+            along = np.concatenate([np.asarray(self._X[chunk] @ direction) for chunk in chunks])
+            mask = held_out_mask(along, self._targets, self._weight, self._settings.validation_fraction, rng)
         self._rows = np.argsort(mask, kind="stable")
         self._n_train = len(mask) - int(mask.sum())
 
@@ -142,16 +186,16 @@ class TrainingPath:
         X, targets, weight = (self._X, self._targets, self._weight) if data is None else data
         mean = None if self._scaling.x_mean is None else self._scaling.x_mean.astype(self._X.dtype)
         standardisation = (mean, self._scaling.x_inverse_scale.astype(self._X.dtype))
-        return Samples(X, targets, standardisation, rows, weight)
+        return Samples(X, targets, standardisation, rows, weight, self._settings.training.device)
 
-    def _train(self, network: Network, rows: IntArray, seed: int, name: str) -> Training:
+    def _train(self, network: Network | TrainingState, rows: IntArray, seed: int, name: str) -> Training:
         samples = self._samples(rows)
         return Training(network, samples, self._settings.training, seed, name=name, watch=self._watch)
 
     @property
     def losses(self) -> list[float]:
         """Loss of the batch at each iteration of pre-training that the dense network went through."""
-        return self._training.losses if self._chosen is None else self._training.losses[: self._chosen[0]]
+        return self._training.losses if self._chosen is None else self._chosen.losses
 
     @property
     def _stopped(self) -> bool:
@@ -159,7 +203,15 @@ class TrainingPath:
 
     def pretrain_to(self, n_iterations: int) -> None:
         """Go on until this many iterations have been made."""
-        self._training.advance(n_iterations - len(self._training.losses))
+        left = n_iterations - len(self._training.losses)
+        with self._tasks.phase("pre-training", left) as phase:
+            self._advance(phase, self._training, left)
+
+    def _advance(self, phase: Phase, training: Training, n_iterations: int) -> None:
+        losses = self.losses if training is not self._training else training.losses
+        phase.run(
+            training, n_iterations, lambda: self._tasks.attributes(self._in_data_units(training.network()), losses)
+        )
 
     def pretrain_until_settled(self, k: int) -> None:
         """
@@ -168,33 +220,32 @@ class TrainingPath:
         A subnetwork is selected at geometrically spaced checkpoints. What counts is its loss before re-training, on
         validation or held-out samples where there are some.
         """
-        best, n_stale, n_iterations = np.inf, 0, _FIRST_CHECKPOINT
-        while n_stale < _PATIENCE and n_iterations <= _LAST_CHECKPOINT and not self._stopped:
-            self.pretrain_to(n_iterations)
-            network = self._training.network()
-            loss = self._pruned_loss(network, k)
-            n_stale += 1
-            if loss < _PROGRESS * best:
-                best, n_stale = loss, 0
-                self._chosen = (len(self._training.losses), network)
-            n_iterations *= _CHECKPOINT_RATIO
+        with self._tasks.phase("pre-training", None) as phase:
+            best, n_stale, n_iterations = np.inf, 0, len(self._training.losses) or _FIRST_CHECKPOINT
+            while n_stale < _PATIENCE and n_iterations <= _LAST_CHECKPOINT and not (self._stopped or phase.stopped):
+                self._advance(phase, self._training, n_iterations - len(self._training.losses))
+                network = self._training.network()
+                loss = self._pruned_loss(network, k)
+                n_stale += 1
+                if loss < _PROGRESS * best:
+                    best, n_stale = loss, 0
+                    self._chosen = self._training.state()
+                n_iterations = self._next_checkpoint()
+
+    def _next_checkpoint(self) -> int:
+        checkpoint = _FIRST_CHECKPOINT
+        while checkpoint <= len(self._training.losses):
+            checkpoint *= _CHECKPOINT_RATIO
+        return checkpoint
 
     def _pruned_loss(self, network: Network, k: int) -> float:
-        rows = self._rows[: self._n_train]
-        if self._streams:
-            path = self._statistics(network, rows)[1].select(k, output_weights=network.output_coef)
-        else:
-            path = self._select(
-                self._activations(network, rows), self._targets[rows], self._weights_of(rows), network, k
-            )
+        path = self._selection.trial_path(network, k)
         held_out = self._held_out()
         if held_out is None:
             return float(path.losses[-1])
         training = self._settings.training
-        return TorchNetwork(prune(network, path.picks), training.activation, training.loss).loss(*held_out)
-
-    def _weights_of(self, rows: IntArray) -> FloatArray | None:
-        return None if self._weight is None else self._weight[rows]
+        pruned = TorchNetwork(prune(network, path.picks), training.activation, training.loss, device=training.device)
+        return pruned.loss(*held_out)
 
     def _held_out(self) -> Batch | None:
         """Samples that the trained network has not seen."""
@@ -203,26 +254,25 @@ class TrainingPath:
         return None if self._validation is None else self._validation.everything()
 
     def _dense_network(self) -> Network:
-        return self._training.network() if self._chosen is None else self._chosen[1]
+        return self._training.network() if self._chosen is None else self._chosen.network
+
+    def state(self) -> DenseState:
+        """Return the dense network as it is now, and what it takes to train it further."""
+        training = self._settings.training
+        fixed = {
+            "n_hidden": self._settings.n_hidden,
+            "activation": training.activation,
+            "loss": training.loss,
+            "solver": training.solver,
+        }
+        return DenseState(fixed, self._seeds, self._scaling, self._chosen or self._training.state())
 
     def dense(self) -> FittedNetwork:
         """Return the dense network as it is now."""
         return self._in_data_units(self._dense_network())
 
     def _in_data_units(self, network: Network) -> FittedNetwork:
-        fitted = in_data_units(network, self._scaling, self._X.dtype)
-        fitted.intercepts[1] += self._scaling.y_mean.astype(self._X.dtype)
-        return fitted
-
-    def _activations(self, network: Network, rows: IntArray) -> FloatArray:
-        """Hidden activations of these samples."""
-        fitted = self._in_data_units(network)
-        hidden = np.empty((len(rows), network.hidden_coef.shape[1]), dtype=self._X.dtype)
-        for chunk in gen_batches(len(rows), _CHUNK_ROWS):
-            hidden[chunk] = hidden_activations(
-                self._X[rows[chunk]], fitted.coefs[0], fitted.intercepts[0], self._settings.training.activation
-            )
-        return hidden
+        return self._selection.in_data_units(network)
 
     def subnetworks(self, sizes: list[int]) -> tuple[float, list[Subnetwork]]:
         """
@@ -236,78 +286,15 @@ class TrainingPath:
             In the order of the sizes.
         """
         network = self._dense_network()
-        paths = self._paths_from_sums if self._streams else self._paths_from_activations
-        dense_loss, path, trial_path = paths(network, max(sizes))
+        with self._tasks.phase("selection"):
+            dense_loss, path, trial_path = self._selection.paths(network, max(sizes))
         held_out = self._held_out()
         return dense_loss, [
             self._subnetwork(
-                prune(network, trial_path.picks[:k]), prune(network, path.picks[:k]), _prefix(path, k), held_out
+                prune(network, trial_path.picks[:k]), prune(network, path.picks[:k]), prefix(path, k), held_out
             )
             for k in sizes
         ]
-
-    def _paths_from_activations(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
-        """Return the dense loss, the selection on all samples, and that on those that are not held out."""
-        # The held-out samples come last, so that the others' activations are the first part of these.
-        hidden = self._activations(network, self._rows)
-        targets, weight = self._targets[self._rows], self._weights_of(self._rows)
-        dense_loss = mean_loss(_outputs(hidden, network), targets, self._settings.training.loss, weight)
-        path = self._select(hidden, targets, weight, network, k)
-        n_train = self._n_train
-        if n_train == len(hidden):
-            return dense_loss, path, path
-        trial_weight = None if weight is None else weight[:n_train]
-        return dense_loss, path, self._select(hidden[:n_train], targets[:n_train], trial_weight, network, k)
-
-    @property
-    def _streams(self) -> bool:
-        """Whether the activations of all samples are too large to be kept; only squared error can do without them."""
-        n_bytes = len(self._rows) * self._settings.n_hidden * self._X.dtype.itemsize
-        return self._settings.training.loss == "squared_error" and n_bytes > get_config()["working_memory"] * 2**20
-
-    def _paths_from_sums(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
-        """Do what `_paths_from_activations` does chunk by chunk, keeping sums over samples only."""
-        loss, statistics = self._statistics(network, self._rows[: self._n_train])
-        trial_path = path = statistics.select(k, output_weights=network.output_coef)
-        if self._n_train < len(self._rows):
-            more_loss, more = self._statistics(network, self._rows[self._n_train :])
-            share = more.weight / (statistics.weight + more.weight)
-            loss = (1 - share) * loss + share * more_loss
-            path = statistics.merge(more).select(k, output_weights=network.output_coef)
-        return loss, path, trial_path
-
-    def _statistics(self, network: Network, rows: IntArray) -> tuple[float, SelectionStatistics]:
-        """Return the dense loss over these samples and the sums that a selection on them needs."""
-        from ._statistics import SelectionStatistics
-
-        statistics, losses, weights = SelectionStatistics(), [], []
-        for chunk in gen_batches(len(rows), _CHUNK_ROWS):
-            hidden = self._activations(network, rows[chunk])
-            targets, weight = self._targets[rows[chunk]], self._weights_of(rows[chunk])
-            losses.append(mean_loss(_outputs(hidden, network), targets, "squared_error", weight))
-            weights.append(float(len(hidden)) if weight is None else float(weight.sum()))
-            statistics.update(hidden, targets - network.output_intercept, weight)
-        return float(np.average(losses, weights=weights)), statistics
-
-    def _select(
-        self, hidden: FloatArray, targets: FloatArray, weight: FloatArray | None, network: Network, k: int
-    ) -> GreedyPath:
-        # numba is loaded by the selection only, never by predictions.
-        from ._greedy import greedy_forward_selection
-
-        loss = self._settings.training.loss
-        y = targets
-        if loss == "log_loss":
-            y = targets.argmax(axis=1) if targets.shape[1] > 1 else targets[:, 0].astype(np.intp)
-        return greedy_forward_selection(
-            hidden,
-            y,
-            k,
-            output_weights=network.output_coef,
-            loss=loss,
-            sample_weight=weight,
-            offset=network.output_intercept,
-        )
 
     def _subnetwork(self, trial: Network, pruned: Network, path: GreedyPath, held_out: Batch | None) -> Subnetwork:
         n_retrain = self._settings.n_retrain
@@ -315,28 +302,20 @@ class TrainingPath:
         if held_out is not None:
             n_retrain, validation_losses = self._best_n_retrain(trial, held_out)
         training = self._retraining(pruned, self._rows)
-        training.advance(n_retrain)
+        with self._tasks.phase("re-training", n_retrain) as phase:
+            self._advance(phase, training, n_retrain)
         return Subnetwork(self._in_data_units(training.network()), path, training.losses, validation_losses)
 
     def _retraining(self, pruned: Network, rows: IntArray) -> Training:
-        return self._train(pruned, rows, self._retrain_seed, "re-training")
+        return self._train(pruned, rows, self._seeds[2], "re-training")
 
     def _best_n_retrain(self, trial: Network, held_out: Batch) -> tuple[int, list[float]]:
         """Return after how many iterations of re-training the held-out loss was least, and the losses seen."""
-        training = self._retraining(trial, self._rows[: self._n_train])
+        training, n_retrain = self._retraining(trial, self._rows[: self._n_train]), self._settings.n_retrain
         validation_losses = [training.loss(held_out)]
-        while len(training.losses) < self._settings.n_retrain and not self._stopped:
-            training.advance(min(_VALIDATION_INTERVAL, self._settings.n_retrain - len(training.losses)))
-            validation_losses.append(training.loss(held_out))
+        with self._tasks.phase("trial re-training", n_retrain) as phase:
+            while len(training.losses) < n_retrain and not (self._stopped or phase.stopped):
+                self._advance(phase, training, min(_VALIDATION_INTERVAL, n_retrain - len(training.losses)))
+                validation_losses.append(training.loss(held_out))
         best = int(np.flatnonzero(np.asarray(validation_losses) <= _INDIFFERENCE * min(validation_losses))[-1])
-        return min(best * _VALIDATION_INTERVAL, self._settings.n_retrain), validation_losses
-
-
-def _outputs(hidden: FloatArray, network: Network) -> FloatArray:
-    outputs: FloatArray = hidden @ (network.output_coef * network.weights[:, None]) + network.output_intercept
-    return outputs
-
-
-def _prefix(path: GreedyPath, k: int) -> GreedyPath:
-    counts = np.bincount(path.picks[:k], minlength=len(path.counts))
-    return GreedyPath(path.picks[:k], path.losses[:k], path.gaps[:k], counts, counts / k)
+        return min(best * _VALIDATION_INTERVAL, n_retrain), validation_losses

@@ -45,6 +45,24 @@ class TrainingSettings(NamedTuple):
     device: str = "cpu"
 
 
+class Stream(NamedTuple):
+    """Where an endless row of shuffles began, and what its pieces are: so any place in it can be found again."""
+
+    start: int  # the iteration
+    n_rows: int
+    batch_size: int
+
+
+class TrainingState(NamedTuple):
+    """All that it takes to go on with a training later; NumPy only."""
+
+    network: Network
+    moments: tuple[FloatArray, FloatArray]
+    step_size: float  # where it was chosen from the data, else zero
+    stream: Stream | None
+    losses: list[float]
+
+
 class Batch(NamedTuple):
     """Standardised inputs, a row for each sample; targets, a column for each; weights whose mean over all is one."""
 
@@ -103,7 +121,7 @@ class Samples:
         X = self._X[rows]
         if sparse.issparse(X):
             X = X.toarray()
-        elif self._mean is not None:
+        if self._mean is not None:
             X -= self._mean
         X *= self._inverse_scale
         y = np.ascontiguousarray(self._targets[rows].T)
@@ -126,7 +144,8 @@ class Training:
     A network on its way: each iteration is one gradient update on one batch.
 
     The batches are consecutive pieces of an endless row of shuffles, so all have the same size and the first t
-    iterations do not depend on how many follow.
+    iterations do not depend on how many follow. From a `TrainingState` in place of a network it goes on as if it had
+    never stopped, as long as the batches have the same size and the samples are as many.
 
     Raises
     ------
@@ -136,7 +155,7 @@ class Training:
 
     def __init__(
         self,
-        network: Network,
+        start: Network | TrainingState,
         samples: Samples,
         settings: TrainingSettings,
         seed: int,
@@ -147,30 +166,56 @@ class Training:
         import torch
 
         self._torch = torch
+        state = start if isinstance(start, TrainingState) else None
+        network = start.network if isinstance(start, TrainingState) else start
         self._network = TorchNetwork(network, settings.activation, settings.loss, settings.alpha, settings.device)
         self._samples = samples
         self._settings = settings
         self._name = name
         self._watch = watch
-        self._rng = np.random.RandomState(seed)
+        self._seed = seed
         n_rows = len(samples.rows)
         self._batch_size = n_rows if settings.batch_size is None else min(settings.batch_size, n_rows)
-        self._order = np.empty(0, dtype=np.intp)
         self._fixed_batch = samples.everything() if self._batch_size == n_rows else None
         self._batches: list[Batch] = []
         parameters = self._network.parameters
-        self._first_moment, self._second_moment = torch.zeros_like(parameters), torch.zeros_like(parameters)
-        # Adam counts its updates in a tensor.
-        self._n_updates = torch.zeros((), dtype=torch.float32, device=settings.device)
+        moments = [torch.zeros_like(parameters) for _ in range(2)]
         self._step_size = settings.learning_rate_init or 0.0  # zero until the first batch has been seen
         self.losses: list[float] = []
+        if state is not None:
+            moments = [torch.from_numpy(moment.copy()).to(parameters) for moment in state.moments]
+            self._step_size = self._step_size or state.step_size
+            self.losses = list(state.losses)
+        self._first_moment, self._second_moment = moments
+        # Adam counts its updates in a tensor.
+        self._n_updates = torch.tensor(float(len(self.losses)), dtype=torch.float32, device=settings.device)
+        self._start_stream(None if state is None else state.stream)
+
+    def _start_stream(self, earlier: Stream | None) -> None:
+        """Shuffle anew, or find the place in the row of shuffles where an earlier training stopped."""
+        n_done = len(self.losses)
+        self._stream = Stream(n_done, len(self._samples.rows), self._batch_size)
+        if earlier is not None and earlier[1:] == self._stream[1:]:
+            self._stream = earlier
+        self._rng = np.random.RandomState([self._seed, self._stream.start] if self._stream.start else self._seed)
+        self._order = np.empty(0, dtype=np.intp)
+        if self._fixed_batch is None:
+            self._skip_rows((n_done - self._stream.start) * self._batch_size)
+
+    def state(self) -> TrainingState:
+        """Return what it takes to go on from here."""
+        moments = self._first_moment.cpu().numpy().copy(), self._second_moment.cpu().numpy().copy()
+        measured = 0.0 if self._settings.learning_rate_init else self._step_size
+        return TrainingState(self.network(), moments, measured, self._stream, list(self.losses))
 
     def _next_batch(self) -> Batch:
         if self._fixed_batch is not None:
             return self._fixed_batch
         if not self._batches:
             n_batches = min(_MAX_GATHERED, max(1, _MAX_GATHERED_BYTES // (self._batch_size * self._samples.row_bytes)))
-            self._batches = self._samples.gather_batches(self._next_rows(n_batches * self._batch_size), self._batch_size)
+            self._batches = self._samples.gather_batches(
+                self._next_rows(n_batches * self._batch_size), self._batch_size
+            )
             self._batches.reverse()
         return self._batches.pop()
 
@@ -183,6 +228,13 @@ class Training:
         order = np.concatenate(pieces)
         self._order = order[n_rows:]
         return order[:n_rows]
+
+    def _skip_rows(self, n_rows: int) -> None:
+        n_shuffles, n_used = divmod(n_rows, len(self._samples.rows))
+        for _ in range(n_shuffles):
+            self._rng.permutation(self._samples.rows)
+        if n_used:
+            self._next_rows(n_used)
 
     def advance(self, n_iterations: int) -> None:
         """Make this many gradient updates; fewer where the watch, if there is one, says stop."""
@@ -221,7 +273,8 @@ class Training:
         """For SGD one over the largest curvature on the first batch: the longest step that theory calls safe."""
         if self._settings.solver == "adam":
             return ADAM_STEP
-        start = self._torch.from_numpy(self._rng.standard_normal(len(self._network.parameters))).to(batch.X)
+        rng = np.random.RandomState(self._seed)  # its own: what the batches are must not depend on the solver
+        start = self._torch.from_numpy(rng.standard_normal(len(self._network.parameters))).to(batch.X)
         curvature = self._network.largest_curvature(batch.X, start, batch.weight)
         return 1.0 / curvature if 0 < curvature < np.inf else 1.0
 

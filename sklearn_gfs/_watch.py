@@ -1,11 +1,16 @@
-"""What watches training from outside: the time it may take, the user's interrupt, and the lines it prints."""
+"""What watches training from outside: the time it may take, the user's interrupt, printed lines, and callbacks."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 # Iterations from one printed line to the next.
 _LINE_EVERY = 50
+# Iterations in one task of scikit-learn's callbacks: few enough to stop in time, many enough to cost nothing.
+_TASK_ITERATIONS = 20
 
 
 class Watch:
@@ -35,3 +40,73 @@ class Watch:
     def interrupt(self) -> None:
         """Take note that the user interrupted."""
         self.reason = "it was interrupted"
+
+
+class Advancing(Protocol):
+    """What a phase runs: a training."""
+
+    losses: list[float]
+
+    def advance(self, n_iterations: int) -> None:
+        """Make so many iterations, or fewer where something stops them."""
+
+
+class Phase:
+    """
+    A phase of a fit, made of groups of iterations; `stopped` says that a callback asked to end it.
+
+    Parameters
+    ----------
+    context : CallbackContext
+        The phase's own.
+    told : dict
+        What every callback is told: the estimator and its data.
+    """
+
+    def __init__(self, context: Any, told: dict[str, Any]) -> None:
+        self._context = context
+        self._told = told
+        self.stopped = False
+
+    def run(self, training: Advancing, n_iterations: int, attributes: Callable[[], dict[str, Any]]) -> None:
+        """Advance the training, a group of iterations at a time; `attributes` are the fitted ones at any moment."""
+        while n_iterations > 0 and not self.stopped:
+            size, done = min(n_iterations, _TASK_ITERATIONS), len(training.losses)
+            task = self._context.subcontext("iterations").call_on_fit_task_begin(**self._told)
+            training.advance(size)
+            self.stopped = task.call_on_fit_task_end(**self._told, reconstruction_attributes=attributes)
+            if len(training.losses) < done + size:
+                return  # time is over, or the user interrupted
+            n_iterations -= size
+
+
+class Tasks:
+    """
+    A fit as scikit-learn's callbacks see it: a task for each phase, and in it one for each group of iterations.
+
+    Parameters
+    ----------
+    context : CallbackContext
+        That of the whole fit.
+    attributes : callable
+        Takes a network in the units of the data and the losses of pre-training, returns the fitted attributes.
+    **told
+        What every callback is told: `estimator`, `X`, `y` and `metadata`.
+    """
+
+    def __init__(self, context: Any, attributes: Callable[[Any, list[float]], dict[str, Any]], **told: Any) -> None:
+        self.attributes = attributes
+        self._told = told
+        self._context = context.call_on_fit_task_begin(**told)
+
+    @contextmanager
+    def phase(self, name: str, n_iterations: int | None = 0) -> Iterator[Phase]:
+        """Begin and end a phase of so many iterations; None where nobody knows how many."""
+        n_tasks = None if n_iterations is None else -(-n_iterations // _TASK_ITERATIONS)
+        context = self._context.subcontext(name, max_subtasks=n_tasks).call_on_fit_task_begin(**self._told)
+        yield Phase(context, self._told)
+        context.call_on_fit_task_end(**self._told)
+
+    def end(self) -> None:
+        """End the fit, whose estimator is complete now."""
+        self._context.call_on_fit_task_end(**self._told, reconstruction_attributes={})

@@ -54,14 +54,16 @@ LAYERS = {
     "_plot_scaling": 5,
     "_plot_selection": 5,
     "_statistics": 4,
-    "_path": 5,
+    "_path": 6,
     "_selector": 5,
-    "_mlp_fitted": 6,
-    "_mlp_base": 7,
-    "_mlp": 9,
-    "_mlp_classifier": 8,
-    "_mlp_regressor": 8,
-    "__init__": 10,
+    "_device": 1,
+    "_pruning": 5,
+    "_mlp_fitted": 7,
+    "_mlp_base": 8,
+    "_mlp": 10,
+    "_mlp_classifier": 9,
+    "_mlp_regressor": 9,
+    "__init__": 11,
 }
 # These import nothing of the package but layer 0 and modules whose names begin so: they work with anything that has the
 # same methods. (_search_rule is a part of _search, and _plot runs a search where a display asks for one.)

@@ -356,7 +356,7 @@ def test_activations_too_large_to_keep_are_summed_chunk_by_chunk(monkeypatch, we
     weight = np.random.default_rng(0).integers(1, 4, size=150) if weighted else None
     model = GreedyPrunedMLPClassifier(**SMALL).set_params(n_pretrain=n_pretrain)
     kept = clone(model).fit(X, y, weight)
-    monkeypatch.setattr("sklearn_gfs._path._CHUNK_ROWS", 32)
+    monkeypatch.setattr("sklearn_gfs._pruning.CHUNK_ROWS", 32)
     with config_context(working_memory=0.01):
         summed = clone(model).fit(X, y, weight)
     np.testing.assert_array_equal(summed.selection_path_, kept.selection_path_)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from naive import network_outputs
 from scipy import sparse
 
+from sklearn_gfs import GreedyPrunedMLP
 from sklearn_gfs._holdout import held_out_mask
 from sklearn_gfs._network import (
     ACTIVATIONS,
@@ -18,7 +19,7 @@ from sklearn_gfs._network import (
     mean_loss,
     prune,
 )
-from sklearn_gfs._path import PathSettings, TrainingPath
+from sklearn_gfs._path import PathData, PathSettings, TrainingPath
 from sklearn_gfs._scaling import log_odds, measure_scaling
 from sklearn_gfs._training import Samples, Training, TrainingSettings
 
@@ -40,7 +41,8 @@ def make_path(rng, *, n_samples=60, n_retrain=0, early_stopping=False, random_st
     X = rng.normal(size=(n_samples, 3))
     y = np.sin(2 * X[:, :1]) + 0.1 * rng.normal(size=(n_samples, 1))
     settings = PathSettings(30, n_retrain, early_stopping, 0.2, SETTINGS._replace(**training))
-    return TrainingPath(X, y, None, scale_targets=True, settings=settings, random_state=random_state)
+    tasks = GreedyPrunedMLP()._start_tasks(X, y, None, "fit_path")
+    return TrainingPath(PathData(X, y, None, True), settings, random_state, tasks=tasks)
 
 
 def batch_of(samples):

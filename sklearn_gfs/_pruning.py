@@ -1,0 +1,150 @@
+"""
+The selection of a dense network's neurons: from activations where those can be kept, else from sums over samples.
+
+Arrays and networks in, selection paths out; nothing here trains, and nothing here knows estimators.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from sklearn import get_config
+from sklearn.utils import gen_batches
+
+from ._network import Network, hidden_activations, mean_loss
+from ._scaling import FittedNetwork, Scaling, in_data_units
+from ._typing import FloatArray, GreedyPath, IntArray
+
+if TYPE_CHECKING:
+    from ._statistics import SelectionStatistics
+
+# Rows whose inputs are gathered at once when activations are computed.
+CHUNK_ROWS = 4096
+
+
+class NeuronSelection(NamedTuple):
+    """
+    The samples on which neurons are selected.
+
+    Parameters
+    ----------
+    X : array or CSR array of shape (n_samples, n_features)
+        Inputs in the units of the data.
+    targets : ndarray of shape (n_samples, n_outputs)
+        Standardised targets.
+    weight : ndarray of shape (n_samples,) or None
+    rows : ndarray of shape (n_rows,)
+        The samples to be used, those that are held out last.
+    n_train : int
+        How many of the rows are not held out.
+    scaling : Scaling
+    activation, loss : str
+    """
+
+    X: Any
+    targets: FloatArray
+    weight: FloatArray | None
+    rows: IntArray
+    n_train: int
+    scaling: Scaling
+    activation: str
+    loss: str
+
+    def in_data_units(self, network: Network) -> FittedNetwork:
+        """Return the network with the standardisation of inputs and targets folded in."""
+        fitted = in_data_units(network, self.scaling, self.X.dtype)
+        fitted.intercepts[1] += self.scaling.y_mean.astype(self.X.dtype)
+        return fitted
+
+    def paths(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
+        """Return the dense loss, the selection on all samples, and that on those that are not held out."""
+        return self._paths_from_sums(network, k) if self._streams(network) else self._paths_from_activations(network, k)
+
+    def trial_path(self, network: Network, k: int) -> GreedyPath:
+        """Return the selection on the samples that are not held out."""
+        rows = self.rows[: self.n_train]
+        if self._streams(network):
+            return self._statistics(network, rows)[1].select(k, output_weights=network.output_coef)
+        return self._select(self._activations(network, rows), rows, network, k)
+
+    def _streams(self, network: Network) -> bool:
+        """Whether the activations of all samples are too large to be kept; only squared error can do without them."""
+        n_bytes = len(self.rows) * len(network.weights) * self.X.dtype.itemsize
+        return self.loss == "squared_error" and n_bytes > get_config()["working_memory"] * 2**20
+
+    def _weights_of(self, rows: IntArray) -> FloatArray | None:
+        return None if self.weight is None else self.weight[rows]
+
+    def _activations(self, network: Network, rows: IntArray) -> FloatArray:
+        """Hidden activations of these samples."""
+        fitted = self.in_data_units(network)
+        hidden = np.empty((len(rows), network.hidden_coef.shape[1]), dtype=self.X.dtype)
+        for chunk in gen_batches(len(rows), CHUNK_ROWS):
+            hidden[chunk] = hidden_activations(
+                self.X[rows[chunk]], fitted.coefs[0], fitted.intercepts[0], self.activation
+            )
+        return hidden
+
+    def _paths_from_activations(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
+        # The held-out samples come last, so that the others' activations are the first part of these.
+        hidden = self._activations(network, self.rows)
+        dense_loss = mean_loss(
+            _outputs(hidden, network), self.targets[self.rows], self.loss, self._weights_of(self.rows)
+        )
+        path = self._select(hidden, self.rows, network, k)
+        if self.n_train == len(hidden):
+            return dense_loss, path, path
+        return dense_loss, path, self._select(hidden[: self.n_train], self.rows[: self.n_train], network, k)
+
+    def _paths_from_sums(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
+        """Do what `_paths_from_activations` does chunk by chunk, keeping sums over samples only."""
+        loss, statistics = self._statistics(network, self.rows[: self.n_train])
+        trial_path = path = statistics.select(k, output_weights=network.output_coef)
+        if self.n_train < len(self.rows):
+            more_loss, more = self._statistics(network, self.rows[self.n_train :])
+            share = more.weight / (statistics.weight + more.weight)
+            loss = (1 - share) * loss + share * more_loss
+            path = statistics.merge(more).select(k, output_weights=network.output_coef)
+        return loss, path, trial_path
+
+    def _statistics(self, network: Network, rows: IntArray) -> tuple[float, SelectionStatistics]:
+        """Return the dense loss over these samples and the sums that a selection on them needs."""
+        from ._statistics import SelectionStatistics
+
+        statistics, losses, weights = SelectionStatistics(), [], []
+        for chunk in gen_batches(len(rows), CHUNK_ROWS):
+            hidden = self._activations(network, rows[chunk])
+            targets, weight = self.targets[rows[chunk]], self._weights_of(rows[chunk])
+            losses.append(mean_loss(_outputs(hidden, network), targets, "squared_error", weight))
+            weights.append(float(len(hidden)) if weight is None else float(weight.sum()))
+            statistics.update(hidden, targets - network.output_intercept, weight)
+        return float(np.average(losses, weights=weights)), statistics
+
+    def _select(self, hidden: FloatArray, rows: IntArray, network: Network, k: int) -> GreedyPath:
+        # numba is loaded by the selection only, never by predictions.
+        from ._greedy import greedy_forward_selection
+
+        y = self.targets[rows]
+        if self.loss == "log_loss":
+            y = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0].astype(np.intp)
+        return greedy_forward_selection(
+            hidden,
+            y,
+            k,
+            output_weights=network.output_coef,
+            loss=self.loss,
+            sample_weight=self._weights_of(rows),
+            offset=network.output_intercept,
+        )
+
+
+def _outputs(hidden: FloatArray, network: Network) -> FloatArray:
+    outputs: FloatArray = hidden @ (network.output_coef * network.weights[:, None]) + network.output_intercept
+    return outputs
+
+
+def prefix(path: GreedyPath, k: int) -> GreedyPath:
+    """Return the path of the first k picks."""
+    counts = np.bincount(path.picks[:k], minlength=len(path.counts))
+    return GreedyPath(path.picks[:k], path.losses[:k], path.gaps[:k], counts, counts / k)
