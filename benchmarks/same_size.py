@@ -3,7 +3,7 @@ The claim: at equal size, the pruned network is the best, whatever the data.
 
 Default parameters, 5 x 2 repeated splits. Writes docs/benchmarks/same_size.md. MNIST takes part where --data or
 SKLEARN_GFS_MNIST names its npz file. With --out, finished fits are kept and not repeated, and the table covers what is
-finished; other packages' rows come from same_size_rivals.py with the same --out.
+finished; other packages' rows come from _same_size_rivals.py with the same --out.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ BATCH = 128
 FIXED = (10, 30, 100, 300, 1000, 3000)
 # Splits of the expensive data sets, where they are fewer than those of the others.
 FEWER = {"mnist, 10000": 4}
+# Splits on which the pre-training is varied, and the most that it may cost there, in iterations times features.
+AUTO_SPLITS, MOST_WORK = 4, 1e6
 LOSSES = ("squared_error", "log_loss")
 OTHER_LOSS = next(loss for loss in LOSSES if loss != GreedyPrunedMLPClassifier().loss)
 AUTO, OTHER, MLP, SAME = "pruned, auto", f"pruned, {OTHER_LOSS}", "MLP", "MLP, same updates"
@@ -112,43 +114,57 @@ def scikit_learns(data, classes, seed, n_units, n_updates=None):
     return measured(lambda: (make_pipeline(StandardScaler(), model).fit(X, y), {"n_units": n_units}), data)
 
 
-def along_the_path(data, classes, seed):
-    """Yield method -> row for the dense network and for each fixed number of iterations, from one run."""
+def dense(data, classes, seed):
     model = (GreedyPrunedMLPClassifier if classes else GreedyPrunedMLPRegressor)(random_state=seed)
-    for point in model.fit_path(*data[:2], n_pretrain=FIXED):
-        row = quality(point.estimator, *data[2:])
+    return measured(lambda: (next(model.fit_path(*data[:2], n_pretrain=[model.n_pretrain])).estimator, {}), data)
+
+
+def fixed(data, classes, seed):
+    """Yield n_pretrain, row for each fixed number of iterations, from one run."""
+    model = (GreedyPrunedMLPClassifier if classes else GreedyPrunedMLPRegressor)(random_state=seed)
+    numbers = [n for n in FIXED if n * data[0].shape[1] <= MOST_WORK]
+    for point in model.fit_path(*data[:2], n_pretrain=numbers):
+        fitted = point.estimator
         if point.k is not None:
-            fitted = point.estimator
             tried = len(fitted.validation_loss_curve_) - 1
-            row["updates"] = fitted.n_pretrain_ + max(20 * tried, 0) + fitted.n_retrain_
-            yield f"fixed, {point.n_pretrain}", row
-        elif point.n_pretrain == model.n_pretrain:
-            yield "dense", row
+            updates = fitted.n_pretrain_ + max(20 * tried, 0) + fitted.n_retrain_
+            yield point.n_pretrain, {"updates": updates, **quality(fitted, *data[2:])}
 
 
-def run_split(data, classes, seed, rows, name):
-    """Measure every method on one split that is not among the rows yet."""
+def once(rows, name, data, classes, seed):
+    """Return a function that measures a method on this split unless its row is there, and returns the row."""
 
-    def add(method, row):
-        rows.add({"data": name, "method": method, "split": seed} | row)
-
-    def once(method, measure, *more, **parameters):
+    def row_of(method, measure, *more, **parameters):
         if not rows.has(name, method, seed):
-            add(method, measure(data, classes, seed, *more, **parameters))
+            rows.add(
+                {"data": name, "method": method, "split": seed, **measure(data, classes, seed, *more, **parameters)}
+            )
         return rows.get(name, method, seed)
 
-    pruned = once("pruned", ours)
+    return row_of
+
+
+def run_split(rows, name, data, classes, seed):
+    """Measure every method but those that vary the pre-training."""
+    row_of = once(rows, name, data, classes, seed)
+    pruned = row_of("pruned", ours)
     n_units = pruned["n_units"]
-    once(MLP, scikit_learns, n_units)
-    once(SAME, scikit_learns, n_units, pruned["updates"])
+    row_of(MLP, scikit_learns, n_units)
+    row_of(SAME, scikit_learns, n_units, pruned["updates"])
     for how in (MAGNITUDE, RANDOM):
-        once(how, kept_otherwise, n_units, how)
+        row_of(how, kept_otherwise, n_units, how)
+    row_of("dense", dense)
     if classes:
-        once(OTHER, ours, loss=OTHER_LOSS)
-    once(AUTO, ours, n_pretrain="auto")
-    if not rows.has(name, f"fixed, {FIXED[-1]}", seed):
-        for method, row in along_the_path(data, classes, seed):
-            add(method, row)
+        row_of(OTHER, ours, loss=OTHER_LOSS)
+
+
+def run_split_of_auto(rows, name, data, classes, seed):
+    """Measure what varies the pre-training."""
+    once(rows, name, data, classes, seed)(AUTO, ours, n_pretrain="auto")
+    if not rows.has(name, f"fixed, {FIXED[0]}", seed):
+        found = list(fixed(data, classes, seed))
+        for n_pretrain, row in reversed(found):  # the first last: it tells that all are there
+            rows.add({"data": name, "method": f"fixed, {n_pretrain}", "split": seed, **row})
 
 
 def mean_spread(rows, data, method, entry="score"):
@@ -171,7 +187,6 @@ def scores_part(rows, names):
     """Return the table of scores with mean ranks."""
     complete = [method for method in RANKED if np.isfinite(means(rows, names, method)).all()]
     ranks = mean_ranks(rows, names, complete)
-    ranks[AUTO] = mean_ranks(rows, names, [AUTO, *complete[1:]])[AUTO]
     shown = ("pruned", AUTO, OTHER, *RANKED[1:], *BEYOND)
     shown = [method for method in shown if np.isfinite(means(rows, names, method)).any()]
     lines = [
@@ -211,7 +226,9 @@ def auto_part(rows, names):
     lines, within, cheap = [], 0, 0
     for name in names:
         scores = {t: means(rows, [name], f"fixed, {t}")[0] for t in FIXED}
-        best = max(scores, key=scores.get)
+        best = max((t for t in FIXED if np.isfinite(scores[t])), key=scores.get, default=None)
+        if best is None:
+            continue
         gap, error = paired(
             rows.column("score", data=name, method=AUTO), rows.column("score", data=name, method=f"fixed, {best}")
         )
@@ -222,7 +239,7 @@ def auto_part(rows, names):
         lines.append([name, *cells, *(f"{n:.0f}" for n in updates), f"{updates[1] / updates[0]:.1f}"])
     header = ["data", "best fixed", "its score", "auto", "gap ± standard error", "its updates", "auto's", "ratio"]
     summary = (
-        f'"auto" is within one standard error of the best fixed number, or above it, on {within} of {len(names)} data '
+        f'"auto" is within one standard error of the best fixed number, or above it, on {within} of {len(lines)} data '
         f"sets, and takes less than twice its updates on {cheap}."
     )
     return table(header, lines), summary
@@ -250,14 +267,14 @@ def _number(value):
 def write(rows, names, command):
     about = (
         "Test accuracy, or R² where y holds numbers: mean ± standard deviation over the splits, half of the samples "
-        f"training each time; MNIST of 10 000 has {FEWER['mnist, 10000']} splits for its cost. Default parameters. "
-        f"Those up to OP-ELM have the neurons that {K} picks left (OP-ELM: at most {K}) and are ranked among each "
-        'other, "auto" in the place of "pruned". scikit-learn\'s MLP gets standardised features and targets: with its '
-        f"defaults, and with as many updates of {BATCH} samples as pre-training, the trial and the re-training took "
-        "together. Pruning by magnitude and at random starts from the same dense network and re-trains in the same "
-        "way. OP-ELM is hpelm's optimally pruned extreme learning machine; convex is pyscnn's network of 50 gates, "
-        "which comes to up to 50 neurons for each output; RealMLP is pytabkit's, with its tuned defaults, on fewer "
-        "splits. `python benchmarks/same_size_rivals.py` makes those three, in an environment of its own."
+        f"training each time; {AUTO}, on the first {AUTO_SPLITS} of them, RealMLP on the first two. Default "
+        f"parameters. Those from MLP to OP-ELM have the neurons that {K} picks left (OP-ELM: at most {K}) and are "
+        "ranked among each other. scikit-learn's MLP gets standardised features and targets: with its defaults, and "
+        f"with as many updates of {BATCH} samples as pre-training, the trial and the re-training took together. "
+        "Pruning by magnitude and at random starts from the same dense network and re-trains in the same way. OP-ELM "
+        "is hpelm's optimally pruned extreme learning machine; convex is pyscnn's network of 50 gates, which comes to "
+        "up to 50 neurons for each output; RealMLP is pytabkit's, with its tuned defaults. "
+        "`python benchmarks/_same_size_rivals.py` makes those three, in an environment of its own."
     )
     auto, summary = auto_part(rows, names)
     seconds, probabilities = costs_part(rows, names)
@@ -266,7 +283,8 @@ def write(rows, names, command):
         "error of the mean difference."
     )
     about_auto = (
-        f"The best of {', '.join(map(str, FIXED))} iterations is chosen afterwards, by the test scores themselves. "
+        f"The best of {', '.join(map(str, FIXED))} iterations (MNIST: without the last) is chosen afterwards, by the "
+        f"test scores themselves, on the first {AUTO_SPLITS} splits. "
         f"Updates count all: pre-training, the trial, re-training. {summary}"
     )
     about_probabilities = (
@@ -292,12 +310,15 @@ def main():
     found = load_all(arguments.data)
     names = [name for name in found if not arguments.only or name in arguments.only]
     rows = Rows(arguments.out, ("data", "method", "split"))
+    for loss in LOSSES:  # compiles, so that no fit below is charged for it
+        GreedyPrunedMLPClassifier(1, 2, loss=loss, n_hidden=5).fit([[0.0], [1.0]] * 10, [0, 1] * 10)
     # Split by split, so that an early end leaves all data sets with about as many.
-    for seed in range(0 if arguments.report else 2 * arguments.repeats):
-        for name in names:
-            if seed < FEWER.get(name, seed + 1):
-                *_, data = halves(*found[name], seed + 1, random_state=0)
-                run_split(data, found[name][2], seed, rows, name)
+    for run, most in ((run_split, 2 * arguments.repeats), (run_split_of_auto, AUTO_SPLITS)):
+        for seed in range(0 if arguments.report else min(most, 2 * arguments.repeats)):
+            for name in names:
+                if seed < FEWER.get(name, seed + 1):
+                    *_, data = halves(*found[name], seed + 1, random_state=0)
+                    run(rows, name, data, found[name][2], seed)
     write(rows, names, f"python benchmarks/same_size.py --repeats {arguments.repeats}")
 
 

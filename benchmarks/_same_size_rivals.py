@@ -5,7 +5,7 @@ The claim is that of same_size.py, whose table shows these rows too when it is g
 not installed is left out.
 
     python -m venv rivals && rivals/bin/pip install hpelm pyscnn pytabkit threadpoolctl
-    rivals/bin/python benchmarks/same_size_rivals.py --out FILE
+    rivals/bin/python benchmarks/_same_size_rivals.py --out FILE
 """
 
 from __future__ import annotations
