@@ -117,13 +117,16 @@ def network_kernel(
     H, slope = function(preactivation), derivative(preactivation)
     n_samples, n_outputs = X.shape[0], B.shape[1]
     scale = neuron_rate / B.shape[0] ** 2
+    # Of the two orders of this product the one with fewer operations.
+    inner = X @ X.T + 1.0 if n_samples < X.shape[1] else None
 
     def product(v: NDArray[np.float64]) -> NDArray[np.float64]:
         R = v.reshape(n_samples, n_outputs)
         out = scale * (H @ (H.T @ R))
         if trained == "all":
             back = slope * (R @ B.T)
-            out += scale * ((slope * (X @ (X.T @ back) + back.sum(axis=0))) @ B) + R.sum(axis=0)
+            mixed = X @ (X.T @ back) + back.sum(axis=0) if inner is None else inner @ back
+            out += scale * ((slope * mixed) @ B) + R.sum(axis=0)
         return out.ravel() / n_samples
 
     size = n_samples * n_outputs

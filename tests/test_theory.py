@@ -166,11 +166,12 @@ def network_output(X, parameters, shapes, activation):
     return (intercept + ACTIVATIONS[activation](X @ A + c) @ B / len(B)).ravel()
 
 
+@pytest.mark.parametrize("n_features", [3, 6])
 @pytest.mark.parametrize("trained", ["all", "output"])
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
-def test_network_kernel_equals_finite_differences(activation, trained):
+def test_network_kernel_equals_finite_differences(activation, trained, n_features):
     rng = np.random.default_rng(0)
-    n_samples, n_features, n_hidden, n_outputs = 5, 3, 4, 2
+    n_samples, n_hidden, n_outputs = 5, 4, 2
     X = rng.normal(size=(n_samples, n_features))
     shapes = [(n_features, n_hidden), (n_hidden,), (n_hidden, n_outputs), (n_outputs,)]
     parts = [rng.normal(size=shape) for shape in shapes]
