@@ -44,8 +44,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         "adam" is Adam with its usual decay rates. "sgd" is gradient descent with heavy-ball `momentum`, each step no
         longer than twice the loss over the squared norm of the gradient, so that it cannot diverge.
     learning_rate_init : float, default=None
-        Step size in both phases, in units of the standardised problem. None means 0.01 for "adam", and for "sgd" one
-        over the largest curvature of the loss, measured on the first batch.
+        Step size in both phases, in units of the standardised problem. None means 0.01 for "adam", and for "sgd"
+        1 - `momentum` over the largest curvature of the loss, measured on the first batch.
     momentum : float, default=0.9
         Momentum of "sgd", at least 0 and below 1.
     batch_size : int, default=128

@@ -223,6 +223,18 @@ class TorchNetwork:
         squares = norm(self._coef, dim=1).square() + norm(self._out_coef, dim=0).square()
         return 0.5 * self._alpha * squares.dot(self._weights).item()
 
+    def descent(self) -> float:
+        """
+        Return by how much the loss falls per unit of a short step against ``gradient``.
+
+        That is the gradient's squared norm, in which each neuron's part, divided by the neuron's weight as it is, counts
+        with that weight.
+        """
+        norm = self._torch.linalg.vector_norm
+        coef, intercept, out_coef, out_intercept = self._gradients
+        squares = norm(coef, dim=1).square() + intercept[:, 0].square() + norm(out_coef, dim=0).square()
+        return squares.dot(self._weights).item() + out_intercept.square().sum().item()
+
     def loss(self, X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None = None) -> float:
         """Return the loss without the penalty."""
         return self._loss_and_residual(self.forward(X)[1], y, weight)[0]

@@ -270,13 +270,17 @@ class Training:
         return loss
 
     def _default_step_size(self, batch: Batch) -> float:
-        """For SGD one over the largest curvature on the first batch: the longest step that theory calls safe."""
+        """
+        For SGD one over the largest curvature on the first batch: the longest step that theory calls safe.
+
+        Momentum prolongs every step to 1 / (1 - momentum) times itself in the end, and so the first part is shortened.
+        """
         if self._settings.solver == "adam":
             return ADAM_STEP
         rng = np.random.RandomState(self._seed)  # its own: what the batches are must not depend on the solver
         start = self._torch.from_numpy(rng.standard_normal(len(self._network.parameters))).to(batch.X)
         curvature = self._network.largest_curvature(batch.X, start, batch.weight)
-        return 1.0 / curvature if 0 < curvature < np.inf else 1.0
+        return (1.0 - self._settings.momentum) / curvature if 0 < curvature < np.inf else 1.0
 
     def _adam(self) -> None:
         # torch.optim.Adam makes the same call, behind bookkeeping that takes ten times as long for a small network.
@@ -298,14 +302,13 @@ class Training:
 
     def _sgd(self, loss: float) -> None:
         """
-        Heavy-ball momentum; no step is longer than 2 loss / ||gradient||^2.
+        Heavy-ball momentum; no step is longer than 2 loss / descent.
 
         For squared error that length is at least 1 / curvature, so the limit never binds while the step size is below
         it, and where the curvature has grown since the step size was chosen it keeps the loss from exploding.
         """
-        gradient = self._network.gradient
-        squared_norm = gradient.dot(gradient).item()
-        step = min(self._step_size, 2 * loss / squared_norm) if squared_norm > 0 else self._step_size
+        gradient, descent = self._network.gradient, self._network.descent()
+        step = min(self._step_size, 2 * loss / descent) if descent > 0 else self._step_size
         if self._settings.momentum == 0:
             self._network.parameters.sub_(gradient, alpha=step)
             return

@@ -82,9 +82,9 @@ def test_gradient_agrees_with_finite_differences(activation, kind, weighted, alp
     model = TorchNetwork(network, activation, "squared_error" if kind == "squared_error" else "log_loss", alpha)
     model.loss_and_gradient(X, targets, weight)
     # The gradient of a neuron is divided by the neuron's weight.
-    weights = np.concatenate([
-        np.repeat(network.weights, 4), network.weights, np.tile(network.weights, n_outputs), np.ones(n_outputs)
-    ])
+    weights = np.concatenate(
+        [np.repeat(network.weights, 4), network.weights, np.tile(network.weights, n_outputs), np.ones(n_outputs)]
+    )
     gradient = model.gradient.numpy() * weights
     step = 1e-6
     numeric = np.empty_like(gradient)
@@ -172,7 +172,9 @@ def test_every_sample_is_used_equally_often(n_samples, batch_size, seed):
     training = Training(network, samples, SETTINGS._replace(batch_size=batch_size), seed, name="training")
     used = []
     update = training._network.loss_and_gradient
-    training._network.loss_and_gradient = lambda X, y, weight: used.extend(X[:, 0].int().tolist()) or update(X, y, weight)
+    training._network.loss_and_gradient = lambda X, y, weight: (
+        used.extend(X[:, 0].int().tolist()) or update(X, y, weight)
+    )
     training.advance(n_samples)
     if batch_size < n_samples:
         assert len(used) == n_samples * batch_size
@@ -213,6 +215,34 @@ def test_adam_agrees_with_torch():
         np.testing.assert_allclose(
             getattr(training.network(), name), getattr(model.to_network(), name), rtol=1e-8, atol=1e-10
         )
+
+
+def test_descent_is_the_slope_of_the_loss_along_the_gradient():
+    rng = np.random.default_rng(13)
+    samples = make_samples(rng)
+    model = TorchNetwork(make_network(rng), "tanh")
+    before = model.loss_and_gradient(*batch_of(samples))
+    slope = model.descent()
+    model.parameters -= 1e-7 * model.gradient
+    assert (before - model.loss(*batch_of(samples))) / 1e-7 == pytest.approx(slope, rel=1e-5)
+
+
+def test_the_limit_on_steps_does_not_bind_below_the_safe_step():
+    rng = np.random.default_rng(14)
+    training = Training(
+        make_network(rng, n_hidden=40),
+        make_samples(rng),
+        SETTINGS._replace(solver="sgd", batch_size=None, momentum=0.0),
+        0,
+        name="training",
+    )
+    training.advance(1)
+    model = TorchNetwork(make_network(np.random.default_rng(14), n_hidden=40), "relu")
+    model.loss_and_gradient(*batch_of(training._samples))
+    start = model.parameters.clone()
+    moved = start - torch.from_numpy(np.concatenate([array.T.ravel() for array in training.network()[:4]]))
+    step = float(moved.norm() / model.gradient.norm())
+    assert step == pytest.approx(training._step_size, rel=1e-6)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
