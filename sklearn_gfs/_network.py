@@ -174,7 +174,7 @@ class TorchNetwork:
         return values
 
     def _backward(self, X: torch.Tensor, hidden: torch.Tensor, residual: torch.Tensor, alpha: float = 0.0) -> None:
-        """Fill the gradient with J' residual + alpha coefficients, J the outputs' Jacobian over the neurons' weights."""
+        """Fill the gradient with J' residual + alpha coefficients; J is the outputs' Jacobian over neurons' weights."""
         torch = self._torch
         coef, intercept, out_coef, out_intercept = self._gradients
         torch.addmm(self._out_coef, residual, hidden.T, beta=alpha, out=out_coef)
@@ -227,8 +227,8 @@ class TorchNetwork:
         """
         Return by how much the loss falls per unit of a short step against ``gradient``.
 
-        That is the gradient's squared norm, in which each neuron's part, divided by the neuron's weight as it is, counts
-        with that weight.
+        That is the gradient's squared norm, in which each neuron's part, which was divided by the neuron's weight,
+        counts with that weight.
         """
         norm = self._torch.linalg.vector_norm
         coef, intercept, out_coef, out_intercept = self._gradients
