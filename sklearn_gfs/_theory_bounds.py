@@ -189,7 +189,8 @@ def root_bound(k: ArrayLike, hull_loss: float, spread: float) -> NDArray[np.floa
 
     Notes
     -----
-    Assumes squared error and picks with replacement, each the best. It is sufficient and loose: on real networks the
+    Assumes squared error and picks with replacement, each the best. Vacuous where it exceeds the loss of the best
+    single atom, which it does until k is of the order of ``spread / loss``, and loose beyond: on real networks the
     selection does several times better.
 
     References

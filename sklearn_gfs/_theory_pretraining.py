@@ -43,7 +43,8 @@ def required_k(target_loss: float, spread: float, hull_loss: float = 0.0) -> int
 
     Notes
     -----
-    Assumes squared error and picks with replacement, each the best. Sufficient, not necessary: fewer picks often do.
+    Assumes squared error and picks with replacement, each the best. Sufficient, not necessary: far fewer picks often
+    do. Vacuous in practice where it asks for more picks than there are neurons: what is pruned then is hardly smaller.
 
     References
     ----------
@@ -155,7 +156,7 @@ def iterations_to_loss(target_loss: float, initial_loss: float, rate: float) -> 
 
     Notes
     -----
-    Assumes that every iteration takes off at least that share. An absolute target brings the number of samples in: for
+    Assumes that every iteration takes off at least that share; vacuous at a rate of 0, which is refused. An absolute target brings the number of samples in: for
     every sample to be classified right, with 0/1 targets cut at 1/2, the mean loss must be below
     ``1 / (8 * n_samples)``, so that the iterations grow as the logarithm of the number of samples, at a fixed rate.
 
@@ -219,8 +220,10 @@ def pretrain_threshold(k: int, initial_loss: float, spread: float, rate: float) 
 
     Notes
     -----
-    Assumes squared error, picks with replacement, and a loss that falls at the rate given. Sufficient, not necessary:
-    where the neurons' hull nearly contains the targets at the start, pruning works without any pre-training. The
+    Assumes squared error, picks with replacement, a loss that falls at the rate given, and a spread that stays below the
+    one given: in training that moves the neurons far it grows, and the promise ``2 * spread / k`` weakens with it.
+    Sufficient, not necessary: where the neurons' hull nearly contains the targets at the start, pruning works without
+    any pre-training. Vacuous where ``2 * spread / k`` exceeds the loss before training. The
     number of samples cancels in ``initial_loss / spread``; it enters through the rate. Each doubling of k costs
     ``log(2) / -log(1 - rate)`` iterations.
 
