@@ -24,6 +24,7 @@ _HOME = {
     "ThresholdScalingDisplay": "_plot_scaling",
     "greedy_forward_selection": "_greedy",
     "pretrain_threshold_curve": "_curve",
+    "register_onnx_converters": "_onnx",
     "theory": None,  # a module itself
 }
 
@@ -40,6 +41,7 @@ __all__ = [
     "__version__",
     "greedy_forward_selection",
     "pretrain_threshold_curve",
+    "register_onnx_converters",
     "theory",
 ]
 

@@ -29,10 +29,9 @@ def project_to_simplex(outputs: FloatArray) -> FloatArray:
     """Return for each row the nearest point of the probability simplex (Duchi et al., 2008)."""
     descending = -np.sort(-outputs, axis=1)
     excess = np.cumsum(descending, axis=1) - 1
-    ranks = np.arange(1, outputs.shape[1] + 1, dtype=outputs.dtype)
-    last = np.count_nonzero(descending * ranks > excess, axis=1) - 1
-    shift = excess[np.arange(len(outputs)), last] / ranks[last]
-    projected: FloatArray = np.maximum(outputs - shift[:, None], 0)
+    # The ratio grows with the number of coordinates as long as all of them stay positive, and falls from there on.
+    shift = np.max(excess / np.arange(1, outputs.shape[1] + 1, dtype=outputs.dtype), axis=1, keepdims=True)
+    projected: FloatArray = np.maximum(outputs - shift, 0)
     return projected
 
 

@@ -63,7 +63,8 @@ LAYERS = {
     "_mlp": 10,
     "_mlp_classifier": 9,
     "_mlp_regressor": 9,
-    "__init__": 11,
+    "_onnx": 11,
+    "__init__": 12,
 }
 # These import nothing of the package but layer 0 and modules whose names begin so: they work with anything that has the
 # same methods. (_search_rule is a part of _search, and _plot runs a search where a display asks for one.)

@@ -1,0 +1,175 @@
+"""
+Converters to ONNX for skl2onnx: the subnetwork and what `predict` and `predict_proba` make of its outputs.
+
+skl2onnx is imported when the converters are registered; nothing else here needs it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._mlp import GreedyPrunedMLP
+from ._mlp_classifier import GreedyPrunedMLPClassifier
+from ._mlp_regressor import GreedyPrunedMLPRegressor
+
+# What skl2onnx calls an estimator.
+_ALIAS = "SklearnGfs{}"
+_ACTIVATIONS = {"identity": "Identity", "logistic": "Sigmoid", "relu": "Relu", "tanh": "Tanh"}
+
+
+def register_onnx_converters() -> None:
+    """
+    Tell skl2onnx how to convert the estimators of networks, alone and at the end of pipelines.
+
+    Call it once, before `skl2onnx.to_onnx`. What it converts predicts as the estimator does: the classes (`label`) and
+    their probabilities, or numbers in a column for each output. Inputs in float32 or float64 are computed in that
+    precision. The option `zipmap` of scikit-learn's classifiers is understood; multilabel targets want it to be False.
+
+    Raises
+    ------
+    ImportError
+        If skl2onnx is not installed; the extra ``sklearn-gfs[onnx]`` brings it.
+
+    See Also
+    --------
+    GreedyPrunedMLP.to_sklearn : The subnetwork as an estimator that skl2onnx knows by itself.
+    GreedyPrunedMLP.to_torch : The subnetwork as a torch module.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_gfs import GreedyPrunedMLPClassifier, register_onnx_converters
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = GreedyPrunedMLPClassifier(20, 5, n_hidden=50, random_state=0)
+    >>> model = make_pipeline(StandardScaler(), clf).fit(X, y)
+    >>> import skl2onnx  # doctest: +SKIP
+    >>> register_onnx_converters()  # doctest: +SKIP
+    >>> onnx_model = skl2onnx.to_onnx(model, X[:1], options={"zipmap": False})  # doctest: +SKIP
+    """
+    try:
+        from skl2onnx import update_registered_converter
+    except ImportError as error:
+        raise ImportError("skl2onnx is not installed; `pip install sklearn-gfs[onnx]` brings it.") from error
+
+    options = {"zipmap": [True, False, "columns"], "nocl": [False]}  # skl2onnx itself asks for the second
+    for cls, cls_options, parser in (
+        (GreedyPrunedMLP, options, _parse),
+        (GreedyPrunedMLPClassifier, options, None),
+        (GreedyPrunedMLPRegressor, None, None),
+    ):
+        update_registered_converter(
+            cls, _ALIAS.format(cls.__name__), _set_shapes, _convert, options=cls_options, parser=parser
+        )
+
+
+def _parse(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
+    """Declare the outputs of GreedyPrunedMLP, whose type alone doesn't tell whether it is a classifier."""
+    from skl2onnx._parse import _apply_zipmap, _parse_sklearn_simple_model
+    from skl2onnx.common.data_types import Int64TensorType, guess_tensor_type
+
+    if not hasattr(model, "classes_"):
+        return _parse_sklearn_simple_model(scope, model, inputs, custom_parsers)
+    operator = scope.declare_local_operator(_ALIAS.format(type(model).__name__), model)
+    operator.inputs = inputs
+    number = guess_tensor_type(inputs[0].type)
+    for name, kind in (("label", Int64TensorType()), ("probabilities", number)):
+        operator.outputs.append(scope.declare_local_variable(name, kind))
+    zipmap = scope.get_options(model, {"zipmap": True})["zipmap"]
+    return _apply_zipmap(zipmap, scope, model, inputs[0].type, operator.outputs) if zipmap else operator.outputs
+
+
+def _dtype(operator: Any) -> Any:
+    from skl2onnx.common.data_types import DoubleTensorType
+
+    return np.float64 if isinstance(operator.inputs[0].type, DoubleTensorType) else np.float32
+
+
+def _is_multilabel(model: Any) -> bool:
+    return model._label_binarizer.y_type_ == "multilabel-indicator"
+
+
+def _set_shapes(operator: Any) -> None:
+    """Set types and shapes of the outputs."""
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
+
+    model, n_samples = operator.raw_operator, operator.inputs[0].get_first_dimension()
+    numbers = DoubleTensorType if _dtype(operator) == np.float64 else FloatTensorType
+    if not hasattr(model, "classes_"):
+        operator.outputs[0].set_type(numbers([n_samples, model.n_outputs_]))
+        return
+    n_classes = len(model.classes_)
+    labels = Int64TensorType if model.classes_.dtype.kind in "biuf" else StringTensorType
+    operator.outputs[0].set_type(labels([n_samples, n_classes] if _is_multilabel(model) else [n_samples]))
+    operator.outputs[1].set_type(numbers([n_samples, n_classes]))
+
+
+def _convert(scope: Any, operator: Any, container: Any) -> None:
+    """Add the network, and what predictions make of its outputs, to the graph."""
+    from skl2onnx.algebra import onnx_ops
+
+    graph = _Graph(onnx_ops, container.target_opset, _dtype(operator))
+    model, names = operator.raw_operator, operator.outputs
+    hidden = graph("Cast", operator.inputs[0], to=1 if graph.dtype == np.float32 else 11)
+    hidden = graph("Add", graph("MatMul", hidden, model.coefs_[0]), model.intercepts_[0])
+    hidden = graph(_ACTIVATIONS[model.activation], hidden)
+    outputs = graph("Add", graph("MatMul", hidden, model.coefs_[1]), model.intercepts_[1])
+    if not hasattr(model, "classes_"):
+        results = [outputs]
+    elif _is_multilabel(model):
+        probabilities = graph("Clip", outputs, *_limits(graph.dtype))
+        results = [graph("Cast", graph("Greater", outputs, np.array(0.5)), to=7), probabilities]
+    else:
+        probabilities = _probabilities(graph, model, outputs)
+        best = graph("ArgMax", outputs if model.n_outputs_ > 1 else probabilities, axis=1, keepdims=0)
+        results = [graph("Gather", _labels(model.classes_), best), probabilities]
+    for result, name in zip(results, names, strict=True):
+        graph("Identity", result, output_names=[name]).add_to(scope, container)
+
+
+class _Graph:
+    """Makes nodes of one version and precision, arrays of floats made constants of that precision."""
+
+    def __init__(self, onnx_ops: Any, version: int, dtype: Any) -> None:
+        self._ops = onnx_ops
+        self._version = version
+        self.dtype = dtype
+
+    def __call__(self, name: str, *inputs: Any, **attributes: Any) -> Any:
+        """Return the node of this operator."""
+        inputs = tuple(
+            value.astype(self.dtype) if isinstance(value, np.ndarray) and value.dtype.kind == "f" else value
+            for value in inputs
+        )
+        return getattr(self._ops, f"Onnx{name}")(*inputs, op_version=self._version, **attributes)
+
+
+def _limits(dtype: Any) -> tuple[np.ndarray, np.ndarray]:
+    margin = np.finfo(dtype).eps
+    return np.array(margin), np.array(1 - margin)
+
+
+def _labels(classes: np.ndarray) -> np.ndarray:
+    return classes.astype(np.int64) if classes.dtype.kind in "biuf" else classes.astype(str)
+
+
+def _probabilities(graph: _Graph, model: Any, outputs: Any) -> Any:
+    """Do what `_mlp_targets.probabilities` does, for one label a sample."""
+    if model.out_activation_ == "softmax":
+        return graph("Softmax", outputs, axis=1)
+    if model.out_activation_ == "logistic":
+        both = graph("Concat", graph("Neg", outputs), outputs, axis=1)
+        return graph("Sigmoid", both)
+    if model.n_outputs_ == 1:
+        second = graph("Clip", outputs, np.array(0.0), np.array(1.0))
+        return graph("Concat", graph("Sub", np.array([1.0]), second), second, axis=1)
+    # Projection onto the simplex: what is subtracted is the largest, over j, of (sum of the j largest - 1) / j.
+    n_classes = model.n_outputs_
+    descending = graph("TopK", outputs, np.array([n_classes], dtype=np.int64), axis=1)[0]
+    excess = graph("Sub", graph("CumSum", descending, np.array(1, dtype=np.int64)), np.array([1.0]))
+    ratios = graph("Div", excess, np.arange(1.0, n_classes + 1))
+    shift = graph("ReduceMax", ratios, np.array([1], dtype=np.int64), keepdims=1)
+    return graph("Relu", graph("Sub", outputs, shift))
