@@ -156,9 +156,10 @@ def iterations_to_loss(target_loss: float, initial_loss: float, rate: float) -> 
 
     Notes
     -----
-    Assumes that every iteration takes off at least that share; vacuous at a rate of 0, which is refused. An absolute target brings the number of samples in: for
-    every sample to be classified right, with 0/1 targets cut at 1/2, the mean loss must be below
-    ``1 / (8 * n_samples)``, so that the iterations grow as the logarithm of the number of samples, at a fixed rate.
+    Assumes that every iteration takes off at least that share; vacuous at a rate of 0, which is refused. An absolute
+    target brings the number of samples in: for every sample to be classified right, with 0/1 targets cut at 1/2, the
+    mean loss must be below ``1 / (8 * n_samples)``, so that the iterations grow as the logarithm of the number of
+    samples, at a fixed rate.
 
     References
     ----------
@@ -220,12 +221,12 @@ def pretrain_threshold(k: int, initial_loss: float, spread: float, rate: float) 
 
     Notes
     -----
-    Assumes squared error, picks with replacement, a loss that falls at the rate given, and a spread that stays below the
-    one given: in training that moves the neurons far it grows, and the promise ``2 * spread / k`` weakens with it.
+    Assumes squared error, picks with replacement, a loss that falls at the rate given, and a spread that stays below
+    the one given: training that moves the neurons far lets it grow, and the promise ``2 * spread / k`` weakens with it.
     Sufficient, not necessary: where the neurons' hull nearly contains the targets at the start, pruning works without
-    any pre-training. Vacuous where ``2 * spread / k`` exceeds the loss before training. The
-    number of samples cancels in ``initial_loss / spread``; it enters through the rate. Each doubling of k costs
-    ``log(2) / -log(1 - rate)`` iterations.
+    any pre-training. Vacuous where ``2 * spread / k`` exceeds the loss before training. The number of samples cancels
+    in ``initial_loss / spread``; it enters through the rate. Each doubling of k costs ``log(2) / -log(1 - rate)``
+    iterations.
 
     References
     ----------
