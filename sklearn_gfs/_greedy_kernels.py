@@ -178,16 +178,6 @@ def squared_error_steps(
     return stop, DONE, -1
 
 
-def _inner_product(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]) -> Any:
-    total = x.dtype.type(0.0)
-    for i in range(x.shape[0]):
-        total += x[i] * y[i]
-    return total
-
-
-inner_product = jit(_inner_product, reassociate=True)
-
-
 @jit
 def add_column(rows: NDArray[np.floating[Any]], atom: int, out: NDArray[np.floating[Any]]) -> None:
     """Add the inner products of one column of the rows with all of them."""

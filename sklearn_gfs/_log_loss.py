@@ -7,6 +7,7 @@ over samples are in ``_log_loss_kernels``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -18,7 +19,7 @@ from threadpoolctl import threadpool_info
 from . import _log_loss_kernels as kernels
 from ._checks import check_offset
 from ._greedy_kernels import choose
-from ._typing import Float64Array, GreedyPath
+from ._typing import Float64Array, FloatArray, GreedyPath
 
 # Losses that differ by less than this, relative to the terms they are differences of, are ties.
 _TIE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-13}
@@ -79,8 +80,12 @@ class LogitSearch:
                 order = np.argsort(tangents + remainders * (step / t) ** 2, kind="stable")
                 best = np.array([np.inf])
                 arguments = (self.coefs / t, tangents - tolerance, best, 2 * tolerance, self.logits, base, p, tangent)
-                shares = [order[i::n_threads] for i in range(n_threads)]
-                list(pool.map(lambda share: kernels.log_loss_candidates(share, *arguments, candidates), shares))  # noqa: B023
+                _in_shares(
+                    pool,
+                    n_threads,
+                    order,
+                    lambda share: kernels.log_loss_candidates(share, *arguments, candidates),  # noqa: B023
+                )
                 candidates += tolerance
                 seen = np.isfinite(candidates)
                 remainders *= (step / t) ** 2
@@ -158,6 +163,69 @@ def select_logits(
     return LogitSearch(logits, classes, offset=offset, radius=radius).run(k, tol)
 
 
+class ProbabilitySearch:
+    """
+    One selection for the log loss of a mean of probabilities, of which only that of each sample's own class matters.
+
+    As the sum of the picks grows, what an atom adds to the mean of its logarithm can only shrink, and so can its
+    inner product with the gradient: a value from an earlier step is an upper bound, and only atoms whose bound is
+    above the best are looked at again.
+    """
+
+    def __init__(self, atoms: FloatArray, weight: Float64Array) -> None:
+        self.atoms = atoms  # (n_atoms, n_samples)
+        self.weight = weight
+        n_atoms, n_samples = atoms.shape
+        # Bounds leave a step a quarter of the atoms, or fewer, to look at.
+        self.n_threads = _n_threads() if atoms.size >= 4 * _PARALLEL_SIZE else 1
+        self.total = np.zeros(n_samples)
+        self.gains = np.empty(n_atoms)
+        self.bounds = np.full(n_atoms, np.inf)  # of the gains
+        self.slopes = np.full(n_atoms, np.inf)
+
+    def run(self, k: int, tol: float) -> GreedyPath:
+        """Take the steps and return the path."""
+        counts = np.zeros(len(self.atoms), dtype=np.int64)
+        picks, losses, gaps = np.empty(k, dtype=np.int64), np.empty(k), np.empty(k)
+        height = 0.0  # weighted sum of log(total)
+        with ThreadPoolExecutor(self.n_threads) as pool:
+            for step in range(k):
+                t = step + 1
+                tolerance = _TIE[np.dtype(np.float64)] * (1.0 + abs(height))
+                arguments = (self.total, height, self.atoms, self.weight, tolerance)
+                self._share(pool, kernels.probability_gains, self.bounds, (*arguments, np.array([-np.inf])), self.gains)
+                pick = choose(-self.gains, counts, tolerance)
+                counts[pick] += 1
+                self.total += self.atoms[pick]
+                height += self.gains[pick]
+                inverse = self.weight / self.total
+                self._share(pool, kernels.probability_slopes, self.slopes, (inverse, self.atoms, np.array([-np.inf])))
+                if step == 0:  # gains over nothing are no bounds
+                    self.bounds[:] = np.inf
+                # By Jensen's inequality, the mean of a logarithm being at most the logarithm of the mean.
+                np.minimum(self.bounds, np.log1p(self.slopes), out=self.bounds)
+                picks[step], losses[step] = pick, np.log(t) - height
+                gaps[step] = max(t * self.slopes.max() - 1.0, 0.0)
+                if gaps[step] <= tol:
+                    break
+        n = step + 1
+        return GreedyPath(picks[:n], losses[:n], gaps[:n], counts, counts / n)
+
+    def _share(
+        self,
+        pool: ThreadPoolExecutor,
+        kernel: Any,
+        bounds: Float64Array,
+        arguments: tuple[Any, ...],
+        *outputs: Float64Array,
+    ) -> None:
+        """Run a kernel over all atoms, that of the largest bound first."""
+        order = np.arange(len(bounds))
+        first = int(bounds.argmax())
+        order[0], order[first] = first, 0
+        _in_shares(pool, self.n_threads, order, lambda share: kernel(share, *arguments, bounds, *outputs))
+
+
 def select_probabilities(
     atoms: Any,
     output_weights: Float64Array | None,
@@ -166,38 +234,36 @@ def select_probabilities(
     k: int,
     tol: float,
 ) -> GreedyPath:
-    """Select for the log loss of a mean of probabilities: only that of each sample's own class matters."""
-    own = _own_class(atoms, output_weights, classes)
-    counts = np.zeros(len(own), dtype=np.int64)
-    picks, losses, gaps = np.empty(k, dtype=np.int64), np.empty(k), np.empty(k)
-    n = kernels.probability_steps(k, _TIE[np.dtype(np.float64)], tol, own, weight, picks, counts, losses, gaps)
-    return GreedyPath(picks[:n], losses[:n], gaps[:n], counts, counts / n)
+    """Select for the log loss of a mean of probabilities."""
+    return ProbabilitySearch(_own_class(atoms, output_weights, classes), weight).run(k, tol)
 
 
-def _own_class(
-    atoms: Any, output_weights: Float64Array | None, classes: NDArray[np.int64]
-) -> NDArray[np.floating[Any]]:
+def _own_class(atoms: Any, output_weights: Float64Array | None, classes: NDArray[np.int64]) -> FloatArray:
     """
     Probability that each atom gives each sample's class, (n_atoms, n_samples).
 
     Nothing stays below the dtype's rounding, as in scikit-learn's log_loss: an event held impossible costs much
     when it happens, and not everything.
     """
-    if output_weights is not None:
-        atoms = atoms[:, :, None] * output_weights.astype(atoms.dtype)
-    elif atoms.ndim == 2:
-        atoms = atoms[:, :, None]
-    if atoms.shape[2] == 1:
-        atoms = np.concatenate([1 - atoms, atoms], axis=2)
     n_samples, n_atoms = atoms.shape[:2]
-    own = np.empty((n_atoms, n_samples), dtype=atoms.dtype)
-    n_threads = _n_threads() if own.size >= _PARALLEL_SIZE else 1
-    cuts = np.linspace(0, n_samples, n_threads + 1).astype(int) // 16 * 16
-    cuts[-1] = n_samples
-    with ThreadPoolExecutor(n_threads) as pool:
-        least = np.finfo(own.dtype).eps
-        jobs = [pool.submit(kernels.own_class, a, b, atoms, classes, least, own) for a, b in pairwise(cuts)]
-        extremes = [job.result() for job in jobs]
+    least = np.finfo(atoms.dtype).eps
+    if atoms.ndim == 3 and atoms.shape[2] > 1:
+        own = np.empty((n_atoms, n_samples), dtype=atoms.dtype)
+        n_threads = _n_threads() if own.size >= _PARALLEL_SIZE else 1
+        cuts = np.linspace(0, n_samples, n_threads + 1).astype(int) // 16 * 16
+        cuts[-1] = n_samples
+        with ThreadPoolExecutor(n_threads) as pool:
+            jobs = [pool.submit(kernels.own_class, a, b, atoms, classes, least, own) for a, b in pairwise(cuts)]
+            extremes = [job.result() for job in jobs]
+    else:
+        own = np.ascontiguousarray(atoms.reshape(n_samples, n_atoms).T)
+        if output_weights is not None:
+            shares = output_weights if output_weights.shape[1] > 1 else np.tile(output_weights, 2)
+            own = own * shares[:, classes].astype(own.dtype)
+        if output_weights is None or output_weights.shape[1] == 1:
+            own = np.where(classes == 1, own, 1 - own)
+        extremes = [(own.min(), own.max())]
+        own = np.maximum(own, least)
     if not all(low >= 0.0 and high <= 1.0 + 1e-6 for low, high in extremes):
         raise ValueError("atoms must be probabilities, between 0 and 1, with from_logits=False")
     return own
@@ -207,6 +273,16 @@ def _check_range(atoms: NDArray[np.floating[Any]], output_weights: Float64Array)
     largest = max(float(atoms.max()), -float(atoms.min()))
     if not np.isfinite(largest * np.abs(output_weights).max()):
         raise ValueError("atoms (or output_weights) contain NaN or infinity; they must be finite")
+
+
+def _in_shares(
+    pool: ThreadPoolExecutor, n_threads: int, order: NDArray[np.int64], work: Callable[[NDArray[np.int64]], None]
+) -> None:
+    """Deal out the order among threads, so that each has the most promising first."""
+    if n_threads == 1:
+        work(order)
+    else:
+        list(pool.map(work, [order[i::n_threads] for i in range(n_threads)]))
 
 
 def _n_threads() -> int:

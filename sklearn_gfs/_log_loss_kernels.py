@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._greedy_kernels import choose, inner_product, jit
+from ._greedy_kernels import jit
 
 # exp(x) = 2^k exp(r): adding the magic number rounds x / ln 2 to the integer k, which then stands in the low bits.
 _MAGIC = 6755399441055744.0  # 1.5 * 2^52
@@ -206,8 +206,9 @@ def own_class(
     ``out`` (n_atoms, n_samples), nothing below ``least``.
     """
     low, high = 1.0, 0.0
-    for first in range(start, stop, 16):
-        last = min(first + 16, stop)
+    line = 64 // out.itemsize
+    for first in range(start, stop, line):
+        last = min(first + line, stop)
         for i in range(atoms.shape[1]):
             for s in range(first, last):
                 value = atoms[s, i, classes[s]]
@@ -246,71 +247,56 @@ def probability_gain(total: NDArray[np.float64], atom: NDArray[np.floating[Any]]
     return gain * weight[0]
 
 
+def _inner_product(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]) -> Any:
+    total = x.dtype.type(0.0)
+    for i in range(x.shape[0]):
+        total += x[i] * y[i]
+    return total
+
+
+inner_product = jit(_inner_product, reassociate=True)
+
+
 @jit
-def probability_steps(
-    k: int,
-    tie: float,
-    tol: float,
+def probability_gains(
+    order: NDArray[np.int64],
+    total: NDArray[np.float64],
+    height: float,
     atoms: NDArray[np.floating[Any]],
     weight: NDArray[np.float64],
-    picks: NDArray[np.int64],
-    counts: NDArray[np.int64],
-    losses: NDArray[np.float64],
-    gaps: NDArray[np.float64],
-) -> int:
+    tolerance: float,
+    best: NDArray[np.float64],
+    bounds: NDArray[np.float64],
+    gains: NDArray[np.float64],
+) -> None:
     """
-    Greedy forward selection for the log loss of a mean of probabilities; returns the number of picks.
+    What atoms would add to sum w log(total), which is the height; minus infinity for those that can't be the best.
 
-    ``atoms`` (n_atoms, n_samples) holds the probability of each sample's own class. As the sum of the picks
-    grows, what an atom adds to sum w log(sum) can only shrink, and so can its inner product with the gradient: a
-    value from an earlier step is an upper bound, and only atoms whose bound is above the best are looked at again.
+    ``atoms`` (n_atoms, n_samples) holds the probability of each sample's own class. ``bounds`` are upper bounds of
+    the gains, and become these; ``best`` holds the largest found so far, by this thread or another.
     """
-    n_atoms, n_samples = atoms.shape
-    total = np.zeros(n_samples)
-    inverse = np.empty(n_samples)
-    gains = np.full(n_atoms, np.inf)  # upper bounds of what atoms add
-    slopes = np.full(n_atoms, np.inf)  # upper bounds of <atom, w / total>
-    exact = np.empty(n_atoms)  # less what atoms add, infinity where not looked at
-    products = np.empty(n_atoms)
-    height = 0.0  # sum w log(total)
-    for j in range(k):
-        t = j + 1.0
-        exact[:] = np.inf
-        best = -np.inf
-        tolerance = tie * (1.0 + abs(height))
-        while True:
-            top = np.argmax(gains)
-            if gains[top] < best - tolerance or gains[top] == -np.inf:
-                break
-            gain = probability_gain(total, atoms[top], weight) - height
-            best = max(best, gain)
-            exact[top] = -gain
-            gains[top] = -np.inf  # seen in this step
-        pick = choose(exact, counts, tolerance)
-        counts[pick] += 1
-        picks[j] = pick
-        for s in range(n_samples):
-            total[s] += atoms[pick, s]
-            inverse[s] = (weight[0] if weight.shape[0] == 1 else weight[s]) / total[s]
-        height -= exact[pick]
-        losses[j] = np.log(t) - height
+    for i in order:
+        gains[i] = -np.inf
+        if bounds[i] >= best[0] - tolerance:
+            gains[i] = probability_gain(total, atoms[i], weight) - height
+            bounds[i] = gains[i]
+            best[0] = max(best[0], gains[i])
 
-        steepest = -np.inf
-        while True:
-            top = np.argmax(slopes)
-            if slopes[top] <= steepest:
-                break
-            products[top] = inner_product(inverse, atoms[top])
-            steepest = max(steepest, products[top])
-            slopes[top] = -np.inf
-        for i in range(n_atoms):
-            if gains[i] == -np.inf:
-                gains[i] = -exact[i] if j > 0 else np.inf
-            if slopes[i] == -np.inf:
-                slopes[i] = products[i]
-            # By Jensen's inequality, the mean of a logarithm being at most the logarithm of the mean.
-            gains[i] = min(gains[i], np.log1p(slopes[i]))
-        gaps[j] = max(t * steepest - 1.0, 0.0)
-        if gaps[j] <= tol:
-            return j + 1
-    return k
+
+@jit
+def probability_slopes(
+    order: NDArray[np.int64],
+    inverse: NDArray[np.float64],
+    atoms: NDArray[np.floating[Any]],
+    steepest: NDArray[np.float64],
+    slopes: NDArray[np.float64],
+) -> None:
+    """
+    Bring up to date, of the slopes <atom, w / total>, those that could be the steepest, from earlier ones.
+
+    As the total grows every slope shrinks, so that an earlier one is an upper bound.
+    """
+    for i in order:
+        if slopes[i] > steepest[0]:
+            slopes[i] = inner_product(inverse, atoms[i])
+            steepest[0] = max(steepest[0], slopes[i])
