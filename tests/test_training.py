@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from naive import network_outputs
 from scipy import sparse
+from sklearn import config_context
 
 from sklearn_gfs import GreedyPrunedMLP
 from sklearn_gfs._holdout import held_out_mask
@@ -19,7 +20,7 @@ from sklearn_gfs._network import (
     mean_loss,
     prune,
 )
-from sklearn_gfs._path import PathData, PathSettings, TrainingPath
+from sklearn_gfs._path import PathData, PathSettings, TrainingPath, _by_rows
 from sklearn_gfs._scaling import log_odds, measure_scaling
 from sklearn_gfs._training import Samples, Training, TrainingSettings
 
@@ -413,3 +414,10 @@ def test_constant_outputs_start_at_the_least_log_loss(n_classes):
 
     for _ in range(20):
         assert loss(best) <= loss(best + 0.1 * rng.normal(size=best.shape))
+
+
+def test_samples_are_taken_from_rows_that_lie_together():
+    X = np.asfortranarray(np.random.default_rng(15).normal(size=(30, 3)))
+    assert _by_rows(X).flags.c_contiguous
+    with config_context(working_memory=1e-4):
+        assert _by_rows(X) is X
