@@ -146,6 +146,7 @@ class TrainingPath:
             self._scaling,
             settings.training.activation,
             settings.training.loss,
+            settings.training.device,
         )
         # The state that an automatic choice went back to.
         self._chosen: TrainingState | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
 from sklearn import get_config
 from sklearn.utils import gen_batches
 
@@ -40,6 +41,8 @@ class NeuronSelection(NamedTuple):
         How many of the rows are not held out.
     scaling : Scaling
     activation, loss : str
+    device : str
+        Where activations are computed, kept and multiplied for the squared error; "cpu" means in NumPy.
     """
 
     X: Any
@@ -50,6 +53,7 @@ class NeuronSelection(NamedTuple):
     scaling: Scaling
     activation: str
     loss: str
+    device: str
 
     def in_data_units(self, network: Network) -> FittedNetwork:
         """Return the network with the standardisation of inputs and targets folded in."""
@@ -66,7 +70,7 @@ class NeuronSelection(NamedTuple):
         rows = self.rows[: self.n_train]
         if self._streams(network):
             return self._statistics(network, rows)[1].select(k, output_weights=network.output_coef)
-        return self._select(self._activations(network, rows), rows, network, k)
+        return self._select(self._kept_activations(network, rows), rows, network, k)
 
     def _streams(self, network: Network) -> bool:
         """Whether the activations of all samples are too large to be kept; only squared error can do without them."""
@@ -86,9 +90,25 @@ class NeuronSelection(NamedTuple):
             )
         return hidden
 
+    def _kept_activations(self, network: Network, rows: IntArray) -> Any:
+        """Hidden activations of these samples, in a tensor where the selection is made on another device."""
+        if self.device == "cpu" or self.loss != "squared_error":
+            return self._activations(network, rows)
+        import torch
+
+        fitted = self.in_data_units(network)
+        coef, intercept = (torch.from_numpy(a).to(self.device) for a in (fitted.coefs[0], fitted.intercepts[0]))
+        hidden = torch.empty((len(rows), len(intercept)), dtype=coef.dtype, device=self.device)
+        activate = {"relu": torch.relu_, "tanh": torch.tanh_, "logistic": torch.sigmoid_}.get(self.activation)
+        for chunk in gen_batches(len(rows), CHUNK_ROWS):
+            X = self.X[rows[chunk]]
+            X = torch.from_numpy(X.toarray() if sparse.issparse(X) else X).to(self.device)
+            torch.addmm(intercept, X, coef, out=hidden[chunk])
+        return hidden if activate is None else activate(hidden)
+
     def _paths_from_activations(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
         # The held-out samples come last, so that the others' activations are the first part of these.
-        hidden = self._activations(network, self.rows)
+        hidden = self._kept_activations(network, self.rows)
         dense_loss = mean_loss(
             _outputs(hidden, network), self.targets[self.rows], self.loss, self._weights_of(self.rows)
         )
@@ -121,7 +141,7 @@ class NeuronSelection(NamedTuple):
             statistics.update(hidden, targets - network.output_intercept, weight)
         return float(np.average(losses, weights=weights)), statistics
 
-    def _select(self, hidden: FloatArray, rows: IntArray, network: Network, k: int) -> GreedyPath:
+    def _select(self, hidden: Any, rows: IntArray, network: Network, k: int) -> GreedyPath:
         # numba is loaded by the selection only, never by predictions.
         from ._greedy import greedy_forward_selection
 
@@ -139,9 +159,15 @@ class NeuronSelection(NamedTuple):
         )
 
 
-def _outputs(hidden: FloatArray, network: Network) -> FloatArray:
-    outputs: FloatArray = hidden @ (network.output_coef * network.weights[:, None]) + network.output_intercept
-    return outputs
+def _outputs(hidden: Any, network: Network) -> FloatArray:
+    coef = network.output_coef * network.weights[:, None]
+    if isinstance(hidden, np.ndarray):
+        outputs: FloatArray = hidden @ coef
+    else:
+        import torch
+
+        outputs = (hidden @ torch.from_numpy(coef).to(hidden.device)).cpu().numpy()
+    return outputs + network.output_intercept
 
 
 def prefix(path: GreedyPath, k: int) -> GreedyPath:
