@@ -1,9 +1,10 @@
-"""What the scripts of this folder share: arguments, data, and tables with the versions that made them."""
+"""What the scripts of this folder share: arguments, data, runs that outlive an interruption, tables with versions."""
 
 import argparse
 import csv
 import os
 import platform
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,9 +12,10 @@ import numpy as np
 import sklearn
 import torch
 from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 import sklearn_gfs
+
+_START = time.monotonic()
 
 
 class Data(NamedTuple):
@@ -33,44 +35,103 @@ def parse_arguments(description):
         help="MNIST as an npz file in Keras' layout; without it, and without SKLEARN_GFS_MNIST, the digits",
     )
     parser.add_argument("--fast", action="store_true", help="the digits and a small grid, whatever --data says")
-    parser.add_argument("--sizes", type=int, nargs="+", help="numbers of training samples, instead of the script's")
     parser.add_argument("--seeds", type=int, help="number of seeds, instead of the script's")
-    parser.add_argument("--out", type=Path, help="folder for figures and tables; without it none are written")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="folder for figures, tables and finished runs, which are not repeated; without it none are kept",
+    )
+    parser.add_argument(
+        "--stop-after", type=float, metavar="MINUTES", default=np.inf, help="begin no run later; use what is finished"
+    )
     arguments = parser.parse_args()
     arguments.fast = arguments.fast or arguments.data is None
     return arguments
 
 
 def load(arguments):
-    """Return the data in float32, scaled to [0, 1], the training samples shuffled."""
+    """Return the data in float32, scaled to [0, 1]."""
     if arguments.fast:
         X, y = load_digits(return_X_y=True)
-        X_train, X_test, y_train, y_test = train_test_split(X / 16, y, test_size=0.25, random_state=0)
-        name = "digits"
+        order = np.random.default_rng(0).permutation(len(X))
+        X, y, name = X[order] / 16, y[order], "digits"
+        X_train, X_test, y_train, y_test = X[450:], X[:450], y[450:], y[:450]
     else:
         with np.load(arguments.data) as file:
             X_train, X_test = (file[part].reshape(len(file[part]), -1) / 255 for part in ("x_train", "x_test"))
-            y_train, y_test = file["y_train"], file["y_test"]
-        order = np.random.default_rng(0).permutation(len(X_train))
-        X_train, y_train, name = X_train[order], y_train[order], "MNIST"
+            y_train, y_test, name = file["y_train"], file["y_test"], "MNIST"
     return Data(name, X_train.astype(np.float32), y_train, X_test.astype(np.float32), y_test)
 
 
-def write_table(arguments, name, rows):
-    """Write rows, which are dictionaries with the same keys, as CSV below a line of versions."""
-    if arguments.out is None:
-        return
-    arguments.out.mkdir(parents=True, exist_ok=True)
+def subset(data, n_samples, seed):
+    """Return training samples drawn with the seed; those of a smaller number are among those of a larger one."""
+    rows = np.random.default_rng(seed).permutation(len(data.X_train))[:n_samples]
+    return data.X_train[rows], data.y_train[rows]
+
+
+def finished_runs(arguments, keys, run):
+    """
+    Return the rows of each run, by key, in the order of the keys; a run takes the parts of its key.
+
+    With ``--out`` every run is kept in a file of its own as soon as it is finished, and one that is there is not
+    repeated. Runs that ``--stop-after`` leaves no time for are missing.
+    """
+    finished = {}
+    for key in keys:
+        file = arguments.out and arguments.out / "runs" / f"{'_'.join(str(part) for part in key).replace(' ', '-')}.csv"
+        if file and file.exists():
+            finished[key] = read_table(file)
+        elif time.monotonic() - _START < 60 * arguments.stop_after:
+            start = time.process_time()
+            finished[key] = list(run(*key))
+            if file:
+                _write(file, finished[key], {made_by()})
+            print(f"{', '.join(str(part) for part in key)}: {time.process_time() - start:.0f} s", flush=True)
+    print(f"{len(finished)} of {len(keys)} runs are finished")
+    return finished
+
+
+def made_by():
     versions = {"sklearn-gfs": sklearn_gfs, "scikit-learn": sklearn, "torch": torch, "numpy": np}
-    made_by = ", ".join(f"{package} {module.__version__}" for package, module in versions.items())
-    with (arguments.out / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-        file.write(f"# {made_by}, Python {platform.python_version()}, threads: {torch.get_num_threads()}\n")
-        table = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+    packages = ", ".join(f"{package} {module.__version__}" for package, module in versions.items())
+    return f"# {packages}, Python {platform.python_version()}, threads: {torch.get_num_threads()}"
+
+
+def read_table(file):
+    with file.open(encoding="utf-8") as lines:
+        table = csv.DictReader(line for line in lines if not line.startswith("#"))
+        return [{name: _value(text) for name, text in row.items()} for row in table]
+
+
+def _value(text):
+    for convert in (int, float):
+        try:
+            return convert(text)
+        except ValueError:
+            continue
+    return text
+
+
+def write_table(arguments, name, rows):
+    """Write rows, which are dictionaries with the same keys, as CSV below the versions that made them."""
+    if arguments.out is not None and rows:
+        runs = (arguments.out / "runs").glob("*.csv")
+        stamps = {file.read_text(encoding="utf-8").splitlines()[0] for file in runs} or {made_by()}
+        _write(arguments.out / f"paper_{name}.csv", rows, stamps)
+
+
+def _write(file, rows, stamps):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(".unfinished")
+    with unfinished.open("w", newline="", encoding="utf-8") as target:
+        target.writelines(f"{stamp}\n" for stamp in sorted(stamps))
+        table = csv.DictWriter(target, fieldnames=list(rows[0]), lineterminator="\n")
         table.writeheader()
         table.writerows(rows)
+    unfinished.replace(file)
 
 
 def save_figure(arguments, name, figure):
     if arguments.out is not None:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        figure.savefig(arguments.out / f"{name}.png", dpi=130)
+        figure.savefig(arguments.out / f"paper_{name}.png", dpi=100)

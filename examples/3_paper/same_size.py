@@ -4,39 +4,49 @@ Against other networks of the same size
 
 A subnetwork found by greedy forward selection beside others with as many neurons: the dense network pruned by magnitude
 and at random, and a network of that size trained from scratch with as many updates as all steps together; pruned only,
-and re-trained.
+and re-trained; after several numbers of pre-training iterations.
 """
 
 # %%
-# All re-training is scikit-learn's MLP started from the pruned weights, so that only the choice of neurons differs.
+# All re-training is scikit-learn's MLP started from the pruned weights, with its own solver (Adam), so that only the
+# choice of neurons differs. A seed decides on the samples, the initial weights and the batches.
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
-from _paper import load, parse_arguments, save_figure, write_table
+from _paper import finished_runs, load, parse_arguments, save_figure, subset, write_table
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
+from sklearn_gfs._plot_style import COLOURS, DASHES, MARKERS
 
 arguments = parse_arguments("Subnetworks beside magnitude pruning, random pruning and training from scratch.")
 data = load(arguments)
 if arguments.fast:
-    sizes, n_seeds, n_hidden, ks, n_pretrain, n_retrain = [1280], 2, 300, [10, 20, 50], 200, 200
+    sizes, n_seeds, n_hidden, ks, pretraining, n_retrain = [1280], 2, 300, [10, 20, 50], [0, 50, 200], 200
 else:
-    sizes, n_seeds, n_hidden, ks, n_pretrain, n_retrain = [10000], 3, 1000, [10, 20, 50, 100], 400, 400
-sizes, n_seeds = arguments.sizes or sizes, arguments.seeds or n_seeds
+    sizes, n_seeds, n_hidden, ks = [10000, 60000, 1000], 3, 1000, [10, 20, 50, 100]
+    pretraining, n_retrain = [0, 100, 400, 1600], 400
+n_seeds = arguments.seeds or n_seeds
 BATCH = 128
+NETWORKS = ("greedy forward selection", "magnitude", "random", "from scratch")
 
 
-def train(coefs, intercepts, X, y, n_updates, seed):
-    """Train the network that these arrays make, for that many updates, and return it."""
-    network = MLPClassifier((coefs[0].shape[1],), batch_size=BATCH, learning_rate_init=0.005, random_state=seed)
-    network.partial_fit(X[:BATCH], y[:BATCH], classes=np.unique(data.y_train))
-    network.coefs_, network.intercepts_ = [c.copy() for c in coefs], [c.copy() for c in intercepts]
-    network._optimizer.params = network.coefs_ + network.intercepts_
+def train(start, n_units, X, y, n_updates, seed):
+    """Train the network of the given coefficients and intercepts, None for scikit-learn's own; return it trained."""
+    network = MLPClassifier(
+        (n_units,), batch_size=BATCH, learning_rate_init=0.005, max_iter=1, warm_start=True, random_state=seed
+    )
+    if start is not None:
+        network.partial_fit(X[:BATCH], y[:BATCH], classes=np.unique(data.y_train))  # makes room for the weights
+        network.coefs_, network.intercepts_ = [[array.copy() for array in arrays] for arrays in start]
     rng = np.random.default_rng(seed)
-    for _ in range(n_updates):
-        chosen = rng.choice(len(X), BATCH, replace=False)
-        network.partial_fit(X[chosen], y[chosen])
-    return network
+    orders = [rng.permutation(len(X)) for _ in range(-(-n_updates * BATCH // len(X)))]
+    rows = np.concatenate(orders)[: n_updates * BATCH]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # one pass over these rows is what was asked for
+        return network.fit(X[rows], y[rows])
 
 
 def keep(dense, chosen):
@@ -51,52 +61,99 @@ def accuracy(coefs, intercepts):
     return float(np.mean(np.argmax(hidden @ coefs[1] + intercepts[1], axis=1) == data.y_test))
 
 
-def run(n_samples, seed):
-    X, y = data.X_train[:n_samples], data.y_train[:n_samples]
+def run(_name, n_samples, seed):
+    """Train once and yield a row for every number of iterations, every k and every way to get so small a network."""
+    X, y = subset(data, n_samples, seed)
     rng = np.random.default_rng(seed)
     model = GreedyPrunedMLPClassifier(n_hidden=n_hidden, n_retrain=0, random_state=seed)
-    points = list(model.fit_path(X, y, n_pretrain=[n_pretrain], k=ks))
-    dense = points[0].estimator
-    strength = np.linalg.norm(dense.coefs_[0], axis=0) * np.linalg.norm(dense.coefs_[1], axis=1)
-    for point in points[1:]:
-        n_units = point.estimator.n_units_
-        scratch = MLPClassifier((n_units,), batch_size=BATCH, learning_rate_init=0.005, random_state=seed)
-        scratch.partial_fit(X[:BATCH], y[:BATCH], classes=np.unique(data.y_train))
+    for point in model.fit_path(X, y, n_pretrain=pretraining, k=ks):
+        network = point.estimator
+        common = {"n_samples": n_samples, "seed": seed, "n_pretrain": point.n_pretrain, "k": point.k or 0}
+        if point.k is None:
+            dense = network
+            strength = np.linalg.norm(dense.coefs_[0], axis=0) * np.linalg.norm(dense.coefs_[1], axis=1)
+            score = round(accuracy(dense.coefs_, dense.intercepts_), 4)
+            yield common | {"n_units": n_hidden, "network": "dense", "pruned": score, "retrained": ""}
+            continue
+        common["n_units"] = n_units = network.n_units_
         candidates = {
-            "greedy forward selection": (point.estimator.coefs_, point.estimator.intercepts_),
+            "greedy forward selection": (network.coefs_, network.intercepts_),
             "magnitude": keep(dense, np.argsort(-strength)[:n_units]),
             "random": keep(dense, rng.choice(n_hidden, n_units, replace=False)),
         }
-        common = {"n_samples": n_samples, "seed": seed, "k": point.k, "n_units": n_units}
-        for name, (coefs, intercepts) in candidates.items():
-            retrained = train(coefs, intercepts, X, y, n_retrain, seed)
-            yield common | {"network": name, "pruned": round(accuracy(coefs, intercepts), 5),
-                            "retrained": round(retrained.score(data.X_test, data.y_test), 5)}  # fmt: skip
-        scratch = train(scratch.coefs_, scratch.intercepts_, X, y, n_pretrain + n_retrain, seed)
-        score = round(scratch.score(data.X_test, data.y_test), 5)
+        for name, weights in candidates.items():
+            score = train(weights, n_units, X, y, n_retrain, seed).score(data.X_test, data.y_test)
+            pruned = round(accuracy(*weights), 4)
+            yield common | {"network": name, "pruned": pruned, "retrained": round(score, 4)}
+        scratch = train(None, n_units, X, y, point.n_pretrain + n_retrain, seed)
+        score = round(scratch.score(data.X_test, data.y_test), 4)
         yield common | {"network": "from scratch", "pruned": "", "retrained": score}
-        yield common | {"network": "dense", "pruned": round(dense.score(data.X_test, data.y_test), 5), "retrained": ""}
 
 
-rows = [row for n_samples in sizes for seed in range(n_seeds) for row in run(n_samples, seed)]
+keys = [("same size", n_samples, seed) for seed in range(n_seeds) for n_samples in sizes]
+runs = finished_runs(arguments, keys, run)
+rows = [row for run_rows in runs.values() for row in run_rows]
 write_table(arguments, f"same_size_{data.name}", rows)
+sizes = [n_samples for n_samples in sorted(sizes) if any(key[1] == n_samples for key in runs)]
+
+
+def values(stage, **wanted):
+    """Return the test accuracies of the rows that have these values, one for each seed."""
+    chosen = [row[stage] for row in rows if all(row[name] == value for name, value in wanted.items())]
+    return np.array([value for value in chosen if value != ""], dtype=float)
+
+
+def draw(axis, across, stage, **wanted):
+    """Draw mean and standard deviation over seeds of each network along a parameter; print the means."""
+    name, positions = across
+    for style in zip(NETWORKS, COLOURS, DASHES, MARKERS, strict=False):
+        network, colour, dash, marker = style
+        found = [values(stage, network=network, **wanted, **{name: position}) for position in positions]
+        if all(len(scores) for scores in found):
+            means, spread = [scores.mean() for scores in found], [scores.std() for scores in found]
+            look = {"color": colour, "linestyle": dash, "marker": marker, "capsize": 3, "label": network}
+            axis.errorbar(range(len(positions)), means, spread, **look)
+            print(f"  {stage:9} {network:25}", " ".join(f"{mean:.3f}" for mean in means))
+    axis.set_xticks(range(len(positions)), positions)
+    axis.grid(alpha=0.3)
+
 
 # %%
-# Test accuracy, mean over seeds.
-NETWORKS = ("greedy forward selection", "magnitude", "random", "from scratch")
-figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained", sharey=True)
-for axis, stage in zip(axes, ("pruned", "retrained"), strict=True):
-    print(f"\n{stage}: test accuracy by k {ks}")
-    for marker, name in zip("os^D", NETWORKS, strict=True):
-        values = [[r[stage] for r in rows if r["network"] == name and r["k"] == k] for k in ks]
-        if values[0][0] != "":
-            means, spread = np.mean(values, axis=1), np.std(values, axis=1)
-            axis.errorbar(ks, means, spread, marker=marker, capsize=3, label=name)
-            print(f"{name:25}", " ".join(f"{mean:.3f}" for mean in means))
-    dense = np.mean([r["pruned"] for r in rows if r["network"] == "dense"])
-    axis.axhline(dense, color="0.4", linestyle=":", label="dense network")
-    axis.set(xscale="log", xticks=ks, xticklabels=ks, xlabel="Picks k", title=stage)
-    axis.minorticks_off()
-axes[0].set_ylabel("Test accuracy")
-axes[1].legend()
+# Test accuracy against the size of the network, after one number of iterations; mean and standard deviation over seeds.
+middle = pretraining[-2] if len(pretraining) > 3 else pretraining[-1]
+figure, axes = plt.subplots(
+    2, len(sizes), figsize=(4 * len(sizes) + 1, 7), layout="constrained", sharex=True, sharey="row", squeeze=False
+)
+for column, n_samples in enumerate(sizes):
+    print(f"\n{n_samples} samples, {middle} iterations of pre-training: test accuracy by k {ks}")
+    for axis, stage in zip(axes[:, column], ("pruned", "retrained"), strict=True):
+        draw(axis, ("k", ks), stage, n_samples=n_samples, n_pretrain=middle)
+        dense = values("pruned", network="dense", n_samples=n_samples, n_pretrain=middle).mean()
+        axis.axhline(dense, color="black", linestyle=":", label="dense network")
+    print(f"  dense {dense:.3f}")
+    axes[0, column].set_title(f"{n_samples} samples, pruned", fontsize="medium")
+    axes[1, column].set_title(f"{n_samples} samples, re-trained", fontsize="medium")
+    axes[1, column].set_xlabel("Picks k")
+for axis in axes[:, 0]:
+    axis.set_ylabel("Test accuracy")
+axes[1, 0].legend()
 save_figure(arguments, f"same_size_{data.name}", figure)
+
+# %%
+# Test accuracy after re-training against the iterations of pre-training: is pre-training of use where re-training
+# follows?
+shown = ks[1:3]
+figure, axes = plt.subplots(
+    len(shown), len(sizes), figsize=(4 * len(sizes) + 1, 7), layout="constrained", sharex=True, squeeze=False
+)
+for line, k in enumerate(shown):
+    for axis, n_samples in zip(axes[line], sizes, strict=True):
+        print(f"\n{n_samples} samples, k = {k}: test accuracy by iterations of pre-training {pretraining}")
+        draw(axis, ("n_pretrain", pretraining), "retrained", n_samples=n_samples, k=k)
+        axis.set_title(f"{n_samples} samples, k = {k}, re-trained", fontsize="medium")
+for axis in axes[-1]:
+    axis.set_xlabel("Pre-training (gradient updates)")
+for axis in axes[:, 0]:
+    axis.set_ylabel("Test accuracy")
+axes[0, 0].legend()
+save_figure(arguments, f"same_size_pretraining_{data.name}", figure)
