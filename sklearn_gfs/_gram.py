@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ._greedy_kernels import add_squares
 from ._typing import Float64Array, FloatArray
 
 # Rows are read in blocks that stay in the last cache while all their products are made. The sums of the blocks
@@ -119,9 +120,12 @@ class ArrayAtoms:
 
     def _squared_norms(self, block: Any, weight: Float64Array | None) -> Any:
         """Squared norms of the columns of a block."""
-        if weight is None:
-            return np.einsum("ij,ij->j", block, block)
-        return np.einsum("ij,ij,i->j", block, block, weight.astype(block.dtype, copy=False))
+        if not block.flags.c_contiguous:
+            weight = np.ones(len(block)) if weight is None else weight
+            return np.einsum("ij,ij,i->j", block, block, weight.astype(block.dtype, copy=False))
+        out = np.zeros(block.shape[1])
+        add_squares(block, np.empty(0) if weight is None else weight, out)
+        return out
 
     def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
         """

@@ -179,6 +179,26 @@ def squared_error_steps(
 
 
 @jit
+def add_squares(block: NDArray[np.floating[Any]], weight: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Add the squared norms of the columns of a block; rows are weighted unless there are no weights."""
+    n_rows, n_columns = block.shape
+    zero = block.dtype.type(0.0)
+    whole = 0
+    if weight.shape[0] == 0:
+        whole = n_rows // 8 * 8
+        for r in range(0, whole, 8):
+            for i in range(n_columns):
+                square = zero
+                for j in range(r, r + 8):
+                    square += block[j, i] * block[j, i]
+                out[i] += square
+    for r in range(whole, n_rows):
+        w = weight[r] if weight.shape[0] > 0 else 1.0
+        for i in range(n_columns):
+            out[i] += w * block[r, i] * block[r, i]
+
+
+@jit
 def add_column(rows: NDArray[np.floating[Any]], atom: int, out: NDArray[np.floating[Any]]) -> None:
     """Add the inner products of one column of the rows with all of them."""
     whole = rows.shape[0] // 4 * 4

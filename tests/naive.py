@@ -98,6 +98,12 @@ def gap(atoms, mean, y, *, loss="squared_error", weight=None, offset=0.0, signs=
     return max(offers)
 
 
+def add_squares(block, weight, out):
+    """Add the weighted squared norms of the columns of a block."""
+    for i in range(block.shape[1]):
+        out[i] += sum(w * row[i] ** 2 for w, row in zip(weight, block, strict=True))
+
+
 def add_column(rows, atom, out):
     """Add the inner products of one column of the rows with every column."""
     for i in range(rows.shape[1]):

@@ -285,7 +285,7 @@ def test_every_plan_gives_the_same_picks(forced, hull, weighted, monkeypatch):
 
 
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 2**32 - 1))
-def test_a_column_of_a_few_rows_agrees_with_the_oracle(n_rows, n_atoms, seed):
+def test_sums_over_rows_agree_with_the_oracle(n_rows, n_atoms, seed):
     rng = np.random.default_rng(seed)
     rows, atom = rng.standard_normal((n_rows, n_atoms)), int(rng.integers(n_atoms))
     expected = rng.standard_normal(n_atoms)
@@ -293,6 +293,12 @@ def test_a_column_of_a_few_rows_agrees_with_the_oracle(n_rows, n_atoms, seed):
     kernels.add_column(rows, atom, column)
     naive.add_column(rows, atom, expected)
     np.testing.assert_allclose(column, expected, rtol=1e-12, atol=1e-12)
+    weight = rng.uniform(size=n_rows)
+    for passed, meant in ((weight, weight), (np.empty(0), np.ones(n_rows))):
+        norms, expected = np.ones(n_atoms), np.ones(n_atoms)
+        kernels.add_squares(rows, passed, norms)
+        naive.add_squares(rows, meant, expected)
+        np.testing.assert_allclose(norms, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ LAYERS = {
     "_export": 1,
     "_curve_laws": 1,
     "_gram": 1,
-    "_greedy_kernels": 1,
+    "_greedy_kernels": 0,
     "_mlp_targets": 1,
     "_network": 1,
     "_holdout": 1,
