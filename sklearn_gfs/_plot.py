@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier, is_regressor
+from sklearn.utils.validation import check_is_fitted
 
 from ._plot_style import COLOURS, DASHES, MARKERS, log_axis, name_axes, new_axes, shade, some_of
 
@@ -125,6 +126,11 @@ class PretrainThresholdDisplay:
         PretrainThresholdDisplay
             The display, drawn.
 
+        Raises
+        ------
+        NotFittedError
+            If the search has not been fitted.
+
         See Also
         --------
         from_estimator : The same from an estimator and data.
@@ -139,6 +145,7 @@ class PretrainThresholdDisplay:
         >>> len(display.lines_)
         3
         """
+        check_is_fitted(search, "scores_")
         display = cls(
             n_pretrain=search.n_pretrain_values_,
             k=search.k_values_,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ._plot_style import COLOURS, name_axes, new_axes, shade
@@ -115,7 +116,7 @@ class SelectionPathDisplay:
         Parameters
         ----------
         estimator : GreedyPrunedMLP, GreedyForwardSelector or the like
-            Fitted. A pipeline's last step has to be taken out of it.
+            Fitted; or a pipeline that ends in one, or a search that has fitted one.
         upper_bound : array-like of shape (n_picks,), default=None
             A bound on the loss from theory.
         ax : matplotlib Axes, default=None
@@ -144,6 +145,7 @@ class SelectionPathDisplay:
         >>> display.losses.shape
         (5,)
         """
+        estimator = _innermost(estimator)
         check_is_fitted(estimator, ["selection_losses_", "duality_gaps_"])
         display = cls(
             losses=estimator.selection_losses_,
@@ -213,3 +215,14 @@ class SelectionPathDisplay:
             self.ax_.set_ylim(edge, 1.5 * top)
         name_axes(self.ax_, "Picks k", "Loss (mean over samples)")
         return self
+
+
+def _innermost(estimator: Any) -> Any:
+    """Return what a search has fitted, and the last step of a pipeline."""
+    while True:
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif isinstance(estimator, Pipeline):
+            estimator = estimator[-1]
+        else:
+            return estimator

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from copy import deepcopy
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,7 @@ class PretrainThresholdSearch(SearchOutcome):
         As in :class:`~sklearn.model_selection.GridSearchCV`.
     refit : bool or str, default=True
         Whether to fit the estimator on all the data at the end; with several scores, the name of
-        the score that decides.
+        the score that decides, and the estimator is fitted.
     n_jobs : int, default=None
         Number of folds that run at the same time; None means 1 unless in a
         :func:`joblib.parallel_config` context.
@@ -87,7 +87,8 @@ class PretrainThresholdSearch(SearchOutcome):
         Whether ``cv_results_`` has the scores on the training parts.
     checkpoint : str or path-like, default=None
         File in which finished folds are kept. A search that was interrupted resumes from it; a
-        finished one is read from it.
+        finished one is read from it. With an integer ``random_state`` in the estimator the results
+        are those of an undisturbed search.
     verbose : int, default=0
         From 1 on, a line is printed for each finished fold; from 2 on, also one for each point, by
         the process that evaluates it.
@@ -227,6 +228,16 @@ class PretrainThresholdSearch(SearchOutcome):
         tags.non_deterministic = own.non_deterministic
         return tags
 
+    def _check_parameters(self) -> None:
+        """Check those parameters that are neither of the grid nor of the rule."""
+        if self.error_score != "raise" and not isinstance(self.error_score, Real):
+            raise ValueError(f"error_score must be 'raise' or a number, got {self.error_score!r}.")
+        if not isinstance(self.refit, bool | str):
+            raise ValueError(f"refit must be a bool or the name of a score, got {self.refit!r}.")
+        verbose: object = self.verbose
+        if not isinstance(verbose, Integral):
+            raise ValueError(f"verbose must be an integer, got {verbose!r}.")
+
     @available_if(_estimator_has_set_output)
     def set_output(self, *, transform: str | None = None) -> PretrainThresholdSearch:
         """
@@ -289,6 +300,10 @@ class PretrainThresholdSearch(SearchOutcome):
         ValueError
             If a parameter has a value that is not allowed, if every point fails, or if
             ``checkpoint`` belongs to another search.
+        TypeError
+            If ``estimator`` or ``checkpoint`` are something else altogether.
+        OSError
+            If the folder of ``checkpoint`` does not exist or can't be written to.
 
         See Also
         --------
@@ -311,11 +326,8 @@ class PretrainThresholdSearch(SearchOutcome):
         """
         grid = make_grid(self.estimator, self.param, self.n_pretrain, self.k)
         check_rule(self.target, self.tol, self.score_on)
-        if self.error_score != "raise" and not isinstance(self.error_score, Real):
-            raise ValueError(f"error_score must be 'raise' or a number, got {self.error_score!r}.")
+        self._check_parameters()
         scorer, metric = self._get_scorers()
-        if not isinstance(self.refit, bool | str):
-            raise ValueError(f"refit must be a bool or the name of a score, got {self.refit!r}.")
         X, y = indexable(X, y)
         params = take_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)

@@ -39,16 +39,22 @@ class Checkpoint:
     ------
     ValueError
         If the file belongs to another search or can't be read, or if a part can't be hashed.
-    FileNotFoundError
-        If the folder does not exist.
+    TypeError
+        If ``path`` is none.
+    FileNotFoundError, PermissionError
+        If the folder does not exist or can't be written to.
     """
 
     def __init__(self, path: str | os.PathLike[str], parts: dict[str, Any]) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"checkpoint must be None or the path of a file, got {path!r}.")
         self.path = Path(path)
         self._fingerprint = {name: _hash(name, part) for name, part in parts.items()}
         self.folds: dict[int, list[dict[str, Any]]] = {}
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"checkpoint={str(self.path)!r} lies in a folder that does not exist.")
+        if not os.access(self.path.parent, os.W_OK):
+            raise PermissionError(f"checkpoint={str(self.path)!r} lies in a folder that can't be written to.")
         if self.path.exists():
             self._read()
 

@@ -91,15 +91,22 @@ def make_grid(estimator: Any, param: str, n_pretrain: Any, k: Any) -> Grid:
 
     Raises
     ------
+    TypeError
+        If the estimator is none.
     ValueError
-        If one of them has a value that is not allowed.
+        If one of the others has a value that is not allowed.
     """
+    if isinstance(estimator, type) or not (hasattr(estimator, "fit") and hasattr(estimator, "get_params")):
+        raise TypeError(f"estimator must be an instance with the methods fit and get_params, got {estimator!r}.")
     prefix, last = last_step(estimator)
     names = estimator.get_params()
     full = {name: f"{prefix}__{name}" if prefix else name for name in (param, "n_pretrain", "k")}
     budget_name = full[param] if full[param] in names else param
     if budget_name not in names:
-        raise ValueError(f"param must name a parameter of the estimator, got {param!r}.")
+        raise ValueError(
+            f"param must name an integer parameter of the estimator, for instance 'max_iter'; "
+            f"{type(last).__name__} has no parameter {param!r}."
+        )
     if k is not None and full["k"] not in names:
         raise ValueError(f"k must be None for an estimator without a parameter k, got {k!r}.")
     automatic = isinstance(n_pretrain, str) and n_pretrain == "auto"
@@ -112,10 +119,8 @@ def make_grid(estimator: Any, param: str, n_pretrain: Any, k: Any) -> Grid:
 def _ascending(name: str, values: Any, *, least: int) -> tuple[int, ...]:
     """Validate a sequence of integers and return its distinct values in order."""
     allowed = "'auto' or a sequence" if name == "n_pretrain" else "None or a sequence"
-    try:
-        found = list(values) if not isinstance(values, str) else []
-    except TypeError:
-        found = []
+    # What has no length, like a generator, could be read only once.
+    found = list(values) if hasattr(values, "__len__") and not isinstance(values, str) else []
     if not found or not all(_is_integer(value) and value >= least for value in found):
         raise ValueError(f"{name} must be {allowed} of integers not below {least}, got {values!r}.")
     return tuple(sorted({int(value) for value in found}))

@@ -33,6 +33,14 @@ from ._search_rule import find_threshold, fold_mean, target_score
 class SearchOutcome(BaseSearchCV, CallbackSupportMixin):
     """Sets the attributes of a threshold search; the parameters are the subclass's."""
 
+    def _check_refit_for_multimetric(self, scores: Any) -> None:
+        """Replace the base class's check: a threshold needs the score that decides even where nothing is refitted."""
+        if not isinstance(self.refit, str) or self.refit not in scores:
+            raise ValueError(
+                f"With several scores refit must name the one that decides on the threshold, one of {list(scores)}; "
+                f"got {self.refit!r}."
+            )
+
     def _store_results(self, folds: list[list[dict[str, Any]]], grid: Grid, scorer: Any, metric: str) -> None:
         """Set all that is learnt from the scores."""
         report_fit_failures([record for fold in folds for record in fold if not record["dense"]], self.error_score)
@@ -42,8 +50,6 @@ class SearchOutcome(BaseSearchCV, CallbackSupportMixin):
         self.multimetric_ = isinstance(first_score, dict)
         if self.multimetric_:
             self._check_refit_for_multimetric(first_score)
-            if not isinstance(self.refit, str):
-                raise ValueError(f"refit must name the score that decides on the threshold, got {self.refit!r}.")
             metric = self.refit
         self.scorer_ = getattr(scorer, "_scorers", scorer)
 

@@ -45,7 +45,7 @@ def check_rule(target: Any, tol: Any, score_on: Any) -> None:
         raise ValueError(f"target must be 'dense', 'best' or a number, got {target!r}.")
     if not (tol == "1se" if isinstance(tol, str) else _is_finite(tol) and tol >= 0):
         raise ValueError(f"tol must be '1se' or a number not below 0, got {tol!r}.")
-    if score_on not in {"test", "train"}:
+    if not isinstance(score_on, str) or score_on not in {"test", "train"}:
         raise ValueError(f"score_on must be 'test' or 'train', got {score_on!r}.")
 
 

@@ -5,6 +5,7 @@ import pytest
 from path_double import OnlyFit, PathClassifier
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
 
 from sklearn_gfs import (
     PretrainThresholdDisplay,
@@ -103,6 +104,11 @@ def test_from_estimator_runs_the_search():
     assert len(display.lines_) == 1
 
 
+def test_a_search_has_to_be_fitted():
+    with pytest.raises(NotFittedError):
+        PretrainThresholdDisplay.from_search(PretrainThresholdSearch(PathClassifier()))
+
+
 def test_unknown_kind():
     display = PretrainThresholdDisplay(n_pretrain=np.array([1]), k=np.array([1]), scores=np.zeros((1, 1, 1)))
     with pytest.raises(ValueError, match="kind must be 'auto', 'curves' or 'heatmap', got 'pie'"):
@@ -185,3 +191,7 @@ def test_selection_of_an_estimator():
     assert SelectionPathDisplay.from_estimator(fitted).dense_line_ is None
     fitted.dense_loss_ = 0.1
     assert SelectionPathDisplay.from_estimator(fitted).dense_line_ is not None
+    # What contains it is looked through.
+    holder = PretrainThresholdSearch(PathClassifier())
+    holder.best_estimator_ = Pipeline([("network", fitted)])
+    assert SelectionPathDisplay.from_estimator(holder).losses is fitted.selection_losses_

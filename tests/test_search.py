@@ -171,8 +171,11 @@ def test_scores_that_rise_and_fall_are_not_sustained():
 def test_no_point_reaches_the_target():
     X, y = load_iris(return_X_y=True)
     search = PretrainThresholdSearch(PathClassifier(), n_pretrain=[0, 20], k=[1, 2], target=2.0)
-    with pytest.warns(UserWarning, match=r"No point reached the target: the best mean score on the test parts is 0\."):
+    with pytest.warns(
+        UserWarning, match=r"No point reached the target: the best mean score on the test parts is 0\."
+    ) as w:
         search.fit(X, y)
+    assert w[0].filename == __file__
     assert search.threshold_ is None
     assert search.thresholds_ == {1: None, 2: None}
     assert search.threshold_params_ is search.threshold_index_ is None
@@ -395,10 +398,16 @@ def test_scoring_that_fails():
         ({"n_pretrain": "all"}, "n_pretrain must be"),
         ({"k": [0]}, "k must be None or a sequence of integers not below 1"),
         ({"k": 5}, "k must be"),
-        ({"param": "n_steps"}, "param must name a parameter of the estimator, got 'n_steps'"),
+        ({"n_pretrain": (value for value in [0, 5])}, "n_pretrain must be"),
+        ({"param": "n_steps"}, "param must name an integer parameter.*PathClassifier has no parameter 'n_steps'"),
         ({"target": "good"}, "target must be"),
         ({"tol": -1}, "tol must be"),
         ({"score_on": "both"}, "score_on must be"),
+        ({"score_on": ["test"]}, "score_on must be"),
+        ({"verbose": "yes"}, "verbose must be an integer, got 'yes'"),
+        ({"scoring": ["accuracy"]}, r"refit must name the one that decides.*\['accuracy'\]; got True"),
+        ({"scoring": ["accuracy"], "refit": False}, "refit must name the one that decides"),
+        ({"scoring": ["accuracy"], "refit": "auc"}, "refit must name the one that decides"),
         ({"error_score": "ignore"}, "error_score must be 'raise' or a number"),
         ({"refit": len}, "refit must be a bool or the name of a score"),
         ({"tol": "1se", "cv": [(np.arange(100), np.arange(100, 150))]}, "tol='1se' needs at least two folds"),
@@ -409,6 +418,12 @@ def test_parameters_that_are_not_allowed(params, message):
     search = PretrainThresholdSearch(PathClassifier(), **({"n_pretrain": [0, 5]} | params))
     with pytest.raises(ValueError, match=message):
         search.fit(*load_iris(return_X_y=True))
+
+
+@pytest.mark.parametrize("estimator", [PathClassifier, None, StandardScaler.fit])
+def test_estimator_that_is_none(estimator):
+    with pytest.raises(TypeError, match="estimator must be an instance with the methods fit and get_params"):
+        PretrainThresholdSearch(estimator).fit(*load_iris(return_X_y=True))
 
 
 def test_k_needs_an_estimator_that_has_it():

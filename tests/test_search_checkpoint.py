@@ -140,6 +140,18 @@ def test_a_missing_folder_is_reported_before_training(tmp_path):
     assert Watched.runs == 0
 
 
+def test_a_folder_that_can_not_be_written_to_is_reported_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(PermissionError, match=r"checkpoint=.*can't be written to"):
+        search(tmp_path / "search.json").fit(*load_iris(return_X_y=True))
+    assert Watched.runs == 0
+
+
+def test_what_is_no_path_is_refused():
+    with pytest.raises(TypeError, match="checkpoint must be None or the path of a file, got 3"):
+        search(3).fit(*load_iris(return_X_y=True))
+
+
 def test_failed_writes_leave_the_file_as_it_was(tmp_path, monkeypatch):
     path = tmp_path / "search.json"
     kept = Checkpoint(path, {"data": 1})
