@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy import sparse
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.sparsefuncs import mean_variance_axis
+from sklearn.utils import gen_batches
 
 if TYPE_CHECKING:
     from ._network import Network
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Standardised inputs are shrunk until their mean squared norm is at most this: with many features a step of the same
 # length in every coordinate would otherwise move a pre-activation by more than the activation can follow.
 _INPUT_SQUARED_NORM = 12.0
+# Size of the pieces in which the moments of X are taken.
+_CHUNK_BYTES = 2**26
 
 
 class Scaling(NamedTuple):
@@ -43,7 +45,10 @@ def measure_scaling(
     X: Any, targets: FloatArray, weight: FloatArray | None, *, center_targets: bool, scale_targets: bool
 ) -> Scaling:
     """
-    Standardise features, sparse ones by scale only, and where asked for targets; constant ones keep their scale.
+    Standardise features, sparse ones by scale only, and where asked for targets.
+
+    A constant feature is scaled by zero: it has taught nothing, so it must not count where it takes another value. A
+    constant target keeps its scale.
 
     Raises
     ------
@@ -51,12 +56,10 @@ def measure_scaling(
         If a feature or a target varies too much for its variance to be a finite number.
     """
     if sparse.issparse(X):
-        mean, variance = mean_variance_axis(X, axis=0, weights=weight)
-        x_mean, x_scale = None, np.sqrt(variance.astype(np.float64) + mean.astype(np.float64) ** 2)
+        x_mean, x_scale = None, _root_mean_squares(X, weight)
         varies = x_scale > 0
     else:
         x_mean, x_scale, varies = _standardisation(X, weight)
-    x_scale = np.where(varies, x_scale, 1.0)
     if not np.isfinite(x_scale).all():
         raise ValueError("X holds values so large that the variance of a feature overflows; scale X down.")
     n_varying = max(int(varies.sum()), 1)
@@ -68,14 +71,31 @@ def measure_scaling(
         y_mean = np.zeros(targets.shape[1])
     if not scale_targets:
         y_scale = np.ones(targets.shape[1])
-    return Scaling(x_mean, shrink / x_scale, shrink**2 * n_varying, y_mean, y_scale)
+    inverse_scale = np.divide(shrink, x_scale, out=np.zeros_like(x_scale), where=varies)
+    return Scaling(x_mean, inverse_scale, shrink**2 * n_varying, y_mean, y_scale)
 
 
-def _standardisation(values: FloatArray, weight: FloatArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _root_mean_squares(X: Any, weight: FloatArray | None) -> FloatArray:
+    """Return for each column of a CSR array the root of its mean square, in float64 and infinite where it overflows."""
+    with np.errstate(over="ignore"):  # the caller refuses what is not finite
+        squares = np.square(X.data, dtype=np.float64)
+    if weight is not None:
+        squares *= np.repeat(weight, np.diff(X.indptr))
+    total = X.shape[0] if weight is None else weight.sum()
+    return np.sqrt(np.bincount(X.indices, squares, minlength=X.shape[1]) / total)
+
+
+def _standardisation(values: FloatArray, weight: FloatArray | None) -> tuple[FloatArray, FloatArray, np.ndarray]:
     """Return mean and scale of each column, infinite where it overflows, and which columns vary."""
+    scaler = StandardScaler()
+    # Chunk by chunk, since the scaler makes copies of what it is given, and X may be larger than memory.
+    n_rows = max(1, _CHUNK_BYTES // (values.shape[1] * values.dtype.itemsize))
     with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses what is not finite
-        scaler = StandardScaler().fit(values, sample_weight=weight)
-    return scaler.mean_, np.where(np.isfinite(scaler.var_), scaler.scale_, np.inf), scaler.var_ != 0
+        for chunk in gen_batches(len(values), n_rows):
+            scaler.partial_fit(values[chunk], sample_weight=None if weight is None else weight[chunk])
+    # The scaler leaves at one the scale of a column whose variance is nothing but rounding.
+    varies = (scaler.var_ > 0) & ((scaler.scale_ != 1) | np.isclose(scaler.var_, 1))
+    return scaler.mean_, np.where(np.isfinite(scaler.var_), scaler.scale_, np.inf), varies
 
 
 def log_odds(targets: FloatArray, weight: FloatArray | None) -> FloatArray:
