@@ -8,6 +8,7 @@ benchmarks/selection.py PART``. ``peers`` needs AutoGluon, AMLTK and DeepHyper i
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import time
 import tracemalloc
@@ -135,6 +136,84 @@ def logits():
     )
 
 
+def threads():
+    """What a second thread brings, wherever one takes more than 20 ms."""
+    P, classes = class_probabilities(5000, 500, 10)
+    wide, many = class_probabilities(50_000, 200, 4)
+    H, B, onehot = neurons(5000, 500, 10, np.float64)
+    work = {
+        f"squared error, {size} float32": (*neurons(*size[:3], np.float32), size[3], {}) for size in LIMIT_SIZES
+    } | {
+        "squared error, (10000, 1000, 1, 100) float64": (*neurons(10_000, 1000, 1, np.float64), 100, {}),
+        "log loss of probabilities, (5000, 500, 10, 50) float64": (P, None, classes, 50, {"from_logits": False}),
+        "log loss of probabilities, (50000, 200, 4, 50) float64": (wide, None, many, 50, {"from_logits": False}),
+        "log loss of logits, (5000, 500, 10, 50) float64": (H, B, onehot.argmax(axis=1), 50, {"from_logits": True}),
+    }
+    rows = []
+    for name, (atoms, weights, y, k, options) in work.items():
+        options = {**options, "loss": "log_loss"} if options else {}
+        if weights is not None and weights.shape[1] > 1:
+            options["output_weights"] = weights
+        times, paths = [], []
+        for n_threads in (1, 2):
+            with threadpool_limits(n_threads):
+                paths.append(greedy_forward_selection(atoms, y, k, **options))
+                times.append(seconds(lambda: greedy_forward_selection(atoms, y, k, **options))[0])  # noqa: B023
+        same = bool((paths[0].picks == paths[1].picks).all())
+        rows.append([name, 1e3 * times[0], 1e3 * times[1], times[0] / times[1], same])
+    header = ["selection", "one thread, ms", "two threads, ms", "times faster", "same picks"]
+    publish("selection_threads", "One thread and two", command(), versions(), table(header, rows))
+
+
+FIRST_CALL = """
+import sys, time
+import numpy, scipy.sparse, sklearn.base
+now = time.process_time
+start = now()
+import numba
+imported = now()
+from numba.core.registry import cpu_target
+cpu_target.typing_context.refresh()
+cpu_target.target_context.refresh()
+ready = now()
+from sklearn_gfs._greedy import greedy_forward_selection
+rng = numpy.random.default_rng(0)
+atoms, y = rng.random((300, 40, 3)), rng.integers(0, 3, 300)
+options = {{"squared_error": {{}}, "logits": {{"loss": "log_loss"}},
+    "probabilities": {{"loss": "log_loss", "from_logits": False}}}}[{kind!r}]
+atoms, y = (atoms / atoms.sum(axis=2, keepdims=True), y) if options else (atoms[:, :, 0], rng.random(300))
+begin = now()
+greedy_forward_selection(atoms, y, 10, **options)
+first = now()
+greedy_forward_selection(atoms, y, 10, **options)
+print(imported - start, ready - imported, begin - ready, first - begin, now() - first)
+"""
+
+
+def first():
+    """First call in a new process whose cache of compiled loops is warm, in processor time."""
+    rows = []
+    for kind in ("squared_error", "probabilities", "logits"):
+        runs = []
+        for _ in range(6):
+            script = [sys.executable, "-c", FIRST_CALL.format(kind=kind)]
+            runs.append(subprocess.run(script, check=True, capture_output=True, text=True).stdout.split())
+        rows.append([kind, *np.median(np.array(runs[1:], dtype=float) * 1e3, axis=0).tolist()])  # the first warms
+    header = ["selection", "import numba, ms", "numba's own registries, ms", "import of the selection, ms"]
+    note = (
+        "(300, 40) atoms, k=10. Numba imports its implementations of Python and NumPy when the first compiled "
+        "function of a process is compiled or loaded, whoever's it is; the columns after that are this package's own."
+    )
+    publish(
+        "selection_first",
+        "The first call of a process",
+        command(),
+        versions(),
+        note,
+        table([*header, "first call, ms", "second call, ms"], rows),
+    )
+
+
 def features():
     """Ordinary feature matrices: time, and the test error of a least-squares fit on what was selected."""
     from sklearn.datasets import load_diabetes, make_regression
@@ -198,7 +277,7 @@ def memory():
         path = greedy_forward_selection(H, y, k, **weights)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        planned = planned_bytes(n, n_atoms, k, np.dtype(dtype).itemsize) + 8 * y.size
+        planned = planned_bytes(n, n_atoms, np.dtype(dtype).itemsize, k) + 8 * y.size
         rows.append(
             [
                 f"({n}, {n_atoms}, {n_outputs}, {k}) {np.dtype(dtype)}",
@@ -286,7 +365,7 @@ def command():
     return f"python benchmarks/selection.py {' '.join(sys.argv[1:])}"
 
 
-PARTS = {f.__name__: f for f in (limit, logits, features, memory, growth, costs, peers)}
+PARTS = {f.__name__: f for f in (limit, logits, threads, first, features, memory, growth, costs, peers)}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
