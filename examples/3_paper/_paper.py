@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import sklearn
 import torch
+from PIL import Image
 from sklearn.datasets import load_digits
 
 import sklearn_gfs
@@ -134,4 +135,8 @@ def _write(file, rows, stamps):
 def save_figure(arguments, name, figure):
     if arguments.out is not None:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        figure.savefig(arguments.out / f"paper_{name}.png", dpi=100)
+        file = arguments.out / f"paper_{name}.png"
+        figure.savefig(file, dpi=100)
+        with Image.open(file) as picture:
+            reduced = picture.convert("RGB").quantize(96)
+        reduced.save(file, optimize=True)  # a third of the size

@@ -119,10 +119,10 @@ for n_samples in sizes:
             predicted = theory.pretrain_threshold(k, dense[0], spread, rate)
             seen = n_pretrain[int(np.argmax(dense <= spread / (2 * k)))]
             measured = n_pretrain[int(np.argmax(column(rows, "loss") <= 2 * spread / k))]
-            found.append((predicted, seen, measured))
+            found.append((predicted, seen, measured, rate))
             names = {"n_samples": n_samples, "seed": key[2], "k": k, "rate": rate}
             table.append(names | {"predicted": predicted, "from_dense_loss": seen, "measured": measured})
         if found:
             means = np.mean(found, axis=0)
-            print(f"{n_samples:7d} {k:4d} {rate:7.2g} {means[0]:10.0f} {means[1]:20.0f} {means[2]:9.0f}")
+            print(f"{n_samples:7d} {k:4d} {means[3]:7.2g} {means[0]:10.0f} {means[1]:20.0f} {means[2]:9.0f}")
 write_table(arguments, f"linearised_thresholds_{data.name}", table)

@@ -122,7 +122,7 @@ def draw(axis, across, stage, **wanted):
 # Test accuracy against the size of the network, after one number of iterations; mean and standard deviation over seeds.
 middle = pretraining[-2] if len(pretraining) > 3 else pretraining[-1]
 figure, axes = plt.subplots(
-    2, len(sizes), figsize=(4 * len(sizes) + 1, 7), layout="constrained", sharex=True, sharey="row", squeeze=False
+    2, len(sizes), figsize=(4 * len(sizes) + 1, 7.3), layout="constrained", sharex=True, sharey="row", squeeze=False
 )
 for column, n_samples in enumerate(sizes):
     print(f"\n{n_samples} samples, {middle} iterations of pre-training: test accuracy by k {ks}")
@@ -136,7 +136,7 @@ for column, n_samples in enumerate(sizes):
     axes[1, column].set_xlabel("Picks k")
 for axis in axes[:, 0]:
     axis.set_ylabel("Test accuracy")
-axes[1, 0].legend()
+figure.legend(*axes[1, 0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
 save_figure(arguments, f"same_size_{data.name}", figure)
 
 # %%
@@ -144,7 +144,7 @@ save_figure(arguments, f"same_size_{data.name}", figure)
 # follows?
 shown = ks[1:3]
 figure, axes = plt.subplots(
-    len(shown), len(sizes), figsize=(4 * len(sizes) + 1, 7), layout="constrained", sharex=True, squeeze=False
+    len(shown), len(sizes), figsize=(4 * len(sizes) + 1, 7.3), layout="constrained", sharex=True, squeeze=False
 )
 for line, k in enumerate(shown):
     for axis, n_samples in zip(axes[line], sizes, strict=True):
@@ -155,5 +155,5 @@ for axis in axes[-1]:
     axis.set_xlabel("Pre-training (gradient updates)")
 for axis in axes[:, 0]:
     axis.set_ylabel("Test accuracy")
-axes[0, 0].legend()
+figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
 save_figure(arguments, f"same_size_pretraining_{data.name}", figure)

@@ -108,7 +108,7 @@ write_table(arguments, f"runs_{data.name}", [row for rows in runs.values() for r
 
 
 def title(regime, n_hidden):
-    return f"{regime}, {n_hidden} hidden neurons"
+    return f"{regime}, width {n_hidden}"
 
 
 def sizes_of(series):
@@ -194,7 +194,7 @@ for line, series in zip(axes, SERIES, strict=True):
             n_pretrain=np.array(iterations), k=np.array(ks), scores=values[:, 1:], dense_scores=values[:, 0]
         ).plot(axis, kind="curves")
         axis.get_legend().remove()
-        axis.set_title(f"{title(*series)}, {n_samples} samples", fontsize="medium")
+        axis.set_title(f"{title(*series)}, n = {n_samples}", fontsize="medium")
         axis.set(ylim=(0.3, 1), xlabel="", ylabel="")
 figure.supxlabel("Pre-training (gradient updates)", fontsize="medium")
 figure.supylabel("Test accuracy", fontsize="medium")
@@ -309,7 +309,9 @@ for key, rows in runs.items():
         row = dict(zip(("regime", "n_hidden", "n_samples", "seed"), key, strict=True)) | {"k": k}
         row |= {"promised": "never" if promised is None else promised}
         row |= {"measured": "never" if measured is None else measured}
-        bound_rows.append(row | {"largest_share_of_bound": round(float(np.max(losses[:, column] / bound)), 3)})
+        shares = losses[:, column] / bound
+        row |= {"promised_loss_at_the_end": round(2 * spreads[-1] / k, 4), "loss_at_the_end": losses[-1, column]}
+        bound_rows.append(row | {"largest_share_of_bound": round(shares.max(), 3)})
 write_table(arguments, f"bound_{data.name}", bound_rows)
 
 figure, axes = plt.subplots(
