@@ -136,7 +136,9 @@ def check_classification(
 ) -> tuple[Any, Float64Array | None, NDArray[np.int64], Float64Array]:
     """Return what a log loss is made of; the weights add up to one, and a single one stands for all the same."""
     if sparse.issparse(atoms):
-        raise ValueError("atoms is sparse; with loss='log_loss' it must be dense")
+        raise ValueError(
+            "atoms is sparse; with loss='log_loss', whose selection reads every atom on every sample, it must be dense"
+        )
     atoms = check_atoms(atoms, ndims=(2, 3) if output_weights is None else (2,))
     n_samples, n_atoms = atoms.shape[:2]
     if output_weights is not None:

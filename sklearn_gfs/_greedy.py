@@ -53,7 +53,7 @@ def greedy_forward_selection(
     ----------
     atoms : {array-like, sparse matrix, tensor} of shape (n_samples, n_atoms) or (n_samples, n_atoms, n_outputs)
         Output of every atom on every sample. float32 and float64 are read in place, a memory map from where it is, a
-        torch tensor on its device; anything else is converted to float64.
+        torch tensor on its device; anything else is converted to float64. Sparse matrices are for squared error only.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Targets. With ``loss="log_loss"`` class indices from 0, or one indicator for each class.
     k : int
@@ -72,8 +72,9 @@ def greedy_forward_selection(
         or minus ``radius``. If then y has several outputs and the atoms one, each contributes in the best
         direction over the outputs (the group lasso's ball).
     radius : float or "auto", default=None
-        Radius of the l1 ball. With "auto" or None, for squared error, the sum of the absolute coefficients that
-        matching pursuit reaches by the time another step explains less than a hundredth of what is explained.
+        Radius of the l1 ball. With "auto" or None the sum of the absolute coefficients that matching pursuit reaches
+        by the time another step explains less than a hundredth of what is explained. The log loss needs a number:
+        where the classes can be separated, ever larger logits are ever better.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the samples; an integer weight equals repeating the sample.
     offset : array-like of shape (n_outputs,), default=None
@@ -107,6 +108,10 @@ def greedy_forward_selection(
     picks in float64. Where the loss is a tiny difference of large numbers every atom is scored on the samples
     themselves.
 
+    The log loss has no such statistics, so its selection works on the samples: on a copy of the logits or, of
+    probabilities, on those of each sample's own class alone. Bounds rule most atoms out unseen. It uses as many
+    threads as linear algebra would, which changes nothing but the time.
+
     References
     ----------
     .. [1] Ye, Gong, Nie, Zhou, Klivans and Liu, "Good subnetworks provably exist: pruning via greedy forward
@@ -134,7 +139,8 @@ def greedy_forward_selection(
         if from_logits:
             if length is None:
                 raise ValueError(
-                    f"radius={radius!r} can't be estimated with loss='log_loss'; it must be a number above 0"
+                    f"radius={radius!r} can't be estimated with loss='log_loss', where the logits of classes that can "
+                    "be separated grow without end; it must be a number above 0"
                 )
             return select_logits(*checked, k, tolerance, radius=length if signed else None, offset=offset)
         if signed or offset is not None:

@@ -319,6 +319,25 @@ def test_with_all_the_rows_everything_is_foreseen_in_one_pass(hull, radius, weig
         assert np.count_nonzero(path.counts) > 3
 
 
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_foreseen_atoms_are_new_and_fill_a_product(n_outputs, monkeypatch):
+    rng = np.random.default_rng(0)
+    H, B, y = rng.random((400, 80)), rng.standard_normal((80, n_outputs)), rng.standard_normal((400, n_outputs))
+    foreseen, foresee = [], kernels.foresee
+
+    def record(step, n_new, n_others, *arguments):
+        foreseen.append((foresee(step, n_new, n_others, *arguments), n_others))
+        return foreseen[-1][0]
+
+    monkeypatch.setattr(kernels, "foresee", record)
+    monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
+    greedy_forward_selection(H, y, 60, output_weights=B)
+    assert len(foreseen) > 1
+    atoms = np.concatenate([atoms for atoms, _ in foreseen])
+    assert len(set(atoms)) == len(atoms)
+    assert all((len(atoms) + n_others) % kernels.WIDTH == 0 for atoms, n_others in foreseen)
+
+
 def test_the_plan_follows_the_sizes():
     assert _gram_columns.plan(100, 20, 8, 500) == "whole"
     assert _gram_columns.plan(30_000, 1000, 4, 100) == "blocks"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 from scipy.optimize import minimize
 from sklearn.metrics import log_loss
 from strategies import cases
@@ -179,6 +180,30 @@ def test_probabilities_of_zero_are_scored_as_scikit_learn_does():
     np.testing.assert_allclose(wrong.losses[0], log_loss([0, 0], p[:, 0], labels=[0, 1]))
 
 
+def test_shares_of_classes_are_those_that_output_weights_give():
+    rng = np.random.default_rng(0)
+    H, B, classes = rng.random((40, 7)), rng.dirichlet(np.ones(3), size=7), rng.integers(0, 3, 40)
+    options = {"loss": "log_loss", "from_logits": False}
+    path = greedy_forward_selection(H, classes, 10, output_weights=B, **options)
+    expected = greedy_forward_selection(H[:, :, None] * B, classes, 10, **options)
+    np.testing.assert_array_equal(path.picks, expected.picks)
+    np.testing.assert_allclose(path.losses, expected.losses, **LOSS)
+    single = greedy_forward_selection(H, classes > 0, 10, output_weights=B[:, :1], **options)
+    expected = greedy_forward_selection(H * B[:, 0], classes > 0, 10, **options)
+    np.testing.assert_array_equal(single.picks, expected.picks)
+
+
+def test_atoms_are_read_from_a_read_only_memory_map(tmp_path):
+    rng = np.random.default_rng(0)
+    p, classes = rng.dirichlet(np.ones(4), size=(300, 20)), rng.integers(0, 4, 300)
+    np.save(tmp_path / "p.npy", p)
+    mapped = np.load(tmp_path / "p.npy", mmap_mode="r")
+    for from_logits in (True, False):
+        options = {"loss": "log_loss", "from_logits": from_logits}
+        expected = greedy_forward_selection(p, classes, 15, **options)
+        np.testing.assert_array_equal(greedy_forward_selection(mapped, classes, 15, **options).picks, expected.picks)
+
+
 def test_large_logits_do_not_overflow():
     atoms = np.array([[[1e4, -1e4], [-1e4, 1e4]], [[-1e4, 1e4], [1e4, -1e4]]])
     path = greedy_forward_selection(atoms, [0, 1], 3, loss="log_loss")
@@ -233,7 +258,8 @@ GOOD = {"atoms": np.full((4, 2, 3), 0.25), "y": [0, 1, 2, 0], "k": 3, "loss": "l
         ({"hull": "l1", "radius": 1.0, "from_logits": False}, "do not go with from_logits=False"),
         ({"offset": [0, 0, 0], "from_logits": False}, "do not go with from_logits=False"),
         ({"offset": [0, 0]}, r"offset has shape \(2,\)"),
-        ({"hull": "l1"}, "radius=None"),
+        ({"hull": "l1"}, "radius=None can't be estimated"),
+        ({"atoms": sparse.eye_array(4)}, "atoms is sparse"),
     ],
 )
 def test_bad_arguments_are_named(bad, message):
