@@ -360,9 +360,6 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         if state is not None:
             X = X.astype(state.training.network.hidden_coef.dtype, copy=False)
         weight = combine_weights(weight, sample_weight, X)
-        if weight is not None and not weight.all():
-            used = np.flatnonzero(weight)
-            X, targets, weight = X[used], targets[used], weight[used]
         return PathData(X, targets, weight, scale_targets, encode_validation(self, *validation, dtype=X.dtype))
 
     def _settings(self) -> PathSettings:

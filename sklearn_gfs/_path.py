@@ -48,7 +48,8 @@ class PathData(NamedTuple):
     ----------
     X : array or CSR array of shape (n_samples, n_features), float32 or float64
     targets : ndarray of shape (n_samples, n_outputs)
-    weight : ndarray of shape (n_samples,), all positive, or None
+    weight : ndarray of shape (n_samples,) or None
+        Samples of weight zero are as if they were not there.
     scale_targets : bool
         Whether targets are divided by their standard deviation.
     validation : tuple of inputs, targets and weights (or None), default=None
@@ -119,10 +120,13 @@ class TrainingPath:
         self._settings = settings
         X, targets, self._weight, scale_targets, validation = data
         self._X = _by_rows(X)
+        used = None
+        if self._weight is not None and not self._weight.all():
+            used = np.flatnonzero(self._weight)
         squared = settings.training.loss == "squared_error"
         self._scaling = (
             measure_scaling(
-                self._X, targets, self._weight, center_targets=squared, scale_targets=squared and scale_targets
+                self._X, targets, self._weight, used, center_targets=squared, scale_targets=squared and scale_targets
             )
             if state is None
             else state.scaling
@@ -136,7 +140,7 @@ class TrainingPath:
             self._validation = self._samples(
                 np.arange(X_val.shape[0]), (X_val, self._standardised(targets_val), weight_val)
             )
-        self._hold_out(np.random.RandomState(self._seeds[3]))
+        self._hold_out(np.arange(self._X.shape[0]) if used is None else used, np.random.RandomState(self._seeds[3]))
         self._selection = NeuronSelection(
             self._X,
             self._targets,
@@ -168,17 +172,19 @@ class TrainingPath:
         )
         if settings.training.loss == "squared_error":
             return start
-        return start._replace(output_intercept=log_odds(targets, self._weight).astype(self._X.dtype))
+        weight = None if self._weight is None else self._weight[self._rows]
+        return start._replace(output_intercept=log_odds(targets[self._rows], weight).astype(self._X.dtype))
 
-    def _hold_out(self, rng: Any) -> None:
+    def _hold_out(self, rows: IntArray, rng: Any) -> None:
         """Put the samples in order, those that are held out last."""
-        mask = np.zeros(self._X.shape[0], dtype=bool)
+        mask = np.zeros(len(rows), dtype=bool)
         if self._settings.early_stopping and self._settings.n_retrain > 0 and self._validation is None:
             direction = rng.standard_normal(self._X.shape[1]) * self._scaling.x_inverse_scale
             chunks = gen_batches(len(mask), CHUNK_ROWS)
-            along = np.concatenate([np.asarray(self._X[chunk] @ direction) for chunk in chunks])
-            mask = held_out_mask(along, self._targets, self._weight, self._settings.validation_fraction, rng)
-        self._rows = np.argsort(mask, kind="stable")
+            along = np.concatenate([np.asarray(self._X[rows[chunk]] @ direction) for chunk in chunks])
+            weight = None if self._weight is None else self._weight[rows]
+            mask = held_out_mask(along, self._targets[rows], weight, self._settings.validation_fraction, rng)
+        self._rows = rows[np.argsort(mask, kind="stable")]
         self._n_train = len(mask) - int(mask.sum())
 
     def _standardised(self, targets: FloatArray) -> FloatArray:

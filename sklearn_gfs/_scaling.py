@@ -15,7 +15,7 @@ from sklearn.utils import gen_batches
 
 if TYPE_CHECKING:
     from ._network import Network
-    from ._typing import FloatArray
+    from ._typing import FloatArray, IntArray
 
 # Standardised inputs are shrunk until their mean squared norm is at most this: with many features a step of the same
 # length in every coordinate would otherwise move a pre-activation by more than the activation can follow.
@@ -42,13 +42,19 @@ class FittedNetwork(NamedTuple):
 
 
 def measure_scaling(
-    X: Any, targets: FloatArray, weight: FloatArray | None, *, center_targets: bool, scale_targets: bool
+    X: Any,
+    targets: FloatArray,
+    weight: FloatArray | None,
+    rows: IntArray | None = None,
+    *,
+    center_targets: bool,
+    scale_targets: bool,
 ) -> Scaling:
     """
     Standardise features, sparse ones by scale only, and where asked for targets.
 
     A constant feature is scaled by zero: it has taught nothing, so it must not count where it takes another value. A
-    constant target keeps its scale.
+    constant target keeps its scale. With `rows`, the others weigh nothing.
 
     Raises
     ------
@@ -59,12 +65,12 @@ def measure_scaling(
         x_mean, x_scale = None, _root_mean_squares(X, weight)
         varies = x_scale > 0
     else:
-        x_mean, x_scale, varies = _standardisation(X, weight)
+        x_mean, x_scale, varies = _standardisation(X, weight, rows)
     if not np.isfinite(x_scale).all():
         raise ValueError("X holds values so large that the variance of a feature overflows; scale X down.")
     n_varying = max(int(varies.sum()), 1)
     shrink = min(1.0, np.sqrt(_INPUT_SQUARED_NORM / n_varying))
-    y_mean, y_scale, _ = _standardisation(targets, weight)
+    y_mean, y_scale, _ = _standardisation(targets, weight, rows)
     if not np.isfinite(y_scale).all():
         raise ValueError("y holds values so large that its variance overflows; scale y down.")
     if not center_targets:
@@ -85,14 +91,17 @@ def _root_mean_squares(X: Any, weight: FloatArray | None) -> FloatArray:
     return np.sqrt(np.bincount(X.indices, squares, minlength=X.shape[1]) / total)
 
 
-def _standardisation(values: FloatArray, weight: FloatArray | None) -> tuple[FloatArray, FloatArray, np.ndarray]:
+def _standardisation(
+    values: FloatArray, weight: FloatArray | None, rows: IntArray | None
+) -> tuple[FloatArray, FloatArray, np.ndarray]:
     """Return mean and scale of each column, infinite where it overflows, and which columns vary."""
     scaler = StandardScaler()
     # Chunk by chunk, since the scaler makes copies of what it is given, and X may be larger than memory.
     n_rows = max(1, _CHUNK_BYTES // (values.shape[1] * values.dtype.itemsize))
     with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses what is not finite
-        for chunk in gen_batches(len(values), n_rows):
-            scaler.partial_fit(values[chunk], sample_weight=None if weight is None else weight[chunk])
+        for chunk in gen_batches(len(values) if rows is None else len(rows), n_rows):
+            part = chunk if rows is None else rows[chunk]
+            scaler.partial_fit(values[part], sample_weight=None if weight is None else weight[part])
     # The scaler leaves at one the scale of a column whose variance is nothing but rounding.
     varies = (scaler.var_ > 0) & ((scaler.scale_ != 1) | np.isclose(scaler.var_, 1))
     return scaler.mean_, np.where(np.isfinite(scaler.var_), scaler.scale_, np.inf), varies
