@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from test_search import same_results
 
-from sklearn_gfs import PretrainThresholdSearch
+from sklearn_gfs import GreedyPrunedMLPClassifier, PretrainThresholdSearch
 from sklearn_gfs._compat import callback_management, continue_callbacks, copy_without_tasks, without_callbacks
 
 callback = pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 1.9 on")
@@ -172,6 +172,21 @@ def test_a_monitor_sees_the_path(n_jobs):
     for fold in range(3):
         dense = search.cv_results_[f"split{fold}_dense_train_score"]
         assert [seen[fold, 0, budget] for budget in (0, 1)] == dense.tolist()
+
+
+def test_a_monitor_sees_the_training_of_networks():
+    X, y = load_iris(return_X_y=True)
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    network = GreedyPrunedMLPClassifier(n_hidden=20, n_retrain=0, random_state=0)
+    pipeline = make_pipeline(StandardScaler(), network.set_callbacks(monitor))
+    search = PretrainThresholdSearch(pipeline, n_pretrain=[0, 20, 60], k=[3, 6], cv=3, return_train_score=True)
+    search.set_callbacks(PropagatedRecorder()).fit(X, y)
+    rows = [row for row in monitor.get_logs().data if row["task_id_path"][:2] == (0, 0)]
+    for fold in range(3):
+        seen = [row["accuracy"] for row in rows if row["task_id_path"][2] == fold]
+        # The last the monitor sees of a fold is the dense network at the end of its pre-training.
+        assert seen[-1] == search.cv_results_[f"split{fold}_dense_train_score"][-1]
+    same_results(search, clone(search).set_params(estimator=without_callbacks(pipeline)).set_callbacks().fit(X, y))
 
 
 def test_a_propagated_callback_belongs_on_the_search():
