@@ -42,8 +42,9 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         Re-training iterations, in gradient updates; with `early_stopping` at most as many. 0 stops after pruning.
     loss : {"squared_error", "log_loss"}, default="squared_error"
         Loss of pre-training, selection and re-training. "squared_error" is half the squared error against one-hot
-        targets; its selection is the fastest, and it takes multilabel targets. "log_loss" is the negative
-        log-likelihood of the softmax of the outputs, for classes only; its probabilities are the softmax itself.
+        targets; its selection is the fastest. "log_loss" is the negative log-likelihood of the softmax of the outputs,
+        which are its probabilities; of each output's logistic function, added up, where `y` is multilabel. It is for
+        classes only.
     activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
         Activation of the hidden neurons.
     solver : {"adam", "sgd"}, default="adam"
@@ -96,7 +97,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     n_units_ : int
         Distinct neurons that were kept, at most `k`.
     out_activation_ : str
-        Activation of the output layer: "identity", for the log loss "logistic" (two classes) or "softmax".
+        Activation of the output layer: "identity", for the log loss "logistic" (two classes, labels) or "softmax".
     selection_path_ : ndarray of shape (k,)
         Picked neurons, in order.
     selection_counts_ : ndarray of shape (n_hidden,)

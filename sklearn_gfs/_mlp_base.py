@@ -30,18 +30,22 @@ from ._compat import (
 )
 from ._device import DEVICES, find_device
 from ._mlp_fitted import FittedMLPMixin
-from ._mlp_targets import combine_weights, encode_validation
-from ._network import ACTIVATIONS
+from ._mlp_targets import combine_weights, encode_validation, has_several_labels
+from ._network import ACTIVATIONS, LABELWISE
 from ._path import DenseState, PathData, PathSettings, TrainingPath
 from ._training import TrainingSettings
 from ._typing import FloatArray, PathPoint
 from ._watch import Tasks, Watch
+
+# Parameters that can't change while a dense network is trained on.
+_FIXED = ("n_hidden", "activation", "loss", "solver")
 
 
 class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
     """Base of the estimators; a subclass says what its targets are."""
 
     loss = "squared_error"  # a parameter of those that can be fitted on classes
+    _dense_state: tuple[DenseState, dict[str, Any]]  # and what was fixed by it; only if kept
 
     _constraints: ClassVar[dict[str, list[Any]]] = {
         "n_pretrain": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
@@ -169,9 +173,8 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         """
         self._check_parameters()
         tasks = self._start_tasks(X, y, sample_weight)
-        state = vars(self).get("_dense_state") if self.warm_start else None
+        state = self._dense_state_to_go_on_with() if self.warm_start else None
         if state is not None:
-            self._check_continuation(state)
             n_done = len(state.training.losses)
             if not isinstance(self.n_pretrain, str) and self.n_pretrain < n_done:
                 raise ValueError(
@@ -187,9 +190,8 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         if isinstance(self.n_pretrain, str):
             raise ValueError(f"n_pretrain={self.n_pretrain!r} is for fit; partial_fit needs a number of iterations.")
         tasks = self._start_tasks(X, y, sample_weight)
-        state, n_done = vars(self).get("_dense_state"), 0
+        state, n_done = self._dense_state_to_go_on_with(), 0
         if state is not None:
-            self._check_continuation(state)
             n_done = len(state.training.losses)
             # The samples are new ones, and so are the batches.
             state = state._replace(training=state.training._replace(stream=None))
@@ -218,7 +220,7 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         self._store_subnetwork(subnetwork, dense_loss, path.losses)
         self.__dict__.pop("_dense_state", None)
         if keep:
-            self._dense_state = path.state()
+            self._dense_state = path.state(), {name: getattr(self, name) for name in _FIXED}
         tasks.end()
         if watch.reason is not None:
             warnings.warn(
@@ -338,14 +340,18 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         parameters = {name: getattr(self, name) for name in self._constraints}
         validate_parameter_constraints(self._constraints, parameters, caller_name=type(self).__name__)
 
-    def _check_continuation(self, state: DenseState) -> None:
-        """Refuse parameters with which the dense network that is there can't be trained on."""
-        for name, value in state.fixed.items():
+    def _dense_state_to_go_on_with(self) -> DenseState | None:
+        """Return what an earlier fit has kept; parameters with which it can't be trained on are refused."""
+        if not hasattr(self, "_dense_state"):
+            return None
+        state, fixed = self._dense_state
+        for name, value in fixed.items():
             if getattr(self, name) != value:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r} differs from the {value!r} of the dense network that is to be "
                     "trained on; set it back, or start afresh: fit with warm_start=False, or clone the estimator."
                 )
+        return state
 
     def _encode(
         self,
@@ -365,7 +371,7 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
     def _settings(self) -> PathSettings:
         training = TrainingSettings(
             self.activation,
-            self.loss,
+            LABELWISE if self.loss == "log_loss" and has_several_labels(self) else self.loss,
             self.solver,
             self.learning_rate_init,
             self.momentum,

@@ -149,7 +149,8 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         Predict probabilities of the classes.
 
         With the log loss they are the softmax of the outputs; with the squared error the point of the probability
-        simplex nearest to the outputs, and for multilabel targets each output clipped to (0, 1).
+        simplex nearest to the outputs. For multilabel targets each label has one of its own: the logistic function of
+        its output, or its output clipped to (0, 1).
         :class:`GreedyPrunedMLP` has this method once it has been fitted on classes.
 
         Parameters
@@ -229,8 +230,8 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         Re-training iterations, in gradient updates; with `early_stopping` at most as many. 0 stops after pruning.
     loss : {"squared_error", "log_loss"}, default="squared_error"
         Loss of pre-training, selection and re-training. "squared_error" is half the squared error against one-hot
-        targets; its selection is the fastest, and it takes multilabel targets. "log_loss" is the negative
-        log-likelihood of the softmax of the outputs; its probabilities are the softmax itself.
+        targets; its selection is the fastest. "log_loss" is the negative log-likelihood of the softmax of the outputs,
+        which are its probabilities; of each output's logistic function, added up, where `y` is multilabel.
     activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
         Activation of the hidden neurons.
     solver : {"adam", "sgd"}, default="adam"
@@ -283,7 +284,7 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
     n_units_ : int
         Distinct neurons that were kept, at most `k`.
     out_activation_ : str
-        Activation of the output layer: "identity", for the log loss "logistic" (two classes) or "softmax".
+        Activation of the output layer: "identity", for the log loss "logistic" (two classes, labels) or "softmax".
     selection_path_ : ndarray of shape (k,)
         Picked neurons, in order.
     selection_counts_ : ndarray of shape (n_hidden,)

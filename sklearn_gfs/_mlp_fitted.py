@@ -69,7 +69,7 @@ class FittedMLPMixin(ExportMixin):
             "n_layers_": 3,
             "n_outputs_": n_outputs,
             "n_units_": network.coefs[0].shape[1],
-            "out_activation_": out_activation(self.loss, n_outputs),
+            "out_activation_": out_activation(self, n_outputs),
             "loss_curve_": list(losses),
             "n_pretrain_": len(losses),
         }

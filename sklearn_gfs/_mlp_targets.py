@@ -69,14 +69,14 @@ def encode_classes(
     if y.ndim == 2 and y.shape[1] == 1 and not sparse.issparse(y):
         y = column_or_1d(y, warn=True)
     if not again:
-        estimator._label_binarizer = _fit_binarizer(y, classes, estimator.loss, partial=partial)
+        estimator._label_binarizer = _fit_binarizer(y, classes, partial=partial)
         estimator.classes_ = estimator._label_binarizer.classes_
     elif classes is not None and not np.array_equal(np.unique(classes), estimator.classes_):
         raise ValueError(f"classes={classes!r} is not what the first call was given, {estimator.classes_!r}.")
     return X, y, _encode_labels(estimator, y, "y holds classes that are not in classes_")
 
 
-def _fit_binarizer(y: Any, classes: Any, loss: str, *, partial: bool) -> LabelBinarizer:
+def _fit_binarizer(y: Any, classes: Any, *, partial: bool) -> LabelBinarizer:
     """Learn the classes: from `classes` where y may lack some, but for multilabel y, whose columns they are."""
     if partial and not type_of_target(y).startswith("multilabel"):
         if classes is None:
@@ -89,8 +89,6 @@ def _fit_binarizer(y: Any, classes: Any, loss: str, *, partial: bool) -> LabelBi
         raise ValueError(
             f"y holds one class, {binarizer.classes_.tolist()[0]!r}; a classifier needs at least two classes."
         )
-    if loss == "log_loss" and binarizer.y_type_ == "multilabel-indicator":
-        raise ValueError("loss='log_loss' takes one label a sample; for multilabel y use loss='squared_error'.")
     return binarizer
 
 
@@ -167,11 +165,16 @@ def _encode_again(estimator: Any, y: Any) -> FloatArray:
     return targets.reshape(len(targets), -1)
 
 
-def out_activation(loss: str, n_outputs: int) -> str:
+def has_several_labels(estimator: Any) -> bool:
+    """Say whether the estimator has been given multilabel targets."""
+    return hasattr(estimator, "classes_") and estimator._label_binarizer.y_type_ == "multilabel-indicator"
+
+
+def out_activation(estimator: Any, n_outputs: int) -> str:
     """Return scikit-learn's name for what turns outputs into predictions."""
-    if loss == "squared_error":
+    if estimator.loss == "squared_error":
         return "identity"
-    return "softmax" if n_outputs > 1 else "logistic"
+    return "softmax" if n_outputs > 1 and not has_several_labels(estimator) else "logistic"
 
 
 def decode(estimator: Any, outputs: FloatArray) -> np.ndarray:
@@ -188,12 +191,12 @@ def probabilities(estimator: Any, outputs: FloatArray) -> FloatArray:
     """Turn outputs into probabilities: of the log loss its own; else projected onto the simplex, labels one by one."""
     if estimator.out_activation_ == "softmax":
         return np.asarray(softmax(outputs, axis=1))
-    if estimator.out_activation_ == "logistic":
-        return np.hstack([expit(-outputs), expit(outputs)])
-    if estimator._label_binarizer.y_type_ == "multilabel-indicator":
+    if has_several_labels(estimator):
         # No label is called impossible or certain, as scikit-learn demands; logarithms stay finite.
         margin = np.finfo(outputs.dtype).eps
-        return np.clip(outputs, margin, 1 - margin)
+        return np.clip(expit(outputs) if estimator.out_activation_ == "logistic" else outputs, margin, 1 - margin)
+    if estimator.out_activation_ == "logistic":
+        return np.hstack([expit(-outputs), expit(outputs)])
     if outputs.shape[1] == 1:
         outputs = np.hstack([1 - outputs, outputs])
     return project_to_simplex(outputs)

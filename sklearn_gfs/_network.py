@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ACTIVATIONS = ("identity", "logistic", "relu", "tanh")
 LOSSES = ("log_loss", "squared_error")
+# What the log loss of several labels a sample is called here: the sum of each one's own.
+LABELWISE = "labelwise_log_loss"
 
 # Variance of a pre-activation of a neuron at initialisation: relu after He et al. (2015), the others so that a neuron
 # starts where its activation bends.
@@ -92,8 +94,8 @@ def mean_loss(outputs: FloatArray, targets: FloatArray, loss: str, weight: Float
     outputs = outputs.astype(np.float64)
     if loss == "squared_error":
         losses = 0.5 * np.sum((outputs - targets) ** 2, axis=1)
-    elif outputs.shape[1] == 1:
-        losses = (np.logaddexp(0, outputs) - targets * outputs)[:, 0]
+    elif outputs.shape[1] == 1 or loss == LABELWISE:
+        losses = np.sum(np.logaddexp(0, outputs) - targets * outputs, axis=1)
     else:
         losses = logsumexp(outputs, axis=1) - np.sum(outputs * targets, axis=1)
     return float(np.average(losses, weights=weight))
@@ -111,7 +113,8 @@ class TorchNetwork:
     the output weights, thin as they are, take a fifth of the time that they take the other way round.
 
     ``squared_error`` is half the squared error, summed over outputs; ``log_loss`` is the negative log-likelihood of
-    the softmax of the outputs, with one output of its logistic function. Either is averaged over the batch, and the
+    the softmax of the outputs, with one output of its logistic function; ``labelwise_log_loss`` is the sum of the
+    latter over outputs. Either is averaged over the batch, and the
     ``penalty`` is ``alpha / 2`` times the weighted mean over neurons of their squared coefficients.
     """
 
@@ -204,8 +207,8 @@ class TorchNetwork:
             residual = outputs.sub_(y)
             weighted = residual if weight is None else residual * weight
             return weighted.view(-1).dot(residual.view(-1)).item() / (2 * y.shape[1]), weighted
-        if outputs.shape[0] == 1:
-            losses = torch.nn.functional.softplus(outputs) - y * outputs
+        if outputs.shape[0] == 1 or self._loss == LABELWISE:
+            losses = (torch.nn.functional.softplus(outputs) - y * outputs).sum(0)
             residual = outputs.sigmoid_().sub_(y)
         else:
             log_probabilities = torch.log_softmax(outputs, 0)

@@ -13,6 +13,7 @@ import numpy as np
 from ._mlp import GreedyPrunedMLP
 from ._mlp_classifier import GreedyPrunedMLPClassifier
 from ._mlp_regressor import GreedyPrunedMLPRegressor
+from ._mlp_targets import has_several_labels
 
 # What skl2onnx calls an estimator.
 _ALIAS = "SklearnGfs{}"
@@ -88,10 +89,6 @@ def _dtype(operator: Any) -> Any:
     return np.float64 if isinstance(operator.inputs[0].type, DoubleTensorType) else np.float32
 
 
-def _is_multilabel(model: Any) -> bool:
-    return model._label_binarizer.y_type_ == "multilabel-indicator"
-
-
 def _set_shapes(operator: Any) -> None:
     """Set types and shapes of the outputs."""
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
@@ -103,7 +100,7 @@ def _set_shapes(operator: Any) -> None:
         return
     n_classes = len(model.classes_)
     labels = Int64TensorType if model.classes_.dtype.kind in "biuf" else StringTensorType
-    operator.outputs[0].set_type(labels([n_samples, n_classes] if _is_multilabel(model) else [n_samples]))
+    operator.outputs[0].set_type(labels([n_samples, n_classes] if has_several_labels(model) else [n_samples]))
     operator.outputs[1].set_type(numbers([n_samples, n_classes]))
 
 
@@ -119,7 +116,9 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     outputs = graph("Add", graph("MatMul", hidden, model.coefs_[1]), model.intercepts_[1])
     if not hasattr(model, "classes_"):
         results = [outputs]
-    elif _is_multilabel(model):
+    elif has_several_labels(model):
+        if model.out_activation_ == "logistic":
+            outputs = graph("Sigmoid", outputs)
         probabilities = graph("Clip", outputs, *_limits(graph.dtype))
         results = [graph("Cast", graph("Greater", outputs, np.array(0.5)), to=7), probabilities]
     else:

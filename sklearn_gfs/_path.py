@@ -13,7 +13,7 @@ from sklearn import get_config
 from sklearn.utils import check_random_state, gen_batches
 
 from ._holdout import held_out_mask
-from ._network import Network, TorchNetwork, initial_network, prune
+from ._network import LABELWISE, Network, TorchNetwork, initial_network, prune
 from ._pruning import CHUNK_ROWS, NeuronSelection, prefix
 from ._scaling import FittedNetwork, Scaling, log_odds, measure_scaling
 from ._training import Batch, Samples, Training, TrainingSettings, TrainingState
@@ -66,7 +66,6 @@ class PathData(NamedTuple):
 class DenseState(NamedTuple):
     """All that a later path needs to go on where this one ended; NumPy only."""
 
-    fixed: dict[str, Any]  # the settings that it must have, by the names of the estimators' parameters
     seeds: IntArray
     scaling: Scaling
     training: TrainingState
@@ -173,7 +172,9 @@ class TrainingPath:
         if settings.training.loss == "squared_error":
             return start
         weight = None if self._weight is None else self._weight[self._rows]
-        return start._replace(output_intercept=log_odds(targets[self._rows], weight).astype(self._X.dtype))
+        labelwise = settings.training.loss == LABELWISE
+        intercept = log_odds(targets[self._rows], weight, labelwise=labelwise)
+        return start._replace(output_intercept=intercept.astype(self._X.dtype))
 
     def _hold_out(self, rows: IntArray, rng: Any) -> None:
         """Put the samples in order, those that are held out last."""
@@ -267,14 +268,7 @@ class TrainingPath:
 
     def state(self) -> DenseState:
         """Return the dense network as it is now, and what it takes to train it further."""
-        training = self._settings.training
-        fixed = {
-            "n_hidden": self._settings.n_hidden,
-            "activation": training.activation,
-            "loss": training.loss,
-            "solver": training.solver,
-        }
-        return DenseState(fixed, self._seeds, self._scaling, self._chosen or self._training.state())
+        return DenseState(self._seeds, self._scaling, self._chosen or self._training.state())
 
     def dense(self) -> FittedNetwork:
         """Return the dense network as it is now."""

@@ -13,7 +13,7 @@ from scipy import sparse
 from sklearn import get_config
 from sklearn.utils import gen_batches
 
-from ._network import Network, hidden_activations, mean_loss
+from ._network import LABELWISE, Network, hidden_activations, mean_loss
 from ._scaling import FittedNetwork, Scaling, in_data_units
 from ._typing import FloatArray, GreedyPath, IntArray
 
@@ -146,6 +146,8 @@ class NeuronSelection(NamedTuple):
         from ._greedy import greedy_forward_selection
 
         y = self.targets[rows]
+        if self.loss == LABELWISE:
+            return self._select_by_labels(hidden, y, rows, network, k)
         if self.loss == "log_loss":
             y = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0].astype(np.intp)
         return greedy_forward_selection(
@@ -157,6 +159,24 @@ class NeuronSelection(NamedTuple):
             sample_weight=self._weights_of(rows),
             offset=network.output_intercept,
         )
+
+    def _select_by_labels(
+        self, hidden: FloatArray, y: FloatArray, rows: IntArray, network: Network, k: int
+    ) -> GreedyPath:
+        """Select for the sum of the labels' log losses: each label of a sample is a sample with one output."""
+        from ._greedy import greedy_forward_selection
+
+        n_labels, weight = y.shape[1], self._weights_of(rows)
+        # The weights of neurons add up to one, so the intercept may as well be a part of each neuron's output.
+        atoms = hidden[:, None, :] * network.output_coef.T + network.output_intercept[:, None]
+        path = greedy_forward_selection(
+            atoms.reshape(-1, atoms.shape[2]),
+            y.ravel().astype(np.intp),
+            k,
+            loss="log_loss",
+            sample_weight=None if weight is None else np.repeat(weight, n_labels),
+        )
+        return path._replace(losses=n_labels * path.losses, gaps=n_labels * path.gaps)
 
 
 def _outputs(hidden: Any, network: Network) -> FloatArray:

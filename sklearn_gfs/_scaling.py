@@ -107,13 +107,14 @@ def _standardisation(
     return scaler.mean_, np.where(np.isfinite(scaler.var_), scaler.scale_, np.inf), varies
 
 
-def log_odds(targets: FloatArray, weight: FloatArray | None) -> FloatArray:
+def log_odds(targets: FloatArray, weight: FloatArray | None, *, labelwise: bool = False) -> FloatArray:
     """Return the outputs under which the log loss of constant outputs is least, for targets of zeros and ones."""
     shares = np.average(targets, axis=0, weights=weight)
-    if targets.shape[1] == 1:
-        shares = np.concatenate([1 - shares, shares])
-    logs = np.log(np.maximum(shares, 0.5 / len(targets)))
-    return logs[1:] - logs[:1] if targets.shape[1] == 1 else logs - logs.mean()
+    least = 0.5 / len(targets)
+    if targets.shape[1] == 1 or labelwise:
+        return np.log(np.maximum(shares, least)) - np.log(np.maximum(1 - shares, least))
+    logs = np.log(np.maximum(shares, least))
+    return logs - logs.mean()
 
 
 def in_data_units(network: Network, scaling: Scaling, dtype: Any) -> FittedNetwork:

@@ -18,6 +18,7 @@ CASES = {
         lambda X: np.digitize(X[:, 0], [-0.5, 0.5]),
     ),
     "multilabel": ({}, lambda X: (X[:, :2] > 0).astype(int)),
+    "multilabel log loss": ({"loss": "log_loss"}, lambda X: (X[:, :2] > 0).astype(int)),
     "number": ({"activation": "identity"}, lambda X: X[:, 0] + X[:, 1]),
     "numbers": ({}, lambda X: X[:, :2] ** 2),
 }

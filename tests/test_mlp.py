@@ -92,6 +92,22 @@ def test_multilabel():
         assert np.mean(predicted == Y) > 0.85
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_log_loss_of_several_labels(weighted):
+    X, y = blobs(150)
+    Y = np.stack([y == 0, y != 1, X[:, 3] > 0], axis=1).astype(int)
+    weight = np.random.default_rng(0).integers(1, 4, size=150) if weighted else None
+    model = GreedyPrunedMLP(**{**SMALL, "n_retrain": 0}, loss="log_loss", early_stopping=False).fit(X, Y, weight)
+    assert model.out_activation_ == "logistic"
+    probabilities, logits = model.predict_proba(X), model.decision_function(X)
+    np.testing.assert_allclose(np.log(probabilities / (1 - probabilities)), logits)
+    np.testing.assert_array_equal(model.predict(X), logits > 0)
+    # The selection's loss is the sum over labels of their log losses.
+    losses = -np.sum(np.log(np.where(Y, probabilities, 1 - probabilities)), axis=1)
+    assert model.selection_losses_[-1] == pytest.approx(np.average(losses, weights=weight), rel=1e-6)
+    assert np.mean(model.set_params(n_retrain=60).fit(X, Y, weight).predict(X) == Y) > 0.8
+
+
 def test_several_numbers():
     X, _ = blobs()
     Y = np.stack([X[:, 0], 1e3 * X[:, 1] - 5e3], axis=1)
@@ -175,7 +191,6 @@ def test_log_loss_of_the_selection_is_that_of_the_probabilities():
     [
         ({"loss": "log_loss"}, np.linspace(0, 1, 60), "loss='log_loss' is for classes, and y holds numbers"),
         ({"class_weight": "balanced"}, np.linspace(0, 1, 60), "class_weight='balanced' is for classes"),
-        ({"loss": "log_loss"}, np.eye(60, 2, dtype=int), "loss='log_loss' takes one label a sample"),
         ({"loss": "hinge"}, np.arange(60) % 2, "'loss' parameter of .* must be a str among"),
         ({"class_weight": "even"}, np.arange(60) % 2, "'class_weight' parameter of"),
     ],

@@ -75,10 +75,11 @@ def test_probabilities_are_projected_far_from_the_data():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_labels", [2, 3])
-def test_multilabel(n_labels, dtype):
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_multilabel(loss, n_labels, dtype):
     X = inputs().astype(dtype)
     Y = (X[:, :n_labels] > np.median(X[:, :n_labels], axis=0)).astype(int)
-    model = make_pipeline(StandardScaler(), GreedyPrunedMLP(**SMALL)).fit(X, Y)
+    model = make_pipeline(StandardScaler(), GreedyPrunedMLP(**SMALL, loss=loss)).fit(X, Y)
     label, probabilities = run(model, X, {"zipmap": False})
     np.testing.assert_allclose(probabilities, model.predict_proba(X), atol=1e-4 if dtype == np.float32 else 1e-9)
     sure = np.abs(model.predict_proba(X) - 0.5) > 1e-3
