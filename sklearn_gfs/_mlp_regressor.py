@@ -30,7 +30,7 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     n_pretrain : int or "auto", default=300
         Pre-training iterations, in gradient updates. 0 prunes the network at its initialisation. "auto" selects a
         subnetwork after 10, 20, 40, ... iterations, stops once its loss (before re-training, on held-out samples where
-        there are some) has twice failed to fall by 1 %, and goes back to where it was best.
+        there are some) has failed to fall by 2 %, and goes back to where it was best.
     k : int, default=50
         Picks of the selection. The subnetwork has at most `k` distinct neurons; a neuron that was picked several
         times counts as often in the mean.

@@ -26,8 +26,8 @@ _VALIDATION_INTERVAL = 20
 _INDIFFERENCE = 1.01
 # Checkpoints at which an automatic number of pre-training iterations is decided: the first, their ratio, the last.
 _FIRST_CHECKPOINT, _CHECKPOINT_RATIO, _LAST_CHECKPOINT = 10, 2, 20_480
-# An automatic choice goes on while the loss of the subnetwork falls by this factor at one of so many checkpoints.
-_PROGRESS, _PATIENCE = 0.99, 2
+# An automatic choice goes on while the loss of the subnetwork falls below this part of what it was a checkpoint before.
+_PROGRESS = 0.98
 
 
 class PathSettings(NamedTuple):
@@ -231,15 +231,13 @@ class TrainingPath:
         validation or held-out samples where there are some.
         """
         with self._tasks.phase("pre-training", None) as phase:
-            best, n_stale, n_iterations = np.inf, 0, len(self._training.losses) or _FIRST_CHECKPOINT
-            while n_stale < _PATIENCE and n_iterations <= _LAST_CHECKPOINT and not (self._stopped or phase.stopped):
+            best, n_iterations = np.inf, len(self._training.losses) or _FIRST_CHECKPOINT
+            while n_iterations <= _LAST_CHECKPOINT and not (self._stopped or phase.stopped):
                 self._advance(phase, self._training, n_iterations - len(self._training.losses))
-                network = self._training.network()
-                loss = self._pruned_loss(network, k)
-                n_stale += 1
-                if loss < _PROGRESS * best:
-                    best, n_stale = loss, 0
-                    self._chosen = self._training.state()
+                loss = self._pruned_loss(self._training.network(), k)
+                if loss >= _PROGRESS * best:
+                    break
+                best, self._chosen = loss, self._training.state()
                 n_iterations = self._next_checkpoint()
 
     def _next_checkpoint(self) -> int:

@@ -415,16 +415,14 @@ def test_automatic_pretraining_stops_when_the_subnetwork_stops_improving():
     auto = clone(model).set_params(n_pretrain="auto", n_retrain=0).fit(X, np.sin(X[:, 0]))
     checkpoints = [10 * 2**i for i in range(12)]
     points = clone(model).set_params(n_retrain=0).fit_path(X, np.sin(X[:, 0]), n_pretrain=checkpoints)
-    best, chosen, stale = np.inf, None, 0
+    best, chosen = np.inf, None
     for point in points:
         if point.k is None:
             continue
         loss = point.estimator.selection_losses_[-1]
-        stale += 1
-        if loss < 0.99 * best:
-            best, chosen, stale = loss, point.n_pretrain, 0
-        if stale == 2:
+        if loss >= 0.98 * best:
             break
+        best, chosen = loss, point.n_pretrain
     assert auto.n_pretrain_ == chosen
     assert auto.selection_losses_[-1] == pytest.approx(best)
 
