@@ -25,3 +25,8 @@ def test_scikit_learn_checks(estimator, check):
 @parametrize_with_checks([GreedyPrunedMLPRegressor(**SMALL, solver="sgd", batch_size=None, early_stopping=False)])
 def test_scikit_learn_checks_of_gradient_descent(estimator, check):
     check(estimator)
+
+
+@parametrize_with_checks([GreedyPrunedMLPClassifier(**SMALL, loss="log_loss", warm_start=True)])
+def test_scikit_learn_checks_of_the_log_loss(estimator, check):
+    check(estimator)
