@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_info
+from threadpoolctl import ThreadpoolController
 
 from . import _log_loss_kernels as kernels
 from ._checks import check_offset
@@ -287,4 +288,10 @@ def _in_shares(
 
 def _n_threads() -> int:
     """As many threads as linear algebra would use here, so that limits set for it, or by joblib, hold."""
-    return max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
+    return max((pool.num_threads for pool in _thread_pools() if pool.user_api == "blas"), default=1)
+
+
+@cache
+def _thread_pools() -> list[Any]:
+    """Thread pools of the libraries that are loaded; to look for them takes milliseconds."""
+    return ThreadpoolController().lib_controllers

@@ -11,6 +11,7 @@ from scipy import sparse
 from scipy.optimize import minimize
 from sklearn.metrics import log_loss
 from strategies import cases
+from threadpoolctl import threadpool_limits
 
 from sklearn_gfs import _log_loss, greedy_forward_selection
 from sklearn_gfs import _log_loss_kernels as kernels
@@ -159,6 +160,12 @@ def test_threads_never_change_the_picks(threads, monkeypatch):
         np.testing.assert_array_equal(path.picks, other.picks)
         np.testing.assert_array_equal(path.losses, other.losses)
         np.testing.assert_array_equal(path.gaps, other.gaps)
+
+
+def test_threads_are_as_many_as_linear_algebra_may_use():
+    for n in {1, _log_loss._n_threads()}:
+        with threadpool_limits(n):
+            assert _log_loss._n_threads() == n
 
 
 def test_float32_logits_give_the_losses_of_the_picks():
