@@ -49,7 +49,8 @@ def run():
 # need this package installed, and on machines of unlike processors the last digits of scores may differ.
 #
 # A worker should have one thread for each core it may use (``threads_per_worker=1`` here): the network's linear algebra
-# has threads of its own. With ``checkpoint="search.json"`` finished folds are kept by the process that called ``fit``,
+# has threads of its own. On Ray, ``ray.util.joblib.register_ray()`` and ``joblib.parallel_config("ray")`` take the
+# place of the cluster, the client and ``"dask"``. With ``checkpoint="search.json"`` finished folds are kept by the process that called ``fit``,
 # so that a search survives the loss of the cluster as well as of that process.
 #
 # Worker processes import this file, hence the guard.
