@@ -70,6 +70,11 @@ except ImportError:  # scikit-learn < 1.9
 _RUNNING = ("_callback_fit_ctx", "_parent_callback_ctx", "_skl_callbacks_to_teardown")
 
 
+def has_callbacks(estimator: Any) -> bool:
+    """Say whether callbacks were set on the estimator."""
+    return bool(getattr(estimator, "_skl_callbacks", ()))
+
+
 def passes_callbacks(task: Any, estimator: Any) -> Any:
     """
     Return a context manager in which the estimator's fit reports as this task, a leaf of a meta-estimator's tasks.
@@ -114,6 +119,7 @@ __all__ = [
     "check_sample_weight",
     "continue_callbacks",
     "copy_without_tasks",
+    "has_callbacks",
     "insert_error_scores",
     "passes_callbacks",
     "report_fit_failures",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from ._compat import NoCallbacks, passes_callbacks
+from ._compat import NoCallbacks, has_callbacks, passes_callbacks
 
 _NAME = "[PretrainThresholdSearch]"
 
@@ -22,8 +22,8 @@ class FoldProgress(NamedTuple):
 
     Parameters
     ----------
-    search : estimator
-        Whose callbacks are called.
+    search : estimator or None
+        Whose callbacks are called, if it has any.
     task : callback context
         The fold's task, already begun.
     label : str
@@ -111,7 +111,9 @@ class SearchProgress:
     def fold(self, i: int, n_parts: int | None) -> FoldProgress:
         """Return what tells of one fold; all are made before any is sent off, for sending copies the tree of tasks."""
         self._folds[i] = self._task.subcontext("fold", task_id=i, max_subtasks=n_parts)
-        return FoldProgress(self._search, self._folds[i], f"fold {i + 1} of {self._n_splits}", self._search.verbose > 1)
+        # Only callbacks ask who calls them: without any, the search and what it learnt before need not travel.
+        caller = self._search if has_callbacks(self._search) else None
+        return FoldProgress(caller, self._folds[i], f"fold {i + 1} of {self._n_splits}", self._search.verbose > 1)
 
     def begin(self, i: int) -> None:
         """Tell that a fold is handed out."""

@@ -15,7 +15,14 @@ from sklearn.preprocessing import StandardScaler
 from test_search import same_results
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, PretrainThresholdSearch
-from sklearn_gfs._compat import callback_management, continue_callbacks, copy_without_tasks, without_callbacks
+from sklearn_gfs._compat import (
+    NoCallbacks,
+    callback_management,
+    continue_callbacks,
+    copy_without_tasks,
+    without_callbacks,
+)
+from sklearn_gfs._search_progress import SearchProgress
 
 callback = pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 1.9 on")
 
@@ -187,6 +194,13 @@ def test_a_monitor_sees_the_training_of_networks():
         # The last the monitor sees of a fold is the dense network at the end of its pre-training.
         assert seen[-1] == search.cv_results_[f"split{fold}_dense_train_score"][-1]
     same_results(search, clone(search).set_params(estimator=without_callbacks(pipeline)).set_callbacks().fit(X, y))
+
+
+def test_a_search_without_callbacks_stays_at_home():
+    search = PretrainThresholdSearch(PathClassifier())
+    assert SearchProgress(search, NoCallbacks(), n_splits=2, n_kept=0).fold(0, n_parts=3).search is None
+    search.set_callbacks(Recorder())
+    assert SearchProgress(search, NoCallbacks(), n_splits=2, n_kept=0).fold(0, n_parts=3).search is search
 
 
 def test_a_propagated_callback_belongs_on_the_search():
