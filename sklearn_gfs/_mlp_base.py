@@ -32,7 +32,7 @@ from ._device import DEVICES, find_device
 from ._mlp_fitted import FittedMLPMixin
 from ._mlp_targets import combine_weights, encode_validation, has_several_labels
 from ._network import ACTIVATIONS, LABELWISE
-from ._path import DenseState, PathData, PathSettings, TrainingPath
+from ._path import DenseState, PathData, PathSettings, TrainingPath, increasing
 from ._training import TrainingSettings
 from ._typing import FloatArray, PathPoint
 from ._watch import Tasks, Watch
@@ -317,7 +317,7 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         with callback_management(self):
             tasks = self._start_tasks(*given, name="fit_path")
             path = TrainingPath(data, settings, self.random_state, tasks=tasks)
-            for n_iterations in _increasing(n_pretrain):
+            for n_iterations in increasing(n_pretrain):
                 path.pretrain_to(n_iterations)
                 dense = copy_without_tasks(self).set_params(n_pretrain=n_iterations)
                 dense._store_network(path.dense(), path.losses)
@@ -386,18 +386,3 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         tags.input_tags.sparse = True
         tags.target_tags.required = True
         return tags
-
-
-def _increasing(n_pretrain: Iterable[int]) -> Iterator[int]:
-    """Yield the numbers of iterations as they are asked for, making sure that they increase."""
-    last = -1
-    for value in n_pretrain:
-        n_iterations = operator.index(value)
-        if n_iterations <= last:
-            raise ValueError(
-                f"n_pretrain must hold non-negative integers that increase; got {n_iterations} after {last}."
-                if last >= 0
-                else f"n_pretrain must hold non-negative integers; got {n_iterations}."
-            )
-        last = n_iterations
-        yield n_iterations

@@ -6,6 +6,8 @@ Arrays in, networks out: nothing here knows classes, labels or estimators.
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -331,3 +333,18 @@ def _by_rows(X: Any) -> Any:
     if not isinstance(X, np.ndarray) or isinstance(X, np.memmap) or X.nbytes > get_config()["working_memory"] * 2**20:
         return X
     return np.ascontiguousarray(X)
+
+
+def increasing(n_pretrain: Iterable[int]) -> Iterator[int]:
+    """Yield the numbers of iterations as they are asked for, making sure that they increase."""
+    last = -1
+    for value in n_pretrain:
+        n_iterations = operator.index(value)
+        if n_iterations <= last:
+            raise ValueError(
+                f"n_pretrain must hold non-negative integers that increase; got {n_iterations} after {last}."
+                if last >= 0
+                else f"n_pretrain must hold non-negative integers; got {n_iterations}."
+            )
+        last = n_iterations
+        yield n_iterations

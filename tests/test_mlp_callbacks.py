@@ -145,6 +145,8 @@ def test_parts_and_paths_have_tasks():
     points = list(path)
     assert recorder.begun.count(["pre-training"]) == recorder.begun.count(["selection"]) == 2
     assert recorder.begun.count(["re-training"]) == 4
+    assert sorted(recorder.begun) == sorted(recorder.ended)
+    assert recorder.ended[-1] == []
     assert recorder.torn_down == 1
     assert all(not [name for name in vars(point.estimator) if "ctx" in name] for point in points)
 

@@ -201,6 +201,15 @@ def test_parts_repeat_after_pickling():
     assert_equal_fits(one, other)
 
 
+def test_every_part_is_shuffled_anew():
+    X, y = problem()
+    model = GreedyPrunedMLPClassifier(**SMALL, batch_size=16)
+    for n_done in (0, 30, 60):
+        model.partial_fit(X, y, classes=[0, 1, 2])
+        # So that no call has to find the place where the last one stopped.
+        assert model._dense_state[0].training.stream.start == n_done
+
+
 def test_a_part_may_lack_classes_and_have_one_sample():
     X, y = problem()
     model = GreedyPrunedMLP(**SMALL)
@@ -306,3 +315,14 @@ def test_a_path_keeps_no_dense_state(cls):
     model = cls(**SMALL, warm_start=True)
     for point in model.fit_path(X, y, n_pretrain=[5, 10], k=[2]):
         assert not hasattr(point.estimator, "_dense_state")
+
+
+def test_skops_keeps_what_it_takes_to_go_on():
+    skops_io = pytest.importorskip("skops.io")
+    X, y = problem()
+    model = GreedyPrunedMLPClassifier(**SMALL, warm_start=True, batch_size=16).fit(X, y)
+    content = skops_io.dumps(model)
+    trusted = skops_io.get_untrusted_types(data=content)
+    assert all(name.startswith("sklearn_gfs.") for name in trusted)
+    loaded = skops_io.loads(content, trusted=trusted)
+    assert_equal_fits(loaded.set_params(n_pretrain=60).fit(X, y), model.set_params(n_pretrain=60).fit(X, y))
