@@ -100,6 +100,7 @@ class GramColumns:
         self.columns = np.empty((n_rows, self.source.n_atoms))
         self._n_columns = 0
         self._foreseen = np.empty(0, dtype=np.int64)
+        self._n_passes = 0
         self._rows: FloatArray = np.empty((0, 0))  # read when something is to be foreseen
 
     def moments(self, atoms: NDArray[np.int64]) -> Moments:
@@ -123,6 +124,7 @@ class GramColumns:
         if self._n_columns + len(atoms) > self._capacity:
             self.slots[:] = -1
             self._n_columns = 0
+        self._n_passes += 1
         start, self._n_columns = self._n_columns, self._n_columns + len(atoms)
         self.slots[atoms] = np.arange(start, self._n_columns)
         return self.columns[start : self._n_columns]
@@ -157,9 +159,11 @@ class GramColumns:
         if self.plan == "blocks":
             if not len(self._rows):
                 self.preview()
-            # A pass over the atoms costs as much as a dozen columns: look further than the last block served.
-            n_used = int(np.count_nonzero(state.counts[self._foreseen])) if len(self._foreseen) else self._block
-            atoms = self._foresee(-(-3 * n_used // kernels.WIDTH) * kernels.WIDTH, 0, step, problem, state)
+            # A pass over the atoms costs as much as a dozen columns: look further than the last block served. The
+            # first does not count, as it was foreseen without exact products with y.
+            n_used = int(np.count_nonzero(state.counts[self._foreseen])) if self._n_passes > 1 else self._block
+            n_new = max(-(-3 * n_used // kernels.WIDTH) * kernels.WIDTH, _BLOCKS[0])
+            atoms = self._foresee(n_new, 0, step, problem, state)
         self.add(atoms)
 
     def _foresee(
@@ -172,7 +176,7 @@ class GramColumns:
         """
         self._foreseen = kernels.foresee(
             step,
-            min(max(n_new, 1), self._block),
+            min(n_new, self._block),
             n_others,
             problem._replace(tol=-1.0, precision=-np.inf),
             state._replace(**{name: array.copy() for name, array in state._asdict().items()}),
