@@ -103,8 +103,9 @@ def make_grid(estimator: Any, param: str, n_pretrain: Any, k: Any) -> Grid:
     full = {name: f"{prefix}__{name}" if prefix else name for name in (param, "n_pretrain", "k")}
     budget_name = full[param] if full[param] in names else param
     if budget_name not in names:
+        inner = [name for name in names if name.endswith(f"__{param}")]
         raise ValueError(
-            f"param must name an integer parameter of the estimator, for instance 'max_iter'; "
+            f"param must name an integer parameter of the estimator, for instance {(inner or ['max_iter'])[0]!r}; "
             f"{type(last).__name__} has no parameter {param!r}."
         )
     if k is not None and full["k"] not in names:

@@ -12,6 +12,7 @@ from path_double import OnlyFit, PathClassifier, PathRegressor
 from sklearn import config_context
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.decomposition import PCA
+from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import get_scorer, make_scorer, r2_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
@@ -424,6 +425,12 @@ def test_parameters_that_are_not_allowed(params, message):
 def test_estimator_that_is_none(estimator):
     with pytest.raises(TypeError, match="estimator must be an instance with the methods fit and get_params"):
         PretrainThresholdSearch(estimator).fit(*load_iris(return_X_y=True))
+
+
+def test_a_parameter_further_inside_is_suggested():
+    search = PretrainThresholdSearch(BaggingClassifier(PathClassifier()))
+    with pytest.raises(ValueError, match="for instance 'estimator__n_pretrain'; BaggingClassifier has no"):
+        search.fit(*load_iris(return_X_y=True))
 
 
 def test_k_needs_an_estimator_that_has_it():
