@@ -98,6 +98,16 @@ def gap(atoms, mean, y, *, loss="squared_error", weight=None, offset=0.0, signs=
     return max(offers)
 
 
+def probability_gain(total, atom, weight):
+    """What an atom adds to the weighted sum of the logarithm of the total."""
+    return sum(w * (np.log(t + a) - np.log(t)) for t, a, w in zip(total, atom, weight, strict=True))
+
+
+def probability_slope(total, atom, weight):
+    """Slope of the weighted sum of the logarithm of the total, along an atom."""
+    return sum(w * a / t for t, a, w in zip(total, atom, weight, strict=True))
+
+
 def add_squares(block, weight, out):
     """Add the weighted squared norms of the columns of a block."""
     for i in range(block.shape[1]):

@@ -485,6 +485,9 @@ def test_kernels_compile_where_no_cache_can_be_written(monkeypatch):
     assert kernels.jit(lambda x: x + 1)(1) == 2
 
 
+@pytest.mark.skipif(
+    kernels.numba.config.DISABLE_JIT, reason="tracing every number of an interpreted loop takes minutes"
+)
 @pytest.mark.parametrize("sizes", [(1500, 300, 60), (20_000, 100, 30), (200, 400, 300)])
 def test_memory_stays_within_what_the_plan_says(sizes):
     n_samples, n_atoms, k = sizes

@@ -144,17 +144,17 @@ def test_duplicates_go_to_the_lowest_index(from_logits):
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_threads_never_change_the_picks(threads, monkeypatch):
     rng = np.random.default_rng(0)
-    H, B, classes = rng.standard_normal((700, 40)), rng.standard_normal((40, 4)), rng.integers(0, 4, 700)
-    p = rng.dirichlet(np.ones(4), size=(700, 40))
+    H, B, classes = rng.standard_normal((300, 30)), rng.standard_normal((30, 4)), rng.integers(0, 4, 300)
+    p = rng.dirichlet(np.ones(4), size=(300, 30))
     expected = (
-        greedy_forward_selection(H, classes, 30, output_weights=B, loss="log_loss"),
-        greedy_forward_selection(p, classes, 30, from_logits=False, loss="log_loss"),
+        greedy_forward_selection(H, classes, 20, output_weights=B, loss="log_loss"),
+        greedy_forward_selection(p, classes, 20, from_logits=False, loss="log_loss"),
     )
     monkeypatch.setattr(_log_loss, "_PARALLEL_SIZE", 0)
     monkeypatch.setattr(_log_loss, "_n_threads", lambda: threads)
     paths = (
-        greedy_forward_selection(H, classes, 30, output_weights=B, loss="log_loss"),
-        greedy_forward_selection(p, classes, 30, from_logits=False, loss="log_loss"),
+        greedy_forward_selection(H, classes, 20, output_weights=B, loss="log_loss"),
+        greedy_forward_selection(p, classes, 20, from_logits=False, loss="log_loss"),
     )
     for path, other in zip(paths, expected, strict=True):
         np.testing.assert_array_equal(path.picks, other.picks)
@@ -209,6 +209,34 @@ def test_atoms_are_read_from_a_read_only_memory_map(tmp_path):
         options = {"loss": "log_loss", "from_logits": from_logits}
         expected = greedy_forward_selection(p, classes, 15, **options)
         np.testing.assert_array_equal(greedy_forward_selection(mapped, classes, 15, **options).picks, expected.picks)
+
+
+@given(st.integers(1, 40), st.integers(1, 12), st.booleans(), st.integers(0, 2**32 - 1))
+def test_bounds_of_an_earlier_step_leave_the_best_exact(n_samples, n_atoms, weighted, seed):
+    rng = np.random.default_rng(seed)
+    atoms = rng.uniform(0.01, 1.0, (n_atoms, n_samples))
+    weight = rng.dirichlet(np.ones(n_samples)) if weighted else np.full(n_samples, 1 / n_samples)
+    passed = weight if weighted and n_samples > 1 else weight[:1]
+    before = rng.uniform(0.5, 3.0, n_samples)
+    total = before + atoms[0]
+    gains, slopes = (
+        [np.array([oracle(at, atom, weight) for atom in atoms]) for at in (before, total)]
+        for oracle in (naive.probability_gain, naive.probability_slope)
+    )
+    order = rng.permutation(n_atoms)
+
+    bounds, found = gains[0].copy(), np.empty(n_atoms)
+    height = float(weight @ np.log(total))
+    kernels.probability_gains(order, total, height, atoms, passed, 1e-12, np.array([-np.inf]), bounds, found)
+    seen = np.isfinite(found)
+    assert seen[gains[1].argmax()]
+    np.testing.assert_allclose(found[seen], gains[1][seen], atol=1e-12)
+    assert (bounds >= gains[1] - 1e-12).all()
+
+    steep = slopes[0].copy()
+    kernels.probability_slopes(order, passed / total, atoms, np.array([-np.inf]), steep)
+    np.testing.assert_allclose(steep.max(), slopes[1].max(), rtol=1e-12)
+    assert (steep >= slopes[1] * (1 - 1e-12)).all()
 
 
 def test_large_logits_do_not_overflow():
