@@ -65,7 +65,8 @@ class Digits:
         times, taken = [self.seconds(own)], []
         for rival in rivals:
             taken.append(self.seconds(rival))
-            times.append(self.seconds(own))
+            if own.estimator.n_retrain == 0:  # with re-training once is long enough to be exact
+                times.append(self.seconds(own))
         return statistics.median(times), taken
 
 
