@@ -72,15 +72,24 @@ def test_units_of_features_do_not_matter(exponents, early_stopping):
 @pytest.mark.parametrize(
     ("value", "kind"), [(0.0, np.asarray), (0.1, np.asarray), (-1e6 / 3, np.asarray), (0.0, sparse.csr_array)]
 )
-def test_constant_features_have_no_say(value, kind):
+@pytest.mark.parametrize("weighted", [False, True])  # the weighted variance of a constant may not be quite zero
+def test_constant_features_have_no_say(value, kind, weighted):
     X, y = problem()
     X[:, 2] = value
-    model = GreedyPrunedMLPClassifier(**SMALL).fit(kind(X), y)
+    weight = np.random.default_rng(0).uniform(size=len(y)) if weighted else None
+    model = GreedyPrunedMLPClassifier(**SMALL).fit(kind(X), y, weight)
     assert model.score(kind(X), y) > 0.7
     np.testing.assert_array_equal(model.coefs_[0][2], 0)
     other = X.copy()
     other[:, 2] = 1e3
     np.testing.assert_allclose(model.predict_proba(kind(other)), model.predict_proba(kind(X)), atol=1e-9)
+
+
+def test_sparse_float32_features_whose_squares_overflow():
+    X, y = problem()
+    X[:, 1] *= 1e25
+    model = GreedyPrunedMLPClassifier(**SMALL).fit(sparse.csr_array(X.astype(np.float32)), y)
+    assert model.score(sparse.csr_array(X.astype(np.float32)), y) > 0.7
 
 
 def test_features_that_are_all_constant_leave_the_mean():
