@@ -290,7 +290,7 @@ def write(rows, names, command):
     seconds, probabilities = costs_part(rows, names)
     against = (
         "Paired over the splits: data sets where the pruned network is better, or worse, by more than one standard "
-        "error of the mean difference."
+        "error of the mean difference; from a single split nothing follows."
     )
     about_auto = (
         f"The best of {', '.join(map(str, FIXED))} iterations (MNIST: without the last) is chosen afterwards, by the "
