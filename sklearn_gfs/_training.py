@@ -130,9 +130,12 @@ class Samples:
 
     def gather_batches(self, rows: IntArray, batch_size: int) -> list[Batch]:
         """Return these samples as batches of this size."""
+        import torch
+
         X, y, weight = self.gather(rows)
-        weights = [None] * (len(rows) // batch_size) if weight is None else weight.split(batch_size)
-        return [Batch(*batch) for batch in zip(X.split(batch_size), y.split(batch_size, 1), weights, strict=True)]
+        split = torch.split
+        weights = [None] * (len(rows) // batch_size) if weight is None else split(weight, batch_size)
+        return [Batch(*batch) for batch in zip(split(X, batch_size), split(y, batch_size, 1), weights, strict=True)]
 
     def everything(self) -> Batch:
         """Return all rows as one batch."""
