@@ -277,7 +277,8 @@ def memory():
         path = greedy_forward_selection(H, y, k, **weights)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        planned = planned_bytes(n, n_atoms, np.dtype(dtype).itemsize, k) + 8 * y.size
+        directions = "several" if n_outputs > 1 else "one"
+        planned = planned_bytes(n, n_atoms, np.dtype(dtype).itemsize, k, directions) + 8 * y.size
         rows.append(
             [
                 f"({n}, {n_atoms}, {n_outputs}, {k}) {np.dtype(dtype)}",

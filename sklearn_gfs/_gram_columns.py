@@ -28,18 +28,23 @@ _CACHE = 2**24  # bytes that a last cache holds
 _CALL = 2e4  # nanoseconds of a small product, its call included
 
 _BLOCKS = (32, 96)  # columns computed together at first, and at most
-_WASTE = 1.25  # columns computed for each one wanted, when foreseen
-_DISTINCT = 0.6  # share of the picks that are new atoms
+# A mean in several directions needs more different atoms: for each pick, new atoms and columns computed when foreseen.
+_DISTINCT = {"one": 0.6, "several": 0.9}
+_FORESEEN = {"one": 0.75, "several": 2.0}
 _PREVIEW_ROWS = 512
 
 
-def plan(n_rows: int, n_atoms: int, itemsize: int, k: int) -> str:
-    """Cheapest way to the columns: "column" by column, in foreseen "blocks", or the "whole" matrix at once."""
+def plan(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: str = "one") -> str:
+    """
+    Cheapest way to the columns: "column" by column, in foreseen "blocks", or the "whole" matrix at once.
+
+    `directions` says whether the atoms share "one" target or, by their output weights, approximate "several".
+    """
     n_bytes = n_rows * n_atoms * itemsize
     read = n_bytes * (_READ_CACHED if n_bytes <= _CACHE else _READ)
     preview = _preview_rows(n_rows) * n_atoms * itemsize * _READ_CACHED
-    n_columns = max(_DISTINCT * min(k, n_atoms), 1.0)
-    n_foreseen = max(_WASTE * n_columns, float(kernels.WIDTH))
+    n_columns = max(_DISTINCT[directions] * min(k, n_atoms), 1.0)
+    n_foreseen = max(_FORESEEN[directions] * min(k, n_atoms), float(kernels.WIDTH))
     costs = {
         "column": (n_columns + 1) * (read + _CALL),  # one for the products with y
         "blocks": max(n_foreseen / _BLOCKS[0], 1.0) * (read + 3 * _CALL) + n_foreseen * (n_bytes * _MULTIPLY + preview),
@@ -53,10 +58,10 @@ def capacity(n_atoms: int, k: int) -> int:
     return max(min(k + _BLOCKS[1], n_atoms, _fit(n_atoms)), 1)
 
 
-def planned_bytes(n_rows: int, n_atoms: int, itemsize: int, k: int) -> int:
+def planned_bytes(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: str = "one") -> int:
     """Memory that a selection for squared error takes beyond its input, by the plan for these sizes."""
     rows = block_rows(n_atoms * itemsize)
-    if plan(n_rows, n_atoms, itemsize, k) == "whole" and n_atoms <= _fit(n_atoms):
+    if plan(n_rows, n_atoms, itemsize, k, directions) == "whole" and n_atoms <= _fit(n_atoms):
         return n_atoms**2 * (2 * 8 + itemsize)  # the matrix, its product of output weights, and that of one block
     kept = 8 * n_atoms * (capacity(n_atoms, k) + _BLOCKS[1])  # with room for columns foreseen
     preview = 3 * itemsize * n_atoms * _preview_rows(n_rows)  # as read, as scaled, and their squares
@@ -84,7 +89,8 @@ class GramColumns:
         n_atoms = source.n_atoms
         self._capacity = capacity(n_atoms, k)
         self._block = min(_BLOCKS[1], self._capacity)
-        self.plan = plan(source.n_rows, n_atoms, source.itemsize, k)
+        directions = "one" if source.output_weights is None or source.output_weights.shape[1] == 1 else "several"
+        self.plan = plan(source.n_rows, n_atoms, source.itemsize, k, directions)
         if self.plan == "whole" and n_atoms > _fit(n_atoms):
             self.plan = "blocks"
         if self.plan == "blocks" and not (source.has_rows and self._capacity > 1):

@@ -342,6 +342,8 @@ def test_the_plan_follows_the_sizes():
     assert _gram_columns.plan(100, 20, 8, 500) == "whole"
     assert _gram_columns.plan(30_000, 1000, 4, 100) == "blocks"
     assert _gram_columns.plan(1000, 500, 8, 1) == "column"
+    assert _gram_columns.plan(1500, 1000, 8, 200) == "blocks"
+    assert _gram_columns.plan(1500, 1000, 8, 200, "several") == "whole"
 
 
 @pytest.mark.parametrize("working_memory", [1e-6, 0.01, 1024])
