@@ -188,7 +188,10 @@ figure, axes = plt.subplots(
 )
 for line, series in zip(axes, SERIES, strict=True):
     iterations, sizes = grid(last_iteration[series]), sizes_of(series)
-    for axis, n_samples in zip(line, (sizes[0], sizes[len(sizes) // 2], sizes[-1]), strict=True):
+    shown = sorted({sizes[0], sizes[len(sizes) // 2], sizes[-1]})
+    for axis in line[len(shown) :]:
+        axis.set_axis_off()
+    for axis, n_samples in zip(line, shown, strict=False):
         values = scores(series, n_samples, "test_accuracy")
         PretrainThresholdDisplay(
             n_pretrain=np.array(iterations), k=np.array(ks), scores=values[:, 1:], dense_scores=values[:, 0]
@@ -283,6 +286,7 @@ for column, series in enumerate(long):
             named = [place for place, label in enumerate(labels) if " n" in label]
             axis.legend([handles[i] for i in named], [labels[i] for i in named], fontsize="small", loc="upper left")
         axis.set(xlabel="", ylabel="", ylim=(0, 1.6 * np.nanmax(thresholds, initial=1)))
+        axis.tick_params(axis="x", rotation=40, labelsize="small")
         axis.set_title(f"{title(*series)}\ntraining accuracy {goal} at k = {k}", fontsize="medium")
 figure.supxlabel("Training samples", fontsize="medium")
 figure.supylabel("Threshold (gradient updates)", fontsize="medium")
