@@ -144,6 +144,7 @@ class TorchNetwork:
         self._coef, self._intercept, self._out_coef, self._out_intercept = self._views(self.parameters)
         self._gradients = self._views(self.gradient)
         self._weights = torch.from_numpy(network.weights.copy()).to(device)
+        self._equal_weight = float(network.weights[0]) if np.ptp(network.weights) == 0 else None
         self._buffers: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def _views(self, flat: torch.Tensor) -> list[torch.Tensor]:
@@ -233,10 +234,13 @@ class TorchNetwork:
         That is the gradient's squared norm, in which each neuron's part, which was divided by the neuron's weight,
         counts with that weight.
         """
-        norm = self._torch.linalg.vector_norm
-        coef, intercept, out_coef, out_intercept = self._gradients
-        squares = norm(coef, dim=1).square() + intercept[:, 0].square() + norm(out_coef, dim=0).square()
-        return squares.dot(self._weights).item() + out_intercept.square().sum().item()
+        gradient, outer = self.gradient, self._gradients[3].view(-1)
+        if self._equal_weight is not None:
+            outer_square = outer.dot(outer).item()
+            return self._equal_weight * (gradient.dot(gradient).item() - outer_square) + outer_square
+        coef, intercept, out_coef, _ = self._gradients
+        squares = coef.square().sum(1) + intercept[:, 0].square() + out_coef.square().sum(0)
+        return squares.dot(self._weights).item() + outer.dot(outer).item()
 
     def loss(self, X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None = None) -> float:
         """Return the loss without the penalty."""

@@ -218,10 +218,13 @@ def test_adam_agrees_with_torch():
         )
 
 
-def test_descent_is_the_slope_of_the_loss_along_the_gradient():
+@pytest.mark.parametrize("equal", [False, True])
+def test_descent_is_the_slope_of_the_loss_along_the_gradient(equal):
     rng = np.random.default_rng(13)
-    samples = make_samples(rng)
-    model = TorchNetwork(make_network(rng), "tanh")
+    samples, network = make_samples(rng), make_network(rng)
+    if equal:
+        network = network._replace(weights=np.full(6, 1 / 6))
+    model = TorchNetwork(network, "tanh")
     before = model.loss_and_gradient(*batch_of(samples))
     slope = model.descent()
     model.parameters -= 1e-7 * model.gradient
