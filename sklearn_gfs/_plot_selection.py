@@ -6,13 +6,14 @@ It draws what it is given; selections are made elsewhere, and upper bounds come 
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ._plot_style import COLOURS, name_axes, new_axes, shade
+from ._plot_style import COLOURS, DASHES, name_axes, new_axes, shade
 
 
 class SelectionPathDisplay:
@@ -30,8 +31,8 @@ class SelectionPathDisplay:
         Frank-Wolfe gap after each pick, in units of the loss.
     dense_loss : float, default=None
         Loss of the dense network.
-    upper_bound : array-like of shape (n_picks,), default=None
-        A bound on the loss from theory, for instance of :func:`sklearn_gfs.theory.root_bound`.
+    upper_bounds : dict of str to array-like of shape (n_picks,), default=None
+        Bounds on the loss by name, for instance of :func:`sklearn_gfs.theory.root_bound`.
 
     Attributes
     ----------
@@ -43,8 +44,10 @@ class SelectionPathDisplay:
         The loss and the gap.
     certificate_ : matplotlib PolyCollection
         Between the loss and the greatest lower bound known so far.
-    dense_line_, bound_line_ : matplotlib Line2D or None
-        Dense network and upper bound; None where they were not given.
+    dense_line_ : matplotlib Line2D or None
+        The dense network's loss; None where it was not given.
+    bound_lines_ : list of matplotlib Line2D
+        The bounds, in the order given.
 
     See Also
     --------
@@ -60,15 +63,15 @@ class SelectionPathDisplay:
     'Picks k'
     """
 
-    def __init__(self, *, losses: Any, gaps: Any, dense_loss: float | None = None, upper_bound: Any = None) -> None:
+    def __init__(self, *, losses: Any, gaps: Any, dense_loss: float | None = None, upper_bounds: Any = None) -> None:
         self.losses = losses
         self.gaps = gaps
         self.dense_loss = dense_loss
-        self.upper_bound = upper_bound
+        self.upper_bounds = upper_bounds
 
     @classmethod
     def from_path(
-        cls, path: Any, *, dense_loss: float | None = None, upper_bound: Any = None, ax: Any = None
+        cls, path: Any, *, dense_loss: float | None = None, upper_bounds: Any = None, ax: Any = None
     ) -> SelectionPathDisplay:
         """
         Draw what :func:`greedy_forward_selection` returned.
@@ -81,8 +84,8 @@ class SelectionPathDisplay:
             The path.
         dense_loss : float, default=None
             Loss of the dense network.
-        upper_bound : array-like of shape (n_picks,), default=None
-            A bound on the loss from theory.
+        upper_bounds : dict of str to array-like of shape (n_picks,), default=None
+            Bounds on the loss by name.
         ax : matplotlib Axes, default=None
             Where to draw; None for a new figure.
 
@@ -103,11 +106,11 @@ class SelectionPathDisplay:
         >>> len(SelectionPathDisplay.from_path(path).loss_line_.get_xdata())
         3
         """
-        display = cls(losses=path.losses, gaps=path.gaps, dense_loss=dense_loss, upper_bound=upper_bound)
+        display = cls(losses=path.losses, gaps=path.gaps, dense_loss=dense_loss, upper_bounds=upper_bounds)
         return display.plot(ax=ax)
 
     @classmethod
-    def from_estimator(cls, estimator: Any, *, upper_bound: Any = None, ax: Any = None) -> SelectionPathDisplay:
+    def from_estimator(cls, estimator: Any, *, upper_bounds: Any = None, ax: Any = None) -> SelectionPathDisplay:
         """
         Draw the selection of a fitted estimator.
 
@@ -117,8 +120,8 @@ class SelectionPathDisplay:
         ----------
         estimator : GreedyPrunedMLP, GreedyForwardSelector or the like
             Fitted; or a pipeline that ends in one, or a search that has fitted one.
-        upper_bound : array-like of shape (n_picks,), default=None
-            A bound on the loss from theory.
+        upper_bounds : dict of str to array-like of shape (n_picks,), default=None
+            Bounds on the loss by name.
         ax : matplotlib Axes, default=None
             Where to draw; None for a new figure.
 
@@ -151,7 +154,7 @@ class SelectionPathDisplay:
             losses=estimator.selection_losses_,
             gaps=estimator.duality_gaps_,
             dense_loss=getattr(estimator, "dense_loss_", None),
-            upper_bound=upper_bound,
+            upper_bounds=upper_bounds,
         )
         return display.plot(ax=ax)
 
@@ -198,15 +201,16 @@ class SelectionPathDisplay:
         self.gap_line_ = self.ax_.plot(
             picks, np.where(gaps > 0, gaps, np.nan), color=COLOURS[1], linestyle="--", label="Gap", zorder=3
         )[0]
-        self.dense_line_ = self.bound_line_ = None
+        self.dense_line_ = None
         if self.dense_loss is not None:
             self.dense_line_ = self.ax_.axhline(
                 self.dense_loss, color="black", linestyle=":", label="Dense network", zorder=2
             )
-        if self.upper_bound is not None:
-            self.bound_line_ = self.ax_.plot(
-                picks, self.upper_bound, color=COLOURS[2], linestyle="-.", label="Bound from theory", zorder=3
-            )[0]
+        bounds = (self.upper_bounds or {}).items()
+        self.bound_lines_ = [
+            self.ax_.plot(picks, bound, color=colour, linestyle=dashes, label=name, zorder=3)[0]
+            for (name, bound), colour, dashes in zip(bounds, cycle(COLOURS[2:]), cycle(DASHES[2:]))
+        ]
         if len(picks) > 2:
             self.ax_.set_xscale("log")
         if logarithmic:

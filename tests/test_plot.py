@@ -165,10 +165,12 @@ def test_scaling_from_estimator():
 def test_selection_path():
     losses, gaps = np.array([1.0, 0.6, 0.5, 0.45]), np.array([2.0, 0.2, 0.3, 0.0])
     path = GreedyPath(np.zeros(4), losses, gaps, np.array([4]), np.array([1.0]))
-    display = SelectionPathDisplay.from_path(path, dense_loss=0.3, upper_bound=losses * 2)
+    bounds = {"one": losses * 2, "other": losses * 3}
+    display = SelectionPathDisplay.from_path(path, dense_loss=0.3, upper_bounds=bounds)
     np.testing.assert_array_equal(display.loss_line_.get_ydata(), losses)
     np.testing.assert_array_equal(display.gap_line_.get_ydata(), [2.0, 0.2, 0.3, np.nan])
-    np.testing.assert_array_equal(display.bound_line_.get_ydata(), losses * 2)
+    assert [line.get_label() for line in display.bound_lines_] == ["one", "other"]
+    np.testing.assert_array_equal(display.bound_lines_[1].get_ydata(), losses * 3)
     assert display.dense_line_.get_ydata() == [0.3, 0.3]
     assert (display.ax_.get_xscale(), display.ax_.get_yscale()) == ("log", "log")
     # The lower edge of the region: -1, 0.4, 0.2 and 0.45 as running maxima, cut at a tenth of the least loss.
@@ -180,7 +182,7 @@ def test_selection_path():
 def test_selection_path_that_reaches_zero_has_a_linear_axis():
     display = SelectionPathDisplay(losses=np.array([1.0, 0.0]), gaps=np.array([1.0, 0.0])).plot()
     assert (display.ax_.get_xscale(), display.ax_.get_yscale()) == ("linear", "linear")
-    assert display.dense_line_ is display.bound_line_ is None
+    assert (display.dense_line_, display.bound_lines_) == (None, [])
 
 
 def test_selection_of_an_estimator():

@@ -1,9 +1,9 @@
 """
-One selection, its certificate and its bound
-============================================
+One selection, its certificate and its bounds
+=============================================
 
 Greedy forward selection reports, after every pick, the loss and a certificate: how far that loss can be above the least
-that any weights of the neurons reach. Theory bounds the loss before anything is selected. Here are all three.
+that any weights of the neurons reach. Theory bounds the loss before anything is selected. Here are all of them.
 """
 
 # %%
@@ -28,14 +28,19 @@ print(f"distinct neurons among 500 picks: {subnetwork.n_units_}, the most popula
 print(f"no weights of these neurons have a loss below {np.max(losses - gaps):.4f}")
 
 # %%
-# The bound takes two numbers of the dense network: its loss, and the spread of its neurons around their mean. It holds,
-# and it is loose: the selection takes the best neuron at every step, the proof an average one.
+# The bounds take two numbers of the dense network: its loss, and the spread of its neurons around their mean. They
+# hold, and they are loose: the selection takes the best neuron at every step, the proof an average one.
 hidden = np.maximum(X @ dense.coefs_[0] + dense.intercepts_[0], 0)
 spread = theory.hull_spread(hidden, output_weights=dense.coefs_[1] * hidden.shape[1])
-bound = theory.root_bound(np.arange(1, 501), subnetwork.dense_loss_, spread)
-print(f"bound at 500 picks {bound[-1]:.4f}, {bound[-1] / losses[-1]:.1f} times the loss")
+picks = np.arange(1, 501)
+bounds = {
+    "Bound along the path": theory.harmonic_bound(picks, subnetwork.dense_loss_, spread),
+    "Bound without logarithm": theory.root_bound(picks, subnetwork.dense_loss_, spread),
+}
+for name, bound in bounds.items():
+    print(f"{name}: {bound[-1]:.4f} at 500 picks, {bound[-1] / losses[-1]:.1f} times the loss")
 
 # %%
 # The shaded region holds the least loss that any weights reach.
-display = SelectionPathDisplay.from_estimator(subnetwork, upper_bound=bound)
+display = SelectionPathDisplay.from_estimator(subnetwork, upper_bounds=bounds)
 display.ax_.set_yscale("log")
