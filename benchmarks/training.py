@@ -15,6 +15,7 @@ from _common import publish, seconds, table, versions
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_limits
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
 from sklearn_gfs._network import initial_network
@@ -93,19 +94,25 @@ def skorch(case, solver):
     return lambda: model.partial_fit(X, y)
 
 
+def updates_of(case):
+    for solver in ("sgd", "adam"):
+        calls = [products(case), ours(case, solver, "squared_error"), ours(case, solver, "log_loss")]
+        calls.append(scikit_learn(case, solver))
+        if importlib.util.find_spec("skorch"):
+            calls.append(skorch(case, solver))
+        times = [time / N_UPDATES for time in seconds(*calls)]
+        row = [case, solver, times[1] * 1e6, times[0] / times[1], times[0] / times[2], times[3] / times[2]]
+        yield [*row, times[4] / times[2] if len(times) > 4 else ""]
+
+
 def updates():
     rows = []
-    for case in CASES:
-        for solver in ("sgd", "adam"):
-            calls = [products(case), ours(case, solver, "squared_error"), ours(case, solver, "log_loss")]
-            calls.append(scikit_learn(case, solver))
-            if importlib.util.find_spec("skorch"):
-                calls.append(skorch(case, solver))
-            times = [time / N_UPDATES for time in seconds(*calls)]
-            rows.append([case, solver, times[1] * 1e6, times[0] / times[1], times[0] / times[2], times[3] / times[2]])
-            rows[-1].append(times[4] / times[2] if len(times) > 4 else "")
+    for n_threads in sorted({1, torch.get_num_threads()}):
+        with threadpool_limits(n_threads):
+            rows += [[n_threads, *row] for case in CASES for row in updates_of(case)]
     return table(
         [
+            "threads",
             "n_features, n_hidden, n_outputs, batch",
             "solver",
             "update, us",
