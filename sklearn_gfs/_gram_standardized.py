@@ -15,8 +15,8 @@ from ._gram import ArrayAtoms, Moments, SparseAtoms
 from ._typing import Float64Array, FloatArray
 
 
-class StandardizedAtoms(ArrayAtoms):
-    """Columns less their mean, over their standard deviation, block by block: for arrays too large to copy."""
+class _Standardized(ArrayAtoms):
+    """What both ways share: the means and scales, and a single column."""
 
     def __init__(
         self,
@@ -30,6 +30,14 @@ class StandardizedAtoms(ArrayAtoms):
         super().__init__(atoms, y, sample_weight)
         self.mean = mean
         self.scale = scale
+
+    def outputs(self, atom: int) -> Float64Array:
+        """Output of one atom on every sample, (n_samples, 1), in float64."""
+        return (super().outputs(atom) - self.mean[atom]) / self.scale[atom]
+
+
+class StandardizedAtoms(_Standardized):
+    """Columns less their mean, over their standard deviation, block by block: for arrays too large to copy."""
 
     def _rows(self, samples: slice) -> FloatArray:
         return self._as_read(self.atoms[samples])
@@ -37,30 +45,13 @@ class StandardizedAtoms(ArrayAtoms):
     def _as_read(self, rows: Any) -> NDArray[Any]:
         return np.asarray((rows - self.mean) / self.scale, dtype=self.dtype)
 
-    def outputs(self, atom: int) -> Float64Array:
-        """Output of one atom on every sample, (n_samples, 1), in float64."""
-        return (super().outputs(atom) - self.mean[atom]) / self.scale[atom]
 
-
-class StandardizedSparseAtoms(SparseAtoms):
+class StandardizedSparseAtoms(_Standardized, SparseAtoms):
     """
     Columns of a sparse matrix less their mean, over their standard deviation, by algebra.
 
     The matrix itself stays as sparse as it is; y must have been centred.
     """
-
-    def __init__(
-        self,
-        atoms: Any,
-        y: Float64Array,
-        sample_weight: Float64Array | None,
-        *,
-        mean: Float64Array,
-        scale: Float64Array,
-    ) -> None:
-        super().__init__(atoms, y, sample_weight)
-        self.mean = mean
-        self.scale = scale
 
     def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
         """Inner products of the atoms with the target, and the squared norms; and the atoms' columns, into out."""
@@ -76,7 +67,3 @@ class StandardizedSparseAtoms(SparseAtoms):
         raw /= self.scale
         raw /= self.scale[atoms, None]
         return raw
-
-    def outputs(self, atom: int) -> Float64Array:
-        """Output of one atom on every sample, (n_samples, 1), in float64."""
-        return (super().outputs(atom) - self.mean[atom]) / self.scale[atom]

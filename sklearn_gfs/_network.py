@@ -110,12 +110,12 @@ class TorchNetwork:
     same for 50 neurons as for 1000 (the flow of the neurons' distribution, not of one neuron's share).
 
     Activations and outputs have a row for each neuron or output and a column for each sample: the two products with
-    the output weights, thin as they are, take a fifth of the time that they take the other way round.
+    the output weights are thin, and run along memory in this order only.
 
     ``squared_error`` is half the squared error, summed over outputs; ``log_loss`` is the negative log-likelihood of
     the softmax of the outputs, with one output of its logistic function; ``labelwise_log_loss`` is the sum of the
-    latter over outputs. Either is averaged over the batch, and the
-    ``penalty`` is ``alpha / 2`` times the weighted mean over neurons of their squared coefficients.
+    latter over outputs. Each is averaged over the batch. The ``penalty`` is ``alpha / 2`` times the
+    weighted mean over neurons of their squared coefficients.
     """
 
     def __init__(

@@ -328,7 +328,7 @@ def _by_rows(X: Any) -> Any:
     """
     Return X in C order, unless it is a file or its copy would be large.
 
-    Batches are gathered several times faster from it than from an array whose columns lie together.
+    Batches are gathered faster from it than from an array whose columns lie together.
     """
     if not isinstance(X, np.ndarray) or isinstance(X, np.memmap) or X.nbytes > get_config()["working_memory"] * 2**20:
         return X

@@ -130,10 +130,9 @@ class Samples:
 
     def gather_batches(self, rows: IntArray, batch_size: int) -> list[Batch]:
         """Return these samples as batches of this size."""
-        import torch
+        from torch import split
 
         X, y, weight = self.gather(rows)
-        split = torch.split
         weights = [None] * (len(rows) // batch_size) if weight is None else split(weight, batch_size)
         return [Batch(*batch) for batch in zip(split(X, batch_size), split(y, batch_size, 1), weights, strict=True)]
 
@@ -286,7 +285,7 @@ class Training:
         return (1.0 - self._settings.momentum) / curvature if 0 < curvature < np.inf else 1.0
 
     def _adam(self) -> None:
-        # torch.optim.Adam makes the same call, behind bookkeeping that takes ten times as long for a small network.
+        # torch.optim.Adam makes the same call, behind bookkeeping that costs more than it in a small network.
         self._torch._fused_adam_(
             [self._network.parameters],
             [self._network.gradient],
