@@ -4,6 +4,9 @@ import re
 import zlib
 from pathlib import Path
 
+from docutils import nodes
+from latex2mathml.converter import convert
+
 import sklearn_gfs
 
 HERE = Path(__file__).parent
@@ -19,7 +22,6 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
@@ -40,6 +42,7 @@ html_title = "sklearn-gfs"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_math_renderer = "mathml"  # browsers draw it by themselves; MathJax would be fetched from another site
 html_theme_options = {
     "show_prev_next": False,
     "navigation_with_keys": False,
@@ -62,6 +65,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "remove_config_comments": True,
     "abort_on_example_error": True,
+    "write_computation_times": False,
 }
 
 
@@ -94,5 +98,22 @@ def escape_attribute_names(_app, _what, _name, _obj, _options, lines):
     lines[:] = [re.sub(r"(?<![`\w])(\w+)_(?=[\s,.;:)]|$)", r"\1\\_", line) for line in lines]
 
 
+def mathml(display):
+    """Return the visitor that writes a formula as MathML."""
+    tag = "div" if display == "block" else "span"
+
+    def visit(self, node):
+        self.body.append(self.starttag(node, tag, "", CLASS="math notranslate nohighlight"))
+        formula = convert(node.astext(), display=display)
+        # TeX's spaces: none around a slash, a thin one between a logarithm and a letter.
+        formula = formula.replace("<mo>&#x0002F;</mo>", "<mi>/</mi>")
+        formula = formula.replace("<mi>ln</mi><mi>", '<mi>ln</mi><mspace width="0.167em" /><mi>')
+        self.body.append(f"{formula}</{tag}>")
+        raise nodes.SkipNode
+
+    return visit, None
+
+
 def setup(app):
+    app.add_html_math_renderer("mathml", mathml("inline"), mathml("block"))
     app.connect("autodoc-process-docstring", escape_attribute_names, priority=1)
