@@ -57,9 +57,8 @@ examples: $(INSTALLED)  ## Run the examples as they are, those of the paper in t
 docs: $(DOCS_INSTALLED)  ## Build the site, with the examples run, into docs/_build/html; warnings are errors.
 	$(PY) -m sphinx -W --keep-going $(SPHINXOPTS) docs docs/_build/html
 
-bench: $(INSTALLED)  ## Run every benchmark and rewrite the tables under docs/benchmarks/.
-	@for script in $(sort $(wildcard benchmarks/[a-z]*.py)); do \
-		echo "== $$script"; $(PY) $$script || exit 1; done
+bench: $(INSTALLED)  ## Repeat every benchmark by its page's command; hours, but goes on where it was interrupted.
+	$(PY) .ci/bench.py --keep $(OUT)/bench $(if $(RIVALS),--rivals $(RIVALS)) $(PAGES)
 
 bench-compare: $(INSTALLED)  ## Time the working tree against another revision: make bench-compare BASE=<revision>.
 	$(PY) .ci/bench_compare.py --base $(or $(BASE),HEAD)
