@@ -145,7 +145,8 @@ class TorchNetwork:
         self._gradients = self._views(self.gradient)
         self._weights = torch.from_numpy(network.weights.copy()).to(device)
         self._equal_weight = float(network.weights[0]) if np.ptp(network.weights) == 0 else None
-        self._buffers: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+        # For every size of batch: activations, slopes, and one over the size.
+        self._buffers: dict[int, tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = {}
 
     def _views(self, flat: torch.Tensor) -> list[torch.Tensor]:
         sizes = [math.prod(shape) for shape in self._shapes]
@@ -156,7 +157,7 @@ class TorchNetwork:
         torch = self._torch
         if X.shape[0] not in self._buffers:
             hidden = X.new_empty((self._shapes[0][0], X.shape[0]))
-            self._buffers[X.shape[0]] = (hidden, torch.empty_like(hidden))
+            self._buffers[X.shape[0]] = (hidden, torch.empty_like(hidden), X.new_tensor(1 / X.shape[0]))
         hidden = self._buffers[X.shape[0]][0]
         torch.addmm(self._intercept, self._coef, X.T, out=hidden)
         if self._activation == "relu":
@@ -196,7 +197,8 @@ class TorchNetwork:
         """
         hidden, outputs = self.forward(X)
         loss, residual = self._loss_and_residual(outputs, y, weight)
-        self._backward(X, hidden, residual.mul_(1 / len(X)), self._alpha)
+        # A number in a tensor: torch would make one of a Python number, in three times the time of the product.
+        self._backward(X, hidden, residual.mul_(self._buffers[X.shape[0]][2]), self._alpha)
         return loss
 
     def _loss_and_residual(
@@ -208,16 +210,17 @@ class TorchNetwork:
             residual = outputs.sub_(y)
             weighted = residual if weight is None else residual * weight
             return weighted.view(-1).dot(residual.view(-1)).item() / (2 * y.shape[1]), weighted
+        sign = 1
         if outputs.shape[0] == 1 or self._loss == LABELWISE:
-            losses = (torch.nn.functional.softplus(outputs) - y * outputs).sum(0)
+            losses = torch.nn.functional.softplus(outputs).sub_(y * outputs)
             residual = outputs.sigmoid_().sub_(y)
         else:
             log_probabilities = torch.log_softmax(outputs, 0)
-            losses = -(log_probabilities * y).sum(0)
+            sign, losses = -1, log_probabilities * y
             residual = log_probabilities.exp_().sub_(y)
         if weight is not None:
-            losses, residual = losses * weight, residual * weight
-        return losses.mean().item(), residual
+            losses, residual = losses.mul_(weight), residual.mul_(weight)
+        return sign * losses.sum().item() / y.shape[1], residual
 
     def penalty(self) -> float:
         """Return alpha / 2 times the weighted mean over neurons of their squared coefficients."""

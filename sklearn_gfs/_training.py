@@ -100,10 +100,16 @@ class Samples:
         weight: FloatArray | None = None,
         device: str = "cpu",
     ) -> None:
+        import torch
+
         self._device = device
         self._X = X
+        # torch gathers rows with all its threads, but warns of arrays that it must not write to.
+        self._tensor = torch.from_numpy(X) if isinstance(X, np.ndarray) and X.flags.carray else None
         self._targets = targets
-        self._mean, self._inverse_scale = standardisation
+        mean, inverse_scale = standardisation
+        self._mean = None if mean is None else torch.from_numpy(mean).to(device)
+        self._inverse_scale = torch.from_numpy(inverse_scale).to(device)
         self.rows = rows
         self._weight = None
         if weight is not None:
@@ -118,15 +124,17 @@ class Samples:
         """Return the standardised inputs, the targets and the weights of these samples."""
         import torch
 
-        X = self._X[rows]
-        if sparse.issparse(X):
-            X = X.toarray()
+        if self._tensor is not None:
+            X = self._tensor.index_select(0, torch.from_numpy(rows)).to(self._device)
+        else:
+            part = self._X[rows]
+            X = torch.from_numpy(part.toarray() if sparse.issparse(part) else part).to(self._device)
         if self._mean is not None:
-            X -= self._mean
-        X *= self._inverse_scale
+            X.sub_(self._mean)
+        X.mul_(self._inverse_scale)
         y = np.ascontiguousarray(self._targets[rows].T)
         weight = None if self._weight is None else torch.from_numpy(self._weight[rows]).to(self._device)
-        return Batch(torch.from_numpy(X).to(self._device), torch.from_numpy(y).to(self._device), weight)
+        return Batch(X, torch.from_numpy(y).to(self._device), weight)
 
     def gather_batches(self, rows: IntArray, batch_size: int) -> list[Batch]:
         """Return these samples as batches of this size."""
@@ -240,6 +248,10 @@ class Training:
 
     def advance(self, n_iterations: int) -> None:
         """Make this many gradient updates; fewer where the watch, if there is one, says stop."""
+        with self._torch.inference_mode():  # calls are shorter without the bookkeeping of automatic gradients
+            self._advance(n_iterations)
+
+    def _advance(self, n_iterations: int) -> None:
         watch = self._watch
         if watch is None:
             for _ in range(n_iterations):
@@ -320,7 +332,8 @@ class Training:
 
     def loss(self, batch: Batch) -> float:
         """Return the loss of the network as it is now, without the penalty."""
-        return self._network.loss(*batch)
+        with self._torch.inference_mode():  # as in training, whose buffers it may share
+            return self._network.loss(*batch)
 
     def network(self) -> Network:
         """Return the network as it is now."""
