@@ -10,6 +10,7 @@ it yields are copies made with `copy_without_tasks`.
 
 from __future__ import annotations
 
+import warnings
 from contextlib import nullcontext
 from copy import copy
 from typing import Any
@@ -22,8 +23,21 @@ from sklearn.model_selection._validation import _score as score_estimator
 from sklearn.model_selection._validation import _warn_or_raise_about_fit_failures as report_fit_failures
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 from sklearn.utils.metaestimators import _safe_split as split_rows
+from sklearn.utils.multiclass import type_of_target as _type_of_target
 from sklearn.utils.validation import _check_method_params as take_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import _num_samples as count_samples
+
+
+def type_of_target(y: Any) -> str:
+    """
+    Return scikit-learn's name for the kind of target, without a warning about many classes.
+
+    Before 1.9 every call warns, whatever y is taken for; from then on only the check of a classifier's targets does.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
+        return str(_type_of_target(y))
 
 
 class NoCallbacks:
@@ -119,6 +133,7 @@ __all__ = [
     "check_sample_weight",
     "continue_callbacks",
     "copy_without_tasks",
+    "count_samples",
     "has_callbacks",
     "insert_error_scores",
     "passes_callbacks",
@@ -126,6 +141,7 @@ __all__ = [
     "score_estimator",
     "split_rows",
     "take_params",
+    "type_of_target",
     "validate_parameter_constraints",
     "with_callbacks",
     "without_callbacks",

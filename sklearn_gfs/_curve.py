@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state, indexable
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _num_samples
 
+from ._compat import count_samples, type_of_target
 from ._curve_laws import ScalingFit, fit_law
 from ._search_fold import evaluate_fold
 from ._search_grid import Grid, make_grid
@@ -174,8 +173,8 @@ def pretrain_threshold_curve(
     grid = make_grid(estimator, param, n_pretrain, None)
     scorer = check_scoring(estimator, scoring)
     X, y = indexable(X, y)
-    n_test = 0 if score_on == "train" else _held_out(test_size, _num_samples(X))
-    sizes = _sizes(train_sizes, _num_samples(X) - n_test)
+    n_test = 0 if score_on == "train" else _held_out(test_size, count_samples(X))
+    sizes = _sizes(train_sizes, count_samples(X) - n_test)
     rng = check_random_state(random_state)
     orders = [_order(y, rng, stratify=is_classifier(estimator)) for _ in range(n_repeats)]
     # Runs on many samples take longest: they come first, so that none is left over for one worker at the end.
@@ -260,7 +259,7 @@ def _sizes(train_sizes: Any, available: int) -> list[int]:
 def _order(y: Any, rng: np.random.RandomState, *, stratify: bool) -> NDArray[np.intp]:
     """Shuffle the samples; stratified, every beginning of the order has the classes in proportion."""
     if not stratify or type_of_target(y) not in {"binary", "multiclass"}:
-        return rng.permutation(_num_samples(y))
+        return rng.permutation(count_samples(y))
     labels = np.asarray(y).ravel()
     position = np.empty(len(labels))
     for label in np.unique(labels):

@@ -13,10 +13,10 @@ from scipy import sparse
 from scipy.special import expit, softmax
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_consistent_length
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
-from ._compat import check_sample_weight
+from ._compat import check_sample_weight, type_of_target
 from ._typing import FloatArray
 
 # GreedyPrunedMLP takes whole numbers stored as floats for measurements, not labels, where there are more distinct

@@ -17,11 +17,12 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.preprocessing import label_binarize
 from sklearn.utils import gen_batches
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._checks import check_hull, check_stopping, check_weight
+from ._compat import type_of_target
 from ._gram import ArrayAtoms
 from ._gram_standardized import StandardizedAtoms, StandardizedSparseAtoms
 from ._greedy import greedy_forward_selection

@@ -5,8 +5,6 @@ They keep the contract of ``fit_path``: "dense" is the model after n_pretrain it
 largest coefficients, trained a little more. NumPy only, so that thousands of fits cost nothing.
 """
 
-import itertools
-
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.utils import get_tags
@@ -118,13 +116,3 @@ class OnlyFit(PathClassifier):
     @property
     def fit_path(self):
         raise AttributeError("fit_path")
-
-
-class CountingClassifier(PathClassifier):
-    """Counts its training runs and remembers which iterations were asked for."""
-
-    runs = itertools.count()
-
-    def fit_path(self, X, y, **kwargs):
-        next(self.runs)
-        yield from super().fit_path(X, y, **kwargs)

@@ -128,6 +128,25 @@ def test_imports_point_downward(path):
     assert not found
 
 
+def private_imports(source):
+    """Return what the source imports of scikit-learn under a private name."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sklearn":
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.split(".")[0] == "sklearn"]
+        else:
+            continue
+        found += [name for name in names if "._" in name]
+    return found
+
+
+def test_private_names_of_scikit_learn_stand_in_compat_only():
+    found = {path.stem: private_imports(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
+    assert [module for module, names in found.items() if names] == ["_compat"]
+
+
 def test_the_table_names_no_module_that_is_gone():
     assert set(LAYERS) <= {path.stem for path in PACKAGE.rglob("*.py")}
 
