@@ -182,3 +182,28 @@ def test_import_loads_neither_torch_nor_numba(module):
     """
     result = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_training_loads_nothing_of_torch_beyond_its_core():
+    """Its compiler, its distributed part and its companions may be missing or broken."""
+    code = """
+        import sys
+        import torch
+
+        class Refuse:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in {"torch", "torchvision", "torchaudio", "triton", "functorch"}:
+                    raise ImportError(f"{name} is refused")
+
+        sys.meta_path.insert(0, Refuse())
+        from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+        X = [[i % 7, i % 3] for i in range(40)]
+        small = {"n_pretrain": 5, "k": 3, "n_hidden": 10, "n_retrain": 5, "random_state": 0}
+        for solver in ("adam", "sgd"):
+            for loss in ("squared_error", "log_loss"):
+                GreedyPrunedMLPClassifier(**small, solver=solver, loss=loss).fit(X, [i % 2 for i in range(40)])
+            model = GreedyPrunedMLPRegressor(**small, solver=solver).fit(X, [i / 2 for i in range(40)])
+        print(model.n_units_)
+    """
+    result = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    assert int(result.stdout) <= 3

@@ -3,6 +3,7 @@
 import importlib.metadata
 import importlib.resources
 import re
+import socket
 import tomllib
 from pathlib import Path
 
@@ -48,3 +49,8 @@ def test_constraints_pin_every_dependency():
         required += extra
     pinned = re.findall(r"^([a-z0-9-]+)==", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
     assert {re.match(r"[a-z0-9-]+", requirement)[0] for requirement in required} <= set(pinned)
+
+
+def test_no_test_may_reach_the_network():
+    with socket.socket() as connection, pytest.raises(AssertionError, match=r"connects to 192\.0\.2\.1"):
+        connection.connect(("192.0.2.1", 80))
