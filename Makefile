@@ -11,7 +11,7 @@ INSTALLED = $(VENV)/installed
 DOCS_INSTALLED = $(VENV)/installed-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lowest lint format types docs examples bench bench-compare dist check-dist clean
+.PHONY: help demo test test-lowest test-sklearn test-sealed test-nojit lint format types docs examples bench bench-compare dist check-dist clean
 
 help:  ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
@@ -37,6 +37,24 @@ test-lowest:  ## Run the suite on the lowest supported version of every dependen
 	$(PYTHON) -m venv .venv-lowest
 	$(PYTHON) .ci/lowest.py > .venv-lowest/constraints.txt
 	$(MAKE) test VENV=.venv-lowest CONSTRAINTS=.venv-lowest/constraints.txt
+
+test-sklearn:  ## Run the suite with another version of scikit-learn: make test-sklearn VERSION=1.7
+	$(PYTHON) -m venv .venv-sklearn-$(VERSION)
+	sed 's/^scikit-learn==.*/scikit-learn==$(VERSION).*/' constraints.txt > .venv-sklearn-$(VERSION)/constraints.txt
+	$(MAKE) test VENV=.venv-sklearn-$(VERSION) CONSTRAINTS=.venv-sklearn-$(VERSION)/constraints.txt
+
+test-sealed:  ## Run the suite from a read-only installation, with no cache to write to.
+	$(PYTHON) -m venv --clear $(VENV)-sealed
+	$(MAKE) --no-print-directory .test-sealed VENV=$(VENV)-sealed
+
+.test-sealed:
+	$(PIP) ".[test,plot,onnx,progress]"
+	.ci/sealed $(PY) $(PYTEST_ARGS)
+
+test-nojit: export NUMBA_DISABLE_JIT = 1
+test-nojit: export OMP_NUM_THREADS = 1
+test-nojit: $(INSTALLED)  ## Run the tests of the kernels on the kernels as plain Python.
+	$(PY) -m pytest -n 2 $(PYTEST_ARGS) tests/test_greedy.py tests/test_log_loss.py tests/test_selector.py
 
 lint: $(INSTALLED)  ## Check style and formatting.
 	$(PY) -m ruff check
