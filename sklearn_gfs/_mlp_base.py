@@ -221,7 +221,7 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         self.__dict__.pop("_dense_state", None)
         if keep:
             self._dense_state = path.state(), {name: getattr(self, name) for name in _FIXED}
-        tasks.end()
+        tasks.end({})
         if watch.reason is not None:
             warnings.warn(
                 f"Training ended early because {watch.reason}: {self.n_pretrain_} iterations of pre-training and "
@@ -316,18 +316,29 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
     ) -> Iterator[PathPoint]:
         with callback_management(self):
             tasks = self._start_tasks(*given, name="fit_path")
-            path = TrainingPath(data, settings, self.random_state, tasks=tasks)
-            for n_iterations in increasing(n_pretrain):
-                path.pretrain_to(n_iterations)
-                dense = copy_without_tasks(self).set_params(n_pretrain=n_iterations)
-                dense._store_network(path.dense(), path.losses)
-                yield PathPoint(n_iterations, None, dense)
-                dense_loss, subnetworks = path.subnetworks(sizes)
-                for size, subnetwork in zip(sizes, subnetworks, strict=True):
-                    fitted = copy_without_tasks(self).set_params(n_pretrain=n_iterations, k=size)
-                    fitted._store_subnetwork(subnetwork, dense_loss, path.losses)
-                    yield PathPoint(n_iterations, size, fitted)
-            tasks.end()
+            last: Self | None = None
+            try:
+                path = TrainingPath(data, settings, self.random_state, tasks=tasks)
+                for n_iterations in increasing(n_pretrain):
+                    path.pretrain_to(n_iterations)
+                    last = self._point(n_iterations, self.k)
+                    last._store_network(path.dense(), path.losses)
+                    yield PathPoint(n_iterations, None, last)
+                    dense_loss, subnetworks = path.subnetworks(sizes)
+                    for size, subnetwork in zip(sizes, subnetworks, strict=True):
+                        last = self._point(n_iterations, size)
+                        last._store_subnetwork(subnetwork, dense_loss, path.losses)
+                        yield PathPoint(n_iterations, size, last)
+            except GeneratorExit:
+                pass  # the consumer has seen enough: the path ends here as it would at its last point
+            tasks.end(None if last is None else dict(vars(last)))
+
+    def _point(self, n_pretrain: int, k: int) -> Self:
+        """Return a copy for one point of the path, to be fitted."""
+        point: Self = copy_without_tasks(self)
+        # Both are valid: no need for set_params, which reads all parameters first.
+        point.n_pretrain, point.k = n_pretrain, k
+        return point
 
     def _start_tasks(self, X: Any, y: Any, sample_weight: Any, name: str = "fit") -> Tasks:
         # The phases: pre-training, selection, re-training on trial, re-training; a path's are not known before.

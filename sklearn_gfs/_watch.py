@@ -107,6 +107,6 @@ class Tasks:
         yield Phase(context, self._told)
         context.call_on_fit_task_end(**self._told)
 
-    def end(self) -> None:
-        """End the fit, whose estimator is complete now."""
-        self._context.call_on_fit_task_end(**self._told, reconstruction_attributes={})
+    def end(self, attributes: dict[str, Any] | None) -> None:
+        """End the fit; `attributes` are those that its estimator lacks to be fitted, None if there is no network."""
+        self._context.call_on_fit_task_end(**self._told, reconstruction_attributes=attributes)

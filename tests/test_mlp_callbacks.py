@@ -151,6 +151,43 @@ def test_parts_and_paths_have_tasks():
     assert all(not [name for name in vars(point.estimator) if "ctx" in name] for point in points)
 
 
+@pytest.mark.parametrize("n_points", [1, 2, 3, 4])
+def test_a_path_that_is_left_early_ends_once(n_points):
+    X, y = problem()
+    recorder = Recorder()
+    path = GreedyPrunedMLPClassifier(**SMALL).set_callbacks(recorder).fit_path(X, y, n_pretrain=[0, 30, 60], k=[2])
+    points = [next(path) for _ in range(n_points)]
+    path.close()
+    assert recorder.ended.count([]) == 1
+    assert recorder.ended[-1] == []
+    assert sorted(recorder.begun) == sorted(recorder.ended)
+    assert recorder.torn_down == 1
+    # The network that callbacks see at the end is the last that the consumer took.
+    expected = points[-1].estimator.predict_proba(X)
+    np.testing.assert_array_equal(recorder.seen[-1][1].predict_proba(X), expected)
+
+
+def test_a_path_that_fails_tears_callbacks_down_and_does_not_end():
+    X, y = problem()
+    recorder = Recorder()
+    path = GreedyPrunedMLPClassifier(**SMALL).set_callbacks(recorder).fit_path(X, y, n_pretrain=[5, 3])
+    with pytest.raises(ValueError, match="increase"):
+        list(path)
+    assert recorder.torn_down == 1
+    assert [] not in recorder.ended
+
+
+def test_a_path_is_monitored():
+    X, y = problem()
+    monitor = callback.ScoringMonitor(scoring="accuracy")
+    model = GreedyPrunedMLPClassifier(**{**SMALL, "n_retrain": 0}).set_callbacks(monitor)
+    *_, last = model.fit_path(X, y, n_pretrain=[0, 30], k=[2, 4])
+    log = monitor.get_logs().data
+    assert len(log) == 2 + 1  # groups of iterations, and the path
+    assert last.estimator.score(X, y) in [row["accuracy"] for row in log if row["task_name"] == "fit_path"]
+    assert list(model.fit_path(X, y, n_pretrain=[])) == []
+
+
 @pytest.mark.parametrize("wrong", ["data", "parameters"])
 def test_a_failed_fit_tears_callbacks_down(wrong):
     X, y = problem()

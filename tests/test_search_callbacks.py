@@ -128,6 +128,20 @@ def test_tasks_are_given_their_data():
     assert (given["fit 0"], given["path 0"], given["refit 1"]) == (150, 100, 150)
 
 
+def test_a_path_that_the_search_leaves_early_ends_before_its_fold_does():
+    X, y = load_iris(return_X_y=True)
+    recorder = PropagatedRecorder()
+    network = GreedyPrunedMLPClassifier(n_hidden=10, n_retrain=0, random_state=0)
+    search = PretrainThresholdSearch(network, n_pretrain="auto", k=[2], cv=2, refit=False).set_callbacks(recorder)
+    search.fit(X, y)
+    events = [(event[0], event[1]) for event in recorder.seen if event[0] in ("begin", "end")]
+    assert sum(place[-1] == "path 0" for kind, place in events if kind == "end") == 2
+    for i, (kind, place) in enumerate(events):
+        if kind == "end":
+            assert not [later for _, later in events[i + 1 :] if later[: len(place)] == place]
+    assert sorted(recorder.begun()) == sorted(place for kind, place in events if kind == "end")
+
+
 def test_a_callback_is_passed_on_into_folds():
     X, y = load_iris(return_X_y=True)
     recorder = PropagatedRecorder()
