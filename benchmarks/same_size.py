@@ -35,9 +35,9 @@ BATCH = 128
 # Numbers of pre-training iterations among which the best is looked for afterwards, beside "auto".
 FIXED = (10, 30, 100, 300, 1000, 3000)
 # Splits of the expensive data sets, where they are fewer than those of the others.
-FEWER = {"hastie": 4, "mnist, 10000": 2}
+FEWER = {"hastie": 4, "mnist, 10000": 4}
 # Splits on which the pre-training is varied, and the most that it may cost there, in iterations times features.
-AUTO_SPLITS, MOST_WORK = 2, 1e6
+AUTO_SPLITS, MOST_WORK = 4, 1e6
 LOSSES = ("squared_error", "log_loss")
 OTHER_LOSS = next(loss for loss in LOSSES if loss != GreedyPrunedMLPClassifier().loss)
 AUTO, OTHER, MLP, SAME = "pruned, auto", f"pruned, {OTHER_LOSS}", "MLP", "MLP, same updates"

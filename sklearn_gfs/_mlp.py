@@ -38,7 +38,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         times counts as often in the mean.
     n_hidden : int, default=1000
         Neurons of the dense network.
-    n_retrain : int, default=1000
+    n_retrain : int, default=2000
         Re-training iterations, in gradient updates; with `early_stopping` at most as many. 0 stops after pruning.
     loss : {"squared_error", "log_loss"}, default="squared_error"
         Loss of pre-training, selection and re-training. "squared_error" is half the squared error against one-hot
@@ -60,8 +60,9 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     alpha : float, default=0.001
         L2 penalty: half of it times the weighted mean over neurons of their squared weights is added to the loss.
     early_stopping : bool, default=True
-        Whether to measure on held-out samples for how many iterations re-training is of use. The subnetwork is then
-        selected and re-trained on all samples for just as many; pre-training leaves the held-out samples out.
+        Whether to measure on held-out samples for how many iterations re-training is of use; the trial ends 300
+        iterations after the best. The subnetwork is then selected and re-trained on all samples for just as many;
+        pre-training leaves the held-out samples out.
     validation_fraction : float, default=0.1
         Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data.
     class_weight : dict or "balanced", default=None

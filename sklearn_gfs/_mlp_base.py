@@ -73,7 +73,7 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         k: int = 50,
         *,
         n_hidden: int = 1000,
-        n_retrain: int = 1000,
+        n_retrain: int = 2000,
         activation: str = "relu",
         solver: str = "adam",
         learning_rate_init: float | None = None,

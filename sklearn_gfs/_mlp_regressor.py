@@ -36,7 +36,7 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         times counts as often in the mean.
     n_hidden : int, default=1000
         Neurons of the dense network.
-    n_retrain : int, default=1000
+    n_retrain : int, default=2000
         Re-training iterations, in gradient updates; with `early_stopping` at most as many. 0 stops after pruning.
     activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
         Activation of the hidden neurons.
@@ -53,8 +53,9 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     alpha : float, default=0.001
         L2 penalty: half of it times the weighted mean over neurons of their squared weights is added to the loss.
     early_stopping : bool, default=True
-        Whether to measure on held-out samples for how many iterations re-training is of use. The subnetwork is then
-        selected and re-trained on all samples for just as many; pre-training leaves the held-out samples out.
+        Whether to measure on held-out samples for how many iterations re-training is of use; the trial ends 300
+        iterations after the best. The subnetwork is then selected and re-trained on all samples for just as many;
+        pre-training leaves the held-out samples out.
     validation_fraction : float, default=0.1
         Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data.
     max_time : float, default=None

@@ -26,6 +26,8 @@ from ._watch import Phase, Tasks, Watch
 _VALIDATION_INTERVAL = 20
 # Of held-out losses that differ by less than this factor, noise, the one after the longest re-training counts as best.
 _INDIFFERENCE = 1.01
+# Iterations of re-training after the best, without a better one, that end the trial.
+_PATIENCE = 300
 # Checkpoints at which an automatic number of pre-training iterations is decided: the first, their ratio, the last.
 _FIRST_CHECKPOINT, _CHECKPOINT_RATIO, _LAST_CHECKPOINT = 10, 2, 20_480
 # An automatic choice goes on while the loss of the subnetwork falls below this part of what it was a checkpoint before.
@@ -315,13 +317,14 @@ class TrainingPath:
     def _best_n_retrain(self, trial: Network, held_out: Batch) -> tuple[int, list[float]]:
         """Return after how many iterations of re-training the held-out loss was least, and the losses seen."""
         training, n_retrain = self._retraining(trial, self._rows[: self._n_train]), self._settings.n_retrain
-        validation_losses = [training.loss(held_out)]
+        validation_losses, best = [training.loss(held_out)], 0
         with self._tasks.phase("trial re-training", n_retrain) as phase:
-            while len(training.losses) < n_retrain and not (self._stopped or phase.stopped):
+            while len(training.losses) < min(n_retrain, best + _PATIENCE) and not (self._stopped or phase.stopped):
                 self._advance(phase, training, min(_VALIDATION_INTERVAL, n_retrain - len(training.losses)))
                 validation_losses.append(training.loss(held_out))
-        best = int(np.flatnonzero(np.asarray(validation_losses) <= _INDIFFERENCE * min(validation_losses))[-1])
-        return min(best * _VALIDATION_INTERVAL, n_retrain), validation_losses
+                low = np.flatnonzero(np.asarray(validation_losses) <= _INDIFFERENCE * min(validation_losses))
+                best = min(int(low[-1]) * _VALIDATION_INTERVAL, n_retrain)
+        return best, validation_losses
 
 
 def _by_rows(X: Any) -> Any:

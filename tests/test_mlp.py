@@ -621,6 +621,20 @@ def test_validation_data_decide_how_long_to_retrain():
     assert noise.n_retrain_ == 0
 
 
+def test_the_trial_ends_some_time_after_its_best(monkeypatch):
+    X, y = load_diabetes(return_X_y=True)
+    model = GreedyPrunedMLPRegressor(**SMALL | {"n_retrain": 300})
+    monkeypatch.setattr("sklearn_gfs._path._PATIENCE", 300)
+    patient = model.fit(X, y).validation_loss_curve_
+    assert len(patient) == 16  # before, and after every 20 of 300
+    monkeypatch.setattr("sklearn_gfs._path._PATIENCE", 60)
+    curve = model.fit(X, y).validation_loss_curve_
+    best = max(place for place, loss in enumerate(curve) if loss <= 1.01 * min(curve))
+    assert model.n_retrain_ == 20 * best
+    assert curve == patient[: best + 4]
+    assert len(curve) < len(patient)
+
+
 def test_weights_of_validation_samples_count():
     X, y = blobs(120)
     weight = (np.arange(40) % 2).astype(float)
