@@ -1,5 +1,6 @@
 """Sphinx's settings for the documentation site."""
 
+import inspect
 import re
 import zlib
 from pathlib import Path
@@ -10,6 +11,7 @@ from latex2mathml.converter import convert
 import sklearn_gfs
 
 HERE = Path(__file__).parent
+CLASSES = [cls for name in sklearn_gfs.__all__ if inspect.isclass(cls := getattr(sklearn_gfs, name))]
 
 project = "sklearn-gfs"
 author = "The sklearn-gfs developers"
@@ -33,7 +35,20 @@ myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 copybutton_exclude = ".linenos, .gp, .go"
 
+
+def own_methods(cls):
+    """Return the names of the public methods that this package defines, on the class or on what it inherits from."""
+    owners = {name: base for base in reversed(cls.__mro__) for name in vars(base)}
+    public = [name for name in owners if not name.startswith("_") and not name.endswith("_request")]
+    return sorted(
+        name
+        for name in public
+        if owners[name].__module__.startswith("sklearn_gfs") and callable(getattr(cls, name, None))
+    )
+
+
 autosummary_generate = True
+autosummary_context = {"methods_of": {cls.__name__: own_methods(cls) for cls in CLASSES}}
 autodoc_typehints = "none"  # the docstrings have the types
 numpydoc_show_class_members = False
 
@@ -50,7 +65,7 @@ html_theme_options = {
     "footer_end": [],
     "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
 }
-html_sidebars = {"index": [], "changelog": [], "contributing": [], "decisions": []}
+html_sidebars = {"index": [], "start": [], "changelog": [], "contributing": [], "decisions": []}
 
 sphinx_gallery_conf = {
     "examples_dirs": ["../examples"],
