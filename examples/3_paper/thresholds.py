@@ -260,18 +260,18 @@ GOALS = [(50, 0.85), (100, 0.9), (ks[-1], 0.95)]
 long = [series for series in SERIES if len(sizes_of(series)) > 2]
 summary, thresholds_table = [], []
 figure, axes = plt.subplots(
-    len(GOALS), max(len(long), 1), figsize=(3.4 * len(long) + 1, 3 * len(GOALS)), layout="constrained", squeeze=False
+    max(len(long), 1), len(GOALS), figsize=(3.3 * len(GOALS), 2.8 * len(long) + 0.3), layout="constrained", squeeze=False
 )
-for column, series in enumerate(long):
+for line, series in zip(axes, long, strict=False):
     iterations, used = grid(last_iteration[series]), sizes_of(series)
-    for axis, (k, goal) in zip(axes[:, column], GOALS, strict=True):
+    for axis, (k, goal) in zip(line, GOALS, strict=True):
         common = {"regime": series[0], "n_hidden": series[1], "k": k, "goal": goal}
         thresholds = np.full((len(used), n_seeds), np.nan)
-        for line, n_samples in enumerate(used):
+        for place, n_samples in enumerate(used):
             accuracies = scores(series, n_samples, "train_accuracy")[:, 1 + ks.index(k)]
             for seed, values in zip(seeds_of(series, n_samples), accuracies.T, strict=True):
-                thresholds[line, seed] = crossing(iterations, values, goal)
-                row = common | {"n_samples": n_samples, "seed": seed, "threshold": round(thresholds[line, seed], 1)}
+                thresholds[place, seed] = crossing(iterations, values, goal)
+                row = common | {"n_samples": n_samples, "seed": seed, "threshold": round(thresholds[place, seed], 1)}
                 thresholds_table.append(row)
         fits = {}
         if np.isfinite(thresholds).any(axis=1).sum() > 2 and np.isfinite(thresholds).sum() > 3:
@@ -283,7 +283,7 @@ for column, series in enumerate(long):
         axis.get_legend().remove()
         if fits:
             handles, labels = axis.get_legend_handles_labels()
-            named = [place for place, label in enumerate(labels) if " n" in label]
+            named = [i for i, label in enumerate(labels) if " n" in label]
             axis.legend([handles[i] for i in named], [labels[i] for i in named], fontsize="small", loc="upper left")
         axis.set(xlabel="", ylabel="", ylim=(0, 1.6 * np.nanmax(thresholds, initial=1)))
         axis.tick_params(axis="x", rotation=40, labelsize="small")
