@@ -29,7 +29,7 @@ _ADAM_EPSILON = 1e-8
 # Batches are gathered several at a time, up to this many and this many bytes: for small ones the calls cost more than
 # the copying.
 _MAX_GATHERED = 32
-_MAX_GATHERED_BYTES = 2**19
+_MAX_GATHERED_BYTES = 2**21
 
 
 class TrainingSettings(NamedTuple):
@@ -132,7 +132,7 @@ class Samples:
         if self._mean is not None:
             X.sub_(self._mean)
         X.mul_(self._inverse_scale)
-        y = np.ascontiguousarray(self._targets[rows].T)
+        y = np.ascontiguousarray(self._targets.take(rows, axis=0).T)
         weight = None if self._weight is None else torch.from_numpy(self._weight[rows]).to(self._device)
         return Batch(X, torch.from_numpy(y).to(self._device), weight)
 
