@@ -18,12 +18,12 @@ from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
-from sklearn_gfs._network import initial_network
+from sklearn_gfs._network import TorchNetwork, initial_network
 from sklearn_gfs._training import Samples, Training, TrainingSettings
 
 N_UPDATES = 50
 # n_features, n_hidden, n_outputs, batch size
-CASES = ((784, 1000, 10, 128), (20, 100, 2, 32))
+CASES = ((784, 1000, 10, 128), (10, 1000, 2, 128), (20, 100, 2, 32))
 
 
 def data(n_features, n_outputs, batch_size):
@@ -32,17 +32,18 @@ def data(n_features, n_outputs, batch_size):
     return X, rng.integers(0, n_outputs, size=len(X))
 
 
+def start(case):
+    return initial_network(case[:3], "relu", squared_norm=12.0, dtype=np.float32, rng=np.random.RandomState(0))
+
+
 def ours(case, solver, loss):
-    n_features, n_hidden, n_outputs, batch_size = case
+    n_features, _, n_outputs, batch_size = case
     X, y = data(n_features, n_outputs, batch_size)
     targets = np.eye(n_outputs, dtype=np.float32)[y]
-    network = initial_network(
-        (n_features, n_hidden, n_outputs), "relu", squared_norm=12.0, dtype=np.float32, rng=np.random.RandomState(0)
-    )
     standardisation = (np.zeros(n_features, np.float32), np.ones(n_features, np.float32))
     samples = Samples(X, targets, standardisation, np.arange(len(X)))
     settings = TrainingSettings("relu", loss, solver, 0.001, 0.0, batch_size, 0.0)
-    training = Training(network, samples, settings, 0, name="training")
+    training = Training(start(case), samples, settings, 0, name="training")
     return lambda: training.advance(N_UPDATES)
 
 
@@ -53,8 +54,8 @@ def products(case):
     They have the shapes and the order in memory of those in an update.
     """
     n_features, n_hidden, n_outputs, batch_size = case
-    X, A, B = torch.randn(batch_size, n_features), torch.randn(n_hidden, n_features), torch.randn(n_outputs, n_hidden)
-    residual = torch.randn(n_outputs, batch_size)
+    A, _, B, _ = TorchNetwork(start(case), "relu")._views(torch.randn(sum(array.size for array in start(case)[:4])))
+    X, residual = torch.randn(batch_size, n_features), torch.randn(n_outputs, batch_size)
     hidden, gradient = torch.empty(n_hidden, batch_size), torch.empty_like(A)
 
     def run():
