@@ -285,6 +285,20 @@ def test_no_gradient_step_diverges():
     assert max(training.losses) < 1e3 * training.losses[0]
 
 
+def test_a_loss_on_a_batch_of_the_same_size_may_be_asked_for_between_iterations():
+    rng = np.random.default_rng(15)
+    network, samples = make_network(rng), make_samples(rng)
+    asked, silent = (Training(network, samples, SETTINGS, 0, name="training") for _ in range(2))
+    batch = samples.gather(np.arange(16))
+    for _ in range(3):
+        asked.advance(2)
+        model = TorchNetwork(asked.network(), "relu")
+        assert asked.loss(batch) == model.loss(*batch)
+        assert not torch.is_inference_mode_enabled()
+    silent.advance(6)
+    assert asked.losses == silent.losses
+
+
 def test_a_loss_that_is_not_finite_is_an_error():
     rng = np.random.default_rng(8)
     settings = SETTINGS._replace(learning_rate_init=1e200)
