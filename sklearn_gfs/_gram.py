@@ -18,7 +18,7 @@ from ._typing import Float64Array, FloatArray
 
 # Rows are read in blocks that stay in the last cache while all their products are made. The sums of the blocks
 # are float64, so that the error of float32 products does not grow with n_samples.
-_BLOCK_BYTES = 2**22
+_BLOCK_BYTES = 2**23
 BLOCK_ROWS = (1024, 8192)
 
 
@@ -182,14 +182,16 @@ class ArrayAtoms:
 
     def whole(self) -> Float64Array:
         """Compute the whole Gram matrix, by symmetric products that cost half of what its columns would."""
-        out = np.zeros((self.n_atoms, self.n_atoms))
+        total: Any = None
         for block, _, weight in self._blocks():
             weighted = block if weight is None else block * np.sqrt(weight)[:, None].astype(block.dtype, copy=False)
-            out += weighted.T @ weighted
-        out *= self._scale
-        if self.output_weights is not None:
-            out *= self.output_weights @ self.output_weights.T
-        return out
+            product = weighted.T @ weighted
+            # The product of a single block is read once more only, below.
+            total = product if total is None else np.add(total, product, dtype=np.float64)
+        if self.output_weights is None:
+            return np.multiply(total, self._scale, dtype=np.float64)
+        factors = (self.output_weights * self._scale) @ self.output_weights.T
+        return np.multiply(total, factors, out=factors)
 
     def exact_moments(self, atoms: NDArray[np.int64]) -> tuple[Float64Array, Float64Array]:
         """Gram matrix of the given atoms among themselves, and their products with y, in float64."""

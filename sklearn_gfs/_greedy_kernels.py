@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 DONE = 0  # all the picks asked for
 NEEDS_COLUMN = 1  # the Gram column of the next pick is not there
 CONVERGED = 2  # the gap fell to tol
-IMPRECISE = 3  # the loss is too small a difference of the statistics
+IMPRECISE = 3  # the statistics are too inexact to say which atom is best, or what the loss is
 
 # Running scalars of a selection, kept in one array so that kernels can update them.
 SQUARED_NORM = 0  # <Z, Z>, Z the sum of the picks
@@ -36,7 +36,9 @@ class Problem(NamedTuple):
 
     ``signed``: atoms may be taken in any direction, on the ball of that ``radius``; otherwise the hull is
     convex and the radius 1. ``tie`` and ``precision`` are relative to the size of the terms whose
-    difference a score, or a loss, is.
+    difference a score, or a loss, is. ``doubt`` is the relative error that an inner product may have: atoms whose
+    scores differ by less than that makes of them can't be told apart. Zero stands for products that are exact but for
+    ties.
     """
 
     c: NDArray[np.float64]  # <x_i, Y>, (n_directions, n_atoms)
@@ -45,6 +47,7 @@ class Problem(NamedTuple):
     signed: bool
     radius: float
     tie: float
+    doubt: float
     precision: float
     tol: float
 
@@ -115,6 +118,30 @@ def score(
 
 
 @jit
+def in_doubt(
+    t: float,
+    pick: int,
+    problem: Problem,
+    picked_norms: float,
+    scores: NDArray[np.float64],
+    lengths: NDArray[np.float64],
+) -> bool:
+    """
+    Whether errors in the inner products may have made the pick better than another atom.
+
+    ``lengths`` are the atoms' norms, ``picked_norms`` the sum of the picks' squared ones: errors of products with t
+    different picks add up like their root.
+    """
+    radius = problem.radius
+    reach = 2.0 * (np.sqrt(picked_norms) + t * np.sqrt(problem.target_norm))
+    for i in range(scores.shape[0]):
+        error = problem.doubt * radius * lengths[i] * (reach + radius * lengths[i])
+        if scores[i] <= scores[pick] + error and i != pick:
+            return True
+    return False
+
+
+@jit
 def squared_error_steps(
     start: int,
     stop: int,
@@ -135,6 +162,7 @@ def squared_error_steps(
     slopes = np.empty(n_atoms)
     scores = np.empty(n_atoms)
     v = np.ones(n_directions)
+    lengths = np.sqrt(norms)
     score(start + 1.0, problem, s, slopes, scores)
     for j in range(start, stop):
         t = j + 1.0
@@ -143,6 +171,8 @@ def squared_error_steps(
         for o in range(n_directions):
             size += 2.0 * radius * (abs(s[o, best]) + t * abs(c[o, best]))
         pick = choose(scores, state.counts, problem.tie * size)
+        if problem.doubt > 0.0 and in_doubt(t, pick, problem, running[PICKED_NORMS], scores, lengths):
+            return j, IMPRECISE, pick
         if slots[pick] < 0:
             return j, NEEDS_COLUMN, pick
 

@@ -137,7 +137,8 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training inputs, in any units. float32 and float64 keep their precision throughout.
+            Training inputs, in any units. Networks keep their precision, float32 or float64; for the squared error
+            neurons are chosen by their activations in float32.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None

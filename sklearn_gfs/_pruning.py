@@ -28,6 +28,10 @@ class NeuronSelection(NamedTuple):
     """
     The samples on which neurons are selected.
 
+    For the squared error activations are float32 whatever the dtype of the data, and so are the products that the
+    selection begins with: on most processors they take half the time of float64 ones. Only the choice of neurons hangs
+    on them; inputs are standardised before they are rounded, so that no offset of the data can drown in it.
+
     Parameters
     ----------
     X : array or CSR array of shape (n_samples, n_features)
@@ -74,20 +78,40 @@ class NeuronSelection(NamedTuple):
 
     def _streams(self, network: Network) -> bool:
         """Whether the activations of all samples are too large to be kept; only squared error can do without them."""
-        n_bytes = len(self.rows) * len(network.weights) * self.X.dtype.itemsize
+        n_bytes = len(self.rows) * len(network.weights) * self._dtype.itemsize
         return self.loss == "squared_error" and n_bytes > get_config()["working_memory"] * 2**20
 
     def _weights_of(self, rows: IntArray) -> FloatArray | None:
         return None if self.weight is None else self.weight[rows]
 
+    @property
+    def _dtype(self) -> np.dtype[Any]:
+        """Precision of the activations."""
+        return np.dtype(np.float32 if self.loss == "squared_error" else self.X.dtype)
+
+    def _inputs(self, rows: IntArray) -> Any:
+        """Standardised inputs of these samples."""
+        X, mean = self.X[rows], self.scaling.x_mean
+        scale = self.scaling.x_inverse_scale.astype(X.dtype)
+        if mean is None:
+            X.data *= scale[X.indices]
+        else:
+            X -= mean.astype(X.dtype)
+            X *= scale
+        return X.astype(self._dtype, copy=False)
+
+    def _hidden_layer(self, network: Network) -> tuple[FloatArray, FloatArray]:
+        """Coefficients and intercepts of the neurons, for standardised inputs."""
+        return network.hidden_coef.astype(self._dtype, copy=False), network.hidden_intercept.astype(self._dtype)
+
     def _activations(self, network: Network, rows: IntArray) -> FloatArray:
         """Hidden activations of these samples."""
-        fitted = self.in_data_units(network)
-        hidden = np.empty((len(rows), network.hidden_coef.shape[1]), dtype=self.X.dtype)
+        layer = self._hidden_layer(network)
+        if len(rows) <= CHUNK_ROWS:
+            return hidden_activations(self._inputs(rows), *layer, self.activation)
+        hidden = np.empty((len(rows), len(network.weights)), dtype=self._dtype)
         for chunk in gen_batches(len(rows), CHUNK_ROWS):
-            hidden[chunk] = hidden_activations(
-                self.X[rows[chunk]], fitted.coefs[0], fitted.intercepts[0], self.activation
-            )
+            hidden[chunk] = hidden_activations(self._inputs(rows[chunk]), *layer, self.activation)
         return hidden
 
     def _kept_activations(self, network: Network, rows: IntArray) -> Any:
@@ -96,12 +120,11 @@ class NeuronSelection(NamedTuple):
             return self._activations(network, rows)
         import torch
 
-        fitted = self.in_data_units(network)
-        coef, intercept = (torch.from_numpy(a).to(self.device) for a in (fitted.coefs[0], fitted.intercepts[0]))
+        coef, intercept = (torch.from_numpy(a).to(self.device) for a in self._hidden_layer(network))
         hidden = torch.empty((len(rows), len(intercept)), dtype=coef.dtype, device=self.device)
         activate = {"relu": torch.relu_, "tanh": torch.tanh_, "logistic": torch.sigmoid_}.get(self.activation)
         for chunk in gen_batches(len(rows), CHUNK_ROWS):
-            X = self.X[rows[chunk]]
+            X = self._inputs(rows[chunk])
             X = torch.from_numpy(X.toarray() if sparse.issparse(X) else X).to(self.device)
             torch.addmm(intercept, X, coef, out=hidden[chunk])
         return hidden if activate is None else activate(hidden)
@@ -182,11 +205,11 @@ class NeuronSelection(NamedTuple):
 def _outputs(hidden: Any, network: Network) -> FloatArray:
     coef = network.output_coef * network.weights[:, None]
     if isinstance(hidden, np.ndarray):
-        outputs: FloatArray = hidden @ coef
+        outputs: FloatArray = hidden @ coef.astype(hidden.dtype, copy=False)
     else:
         import torch
 
-        outputs = (hidden @ torch.from_numpy(coef).to(hidden.device)).cpu().numpy()
+        outputs = (hidden @ torch.from_numpy(coef).to(hidden)).cpu().numpy()
     return outputs + network.output_intercept
 
 

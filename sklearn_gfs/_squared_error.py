@@ -20,8 +20,11 @@ from ._gram import Moments
 from ._gram_columns import GramColumns
 from ._typing import Float64Array, GreedyPath
 
-# Scores that differ by less than this, relative to the terms they are differences of, are ties.
-_TIE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-14}
+# Scores that differ by less than this, relative to the terms they are differences of, are ties. Products in float32
+# can't tell: whatever is closer than their error, many times that of a product of matrices, is decided in float64. So
+# picks depend neither on which columns are computed together nor on the machine.
+_TIE = {np.dtype(np.float32): 0.0, np.dtype(np.float64): 1e-14}
+_DOUBT = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 0.0}
 # Below this share of the size of its terms a loss can't be had from products of that precision.
 _PRECISION = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-7}
 # Matching pursuit, which sets the radius, stops when a step adds less than this share of what is explained.
@@ -116,6 +119,7 @@ class SquaredErrorSearch:
             signed=self.signed,
             radius=self.radius,
             tie=_TIE[self.source.dtype],
+            doubt=_DOUBT[self.source.dtype],
             precision=_PRECISION[self.source.dtype],
             tol=self.tol,
         )
@@ -156,7 +160,8 @@ class SquaredErrorSearch:
         atoms = np.unique(self.state.picks[:n_picks])
         gram, c = self.source.exact_moments(atoms)
         means = self._sums(n_picks, atoms) / np.arange(1, n_picks + 1)[:, None, None]
-        norms = np.einsum("tod,tod->t", means @ gram, means)
+        products = (means.reshape(-1, len(atoms)) @ gram).reshape(means.shape)  # one product, not one for each step
+        norms = np.einsum("tod,tod->t", products, means)
         self.state.losses[:n_picks] = 0.5 * (norms - 2.0 * np.einsum("tod,od->t", means, c) + self.moments.target_norm)
 
     def _losses_from_samples(self, n_picks: int) -> None:

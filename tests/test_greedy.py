@@ -185,6 +185,28 @@ def test_duplicates_are_decided_the_same_way_in_any_arithmetic(dtype, n_samples)
     np.testing.assert_array_equal(path.picks, greedy_forward_selection(atoms, y, 40).picks)
 
 
+@pytest.mark.parametrize("hull", ["convex", "l1"])
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_what_float32_products_cannot_tell_float64_ones_decide(hull, n_outputs, monkeypatch):
+    rng = np.random.default_rng(0)
+    atoms, B = rng.random((600, 40), dtype=np.float32), rng.standard_normal((40, n_outputs))
+    # Twins that differ in the last digits only: by far less than the rounding of a product.
+    order = rng.permutation(40)
+    atoms = np.concatenate(
+        [atoms, atoms[:, order] + np.float32(1e-6) * rng.random((600, 40), dtype=np.float32)], axis=1
+    )
+    y = rng.random((600, n_outputs))
+    options = {"hull": hull, "radius": None if hull == "convex" else 2.0}
+    if n_outputs > 1:
+        options["output_weights"] = np.concatenate([B, B[order]])
+    expected = greedy_forward_selection(atoms.astype(np.float64), y, 30, **options)
+    for plan in ("column", "blocks", "whole"):
+        monkeypatch.setattr(_gram_columns, "plan", lambda *sizes, plan=plan: plan)
+        path = greedy_forward_selection(atoms, y, 30, **options)
+        np.testing.assert_array_equal(path.picks, expected.picks)
+        np.testing.assert_allclose(path.losses, expected.losses, rtol=1e-9)
+
+
 def test_more_picks_than_atoms():
     atoms, y = make(n_atoms=3)
     path = greedy_forward_selection(atoms, y, 100)
