@@ -52,6 +52,8 @@ autosummary_context = {"methods_of": {cls.__name__: own_methods(cls) for cls in 
 autodoc_typehints = "none"  # the docstrings have the types
 numpydoc_show_class_members = False
 
+# Wide tables and figures have the room to themselves.
+WITHOUT_CONTENTS = ["index", "guide/paper", *(f"benchmarks/{page.stem}" for page in HERE.glob("benchmarks/*.md"))]
 html_theme = "pydata_sphinx_theme"
 html_title = "sklearn-gfs"
 html_static_path = ["_static"]
@@ -63,7 +65,7 @@ html_theme_options = {
     "navigation_with_keys": False,
     "footer_start": ["copyright"],
     "footer_end": [],
-    "secondary_sidebar_items": {"**": ["page-toc"], "index": []},
+    "secondary_sidebar_items": {"**": ["page-toc"]} | {page: [] for page in WITHOUT_CONTENTS},
 }
 html_sidebars = {"index": [], "start": [], "changelog": [], "contributing": [], "decisions": []}
 
@@ -75,7 +77,6 @@ sphinx_gallery_conf = {
     "within_subsection_order": "sphinx_gallery.sorting.FileNameSortKey",
     "backreferences_dir": "gallery/backreferences",
     "doc_module": ("sklearn_gfs",),
-    "reference_url": {"sklearn_gfs": None},
     "download_all_examples": False,
     "show_signature": False,
     "remove_config_comments": True,
