@@ -281,6 +281,8 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         ------
         ValueError
             As `fit`; also when `n_pretrain` does not increase.
+        TypeError
+            When `n_pretrain` or `k` is one number.
 
         See Also
         --------
@@ -296,6 +298,9 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         >>> [(point.n_pretrain, point.k) for point in model.fit_path(X, y, n_pretrain=[0, 10], k=[2, 5])]
         [(0, None), (0, 2), (0, 5), (10, None), (10, 2), (10, 5)]
         """
+        for name, value in (("n_pretrain", n_pretrain), ("k", k)):
+            if isinstance(value, Integral):
+                raise TypeError(f"{name} of fit_path must be a sequence of integers, got {value!r}.")
         head = clone(self)
         sizes = [self.k] if k is None else sorted({operator.index(size) for size in k})
         for size in sizes:

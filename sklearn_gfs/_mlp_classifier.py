@@ -22,11 +22,16 @@ from ._typing import FloatArray
 
 
 def _on_classes(estimator: Any) -> bool:
-    return isinstance(estimator, ClassifierMixin) or hasattr(estimator, "classes_")
+    """Say that there are classes, or raise the error that says when there are."""
+    if isinstance(estimator, ClassifierMixin) or hasattr(estimator, "classes_"):
+        return True
+    raise AttributeError(f"{type(estimator).__name__} has this method once it was fitted on classes.")
 
 
 def _on_classes_by_log_loss(estimator: Any) -> bool:
-    return _on_classes(estimator) and estimator.loss == "log_loss"
+    if _on_classes(estimator) and estimator.loss == "log_loss":
+        return True
+    raise AttributeError(f"The method needs loss='log_loss'; here it is {estimator.loss!r}. See predict_proba.")
 
 
 class BaseClassifyingMLP(BaseGreedyPrunedMLP):

@@ -106,6 +106,11 @@ def _encode_labels(estimator: Any, y: Any, if_unknown: str) -> FloatArray:
 
 def encode_numbers(estimator: Any, X: Any, y: Any, *, again: bool = False) -> tuple[Any, FloatArray]:
     """Validate X and numbers; return X and targets of two dimensions, with `again` as many columns as before."""
+    first = np.ravel(np.asarray(y))[:1].tolist()
+    if first and isinstance(first[0], str):
+        raise ValueError(
+            f"y holds text, for instance {first[0]!r}; a regressor needs numbers, a classifier takes labels."
+        )
     X, y = validate_data(
         estimator,
         X,

@@ -705,3 +705,27 @@ def test_verbose_prints_the_loss(capsys):
     assert "pre-training: iteration 50, loss " in capsys.readouterr().out
     GreedyPrunedMLP(**SMALL).fit(X, y)
     assert capsys.readouterr().out == ""
+
+
+def test_a_path_of_one_number_is_refused_by_name():
+    X, y = blobs()
+    with pytest.raises(TypeError, match="n_pretrain of fit_path must be a sequence of integers, got 5"):
+        GreedyPrunedMLP(**SMALL).fit_path(X, y, n_pretrain=5)
+    with pytest.raises(TypeError, match="k of fit_path must be a sequence of integers, got 3"):
+        GreedyPrunedMLP(**SMALL).fit_path(X, y, n_pretrain=[5], k=3)
+
+
+def test_text_is_no_target_of_a_regressor():
+    X, _ = blobs()
+    with pytest.raises(ValueError, match="y holds text, for instance 'a'; a regressor needs numbers"):
+        GreedyPrunedMLPRegressor(**SMALL).fit(X, ["a", "b"] * 30)
+
+
+def test_a_missing_method_says_when_it_is_there():
+    X, y = blobs()
+    with pytest.raises(AttributeError, match="no attribute 'predict_proba'") as of_numbers:
+        GreedyPrunedMLP(**SMALL).fit(X, X[:, 0]).predict_proba  # noqa: B018 the access is the test
+    assert "once it was fitted on classes" in str(of_numbers.value.__cause__)
+    with pytest.raises(AttributeError, match="no attribute 'decision_function'") as of_squares:
+        GreedyPrunedMLPClassifier(**SMALL, loss="squared_error").fit(X, y).decision_function  # noqa: B018
+    assert "needs loss='log_loss'" in str(of_squares.value.__cause__)
