@@ -61,15 +61,12 @@ def capacity(n_atoms: int, k: int) -> int:
 def planned_bytes(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: str = "one") -> int:
     """Memory that a selection for squared error takes beyond its input, by the plan for these sizes."""
     rows = block_rows(n_atoms * itemsize)
-    # A block and the one before it, where float32 products can't decide and float64 ones have to.
-    promoted = 2 * 8 * n_atoms * min(n_rows, block_rows(8 * n_atoms)) if itemsize < 8 else 0
     if plan(n_rows, n_atoms, itemsize, k, directions) == "whole" and n_atoms <= _fit(n_atoms):
-        # The matrix, that of the output weights, and the product of one block.
-        return n_atoms**2 * (2 * 8 + itemsize) + promoted
+        return n_atoms**2 * (2 * 8 + itemsize)  # the matrix, its product of output weights, and that of one block
     kept = 8 * n_atoms * (capacity(n_atoms, k) + _BLOCKS[1])  # with room for columns foreseen
     preview = 3 * itemsize * n_atoms * _preview_rows(n_rows)  # as read, as scaled, and their squares
     product = _BLOCKS[1] * ((8 + itemsize) * n_atoms + 2 * itemsize * rows)
-    return kept + preview + product + promoted
+    return kept + preview + product
 
 
 def _fit(n_atoms: int) -> int:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 DONE = 0  # all the picks asked for
 NEEDS_COLUMN = 1  # the Gram column of the next pick is not there
 CONVERGED = 2  # the gap fell to tol
-IMPRECISE = 3  # the statistics are too inexact to say which atom is best, or what the loss is
+IMPRECISE = 3  # the loss is too small a difference of the statistics
+IN_DOUBT = 4  # the statistics are too inexact to say which atom is best
 
 # Running scalars of a selection, kept in one array so that kernels can update them.
 SQUARED_NORM = 0  # <Z, Z>, Z the sum of the picks
@@ -118,27 +119,24 @@ def score(
 
 
 @jit
-def in_doubt(
-    t: float,
-    pick: int,
-    problem: Problem,
-    picked_norms: float,
-    scores: NDArray[np.float64],
-    lengths: NDArray[np.float64],
-) -> bool:
+def contenders(
+    t: float, problem: Problem, picked_norms: float, scores: NDArray[np.float64], lengths: NDArray[np.float64]
+) -> NDArray[np.int64]:
     """
-    Whether errors in the inner products may have made the pick better than another atom.
+    Atoms that errors in the inner products may have kept from being the best, and the best one.
 
     ``lengths`` are the atoms' norms, ``picked_norms`` the sum of the picks' squared ones: errors of products with t
     different picks add up like their root.
     """
-    radius = problem.radius
+    radius, least = problem.radius, scores.min()
     reach = 2.0 * (np.sqrt(picked_norms) + t * np.sqrt(problem.target_norm))
+    found = np.empty(scores.shape[0], dtype=np.int64)
+    n_found = 0
     for i in range(scores.shape[0]):
-        error = problem.doubt * radius * lengths[i] * (reach + radius * lengths[i])
-        if scores[i] <= scores[pick] + error and i != pick:
-            return True
-    return False
+        if scores[i] <= least + problem.doubt * radius * lengths[i] * (reach + radius * lengths[i]):
+            found[n_found] = i
+            n_found += 1
+    return found[:n_found]
 
 
 @jit
@@ -149,11 +147,13 @@ def squared_error_steps(
     state: State,
     slots: NDArray[np.int64],
     columns: NDArray[np.float64],
+    settled: int,
 ) -> tuple[int, int, int]:
     """
     Take steps of greedy forward selection for squared error, as long as the Gram columns are there.
 
-    ``columns[slots[i]]`` is column i of the Gram matrix; a slot below zero says that it is not there.
+    ``columns[slots[i]]`` is column i of the Gram matrix; a slot below zero says that it is not there. ``settled`` is
+    the atom to pick first, below zero if that has not been found in another way.
     Returns the number of picks taken so far, why it stopped, and the atom that it could not pick, if any.
     """
     c, norms, radius = problem.c, problem.norms, problem.radius
@@ -171,8 +171,10 @@ def squared_error_steps(
         for o in range(n_directions):
             size += 2.0 * radius * (abs(s[o, best]) + t * abs(c[o, best]))
         pick = choose(scores, state.counts, problem.tie * size)
-        if problem.doubt > 0.0 and in_doubt(t, pick, problem, running[PICKED_NORMS], scores, lengths):
-            return j, IMPRECISE, pick
+        if j == start and settled >= 0:
+            pick = settled
+        elif problem.doubt > 0.0 and len(contenders(t, problem, running[PICKED_NORMS], scores, lengths)) > 1:
+            return j, IN_DOUBT, pick
         if slots[pick] < 0:
             return j, NEEDS_COLUMN, pick
 
@@ -271,7 +273,7 @@ def foresee(
     margins = np.full(n_atoms, np.inf)
     n_found = 0
     while n_found < n_new:
-        start, reason, atom = squared_error_steps(start, state.picks.shape[0], problem, state, slots, columns)
+        start, reason, atom = squared_error_steps(start, state.picks.shape[0], problem, state, slots, columns, -1)
         if reason != NEEDS_COLUMN:
             break
         score(start + 1.0, problem, state.s, slopes, scores)

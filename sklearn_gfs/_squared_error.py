@@ -21,8 +21,9 @@ from ._gram_columns import GramColumns
 from ._typing import Float64Array, GreedyPath
 
 # Scores that differ by less than this, relative to the terms they are differences of, are ties. Products in float32
-# can't tell: whatever is closer than their error, many times that of a product of matrices, is decided in float64. So
-# picks depend neither on which columns are computed together nor on the machine.
+# can't tell: between atoms whose scores are closer than the products' error, which is put at many times that of a
+# product of matrices, float64 ones decide. So picks depend neither on which columns are computed together nor on the
+# machine.
 _TIE = {np.dtype(np.float32): 0.0, np.dtype(np.float64): 1e-14}
 _DOUBT = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 0.0}
 # Below this share of the size of its terms a loss can't be had from products of that precision.
@@ -79,16 +80,20 @@ class SquaredErrorSearch:
     def run(self) -> GreedyPath:
         """Take the steps and return the path."""
         in_float32 = self.source.dtype == np.float32
-        done, reason, imprecise = 0, kernels.DONE, False
+        done, reason, settled, imprecise = 0, kernels.DONE, -1, False
         while done < self.k and reason != kernels.CONVERGED:
             problem = self._problem(self.moments)
             if imprecise:
                 problem = problem._replace(precision=-np.inf)
             done, reason, atom = kernels.squared_error_steps(
-                done, self.k, problem, self.state, self.columns.slots, self.columns.columns
+                done, self.k, problem, self.state, self.columns.slots, self.columns.columns, settled
             )
+            settled = -1
             if reason == kernels.NEEDS_COLUMN:
                 self.columns.add_foreseen(atom, done, problem, self.state)
+            elif reason == kernels.IN_DOUBT:
+                settled = self._settle(done, problem)
+                self.columns.get(settled)
             elif reason == kernels.IMPRECISE and self.source.promote():
                 self._restate(done)
             elif reason == kernels.IMPRECISE and self.source.has_samples:
@@ -102,6 +107,27 @@ class SquaredErrorSearch:
         if self.source.has_samples:
             self._losses_from_samples(done)
         return self._path(done)
+
+    def _settle(self, n_picks: int, problem: kernels.Problem) -> int:
+        """Next pick, from float64 products of the few atoms between which those at hand can't decide."""
+        t = n_picks + 1.0
+        slopes, scores = np.empty(self.source.n_atoms), np.empty(self.source.n_atoms)
+        kernels.score(t, problem, self.state.s, slopes, scores)
+        picked_norms = self.state.running[kernels.PICKED_NORMS]
+        found = kernels.contenders(t, problem, picked_norms, scores, np.sqrt(problem.norms))
+        atoms = np.union1d(self.state.picks[:n_picks], found)
+        gram, c = self.source.exact_moments(atoms)
+        total = self._sums(n_picks, atoms)[-1] if n_picks else np.zeros((len(self.state.s), len(atoms)))
+        among = np.searchsorted(atoms, found)
+        exact = problem._replace(c=np.ascontiguousarray(c[:, among]), norms=np.diagonal(gram)[among])
+        s, scores = np.ascontiguousarray((total @ gram)[:, among]), np.empty(len(found))
+        kernels.score(t, exact, s, np.empty(len(found)), scores)
+        best = int(np.argmin(scores))
+        size = self.radius**2 * exact.norms[best] + 2.0 * self.radius * np.sum(
+            np.abs(s[:, best]) + t * np.abs(exact.c[:, best])
+        )
+        tie = _TIE[np.dtype(np.float64)] * size
+        return int(found[kernels.choose(scores, self.state.counts[found], tie)])
 
     def _warn_imprecise(self, n_picks: int) -> None:
         warnings.warn(
