@@ -260,7 +260,11 @@ GOALS = [(50, 0.85), (100, 0.9), (ks[-1], 0.95)]
 long = [series for series in SERIES if len(sizes_of(series)) > 2]
 summary, thresholds_table = [], []
 figure, axes = plt.subplots(
-    max(len(long), 1), len(GOALS), figsize=(3.3 * len(GOALS), 2.8 * len(long) + 0.3), layout="constrained", squeeze=False
+    max(len(long), 1),
+    len(GOALS),
+    figsize=(3.3 * len(GOALS), 2.8 * len(long) + 0.3),
+    layout="constrained",
+    squeeze=False,
 )
 for line, series in zip(axes, long, strict=False):
     iterations, used = grid(last_iteration[series]), sizes_of(series)
