@@ -1,7 +1,8 @@
 """
 Pre-train wide, prune by greedy forward selection, re-train what is left.
 
-The names are resolved on first use: ``import sklearn_gfs`` imports neither torch nor numba.
+The names are resolved on first use: ``import sklearn_gfs`` imports neither torch nor numba. Here stand the public names
+and the version, and nothing that computes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Where networks are trained: the names that estimators take, and the device that torch gives for them."""
+"""
+Where networks are trained: the names that estimators take, and the device that torch gives for them.
+
+Moving arrays there belongs in the modules that compute with them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Fitted subnetworks as other libraries' objects: scikit-learn's own MLP and torch modules."""
+"""
+Fitted subnetworks as other libraries' objects: scikit-learn's own MLP and torch modules.
+
+ONNX, which goes through converters that skl2onnx calls, is in ``_onnx``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Which samples are held out: a systematic sample that neither order, nor repetition, nor units can change."""
+"""
+Which samples are held out: a systematic sample that neither order, nor repetition, nor units can change.
+
+Indices only; what is done with the samples belongs in ``_path``.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 What the displays' pictures have in common: axes, bands and styles.
 
 Lines differ by dash and marker as well as by colour, and the colours are Okabe and Ito's, so that
-pictures survive grey print and colour blindness.
+pictures survive grey print and colour blindness. What is drawn belongs in the displays.
 """
 
 from __future__ import annotations

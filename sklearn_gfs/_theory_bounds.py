@@ -1,4 +1,9 @@
-"""Bounds on the loss of greedy forward selection, as functions of numbers; :mod:`sklearn_gfs.theory` exports them."""
+"""
+Bounds on the loss of greedy forward selection, as functions of numbers; :mod:`sklearn_gfs.theory` exports them.
+
+The spread and the diameter that enter them are measured in ``_theory_hull``; how long to train is in
+``_theory_pretraining``.
+"""
 
 from __future__ import annotations
 

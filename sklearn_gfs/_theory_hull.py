@@ -1,4 +1,8 @@
-"""Geometry of the atoms' hull: spread, diameter, nearest point, gap; :mod:`sklearn_gfs.theory` exports it."""
+"""
+Geometry of the atoms' hull: spread, diameter, nearest point, gap; :mod:`sklearn_gfs.theory` exports it.
+
+Functions of arrays of atoms; what follows from these numbers for a selection is in ``_theory_bounds``.
+"""
 
 from __future__ import annotations
 

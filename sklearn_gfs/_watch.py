@@ -1,4 +1,8 @@
-"""What watches training from outside: the time it may take, the user's interrupt, printed lines, and callbacks."""
+"""
+What watches training from outside: the time it may take, the user's interrupt, printed lines, and callbacks.
+
+It counts and tells, and may end a training loop early; how a network is trained belongs in ``_training``.
+"""
 
 from __future__ import annotations
 

@@ -54,3 +54,9 @@ def test_constraints_pin_every_dependency():
 def test_no_test_may_reach_the_network():
     with socket.socket() as connection, pytest.raises(AssertionError, match=r"connects to 192\.0\.2\.1"):
         connection.connect(("192.0.2.1", 80))
+
+
+def test_contributing_says_what_belongs_in_every_module():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    modules = {path.name for path in (ROOT / "sklearn_gfs").glob("*.py")}
+    assert modules == {name for name in re.findall(r"`(\w+\.py)`", text) if (ROOT / "sklearn_gfs" / name).is_file()}
