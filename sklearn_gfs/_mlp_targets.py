@@ -48,6 +48,21 @@ def holds_numbers(y: Any) -> bool:
     return kind.startswith("continuous") or (kind == "multiclass-multioutput" and values.dtype.kind in "iuf")
 
 
+def _validate(estimator: Any, X: Any, y: Any, *, again: bool, y_numeric: bool = False) -> tuple[Any, Any]:
+    """Validate X and y of a fit, or with `again` of one that goes on with an earlier fit's features."""
+    checked: tuple[Any, Any] = validate_data(
+        estimator,
+        X,
+        y,
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32],
+        multi_output=True,
+        y_numeric=y_numeric,
+        reset=not again,
+    )
+    return checked
+
+
 def encode_classes(
     estimator: Any, X: Any, y: Any, *, classes: Any = None, partial: bool = False, again: bool = False
 ) -> tuple[Any, Any, FloatArray]:
@@ -56,15 +71,7 @@ def encode_classes(
 
     With `partial` y may lack some of the classes, with `again` they are those that the estimator knows already.
     """
-    X, y = validate_data(
-        estimator,
-        X,
-        y,
-        accept_sparse="csr",
-        dtype=[np.float64, np.float32],
-        multi_output=True,
-        reset=not again,
-    )
+    X, y = _validate(estimator, X, y, again=again)
     check_classification_targets(y)
     if y.ndim == 2 and y.shape[1] == 1 and not sparse.issparse(y):
         y = column_or_1d(y, warn=True)
@@ -111,16 +118,7 @@ def encode_numbers(estimator: Any, X: Any, y: Any, *, again: bool = False) -> tu
         raise ValueError(
             f"y holds text, for instance {first[0]!r}; a regressor needs numbers, a classifier takes labels."
         )
-    X, y = validate_data(
-        estimator,
-        X,
-        y,
-        accept_sparse="csr",
-        dtype=[np.float64, np.float32],
-        multi_output=True,
-        y_numeric=True,
-        reset=not again,
-    )
+    X, y = _validate(estimator, X, y, again=again, y_numeric=True)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     targets = y.reshape(len(y), -1).astype(np.float64)
