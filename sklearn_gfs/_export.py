@@ -30,6 +30,11 @@ class ExportMixin:
         MLPClassifier or MLPRegressor
             Fitted, with copies of the weights.
 
+        Raises
+        ------
+        NotFittedError
+            When the estimator is not fitted.
+
         See Also
         --------
         to_torch : The same as a torch module.
@@ -56,6 +61,11 @@ class ExportMixin:
         -------
         torch.nn.Sequential
             A linear layer, the activation, a linear layer, with copies of the weights.
+
+        Raises
+        ------
+        NotFittedError
+            When the estimator is not fitted.
 
         See Also
         --------

@@ -168,6 +168,13 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
 
+        Raises
+        ------
+        NotFittedError
+            When the estimator is not fitted.
+        ValueError
+            As `predict`.
+
         See Also
         --------
         predict : The most probable class.
@@ -197,6 +204,13 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes)
             With two classes the logit of the second.
+
+        Raises
+        ------
+        NotFittedError
+            When the estimator is not fitted.
+        ValueError
+            As `predict`.
 
         See Also
         --------

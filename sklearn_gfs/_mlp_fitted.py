@@ -47,6 +47,13 @@ class FittedMLPMixin(ExportMixin):
             Predicted classes, or values in the units of the training targets; 0 and 1 for each label where `y` was
             multilabel.
 
+        Raises
+        ------
+        NotFittedError
+            When the estimator is not fitted.
+        ValueError
+            When `X` is not as described, or has other features than the training data.
+
         See Also
         --------
         fit : Train the network.

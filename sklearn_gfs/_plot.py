@@ -197,6 +197,11 @@ class PretrainThresholdDisplay:
         PretrainThresholdDisplay
             The display, drawn.
 
+        Raises
+        ------
+        ValueError
+            As the search's `fit`.
+
         See Also
         --------
         from_search : The same from a fitted search.

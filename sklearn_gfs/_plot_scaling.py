@@ -139,6 +139,11 @@ class ThresholdScalingDisplay:
         ThresholdScalingDisplay
             The display, drawn.
 
+        Raises
+        ------
+        ValueError
+            As :func:`pretrain_threshold_curve`.
+
         See Also
         --------
         from_curve : The same from a curve that was measured before.

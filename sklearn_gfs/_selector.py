@@ -139,6 +139,14 @@ class GreedyForwardSelector(SelectorMixin, BaseEstimator):
         GreedyForwardSelector
             The fitted selector.
 
+        Raises
+        ------
+        ValueError
+            When a parameter, `X`, `y` or `sample_weight` is not as described, `y` holds one class only, or no column
+            varies with `hull="l1"`.
+        TypeError
+            When `k`, `radius` or `tol` is of another type.
+
         See Also
         --------
         partial_fit : Add samples chunk by chunk.
@@ -192,6 +200,13 @@ class GreedyForwardSelector(SelectorMixin, BaseEstimator):
         -------
         GreedyForwardSelector
             The fitted selector.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; also when `y` holds other classes, or `X` another number of columns, than at the first call.
+        TypeError
+            As `fit`.
 
         See Also
         --------

@@ -100,6 +100,11 @@ class SelectionStatistics:
         SelectionStatistics
             The object itself.
 
+        Raises
+        ------
+        ValueError
+            When the arrays don't fit each other or the chunks before, or hold values that are not finite.
+
         See Also
         --------
         merge : Add samples that another object has seen.
@@ -138,6 +143,11 @@ class SelectionStatistics:
         -------
         SelectionStatistics
             The object itself.
+
+        Raises
+        ------
+        ValueError
+            When the other statistics are of atoms or targets of other numbers.
 
         See Also
         --------
@@ -192,6 +202,13 @@ class SelectionStatistics:
         -------
         GreedyPath
             Picks, losses, gaps, counts and weights.
+
+        Raises
+        ------
+        ValueError
+            When no samples were seen, a parameter is out of its range, or no atom varies with `standardize=True`.
+        TypeError
+            When `k`, `radius` or `tol` is of another type.
 
         See Also
         --------

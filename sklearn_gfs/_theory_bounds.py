@@ -41,6 +41,11 @@ def one_step_bound(k: ArrayLike, previous_loss: ArrayLike, hull_loss: float, spr
     ndarray of float64
         Upper bound on the loss of the mean of k picks, in the unit of the losses given.
 
+    Raises
+    ------
+    ValueError
+        When `k` is not a whole number of at least 1, or another argument is negative.
+
     See Also
     --------
     harmonic_bound : The sum of these steps.
@@ -63,6 +68,7 @@ def one_step_bound(k: ArrayLike, previous_loss: ArrayLike, hull_loss: float, spr
     0.625
     """
     k = _picks(k)
+    _refuse_negative(previous_loss=previous_loss, hull_loss=hull_loss, spread=spread)
     return ((k - 1) * np.asarray(previous_loss, dtype=np.float64) + hull_loss + spread / (2 * k)) / k
 
 
@@ -88,6 +94,11 @@ def harmonic_bound(k: ArrayLike, hull_loss: float, spread: float) -> NDArray[np.
     ndarray of float64
         Upper bound on the loss of the mean of k picks, in the unit of the losses given.
 
+    Raises
+    ------
+    ValueError
+        When `k` is not a whole number of at least 1, or another argument is negative.
+
     See Also
     --------
     root_bound : The better one where ``hull_loss`` is small.
@@ -112,6 +123,7 @@ def harmonic_bound(k: ArrayLike, hull_loss: float, spread: float) -> NDArray[np.
     """
     k = _picks(k)
     harmonic = np.cumsum(1.0 / np.arange(1, int(k.max()) + 1))[k.astype(np.intp) - 1]
+    _refuse_negative(hull_loss=hull_loss, spread=spread)
     return np.asarray(hull_loss + spread * harmonic / (2 * k))
 
 
@@ -140,6 +152,11 @@ def diameter_bound(k: ArrayLike, hull_loss: float, diameter: float) -> NDArray[n
     ndarray of float64
         Upper bound on the loss of the mean of k picks, in the unit of the loss given.
 
+    Raises
+    ------
+    ValueError
+        When `k` is not a whole number of at least 1, or another argument is negative.
+
     See Also
     --------
     harmonic_bound : Tighter where the spread around the point is known.
@@ -161,6 +178,7 @@ def diameter_bound(k: ArrayLike, hull_loss: float, diameter: float) -> NDArray[n
     [1.0, 0.3303, 0.0561]
     """
     k = _picks(k)
+    _refuse_negative(hull_loss=hull_loss, diameter=diameter)
     return np.asarray(hull_loss + diameter**2 * (1 + np.log(k)) / (4 * k))
 
 
@@ -187,6 +205,11 @@ def root_bound(k: ArrayLike, hull_loss: float, spread: float) -> NDArray[np.floa
     ndarray of float64
         Upper bound on the loss of the mean of k picks, in the unit of the losses given.
 
+    Raises
+    ------
+    ValueError
+        When `k` is not a whole number of at least 1, or another argument is negative.
+
     See Also
     --------
     harmonic_bound : The better one where ``hull_loss`` is large beside ``spread / k``.
@@ -209,6 +232,7 @@ def root_bound(k: ArrayLike, hull_loss: float, spread: float) -> NDArray[np.floa
     >>> root_bound([1, 2, 4], hull_loss=0.0, spread=1.0).tolist()
     [0.5, 0.25, 0.125]
     """
+    _refuse_negative(hull_loss=hull_loss, spread=spread)
     return np.asarray((math.sqrt(hull_loss) + np.sqrt(spread / (2 * _picks(k)))) ** 2)
 
 
@@ -217,3 +241,9 @@ def _picks(k: ArrayLike) -> NDArray[np.float64]:
     if picks.size == 0 or picks.min() < 1 or (picks != np.floor(picks)).any():
         raise ValueError(f"k must be whole numbers of at least 1, got {k!r}")
     return picks
+
+
+def _refuse_negative(**values: ArrayLike) -> None:
+    for name, value in values.items():
+        if np.any(np.asarray(value) < 0):
+            raise ValueError(f"{name} must be at least 0, got {value!r}")

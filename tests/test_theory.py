@@ -262,6 +262,10 @@ def test_predicted_threshold_suffices_in_the_linearised_regime(seed):
     ("call", "message"),
     [
         (lambda: theory.root_bound(0, 1.0, 1.0), "k must be whole numbers of at least 1"),
+        (lambda: theory.root_bound(2, 1.0, -1.0), "spread must be at least 0"),
+        (lambda: theory.harmonic_bound(2, -1.0, 1.0), "hull_loss must be at least 0"),
+        (lambda: theory.diameter_bound(2, 1.0, -1.0), "diameter must be at least 0"),
+        (lambda: theory.one_step_bound(2, [1.0, -1.0], 0.0, 1.0), "previous_loss must be at least 0"),
         (lambda: theory.root_bound([], 1.0, 1.0), "k must be whole numbers of at least 1"),
         (lambda: theory.harmonic_bound(1.5, 1.0, 1.0), "k must be whole numbers of at least 1"),
         (lambda: theory.required_k(0.1, 1.0, hull_loss=0.2), "target_loss must be greater than hull_loss"),
