@@ -93,10 +93,13 @@ class NeuronSelection(NamedTuple):
         """Standardised inputs of these samples."""
         X, mean = self.X[rows], self.scaling.x_mean
         scale = self.scaling.x_inverse_scale.astype(X.dtype)
-        if mean is None:
+        # A later part of the data may be sparse where the first was not, and the other way round.
+        if mean is not None:
+            X = X.toarray() if sparse.issparse(X) else X
+            X -= mean.astype(X.dtype)
+        if sparse.issparse(X):
             X.data *= scale[X.indices]
         else:
-            X -= mean.astype(X.dtype)
             X *= scale
         return X.astype(self._dtype, copy=False)
 

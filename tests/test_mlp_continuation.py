@@ -221,6 +221,17 @@ def test_a_part_may_lack_classes_and_have_one_sample():
     assert np.isfinite(model.predict_proba(X)).all()
 
 
+def test_a_sparse_part_may_follow_a_dense_one():
+    X, y = problem()
+    X = X + 3.0  # standardising subtracts a mean that sparse samples can't lack
+    models = []
+    for convert in (np.asarray, sparse.csr_array):
+        model = GreedyPrunedMLPClassifier(**SMALL).partial_fit(X[:60], y[:60], classes=np.unique(y))
+        models.append(model.partial_fit(convert(X[60:]), y[60:]))
+    np.testing.assert_array_equal(models[0].selection_path_, models[1].selection_path_)
+    np.testing.assert_allclose(models[0].predict_proba(X), models[1].predict_proba(X), rtol=1e-9)
+
+
 def test_parts_of_multilabel_and_sparse_data():
     X, y = problem()
     Y = np.stack([y == 0, y != 1], axis=1).astype(int)
