@@ -527,11 +527,11 @@ def test_dask_cluster_gives_the_same():
     X, y = load_iris(return_X_y=True)
     search = PretrainThresholdSearch(PathClassifier(random_state=0), n_pretrain=[0, 20], k=[1, 2]).fit(X, y)
     with (
-        warnings.catch_warnings(),
+        # dask's own, about ports, events in a process of tests, and a machine without a network
+        warnings.catch_warnings(action="ignore"),
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
         distributed.Client(cluster),
         joblib.parallel_config("dask"),
     ):
-        warnings.simplefilter("ignore")  # dask's own, about ports and events in a process of tests
         parallel = PretrainThresholdSearch(PathClassifier(random_state=0), n_pretrain=[0, 20], k=[1, 2]).fit(X, y)
     same_results(parallel, search)
