@@ -294,22 +294,23 @@ class TrainingPath:
         with self._tasks.phase("selection"):
             dense_loss, path, trial_path = self._selection.paths(network, max(sizes))
         held_out = self._held_out()
-        return dense_loss, [
-            self._subnetwork(
-                prune(network, trial_path.picks[:k]), prune(network, path.picks[:k]), prefix(path, k), held_out
-            )
-            for k in sizes
-        ]
+        return dense_loss, [self._subnetwork(network, prefix(path, k), trial_path.picks[:k], held_out) for k in sizes]
 
-    def _subnetwork(self, trial: Network, pruned: Network, path: GreedyPath, held_out: Batch | None) -> Subnetwork:
+    def _subnetwork(
+        self, network: Network, path: GreedyPath, trial_picks: IntArray, held_out: Batch | None
+    ) -> Subnetwork:
         n_retrain = self._settings.n_retrain
         validation_losses: list[float] = []
         if held_out is not None:
-            n_retrain, validation_losses = self._best_n_retrain(trial, held_out)
-        training = self._retraining(pruned, self._rows)
+            n_retrain, validation_losses = self._best_n_retrain(prune(network, trial_picks), held_out)
+        final = prune(network, path.picks)
+        retrain_losses: list[float] = []
         with self._tasks.phase("re-training", n_retrain) as phase:
-            self._advance(phase, training, n_retrain)
-        return Subnetwork(self._in_data_units(training.network()), path, training.losses, validation_losses)
+            if n_retrain > 0:
+                training = self._retraining(final, self._rows)
+                self._advance(phase, training, n_retrain)
+                final, retrain_losses = training.network(), training.losses
+        return Subnetwork(self._in_data_units(final), path, retrain_losses, validation_losses)
 
     def _retraining(self, pruned: Network, rows: IntArray) -> Training:
         return self._train(pruned, rows, self._seeds[2], "re-training")
