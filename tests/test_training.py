@@ -353,10 +353,11 @@ def test_pruned_losses_are_those_of_the_networks(seed, sizes):
         return 0.5 * float(np.mean(np.sum(residual**2, axis=1)))
 
     dense_loss, subnetworks = path.subnetworks(sizes)
-    assert dense_loss == pytest.approx(loss(path.dense()), rel=1e-9)
+    # Activations are rounded to float32 for the selection.
+    assert dense_loss == pytest.approx(loss(path.dense()), rel=1e-6)
     for k, subnetwork in zip(sizes, subnetworks, strict=True):
         assert len(subnetwork.path.picks) == k
-        assert subnetwork.path.losses[-1] == pytest.approx(loss(subnetwork.fitted), rel=1e-9)
+        assert subnetwork.path.losses[-1] == pytest.approx(loss(subnetwork.fitted), rel=1e-6)
         assert subnetwork.fitted.coefs[0].shape[1] == len(set(subnetwork.path.picks))
 
 
