@@ -37,15 +37,11 @@ from ._training import TrainingSettings
 from ._typing import FloatArray, PathPoint
 from ._watch import Tasks, Watch
 
-# Parameters that can't change while a dense network is trained on.
-_FIXED = ("n_hidden", "activation", "loss", "solver")
-
 
 class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
     """Base of the estimators; a subclass says what its targets are."""
 
     loss = "squared_error"  # a parameter of those that can be fitted on classes
-    _dense_state: tuple[DenseState, dict[str, Any]]  # and what was fixed by it; only if kept
 
     _constraints: ClassVar[dict[str, list[Any]]] = {
         "n_pretrain": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
@@ -219,9 +215,7 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
             path.pretrain_to(n_pretrain)
         dense_loss, (subnetwork,) = path.subnetworks([self.k])
         self._store_subnetwork(subnetwork, dense_loss, path.losses)
-        self.__dict__.pop("_dense_state", None)
-        if keep:
-            self._dense_state = path.state(), {name: getattr(self, name) for name in _FIXED}
+        self._keep_dense_state(path.state() if keep else None)
         tasks.end({})
         if watch.reason is not None:
             warnings.warn(
@@ -356,19 +350,6 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
     def _check_parameters(self) -> None:
         parameters = {name: getattr(self, name) for name in self._constraints}
         validate_parameter_constraints(self._constraints, parameters, caller_name=type(self).__name__)
-
-    def _dense_state_to_go_on_with(self) -> DenseState | None:
-        """Return what an earlier fit has kept; parameters with which it can't be trained on are refused."""
-        if not hasattr(self, "_dense_state"):
-            return None
-        state, fixed = self._dense_state
-        for name, value in fixed.items():
-            if getattr(self, name) != value:
-                raise ValueError(
-                    f"{name}={getattr(self, name)!r} differs from the {value!r} of the dense network that is to be "
-                    "trained on; set it back, or start afresh: fit with warm_start=False, or clone the estimator."
-                )
-        return state
 
     def _encode(
         self,

@@ -16,9 +16,12 @@ from ._mlp_targets import decode, out_activation
 from ._network import hidden_activations
 
 if TYPE_CHECKING:
-    from ._path import Subnetwork
+    from ._path import DenseState, Subnetwork
     from ._scaling import FittedNetwork
     from ._typing import FloatArray
+
+# Parameters that can't change while a dense network is trained on.
+_FIXED = ("n_hidden", "activation", "loss", "solver")
 
 
 class FittedMLPMixin(ExportMixin):
@@ -29,6 +32,7 @@ class FittedMLPMixin(ExportMixin):
     loss: str
     coefs_: list[FloatArray]
     intercepts_: list[FloatArray]
+    _dense_state: tuple[DenseState, dict[str, Any]]  # and what was fixed by it; only if kept
 
     def predict(self, X: Any) -> np.ndarray:
         """
@@ -107,3 +111,22 @@ class FittedMLPMixin(ExportMixin):
         hidden = hidden_activations(X, self.coefs_[0], self.intercepts_[0], self.activation)
         outputs: FloatArray = hidden @ self.coefs_[1] + self.intercepts_[1]
         return outputs
+
+    def _keep_dense_state(self, state: DenseState | None) -> None:
+        """Keep what it takes to train the dense network on, or forget an earlier one's."""
+        self.__dict__.pop("_dense_state", None)
+        if state is not None:
+            self._dense_state = state, {name: getattr(self, name) for name in _FIXED}
+
+    def _dense_state_to_go_on_with(self) -> DenseState | None:
+        """Return what an earlier fit has kept; parameters with which it can't be trained on are refused."""
+        if not hasattr(self, "_dense_state"):
+            return None
+        state, fixed = self._dense_state
+        for name, value in fixed.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} differs from the {value!r} of the dense network that is to be "
+                    "trained on; set it back, or start afresh: fit with warm_start=False, or clone the estimator."
+                )
+        return state
