@@ -25,7 +25,7 @@ VARIANTS = {
     BASE: {},
     "n_pretrain 100": {"n_pretrain": 100},
     "n_pretrain 1000": {"n_pretrain": 1000},
-    "n_pretrain auto": {"n_pretrain": "auto"},
+    "n_pretrain 300": {"n_pretrain": 300},
     "n_retrain 500": {"n_retrain": 500},
     "n_retrain 1000": {"n_retrain": 1000},
     "n_retrain 4000": {"n_retrain": 4000},

@@ -32,15 +32,15 @@ from sklearn_gfs._typing import GreedyPath
 
 K = 50
 BATCH = 128
-# Numbers of pre-training iterations among which the best is looked for afterwards, beside "auto".
+# Numbers of pre-training iterations among which the best is looked for afterwards, beside the default, "auto".
 FIXED = (10, 30, 100, 300, 1000, 3000)
 # Splits of the expensive data sets, where they are fewer than those of the others.
 FEWER = {"hastie": 4, "mnist, 10000": 4}
 # Splits on which the pre-training is varied, and the most that it may cost there, in iterations times features.
-AUTO_SPLITS, MOST_WORK = 4, 1e6
+FIXED_SPLITS, MOST_WORK = 4, 1e6
 LOSSES = ("squared_error", "log_loss")
 OTHER_LOSS = next(loss for loss in LOSSES if loss != GreedyPrunedMLPClassifier().loss)
-AUTO, OTHER, MLP, SAME = "pruned, auto", f"pruned, {OTHER_LOSS}", "MLP", "MLP, same updates"
+OTHER, MLP, SAME = f"pruned, {OTHER_LOSS}", "MLP", "MLP, same updates"
 MAGNITUDE, RANDOM = "by magnitude", "at random"
 RANKED = ("pruned", MLP, SAME, MAGNITUDE, RANDOM, "OP-ELM")
 BEYOND = ("dense", "convex", "RealMLP")
@@ -91,14 +91,14 @@ def ours(data, classes, seed, **parameters):
 
     def make():
         n_updates = fit(model, *data[:2])
-        return model, {"updates": n_updates, "n_units": model.n_units_}
+        return model, {"updates": n_updates, "n_units": model.n_units_, "n_pretrain": model.n_pretrain_}
 
     return measured(make, data)
 
 
-def kept_otherwise(data, classes, seed, n_units, how):
+def kept_otherwise(data, classes, seed, n_units, n_pretrain, how):
     with chosen_otherwise(how, seed):
-        return ours(data, classes, seed, k=n_units)
+        return ours(data, classes, seed, k=n_units, n_pretrain=n_pretrain)
 
 
 def scikit_learns(data, classes, seed, n_units, n_updates=None):
@@ -114,9 +114,9 @@ def scikit_learns(data, classes, seed, n_units, n_updates=None):
     return measured(lambda: (make_pipeline(StandardScaler(), model).fit(X, y), {"n_units": n_units}), data)
 
 
-def dense(data, classes, seed):
+def dense(data, classes, seed, n_pretrain):
     model = (GreedyPrunedMLPClassifier if classes else GreedyPrunedMLPRegressor)(random_state=seed)
-    return measured(lambda: (next(model.fit_path(*data[:2], n_pretrain=[model.n_pretrain])).estimator, {}), data)
+    return measured(lambda: (next(model.fit_path(*data[:2], n_pretrain=[n_pretrain])).estimator, {}), data)
 
 
 def fixed(data, classes, seed):
@@ -148,19 +148,18 @@ def run_split(rows, name, data, classes, seed):
     """Measure every method but those that vary the pre-training."""
     row_of = once(rows, name, data, classes, seed)
     pruned = row_of("pruned", ours)
-    n_units = pruned["n_units"]
+    n_units, n_pretrain = pruned["n_units"], pruned["n_pretrain"]
     row_of(MLP, scikit_learns, n_units)
     row_of(SAME, scikit_learns, n_units, pruned["updates"])
     for how in (MAGNITUDE, RANDOM):
-        row_of(how, kept_otherwise, n_units, how)
-    row_of("dense", dense)
+        row_of(how, kept_otherwise, n_units, n_pretrain, how)
+    row_of("dense", dense, n_pretrain)
     if classes:
         row_of(OTHER, ours, loss=OTHER_LOSS)
 
 
-def run_split_of_auto(rows, name, data, classes, seed):
-    """Measure what varies the pre-training."""
-    once(rows, name, data, classes, seed)(AUTO, ours, n_pretrain="auto")
+def run_split_of_fixed(rows, name, data, classes, seed):
+    """Measure fixed numbers of pre-training iterations."""
     if not rows.has(name, f"fixed, {FIXED[0]}", seed):
         found = list(fixed(data, classes, seed))
         for n_pretrain, row in reversed(found):  # the first last: it tells that all are there
@@ -196,7 +195,7 @@ def scores_part(rows, names):
     """Return the table of scores with mean ranks."""
     complete = [method for method in RANKED if np.isfinite(means(rows, names, method)).all()]
     ranks = mean_ranks(rows, names, complete)
-    shown = ("pruned", AUTO, OTHER, *RANKED[1:], *BEYOND)
+    shown = ("pruned", OTHER, *RANKED[1:], *BEYOND)
     shown = [method for method in shown if np.isfinite(means(rows, names, method)).any()]
     lines = [
         [name, len(rows.column("score", data=name, method="pruned")), *(mean_spread(rows, name, m) for m in shown)]
@@ -209,7 +208,7 @@ def scores_part(rows, names):
 def against_part(rows, names):
     """Return the table that holds the pruned network against every other method."""
     lines = []
-    for method in (AUTO, OTHER, *RANKED[1:], *BEYOND):
+    for method in (OTHER, *RANKED[1:], *BEYOND):
         here = [name for name in names if rows.column("score", data=name, method=method)]
         if not here:
             continue
@@ -230,33 +229,35 @@ def of_classes(rows, name):
     return bool(rows.column("brier", data=name, method="pruned"))
 
 
-def auto_part(rows, names):
-    """Return the table of "auto" beside the best of the fixed numbers."""
+def fixed_part(rows, names):
+    """Return the table of the best of the fixed numbers beside "auto"."""
     lines, within, cheap = [], 0, 0
     for name in names:
         scores = {t: means(rows, [name], f"fixed, {t}")[0] for t in FIXED}
         best = max((t for t in FIXED if np.isfinite(scores[t])), key=scores.get, default=None)
         if best is None:
             continue
-        gap, error = paired(
-            rows.column("score", data=name, method=AUTO), rows.column("score", data=name, method=f"fixed, {best}")
-        )
-        updates = [means(rows, [name], method, "updates")[0] for method in (f"fixed, {best}", AUTO)]
+        own, its = (rows.column("score", data=name, method=method) for method in ("pruned", f"fixed, {best}"))
+        gap, error = paired(own, its)
+        updates = [rows.column("updates", data=name, method=method) for method in (f"fixed, {best}", "pruned")]
+        updates = [np.mean([column[split] for split in its]) for column in updates]
         within += gap >= -error
         cheap += updates[1] < 2 * updates[0]
-        cells = [best, f"{scores[best]:.3f}", mean_spread(rows, name, AUTO), f"{gap:+.3f} ± {error:.3f}"]
+        chosen = rows.column("n_pretrain", data=name, method="pruned")
+        chosen = sorted(chosen[split] for split in its)
+        cells = [best, f"{scores[best]:.3f}", " ".join(map(str, chosen)), f"{gap:+.3f} ± {error:.3f}"]
         lines.append([name, *cells, *(f"{n:.0f}" for n in updates), f"{updates[1] / updates[0]:.1f}"])
-    header = ["data", "best fixed", "its score", "auto", "gap ± standard error", "its updates", "auto's", "ratio"]
+    header = ["data", "best fixed", "its score", "auto's choices", "gap ± standard error", "its updates"]
     summary = (
         f'"auto" is within one standard error of the best fixed number, or above it, on {within} of {len(lines)} data '
         f"sets, and takes less than twice its updates on {cheap}."
     )
-    return table(header, lines), summary
+    return table([*header, "auto's", "ratio"], lines), summary
 
 
 def costs_part(rows, names):
     """Return the tables of processor time per fit, and of the probabilities of the two losses."""
-    shown = ("pruned", AUTO, OTHER, *RANKED[1:], *BEYOND)
+    shown = ("pruned", OTHER, *RANKED[1:], *BEYOND)
     shown = [method for method in shown if np.isfinite(means(rows, names, method, "seconds")).any()]
     lines = [[name, *(_number(means(rows, [name], m, "seconds")[0]) for m in shown)] for name in names]
     compared = ("pruned", OTHER, SAME)
@@ -286,15 +287,15 @@ def write(rows, names, command):
         "`python benchmarks/_same_size_rivals.py` makes those three, in an environment of its own; convex was left "
         "out on 10 000 images, RealMLP on all images, for their cost."
     )
-    auto, summary = auto_part(rows, names)
+    fixed_numbers, summary = fixed_part(rows, names)
     seconds, probabilities = costs_part(rows, names)
     against = (
         "Paired over the splits: data sets where the pruned network is better, or worse, by more than one standard "
         "error of the mean difference; from a single split nothing follows."
     )
-    about_auto = (
+    about_fixed = (
         f"The best of {', '.join(map(str, FIXED))} iterations (MNIST: without the last) is chosen afterwards, by the "
-        f"test scores themselves, on the first {AUTO_SPLITS} splits. "
+        f"test scores themselves, on the first {FIXED_SPLITS} splits. "
         f"Updates count all: pre-training, the trial, re-training. {summary}"
     )
     about_probabilities = (
@@ -302,13 +303,16 @@ def write(rows, names, command):
         "the outputs' projection onto the simplex, so some are 0 and the log loss is large."
     )
     parts = [about, scores_part(rows, names), "## The pruned network against each of them", against]
-    parts += [against_part(rows, names), '## "auto" beside the best fixed number of pre-training iterations']
-    parts += [about_auto, auto, "## Seconds of processor time per fit", seconds, "## Probabilities"]
+    parts += [
+        against_part(rows, names),
+        '## "auto" beside the best fixed number of pre-training iterations',
+    ]
+    parts += [about_fixed, fixed_numbers, "## Seconds of processor time per fit", seconds, "## Probabilities"]
     parts += [about_probabilities, probabilities]
     publish("same_size", "Networks of the same size", command, *parts, versions("torch"))
 
 
-PARTS = {"methods": run_split, "auto": run_split_of_auto}
+PARTS = {"methods": run_split, "fixed": run_split_of_fixed}
 
 
 def main():
@@ -327,7 +331,7 @@ def main():
         GreedyPrunedMLPClassifier(1, 2, loss=loss, n_hidden=5).fit([[0.0], [1.0]] * 10, [0, 1] * 10)
     # Split by split, so that an early end leaves all data sets with about as many.
     for part in arguments.parts:
-        for seed in range(2 * arguments.repeats if part == "methods" else AUTO_SPLITS):
+        for seed in range(2 * arguments.repeats if part == "methods" else FIXED_SPLITS):
             for name in names:
                 if seed < FEWER.get(name, seed + 1):
                     *_, data = halves(*found[name], seed + 1, random_state=0)

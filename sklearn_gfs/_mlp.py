@@ -29,7 +29,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
 
     Parameters
     ----------
-    n_pretrain : int or "auto", default=300
+    n_pretrain : int or "auto", default="auto"
         Pre-training iterations, in gradient updates. 0 prunes the network at its initialisation. "auto" selects a
         subnetwork after 10, 20, 40, ... iterations, stops once its loss (before re-training, on held-out samples where
         there are some) has failed to fall by 2 %, and goes back to where it was best.

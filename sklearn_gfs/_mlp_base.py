@@ -65,7 +65,7 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_pretrain: int | str = 300,
+        n_pretrain: int | str = "auto",
         k: int = 50,
         *,
         n_hidden: int = 1000,
@@ -184,8 +184,6 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, **classes: Any) -> Self:
         self._check_parameters()
-        if isinstance(self.n_pretrain, str):
-            raise ValueError(f"n_pretrain={self.n_pretrain!r} is for fit; partial_fit needs a number of iterations.")
         tasks = self._start_tasks(X, y, sample_weight)
         state, n_done = self._dense_state_to_go_on_with(), 0
         if state is not None:
@@ -201,7 +199,8 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
             )
         again = hasattr(self, "coefs_")
         data = self._encode(X, y, sample_weight, (None, None, None), state, again=again, partial=True, **classes)
-        return self._train_and_prune(data, state, n_done + self.n_pretrain, tasks, keep=True)
+        n_pretrain = self.n_pretrain if isinstance(self.n_pretrain, str) else n_done + self.n_pretrain
+        return self._train_and_prune(data, state, n_pretrain, tasks, keep=True)
 
     def _train_and_prune(
         self, data: PathData, state: DenseState | None, n_pretrain: int | str, tasks: Tasks, *, keep: bool

@@ -45,7 +45,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
 
     def __init__(
         self,
-        n_pretrain: int | str = 300,
+        n_pretrain: int | str = "auto",
         k: int = 50,
         *,
         n_hidden: int = 1000,
@@ -93,8 +93,8 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         """
         Train the dense network on more samples, prune it, and re-train what is left.
 
-        Each call makes `n_pretrain` further iterations on the samples that it is given, and the subnetwork is selected
-        and re-trained on these. The dense network is kept for the next call. Features and targets are standardised as
+        Each call makes `n_pretrain` further iterations on the samples that it is given ("auto": goes on for as long as
+        that helps a subnetwork selected from these), and the subnetwork is selected and re-trained on them. The dense network is kept for the next call. Features and targets are standardised as
         the first call's samples say, so these should be typical. After a `fit` the calls go on with its dense network
         where `warm_start=True` has kept it, and else begin with a new one.
 
@@ -236,7 +236,7 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
 
     Parameters
     ----------
-    n_pretrain : int or "auto", default=300
+    n_pretrain : int or "auto", default="auto"
         Pre-training iterations, in gradient updates. 0 prunes the network at its initialisation. "auto" selects a
         subnetwork after 10, 20, 40, ... iterations, stops once its loss (before re-training, on held-out samples where
         there are some) has failed to fall by 2 %, and goes back to where it was best.

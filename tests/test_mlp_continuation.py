@@ -282,13 +282,26 @@ def test_impossible_parts_are_refused(cls):
         cls(**SMALL).partial_fit(X, y)
     with pytest.raises(ValueError, match=r"not in classes_: \[2\]"):
         cls(**SMALL).partial_fit(X, y, classes=[0, 1])
-    with pytest.raises(ValueError, match="n_pretrain='auto' is for fit"):
-        cls(n_pretrain="auto").partial_fit(X, y, classes=[0, 1, 2])
     model = cls(**SMALL).partial_fit(X, y, classes=[0, 1, 2])
     with pytest.raises(ValueError, match="is not what the first call was given"):
         model.partial_fit(X, y, classes=[0, 1, 3])
     with pytest.raises(ValueError, match="n_hidden=7 differs from the 40"):
         model.set_params(n_hidden=7).partial_fit(X, y)
+
+
+def test_parts_with_automatic_pretraining():
+    X, y = problem(200)
+    model = GreedyPrunedMLPClassifier(**SMALL).set_params(n_pretrain="auto")
+    parts = clone(model).partial_fit(X, y, classes=[0, 1, 2])
+    assert_equal_fits(parts, clone(model).fit(X, y))
+    first = parts.loss_curve_
+    more_X, more_y = problem(300, seed=1)
+    # What was done stays; more is done where it helps: not for more of the same, but for classes that changed places.
+    assert parts.partial_fit(more_X, more_y).n_pretrain_ == len(first)
+    parts.partial_fit(more_X, (more_y + 1) % 3)
+    assert parts.loss_curve_[: len(first)] == first
+    assert parts.n_pretrain_ > len(first)
+    assert parts.score(more_X, (more_y + 1) % 3) > 0.8
 
 
 def test_parts_after_a_fit_go_on_where_it_kept_its_dense_network():
