@@ -30,3 +30,8 @@ def test_scikit_learn_checks_of_gradient_descent(estimator, check):
 @parametrize_with_checks([GreedyPrunedMLPClassifier(**SMALL, loss="log_loss", warm_start=True)])
 def test_scikit_learn_checks_of_the_log_loss(estimator, check):
     check(estimator)
+
+
+@parametrize_with_checks([GreedyPrunedMLPClassifier(**SMALL | {"n_pretrain": "auto"})])
+def test_scikit_learn_checks_of_automatic_pretraining(estimator, check):
+    check(estimator)
