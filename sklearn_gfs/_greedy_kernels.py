@@ -159,10 +159,8 @@ def squared_error_steps(
     c, norms, radius = problem.c, problem.norms, problem.radius
     s, running, directions = state.s, state.running, state.directions
     n_directions, n_atoms = c.shape
-    slopes = np.empty(n_atoms)
-    scores = np.empty(n_atoms)
-    v = np.ones(n_directions)
-    lengths = np.sqrt(norms)
+    slopes, scores = np.empty(n_atoms), np.empty(n_atoms)
+    v, lengths = np.ones(n_directions), np.sqrt(norms)
     score(start + 1.0, problem, s, slopes, scores)
     for j in range(start, stop):
         t = j + 1.0
