@@ -9,7 +9,7 @@ what is picked.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,38 +19,61 @@ from . import _greedy_kernels as kernels
 from ._gram import Moments, block_rows
 from ._typing import Float64Array, FloatArray
 
-# Measured by ``benchmarks/selection.py costs`` on a server's core, in nanoseconds per byte of the atoms; only their
-# ratios matter.
-_READ = 0.12  # once through them, from memory
-_READ_CACHED = 0.05  # once through them, where they fit the last cache
-_MULTIPLY = 0.011  # one more column in a product of several
-_CACHE = 2**24  # bytes that a last cache holds
-_CALL = 2e4  # nanoseconds of a small product, its call included
+# Measured on a server's core, in nanoseconds per byte of the atoms; only their ratios matter. Of single columns by
+# ``benchmarks/selection.py plans``, whose selections find the atoms in the cache or don't, of several by ``costs``.
+_READ = 0.06  # once through them, from memory
+_READ_CACHED = 0.037  # once through them, where they fit the last cache
+_MULTIPLY = 0.006  # one more column in a product of several
+_SQUARE = 0.0032  # each column of the whole matrix
+_CACHE = 2**25  # bytes that a last cache holds
+_CALL = 2e4  # nanoseconds of a small product, or a step of the selection, its call included
 
 _BLOCKS = (32, 96)  # columns computed together at first, and at most
-# A mean in several directions needs more different atoms: for each pick, new atoms and columns computed when foreseen.
-_DISTINCT = {"one": 0.6, "several": 0.9}
-_FORESEEN = {"one": 0.75, "several": 2.0}
 _PREVIEW_ROWS = 512
+# Measured by ``benchmarks/selection.py plans``. k picks are of about so many different atoms times k ** (2 / 3): with
+# several outputs between what trained networks need and random ones, with one output, where that differs tenfold,
+# nearer to the random ones, as the whole matrix would be the dearest error.
+_DISTINCT = {"one": 0.5, "several": 4.0}
+_HALF_FORESEEN = 250  # preview rows from which half the atoms foreseen are picked
+
+
+class Costs(NamedTuple):
+    """Nanoseconds of a column computed alone, of one computed because it was foreseen, and of the whole matrix."""
+
+    alone: float
+    foreseen: float
+    whole: float
+
+
+def column_costs(n_rows: int, n_atoms: int, itemsize: int) -> Costs:
+    """What columns of so many atoms cost."""
+    n_bytes = n_rows * n_atoms * itemsize
+    alone = n_bytes * (_READ_CACHED if n_bytes <= _CACHE else _READ) + _CALL
+    preview = _preview_rows(n_rows) * n_atoms * itemsize * _READ_CACHED + _CALL
+    return Costs(
+        alone=alone,
+        foreseen=alone / _BLOCKS[0] + n_bytes * _MULTIPLY + preview,
+        whole=2 * alone + n_bytes * n_atoms * _SQUARE,
+    )
 
 
 def plan(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: str = "one") -> str:
     """
     Cheapest way to the columns: "column" by column, in foreseen "blocks", or the "whole" matrix at once.
 
-    `directions` says whether the atoms share "one" target or, by their output weights, approximate "several".
+    `directions` says whether the atoms share "one" target or, by their output weights, approximate "several". Blocks
+    go over to single columns where few of the atoms foreseen are picked.
     """
-    n_bytes = n_rows * n_atoms * itemsize
-    read = n_bytes * (_READ_CACHED if n_bytes <= _CACHE else _READ)
-    preview = _preview_rows(n_rows) * n_atoms * itemsize * _READ_CACHED
-    n_columns = max(_DISTINCT[directions] * min(k, n_atoms), 1.0)
-    n_foreseen = max(_FORESEEN[directions] * min(k, n_atoms), float(kernels.WIDTH))
-    costs = {
-        "column": (n_columns + 1) * (read + _CALL),  # one for the products with y
-        "blocks": max(n_foreseen / _BLOCKS[0], 1.0) * (read + 3 * _CALL) + n_foreseen * (n_bytes * _MULTIPLY + preview),
-        "whole": 2 * (read + _CALL) + n_bytes * n_atoms * _MULTIPLY / 2,
+    costs = column_costs(n_rows, n_atoms, itemsize)
+    n_columns = min(max(_DISTINCT[directions] * k ** (2 / 3), 1.0), k, n_atoms)
+    n_preview = _preview_rows(n_rows)
+    n_foreseen = max(n_columns * (1.0 + _HALF_FORESEEN / max(n_preview, 1)), kernels.WIDTH)
+    totals = {
+        "column": (n_columns + 1) * costs.alone,  # one for the products with y
+        "blocks": costs.alone + min(n_foreseen * costs.foreseen, n_columns * costs.alone),
+        "whole": costs.whole,
     }
-    return min(costs, key=costs.__getitem__)
+    return min(totals, key=totals.__getitem__)
 
 
 def capacity(n_atoms: int, k: int) -> int:
@@ -105,7 +128,8 @@ class GramColumns:
         self.slots = np.full(self.source.n_atoms, -1, dtype=np.int64)
         self.columns = np.empty((n_rows, self.source.n_atoms))
         self._n_columns = 0
-        self._foreseen = np.empty(0, dtype=np.int64)
+        self._foreseen = np.empty(0, dtype=np.int64)  # the last time
+        self._ever_foreseen = np.zeros(self.source.n_atoms, dtype=bool)
         self._n_passes = 0
         self._rows: FloatArray = np.empty((0, 0))  # read when something is to be foreseen
 
@@ -162,7 +186,7 @@ class GramColumns:
     def add_foreseen(self, atom: int, step: int, problem: kernels.Problem, state: kernels.State) -> None:
         """Compute the column that the selection needs now, and with it those it will probably need next."""
         atoms = np.array([atom])
-        if self.plan == "blocks":
+        if self.plan == "blocks" and self._foresight_pays(state):
             if not len(self._rows):
                 self.preview()
             # A pass over the atoms costs as much as a dozen columns: look further than the last block served. The
@@ -171,6 +195,12 @@ class GramColumns:
             n_new = max(-(-3 * n_used // kernels.WIDTH) * kernels.WIDTH, _BLOCKS[0])
             atoms = self._foresee(n_new, 0, step, problem, state)
         self.add(atoms)
+
+    def _foresight_pays(self, state: kernels.State) -> bool:
+        """Whether the foreseen columns that were picked would not have been cheaper one by one than all of them."""
+        costs = column_costs(self.source.n_rows, self.source.n_atoms, self.source.itemsize)
+        n_picked = np.count_nonzero(state.counts[self._ever_foreseen])
+        return bool(np.count_nonzero(self._ever_foreseen) * costs.foreseen <= n_picked * costs.alone)
 
     def _foresee(
         self, n_new: int, n_others: int, step: int, problem: kernels.Problem, state: kernels.State
@@ -192,4 +222,5 @@ class GramColumns:
             self._rows,
             self._output_weights,
         )
+        self._ever_foreseen[self._foreseen] = True
         return self._foreseen

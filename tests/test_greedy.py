@@ -16,6 +16,7 @@ from strategies import cases
 
 from sklearn_gfs import SelectionStatistics, _gram_columns, greedy_forward_selection
 from sklearn_gfs import _greedy_kernels as kernels
+from sklearn_gfs._gram import ArrayAtoms
 
 LOSS = {"rtol": 1e-9, "atol": 1e-14}
 
@@ -353,11 +354,35 @@ def test_foreseen_atoms_are_new_and_fill_a_product(n_outputs, monkeypatch):
 
     monkeypatch.setattr(kernels, "foresee", record)
     monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
+    monkeypatch.setattr(_gram_columns.GramColumns, "_foresight_pays", lambda *state: True)
     greedy_forward_selection(H, y, 60, output_weights=B)
     assert len(foreseen) > 1
     atoms = np.concatenate([atoms for atoms, _ in foreseen])
     assert len(set(atoms)) == len(atoms)
     assert all((len(atoms) + n_others) % kernels.WIDTH == 0 for atoms, n_others in foreseen)
+
+
+def test_blocks_go_over_to_single_columns_where_foresight_is_poor(monkeypatch):
+    rng = np.random.default_rng(0)
+    H, y = rng.standard_normal((400, 300)), rng.standard_normal(400)
+    preview, room, passes = ArrayAtoms.preview, _gram_columns.GramColumns._room, []
+
+    def mislead(self, n_rows):
+        rows, moments = preview(self, n_rows)
+        return rng.standard_normal(rows.shape), moments._replace(c=rng.standard_normal(moments.c.shape))
+
+    def record(self, atoms):
+        passes.append(len(atoms))
+        return room(self, atoms)
+
+    monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
+    monkeypatch.setattr(_gram_columns.GramColumns, "_room", record)
+    monkeypatch.setattr(ArrayAtoms, "preview", mislead)
+    misled = greedy_forward_selection(H, y, 40)
+    assert passes[0] > 1
+    assert passes.count(1) > len(passes) // 2
+    monkeypatch.undo()
+    np.testing.assert_array_equal(misled.picks, greedy_forward_selection(H, y, 40).picks)
 
 
 def test_the_plan_follows_the_sizes():
