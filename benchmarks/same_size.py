@@ -43,7 +43,8 @@ OTHER_LOSS = next(loss for loss in LOSSES if loss != GreedyPrunedMLPClassifier()
 OTHER, MLP, SAME = f"pruned, {OTHER_LOSS}", "MLP", "MLP, same updates"
 MAGNITUDE, RANDOM = "by magnitude", "at random"
 RANKED = ("pruned", MLP, SAME, MAGNITUDE, RANDOM, "OP-ELM")
-BEYOND = ("dense", "convex", "RealMLP")
+DENSE = "dense, 300 updates"
+BEYOND = ("dense", DENSE, "convex", "RealMLP")
 
 
 def chosen_otherwise(how, seed):
@@ -154,6 +155,7 @@ def run_split(rows, name, data, classes, seed):
     for how in (MAGNITUDE, RANDOM):
         row_of(how, kept_otherwise, n_units, n_pretrain, how)
     row_of("dense", dense, n_pretrain)
+    row_of(DENSE, dense, 300)
     if classes:
         row_of(OTHER, ours, loss=OTHER_LOSS)
 
@@ -281,7 +283,8 @@ def write(rows, names, command):
         f"Default parameters. Those from MLP to OP-ELM have the neurons that {K} picks left (OP-ELM: at most {K}) and "
         "are ranked among each other. scikit-learn's MLP gets standardised features and targets: with its defaults, "
         f"and with as many updates of {BATCH} samples as pre-training, the trial and the re-training took together. "
-        "Pruning by magnitude and at random starts from the same dense network and re-trains in the same way. OP-ELM "
+        "Pruning by magnitude and at random starts from the same dense network and re-trains in the same way. dense is "
+        f"that network, often after few updates; beside it stands {DENSE}. OP-ELM "
         "is hpelm's optimally pruned extreme learning machine; convex is pyscnn's network of 50 gates, which comes to "
         "up to 50 neurons for each output; RealMLP is pytabkit's, with its tuned defaults. "
         "`python benchmarks/_same_size_rivals.py` makes those three, in an environment of its own; convex was left "
