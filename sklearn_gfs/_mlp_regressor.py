@@ -154,9 +154,10 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         Train the dense network on more samples, prune it, and re-train what is left.
 
         Each call makes `n_pretrain` further iterations on the samples that it is given ("auto": goes on for as long as
-        that helps a subnetwork selected from these), and the subnetwork is selected and re-trained on them. The dense network is kept for the next call. Features and targets are standardised as
-        the first call's samples say, so these should be typical. After a `fit` the calls go on with its dense network
-        where `warm_start=True` has kept it, and else begin with a new one.
+        that helps a subnetwork selected from these), and the subnetwork is selected and re-trained on them. The dense
+        network is kept for the next call. Features and targets are standardised as the first call's samples say, so
+        these should be typical. After a `fit` the calls go on with its dense network where `warm_start=True` has kept
+        it, and else begin with a new one.
 
         Parameters
         ----------
