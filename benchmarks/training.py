@@ -128,7 +128,7 @@ def updates():
 
 def whole_fits():
     X, y = load_digits(return_X_y=True)
-    # A fixed number: the automatic one makes up to twice the iterations that it keeps, and so many aren't counted below.
+    # A fixed number: the automatic one makes up to twice the iterations that it keeps, which aren't counted below.
     model = GreedyPrunedMLPClassifier(n_pretrain=300, random_state=0).fit(X, y)
     n_updates = model.n_pretrain_ + model.n_retrain_
     n_epochs = round(n_updates / np.ceil(len(X) / 200))
@@ -149,7 +149,12 @@ def whole_fits():
     return table(
         ["on the digits", "this package, ms", "the other, ms", "ratio"],
         [
-            [f"fit, n_pretrain=300 ({n_updates} updates), against MLPClassifier(1000)", mine * 1e3, theirs * 1e3, mine / theirs],
+            [
+                f"fit, n_pretrain=300 ({n_updates} updates), against MLPClassifier(1000)",
+                mine * 1e3,
+                theirs * 1e3,
+                mine / theirs,
+            ],
             [
                 "predict one row, against MLPClassifier(50)",
                 one / n_calls * 1e3,
