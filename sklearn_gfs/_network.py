@@ -30,7 +30,7 @@ _INTERCEPT_SPREAD = 0.5
 _OUTPUT_SPREAD = 0.5
 
 # Up to this many features, the coefficients of a feature and not those of a neuron lie together in training: the
-# product that gives their gradient is several times as slow when its rows in memory are this short.
+# product that gives their gradient is slow when its rows in memory are this short.
 _FEW_FEATURES = 32
 
 
@@ -205,7 +205,7 @@ class TorchNetwork:
         """
         hidden, outputs = self.forward(X)
         loss, residual = self._loss_and_residual(outputs, y, weight)
-        # A number in a tensor: torch would make one of a Python number, in three times the time of the product.
+        # A number in a tensor: torch would make one of a Python number in every call.
         self._backward(X, hidden, residual.mul_(self._buffers[X.shape[0]][2]), self._alpha)
         return loss
 

@@ -29,8 +29,8 @@ class NeuronSelection(NamedTuple):
     The samples on which neurons are selected.
 
     For the squared error activations are float32 whatever the dtype of the data, and so are the products that the
-    selection begins with: on most processors they take half the time of float64 ones. Only the choice of neurons hangs
-    on them; inputs are standardised before they are rounded, so that no offset of the data can drown in it.
+    selection begins with, which are faster than float64 ones. Only the choice of neurons hangs on them; inputs are
+    standardised before they are rounded, so that they can't drown in an offset of the data.
 
     Parameters
     ----------
