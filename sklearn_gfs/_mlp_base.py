@@ -133,8 +133,8 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training inputs, in any units. Networks keep their precision, float32 or float64; for the squared error
-            neurons are chosen by their activations in float32.
+            Training inputs, in any units. Predictions have their precision, float32 or float64. In mini-batches
+            networks are trained in float32; for the squared error neurons are chosen by their activations in float32.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -361,7 +361,7 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
     ) -> PathData:
         X, targets, scale_targets, weight = self._encode_targets(X, y, **how)
         if state is not None:
-            X = X.astype(state.training.network.hidden_coef.dtype, copy=False)
+            X = X.astype(self.coefs_[0].dtype, copy=False)
         weight = combine_weights(weight, sample_weight, X)
         return PathData(X, targets, weight, scale_targets, encode_validation(self, *validation, dtype=X.dtype))
 

@@ -126,6 +126,7 @@ class TrainingPath:
         used = None
         if self._weight is not None and not self._weight.all():
             used = np.flatnonzero(self._weight)
+        self._dtype = _training_dtype(settings.training, self._X, used, state)
         squared = settings.training.loss == "squared_error"
         self._scaling = (
             measure_scaling(
@@ -170,7 +171,7 @@ class TrainingPath:
             (self._X.shape[1], settings.n_hidden, targets.shape[1]),
             settings.training.activation,
             squared_norm=self._scaling.x_squared_norm,
-            dtype=self._X.dtype,
+            dtype=self._dtype,
             rng=np.random.RandomState(self._seeds[0]),
         )
         if settings.training.loss == "squared_error":
@@ -178,7 +179,7 @@ class TrainingPath:
         weight = None if self._weight is None else self._weight[self._rows]
         labelwise = settings.training.loss == LABELWISE
         intercept = log_odds(targets[self._rows], weight, labelwise=labelwise)
-        return start._replace(output_intercept=intercept.astype(self._X.dtype))
+        return start._replace(output_intercept=intercept.astype(self._dtype))
 
     def _hold_out(self, rows: IntArray, rng: Any) -> None:
         """Put the samples in order, those that are held out last."""
@@ -193,7 +194,7 @@ class TrainingPath:
         self._n_train = len(mask) - int(mask.sum())
 
     def _standardised(self, targets: FloatArray) -> FloatArray:
-        return ((targets - self._scaling.y_mean) / self._scaling.y_scale).astype(self._X.dtype)
+        return ((targets - self._scaling.y_mean) / self._scaling.y_scale).astype(self._dtype)
 
     def _samples(self, rows: IntArray, data: tuple[Any, FloatArray, FloatArray | None] | None = None) -> Samples:
         """Rows of the training data, or of other data."""
@@ -326,6 +327,19 @@ class TrainingPath:
                 low = np.flatnonzero(np.asarray(validation_losses) <= _INDIFFERENCE * min(validation_losses))
                 best = min(int(low[-1]) * _VALIDATION_INTERVAL, n_retrain)
         return best, validation_losses
+
+
+def _training_dtype(settings: TrainingSettings, X: Any, used: IntArray | None, state: DenseState | None) -> Any:
+    """
+    Return the precision that networks are trained in: that of the data in full batch, float32 in mini-batches.
+
+    The noise of mini-batches is larger than the rounding of float32 by orders of magnitude, and float64 takes twice the
+    time.
+    """
+    if state is not None:
+        return state.training.network.hidden_coef.dtype
+    n_rows = X.shape[0] if used is None else len(used)
+    return X.dtype if settings.batch_size is None or settings.batch_size >= n_rows else np.dtype(np.float32)
 
 
 def _by_rows(X: Any) -> Any:

@@ -37,7 +37,7 @@ class NeuronSelection(NamedTuple):
     X : array or CSR array of shape (n_samples, n_features)
         Inputs in the units of the data.
     targets : ndarray of shape (n_samples, n_outputs)
-        Standardised targets.
+        Standardised targets, in the precision that networks are trained in.
     weight : ndarray of shape (n_samples,) or None
     rows : ndarray of shape (n_rows,)
         The samples to be used, those that are held out last.
@@ -87,7 +87,7 @@ class NeuronSelection(NamedTuple):
     @property
     def _dtype(self) -> np.dtype[Any]:
         """Precision of the activations."""
-        return np.dtype(np.float32 if self.loss == "squared_error" else self.X.dtype)
+        return np.dtype(np.float32 if self.loss == "squared_error" else self.targets.dtype)
 
     def _inputs(self, rows: IntArray) -> Any:
         """Standardised inputs of these samples."""

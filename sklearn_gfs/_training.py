@@ -80,7 +80,8 @@ class Samples:
     Parameters
     ----------
     X : array or CSR array of shape (n_samples, n_features)
-    targets : ndarray of shape (n_samples, n_outputs), of the dtype of X
+    targets : ndarray of shape (n_samples, n_outputs)
+        Their dtype is that of the batches: inputs are rounded to it once they are standardised.
     standardisation : tuple of ndarrays of shape (n_features,)
         The mean (None for sparse X) and the inverse scale: x becomes (x - mean) * inverse_scale.
     rows : ndarray of shape (n_rows,)
@@ -107,6 +108,7 @@ class Samples:
         # torch gathers rows with all its threads, but warns of arrays that it must not write to.
         self._tensor = torch.from_numpy(X) if isinstance(X, np.ndarray) and X.flags.carray else None
         self._targets = targets
+        self._dtype = torch.from_numpy(targets[:0]).dtype
         mean, inverse_scale = standardisation
         self._mean = None if mean is None else torch.from_numpy(mean).to(device)
         self._inverse_scale = torch.from_numpy(inverse_scale).to(device)
@@ -131,7 +133,7 @@ class Samples:
             X = torch.from_numpy(part.toarray() if sparse.issparse(part) else part).to(self._device)
         if self._mean is not None:
             X.sub_(self._mean)
-        X.mul_(self._inverse_scale)
+        X = X.mul_(self._inverse_scale).to(self._dtype)
         y = np.ascontiguousarray(self._targets.take(rows, axis=0).T)
         weight = None if self._weight is None else torch.from_numpy(self._weight[rows]).to(self._device)
         return Batch(X, torch.from_numpy(y).to(self._device), weight)

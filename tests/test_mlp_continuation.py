@@ -192,6 +192,14 @@ def test_the_first_part_equals_a_fit():
     assert_equal_fits(first, GreedyPrunedMLPClassifier(**SMALL).fit(X, y))
 
 
+@pytest.mark.parametrize(("first", "then"), [(np.float64, np.float32), (np.float32, np.float64)])
+def test_parts_keep_the_precision_of_the_first(first, then):
+    X, y = problem()
+    model = GreedyPrunedMLPClassifier(**SMALL, batch_size=16).partial_fit(X.astype(first), y, classes=[0, 1, 2])
+    model.partial_fit(X.astype(then), y)
+    assert {array.dtype for array in (*model.coefs_, *model.intercepts_)} == {np.dtype(first)}
+
+
 def test_parts_repeat_after_pickling():
     X, y = problem()
     one, other = (GreedyPrunedMLPClassifier(**SMALL, batch_size=16) for _ in range(2))

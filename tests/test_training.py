@@ -383,6 +383,29 @@ def test_pretraining_never_sees_the_held_out_samples():
     path._targets[:] = before
 
 
+@pytest.mark.parametrize(("batch_size", "dtype"), [(None, np.float64), (60, np.float64), (59, np.float32)])
+def test_minibatches_are_trained_in_float32_full_batches_in_the_precision_of_the_data(batch_size, dtype):
+    path = make_path(np.random.default_rng(16), n_retrain=20, early_stopping=True, batch_size=batch_size)
+    path.pretrain_to(10)
+    assert {array.dtype for array in path._dense_network()} == {np.dtype(dtype)}
+    _, (subnetwork,) = path.subnetworks([5])
+    arrays = [*path.dense().coefs, *path.dense().intercepts, *subnetwork.fitted.coefs, *subnetwork.fitted.intercepts]
+    assert {array.dtype for array in arrays} == {np.dtype(np.float64)}
+
+
+def test_batches_are_rounded_once_they_are_standardised():
+    rng = np.random.default_rng(17)
+    small = 1e-3 * rng.normal(size=(40, 3))
+    X, scale = 1e6 + small, np.full(3, 1e3)
+    samples = Samples(X, np.zeros((40, 1), np.float32), (np.full(3, 1e6), scale), np.arange(40))
+    batch = samples.gather(np.arange(40)).X
+    assert batch.dtype == torch.float32
+    np.testing.assert_allclose(batch.numpy(), scale * small, atol=1e-6)
+    huge = sparse.csr_array(1e300 * small)
+    samples = Samples(huge, np.zeros((40, 1), np.float32), (None, scale / 1e300), np.arange(40))
+    np.testing.assert_allclose(samples.gather(np.arange(40)).X.numpy(), scale * small, rtol=1e-6)
+
+
 @given(
     seed=st.integers(0, 2**31 - 1),
     n_outputs=st.integers(1, 3),
