@@ -200,16 +200,27 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         again = hasattr(self, "coefs_")
         data = self._encode(X, y, sample_weight, (None, None, None), state, again=again, partial=True, **classes)
         n_pretrain = self.n_pretrain if isinstance(self.n_pretrain, str) else n_done + self.n_pretrain
-        return self._train_and_prune(data, state, n_pretrain, tasks, keep=True)
+        return self._train_and_prune(data, state, n_pretrain, tasks, keep=True, since=n_done)
 
     def _train_and_prune(
-        self, data: PathData, state: DenseState | None, n_pretrain: int | str, tasks: Tasks, *, keep: bool
+        self,
+        data: PathData,
+        state: DenseState | None,
+        n_pretrain: int | str,
+        tasks: Tasks,
+        *,
+        keep: bool,
+        since: int = 0,
     ) -> Self:
-        """Do with validated data all that a fit does; `keep` what it takes to go on with the dense network."""
+        """
+        Do with validated data all that a fit does.
+
+        `keep` what it takes to go on with the dense network; an automatic choice counts iterations `since` that many.
+        """
         watch = Watch(self.max_time, verbose=bool(self.verbose))
         path = TrainingPath(data, self._settings(), self.random_state, tasks=tasks, watch=watch, state=state)
         if isinstance(n_pretrain, str):
-            path.pretrain_until_settled(self.k)
+            path.pretrain_until_settled(self.k, since)
         else:
             path.pretrain_to(n_pretrain)
         dense_loss, (subnetwork,) = path.subnetworks([self.k])

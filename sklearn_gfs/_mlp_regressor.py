@@ -29,8 +29,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     ----------
     n_pretrain : int or "auto", default="auto"
         Pre-training iterations, in gradient updates. 0 prunes the network at its initialisation. "auto" selects a
-        subnetwork after 10, 20, 40, ... iterations, stops once its loss (before re-training, on held-out samples where
-        there are some) has failed to fall by 2 %, and goes back to where it was best.
+        subnetwork after 20, 80, 320 and 1280 iterations and keeps the last that was worth it: its loss (before
+        re-training, on held-out samples where there are some) has to fall by 3 % for every 100 iterations.
     k : int, default=50
         Picks of the selection. The subnetwork has at most `k` distinct neurons; a neuron that was picked several
         times counts as often in the mean.

@@ -28,10 +28,11 @@ _VALIDATION_INTERVAL = 20
 _INDIFFERENCE = 1.01
 # Iterations of re-training after the best, without a better one, that end the trial.
 _PATIENCE = 300
-# Checkpoints at which an automatic number of pre-training iterations is decided: the first, their ratio, the last.
-_FIRST_CHECKPOINT, _CHECKPOINT_RATIO, _LAST_CHECKPOINT = 10, 2, 20_480
-# An automatic choice goes on while the loss of the subnetwork falls below this part of what it was a checkpoint before.
-_PROGRESS = 0.98
+# Checkpoints at which an automatic number of pre-training iterations is decided: the first, and their ratio.
+_FIRST_CHECKPOINT, _CHECKPOINT_RATIO = 20, 4
+# The part of itself by which the subnetwork's loss has to fall for every further iteration. From 1280 iterations to 5120
+# that is more than the whole, so the choice ends there at the latest.
+_WORTH = 3e-4
 
 
 class PathSettings(NamedTuple):
@@ -228,28 +229,31 @@ class TrainingPath:
             training, n_iterations, lambda: self._tasks.attributes(self._in_data_units(training.network()), losses)
         )
 
-    def pretrain_until_settled(self, k: int) -> None:
+    def pretrain_until_settled(self, k: int, since: int = 0) -> None:
         """
         Go on until more iterations no longer help the subnetwork of k picks, and go back to where it was best.
 
-        A subnetwork is selected at geometrically spaced checkpoints. What counts is its loss before re-training, on
-        validation or held-out samples where there are some.
+        A subnetwork is selected at geometrically spaced checkpoints, counted from `since`. What counts is its loss
+        before re-training, on validation or held-out samples where there are some. It falls ever more slowly: where it
+        has fallen by less since the checkpoint before than it would have to until the next, that is not tried.
         """
         with self._tasks.phase("pre-training", None) as phase:
-            best, n_iterations = np.inf, len(self._training.losses) or _FIRST_CHECKPOINT
-            while n_iterations <= _LAST_CHECKPOINT and not (self._stopped or phase.stopped):
-                self._advance(phase, self._training, n_iterations - len(self._training.losses))
+            before, step = np.inf, 0 if self._training.losses else _FIRST_CHECKPOINT
+            while not (self._stopped or phase.stopped):
+                self._advance(phase, self._training, step)
                 loss = self._pruned_loss(self._training.network(), k)
-                if loss >= _PROGRESS * best:
+                if loss >= (1 - _WORTH * step) * before:
                     break
-                best, self._chosen = loss, self._training.state()
-                n_iterations = self._next_checkpoint()
+                self._chosen, step = self._training.state(), self._to_next_checkpoint(since)
+                if loss > (1 - _WORTH * step) * before:
+                    break
+                before = loss
 
-    def _next_checkpoint(self) -> int:
-        checkpoint = _FIRST_CHECKPOINT
-        while checkpoint <= len(self._training.losses):
+    def _to_next_checkpoint(self, since: int) -> int:
+        n_done, checkpoint = len(self._training.losses) - since, _FIRST_CHECKPOINT
+        while checkpoint <= n_done:
             checkpoint *= _CHECKPOINT_RATIO
-        return checkpoint
+        return checkpoint - n_done
 
     def _pruned_loss(self, network: Network, k: int) -> float:
         path = self._selection.trial_path(network, k)

@@ -189,7 +189,7 @@ def small_problems(draw):
 def test_small_problems_give_a_finite_model_or_say_why_not(case):
     model, X, y, weight = case
     try:
-        with mock.patch("sklearn_gfs._path._LAST_CHECKPOINT", 40):
+        with mock.patch("sklearn_gfs._path._WORTH", 0.01):  # at most 80 iterations
             model.fit(X, y, sample_weight=weight)
     except ValueError as error:
         assert CLEAR.search(str(error)), error  # noqa: PT017
