@@ -30,8 +30,8 @@ _INDIFFERENCE = 1.01
 _PATIENCE = 300
 # Checkpoints at which an automatic number of pre-training iterations is decided: the first, and their ratio.
 _FIRST_CHECKPOINT, _CHECKPOINT_RATIO = 20, 4
-# The part of itself by which the subnetwork's loss has to fall for every further iteration. From 1280 iterations to 5120
-# that is more than the whole, so the choice ends there at the latest.
+# The part of itself by which the subnetwork's loss has to fall for every further iteration. From 1280 iterations to
+# 5120 that is more than the whole, so the choice ends there at the latest.
 _WORTH = 3e-4
 
 
