@@ -174,7 +174,9 @@ class TorchNetwork:
             hidden.tanh_()
         elif self._activation == "logistic":
             hidden.sigmoid_()
-        return hidden, torch.addmm(self._out_intercept, self._out_coef * self._weights, hidden)
+        if self._equal_weight is None:
+            return hidden, torch.addmm(self._out_intercept, self._out_coef * self._weights, hidden)
+        return hidden, torch.addmm(self._out_intercept, self._out_coef, hidden, alpha=self._equal_weight)
 
     def _times_slope(self, values: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
         """Multiply in place by the activation's derivative, which all four have in terms of their value."""
