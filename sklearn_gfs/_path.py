@@ -299,17 +299,21 @@ class TrainingPath:
         with self._tasks.phase("selection"):
             dense_loss, path, trial_path = self._selection.paths(network, max(sizes))
         held_out = self._held_out()
-        return dense_loss, [self._subnetwork(network, prefix(path, k), trial_path.picks[:k], held_out) for k in sizes]
+        return dense_loss, [self._subnetwork(network, prefix(path, k), prefix(trial_path, k), held_out) for k in sizes]
 
     def _subnetwork(
-        self, network: Network, path: GreedyPath, trial_picks: IntArray, held_out: Batch | None
+        self, network: Network, path: GreedyPath, trial_path: GreedyPath, held_out: Batch | None
     ) -> Subnetwork:
         n_retrain = self._settings.n_retrain
         validation_losses: list[float] = []
         if held_out is not None:
-            n_retrain, validation_losses = self._best_n_retrain(prune(network, trial_picks), held_out)
+            trial, retrain_losses, validation_losses = self._try_retraining(prune(network, trial_path.picks), held_out)
+            n_retrain = len(retrain_losses)
+            # It is final where it was trained on all samples, or where there is no time for another.
+            if self._n_train == len(self._rows) or (n_retrain > 0 and self._stopped):
+                return Subnetwork(self._in_data_units(trial), trial_path, retrain_losses, validation_losses)
         final = prune(network, path.picks)
-        retrain_losses: list[float] = []
+        retrain_losses = []
         with self._tasks.phase("re-training", n_retrain) as phase:
             if n_retrain > 0:
                 training = self._retraining(final, self._rows)
@@ -320,17 +324,18 @@ class TrainingPath:
     def _retraining(self, pruned: Network, rows: IntArray) -> Training:
         return self._train(pruned, rows, self._seeds[2], "re-training")
 
-    def _best_n_retrain(self, trial: Network, held_out: Batch) -> tuple[int, list[float]]:
-        """Return after how many iterations of re-training the held-out loss was least, and the losses seen."""
-        training, n_retrain = self._retraining(trial, self._rows[: self._n_train]), self._settings.n_retrain
+    def _try_retraining(self, pruned: Network, held_out: Batch) -> tuple[Network, list[float], list[float]]:
+        """Return the network when its held-out loss was least, the losses until then, and all held-out losses."""
+        training, n_retrain = self._retraining(pruned, self._rows[: self._n_train]), self._settings.n_retrain
         validation_losses, best = [training.loss(held_out)], 0
-        with self._tasks.phase("trial re-training", n_retrain) as phase:
+        name = "trial re-training" if self._n_train < len(self._rows) else "re-training"
+        with self._tasks.phase(name, n_retrain) as phase:
             while len(training.losses) < min(n_retrain, best + _PATIENCE) and not (self._stopped or phase.stopped):
                 self._advance(phase, training, min(_VALIDATION_INTERVAL, n_retrain - len(training.losses)))
                 validation_losses.append(training.loss(held_out))
-                low = np.flatnonzero(np.asarray(validation_losses) <= _INDIFFERENCE * min(validation_losses))
-                best = min(int(low[-1]) * _VALIDATION_INTERVAL, n_retrain)
-        return best, validation_losses
+                if validation_losses[-1] <= _INDIFFERENCE * min(validation_losses):
+                    best, pruned = len(training.losses), training.network()
+        return pruned, training.losses[:best], validation_losses
 
 
 def _training_dtype(settings: TrainingSettings, X: Any, used: IntArray | None, state: DenseState | None) -> Any:

@@ -640,6 +640,18 @@ def test_validation_data_decide_how_long_to_retrain():
     assert noise.n_retrain_ == 0
 
 
+def test_with_validation_data_nothing_is_retrained_twice(monkeypatch):
+    X, y = blobs(120)
+    update, calls = Training._update, []
+    monkeypatch.setattr(Training, "_update", lambda training: calls.append(training._name) or update(training))
+    model = GreedyPrunedMLPClassifier(**SMALL).fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:])
+    assert 0 < model.n_retrain_ <= calls.count("re-training") <= 40
+    assert len(calls) == 20 + calls.count("re-training")
+    told = clone(model).set_params(early_stopping=False, n_retrain=model.n_retrain_).fit(X[:80], y[:80])
+    np.testing.assert_array_equal(model.predict_proba(X), told.predict_proba(X))
+    assert model.retrain_loss_curve_ == told.retrain_loss_curve_
+
+
 def test_the_trial_ends_some_time_after_its_best(monkeypatch):
     X, y = load_diabetes(return_X_y=True)
     model = GreedyPrunedMLPRegressor(**SMALL | {"n_retrain": 300})
@@ -694,6 +706,29 @@ def test_max_time_leaves_a_usable_model():
     assert 0 < model.n_pretrain_ < 10**9
     assert model.n_retrain_ == 0
     assert np.isfinite(model.predict_proba(X)).all()
+
+
+def test_an_interrupt_of_the_trial_leaves_what_it_has_retrained(monkeypatch):
+    X, _ = blobs(200)
+    y = np.sin(X[:, 0])
+    model = GreedyPrunedMLPRegressor(**SMALL | {"n_retrain": 100})
+    complete = clone(model).fit(X, y)
+    update, calls = Training._update, []
+
+    def interrupted(training):
+        calls.append(1)
+        if len(calls) == 20 + 70:
+            raise KeyboardInterrupt
+        return update(training)
+
+    monkeypatch.setattr(Training, "_update", interrupted)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        model.fit(X, y)
+    assert model.validation_loss_curve_[:4] == complete.validation_loss_curve_[:4]
+    assert model.n_retrain_ == len(model.retrain_loss_curve_) == 69
+    assert model.n_units_ == len(set(model.selection_path_))
+    untrained = clone(model).set_params(n_retrain=0).fit(X, y)
+    assert model.score(X, y) > untrained.score(X, y)
 
 
 @pytest.mark.parametrize("after", [7, 25])
