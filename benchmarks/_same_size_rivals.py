@@ -25,8 +25,8 @@ from sklearn.preprocessing import StandardScaler
 K = 50
 # Penalties of the convex network, the best on held-out samples of which is used: the package recommends none.
 PENALTIES = (1e-3, 1e-4, 1e-5, 1e-6)
-# The data sets that cost too much.
-TOO_DEAR = {"convex": {"mnist, 10000"}}
+# Splits where all would cost too much.
+FEWER = {("convex", "mnist, 10000"): 0, ("RealMLP", "mnist, 1000"): 4, ("RealMLP", "mnist, 10000"): 2}
 
 
 def numeric(y, classes):
@@ -111,7 +111,7 @@ def main():
         for name, (X, y, classes) in load_all(arguments.data).items():
             *_, data = halves(X, y, classes, seed + 1, random_state=0)
             for method in methods:
-                if name not in TOO_DEAR.get(method, ()) and not rows.has(name, method, seed):
+                if seed < FEWER.get((method, name), seed + 1) and not rows.has(name, method, seed):
                     found = measure(method, data, classes, seed)
                     rows.add({"data": name, "method": method, "split": seed} | found)
                     print(name, method, seed, found, flush=True)
