@@ -277,7 +277,7 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         frequencies.
     max_time : float, default=None
         Seconds after which training ends early, with a warning and a usable model; so does an interrupt (Ctrl-C).
-        Selection is not interrupted.
+        Pre-training ends after half of it. Selection is not interrupted.
     verbose : bool, default=False
         Whether to print the loss now and then.
     warm_start : bool, default=False

@@ -22,6 +22,8 @@ from ._training import Batch, Samples, Training, TrainingSettings, TrainingState
 from ._typing import FloatArray, GreedyPath, IntArray
 from ._watch import Phase, Tasks, Watch
 
+# The share of `max_time` after which pre-training ends, so that some is left for re-training.
+_PRETRAINING_SHARE = 0.5
 # Iterations between two looks at the held-out samples while re-training.
 _VALIDATION_INTERVAL = 20
 # Of held-out losses that differ by less than this factor, noise, the one after the longest re-training counts as best.
@@ -138,6 +140,8 @@ class TrainingPath:
         )
         self._targets = self._standardised(targets)
         self._watch = watch
+        if watch is not None:
+            watch.allow(_PRETRAINING_SHARE)
         self._tasks = tasks
         self._validation = None
         if validation is not None:
@@ -215,7 +219,7 @@ class TrainingPath:
 
     @property
     def _stopped(self) -> bool:
-        return self._watch is not None and self._watch.reason is not None
+        return self._watch is not None and self._watch.stops
 
     def pretrain_to(self, n_iterations: int) -> None:
         """Go on until this many iterations have been made."""
@@ -295,6 +299,8 @@ class TrainingPath:
         subnetworks : list of Subnetwork
             In the order of the sizes.
         """
+        if self._watch is not None:
+            self._watch.allow(1.0)
         network = self._dense_network()
         with self._tasks.phase("selection"):
             dense_loss, path, trial_path = self._selection.paths(network, max(sizes))
@@ -304,21 +310,25 @@ class TrainingPath:
     def _subnetwork(
         self, network: Network, path: GreedyPath, trial_path: GreedyPath, held_out: Batch | None
     ) -> Subnetwork:
-        n_retrain = self._settings.n_retrain
+        n_retrain, trial = self._settings.n_retrain, None
         validation_losses: list[float] = []
         if held_out is not None:
-            trial, retrain_losses, validation_losses = self._try_retraining(prune(network, trial_path.picks), held_out)
-            n_retrain = len(retrain_losses)
-            # It is final where it was trained on all samples, or where there is no time for another.
-            if self._n_train == len(self._rows) or (n_retrain > 0 and self._stopped):
-                return Subnetwork(self._in_data_units(trial), trial_path, retrain_losses, validation_losses)
+            tried, losses, validation_losses = self._try_retraining(prune(network, trial_path.picks), held_out)
+            n_retrain, trial = (
+                len(losses),
+                Subnetwork(self._in_data_units(tried), trial_path, losses, validation_losses),
+            )
+            if self._n_train == len(self._rows):  # it was trained on all samples
+                return trial
         final = prune(network, path.picks)
-        retrain_losses = []
+        retrain_losses: list[float] = []
         with self._tasks.phase("re-training", n_retrain) as phase:
             if n_retrain > 0:
                 training = self._retraining(final, self._rows)
                 self._advance(phase, training, n_retrain)
                 final, retrain_losses = training.network(), training.losses
+        if trial is not None and len(retrain_losses) < n_retrain and self._stopped:
+            return trial  # there was no time to train another as long
         return Subnetwork(self._in_data_units(final), path, retrain_losses, validation_losses)
 
     def _retraining(self, pruned: Network, rows: IntArray) -> Training:

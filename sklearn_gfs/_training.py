@@ -261,7 +261,7 @@ class Training:
             return
         try:
             for _ in range(n_iterations):
-                if watch.reason is not None:
+                if watch.stops:
                     return
                 watch.iteration(self._name, len(self.losses), self._update())
         except KeyboardInterrupt:

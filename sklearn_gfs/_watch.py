@@ -6,6 +6,7 @@ It counts and tells, and may end a training loop early; how a network is trained
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ _TASK_ITERATIONS = 20
 
 class Watch:
     """
-    Told of every iteration; `reason` says why training has to stop, None that it may go on.
+    Told of every iteration; `reason` says why training had to stop before its end, None that it had not.
 
     Parameters
     ----------
@@ -30,19 +31,33 @@ class Watch:
     """
 
     def __init__(self, max_time: float | None, *, verbose: bool) -> None:
-        self._deadline = None if max_time is None else time.monotonic() + max_time
+        self._start, self._max_time = time.monotonic(), max_time
+        self._deadline = math.inf
         self._verbose = verbose
         self.reason: str | None = None
+        self.allow(1.0)
+
+    def allow(self, share: float) -> None:
+        """Let training go on until this share of the time is over."""
+        if self._max_time is not None:
+            self._deadline = self._start + share * self._max_time
+
+    @property
+    def stops(self) -> bool:
+        """Whether training has to stop now."""
+        over = time.monotonic() >= self._deadline
+        if over and self.reason is None:
+            self.reason = "max_time was over"
+        return over
 
     def iteration(self, phase: str, done: int, loss: float) -> None:
         """Take note of one iteration, the number of which before it was `done`."""
         if self._verbose and (done + 1) % _LINE_EVERY == 0:
             print(f"{phase}: iteration {done + 1}, loss {loss:.6g}")  # noqa: T201
-        if self._deadline is not None and time.monotonic() >= self._deadline:
-            self.reason = "max_time was over"
 
     def interrupt(self) -> None:
-        """Take note that the user interrupted."""
+        """Take note that the user interrupted: there is no more time."""
+        self._max_time, self._deadline = None, -math.inf
         self.reason = "it was interrupted"
 
 

@@ -704,8 +704,26 @@ def test_max_time_leaves_a_usable_model():
     with pytest.warns(ConvergenceWarning, match="max_time was over.*can be used"):
         model.fit(X, y)
     assert 0 < model.n_pretrain_ < 10**9
-    assert model.n_retrain_ == 0
     assert np.isfinite(model.predict_proba(X)).all()
+
+
+@pytest.mark.parametrize(("max_time", "n_retrained"), [(80, 40), (300, 150)])
+def test_half_of_max_time_is_left_for_retraining(monkeypatch, max_time, n_retrained):
+    X, _ = blobs(200)
+    y = np.sin(X[:, 0])
+    update, made = Training._update, []
+    monkeypatch.setattr(Training, "_update", lambda training: made.append(training._name) or update(training))
+    monkeypatch.setattr("sklearn_gfs._watch.time.monotonic", lambda: len(made))  # an update takes a second
+    parameters = SMALL | {"n_pretrain": 10**9, "n_retrain": 100}
+    with pytest.warns(ConvergenceWarning, match="max_time was over"):
+        model = GreedyPrunedMLPRegressor(**parameters, max_time=max_time).fit(X, y)
+    # Of the updates that were made for re-training 100 were the trial's.
+    assert (made.count("pre-training"), made.count("re-training")) == (max_time // 2, n_retrained)
+    assert model.n_pretrain_ == max_time // 2
+    assert 0 < model.n_retrain_ == len(model.retrain_loss_curve_)
+    assert model.n_units_ == len(set(model.selection_path_))
+    untrained = GreedyPrunedMLPRegressor(**parameters | {"n_pretrain": max_time // 2, "n_retrain": 0}).fit(X, y)
+    assert model.score(X, y) > untrained.score(X, y)
 
 
 def test_an_interrupt_of_the_trial_leaves_what_it_has_retrained(monkeypatch):
