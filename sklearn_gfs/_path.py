@@ -310,14 +310,13 @@ class TrainingPath:
     def _subnetwork(
         self, network: Network, path: GreedyPath, trial_path: GreedyPath, held_out: Batch | None
     ) -> Subnetwork:
-        n_retrain, trial = self._settings.n_retrain, None
+        n_retrain = self._settings.n_retrain
+        trial: Subnetwork | None = None
         validation_losses: list[float] = []
         if held_out is not None:
             tried, losses, validation_losses = self._try_retraining(prune(network, trial_path.picks), held_out)
-            n_retrain, trial = (
-                len(losses),
-                Subnetwork(self._in_data_units(tried), trial_path, losses, validation_losses),
-            )
+            trial = Subnetwork(self._in_data_units(tried), trial_path, losses, validation_losses)
+            n_retrain = len(losses)
             if self._n_train == len(self._rows):  # it was trained on all samples
                 return trial
         final = prune(network, path.picks)
