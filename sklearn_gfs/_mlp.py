@@ -38,7 +38,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         times counts as often in the mean.
     n_hidden : int, default=1000
         Neurons of the dense network.
-    n_retrain : int, default=2000
+    n_retrain : int, default=4000
         Re-training iterations, in gradient updates; with `early_stopping` at most as many. 0 stops after pruning.
     loss : {"squared_error", "log_loss"}, default="squared_error"
         Loss of pre-training, selection and re-training. "squared_error" is half the squared error against one-hot

@@ -69,7 +69,7 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         k: int = 50,
         *,
         n_hidden: int = 1000,
-        n_retrain: int = 2000,
+        n_retrain: int = 4000,
         activation: str = "relu",
         solver: str = "adam",
         learning_rate_init: float | None = None,

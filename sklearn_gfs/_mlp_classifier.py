@@ -49,7 +49,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         k: int = 50,
         *,
         n_hidden: int = 1000,
-        n_retrain: int = 2000,
+        n_retrain: int = 4000,
         loss: str = "squared_error",
         activation: str = "relu",
         solver: str = "adam",
@@ -246,7 +246,7 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         times counts as often in the mean.
     n_hidden : int, default=1000
         Neurons of the dense network.
-    n_retrain : int, default=2000
+    n_retrain : int, default=4000
         Re-training iterations, in gradient updates; with `early_stopping` at most as many. 0 stops after pruning.
     loss : {"squared_error", "log_loss"}, default="squared_error"
         Loss of pre-training, selection and re-training. "squared_error" is half the squared error against one-hot

@@ -36,7 +36,7 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         times counts as often in the mean.
     n_hidden : int, default=1000
         Neurons of the dense network.
-    n_retrain : int, default=2000
+    n_retrain : int, default=4000
         Re-training iterations, in gradient updates; with `early_stopping` at most as many. 0 stops after pruning.
     activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
         Activation of the hidden neurons.

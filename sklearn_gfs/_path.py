@@ -28,8 +28,8 @@ _PRETRAINING_SHARE = 0.5
 _VALIDATION_INTERVAL = 20
 # Of held-out losses that differ by less than this factor, noise, the one after the longest re-training counts as best.
 _INDIFFERENCE = 1.01
-# Iterations of re-training after the best, without a better one, that end the trial.
-_PATIENCE = 300
+# Iterations of re-training in which no held-out loss was lower by that factor than all before them: they end the trial.
+_PATIENCE = 500
 # Checkpoints at which an automatic number of pre-training iterations is decided: the first, and their ratio.
 _FIRST_CHECKPOINT, _CHECKPOINT_RATIO = 20, 4
 # The part of itself by which the subnetwork's loss has to fall for every further iteration. From 1280 iterations to
@@ -336,12 +336,15 @@ class TrainingPath:
     def _try_retraining(self, pruned: Network, held_out: Batch) -> tuple[Network, list[float], list[float]]:
         """Return the network when its held-out loss was least, the losses until then, and all held-out losses."""
         training, n_retrain = self._retraining(pruned, self._rows[: self._n_train]), self._settings.n_retrain
-        validation_losses, best = [training.loss(held_out)], 0
+        record = training.loss(held_out)
+        validation_losses, best, end = [record], 0, min(n_retrain, _PATIENCE)
         name = "trial re-training" if self._n_train < len(self._rows) else "re-training"
         with self._tasks.phase(name, n_retrain) as phase:
-            while len(training.losses) < min(n_retrain, best + _PATIENCE) and not (self._stopped or phase.stopped):
+            while len(training.losses) < end and not (self._stopped or phase.stopped):
                 self._advance(phase, training, min(_VALIDATION_INTERVAL, n_retrain - len(training.losses)))
                 validation_losses.append(training.loss(held_out))
+                if _INDIFFERENCE * validation_losses[-1] < record:
+                    record, end = validation_losses[-1], min(n_retrain, len(training.losses) + _PATIENCE)
                 if validation_losses[-1] <= _INDIFFERENCE * min(validation_losses):
                     best, pruned = len(training.losses), training.network()
         return pruned, training.losses[:best], validation_losses

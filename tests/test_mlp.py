@@ -652,18 +652,23 @@ def test_with_validation_data_nothing_is_retrained_twice(monkeypatch):
     assert model.retrain_loss_curve_ == told.retrain_loss_curve_
 
 
-def test_the_trial_ends_some_time_after_its_best(monkeypatch):
-    X, y = load_diabetes(return_X_y=True)
-    model = GreedyPrunedMLPRegressor(**SMALL | {"n_retrain": 300})
-    monkeypatch.setattr("sklearn_gfs._path._PATIENCE", 300)
+@pytest.mark.parametrize("data", [load_diabetes, load_wine])
+def test_the_trial_ends_some_time_after_its_last_record(monkeypatch, data):
+    X, y = data(return_X_y=True)
+    model = GreedyPrunedMLP(**SMALL | {"n_retrain": 800})
+    monkeypatch.setattr("sklearn_gfs._path._PATIENCE", 800)
     patient = model.fit(X, y).validation_loss_curve_
-    assert len(patient) == 16  # before, and after every 20 of 300
+    assert len(patient) == 41  # before, and after every 20 of 800
     monkeypatch.setattr("sklearn_gfs._path._PATIENCE", 60)
     curve = model.fit(X, y).validation_loss_curve_
-    best = max(place for place, loss in enumerate(curve) if loss <= 1.01 * min(curve))
-    assert model.n_retrain_ == 20 * best
-    assert curve == patient[: best + 4]
+    record = last = 0
+    while last < record + 3:
+        last += 1
+        if 1.01 * patient[last] < patient[record]:
+            record = last
+    assert curve == patient[: last + 1]
     assert len(curve) < len(patient)
+    assert model.n_retrain_ == 20 * max(place for place, loss in enumerate(curve) if loss <= 1.01 * min(curve))
 
 
 def test_weights_of_validation_samples_count():
