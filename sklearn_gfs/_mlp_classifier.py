@@ -267,9 +267,9 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
     alpha : float, default=0.001
         L2 penalty: half of it times the weighted mean over neurons of their squared weights is added to the loss.
     early_stopping : bool, default=True
-        Whether to measure on held-out samples for how many iterations re-training is of use; the trial ends 300
-        iterations after the best. The subnetwork is then selected and re-trained on all samples for just as many;
-        pre-training leaves the held-out samples out.
+        Whether to measure on held-out samples for how many iterations re-training is of use, at most `n_retrain`: a
+        trial ends when their loss has set no record, by 1 % at least, for 500. The subnetwork is then selected and
+        re-trained on all samples for as many as served the trial best; pre-training leaves the held-out samples out.
     validation_fraction : float, default=0.1
         Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data.
     class_weight : dict or "balanced", default=None
