@@ -14,13 +14,18 @@ from ._typing import FloatArray
 
 # Projections that agree to this part of their spread belong to the same sample, repeated.
 _DECIMALS = 9
+# An automatic fraction: the usual one, or what makes so many samples of fewer, but at most the last. A few dozen samples
+# hardly tell one number of iterations from another.
+_FRACTION, _ENOUGH_SAMPLES, _MOST = 0.1, 100, 0.3
 
 
 def held_out_mask(
-    along_inputs: FloatArray, targets: FloatArray, weight: FloatArray | None, fraction: float, rng: Any
+    along_inputs: FloatArray, targets: FloatArray, weight: FloatArray | None, fraction: float | str, rng: Any
 ) -> np.ndarray:
     """
     Mark about this fraction of the samples, by weight, as held out; at least one sample, never all distinct ones.
+
+    The fraction "auto" is a tenth, of fewer than 1000 distinct samples 100 of them, but at most 0.3.
 
     The samples are put in order by a random projection of the targets, those with equal targets (a class, say) by
     `along_inputs`, one of the standardised inputs, and every 1 / fraction-th is taken, from a random start: each
@@ -37,6 +42,8 @@ def held_out_mask(
     ends = np.cumsum(np.bincount(group, weights=weight[order]))
     if len(ends) == 1:
         return np.zeros(len(order), dtype=bool)
+    if isinstance(fraction, str):
+        fraction = max(_FRACTION, min(_MOST, _ENOUGH_SAMPLES / len(ends)))
     # The groups lie along a line, each as long as its weight; a group is taken when a mark falls on its stretch. There
     # are as many marks as a fraction of the distinct samples, whatever the unit of the weights.
     marks = np.floor(ends * (len(ends) * fraction / ends[-1]) - start)

@@ -63,8 +63,9 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         Whether to measure on held-out samples for how many iterations re-training is of use, at most `n_retrain`: a
         trial ends when their loss has set no record, by 1 % at least, for 500. The subnetwork is then selected and
         re-trained on all samples for as many as served the trial best; pre-training leaves the held-out samples out.
-    validation_fraction : float, default=0.1
-        Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data.
+    validation_fraction : float or "auto", default="auto"
+        Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data. "auto" holds
+        out a tenth; of fewer than 1000 samples 100, but at most 0.3 of them.
     class_weight : dict or "balanced", default=None
         Weights of the classes, multiplied with `sample_weight`. "balanced" weighs inversely to the classes'
         frequencies. For classes only.

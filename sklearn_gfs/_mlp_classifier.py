@@ -58,7 +58,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         batch_size: int | None = 128,
         alpha: float = 1e-3,
         early_stopping: bool = True,
-        validation_fraction: float = 0.1,
+        validation_fraction: float | str = "auto",
         class_weight: dict[Any, float] | str | None = None,
         max_time: float | None = None,
         verbose: bool = False,
@@ -270,8 +270,9 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         Whether to measure on held-out samples for how many iterations re-training is of use, at most `n_retrain`: a
         trial ends when their loss has set no record, by 1 % at least, for 500. The subnetwork is then selected and
         re-trained on all samples for as many as served the trial best; pre-training leaves the held-out samples out.
-    validation_fraction : float, default=0.1
-        Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data.
+    validation_fraction : float or "auto", default="auto"
+        Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data. "auto" holds
+        out a tenth; of fewer than 1000 samples 100, but at most 0.3 of them.
     class_weight : dict or "balanced", default=None
         Weights of the classes, multiplied with `sample_weight`. "balanced" weighs inversely to the classes'
         frequencies.

@@ -43,7 +43,7 @@ class PathSettings(NamedTuple):
     n_hidden: int
     n_retrain: int
     early_stopping: bool
-    validation_fraction: float
+    validation_fraction: float | str
     training: TrainingSettings
 
 
