@@ -43,6 +43,7 @@ VARIANTS = {
     "n_hidden 200": {"n_hidden": 200},
     "n_hidden 500": {"n_hidden": 500},
     "no early stopping": {"early_stopping": False},
+    "validation_fraction 0.1": {"validation_fraction": 0.1},
     "validation_fraction 0.2": {"validation_fraction": 0.2},
     "validation_fraction 0.3": {"validation_fraction": 0.3},
     "initial output weights 0.1": {"_network._OUTPUT_SPREAD": 0.1},

@@ -1,12 +1,14 @@
 """
-What callers may ask of a selection: each check returns its argument in one form, or says what is allowed.
+What callers may ask of a selection or a path: each check returns its argument in one form, or says what is allowed.
 
-Here belong checks that the function, the statistics and the selector share; nothing here computes.
+Here belong checks that the function, the statistics and the selector share, and the path's; nothing here computes.
 """
 
 from __future__ import annotations
 
 import numbers
+import operator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -166,3 +168,18 @@ def _check_classes(y: Any, n_samples: int, n_outputs: int) -> NDArray[np.int64]:
     if not np.isin(y, np.arange(n_classes)).all():
         raise ValueError(f"y must hold class indices from 0 to {n_classes - 1} with loss='log_loss'")
     return y.astype(np.int64)
+
+
+def increasing(n_pretrain: Iterable[int]) -> Iterator[int]:
+    """Yield the numbers of iterations as they are asked for, making sure that they increase."""
+    last = -1
+    for value in n_pretrain:
+        n_iterations = operator.index(value)
+        if n_iterations <= last:
+            raise ValueError(
+                f"n_pretrain must hold non-negative integers that increase; got {n_iterations} after {last}."
+                if last >= 0
+                else f"n_pretrain must hold non-negative integers; got {n_iterations}."
+            )
+        last = n_iterations
+        yield n_iterations

@@ -11,7 +11,8 @@ it yields are copies made with `copy_without_tasks`.
 from __future__ import annotations
 
 import warnings
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from copy import copy
 from typing import Any
 
@@ -121,6 +122,19 @@ def copy_without_tasks(estimator: Any) -> Any:
     return copied
 
 
+@contextmanager
+def unchanged_by_failure(estimator: Any) -> Iterator[None]:
+    """Give the estimator back the attributes that it had, if what is done in it fails."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        running = {name: value for name, value in vars(estimator).items() if name in _RUNNING}
+        vars(estimator).clear()
+        vars(estimator).update(before | running)
+        raise
+
+
 __all__ = [
     "WRAPPER_FRAMES",
     "BaseSearchCV",
@@ -142,6 +156,7 @@ __all__ = [
     "split_rows",
     "take_params",
     "type_of_target",
+    "unchanged_by_failure",
     "validate_parameter_constraints",
     "with_callbacks",
     "without_callbacks",

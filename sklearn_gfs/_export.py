@@ -23,7 +23,8 @@ class ExportMixin:
         Return the subnetwork as scikit-learn's own MLP.
 
         It makes the same predictions. Its `predict_proba` equals this estimator's with the log loss; with the squared
-        error it gives the outputs themselves, which are not projected to probabilities.
+        error it gives the outputs themselves, which are not projected to probabilities. It is for predicting: its
+        `partial_fit` and `warm_start` have nothing to go on from.
 
         Returns
         -------

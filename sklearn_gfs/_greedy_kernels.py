@@ -178,9 +178,11 @@ def squared_error_steps(
 
         squared_norm = running[SQUARED_NORM] + radius * radius * norms[pick]
         product = running[TARGET_PRODUCT]
+        # Where all directions are as good as each other the atom is taken as it is.
+        turned = -4.0 * radius * slopes[pick] > problem.tie * size
         for o in range(n_directions):
             if problem.signed:
-                v[o] = (s[o, pick] - t * c[o, pick]) / slopes[pick] if slopes[pick] < 0.0 else (1.0 if o == 0 else 0.0)
+                v[o] = (s[o, pick] - t * c[o, pick]) / slopes[pick] if turned else (1.0 if o == 0 else 0.0)
             squared_norm += 2.0 * radius * v[o] * s[o, pick]
             product += radius * v[o] * c[o, pick]
         picked_norms = running[PICKED_NORMS] + radius * radius * norms[pick]

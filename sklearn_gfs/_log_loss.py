@@ -94,7 +94,7 @@ class LogitSearch:
 
                 table = candidates.reshape(self.n_atoms, -1)
                 pick = choose(table.min(axis=1), counts, tolerance)
-                coef = self.coefs[np.argmin(table[pick])]
+                coef = self.coefs[np.argmax(table[pick] <= table[pick].min() + tolerance)]  # of ties the first
                 counts[pick] += 1
                 sums[pick] += coef
                 total += coef * self._outputs(pick)

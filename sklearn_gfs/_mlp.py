@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import ClassifierTags, RegressorTags, Tags
 from sklearn.utils.validation import check_is_fitted
@@ -66,9 +65,10 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     validation_fraction : float or "auto", default="auto"
         Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data. "auto" holds
         out a tenth; of fewer than 1000 samples 100, but at most 0.3 of them.
-    class_weight : dict or "balanced", default=None
-        Weights of the classes, multiplied with `sample_weight`. "balanced" weighs inversely to the classes'
-        frequencies. For classes only.
+    class_weight : dict, list of dicts or "balanced", default=None
+        Weights of the classes, multiplied with `sample_weight`; for a multilabel `y` a dict for each column, whose
+        factors are multiplied. "balanced" weighs inversely to the classes' frequencies by `sample_weight`. For classes
+        only.
     max_time : float, default=None
         Seconds after which training ends early, with a warning and a usable model; so does an interrupt (Ctrl-C).
         Pre-training ends after half of it. Selection is not interrupted.
@@ -171,17 +171,20 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
 
     def _encode_targets(
         self, X: Any, y: Any, *, classes: Any = None, partial: bool = False, again: bool = False
-    ) -> tuple[Any, FloatArray, bool, np.ndarray | None]:
+    ) -> tuple[Any, Any, FloatArray, bool]:
         on_classes = hasattr(self, "classes_") if again else classes is not None or y is None or not holds_numbers(y)
         if on_classes:
             X, y, targets = encode_classes(self, X, y, classes=classes, partial=partial, again=again)
-            return X, targets, False, self._weights_of_targets(y, partial=partial)
+            return X, y, targets, False
         for name, for_numbers in (("loss", "squared_error"), ("class_weight", None)):
             if getattr(self, name) != for_numbers:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r} is for classes, and y holds numbers; use {name}={for_numbers!r}."
                 )
-        return *encode_numbers(self, X, y, again=again), True, None
+        if classes is not None:
+            raise ValueError("classes are of no use here: the estimator was first fitted on numbers.")
+        X, targets = encode_numbers(self, X, y, again=again)
+        return X, None, targets, True
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """

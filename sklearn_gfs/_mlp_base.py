@@ -13,26 +13,28 @@ from collections.abc import Iterable, Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
-import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 
+from ._checks import increasing
 from ._compat import (
+    WRAPPER_FRAMES,
     CallbackSupportMixin,
     Interval,
     StrOptions,
     callback_management,
     continue_callbacks,
     copy_without_tasks,
+    unchanged_by_failure,
     validate_parameter_constraints,
     with_callbacks,
 )
 from ._device import DEVICES, find_device
 from ._mlp_fitted import FittedMLPMixin
-from ._mlp_targets import combine_weights, encode_validation, has_several_labels
+from ._mlp_targets import encode_validation, has_several_labels, validate_weights
 from ._network import ACTIVATIONS, LABELWISE
-from ._path import DenseState, PathData, PathSettings, TrainingPath, increasing
+from ._path import DenseState, PathData, PathSettings, TrainingPath
 from ._training import TrainingSettings
 from ._typing import FloatArray, PathPoint
 from ._watch import Tasks, Watch
@@ -104,13 +106,17 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
 
     def _encode_targets(
         self, X: Any, y: Any, *, classes: Any = None, partial: bool = False, again: bool = False
-    ) -> tuple[Any, FloatArray, bool, np.ndarray | None]:
+    ) -> tuple[Any, Any, FloatArray, bool]:
         """
-        Validate X and y; return X, targets of shape (n_samples, n_outputs), whether to scale them, and weights.
+        Validate X and y; return X, labels or None, targets of shape (n_samples, n_outputs), and whether to scale them.
 
         `partial` says that y may lack some of the `classes`, `again` that X and y must be of the kind seen before.
         """
         raise NotImplementedError
+
+    def _weigh_targets(self, y: Any, weight: FloatArray | None, *, partial: bool) -> FloatArray | None:  # noqa: ARG002
+        """Return the weights of samples with these labels; `partial` as above."""
+        return weight
 
     @with_callbacks
     def fit(
@@ -169,38 +175,44 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         20
         """
         self._check_parameters()
-        tasks = self._start_tasks(X, y, sample_weight)
-        state = self._dense_state_to_go_on_with() if self.warm_start else None
-        if state is not None:
-            n_done = len(state.training.losses)
-            if not isinstance(self.n_pretrain, str) and self.n_pretrain < n_done:
-                raise ValueError(
-                    f"n_pretrain={self.n_pretrain} is less than the {n_done} iterations that the dense network has "
-                    "had; with warm_start=True it can only go on. Raise n_pretrain, or fit with warm_start=False."
-                )
-        validation = (X_val, y_val, sample_weight_val)
-        data = self._encode(X, y, sample_weight, validation, state, again=state is not None)
-        return self._train_and_prune(data, state, self.n_pretrain, tasks, keep=bool(self.warm_start))
+        with unchanged_by_failure(self):
+            tasks = self._start_tasks(X, y, sample_weight)
+            state = self._dense_state_to_go_on_with() if self.warm_start else None
+            if state is not None:
+                n_done = len(state.training.losses)
+                if not isinstance(self.n_pretrain, str) and self.n_pretrain < n_done:
+                    raise ValueError(
+                        f"n_pretrain={self.n_pretrain} is less than the {n_done} iterations that the dense network has "
+                        "had; with warm_start=True it can only go on. Raise n_pretrain, or fit with warm_start=False."
+                    )
+            validation = (X_val, y_val, sample_weight_val)
+            data = self._encode(X, y, sample_weight, validation, state, again=state is not None)
+            watch = self._train_and_prune(data, state, self.n_pretrain, tasks, keep=bool(self.warm_start))
+        self._warn_of_early_end(watch, n_frames=2)
+        return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, **classes: Any) -> Self:
         self._check_parameters()
-        tasks = self._start_tasks(X, y, sample_weight)
-        state, n_done = self._dense_state_to_go_on_with(), 0
-        if state is not None:
-            n_done = len(state.training.losses)
-            # The samples are new ones, and so are the batches.
-            state = state._replace(training=state.training._replace(stream=None))
-        elif hasattr(self, "coefs_"):
-            warnings.warn(
-                "partial_fit begins with a new dense network, since fit has not kept its own; set warm_start=True "
-                "before fit to go on with that.",
-                UserWarning,
-                stacklevel=3,
-            )
         again = hasattr(self, "coefs_")
-        data = self._encode(X, y, sample_weight, (None, None, None), state, again=again, partial=True, **classes)
-        n_pretrain = self.n_pretrain if isinstance(self.n_pretrain, str) else n_done + self.n_pretrain
-        return self._train_and_prune(data, state, n_pretrain, tasks, keep=True, since=n_done)
+        with unchanged_by_failure(self):
+            tasks = self._start_tasks(X, y, sample_weight)
+            state, n_done = self._dense_state_to_go_on_with(), 0
+            if state is not None:
+                n_done = len(state.training.losses)
+                # The samples are new ones, and so are the batches.
+                state = state._replace(training=state.training._replace(stream=None))
+            elif again:
+                warnings.warn(
+                    "partial_fit begins with a new dense network, since fit has not kept its own; set warm_start=True "
+                    "before fit to go on with that.",
+                    UserWarning,
+                    stacklevel=3 + WRAPPER_FRAMES,
+                )
+            data = self._encode(X, y, sample_weight, (None, None, None), state, again=again, partial=True, **classes)
+            n_pretrain = self.n_pretrain if isinstance(self.n_pretrain, str) else n_done + self.n_pretrain
+            watch = self._train_and_prune(data, state, n_pretrain, tasks, keep=True, since=n_done)
+        self._warn_of_early_end(watch, n_frames=3)
+        return self
 
     def _train_and_prune(
         self,
@@ -211,9 +223,9 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         *,
         keep: bool,
         since: int = 0,
-    ) -> Self:
+    ) -> Watch:
         """
-        Do with validated data all that a fit does.
+        Do with validated data all that a fit does; return what watched it.
 
         `keep` what it takes to go on with the dense network; an automatic choice counts iterations `since` that many.
         """
@@ -227,14 +239,17 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         self._store_subnetwork(subnetwork, dense_loss, path.losses)
         self._keep_dense_state(path.state() if keep else None)
         tasks.end({})
+        return watch
+
+    def _warn_of_early_end(self, watch: Watch, *, n_frames: int) -> None:
+        """Warn where the fit was ended early; the user's call is so many frames of ours away."""
         if watch.reason is not None:
             warnings.warn(
                 f"Training ended early because {watch.reason}: {self.n_pretrain_} iterations of pre-training and "
                 f"{self.n_retrain_} of re-training were made. The estimator is fitted and can be used.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=1 + n_frames + WRAPPER_FRAMES,
             )
-        return self
 
     def fit_path(
         self,
@@ -303,7 +318,7 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         [(0, None), (0, 2), (0, 5), (10, None), (10, 2), (10, 5)]
         """
         for name, value in (("n_pretrain", n_pretrain), ("k", k)):
-            if isinstance(value, Integral):
+            if isinstance(value, (Integral, str)):
                 raise TypeError(f"{name} of fit_path must be a sequence of integers, got {value!r}.")
         head = clone(self)
         sizes = [self.k] if k is None else sorted({operator.index(size) for size in k})
@@ -368,13 +383,15 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         sample_weight: Any,
         validation: tuple[Any, Any, Any],
         state: DenseState | None = None,
+        partial: bool = False,
         **how: Any,
     ) -> PathData:
-        X, targets, scale_targets, weight = self._encode_targets(X, y, **how)
+        X, labels, targets, scale_targets = self._encode_targets(X, y, partial=partial, **how)
         if state is not None:
             X = X.astype(self.coefs_[0].dtype, copy=False)
-        weight = combine_weights(weight, sample_weight, X)
-        return PathData(X, targets, weight, scale_targets, encode_validation(self, *validation, dtype=X.dtype))
+        weight = self._weigh_targets(labels, validate_weights(sample_weight, X), partial=partial)
+        encoded = encode_validation(self, *validation, dtype=X.dtype, n_outputs=targets.shape[1])
+        return PathData(X, targets, weight, scale_targets, encoded)
 
     def _settings(self) -> PathSettings:
         training = TrainingSettings(

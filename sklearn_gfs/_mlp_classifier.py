@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
-import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils import Tags, compute_class_weight, compute_sample_weight
+from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 
 from ._compat import StrOptions, with_callbacks
 from ._mlp_base import BaseGreedyPrunedMLP
-from ._mlp_targets import encode_classes, probabilities
+from ._mlp_targets import encode_classes, probabilities, weigh_classes
 from ._network import LOSSES
 from ._typing import FloatArray
 
@@ -40,7 +39,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
     _constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseGreedyPrunedMLP._constraints,
         "loss": [StrOptions(set(LOSSES))],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 
     def __init__(
@@ -59,7 +58,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         alpha: float = 1e-3,
         early_stopping: bool = True,
         validation_fraction: float | str = "auto",
-        class_weight: dict[Any, float] | str | None = None,
+        class_weight: dict[Any, float] | list[dict[Any, float]] | str | None = None,
         max_time: float | None = None,
         verbose: bool = False,
         warm_start: bool = False,
@@ -96,8 +95,8 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         Each call makes `n_pretrain` further iterations on the samples that it is given ("auto": goes on for as long as
         that helps a subnetwork selected from these), and the subnetwork is selected and re-trained on them. The dense
         network is kept for the next call. Features and targets are standardised as the first call's samples say, so
-        these should be typical. After a `fit` the calls go on with its dense network where `warm_start=True` has kept
-        it, and else begin with a new one.
+        these should be typical: a feature that is constant in them is never used. After a `fit` the calls go on with
+        its dense network where `warm_start=True` has kept it, and else begin with a new one.
 
         Parameters
         ----------
@@ -137,17 +136,10 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         """
         return self._partial_fit(X, y, sample_weight, classes=classes)
 
-    def _weights_of_targets(self, y: Any, *, partial: bool) -> np.ndarray | None:
+    def _weigh_targets(self, y: Any, weight: FloatArray | None, *, partial: bool) -> FloatArray | None:
         if self.class_weight is None:
-            return None
-        if not partial:
-            return np.asarray(compute_sample_weight(self.class_weight, y), dtype=np.float64)
-        if isinstance(self.class_weight, str):
-            raise ValueError(
-                f"class_weight={self.class_weight!r} needs all samples at once; pass partial_fit a dict of weights."
-            )
-        weights = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
-        return np.asarray(weights, dtype=np.float64)[np.searchsorted(self.classes_, y)]
+            return weight
+        return weigh_classes(self.class_weight, y, weight, classes=self.classes_, partial=partial)
 
     @available_if(_on_classes)
     def predict_proba(self, X: Any) -> FloatArray:
@@ -273,9 +265,9 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
     validation_fraction : float or "auto", default="auto"
         Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data. "auto" holds
         out a tenth; of fewer than 1000 samples 100, but at most 0.3 of them.
-    class_weight : dict or "balanced", default=None
-        Weights of the classes, multiplied with `sample_weight`. "balanced" weighs inversely to the classes'
-        frequencies.
+    class_weight : dict, list of dicts or "balanced", default=None
+        Weights of the classes, multiplied with `sample_weight`; for a multilabel `y` a dict for each column, whose
+        factors are multiplied. "balanced" weighs inversely to the classes' frequencies by `sample_weight`.
     max_time : float, default=None
         Seconds after which training ends early, with a warning and a usable model; so does an interrupt (Ctrl-C).
         Pre-training ends after half of it. Selection is not interrupted.
@@ -369,9 +361,9 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
 
     def _encode_targets(
         self, X: Any, y: Any, *, classes: Any = None, partial: bool = False, again: bool = False
-    ) -> tuple[Any, FloatArray, bool, np.ndarray | None]:
+    ) -> tuple[Any, Any, FloatArray, bool]:
         X, y, targets = encode_classes(self, X, y, classes=classes, partial=partial, again=again)
-        return X, targets, False, self._weights_of_targets(y, partial=partial)
+        return X, y, targets, False
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -157,8 +157,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         Each call makes `n_pretrain` further iterations on the samples that it is given ("auto": goes on for as long as
         that helps a subnetwork selected from these), and the subnetwork is selected and re-trained on them. The dense
         network is kept for the next call. Features and targets are standardised as the first call's samples say, so
-        these should be typical. After a `fit` the calls go on with its dense network where `warm_start=True` has kept
-        it, and else begin with a new one.
+        these should be typical: a feature that is constant in them is never used. After a `fit` the calls go on with
+        its dense network where `warm_start=True` has kept it, and else begin with a new one.
 
         Parameters
         ----------
@@ -204,8 +204,9 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         classes: Any = None,  # noqa: ARG002
         partial: bool = False,  # noqa: ARG002
         again: bool = False,
-    ) -> tuple[Any, FloatArray, bool, None]:
-        return *encode_numbers(self, X, y, again=again), True, None
+    ) -> tuple[Any, Any, FloatArray, bool]:
+        X, targets = encode_numbers(self, X, y, again=again)
+        return X, None, targets, True
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

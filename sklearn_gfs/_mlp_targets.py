@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import expit, softmax
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_consistent_length, compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
@@ -80,7 +80,7 @@ def encode_classes(
         estimator.classes_ = estimator._label_binarizer.classes_
     elif classes is not None and not np.array_equal(np.unique(classes), estimator.classes_):
         raise ValueError(f"classes={classes!r} is not what the first call was given, {estimator.classes_!r}.")
-    return X, y, _encode_labels(estimator, y, "y holds classes that are not in classes_")
+    return X, y, _encode_labels(estimator, y, "y", "y holds classes that are not in classes_")
 
 
 def _fit_binarizer(y: Any, classes: Any, *, partial: bool) -> LabelBinarizer:
@@ -99,20 +99,40 @@ def _fit_binarizer(y: Any, classes: Any, *, partial: bool) -> LabelBinarizer:
     return binarizer
 
 
-def _encode_labels(estimator: Any, y: Any, if_unknown: str) -> FloatArray:
-    """Return targets of zeros and ones; classes that the estimator does not know are refused."""
+def _encode_labels(estimator: Any, y: Any, name: str, if_unknown: str) -> FloatArray:
+    """Return targets of zeros and ones; what is not of the estimator's kind, and classes unknown to it, are refused."""
     binarizer = estimator._label_binarizer
-    if binarizer.y_type_ != "multilabel-indicator":
-        unknown = set(np.unique(y).tolist()) - set(binarizer.classes_.tolist())
+    if has_several_labels(estimator):
+        if not sparse.issparse(y):
+            y = np.asarray(y)
+        shaped = y.ndim == 2 and y.shape[1] == len(binarizer.classes_)
+        if not shaped or y.dtype.kind not in "biuf" or not set(_distinct(y)) <= {0, 1}:
+            raise ValueError(
+                f"{name} must hold a column of 0 and 1 for each of {len(binarizer.classes_)} labels: the classifier is "
+                "fitted on multilabel targets."
+            )
+    else:
+        y = column_or_1d(y)
+        unknown = set(_distinct(y)) - set(binarizer.classes_.tolist())
         if unknown:
-            raise ValueError(f"{if_unknown}: {sorted(unknown)}.")
+            raise ValueError(f"{if_unknown}: {sorted(unknown, key=str)}.")
     targets = binarizer.transform(y)
     targets = targets.toarray() if sparse.issparse(targets) else targets
     return np.asarray(targets, dtype=np.float64)
 
 
+def _distinct(y: Any) -> list[Any]:
+    """Return each value once; those that can't be sorted, of different types, as often as they are there."""
+    if sparse.issparse(y):
+        return [0, *np.unique(y.data).tolist()]
+    values: list[Any] = y.ravel().tolist() if y.dtype == object else np.unique(y).tolist()
+    return values
+
+
 def encode_numbers(estimator: Any, X: Any, y: Any, *, again: bool = False) -> tuple[Any, FloatArray]:
     """Validate X and numbers; return X and targets of two dimensions, with `again` as many columns as before."""
+    if sparse.issparse(y):
+        raise TypeError("y is sparse; numbers to be fitted must be dense, as y.toarray() is.")
     first = np.ravel(np.asarray(y))[:1].tolist()
     if first and isinstance(first[0], str):
         raise ValueError(
@@ -131,20 +151,66 @@ def encode_numbers(estimator: Any, X: Any, y: Any, *, again: bool = False) -> tu
     return X, targets
 
 
-def combine_weights(weight: FloatArray | None, sample_weight: Any, X: Any) -> FloatArray | None:
-    """Validate sample weights and multiply them with those of the classes, where there are any."""
-    if sample_weight is not None:
-        given = check_sample_weight(sample_weight, X, ensure_non_negative=True, dtype=np.float64)
-        weight = given if weight is None else given * weight
-    if weight is not None and not weight.any():
+def validate_weights(sample_weight: Any, X: Any) -> FloatArray | None:
+    """Validate sample weights, and multiply all by one number, which changes nothing."""
+    if sample_weight is None:
+        return None
+    weight: FloatArray = check_sample_weight(sample_weight, X, ensure_non_negative=True, dtype=np.float64)
+    if not weight.any():
         raise ValueError("The weights of all samples are zero; sample_weight must be positive somewhere.")
-    return weight
+    return _of_order_one(weight)
+
+
+def _of_order_one(weight: FloatArray) -> FloatArray:
+    """Multiply by the power of two for which the largest is at least 1 and below 2; ratios stay what they are."""
+    scaled: FloatArray = np.ldexp(weight, 1 - np.frexp(weight.max())[1])
+    return scaled
+
+
+def weigh_classes(
+    class_weight: Any, y: Any, weight: FloatArray | None, *, classes: np.ndarray, partial: bool
+) -> FloatArray:
+    """
+    Return weights of the samples multiplied with those of their classes.
+
+    "balanced" goes by the weights, so that an integer one is the same as repetition; `partial` says that `y` may lack
+    some of the `classes`.
+    """
+    if isinstance(class_weight, str):
+        if partial:
+            raise ValueError(
+                f"class_weight={class_weight!r} needs all samples at once; pass partial_fit a dict of weights."
+            )
+        factors = _balancing(y.toarray() if sparse.issparse(y) else y, weight)
+    elif partial and y.ndim == 1:
+        of_classes = np.asarray(compute_class_weight(class_weight, classes=classes, y=classes))
+        factors = of_classes[np.searchsorted(classes, y)]
+    else:
+        factors = np.asarray(compute_sample_weight(class_weight, y), dtype=np.float64)
+    if not (np.isfinite(factors) & (factors >= 0)).all():
+        raise ValueError(f"class_weight={class_weight!r} must hold finite numbers that are not negative.")
+    weight = factors if weight is None else weight * factors
+    if not weight.any():
+        raise ValueError(f"The weights of all samples are zero; class_weight was {class_weight!r}.")
+    return _of_order_one(weight)
+
+
+def _balancing(y: np.ndarray, weight: FloatArray | None) -> FloatArray:
+    """Return for each sample the product, over the columns of y, of the inverse frequencies of its values."""
+    factors = np.ones(len(y))
+    for column in y.reshape(len(y), -1).T:
+        _, values = np.unique(column, return_inverse=True)
+        frequencies = np.bincount(values, weight)
+        mean = frequencies.sum() / np.count_nonzero(frequencies)
+        # Of values that weigh nothing no factor matters.
+        factors *= np.divide(mean, frequencies, out=np.ones(len(frequencies)), where=frequencies > 0)[values]
+    return factors
 
 
 def encode_validation(
-    estimator: Any, X_val: Any, y_val: Any, sample_weight_val: Any, *, dtype: Any
+    estimator: Any, X_val: Any, y_val: Any, sample_weight_val: Any, *, dtype: Any, n_outputs: int
 ) -> tuple[Any, FloatArray, FloatArray | None] | None:
-    """Validate inputs, targets and weights of validation samples; None where there are none."""
+    """Validate inputs, targets (of so many columns) and weights of validation samples; None where there are none."""
     if X_val is None:
         for name, value in (("y_val", y_val), ("sample_weight_val", sample_weight_val)):
             if value is not None:
@@ -156,14 +222,16 @@ def encode_validation(
         raise ValueError("X_val is of no use with early_stopping=False; set it to True, or leave X_val out.")
     X_val = validate_data(estimator, X_val, accept_sparse="csr", dtype=dtype, reset=False)
     targets = _encode_again(estimator, y_val)
+    if targets.shape[1] != n_outputs:
+        raise ValueError(f"y_val has {targets.shape[1]} outputs, but y has {n_outputs}.")
     check_consistent_length(X_val, targets)
-    return X_val, targets, combine_weights(None, sample_weight_val, X_val)
+    return X_val, targets, validate_weights(sample_weight_val, X_val)
 
 
 def _encode_again(estimator: Any, y: Any) -> FloatArray:
     """Encode validation targets as those that the estimator was given first."""
     if hasattr(estimator, "classes_"):
-        return _encode_labels(estimator, y, "y_val holds classes that y does not")
+        return _encode_labels(estimator, y, "y_val", "y_val holds classes that y does not")
     targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y_val")
     return targets.reshape(len(targets), -1)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from ._mlp import GreedyPrunedMLP
 from ._mlp_classifier import GreedyPrunedMLPClassifier
@@ -94,6 +95,7 @@ def _set_shapes(operator: Any) -> None:
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
 
     model, n_samples = operator.raw_operator, operator.inputs[0].get_first_dimension()
+    check_is_fitted(model)
     numbers = DoubleTensorType if _dtype(operator) == np.float64 else FloatTensorType
     if not hasattr(model, "classes_"):
         operator.outputs[0].set_type(numbers([n_samples, model.n_outputs_]))

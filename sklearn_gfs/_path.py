@@ -6,8 +6,8 @@ Arrays in, networks out: nothing here knows classes, labels or estimators.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Iterator
+import itertools
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from ._pruning import CHUNK_ROWS, NeuronSelection, prefix
 from ._scaling import FittedNetwork, Scaling, log_odds, measure_scaling
 from ._training import Batch, Samples, Training, TrainingSettings, TrainingState
 from ._typing import FloatArray, GreedyPath, IntArray
-from ._watch import Phase, Tasks, Watch
+from ._watch import Phase, Tasks, Watch, interruptible
 
 # The share of `max_time` after which pre-training ends, so that some is left for re-training.
 _PRETRAINING_SHARE = 0.5
@@ -30,10 +30,9 @@ _VALIDATION_INTERVAL = 20
 _INDIFFERENCE = 1.01
 # Iterations of re-training in which no held-out loss was lower by that factor than all before them: they end the trial.
 _PATIENCE = 500
-# Checkpoints at which an automatic number of pre-training iterations is decided: the first, and their ratio.
-_FIRST_CHECKPOINT, _CHECKPOINT_RATIO = 20, 4
-# The part of itself by which the subnetwork's loss has to fall for every further iteration. From 1280 iterations to
-# 5120 that is more than the whole, so the choice ends there at the latest.
+# Iterations after which an automatic number of pre-training iterations is decided.
+_CHECKPOINTS = (20, 80, 320, 1280)
+# The part of itself by which the subnetwork's loss has to fall for every further iteration.
 _WORTH = 3e-4
 
 
@@ -239,25 +238,32 @@ class TrainingPath:
 
         A subnetwork is selected at geometrically spaced checkpoints, counted from `since`. What counts is its loss
         before re-training, on validation or held-out samples where there are some. It falls ever more slowly: where it
-        has fallen by less since the checkpoint before than it would have to until the next, that is not tried.
+        has fallen by less since the checkpoint before than it would have to until the next, that is not tried. Where
+        it is stopped between two checkpoints it ends there, without another selection.
         """
-        with self._tasks.phase("pre-training", None) as phase:
-            before, step = np.inf, 0 if self._training.losses else _FIRST_CHECKPOINT
-            while not (self._stopped or phase.stopped):
+        with self._tasks.phase("pre-training", None) as phase, interruptible(self._watch):
+            before, steps = np.inf, self._steps_to_checkpoints(since)
+            while steps:
+                step = steps.pop(0)
                 self._advance(phase, self._training, step)
+                if self._stopped or phase.stopped:
+                    self._chosen = None
+                    break
+                if not steps and before == np.inf:  # nothing to compare it with
+                    break
                 loss = self._pruned_loss(self._training.network(), k)
                 if loss >= (1 - _WORTH * step) * before:
                     break
-                self._chosen, step = self._training.state(), self._to_next_checkpoint(since)
-                if loss > (1 - _WORTH * step) * before:
+                self._chosen = self._training.state()
+                if not steps or loss > (1 - _WORTH * steps[0]) * before:
                     break
                 before = loss
 
-    def _to_next_checkpoint(self, since: int) -> int:
-        n_done, checkpoint = len(self._training.losses) - since, _FIRST_CHECKPOINT
-        while checkpoint <= n_done:
-            checkpoint *= _CHECKPOINT_RATIO
-        return checkpoint - n_done
+    def _steps_to_checkpoints(self, since: int) -> list[int]:
+        """Return the iterations from each checkpoint to the next, at first none where there were some before."""
+        n_done = len(self._training.losses)
+        ends = [since + checkpoint for checkpoint in _CHECKPOINTS if since + checkpoint > n_done]
+        return [0] * (n_done > 0) + [end - start for start, end in itertools.pairwise([n_done, *ends])]
 
     def _pruned_loss(self, network: Network, k: int) -> float:
         path = self._selection.trial_path(network, k)
@@ -266,7 +272,15 @@ class TrainingPath:
             return float(path.losses[-1])
         training = self._settings.training
         pruned = TorchNetwork(prune(network, path.picks), training.activation, training.loss, device=training.device)
-        return pruned.loss(*held_out)
+        return self._finite(pruned.loss(*held_out))
+
+    def _finite(self, held_out_loss: float) -> float:
+        if not math.isfinite(held_out_loss):
+            whose = "X_val and y_val" if self._validation is not None else "X and y"
+            raise ValueError(
+                f"The loss on samples held out of training became {held_out_loss}; look for extreme values in {whose}."
+            )
+        return held_out_loss
 
     def _held_out(self) -> Batch | None:
         """Samples that the trained network has not seen."""
@@ -303,9 +317,18 @@ class TrainingPath:
             self._watch.allow(1.0)
         network = self._dense_network()
         with self._tasks.phase("selection"):
-            dense_loss, path, trial_path = self._selection.paths(network, max(sizes))
+            dense_loss, path, trial_path = self._select(network, max(sizes))
         held_out = self._held_out()
         return dense_loss, [self._subnetwork(network, prefix(path, k), prefix(trial_path, k), held_out) for k in sizes]
+
+    def _select(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
+        try:
+            return self._selection.paths(network, k)
+        except KeyboardInterrupt:
+            if self._watch is None:
+                raise
+            self._watch.interrupt()
+        return self._selection.paths(network, k)  # there is no model without; a second interrupt is not held up
 
     def _subnetwork(
         self, network: Network, path: GreedyPath, trial_path: GreedyPath, held_out: Batch | None
@@ -323,26 +346,23 @@ class TrainingPath:
         retrain_losses: list[float] = []
         with self._tasks.phase("re-training", n_retrain) as phase:
             if n_retrain > 0:
-                training = self._retraining(final, self._rows)
+                training = self._train(final, self._rows, self._seeds[2], "re-training")
                 self._advance(phase, training, n_retrain)
                 final, retrain_losses = training.network(), training.losses
         if trial is not None and len(retrain_losses) < n_retrain and self._stopped:
             return trial  # there was no time to train another as long
         return Subnetwork(self._in_data_units(final), path, retrain_losses, validation_losses)
 
-    def _retraining(self, pruned: Network, rows: IntArray) -> Training:
-        return self._train(pruned, rows, self._seeds[2], "re-training")
-
     def _try_retraining(self, pruned: Network, held_out: Batch) -> tuple[Network, list[float], list[float]]:
         """Return the network when its held-out loss was least, the losses until then, and all held-out losses."""
-        training, n_retrain = self._retraining(pruned, self._rows[: self._n_train]), self._settings.n_retrain
-        record = training.loss(held_out)
-        validation_losses, best, end = [record], 0, min(n_retrain, _PATIENCE)
         name = "trial re-training" if self._n_train < len(self._rows) else "re-training"
-        with self._tasks.phase(name, n_retrain) as phase:
+        training = self._train(pruned, self._rows[: self._n_train], self._seeds[2], name)
+        record, n_retrain = self._finite(training.loss(held_out)), self._settings.n_retrain
+        validation_losses, best, end = [record], 0, min(n_retrain, _PATIENCE)
+        with self._tasks.phase(name, n_retrain) as phase, interruptible(self._watch):
             while len(training.losses) < end and not (self._stopped or phase.stopped):
                 self._advance(phase, training, min(_VALIDATION_INTERVAL, n_retrain - len(training.losses)))
-                validation_losses.append(training.loss(held_out))
+                validation_losses.append(self._finite(training.loss(held_out)))
                 if _INDIFFERENCE * validation_losses[-1] < record:
                     record, end = validation_losses[-1], min(n_retrain, len(training.losses) + _PATIENCE)
                 if validation_losses[-1] <= _INDIFFERENCE * min(validation_losses):
@@ -372,18 +392,3 @@ def _by_rows(X: Any) -> Any:
     if not isinstance(X, np.ndarray) or isinstance(X, np.memmap) or X.nbytes > get_config()["working_memory"] * 2**20:
         return X
     return np.ascontiguousarray(X)
-
-
-def increasing(n_pretrain: Iterable[int]) -> Iterator[int]:
-    """Yield the numbers of iterations as they are asked for, making sure that they increase."""
-    last = -1
-    for value in n_pretrain:
-        n_iterations = operator.index(value)
-        if n_iterations <= last:
-            raise ValueError(
-                f"n_pretrain must hold non-negative integers that increase; got {n_iterations} after {last}."
-                if last >= 0
-                else f"n_pretrain must hold non-negative integers; got {n_iterations}."
-            )
-        last = n_iterations
-        yield n_iterations

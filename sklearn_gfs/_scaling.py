@@ -83,6 +83,9 @@ def measure_scaling(
 
 def _root_mean_squares(X: Any, weight: FloatArray | None) -> FloatArray:
     """Return for each column of a CSR array the root of its mean square, in float64 and infinite where it overflows."""
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
     with np.errstate(over="ignore"):  # the caller refuses what is not finite
         squares = np.square(X.data, dtype=np.float64)
     if weight is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from ._network import TorchNetwork
-from ._watch import Watch
+from ._watch import Watch, interruptible
 
 if TYPE_CHECKING:
     import torch
@@ -259,13 +259,11 @@ class Training:
             for _ in range(n_iterations):
                 self._update()
             return
-        try:
+        with interruptible(watch):
             for _ in range(n_iterations):
                 if watch.stops:
                     return
                 watch.iteration(self._name, len(self.losses), self._update())
-        except KeyboardInterrupt:
-            watch.interrupt()
 
     def _update(self) -> float:
         batch = self._next_batch()

@@ -61,6 +61,17 @@ class Watch:
         self.reason = "it was interrupted"
 
 
+@contextmanager
+def interruptible(watch: Watch | None) -> Iterator[None]:
+    """Let the user's interrupt end what is done in it, and tell the watch; without one it goes on to the caller."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if watch is None:
+            raise
+        watch.interrupt()
+
+
 class Advancing(Protocol):
     """What a phase runs: a training."""
 

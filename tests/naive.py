@@ -62,7 +62,7 @@ def mean_loss(z, y, weight, loss="squared_error"):
 
 def greedy(atoms, y, k, *, loss="squared_error", weight=None, offset=0.0, signs=(1.0,), radius=1.0, tie=TIE):
     """
-    Try every atom, with every sign, at every step.
+    Try every atom, with every sign, at every step; of signs that tie the first is taken.
 
     ``atoms`` is (n_samples, n_atoms, n_outputs) and y what the loss expects. Returns picks, losses and gaps.
     """
@@ -81,10 +81,10 @@ def greedy(atoms, y, k, *, loss="squared_error", weight=None, offset=0.0, signs=
         tied = np.flatnonzero(tried.min(axis=1) <= tried.min() + tie * size)
         again = [i for i in tied if i in picks]
         pick = int(again[0] if again else tied[0])
-        sign = signs[int(np.argmin(tried[pick]))]
-        total = total + sign * radius * atoms[:, pick]
+        first = int(np.flatnonzero(tried[pick] <= tried[pick].min() + tie * size)[0])
+        total = total + signs[first] * radius * atoms[:, pick]
         picks.append(pick)
-        losses.append(tried[pick].min())
+        losses.append(tried[pick, first])
         gaps.append(gap(atoms, total / t, y, loss=loss, weight=weight, offset=offset, signs=signs, radius=radius))
     return np.array(picks), np.array(losses), np.array(gaps)
 

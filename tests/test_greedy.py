@@ -61,6 +61,16 @@ def test_l1_ball_agrees_with_the_oracle(case, radius):
     assert np.abs(path.weights).sum() <= radius * (1 + 1e-12)
 
 
+@pytest.mark.parametrize("n_targets", [1, 2])
+@pytest.mark.parametrize("value", [0.1, -1 / 3, 0.7])
+def test_an_atom_as_good_either_way_is_taken_as_it_is(n_targets, value):
+    atom, y = value * np.array([1.0, 1 / 3, 1 / 7]), np.array([1 / 3, 0.1, 0.3])
+    y -= atom * (atom @ y) / (atom @ atom)  # orthogonal but for rounding
+    y = y if n_targets == 1 else np.outer(y, [1.0, -2.0])
+    path = greedy_forward_selection(np.stack([atom, np.full(3, 9.0)], axis=1), y, 1, hull="l1", radius=3.0)
+    np.testing.assert_allclose(path.weights.ravel(), [3.0] + [0.0] * (2 * n_targets - 1))
+
+
 @given(cases(), st.floats(0.1, 10.0), st.integers(0, 2**32 - 1))
 def test_ball_over_several_targets_turns_each_atom_the_best_way(case, radius, seed):
     path = greedy_forward_selection(case.H, case.y, case.k, hull="l1", radius=radius, sample_weight=case.weight)

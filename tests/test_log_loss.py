@@ -53,6 +53,14 @@ def test_logits_agree_with_the_oracle(case, weighted, with_offset):
         np.testing.assert_array_equal(path.counts, np.bincount(picks, minlength=case.B.shape[0]))
 
 
+@pytest.mark.parametrize("value", [0.1, -0.6789165, 1 / 3, -1e-3])
+def test_a_logit_as_good_either_way_is_taken_as_it_is(value):
+    atoms = np.array([[[5.0], [value]], [[5.0], [value]]])
+    for classes in ([0, 1], [1, 0]):
+        path = greedy_forward_selection(atoms, np.array(classes), 1, loss="log_loss", hull="l1", radius=1.5)
+        np.testing.assert_allclose(path.weights, [0.0, 1.5])
+
+
 @given(cases(), st.floats(0.1, 10.0))
 def test_logits_on_the_l1_ball_agree_with_the_oracle(case, radius):
     classes = classes_of(case)

@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs._mlp_targets import project_to_simplex
+from sklearn_gfs._pruning import NeuronSelection
 from sklearn_gfs._training import Training
 
 SMALL = {"n_pretrain": 20, "k": 8, "n_hidden": 40, "n_retrain": 40, "random_state": 0}
@@ -231,9 +232,71 @@ def test_balanced_classes_raise_the_recall_of_the_rare_one():
     rng = np.random.default_rng(2)
     y = (np.arange(300) % 15 == 0).astype(int)
     X = rng.normal(size=(300, 2)) + y[:, None]
-    plain = GreedyPrunedMLPClassifier(**SMALL).fit(X, y).predict(X)
-    balanced = GreedyPrunedMLPClassifier(**SMALL, class_weight="balanced").fit(X, y).predict(X)
+    parameters = SMALL | {"k": 20, "n_retrain": 200}
+    plain = GreedyPrunedMLPClassifier(**parameters).fit(X, y).predict(X)
+    balanced = GreedyPrunedMLPClassifier(**parameters, class_weight="balanced").fit(X, y).predict(X)
     assert balanced[y == 1].mean() > plain[y == 1].mean() + 0.2
+
+
+@pytest.mark.parametrize("labels", ["one", "several"])
+def test_balanced_classes_count_samples_by_their_weight(labels):
+    X, y = blobs(90)
+    y = np.stack([y == 0, y > 0], axis=1).astype(int) if labels == "several" else y
+    weight = np.random.default_rng(4).integers(0, 4, size=90)
+    model = GreedyPrunedMLPClassifier(**SMALL, batch_size=None, class_weight="balanced")
+    weighted = clone(model).fit(X, y, weight).predict_proba(X)
+    repeated = clone(model).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight, axis=0)).predict_proba(X)
+    np.testing.assert_allclose(weighted, repeated, rtol=1e-9, atol=1e-12)
+    other = clone(model).set_params(class_weight=None).fit(X, y, weight).predict_proba(X)
+    assert np.abs(weighted - other).max() > 1e-3
+
+
+def test_class_weights_of_several_labels():
+    X, y = blobs()
+    Y = np.stack([y == 0, y > 0], axis=1).astype(int)
+    factors = [{0: 1.0, 1: 3.0}, {0: 2.0, 1: 1.0}]
+    by_hand = np.where(Y[:, 0], 3.0, 1.0) * np.where(Y[:, 1], 1.0, 2.0)
+    expected = GreedyPrunedMLPClassifier(**SMALL).fit(X, Y, by_hand).predict_proba(X)
+    model = GreedyPrunedMLPClassifier(**SMALL, class_weight=factors)
+    np.testing.assert_array_equal(model.fit(X, Y).predict_proba(X), expected)
+    np.testing.assert_array_equal(clone(model).partial_fit(X, Y).predict_proba(X), expected)
+    with pytest.raises(ValueError, match="list of dicts"):
+        GreedyPrunedMLPClassifier(class_weight={1: 2.0}).fit(X, Y)
+
+
+@pytest.mark.parametrize("wrong", [{0: -3.0}, {1: np.nan}, {2: np.inf}])
+def test_impossible_class_weights_are_named(wrong):
+    X, y = blobs()
+    with pytest.raises(ValueError, match=r"class_weight=.* must hold finite numbers that are not negative"):
+        GreedyPrunedMLPClassifier(**SMALL, class_weight=wrong).fit(X, y)
+
+
+@pytest.mark.parametrize("unit", [1e-310, 1e-30, 1e14, 1e300])
+def test_the_unit_of_weights_does_not_matter(unit):
+    X, _ = blobs()
+    y = 1e5 + X[:, 0]
+    weight = np.random.default_rng(5).integers(1, 4, size=60)
+    model = GreedyPrunedMLPRegressor(**SMALL)
+    expected = clone(model).fit(X, y, weight).predict(X)
+    np.testing.assert_allclose(model.fit(X, y, unit * weight).predict(X), expected, rtol=1e-12)
+
+
+def test_one_weight_far_above_the_others():
+    X, y = blobs()
+    weight = np.ones(60)
+    weight[7] = 1e40
+    model = GreedyPrunedMLPClassifier(**SMALL).fit(X, y, weight)
+    assert model.predict(X)[7] == y[7]
+    assert np.isfinite(model.predict_proba(X)).all()
+
+
+def test_entries_of_sparse_data_in_two_parts_are_added():
+    X, y = blobs()
+    X = sparse.csr_array(X)
+    halved = sparse.csr_array((np.repeat(X.data / 2, 2), np.repeat(X.indices, 2), 2 * X.indptr), shape=X.shape)
+    expected = GreedyPrunedMLPClassifier(**SMALL).fit(X, y).predict_proba(X)
+    np.testing.assert_allclose(GreedyPrunedMLPClassifier(**SMALL).fit(halved, y).predict_proba(X), expected)
+    assert halved.nnz == 2 * X.nnz
 
 
 @pytest.mark.parametrize(
@@ -689,12 +752,35 @@ def test_weights_of_validation_samples_count():
         ({"X_val": np.ones((3, 4)), "y_val": [0, 1, 7]}, r"y_val holds classes that y does not: \[7\]"),
         ({"X_val": np.ones((3, 4)), "y_val": [0, 1]}, "inconsistent numbers of samples"),
         ({"X_val": np.ones((3, 5)), "y_val": [0, 1, 2]}, "X has 5 features"),
+        ({"X_val": np.ones((3, 4)), "y_val": np.eye(3, dtype=int)}, "y should be a 1d array"),
+        ({"X_val": np.ones((3, 4)), "y_val": [None, "a", 1]}, r"does not: \[.*None.*\]"),
+        ({"X_val": np.full((3, 4), 1e300), "y_val": [0, 1, 2]}, "held out of training became .* X_val and y_val"),
     ],
 )
 def test_impossible_validation_data_are_refused(arguments, message):
     X, y = blobs()
     with pytest.raises(ValueError, match=message):
         GreedyPrunedMLPClassifier(**SMALL).fit(X, y, **arguments)
+
+
+@pytest.mark.parametrize(
+    "y_val", [np.zeros(60, dtype=int), 7 * np.eye(3)[np.arange(60) % 3], np.full((60, 3), "a"), np.ones((60, 2))]
+)
+def test_validation_labels_of_another_kind_are_refused(y_val):
+    X, y = blobs()
+    Y = np.eye(3, dtype=int)[y]
+    with pytest.raises(ValueError, match="y_val must hold a column of 0 and 1 for each of 3 labels"):
+        GreedyPrunedMLPClassifier(**SMALL).fit(X, Y, X_val=X, y_val=y_val)
+    with pytest.raises(ValueError, match="y must hold a column of 0 and 1 for each of 3 labels"):
+        GreedyPrunedMLPClassifier(**SMALL).partial_fit(X, Y).partial_fit(X, y)
+
+
+@pytest.mark.parametrize(("n_outputs", "n_val_outputs"), [(2, 1), (1, 2), (3, 2)])
+def test_validation_targets_have_as_many_outputs(n_outputs, n_val_outputs):
+    X, _ = blobs()
+    message = f"y_val has {n_val_outputs} outputs, but y has {n_outputs}"
+    with pytest.raises(ValueError, match=message):
+        GreedyPrunedMLPRegressor(**SMALL).fit(X, X.T[:n_outputs].T.squeeze(), X_val=X, y_val=X[:, :n_val_outputs])
 
 
 def test_validation_data_without_early_stopping_are_refused():
@@ -723,7 +809,8 @@ def test_half_of_max_time_is_left_for_retraining(monkeypatch, max_time, n_retrai
     with pytest.warns(ConvergenceWarning, match="max_time was over"):
         model = GreedyPrunedMLPRegressor(**parameters, max_time=max_time).fit(X, y)
     # Of the updates that were made for re-training 100 were the trial's.
-    assert (made.count("pre-training"), made.count("re-training")) == (max_time // 2, n_retrained)
+    n_pretrained = made.count("pre-training")
+    assert (n_pretrained, len(made) - n_pretrained) == (max_time // 2, n_retrained)
     assert model.n_pretrain_ == max_time // 2
     assert 0 < model.n_retrain_ == len(model.retrain_loss_curve_)
     assert model.n_units_ == len(set(model.selection_path_))
@@ -776,6 +863,72 @@ def test_an_interrupt_leaves_a_usable_model(monkeypatch, after):
         list(model.fit_path(X, X[:, 0], n_pretrain=[30]))
 
 
+def interrupted(monkeypatch, owner, name, call, times=1):
+    """Let the method raise an interrupt in this call of it, and the ones after, so many times."""
+    method, calls = getattr(owner, name), []
+
+    def interrupting(*arguments):
+        calls.append(1)
+        if call <= len(calls) < call + times:
+            raise KeyboardInterrupt
+        return method(*arguments)
+
+    monkeypatch.setattr(owner, name, interrupting)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "call", "n_pretrain"),
+    [
+        (NeuronSelection, "paths", 1, 80),
+        (NeuronSelection, "trial_path", 1, 20),
+        (NeuronSelection, "trial_path", 2, 20),
+        (Training, "loss", 2, 80),
+    ],
+)
+def test_an_interrupt_between_updates_leaves_a_usable_model(monkeypatch, owner, name, call, n_pretrain):
+    X, y = blobs()
+    model = GreedyPrunedMLPClassifier(**SMALL | {"n_pretrain": "auto"})
+    assert clone(model).fit(X, y).n_pretrain_ == 80
+    interrupted(monkeypatch, owner, name, call)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        model.fit(X, y)
+    assert (model.n_pretrain_, model.n_retrain_) == (n_pretrain, 0)
+    assert model.score(X, y) > 0.5
+
+
+def test_a_second_interrupt_of_the_selection_is_heard(monkeypatch):
+    X, y = blobs()
+    interrupted(monkeypatch, NeuronSelection, "paths", 1, times=2)
+    with pytest.raises(KeyboardInterrupt):
+        GreedyPrunedMLPClassifier(**SMALL).fit(X, y)
+
+
+def test_warnings_name_the_line_of_the_call():
+    X, y = blobs()
+    model = GreedyPrunedMLPClassifier(**SMALL, max_time=1e-9)
+    with pytest.warns(ConvergenceWarning, match="max_time was over") as of_fit:
+        model.fit(X, y)
+    with pytest.warns((UserWarning, ConvergenceWarning)) as of_part:
+        model.partial_fit(X, y)
+    assert [warning.category for warning in of_part] == [UserWarning, ConvergenceWarning]
+    assert {warning.filename for warning in (*of_fit, *of_part)} == {__file__}
+
+
+def test_automatic_pretraining_that_is_stopped_keeps_what_it_has(monkeypatch):
+    X, y = blobs(120)
+    selected = []
+    trial_path = NeuronSelection.trial_path
+    monkeypatch.setattr(NeuronSelection, "trial_path", lambda *a: selected.append(1) or trial_path(*a))
+    update, made = Training._update, []
+    monkeypatch.setattr(Training, "_update", lambda training: made.append(1) or update(training))
+    monkeypatch.setattr("sklearn_gfs._watch.time.monotonic", lambda: len(made))  # an update takes a second
+    model = GreedyPrunedMLPClassifier(**SMALL | {"n_pretrain": "auto", "n_retrain": 0, "max_time": 120})
+    with pytest.warns(ConvergenceWarning, match="max_time was over"):
+        model.fit(X, y)
+    # The first checkpoint was looked at; between it and the next there is nothing to be selected.
+    assert (model.n_pretrain_, len(selected)) == (60, 1)
+
+
 def test_verbose_prints_the_loss(capsys):
     X, y = blobs()
     GreedyPrunedMLP(**{**SMALL, "n_pretrain": 100}, verbose=True).fit(X, y)
@@ -786,10 +939,24 @@ def test_verbose_prints_the_loss(capsys):
 
 def test_a_path_of_one_number_is_refused_by_name():
     X, y = blobs()
+    with pytest.raises(TypeError, match="n_pretrain of fit_path must be a sequence of integers, got 'auto'"):
+        GreedyPrunedMLP(**SMALL).fit_path(X, y, n_pretrain="auto")
     with pytest.raises(TypeError, match="n_pretrain of fit_path must be a sequence of integers, got 5"):
         GreedyPrunedMLP(**SMALL).fit_path(X, y, n_pretrain=5)
     with pytest.raises(TypeError, match="k of fit_path must be a sequence of integers, got 3"):
         GreedyPrunedMLP(**SMALL).fit_path(X, y, n_pretrain=[5], k=3)
+
+
+def test_sparse_numbers_are_no_target():
+    X, _ = blobs()
+    with pytest.raises(TypeError, match="y is sparse"):
+        GreedyPrunedMLPRegressor(**SMALL).fit(X, sparse.csr_array(X[:, :2]))
+
+
+def test_parts_of_numbers_have_no_classes():
+    X, _ = blobs()
+    with pytest.raises(ValueError, match="classes are of no use here"):
+        GreedyPrunedMLP(**SMALL).partial_fit(X, X[:, 0]).partial_fit(X, X[:, 0], classes=[0, 1])
 
 
 def test_text_is_no_target_of_a_regressor():

@@ -1,6 +1,7 @@
 """Going on with a dense network that is there: warm starts and fits on part after part of the samples."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -123,6 +124,39 @@ def test_a_failed_fit_leaves_what_was_there():
     np.testing.assert_array_equal(model.predict_proba(X), before)
     fresh = GreedyPrunedMLPClassifier(**{**SMALL, "n_pretrain": 60}).fit(X, y)
     assert_equal_fits(model.fit(X, y), fresh)
+
+
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("wrong", ["weights", "validation", "step"])
+def test_a_failed_fit_on_other_classes_forgets_them(partial, wrong):
+    X, y = problem()
+    model = GreedyPrunedMLPClassifier(**SMALL).fit(X, np.array(["a", "b", "c"])[y])
+    before, expected = set(vars(model)), model.predict(X)
+    data = {"X": X[:, :3], "y": np.array(["x", "y"])[y // 2]}
+    if partial and wrong == "step":
+        data |= {"X": X, "y": np.array(["a", "b", "c"])[y]}  # a part that does not fit is refused before
+    if wrong == "weights":
+        data["sample_weight"] = -np.ones(len(y))
+    elif wrong == "validation" and not partial:
+        data |= {"X_val": X[:, :3], "y_val": y}
+    elif wrong == "step":
+        model.set_params(learning_rate_init=1e200)
+    fit = model.partial_fit if partial else model.fit
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        with pytest.raises(ValueError, match=r"sample_weight|y_val|learning_rate_init|X has 3 features"):
+            fit(**data)
+    assert set(vars(model)) == before
+    np.testing.assert_array_equal(model.predict(X), expected)
+
+
+@pytest.mark.parametrize(("n_done", "n_pretrain"), [(2000, 2000), (1280, 1280)])
+def test_an_automatic_choice_that_comes_too_late_trains_no_more(monkeypatch, n_done, n_pretrain):
+    X, y = problem()
+    model = GreedyPrunedMLPClassifier(**SMALL | {"n_pretrain": n_done, "n_hidden": 5, "n_retrain": 0}, warm_start=True)
+    model.fit(X, y)
+    monkeypatch.setattr("sklearn_gfs._training.Training._update", None)
+    assert model.set_params(n_pretrain="auto").fit(X, y).n_pretrain_ == n_pretrain
 
 
 @pytest.mark.parametrize(
@@ -299,7 +333,7 @@ def test_impossible_parts_are_refused(cls):
 
 def test_parts_with_automatic_pretraining():
     X, y = problem(200)
-    model = GreedyPrunedMLPClassifier(**SMALL).set_params(n_pretrain="auto")
+    model = GreedyPrunedMLPClassifier(**SMALL).set_params(n_pretrain="auto", validation_fraction=0.1)
     parts = clone(model).partial_fit(X, y, classes=[0, 1, 2])
     assert_equal_fits(parts, clone(model).fit(X, y))
     first = parts.loss_curve_

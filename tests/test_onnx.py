@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -120,6 +121,12 @@ def test_integer_inputs_are_computed_in_float32():
     X = inputs().round().astype(np.int64)
     model = GreedyPrunedMLPRegressor(**SMALL).fit(X, X[:, 1] ** 2.0)
     np.testing.assert_allclose(run(model, X)[0][:, 0], model.predict(X), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("cls", [GreedyPrunedMLP, GreedyPrunedMLPRegressor])
+def test_what_is_not_fitted_is_not_converted(cls):
+    with pytest.raises(NotFittedError, match="is not fitted yet"):
+        run(cls(), inputs())
 
 
 def test_without_skl2onnx_the_error_says_what_brings_it(monkeypatch):

@@ -453,6 +453,15 @@ def test_the_held_out_part_is_a_fraction_of_each_class():
     assert abs(mask[200:].sum() - 10) <= 1
 
 
+@pytest.mark.parametrize(("n_samples", "n_held_out"), [(10, 3), (300, 90), (400, 100), (1000, 100), (3000, 300)])
+def test_the_automatic_fraction_holds_out_enough_samples(n_samples, n_held_out):
+    along = np.random.default_rng(14).normal(size=n_samples)
+    mask = held_out_mask(along, np.zeros((n_samples, 1)), None, "auto", np.random.default_rng(15))
+    assert abs(mask.sum() - n_held_out) <= 1
+    twice = held_out_mask(np.repeat(along, 2), np.zeros((2 * n_samples, 1)), None, "auto", np.random.default_rng(15))
+    np.testing.assert_array_equal(twice, np.repeat(mask, 2))
+
+
 def test_all_samples_equal_hold_nothing_out():
     assert not held_out_mask(np.zeros(5), np.ones((5, 1)), None, 0.5, np.random.default_rng(0)).any()
 
