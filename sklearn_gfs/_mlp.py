@@ -71,7 +71,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         only.
     max_time : float, default=None
         Seconds after which training ends early, with a warning and a usable model; so does an interrupt (Ctrl-C).
-        Pre-training ends after half of it. Selection is not interrupted.
+        Pre-training ends after half of it. A selection is finished all the same.
     verbose : bool, default=False
         Whether to print the loss now and then.
     warm_start : bool, default=False

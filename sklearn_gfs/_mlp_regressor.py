@@ -61,7 +61,7 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         out a tenth; of fewer than 1000 samples 100, but at most 0.3 of them.
     max_time : float, default=None
         Seconds after which training ends early, with a warning and a usable model; so does an interrupt (Ctrl-C).
-        Pre-training ends after half of it. Selection is not interrupted.
+        Pre-training ends after half of it. A selection is finished all the same.
     verbose : bool, default=False
         Whether to print the loss now and then.
     warm_start : bool, default=False
