@@ -32,6 +32,8 @@ VARIANTS = {
     "n_retrain 8000": {"n_retrain": 8000},
     "trial ends 200 after its last record": {"_path._PATIENCE": 200},
     "trial ends 1000 after its last record": {"_path._PATIENCE": 1000},
+    "re-trained weights not averaged": {"_training._LEAST_SHARE": 1.0},
+    "re-trained weights averaged over 30": {"_training._LEAST_SHARE": 0.03},
     "loss log_loss": {"loss": "log_loss"},
     "alpha 0.0003": {"alpha": 3e-4},
     "alpha 0.003": {"alpha": 3e-3},

@@ -239,7 +239,8 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
     n_hidden : int, default=1000
         Neurons of the dense network.
     n_retrain : int, default=4000
-        Re-training iterations, in gradient updates; with `early_stopping` at most as many. 0 stops after pruning.
+        Re-training iterations, in gradient updates; with `early_stopping` at most as many. 0 stops after pruning. The
+        weights that result are moving averages over about the last hundred iterations.
     loss : {"squared_error", "log_loss"}, default="squared_error"
         Loss of pre-training, selection and re-training. "squared_error" is half the squared error against one-hot
         targets; its selection is the fastest. "log_loss" is the negative log-likelihood of the softmax of the outputs,

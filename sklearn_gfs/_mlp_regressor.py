@@ -37,7 +37,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     n_hidden : int, default=1000
         Neurons of the dense network.
     n_retrain : int, default=4000
-        Re-training iterations, in gradient updates; with `early_stopping` at most as many. 0 stops after pruning.
+        Re-training iterations, in gradient updates; with `early_stopping` at most as many. 0 stops after pruning. The
+        weights that result are moving averages over about the last hundred iterations.
     activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
         Activation of the hidden neurons.
     solver : {"adam", "sgd"}, default="adam"

@@ -166,7 +166,7 @@ class TrainingPath:
             self._initial_network(targets) if state is None else state.training,
             self._rows[: self._n_train],
             self._seeds[1],
-            "pre-training",
+            name="pre-training",
         )
 
     def _initial_network(self, targets: FloatArray) -> Network:
@@ -207,9 +207,11 @@ class TrainingPath:
         standardisation = (mean, self._scaling.x_inverse_scale.astype(self._X.dtype))
         return Samples(X, targets, standardisation, rows, weight, self._settings.training.device)
 
-    def _train(self, network: Network | TrainingState, rows: IntArray, seed: int, name: str) -> Training:
-        samples = self._samples(rows)
-        return Training(network, samples, self._settings.training, seed, name=name, watch=self._watch)
+    def _train(
+        self, network: Network | TrainingState, rows: IntArray, seed: int, *, name: str, averaged: bool = False
+    ) -> Training:
+        samples, settings = self._samples(rows), self._settings.training
+        return Training(network, samples, settings, seed, name=name, averaged=averaged, watch=self._watch)
 
     @property
     def losses(self) -> list[float]:
@@ -346,7 +348,7 @@ class TrainingPath:
         retrain_losses: list[float] = []
         with self._tasks.phase("re-training", n_retrain) as phase:
             if n_retrain > 0:
-                training = self._train(final, self._rows, self._seeds[2], "re-training")
+                training = self._train(final, self._rows, self._seeds[2], name="re-training", averaged=True)
                 self._advance(phase, training, n_retrain)
                 final, retrain_losses = training.network(), training.losses
         if trial is not None and len(retrain_losses) < n_retrain and self._stopped:
@@ -356,7 +358,8 @@ class TrainingPath:
     def _try_retraining(self, pruned: Network, held_out: Batch) -> tuple[Network, list[float], list[float]]:
         """Return the network when its held-out loss was least, the losses until then, and all held-out losses."""
         name = "trial re-training" if self._n_train < len(self._rows) else "re-training"
-        training = self._train(pruned, self._rows[: self._n_train], self._seeds[2], name)
+        rows = self._rows[: self._n_train]
+        training = self._train(pruned, rows, self._seeds[2], name=name, averaged=True)
         record, n_retrain = self._finite(training.loss(held_out)), self._settings.n_retrain
         validation_losses, best, end = [record], 0, min(n_retrain, _PATIENCE)
         with self._tasks.phase(name, n_retrain) as phase, interruptible(self._watch):

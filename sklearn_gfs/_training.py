@@ -26,6 +26,10 @@ ADAM_STEP = 0.01
 _ADAM_DECAYS = (0.9, 0.999)
 _ADAM_EPSILON = 1e-8
 
+# Iteration t moves averaged weights to its own by this share of the way, or by _DECAY / (t + _DECAY - 1) if that is more:
+# the noise of a hundred batches is averaged out, and the beginning is soon forgotten.
+_LEAST_SHARE, _DECAY = 0.01, 4
+
 # Batches are gathered several at a time, up to this many and this many bytes: for small ones the calls cost more than
 # the copying.
 _MAX_GATHERED = 32
@@ -159,6 +163,9 @@ class Training:
     iterations do not depend on how many follow. From a `TrainingState` in place of a network it goes on as if it had
     never stopped, as long as the batches have the same size and the samples are as many.
 
+    With `averaged` the network that it gives, and whose loss it tells, is a moving average over the iterations; the
+    updates are the same.
+
     Raises
     ------
     ValueError
@@ -173,6 +180,7 @@ class Training:
         seed: int,
         *,
         name: str,
+        averaged: bool = False,
         watch: Watch | None = None,
     ) -> None:
         import torch
@@ -180,7 +188,9 @@ class Training:
         self._torch = torch
         state = start if isinstance(start, TrainingState) else None
         network = start.network if isinstance(start, TrainingState) else start
-        self._network = TorchNetwork(network, settings.activation, settings.loss, settings.alpha, settings.device)
+        arguments = (settings.activation, settings.loss, settings.alpha, settings.device)
+        self._network = TorchNetwork(network, *arguments)
+        self._result = TorchNetwork(network, *arguments) if averaged else self._network
         self._samples = samples
         self._settings = settings
         self._name = name
@@ -281,6 +291,9 @@ class Training:
             self._adam()
         else:
             self._sgd(loss + self._network.penalty())
+        if self._result is not self._network:
+            share = max(_LEAST_SHARE, _DECAY / (len(self.losses) + _DECAY - 1))
+            self._result.parameters.lerp_(self._network.parameters, share)
         return loss
 
     def _default_step_size(self, batch: Batch) -> float:
@@ -333,8 +346,8 @@ class Training:
     def loss(self, batch: Batch) -> float:
         """Return the loss of the network as it is now, without the penalty."""
         with self._torch.inference_mode():  # as in training, whose buffers it may share
-            return self._network.loss(*batch)
+            return self._result.loss(*batch)
 
     def network(self) -> Network:
         """Return the network as it is now."""
-        return self._network.to_network()
+        return self._result.to_network()
