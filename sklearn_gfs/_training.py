@@ -26,8 +26,8 @@ ADAM_STEP = 0.01
 _ADAM_DECAYS = (0.9, 0.999)
 _ADAM_EPSILON = 1e-8
 
-# Iteration t moves averaged weights to its own by this share of the way, or by _DECAY / (t + _DECAY - 1) if that is more:
-# the noise of a hundred batches is averaged out, and the beginning is soon forgotten.
+# Iteration t moves averaged weights towards its own by this share of the way, or by _DECAY / (t + _DECAY - 1) where
+# that is more: the noise of a hundred batches is averaged out, and the beginning is soon forgotten.
 _LEAST_SHARE, _DECAY = 0.01, 4
 
 # Batches are gathered several at a time, up to this many and this many bytes: for small ones the calls cost more than

@@ -120,6 +120,15 @@ def add_column(rows, atom, out):
         out[i] += sum(row[atom] * row[i] for row in rows)
 
 
+def moving_average(visited):
+    """Average weights over iterations: the t-th, from one on, counts 4 / (t + 3), a hundredth in the end."""
+    average = None
+    for t, weights in enumerate(visited, start=1):
+        share = 4 / (t + 3) if t < 397 else 1 / 100
+        average = weights if average is None else (1 - share) * average + share * weights
+    return average
+
+
 def network_outputs(X, network, activation):
     """Return the outputs of a two-layer network, sample by sample and neuron by neuron."""
     act = {

@@ -36,11 +36,11 @@ def test_names_of_classes_do_not_matter(loss):
 @pytest.mark.parametrize("order", [[1, 0, 2], [2, 1, 0], [1, 2, 0]])
 def test_the_order_of_classes_changes_no_more_than_a_seed_does(loss, order):
     X, y = problem(300)
-    model = GreedyPrunedMLPClassifier(**SMALL, loss=loss)
+    model = GreedyPrunedMLPClassifier(**SMALL | {"n_retrain": 200}, loss=loss)
     expected = clone(model).fit(X, y).predict_proba(X)
     permuted = clone(model).fit(X, np.array(order)[y]).predict_proba(X)[:, order]
     assert np.abs(permuted - expected).mean() < 0.1
-    assert np.mean(permuted.argmax(axis=1) == expected.argmax(axis=1)) > 0.85
+    assert np.mean(permuted.argmax(axis=1) == expected.argmax(axis=1)) > 0.95
 
 
 @settings(max_examples=30)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from naive import network_outputs
+from naive import moving_average, network_outputs
 from scipy import sparse
 from sklearn import config_context
 
@@ -231,6 +231,30 @@ def test_adam_agrees_with_torch():
         np.testing.assert_allclose(
             getattr(training.network(), name), getattr(model.to_network(), name), rtol=1e-8, atol=1e-10
         )
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_averaged_weights_forget_the_beginning_and_then_all_but_a_hundred_iterations(solver):
+    rng = np.random.default_rng(6)
+    network, samples = make_network(rng), make_samples(rng)
+    settings = SETTINGS._replace(batch_size=8, solver=solver)
+    plain = Training(network, samples, settings, 0, name="training")
+    averaged = Training(network, samples, settings, 0, name="training", averaged=True)
+    for one, other in zip(averaged.network(), network, strict=True):
+        np.testing.assert_array_equal(one, other)
+    visited = []
+    for t in range(1, 501):
+        plain.advance(1)
+        averaged.advance(1)
+        visited.append(np.concatenate([np.ravel(array) for array in plain.network()]))
+        if t in {1, 2, 10, 500}:
+            found = np.concatenate([np.ravel(array) for array in averaged.network()])
+            np.testing.assert_allclose(found, moving_average(visited), rtol=1e-9, atol=1e-12)
+    assert averaged.losses == plain.losses  # of the batches, under the weights that are trained
+    everything = samples.everything()
+    expected = TorchNetwork(averaged.network(), "relu").loss(*everything)
+    np.testing.assert_allclose(averaged.loss(everything), expected)
+    assert averaged.loss(everything) != plain.loss(everything)
 
 
 @pytest.mark.parametrize("equal", [False, True])
