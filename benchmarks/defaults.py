@@ -1,7 +1,7 @@
 """
 The claim: no single parameter of the estimators has a better default for these data.
 
-Every variant changes one thing of a base and is fitted on the same splits of nine small data sets (other splits than
+Every variant changes one thing of a base and is fitted on the same splits of ten small data sets (other splits than
 those of same_size.py). Writes docs/benchmarks/defaults.md. With --out, finished fits are kept and not repeated.
 """
 
@@ -18,7 +18,7 @@ from _quality import Rows, halves, load_all, paired, quality
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 
-DATA = ("iris", "wine", "breast_cancer", "digits", "moons", "classification", "diabetes", "friedman1", "friedman3")
+DATA = ("iris", "wine", "breast_cancer", "digits", "moons", "classification", "hastie", "diabetes", "friedman1", "friedman3")
 BASE = "base"
 # Name -> parameters; those with a module before their name are constants of the package.
 VARIANTS = {
