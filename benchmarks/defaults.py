@@ -18,7 +18,18 @@ from _quality import Rows, halves, load_all, paired, quality
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 
-DATA = ("iris", "wine", "breast_cancer", "digits", "moons", "classification", "hastie", "diabetes", "friedman1", "friedman3")
+DATA = (
+    "iris",
+    "wine",
+    "breast_cancer",
+    "digits",
+    "moons",
+    "classification",
+    "hastie",
+    "diabetes",
+    "friedman1",
+    "friedman3",
+)
 BASE = "base"
 # Name -> parameters; those with a module before their name are constants of the package.
 VARIANTS = {
