@@ -116,7 +116,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     loss_curve_ : list of float
         Loss of the batch at each iteration of pre-training.
     retrain_loss_curve_ : list of float
-        Loss of the batch at each iteration of re-training.
+        Loss of the batch at each iteration of re-training, under weights that are not averaged yet.
     validation_loss_curve_ : list of float
         Loss on the held-out or validation samples before, and after every 20 iterations of, the re-training that was
         watched; empty without early stopping.

@@ -37,8 +37,9 @@ def project_to_simplex(outputs: FloatArray) -> FloatArray:
 
 def holds_numbers(y: Any) -> bool:
     """Say whether y is to be fitted as numbers rather than as classes."""
-    values = np.asarray(y) if not sparse.issparse(y) else y
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
+    values = y if sparse.issparse(y) else np.asarray(y)
+    stored = y.tocsr().data if sparse.issparse(y) else values
+    if stored.dtype.kind == "f" and not np.isfinite(stored).all():
         return True  # no label is infinite; the validation of numbers says what is wrong
     if values.dtype.kind == "f" and values.ndim == 1:
         n_distinct = len(np.unique(values))
@@ -103,13 +104,12 @@ def _encode_labels(estimator: Any, y: Any, name: str, if_unknown: str) -> FloatA
     """Return targets of zeros and ones; what is not of the estimator's kind, and classes unknown to it, are refused."""
     binarizer = estimator._label_binarizer
     if has_several_labels(estimator):
-        if not sparse.issparse(y):
-            y = np.asarray(y)
+        y = y.tocsr() if sparse.issparse(y) else np.asarray(y)
         shaped = y.ndim == 2 and y.shape[1] == len(binarizer.classes_)
         if not shaped or y.dtype.kind not in "biuf" or not set(_distinct(y)) <= {0, 1}:
             raise ValueError(
-                f"{name} must hold a column of 0 and 1 for each of {len(binarizer.classes_)} labels: the classifier is "
-                "fitted on multilabel targets."
+                f"{name} must hold a column of 0 and 1 for each of {len(binarizer.classes_)} labels, as multilabel "
+                "targets do."
             )
     else:
         y = column_or_1d(y)
@@ -176,6 +176,8 @@ def weigh_classes(
     "balanced" goes by the weights, so that an integer one is the same as repetition; `partial` says that `y` may lack
     some of the `classes`.
     """
+    if isinstance(class_weight, list) and y.ndim == 1:
+        raise ValueError(f"class_weight={class_weight!r} is a list, which is for multilabel y; pass a dict.")
     if isinstance(class_weight, str):
         if partial:
             raise ValueError(

@@ -260,6 +260,8 @@ class TrainingPath:
                 if not steps or loss > (1 - _WORTH * steps[0]) * before:
                     break
                 before = loss
+        if self._watch is not None and self._watch.interrupted:
+            self._chosen = None
 
     def _steps_to_checkpoints(self, since: int) -> list[int]:
         """Return the iterations from each checkpoint to the next, at first none where there were some before."""
@@ -280,7 +282,8 @@ class TrainingPath:
         if not math.isfinite(held_out_loss):
             whose = "X_val and y_val" if self._validation is not None else "X and y"
             raise ValueError(
-                f"The loss on samples held out of training became {held_out_loss}; look for extreme values in {whose}."
+                f"The loss on samples held out of training became {held_out_loss}; look for extreme values in {whose}, "
+                "or use a smaller learning_rate_init."
             )
         return held_out_loss
 
@@ -327,7 +330,7 @@ class TrainingPath:
         try:
             return self._selection.paths(network, k)
         except KeyboardInterrupt:
-            if self._watch is None:
+            if self._watch is None or self._watch.interrupted:
                 raise
             self._watch.interrupt()
         return self._selection.paths(network, k)  # there is no model without; a second interrupt is not held up
@@ -358,11 +361,14 @@ class TrainingPath:
     def _try_retraining(self, pruned: Network, held_out: Batch) -> tuple[Network, list[float], list[float]]:
         """Return the network when its held-out loss was least, the losses until then, and all held-out losses."""
         name = "trial re-training" if self._n_train < len(self._rows) else "re-training"
-        rows = self._rows[: self._n_train]
-        training = self._train(pruned, rows, self._seeds[2], name=name, averaged=True)
-        record, n_retrain = self._finite(training.loss(held_out)), self._settings.n_retrain
-        validation_losses, best, end = [record], 0, min(n_retrain, _PATIENCE)
+        losses: list[float] = []
+        validation_losses: list[float] = []
+        best, n_retrain = 0, self._settings.n_retrain
         with self._tasks.phase(name, n_retrain) as phase, interruptible(self._watch):
+            rows = self._rows[: self._n_train]
+            training = self._train(pruned, rows, self._seeds[2], name=name, averaged=True)
+            losses, record, end = training.losses, self._finite(training.loss(held_out)), min(n_retrain, _PATIENCE)
+            validation_losses.append(record)
             while len(training.losses) < end and not (self._stopped or phase.stopped):
                 self._advance(phase, training, min(_VALIDATION_INTERVAL, n_retrain - len(training.losses)))
                 validation_losses.append(self._finite(training.loss(held_out)))
@@ -370,7 +376,7 @@ class TrainingPath:
                     record, end = validation_losses[-1], min(n_retrain, len(training.losses) + _PATIENCE)
                 if validation_losses[-1] <= _INDIFFERENCE * min(validation_losses):
                     best, pruned = len(training.losses), training.network()
-        return pruned, training.losses[:best], validation_losses
+        return pruned, losses[:best], validation_losses
 
 
 def _training_dtype(settings: TrainingSettings, X: Any, used: IntArray | None, state: DenseState | None) -> Any:

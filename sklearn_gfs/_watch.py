@@ -20,7 +20,8 @@ _TASK_ITERATIONS = 20
 
 class Watch:
     """
-    Told of every iteration; `reason` says why training had to stop before its end, None that it had not.
+    Told of every iteration; `reason` says why training had to stop before its end, None that it had not, and
+    `interrupted` whether the user did it.
 
     Parameters
     ----------
@@ -35,6 +36,7 @@ class Watch:
         self._deadline = math.inf
         self._verbose = verbose
         self.reason: str | None = None
+        self.interrupted = False
         self.allow(1.0)
 
     def allow(self, share: float) -> None:
@@ -58,7 +60,7 @@ class Watch:
     def interrupt(self) -> None:
         """Take note that the user interrupted: there is no more time."""
         self._max_time, self._deadline = None, -math.inf
-        self.reason = "it was interrupted"
+        self.reason, self.interrupted = "it was interrupted", True
 
 
 @contextmanager

@@ -271,6 +271,13 @@ def test_impossible_class_weights_are_named(wrong):
         GreedyPrunedMLPClassifier(**SMALL, class_weight=wrong).fit(X, y)
 
 
+@pytest.mark.parametrize("lists", [[], [{0: 1.0, 1: 3.0}]])
+def test_a_list_of_class_weights_is_for_several_labels(lists):
+    X, y = blobs()
+    with pytest.raises(ValueError, match="is a list, which is for multilabel y"):
+        GreedyPrunedMLPClassifier(**SMALL, class_weight=lists).fit(X, y)
+
+
 @pytest.mark.parametrize("unit", [1e-310, 1e-30, 1e14, 1e300])
 def test_the_unit_of_weights_does_not_matter(unit):
     X, _ = blobs()
@@ -775,6 +782,16 @@ def test_validation_labels_of_another_kind_are_refused(y_val):
         GreedyPrunedMLPClassifier(**SMALL).partial_fit(X, Y).partial_fit(X, y)
 
 
+@pytest.mark.parametrize("form", ["csr", "csc", "coo", "lil", "dok"])
+@pytest.mark.parametrize("cls", [GreedyPrunedMLP, GreedyPrunedMLPClassifier])
+def test_labels_may_be_sparse(cls, form):
+    X, y = blobs()
+    Y = np.eye(3)[y]
+    expected = cls(**SMALL).fit(X, Y, X_val=X, y_val=Y).predict_proba(X)
+    stored = sparse.coo_array(Y).asformat(form)
+    np.testing.assert_array_equal(cls(**SMALL).fit(X, stored, X_val=X, y_val=stored).predict_proba(X), expected)
+
+
 @pytest.mark.parametrize(("n_outputs", "n_val_outputs"), [(2, 1), (1, 2), (3, 2)])
 def test_validation_targets_have_as_many_outputs(n_outputs, n_val_outputs):
     X, _ = blobs()
@@ -881,7 +898,8 @@ def interrupted(monkeypatch, owner, name, call, times=1):
     [
         (NeuronSelection, "paths", 1, 80),
         (NeuronSelection, "trial_path", 1, 20),
-        (NeuronSelection, "trial_path", 2, 20),
+        (NeuronSelection, "trial_path", 2, 80),
+        (Training, "loss", 1, 80),
         (Training, "loss", 2, 80),
     ],
 )
@@ -899,6 +917,14 @@ def test_an_interrupt_between_updates_leaves_a_usable_model(monkeypatch, owner, 
 def test_a_second_interrupt_of_the_selection_is_heard(monkeypatch):
     X, y = blobs()
     interrupted(monkeypatch, NeuronSelection, "paths", 1, times=2)
+    with pytest.raises(KeyboardInterrupt):
+        GreedyPrunedMLPClassifier(**SMALL).fit(X, y)
+
+
+def test_an_interrupt_of_the_selection_after_one_of_an_update_is_heard(monkeypatch):
+    X, y = blobs()
+    interrupted(monkeypatch, Training, "_update", 5)
+    interrupted(monkeypatch, NeuronSelection, "paths", 1)
     with pytest.raises(KeyboardInterrupt):
         GreedyPrunedMLPClassifier(**SMALL).fit(X, y)
 
