@@ -14,8 +14,8 @@ from ._typing import FloatArray
 
 # Projections that agree to this part of their spread belong to the same sample, repeated.
 _DECIMALS = 9
-# An automatic fraction: the usual one, or what makes so many samples of fewer, but at most the last. A few dozen
-# samples hardly tell one number of iterations from another.
+# The automatic fraction is the first; where that comes to fewer than so many samples, what makes as many, up to the
+# last. A few dozen samples hardly tell one number of iterations from another.
 _FRACTION, _ENOUGH_SAMPLES, _MOST = 0.1, 100, 0.3
 
 

@@ -198,7 +198,11 @@ def weigh_classes(
 
 
 def _balancing(y: np.ndarray, weight: FloatArray | None) -> FloatArray:
-    """Return for each sample the product, over the columns of y, of the inverse frequencies of its values."""
+    """
+    Return for each sample the product, over the columns of y, of the inverse frequencies of its values.
+
+    scikit-learn's `compute_sample_weight` does the same, but counts every sample as one.
+    """
     factors = np.ones(len(y))
     for column in y.reshape(len(y), -1).T:
         _, values = np.unique(column, return_inverse=True)

@@ -229,9 +229,11 @@ class SquaredErrorSearch:
             size = max(self.moments.target_norm, self.radius**2 * self.moments.norms.max())
             tie = 1e-13 * scores.min() + (1e-15 * t) ** 2 * size
             pick = kernels.choose(scores, self.state.counts, tie)
-            as_it_is = np.eye(n_directions)[0]
-            if np.sum(weight * (ahead + self.radius * self.source.outputs(pick) * as_it_is) ** 2) <= scores[pick] + tie:
-                directions[pick] = as_it_is
+            if self.signed:
+                as_it_is = np.eye(n_directions)[0]
+                score = np.sum(weight * (ahead + self.radius * self.source.outputs(pick) * as_it_is) ** 2)
+                if score <= scores[pick] + tie:
+                    directions[pick] = as_it_is
             self.state.picks[step], self.state.directions[step] = pick, directions[pick]
             self.state.counts[pick] += 1
             total += self._contribution(step)

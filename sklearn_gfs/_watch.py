@@ -20,8 +20,7 @@ _TASK_ITERATIONS = 20
 
 class Watch:
     """
-    Told of every iteration; `reason` says why training had to stop before its end, None that it had not, and
-    `interrupted` whether the user did it.
+    Told of every iteration; `reason` says why training had to stop before its end, None that it had not.
 
     Parameters
     ----------
@@ -36,7 +35,6 @@ class Watch:
         self._deadline = math.inf
         self._verbose = verbose
         self.reason: str | None = None
-        self.interrupted = False
         self.allow(1.0)
 
     def allow(self, share: float) -> None:
@@ -52,6 +50,11 @@ class Watch:
             self.reason = "max_time was over"
         return over
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user interrupted."""
+        return self._deadline == -math.inf
+
     def iteration(self, phase: str, done: int, loss: float) -> None:
         """Take note of one iteration, the number of which before it was `done`."""
         if self._verbose and (done + 1) % _LINE_EVERY == 0:
@@ -60,7 +63,7 @@ class Watch:
     def interrupt(self) -> None:
         """Take note that the user interrupted: there is no more time."""
         self._max_time, self._deadline = None, -math.inf
-        self.reason, self.interrupted = "it was interrupted", True
+        self.reason = "it was interrupted"
 
 
 @contextmanager

@@ -126,37 +126,45 @@ def test_a_failed_fit_leaves_what_was_there():
     assert_equal_fits(model.fit(X, y), fresh)
 
 
-@pytest.mark.parametrize("partial", [False, True])
-@pytest.mark.parametrize("wrong", ["weights", "validation", "step"])
-def test_a_failed_fit_on_other_classes_forgets_them(partial, wrong):
+@pytest.mark.parametrize(
+    ("name", "wrong", "message"),
+    [
+        ("fit", {"sample_weight": -np.ones(90)}, "sample_weight"),
+        ("fit", {"X_val": np.ones((2, 3)), "y_val": ["a", "b"]}, "y_val holds classes"),
+        ("fit", {}, "learning_rate_init"),
+        ("partial_fit", {}, "X has 3 features"),
+    ],
+)
+def test_a_failed_fit_on_other_data_forgets_them(name, wrong, message):
     X, y = problem()
     model = GreedyPrunedMLPClassifier(**SMALL).fit(X, np.array(["a", "b", "c"])[y])
     before, expected = set(vars(model)), model.predict(X)
-    data = {"X": X[:, :3], "y": np.array(["x", "y"])[y // 2]}
-    if partial and wrong == "step":
-        data |= {"X": X, "y": np.array(["a", "b", "c"])[y]}  # a part that does not fit is refused before
-    if wrong == "weights":
-        data["sample_weight"] = -np.ones(len(y))
-    elif wrong == "validation" and not partial:
-        data |= {"X_val": X[:, :3], "y_val": y}
-    elif wrong == "step":
-        model.set_params(learning_rate_init=1e200)
-    fit = model.partial_fit if partial else model.fit
+    model.set_params(learning_rate_init=1e200)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        with pytest.raises(ValueError, match=r"sample_weight|y_val|learning_rate_init|X has 3 features"):
-            fit(**data)
+        warnings.simplefilter("ignore", UserWarning)  # partial_fit begins with a new dense network
+        with pytest.raises(ValueError, match=message):
+            getattr(model, name)(X[:, :3], np.array(["x", "y"])[y // 2], **wrong)
     assert set(vars(model)) == before
     np.testing.assert_array_equal(model.predict(X), expected)
 
 
-@pytest.mark.parametrize(("n_done", "n_pretrain"), [(2000, 2000), (1280, 1280)])
-def test_an_automatic_choice_that_comes_too_late_trains_no_more(monkeypatch, n_done, n_pretrain):
+def test_a_failed_part_is_forgotten():
+    X, y = problem()
+    model = GreedyPrunedMLPClassifier(**SMALL).partial_fit(X, y, classes=[0, 1, 2])
+    before, expected = set(vars(model)), model.predict(X)
+    with pytest.raises(ValueError, match="learning_rate_init"):
+        model.set_params(learning_rate_init=1e200).partial_fit(X, (y + 1) % 3)
+    assert set(vars(model)) == before
+    np.testing.assert_array_equal(model.predict(X), expected)
+
+
+@pytest.mark.parametrize("n_done", [2000, 1280])
+def test_an_automatic_choice_that_comes_too_late_trains_no_more(monkeypatch, n_done):
     X, y = problem()
     model = GreedyPrunedMLPClassifier(**SMALL | {"n_pretrain": n_done, "n_hidden": 5, "n_retrain": 0}, warm_start=True)
     model.fit(X, y)
     monkeypatch.setattr("sklearn_gfs._training.Training._update", None)
-    assert model.set_params(n_pretrain="auto").fit(X, y).n_pretrain_ == n_pretrain
+    assert model.set_params(n_pretrain="auto").fit(X, y).n_pretrain_ == n_done
 
 
 @pytest.mark.parametrize(
