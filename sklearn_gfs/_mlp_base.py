@@ -389,9 +389,10 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         X, labels, targets, scale_targets = self._encode_targets(X, y, partial=partial, **how)
         if state is not None:
             X = X.astype(self.coefs_[0].dtype, copy=False)
-        weight = self._weigh_targets(labels, validate_weights(sample_weight, X), partial=partial)
+        counted = validate_weights(sample_weight, X)
+        weight = self._weigh_targets(labels, counted, partial=partial)
         encoded = encode_validation(self, *validation, dtype=X.dtype, n_outputs=targets.shape[1])
-        return PathData(X, targets, weight, scale_targets, encoded)
+        return PathData(X, targets, weight, scale_targets, counted, encoded)
 
     def _settings(self) -> PathSettings:
         training = TrainingSettings(

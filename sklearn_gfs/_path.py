@@ -11,14 +11,14 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn import get_config
-from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils import check_random_state
 
-from ._holdout import held_out_mask
+from ._holdout import held_out_shares
 from ._network import LABELWISE, Network, TorchNetwork, initial_network, prune
-from ._pruning import CHUNK_ROWS, NeuronSelection, prefix
+from ._pruning import NeuronSelection, prefix
 from ._scaling import FittedNetwork, Scaling, log_odds, measure_scaling
 from ._training import Batch, Samples, Training, TrainingSettings, TrainingState
+from ._training_data import Parts, Used, divide, find_used, project
 from ._typing import FloatArray, GreedyPath, IntArray
 from ._watch import Phase, Tasks, Watch, interruptible
 
@@ -57,7 +57,9 @@ class PathData(NamedTuple):
     weight : ndarray of shape (n_samples,) or None
         Samples of weight zero are as if they were not there.
     scale_targets : bool
-        Whether targets are divided by their standard deviation.
+        Whether targets are divided by their standard deviation. Those that are not are indicators of classes.
+    counted : ndarray of shape (n_samples,) or None
+        The weights without those of classes. Where they are multiples of a unit they are numbers of copies.
     validation : tuple of inputs, targets and weights (or None), default=None
         Samples that decide how long to re-train, in place of some held out.
     """
@@ -66,6 +68,7 @@ class PathData(NamedTuple):
     targets: FloatArray
     weight: FloatArray | None
     scale_targets: bool
+    counted: FloatArray | None
     validation: tuple[Any, FloatArray, FloatArray | None] | None = None
 
 
@@ -123,38 +126,38 @@ class TrainingPath:
             check_random_state(random_state).randint(np.iinfo(np.int32).max, size=4) if state is None else state.seeds
         )
         self._settings = settings
-        X, targets, self._weight, scale_targets, validation = data
-        self._X = _by_rows(X)
-        used = None
-        if self._weight is not None and not self._weight.all():
-            used = np.flatnonzero(self._weight)
-        self._dtype = _training_dtype(settings.training, self._X, used, state)
+        used = find_used(data.X, data.targets, data.weight, data.counted, settings.training.batch_size)
+        self._X = used.X
+        self._dtype = _training_dtype(used, state)
         squared = settings.training.loss == "squared_error"
         self._scaling = (
             measure_scaling(
-                self._X, targets, self._weight, used, center_targets=squared, scale_targets=squared and scale_targets
+                used.X,
+                used.targets,
+                used.weight,
+                used.rows,
+                center_targets=squared,
+                scale_targets=squared and data.scale_targets,
             )
             if state is None
             else state.scaling
         )
-        self._targets = self._standardised(targets)
+        self._targets = self._standardised(used.targets)
         self._watch = watch
         if watch is not None:
             watch.allow(_PRETRAINING_SHARE)
         self._tasks = tasks
         self._validation = None
-        if validation is not None:
-            X_val, targets_val, weight_val = validation
+        if data.validation is not None:
+            X_val, targets_val, weight_val = data.validation
             self._validation = self._samples(
-                np.arange(X_val.shape[0]), (X_val, self._standardised(targets_val), weight_val)
+                np.arange(X_val.shape[0]), weight_val, (X_val, self._standardised(targets_val))
             )
-        self._hold_out(np.arange(self._X.shape[0]) if used is None else used, np.random.RandomState(self._seeds[3]))
+        self._parts = self._divide(used, None if data.scale_targets else used.targets)
         self._selection = NeuronSelection(
             self._X,
             self._targets,
-            self._weight,
-            self._rows,
-            self._n_train,
+            self._parts,
             self._scaling,
             settings.training.activation,
             settings.training.loss,
@@ -163,8 +166,7 @@ class TrainingPath:
         # The state that an automatic choice went back to.
         self._chosen: TrainingState | None = None
         self._training = self._train(
-            self._initial_network(targets) if state is None else state.training,
-            self._rows[: self._n_train],
+            self._initial_network(used.targets) if state is None else state.training,
             self._seeds[1],
             name="pre-training",
         )
@@ -180,37 +182,54 @@ class TrainingPath:
         )
         if settings.training.loss == "squared_error":
             return start
-        weight = None if self._weight is None else self._weight[self._rows]
+        rows, weight = self._parts.rows, self._parts.weight
         labelwise = settings.training.loss == LABELWISE
-        intercept = log_odds(targets[self._rows], weight, labelwise=labelwise)
+        intercept = log_odds(targets[rows], None if weight is None else weight[rows], labelwise=labelwise)
         return start._replace(output_intercept=intercept.astype(self._dtype))
 
-    def _hold_out(self, rows: IntArray, rng: Any) -> None:
-        """Put the samples in order, those that are held out last."""
-        mask = np.zeros(len(rows), dtype=bool)
-        if self._settings.early_stopping and self._settings.n_retrain > 0 and self._validation is None:
+    def _divide(self, used: Used, labels: FloatArray | None) -> Parts:
+        """Decide which samples are held out."""
+        rows, settings = used.all_rows, self._settings
+        shares: FloatArray = np.zeros(len(rows))
+        if settings.early_stopping and settings.n_retrain > 0 and self._validation is None:
+            rng = np.random.RandomState(self._seeds[3])
             direction = rng.standard_normal(self._X.shape[1]) * self._scaling.x_inverse_scale
-            chunks = gen_batches(len(mask), CHUNK_ROWS)
-            along = np.concatenate([np.asarray(self._X[rows[chunk]] @ direction) for chunk in chunks])
-            weight = None if self._weight is None else self._weight[rows]
-            mask = held_out_mask(along, self._targets[rows], weight, self._settings.validation_fraction, rng)
-        self._rows = rows[np.argsort(mask, kind="stable")]
-        self._n_train = len(mask) - int(mask.sum())
+            shares = held_out_shares(
+                project(self._X, rows, self._scaling.x_mean, direction),
+                self._targets[rows],
+                None if used.weight is None else used.weight[rows],
+                used.copies,
+                settings.validation_fraction,
+                rng,
+                labels=None if labels is None else labels[rows],
+            )
+        return divide(rows, shares, used.weight)
 
     def _standardised(self, targets: FloatArray) -> FloatArray:
         return ((targets - self._scaling.y_mean) / self._scaling.y_scale).astype(self._dtype)
 
-    def _samples(self, rows: IntArray, data: tuple[Any, FloatArray, FloatArray | None] | None = None) -> Samples:
+    def _samples(
+        self, rows: IntArray, weight: FloatArray | None, data: tuple[Any, FloatArray] | None = None
+    ) -> Samples:
         """Rows of the training data, or of other data."""
-        X, targets, weight = (self._X, self._targets, self._weight) if data is None else data
+        X, targets = (self._X, self._targets) if data is None else data
         mean = None if self._scaling.x_mean is None else self._scaling.x_mean.astype(self._X.dtype)
         standardisation = (mean, self._scaling.x_inverse_scale.astype(self._X.dtype))
         return Samples(X, targets, standardisation, rows, weight, self._settings.training.device)
 
     def _train(
-        self, network: Network | TrainingState, rows: IntArray, seed: int, *, name: str, averaged: bool = False
+        self,
+        network: Network | TrainingState,
+        seed: int,
+        *,
+        name: str,
+        on_all: bool = False,
+        averaged: bool = False,
     ) -> Training:
-        samples, settings = self._samples(rows), self._settings.training
+        parts, settings = self._parts, self._settings.training
+        samples = (
+            self._samples(parts.rows, parts.weight) if on_all else self._samples(parts.train_rows, parts.train_weight)
+        )
         return Training(network, samples, settings, seed, name=name, averaged=averaged, watch=self._watch)
 
     @property
@@ -289,8 +308,8 @@ class TrainingPath:
 
     def _held_out(self) -> Batch | None:
         """Samples that the trained network has not seen."""
-        if self._n_train < len(self._rows):
-            return self._samples(self._rows[self._n_train :]).everything()
+        if len(self._parts.held_rows):
+            return self._samples(self._parts.held_rows, self._parts.held_weight).everything()
         return None if self._validation is None else self._validation.everything()
 
     def _dense_network(self) -> Network:
@@ -345,13 +364,13 @@ class TrainingPath:
             tried, losses, validation_losses = self._try_retraining(prune(network, trial_path.picks), held_out)
             trial = Subnetwork(self._in_data_units(tried), trial_path, losses, validation_losses)
             n_retrain = len(losses)
-            if self._n_train == len(self._rows):  # it was trained on all samples
+            if not len(self._parts.held_rows):  # it was trained on all samples
                 return trial
         final = prune(network, path.picks)
         retrain_losses: list[float] = []
         with self._tasks.phase("re-training", n_retrain) as phase:
             if n_retrain > 0:
-                training = self._train(final, self._rows, self._seeds[2], name="re-training", averaged=True)
+                training = self._train(final, self._seeds[2], name="re-training", on_all=True, averaged=True)
                 self._advance(phase, training, n_retrain)
                 final, retrain_losses = training.network(), training.losses
         if trial is not None and len(retrain_losses) < n_retrain and self._stopped:
@@ -360,13 +379,12 @@ class TrainingPath:
 
     def _try_retraining(self, pruned: Network, held_out: Batch) -> tuple[Network, list[float], list[float]]:
         """Return the network when its held-out loss was least, the losses until then, and all held-out losses."""
-        name = "trial re-training" if self._n_train < len(self._rows) else "re-training"
+        name = "trial re-training" if len(self._parts.held_rows) else "re-training"
         losses: list[float] = []
         validation_losses: list[float] = []
         best, n_retrain = 0, self._settings.n_retrain
         with self._tasks.phase(name, n_retrain) as phase, interruptible(self._watch):
-            rows = self._rows[: self._n_train]
-            training = self._train(pruned, rows, self._seeds[2], name=name, averaged=True)
+            training = self._train(pruned, self._seeds[2], name=name, averaged=True)
             losses, record, end = training.losses, self._finite(training.loss(held_out)), min(n_retrain, _PATIENCE)
             validation_losses.append(record)
             while len(training.losses) < end and not (self._stopped or phase.stopped):
@@ -379,7 +397,7 @@ class TrainingPath:
         return pruned, losses[:best], validation_losses
 
 
-def _training_dtype(settings: TrainingSettings, X: Any, used: IntArray | None, state: DenseState | None) -> Any:
+def _training_dtype(used: Used, state: DenseState | None) -> Any:
     """
     Return the precision that networks are trained in: that of the data in full batch, float32 in mini-batches.
 
@@ -388,16 +406,4 @@ def _training_dtype(settings: TrainingSettings, X: Any, used: IntArray | None, s
     """
     if state is not None:
         return state.training.network.hidden_coef.dtype
-    n_rows = X.shape[0] if used is None else len(used)
-    return X.dtype if settings.batch_size is None or settings.batch_size >= n_rows else np.dtype(np.float32)
-
-
-def _by_rows(X: Any) -> Any:
-    """
-    Return X in C order, unless it is a file or its copy would be large.
-
-    Batches are gathered faster from it than from an array whose columns lie together.
-    """
-    if not isinstance(X, np.ndarray) or isinstance(X, np.memmap) or X.nbytes > get_config()["working_memory"] * 2**20:
-        return X
-    return np.ascontiguousarray(X)
+    return used.X.dtype if used.in_full_batch else np.dtype(np.float32)

@@ -15,13 +15,11 @@ from sklearn.utils import gen_batches
 
 from ._network import LABELWISE, Network, hidden_activations, mean_loss
 from ._scaling import FittedNetwork, Scaling, in_data_units
+from ._training_data import CHUNK_ROWS, Parts
 from ._typing import FloatArray, GreedyPath, IntArray
 
 if TYPE_CHECKING:
     from ._statistics import SelectionStatistics
-
-# Rows whose inputs are gathered at once when activations are computed.
-CHUNK_ROWS = 4096
 
 
 class NeuronSelection(NamedTuple):
@@ -38,11 +36,8 @@ class NeuronSelection(NamedTuple):
         Inputs in the units of the data.
     targets : ndarray of shape (n_samples, n_outputs)
         Standardised targets, in the precision that networks are trained in.
-    weight : ndarray of shape (n_samples,) or None
-    rows : ndarray of shape (n_rows,)
-        The samples to be used, those that are held out last.
-    n_train : int
-        How many of the rows are not held out.
+    parts : Parts
+        The samples to be used, and which are held out.
     scaling : Scaling
     activation, loss : str
     device : str
@@ -51,9 +46,7 @@ class NeuronSelection(NamedTuple):
 
     X: Any
     targets: FloatArray
-    weight: FloatArray | None
-    rows: IntArray
-    n_train: int
+    parts: Parts
     scaling: Scaling
     activation: str
     loss: str
@@ -71,18 +64,15 @@ class NeuronSelection(NamedTuple):
 
     def trial_path(self, network: Network, k: int) -> GreedyPath:
         """Return the selection on the samples that are not held out."""
-        rows = self.rows[: self.n_train]
+        rows, weight = self.parts.train_rows, self.parts.train_weight
         if self._streams(network):
-            return self._statistics(network, rows)[1].select(k, output_weights=network.output_coef)
-        return self._select(self._kept_activations(network, rows), rows, network, k)
+            return self._statistics(network, rows, weight)[1].select(k, output_weights=network.output_coef)
+        return self._select(self._kept_activations(network, rows), rows, weight, network, k)
 
     def _streams(self, network: Network) -> bool:
         """Whether the activations of all samples are too large to be kept; only squared error can do without them."""
-        n_bytes = len(self.rows) * len(network.weights) * self._dtype.itemsize
+        n_bytes = len(self.parts.rows) * len(network.weights) * self._dtype.itemsize
         return self.loss == "squared_error" and n_bytes > get_config()["working_memory"] * 2**20
-
-    def _weights_of(self, rows: IntArray) -> FloatArray | None:
-        return None if self.weight is None else self.weight[rows]
 
     @property
     def _dtype(self) -> np.dtype[Any]:
@@ -133,47 +123,49 @@ class NeuronSelection(NamedTuple):
         return hidden if activate is None else activate(hidden)
 
     def _paths_from_activations(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
-        # The held-out samples come last, so that the others' activations are the first part of these.
-        hidden = self._kept_activations(network, self.rows)
-        dense_loss = mean_loss(
-            _outputs(hidden, network), self.targets[self.rows], self.loss, self._weights_of(self.rows)
-        )
-        path = self._select(hidden, self.rows, network, k)
-        if self.n_train == len(hidden):
+        # Samples that are only held out come last, so that the others' activations are the first part of these.
+        rows, weight = self.parts.rows, self.parts.weight
+        hidden = self._kept_activations(network, rows)
+        dense_loss = mean_loss(_outputs(hidden, network), self.targets[rows], self.loss, _of(weight, rows))
+        path = self._select(hidden, rows, weight, network, k)
+        if not len(self.parts.held_rows):
             return dense_loss, path, path
-        return dense_loss, path, self._select(hidden[: self.n_train], self.rows[: self.n_train], network, k)
+        n_train, train_rows = self.parts.n_train, self.parts.train_rows
+        return dense_loss, path, self._select(hidden[:n_train], train_rows, self.parts.train_weight, network, k)
 
     def _paths_from_sums(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
         """Do what `_paths_from_activations` does chunk by chunk, keeping sums over samples only."""
-        loss, statistics = self._statistics(network, self.rows[: self.n_train])
+        loss, statistics = self._statistics(network, self.parts.train_rows, self.parts.train_weight)
         trial_path = path = statistics.select(k, output_weights=network.output_coef)
-        if self.n_train < len(self.rows):
-            more_loss, more = self._statistics(network, self.rows[self.n_train :])
+        if len(self.parts.held_rows):
+            more_loss, more = self._statistics(network, self.parts.held_rows, self.parts.held_weight)
             share = more.weight / (statistics.weight + more.weight)
             loss = (1 - share) * loss + share * more_loss
             path = statistics.merge(more).select(k, output_weights=network.output_coef)
         return loss, path, trial_path
 
-    def _statistics(self, network: Network, rows: IntArray) -> tuple[float, SelectionStatistics]:
+    def _statistics(
+        self, network: Network, rows: IntArray, sample_weight: FloatArray | None
+    ) -> tuple[float, SelectionStatistics]:
         """Return the dense loss over these samples and the sums that a selection on them needs."""
         from ._statistics import SelectionStatistics
 
         statistics, losses, weights = SelectionStatistics(), [], []
         for chunk in gen_batches(len(rows), CHUNK_ROWS):
             hidden = self._activations(network, rows[chunk])
-            targets, weight = self.targets[rows[chunk]], self._weights_of(rows[chunk])
+            targets, weight = self.targets[rows[chunk]], _of(sample_weight, rows[chunk])
             losses.append(mean_loss(_outputs(hidden, network), targets, "squared_error", weight))
             weights.append(float(len(hidden)) if weight is None else float(weight.sum()))
             statistics.update(hidden, targets - network.output_intercept, weight)
         return float(np.average(losses, weights=weights)), statistics
 
-    def _select(self, hidden: Any, rows: IntArray, network: Network, k: int) -> GreedyPath:
+    def _select(self, hidden: Any, rows: IntArray, weight: FloatArray | None, network: Network, k: int) -> GreedyPath:
         # numba is loaded by the selection only, never by predictions.
         from ._greedy import greedy_forward_selection
 
         y = self.targets[rows]
         if self.loss == LABELWISE:
-            return self._select_by_labels(hidden, y, rows, network, k)
+            return self._select_by_labels(hidden, y, _of(weight, rows), network, k)
         if self.loss == "log_loss":
             y = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0].astype(np.intp)
         return greedy_forward_selection(
@@ -182,17 +174,17 @@ class NeuronSelection(NamedTuple):
             k,
             output_weights=network.output_coef,
             loss=self.loss,
-            sample_weight=self._weights_of(rows),
+            sample_weight=_of(weight, rows),
             offset=network.output_intercept,
         )
 
     def _select_by_labels(
-        self, hidden: FloatArray, y: FloatArray, rows: IntArray, network: Network, k: int
+        self, hidden: FloatArray, y: FloatArray, weight: FloatArray | None, network: Network, k: int
     ) -> GreedyPath:
         """Select for the sum of the labels' log losses: each label of a sample is a sample with one output."""
         from ._greedy import greedy_forward_selection
 
-        n_labels, weight = y.shape[1], self._weights_of(rows)
+        n_labels = y.shape[1]
         # The weights of neurons add up to one, so the intercept may as well be a part of each neuron's output.
         atoms = hidden[:, None, :] * network.output_coef.T + network.output_intercept[:, None]
         path = greedy_forward_selection(
@@ -203,6 +195,10 @@ class NeuronSelection(NamedTuple):
             sample_weight=None if weight is None else np.repeat(weight, n_labels),
         )
         return path._replace(losses=n_labels * path.losses, gaps=n_labels * path.gaps)
+
+
+def _of(weight: FloatArray | None, rows: IntArray) -> FloatArray | None:
+    return None if weight is None else weight[rows]
 
 
 def _outputs(hidden: Any, network: Network) -> FloatArray:

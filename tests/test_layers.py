@@ -41,6 +41,7 @@ LAYERS = {
     "_search_results": 2,
     "_scaling": 2,
     "_training": 2,
+    "_training_data": 2,
     "_watch": 1,
     "theory": 2,
     "_curve": 3,

@@ -254,8 +254,9 @@ def test_balanced_classes_count_samples_by_their_weight(labels):
 def test_class_weights_of_several_labels():
     X, y = blobs()
     Y = np.stack([y == 0, y > 0], axis=1).astype(int)
-    factors = [{0: 1.0, 1: 3.0}, {0: 2.0, 1: 1.0}]
-    by_hand = np.where(Y[:, 0], 3.0, 1.0) * np.where(Y[:, 1], 1.0, 2.0)
+    # Whole-number weights of samples would count copies, which weights of classes never do.
+    factors = [{0: 1.0, 1: np.pi}, {0: 1.7321, 1: 1.0}]
+    by_hand = np.where(Y[:, 0], np.pi, 1.0) * np.where(Y[:, 1], 1.0, 1.7321)
     expected = GreedyPrunedMLPClassifier(**SMALL).fit(X, Y, by_hand).predict_proba(X)
     model = GreedyPrunedMLPClassifier(**SMALL, class_weight=factors)
     np.testing.assert_array_equal(model.fit(X, Y).predict_proba(X), expected)

@@ -315,11 +315,11 @@ def test_weights_of_parts():
 
 def test_class_weights_of_parts():
     X, y = problem(n_classes=2)
-    by_class = GreedyPrunedMLPClassifier(**SMALL, class_weight={1: 5.0})
+    by_class = GreedyPrunedMLPClassifier(**SMALL, class_weight={1: 5.1234})
     by_hand = GreedyPrunedMLPClassifier(**SMALL)
     for rows in (slice(0, 50), np.flatnonzero(y == 0), slice(50, 90)):
         by_class.partial_fit(X[rows], y[rows], classes=[0, 1])
-        by_hand.partial_fit(X[rows], y[rows], classes=[0, 1], sample_weight=np.where(y[rows] == 1, 5.0, 1.0))
+        by_hand.partial_fit(X[rows], y[rows], classes=[0, 1], sample_weight=np.where(y[rows] == 1, 5.1234, 1.0))
     assert_equal_fits(by_class, by_hand)
     with pytest.raises(ValueError, match="class_weight='balanced' needs all samples at once"):
         GreedyPrunedMLPClassifier(class_weight="balanced").partial_fit(X, y, classes=[0, 1])

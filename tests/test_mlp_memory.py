@@ -41,7 +41,8 @@ def peak(function, *args, **kwargs):
 @pytest.mark.parametrize("task", ["classes", "numbers"])
 def test_a_file_is_not_copied_into_memory(on_disk, monkeypatch, dtype, weighted, task):
     # Pieces as small, against the file, as they would be against one that is larger than memory.
-    for name, size in (("_scaling._CHUNK_BYTES", 2**20), ("_path.CHUNK_ROWS", 512), ("_pruning.CHUNK_ROWS", 512)):
+    sizes = {"_scaling._CHUNK_BYTES": 2**20, "_training_data.CHUNK_ROWS": 512, "_pruning.CHUNK_ROWS": 512}
+    for name, size in sizes.items():
         monkeypatch.setattr(f"sklearn_gfs.{name}", size)
     X = on_disk(dtype)
     cls = GreedyPrunedMLPClassifier if task == "classes" else GreedyPrunedMLPRegressor

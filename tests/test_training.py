@@ -10,7 +10,6 @@ from scipy import sparse
 from sklearn import config_context
 
 from sklearn_gfs import GreedyPrunedMLP
-from sklearn_gfs._holdout import held_out_mask
 from sklearn_gfs._network import (
     ACTIVATIONS,
     Network,
@@ -20,9 +19,10 @@ from sklearn_gfs._network import (
     mean_loss,
     prune,
 )
-from sklearn_gfs._path import PathData, PathSettings, TrainingPath, _by_rows
+from sklearn_gfs._path import PathData, PathSettings, TrainingPath
 from sklearn_gfs._scaling import log_odds, measure_scaling
 from sklearn_gfs._training import Samples, Training, TrainingSettings
+from sklearn_gfs._training_data import by_rows
 
 SETTINGS = TrainingSettings("relu", "squared_error", "adam", None, 0.9, 16, 0.0)
 
@@ -43,7 +43,7 @@ def make_path(rng, *, n_samples=60, n_retrain=0, early_stopping=False, random_st
     y = np.sin(2 * X[:, :1]) + 0.1 * rng.normal(size=(n_samples, 1))
     settings = PathSettings(30, n_retrain, early_stopping, 0.2, SETTINGS._replace(**training))
     tasks = GreedyPrunedMLP()._start_tasks(X, y, None, "fit_path")
-    return TrainingPath(PathData(X, y, None, True), settings, random_state, tasks=tasks)
+    return TrainingPath(PathData(X, y, None, True, None), settings, random_state, tasks=tasks)
 
 
 def batch_of(samples):
@@ -399,7 +399,7 @@ def test_held_out_samples_decide_how_long_to_retrain():
 def test_pretraining_never_sees_the_held_out_samples():
     rng = np.random.default_rng(12)
     path = make_path(rng, n_retrain=10, early_stopping=True)
-    held_out = path._rows[path._n_train :]
+    held_out = path._parts.held_rows
     assert 11 <= len(held_out) <= 13  # a fifth
     before = path._targets.copy()
     path._targets[held_out] = np.nan  # whoever looks gets a loss of NaN, an error
@@ -448,48 +448,6 @@ def test_losses_in_numpy_and_torch_agree(seed, n_outputs, loss, weighted):
     assert model.loss(torch.from_numpy(X), torch.from_numpy(targets.T), scaled) == pytest.approx(expected)
 
 
-@given(seed=st.integers(0, 2**31 - 1), n_samples=st.integers(2, 40), fraction=st.floats(0.05, 0.95))
-def test_held_out_samples_depend_on_weight_not_on_repetition_order_or_unit(seed, n_samples, fraction):
-    rng = np.random.default_rng(seed)
-    along, targets = rng.normal(size=n_samples), rng.integers(0, 3, size=(n_samples, 1)).astype(float)
-    weight = rng.integers(1, 4, size=n_samples)
-
-    def held_out(order, **changes):
-        arguments = {"along": along[order], "targets": targets[order], "weight": weight[order] * 1.0} | changes
-        return held_out_mask(
-            arguments["along"], arguments["targets"], arguments["weight"], fraction, np.random.default_rng(seed)
-        )
-
-    order = np.arange(n_samples)
-    mask = held_out(order)
-    assert 0 < mask.sum() < n_samples
-    shuffled = rng.permutation(n_samples)
-    np.testing.assert_array_equal(held_out(shuffled), mask[shuffled])
-    np.testing.assert_array_equal(held_out(np.repeat(order, weight), weight=None), np.repeat(mask, weight))
-    np.testing.assert_array_equal(held_out(order, along=1e6 * along + 3, weight=7.0 * weight), mask)
-
-
-def test_the_held_out_part_is_a_fraction_of_each_class():
-    rng = np.random.default_rng(13)
-    targets = np.repeat([[0.0], [1.0]], [200, 100], axis=0)
-    mask = held_out_mask(rng.normal(size=300), targets, None, 0.1, rng)
-    assert abs(mask[:200].sum() - 20) <= 1
-    assert abs(mask[200:].sum() - 10) <= 1
-
-
-@pytest.mark.parametrize(("n_samples", "n_held_out"), [(10, 3), (300, 90), (400, 100), (1000, 100), (3000, 300)])
-def test_the_automatic_fraction_holds_out_enough_samples(n_samples, n_held_out):
-    along = np.random.default_rng(14).normal(size=n_samples)
-    mask = held_out_mask(along, np.zeros((n_samples, 1)), None, "auto", np.random.default_rng(15))
-    assert abs(mask.sum() - n_held_out) <= 1
-    twice = held_out_mask(np.repeat(along, 2), np.zeros((2 * n_samples, 1)), None, "auto", np.random.default_rng(15))
-    np.testing.assert_array_equal(twice, np.repeat(mask, 2))
-
-
-def test_all_samples_equal_hold_nothing_out():
-    assert not held_out_mask(np.zeros(5), np.ones((5, 1)), None, 0.5, np.random.default_rng(0)).any()
-
-
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_constant_outputs_start_at_the_least_log_loss(n_classes):
     rng = np.random.default_rng(14)
@@ -507,6 +465,6 @@ def test_constant_outputs_start_at_the_least_log_loss(n_classes):
 
 def test_samples_are_taken_from_rows_that_lie_together():
     X = np.asfortranarray(np.random.default_rng(15).normal(size=(30, 3)))
-    assert _by_rows(X).flags.c_contiguous
+    assert by_rows(X).flags.c_contiguous
     with config_context(working_memory=1e-4):
-        assert _by_rows(X) is X
+        assert by_rows(X) is X
