@@ -187,8 +187,8 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
                     )
             validation = (X_val, y_val, sample_weight_val)
             data = self._encode(X, y, sample_weight, validation, state, again=state is not None)
-            watch = self._train_and_prune(data, state, self.n_pretrain, tasks, keep=bool(self.warm_start))
-        self._warn_of_early_end(watch, n_frames=2)
+            ending = self._train_and_prune(data, state, self.n_pretrain, tasks, keep=bool(self.warm_start))
+        self._warn(*ending, n_frames=2)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, **classes: Any) -> Self:
@@ -210,8 +210,8 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
                 )
             data = self._encode(X, y, sample_weight, (None, None, None), state, again=again, partial=True, **classes)
             n_pretrain = self.n_pretrain if isinstance(self.n_pretrain, str) else n_done + self.n_pretrain
-            watch = self._train_and_prune(data, state, n_pretrain, tasks, keep=True, since=n_done)
-        self._warn_of_early_end(watch, n_frames=3)
+            ending = self._train_and_prune(data, state, n_pretrain, tasks, keep=True, since=n_done)
+        self._warn(*ending, n_frames=3)
         return self
 
     def _train_and_prune(
@@ -223,12 +223,14 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         *,
         keep: bool,
         since: int = 0,
-    ) -> Watch:
+    ) -> tuple[Watch, list[str]]:
         """
-        Do with validated data all that a fit does; return what watched it.
+        Do with validated data all that a fit does; return what watched it, and what went wrong.
 
         `keep` what it takes to go on with the dense network; an automatic choice counts iterations `since` that many.
         """
+        import torch  # noqa: F401 # the first import takes seconds, and the clock has not started yet
+
         watch = Watch(self.max_time, verbose=bool(self.verbose))
         path = TrainingPath(data, self._settings(), self.random_state, tasks=tasks, watch=watch, state=state)
         if isinstance(n_pretrain, str):
@@ -239,10 +241,12 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         self._store_subnetwork(subnetwork, dense_loss, path.losses)
         self._keep_dense_state(path.state() if keep else None)
         tasks.end({})
-        return watch
+        return watch, path.complaints
 
-    def _warn_of_early_end(self, watch: Watch, *, n_frames: int) -> None:
-        """Warn where the fit was ended early; the user's call is so many frames of ours away."""
+    def _warn(self, watch: Watch, complaints: list[str], *, n_frames: int) -> None:
+        """Warn of what went wrong and of an early end; the user's call is so many frames of ours away."""
+        for complaint in complaints:
+            warnings.warn(complaint, ConvergenceWarning, stacklevel=1 + n_frames + WRAPPER_FRAMES)
         if watch.reason is not None:
             warnings.warn(
                 f"Training ended early because {watch.reason}: {self.n_pretrain_} iterations of pre-training and "
@@ -350,6 +354,8 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
                     last._store_network(path.dense(), path.losses)
                     yield PathPoint(n_iterations, None, last)
                     dense_loss, subnetworks = path.subnetworks(sizes)
+                    while path.complaints:
+                        warnings.warn(path.complaints.pop(0), ConvergenceWarning, stacklevel=2)
                     for size, subnetwork in zip(sizes, subnetworks, strict=True):
                         last = self._point(n_iterations, size)
                         last._store_subnetwork(subnetwork, dense_loss, path.losses)

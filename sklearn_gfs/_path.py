@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +31,8 @@ _VALIDATION_INTERVAL = 20
 _INDIFFERENCE = 1.01
 # Iterations of re-training in which no held-out loss was lower by that factor than all before them: they end the trial.
 _PATIENCE = 500
+# By these parts, of itself and of the loss before any training, the training loss may grow as noise makes it grow.
+_GROWTH, _NOISE = 1.1, 0.01
 # Iterations after which an automatic number of pre-training iterations is decided.
 _CHECKPOINTS = (20, 80, 320, 1280)
 # The part of itself by which the subnetwork's loss has to fall for every further iteration.
@@ -163,18 +166,22 @@ class TrainingPath:
             settings.training.loss,
             settings.training.device,
         )
+        # What went wrong without being an error, in sentences.
+        self.complaints: list[str] = []
         # The state that an automatic choice went back to.
         self._chosen: TrainingState | None = None
+        # Drawn again where it is asked for: a second dense network is not kept.
+        self._start = self._initial_network if state is None else lambda: state.training.network
         self._training = self._train(
-            self._initial_network(used.targets) if state is None else state.training,
+            self._initial_network() if state is None else state.training,
             self._seeds[1],
             name="pre-training",
         )
 
-    def _initial_network(self, targets: FloatArray) -> Network:
+    def _initial_network(self) -> Network:
         settings = self._settings
         start = initial_network(
-            (self._X.shape[1], settings.n_hidden, targets.shape[1]),
+            (self._X.shape[1], settings.n_hidden, self._targets.shape[1]),
             settings.training.activation,
             squared_norm=self._scaling.x_squared_norm,
             dtype=self._dtype,
@@ -184,7 +191,9 @@ class TrainingPath:
             return start
         rows, weight = self._parts.rows, self._parts.weight
         labelwise = settings.training.loss == LABELWISE
-        intercept = log_odds(targets[rows], None if weight is None else weight[rows], labelwise=labelwise)
+        intercept = log_odds(
+            self._targets[rows].astype(np.float64), None if weight is None else weight[rows], labelwise=labelwise
+        )
         return start._replace(output_intercept=intercept.astype(self._dtype))
 
     def _divide(self, used: Used, labels: FloatArray | None) -> Parts:
@@ -340,6 +349,8 @@ class TrainingPath:
         if self._watch is not None:
             self._watch.allow(1.0)
         network = self._dense_network()
+        if self.losses:
+            self._check_descent(self._training, self._start, network)
         with self._tasks.phase("selection"):
             dense_loss, path, trial_path = self._select(network, max(sizes))
         held_out = self._held_out()
@@ -353,6 +364,17 @@ class TrainingPath:
                 raise
             self._watch.interrupt()
         return self._selection.paths(network, k)  # there is no model without; a second interrupt is not held up
+
+    def _check_descent(self, training: Training, start: Callable[[], Network], end: Network) -> None:
+        """Complain, once, of a training whose loss is higher at its end than it was at its start."""
+        if self.complaints or self._stopped or not training.may_have_diverged:
+            return
+        before, after = training.loss_of(start()), training.loss_of(end)
+        if after > _GROWTH * before + _NOISE * (self.losses[0] if self.losses else before):
+            self.complaints.append(
+                f"{training.name.capitalize()} ended at a training loss of {after:.4g}, above the {before:.4g} that it "
+                f"began with. Its steps are too long: use a smaller learning_rate_init (it was {training.step_size:g})."
+            )
 
     def _subnetwork(
         self, network: Network, path: GreedyPath, trial_path: GreedyPath, held_out: Batch | None
@@ -372,7 +394,8 @@ class TrainingPath:
             if n_retrain > 0:
                 training = self._train(final, self._seeds[2], name="re-training", on_all=True, averaged=True)
                 self._advance(phase, training, n_retrain)
-                final, retrain_losses = training.network(), training.losses
+                start, final, retrain_losses = final, training.network(), training.losses
+                self._check_descent(training, lambda: start, final)
         if trial is not None and len(retrain_losses) < n_retrain and self._stopped:
             return trial  # there was no time to train another as long
         return Subnetwork(self._in_data_units(final), path, retrain_losses, validation_losses)
@@ -382,7 +405,7 @@ class TrainingPath:
         name = "trial re-training" if len(self._parts.held_rows) else "re-training"
         losses: list[float] = []
         validation_losses: list[float] = []
-        best, n_retrain = 0, self._settings.n_retrain
+        best, kept, n_retrain = 0, pruned, self._settings.n_retrain
         with self._tasks.phase(name, n_retrain) as phase, interruptible(self._watch):
             training = self._train(pruned, self._seeds[2], name=name, averaged=True)
             losses, record, end = training.losses, self._finite(training.loss(held_out)), min(n_retrain, _PATIENCE)
@@ -393,8 +416,10 @@ class TrainingPath:
                 if _INDIFFERENCE * validation_losses[-1] < record:
                     record, end = validation_losses[-1], min(n_retrain, len(training.losses) + _PATIENCE)
                 if validation_losses[-1] <= _INDIFFERENCE * min(validation_losses):
-                    best, pruned = len(training.losses), training.network()
-        return pruned, losses[:best], validation_losses
+                    best, kept = len(training.losses), training.network()
+            if best == 0:
+                self._check_descent(training, lambda: pruned, training.network())
+        return kept, losses[:best], validation_losses
 
 
 def _training_dtype(used: Used, state: DenseState | None) -> Any:

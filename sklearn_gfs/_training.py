@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import gen_batches
 
 from ._network import TorchNetwork
+from ._training_data import CHUNK_ROWS
 from ._watch import Watch, interruptible
 
 if TYPE_CHECKING:
@@ -34,6 +36,10 @@ _LEAST_SHARE, _DECAY = 0.01, 4
 # the copying.
 _MAX_GATHERED = 32
 _MAX_GATHERED_BYTES = 2**21
+
+
+# Losses of batches are compared over so many samples.
+_COMPARED_SAMPLES = 1024
 
 
 class TrainingSettings(NamedTuple):
@@ -193,7 +199,7 @@ class Training:
         self._result = TorchNetwork(network, *arguments) if averaged else self._network
         self._samples = samples
         self._settings = settings
-        self._name = name
+        self.name = name
         self._watch = watch
         self._seed = seed
         n_rows = len(samples.rows)
@@ -273,7 +279,7 @@ class Training:
             for _ in range(n_iterations):
                 if watch.stops:
                     return
-                watch.iteration(self._name, len(self.losses), self._update())
+                watch.iteration(self.name, len(self.losses), self._update())
 
     def _update(self) -> float:
         batch = self._next_batch()
@@ -282,7 +288,7 @@ class Training:
         loss = self._network.loss_and_gradient(*batch)
         if not math.isfinite(loss):
             raise ValueError(
-                f"The loss became {loss} at iteration {len(self.losses) + 1} of {self._name}; the model would be "
+                f"The loss became {loss} at iteration {len(self.losses) + 1} of {self.name}; the model would be "
                 f"useless. Use a smaller learning_rate_init (it was {self._step_size:g}) or look for extreme "
                 "values in X and y."
             )
@@ -295,6 +301,30 @@ class Training:
             share = max(_LEAST_SHARE, _DECAY / (len(self.losses) + _DECAY - 1))
             self._result.parameters.lerp_(self._network.parameters, share)
         return loss
+
+    @property
+    def may_have_diverged(self) -> bool:
+        """Whether the losses of the batches fell so little that all samples must say whether the loss fell."""
+        n_batches = min(-(-_COMPARED_SAMPLES // self._batch_size), len(self.losses) // 2)
+        # A training that explodes does so at once: the least of its first losses is from before.
+        return n_batches < 1 or math.fsum(self.losses[-n_batches:]) >= n_batches * min(self.losses[:n_batches])
+
+    def loss_of(self, network: Network) -> float:
+        """Return the loss of a network on all samples, without the penalty."""
+        torch, settings = self._torch, self._settings
+        model = TorchNetwork(network, settings.activation, settings.loss, device=settings.device)
+        rows = self._samples.rows
+        with torch.inference_mode():
+            losses = [
+                len(rows[chunk]) * model.loss(*self._samples.gather(rows[chunk]))
+                for chunk in gen_batches(len(rows), CHUNK_ROWS)
+            ]
+        return math.fsum(losses) / len(rows)
+
+    @property
+    def step_size(self) -> float:
+        """The step size, zero before it has been chosen."""
+        return self._step_size
 
     def _default_step_size(self, batch: Batch) -> float:
         """

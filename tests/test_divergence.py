@@ -1,5 +1,6 @@
 """Training that does not descend: what it leaves is called what it is."""
 
+import re
 import warnings
 
 import numpy as np
@@ -40,15 +41,16 @@ def test_retraining_that_ends_above_its_beginning_says_so():
     X, y = make_friedman1(500, random_state=0)
     for parameters in ({"n_retrain": 50, "early_stopping": False}, {"n_retrain": 50}):
         model = GreedyPrunedMLPRegressor(**SMALL, n_pretrain=50, **parameters, warm_start=True).fit(X, y)
-        with pytest.warns(ConvergenceWarning, match=r"Re-training ended at a training loss of .*learning_rate_init"):
+        with pytest.warns(ConvergenceWarning, match=r"[Rr]e-training ended at a training loss of .*learning_rate_init"):
             model.set_params(learning_rate_init=1e2).fit(X, y)
 
 
 def test_a_path_says_so_too():
     X, y = make_friedman1(300, random_state=0)
     path = GreedyPrunedMLPRegressor(**SMALL, learning_rate_init=1e3).fit_path(X, y, n_pretrain=[0, 50])
-    with pytest.warns(ConvergenceWarning, match=ABOVE):
+    with pytest.warns(ConvergenceWarning) as caught:
         assert len(list(path)) == 4
+    assert any(re.match(ABOVE, str(warning.message)) for warning in caught)
 
 
 def test_a_part_of_data_says_so_too():

@@ -40,7 +40,7 @@ LAYERS = {
     "_search_progress": 1,
     "_search_results": 2,
     "_scaling": 2,
-    "_training": 2,
+    "_training": 3,
     "_training_data": 2,
     "_watch": 1,
     "theory": 2,

@@ -665,6 +665,7 @@ def test_a_step_that_explodes_leaves_no_model():
     assert not hasattr(model, "coefs_")
 
 
+@pytest.mark.filterwarnings("ignore:.*ended at a training loss:sklearn.exceptions.ConvergenceWarning")
 @settings(max_examples=100)
 @given(data=st.data(), seed=st.integers(0, 2**31 - 1))
 def test_small_problems_give_a_finite_model(data, seed):
@@ -714,7 +715,7 @@ def test_validation_data_decide_how_long_to_retrain():
 def test_with_validation_data_nothing_is_retrained_twice(monkeypatch):
     X, y = blobs(120)
     update, calls = Training._update, []
-    monkeypatch.setattr(Training, "_update", lambda training: calls.append(training._name) or update(training))
+    monkeypatch.setattr(Training, "_update", lambda training: calls.append(training.name) or update(training))
     model = GreedyPrunedMLPClassifier(**SMALL).fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:])
     assert 0 < model.n_retrain_ <= calls.count("re-training") <= 40
     assert len(calls) == 20 + calls.count("re-training")
@@ -816,12 +817,29 @@ def test_max_time_leaves_a_usable_model():
     assert np.isfinite(model.predict_proba(X)).all()
 
 
+def test_the_clock_starts_when_torch_is_there():
+    code = """
+        import sys
+        from sklearn_gfs import GreedyPrunedMLPRegressor, _mlp_base
+
+        class Watch(_mlp_base.Watch):
+            def __init__(self, *arguments, **names):
+                assert "torch" in sys.modules
+                super().__init__(*arguments, **names)
+
+        _mlp_base.Watch = Watch
+        assert "torch" not in sys.modules
+        GreedyPrunedMLPRegressor(5, 2, n_hidden=5, n_retrain=0, max_time=100).fit([[0.0], [1.0]], [0.0, 1.0])
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
+
+
 @pytest.mark.parametrize(("max_time", "n_retrained"), [(80, 40), (300, 150)])
 def test_half_of_max_time_is_left_for_retraining(monkeypatch, max_time, n_retrained):
     X, _ = blobs(200)
     y = np.sin(X[:, 0])
     update, made = Training._update, []
-    monkeypatch.setattr(Training, "_update", lambda training: made.append(training._name) or update(training))
+    monkeypatch.setattr(Training, "_update", lambda training: made.append(training.name) or update(training))
     monkeypatch.setattr("sklearn_gfs._watch.time.monotonic", lambda: len(made))  # an update takes a second
     parameters = SMALL | {"n_pretrain": 10**9, "n_retrain": 100}
     with pytest.warns(ConvergenceWarning, match="max_time was over"):

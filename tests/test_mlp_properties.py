@@ -184,6 +184,7 @@ def small_problems(draw):
     return cls(**parameters), sparse.csr_array(X) if draw(st.booleans()) else X, y, weight
 
 
+@pytest.mark.filterwarnings("ignore:.*ended at a training loss:sklearn.exceptions.ConvergenceWarning")
 @settings(max_examples=200)
 @given(case=small_problems())
 def test_small_problems_give_a_finite_model_or_say_why_not(case):

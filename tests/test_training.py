@@ -271,6 +271,54 @@ def test_descent_is_the_slope_of_the_loss_along_the_gradient(equal):
     assert (before - model.loss(*batch_of(samples))) / 1e-7 == pytest.approx(slope, rel=1e-5)
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+def test_no_step_is_longer_than_twice_the_loss_over_the_descent(alpha):
+    rng = np.random.default_rng(6)
+    X, y = rng.normal(size=(30, 4)), rng.normal(size=(30, 2))
+    network = make_network(rng)
+    settings = TrainingSettings("tanh", "squared_error", "sgd", 1e6, 0.0, None, alpha)
+    samples = Samples(X, y, (np.zeros(4), np.ones(4)), np.arange(30))
+    training = Training(network, samples, settings, 0, name="training")
+    training.advance(1)
+    # The same step by hand. The penalty is a part of what falls.
+    model = TorchNetwork(network, "tanh", "squared_error", alpha)
+    loss = model.loss_and_gradient(torch.from_numpy(X), torch.from_numpy(y.T.copy()))
+    penalty = 0.5 * alpha * network.weights @ (np.sum(network.hidden_coef**2, 0) + np.sum(network.output_coef**2, 1))
+    coef, intercept, out_coef, out_intercept = (view.numpy() for view in model._gradients)
+    squares = np.sum(coef**2, 1) + intercept[:, 0] ** 2 + np.sum(out_coef**2, 0)
+    step = 2 * (loss + penalty) / (network.weights @ squares + np.sum(out_intercept**2))
+    after = training.network()
+    np.testing.assert_allclose(after.hidden_coef, network.hidden_coef - step * coef.T, rtol=1e-10)
+    np.testing.assert_allclose(after.output_intercept, network.output_intercept - step * out_intercept[:, 0])
+
+
+@pytest.mark.parametrize(("activation", "variance"), [("identity", 1), ("logistic", 4), ("relu", 2), ("tanh", 1)])
+def test_initial_preactivations_have_the_variance_of_their_activation(activation, variance):
+    rng = np.random.RandomState(8)
+    network = initial_network((5, 40_000, 1), activation, squared_norm=3.0, dtype=np.float64, rng=rng)
+    x = np.sqrt(3.0 / 5) * np.ones(5)
+    assert np.var(x @ network.hidden_coef) == pytest.approx(variance, rel=0.03)
+    assert np.std(network.hidden_intercept) == pytest.approx(0.5, rel=0.03)
+    assert np.std(network.output_coef) == pytest.approx(0.5, rel=0.03)
+
+
+def test_each_use_of_randomness_has_a_stream_of_its_own(monkeypatch):
+    seeds = {}
+    start = Training.__init__
+
+    def noted(training, network, samples, settings, seed, **how):
+        seeds[how["name"]] = seed
+        start(training, network, samples, settings, seed, **how)
+
+    monkeypatch.setattr(Training, "__init__", noted)
+    path = make_path(np.random.default_rng(9), n_retrain=20, early_stopping=True)
+    path.pretrain_to(5)
+    path.subnetworks([3])
+    assert seeds["pre-training"] != seeds["re-training"] == seeds["trial re-training"]
+    assert len(set(path._seeds)) == 4
+    assert set(seeds.values()).isdisjoint({path._seeds[0], path._seeds[3]})  # the network's, and the division's
+
+
 def test_the_limit_on_steps_does_not_bind_below_the_safe_step():
     rng = np.random.default_rng(14)
     training = Training(
