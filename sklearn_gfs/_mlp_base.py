@@ -210,7 +210,7 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
                 )
             data = self._encode(X, y, sample_weight, (None, None, None), state, again=again, partial=True, **classes)
             n_pretrain = self.n_pretrain if isinstance(self.n_pretrain, str) else n_done + self.n_pretrain
-            ending = self._train_and_prune(data, state, n_pretrain, tasks, keep=True, since=n_done)
+            ending = self._train_and_prune(data, state, n_pretrain, tasks, keep=True, since=n_done, more=True)
         self._warn(*ending, n_frames=3)
         return self
 
@@ -223,16 +223,18 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         *,
         keep: bool,
         since: int = 0,
+        more: bool = False,
     ) -> tuple[Watch, list[str]]:
         """
         Do with validated data all that a fit does; return what watched it, and what went wrong.
 
-        `keep` what it takes to go on with the dense network; an automatic choice counts iterations `since` that many.
+        `keep` what it takes to go on with the dense network; an automatic choice counts iterations `since` that many;
+        `more` data count together with those seen before.
         """
         import torch  # noqa: F401 # the first import takes seconds, and the clock has not started yet
 
         watch = Watch(self.max_time, verbose=bool(self.verbose))
-        path = TrainingPath(data, self._settings(), self.random_state, tasks=tasks, watch=watch, state=state)
+        path = TrainingPath(data, self._settings(), self.random_state, tasks=tasks, watch=watch, state=state, more=more)
         if isinstance(n_pretrain, str):
             path.pretrain_until_settled(self.k, since)
         else:

@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state
 from ._holdout import held_out_shares
 from ._network import LABELWISE, Network, TorchNetwork, initial_network, prune
 from ._pruning import NeuronSelection, prefix
-from ._scaling import FittedNetwork, Scaling, log_odds, measure_scaling
+from ._scaling import FittedNetwork, Moments, log_odds, measure_moments, rescaled, scaling_of
 from ._training import Batch, Samples, Training, TrainingSettings, TrainingState
 from ._training_data import Parts, Used, divide, find_used, project
 from ._typing import FloatArray, GreedyPath, IntArray
@@ -33,6 +33,8 @@ _INDIFFERENCE = 1.01
 _PATIENCE = 500
 # By these parts, of itself and of the loss before any training, the training loss may grow as noise makes it grow.
 _GROWTH, _NOISE = 1.1, 0.01
+# Fewer samples than this tell little of the scales and the curvature that others will have.
+_FEW_SAMPLES = 1000
 # Iterations after which an automatic number of pre-training iterations is decided.
 _CHECKPOINTS = (20, 80, 320, 1280)
 # The part of itself by which the subnetwork's loss has to fall for every further iteration.
@@ -79,7 +81,7 @@ class DenseState(NamedTuple):
     """All that a later path needs to go on where this one ended; NumPy only."""
 
     seeds: IntArray
-    scaling: Scaling
+    moments: Moments
     training: TrainingState
 
 
@@ -111,7 +113,9 @@ class TrainingPath:
     watch : Watch, default=None
         May stop training before its time.
     state : DenseState, default=None
-        Where to go on, from `state` of an earlier path; standardisation and seeds remain those of that one.
+        Where to go on, from `state` of an earlier path; seeds remain those of that one.
+    more : bool, default=False
+        Whether the data are more of those that the earlier path has seen, and not in place of them.
     """
 
     def __init__(
@@ -123,6 +127,7 @@ class TrainingPath:
         tasks: Tasks,
         watch: Watch | None = None,
         state: DenseState | None = None,
+        more: bool = False,
     ) -> None:
         # One stream for each use, so that none of them depends on how much of another was used.
         self._seeds = (
@@ -133,18 +138,22 @@ class TrainingPath:
         self._X = used.X
         self._dtype = _training_dtype(used, state)
         squared = settings.training.loss == "squared_error"
-        self._scaling = (
-            measure_scaling(
-                used.X,
-                used.targets,
-                used.weight,
-                used.rows,
-                center_targets=squared,
-                scale_targets=squared and data.scale_targets,
-            )
-            if state is None
-            else state.scaling
+        kinds = {"center_targets": squared, "scale_targets": squared and data.scale_targets}
+        self._moments = measure_moments(
+            used.X,
+            used.targets,
+            used.weight,
+            used.rows,
+            n_copies=float(used.copies.sum()),
+            earlier=state.moments if state is not None and more else None,
         )
+        self._scaling = scaling_of(self._moments, **kinds)
+        if state is not None:
+            before = scaling_of(state.moments, **kinds)
+            network = rescaled(state.training.network, before, self._scaling, state.moments.y_varies)
+            # The step that was measured on the first few samples may not be safe for others.
+            measured = 0.0 if more and state.moments.n_seen < _FEW_SAMPLES else state.training.step_size
+            state = state._replace(training=state.training._replace(network=network, step_size=measured))
         self._targets = self._standardised(used.targets)
         self._watch = watch
         if watch is not None:
@@ -326,7 +335,7 @@ class TrainingPath:
 
     def state(self) -> DenseState:
         """Return the dense network as it is now, and what it takes to train it further."""
-        return DenseState(self._seeds, self._scaling, self._chosen or self._training.state())
+        return DenseState(self._seeds, self._moments, self._chosen or self._training.state())
 
     def dense(self) -> FittedNetwork:
         """Return the dense network as it is now."""

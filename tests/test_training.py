@@ -20,7 +20,7 @@ from sklearn_gfs._network import (
     prune,
 )
 from sklearn_gfs._path import PathData, PathSettings, TrainingPath
-from sklearn_gfs._scaling import log_odds, measure_scaling
+from sklearn_gfs._scaling import log_odds, measure_moments, scaling_of
 from sklearn_gfs._training import Samples, Training, TrainingSettings
 from sklearn_gfs._training_data import by_rows
 
@@ -384,7 +384,7 @@ def test_samples_are_standardised_in_place_and_sparse_ones_by_scale():
     X = 5 + 3 * rng.normal(size=(50, 3))
     X[:, 1] = 7.0
     before = X.copy()
-    scaling = measure_scaling(X, X[:, :1], None, center_targets=True, scale_targets=True)
+    scaling = scaling_of(measure_moments(X, X[:, :1]), center_targets=True, scale_targets=True)
     samples = Samples(X, X[:, :1], (scaling.x_mean, scaling.x_inverse_scale), np.arange(50))
     standardised = samples.gather(np.arange(50)).X.numpy()
     np.testing.assert_allclose(standardised.mean(axis=0), 0, atol=1e-12)
@@ -392,7 +392,8 @@ def test_samples_are_standardised_in_place_and_sparse_ones_by_scale():
     np.testing.assert_array_equal(X, before)
     assert (scaling.y_mean, scaling.y_scale) == (pytest.approx(X[:, 0].mean()), pytest.approx(X[:, 0].std()))
 
-    sparse_scaling = measure_scaling(sparse.csr_array(X), X[:, :1], None, center_targets=False, scale_targets=False)
+    sparse_moments = measure_moments(sparse.csr_array(X), X[:, :1])
+    sparse_scaling = scaling_of(sparse_moments, center_targets=False, scale_targets=False)
     assert sparse_scaling.x_mean is None
     rows = (
         Samples(sparse.csr_array(X), X[:, :1], (None, sparse_scaling.x_inverse_scale), np.arange(50))
@@ -404,7 +405,7 @@ def test_samples_are_standardised_in_place_and_sparse_ones_by_scale():
 
 def test_many_features_are_shrunk_to_a_bounded_norm():
     X = np.random.default_rng(10).normal(size=(200, 500))
-    scaling = measure_scaling(X, X[:, :1], None, center_targets=True, scale_targets=False)
+    scaling = scaling_of(measure_moments(X, X[:, :1]), center_targets=True, scale_targets=False)
     rows = (
         Samples(X, X[:, :1], (scaling.x_mean, scaling.x_inverse_scale), np.arange(200)).gather(np.arange(200)).X.numpy()
     )
