@@ -186,7 +186,8 @@ def _mean_and_variance(
             scaler.partial_fit(part, sample_weight=None if weight is None else weight[some])
     # The scaler leaves at one the scale of a column whose variance is nothing but rounding.
     varies = (scaler.var_ > 0) & ((scaler.scale_ != 1) | np.isclose(scaler.var_, 1))
-    return scaler.mean_, np.where(np.isfinite(scaler.var_), scaler.var_, np.inf), varies
+    # Rounding may leave a variance just below zero.
+    return scaler.mean_, np.where(np.isfinite(scaler.var_), np.maximum(scaler.var_, 0.0), np.inf), varies
 
 
 def log_odds(targets: FloatArray, weight: FloatArray | None, *, labelwise: bool = False) -> FloatArray:
