@@ -69,8 +69,8 @@ def test_weights_keep_their_size_where_scales_meant_nothing():
     network = initial_network((3, 5, 1), "relu", squared_norm=3.0, dtype=np.float64, rng=np.random.default_rng(0))
     rng = np.random.default_rng(1)
     X, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 1))
-    first = measure_moments(X * [0, 1e-6, 1], 0 * y)
-    then = measure_moments(X, 1e-5 * y, earlier=first)
+    first = measure_moments(X * [0, 1e-6, 1] + [50, 0, 0], 0 * y)
+    then = measure_moments(X, 1e-5 * y)
     before, after = (scaling_of(moments, center_targets=True, scale_targets=True) for moments in (first, then))
     new = rescaled(network, before, after, first.y_varies)
     ratios = np.abs(new.hidden_coef / network.hidden_coef)
@@ -127,6 +127,20 @@ def test_all_constant_features_may_begin_to_vary_late():
     for start in (0, 200):
         model.partial_fit(X[start : start + 200], y[start : start + 200])
     assert model.score(X[400:], y[400:]) > 0.6
+
+
+def test_parts_count_by_their_samples_and_a_warm_start_anew():
+    X, y = make_friedman1(300, random_state=0)
+    weight = np.arange(300) % 3 + 0.0
+    model = GreedyPrunedMLPRegressor(**SMALL, batch_size=None).partial_fit(X[:200], y[:200], weight[:200])
+    model.partial_fit(X[200:], y[200:]).partial_fit(X[:1], y[:1])
+    moments = model._dense_state[0].moments
+    assert moments.n_seen == weight[:200].sum() + 101
+    rows = np.concatenate([np.repeat(np.arange(200), weight[:200].astype(int)), np.arange(200, 300), [0]])
+    np.testing.assert_allclose(moments.x_mean, X[rows].mean(axis=0))
+    np.testing.assert_allclose(moments.y_variance, y[rows].var())
+    model = GreedyPrunedMLPRegressor(**SMALL, warm_start=True).fit(X[:200], y[:200]).fit(X[200:], y[200:])
+    np.testing.assert_allclose(model._dense_state[0].moments.x_mean, X[200:].mean(axis=0))
 
 
 def test_parts_of_the_same_scale_teach_as_much_as_ever():
