@@ -71,8 +71,8 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         factors are multiplied. "balanced" weighs inversely to the classes' frequencies by `sample_weight`. For classes
         only.
     max_time : float, default=None
-        Seconds after which training ends early, with a warning and a usable model; so does an interrupt (Ctrl-C).
-        Pre-training ends after half of it. A selection is finished all the same.
+        Seconds after which training ends early, with a warning and a usable model. Pre-training ends after half of it.
+        A selection is finished all the same.
     verbose : bool, default=False
         Whether to print the loss now and then.
     warm_start : bool, default=False

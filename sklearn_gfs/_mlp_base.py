@@ -162,6 +162,10 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         ------
         ValueError
             If a parameter or the data are not as required, or if the training loss stops being finite.
+        KeyboardInterrupt
+            When training is interrupted (Ctrl-C). The estimator is fitted then: what was trained so far is pruned first,
+            and what re-training has learnt is kept. A second interrupt does not wait for that: it leaves the estimator
+            as it was, and so does one that comes before training has begun.
 
         See Also
         --------
@@ -188,7 +192,7 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
             validation = (X_val, y_val, sample_weight_val)
             data = self._encode(X, y, sample_weight, validation, state, again=state is not None)
             watch = self._train_and_prune(data, state, self.n_pretrain, tasks, keep=bool(self.warm_start))
-        self._warn_of_early_end(watch, n_frames=2)
+        self._tell_of_early_end(watch, n_frames=2)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, **classes: Any) -> Self:
@@ -211,7 +215,7 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
             data = self._encode(X, y, sample_weight, (None, None, None), state, again=again, partial=True, **classes)
             n_pretrain = self.n_pretrain if isinstance(self.n_pretrain, str) else n_done + self.n_pretrain
             watch = self._train_and_prune(data, state, n_pretrain, tasks, keep=True, since=n_done)
-        self._warn_of_early_end(watch, n_frames=3)
+        self._tell_of_early_end(watch, n_frames=3)
         return self
 
     def _train_and_prune(
@@ -241,12 +245,21 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         tasks.end({})
         return watch
 
-    def _warn_of_early_end(self, watch: Watch, *, n_frames: int) -> None:
-        """Warn where the fit was ended early; the user's call is so many frames of ours away."""
-        if watch.reason is not None:
+    def _tell_of_early_end(self, watch: Watch, *, n_frames: int) -> None:
+        """
+        Warn where time was over, and pass an interrupt on; the user's call is so many frames of ours away.
+
+        The interrupt is meant for whatever loop the fit is part of, too; only the model had to be finished first.
+        """
+        made = (
+            f"{self.n_pretrain_} iterations of pre-training and {self.n_retrain_} of re-training were made. The "
+            "estimator is fitted and can be used."
+        )
+        if watch.interrupted:
+            raise KeyboardInterrupt(f"Training was interrupted: {made}")
+        if watch.out_of_time:
             warnings.warn(
-                f"Training ended early because {watch.reason}: {self.n_pretrain_} iterations of pre-training and "
-                f"{self.n_retrain_} of re-training were made. The estimator is fitted and can be used.",
+                f"Training ended early because max_time was over: {made}",
                 ConvergenceWarning,
                 stacklevel=1 + n_frames + WRAPPER_FRAMES,
             )

@@ -118,6 +118,8 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         ------
         ValueError
             As `fit`; also if the classes are not as the first call said.
+        KeyboardInterrupt
+            As `fit`.
 
         See Also
         --------
@@ -270,8 +272,8 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         Weights of the classes, multiplied with `sample_weight`; for a multilabel `y` a dict for each column, whose
         factors are multiplied. "balanced" weighs inversely to the classes' frequencies by `sample_weight`.
     max_time : float, default=None
-        Seconds after which training ends early, with a warning and a usable model; so does an interrupt (Ctrl-C).
-        Pre-training ends after half of it. A selection is finished all the same.
+        Seconds after which training ends early, with a warning and a usable model. Pre-training ends after half of it.
+        A selection is finished all the same.
     verbose : bool, default=False
         Whether to print the loss now and then.
     warm_start : bool, default=False

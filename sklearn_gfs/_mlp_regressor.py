@@ -61,8 +61,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data. "auto" holds
         out a tenth; of fewer than 1000 samples 100, but at most 0.3 of them.
     max_time : float, default=None
-        Seconds after which training ends early, with a warning and a usable model; so does an interrupt (Ctrl-C).
-        Pre-training ends after half of it. A selection is finished all the same.
+        Seconds after which training ends early, with a warning and a usable model. Pre-training ends after half of it.
+        A selection is finished all the same.
     verbose : bool, default=False
         Whether to print the loss now and then.
     warm_start : bool, default=False
@@ -179,6 +179,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         ------
         ValueError
             As `fit`; also if the number of outputs is not that of the first call.
+        KeyboardInterrupt
+            As `fit`.
 
         See Also
         --------

@@ -230,9 +230,10 @@ class TrainingPath:
 
     def _advance(self, phase: Phase, training: Training, n_iterations: int) -> None:
         losses = self.losses if training is not self._training else training.losses
-        phase.run(
-            training, n_iterations, lambda: self._tasks.attributes(self._in_data_units(training.network()), losses)
-        )
+        with interruptible(self._watch):
+            phase.run(
+                training, n_iterations, lambda: self._tasks.attributes(self._in_data_units(training.network()), losses)
+            )
 
     def pretrain_until_settled(self, k: int, since: int = 0) -> None:
         """
@@ -349,7 +350,7 @@ class TrainingPath:
                 return trial
         final = prune(network, path.picks)
         retrain_losses: list[float] = []
-        with self._tasks.phase("re-training", n_retrain) as phase:
+        with self._tasks.phase("re-training", n_retrain) as phase, interruptible(self._watch):
             if n_retrain > 0:
                 training = self._train(final, self._rows, self._seeds[2], name="re-training", averaged=True)
                 self._advance(phase, training, n_retrain)

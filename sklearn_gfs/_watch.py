@@ -20,7 +20,9 @@ _TASK_ITERATIONS = 20
 
 class Watch:
     """
-    Told of every iteration; `reason` says why training had to stop before its end, None that it had not.
+    Told of every iteration; says whether training has to stop, and afterwards why it did.
+
+    It stopped for want of time where `out_of_time`, and because the user wanted it to where `interrupted`.
 
     Parameters
     ----------
@@ -34,7 +36,7 @@ class Watch:
         self._start, self._max_time = time.monotonic(), max_time
         self._deadline = math.inf
         self._verbose = verbose
-        self.reason: str | None = None
+        self.out_of_time = False
         self.allow(1.0)
 
     def allow(self, share: float) -> None:
@@ -46,8 +48,7 @@ class Watch:
     def stops(self) -> bool:
         """Whether training has to stop now."""
         over = time.monotonic() >= self._deadline
-        if over and self.reason is None:
-            self.reason = "max_time was over"
+        self.out_of_time |= over and not self.interrupted
         return over
 
     @property
@@ -63,16 +64,15 @@ class Watch:
     def interrupt(self) -> None:
         """Take note that the user interrupted: there is no more time."""
         self._max_time, self._deadline = None, -math.inf
-        self.reason = "it was interrupted"
 
 
 @contextmanager
 def interruptible(watch: Watch | None) -> Iterator[None]:
-    """Let the user's interrupt end what is done in it, and tell the watch; without one it goes on to the caller."""
+    """Let the user's first interrupt end what is done in it, and tell the watch; all others go on to the caller."""
     try:
         yield
     except KeyboardInterrupt:
-        if watch is None:
+        if watch is None or watch.interrupted:
             raise
         watch.interrupt()
 

@@ -15,7 +15,6 @@ from sklearn_gfs import (
     PretrainThresholdSearch,
     pretrain_threshold_curve,
 )
-from sklearn_gfs._mlp_base import BaseGreedyPrunedMLP
 from sklearn_gfs._pruning import NeuronSelection
 from sklearn_gfs._training import Training
 
@@ -56,19 +55,19 @@ def interrupt(monkeypatch, owner, name, *calls):
 # One estimator.
 
 
-@pytest.mark.parametrize(
-    ("call", "n_pretrain", "n_retrain"), [(1, 0, 0), (7, 6, 0), (20, 19, 0), (21, 20, 0), (20 + 40 + 17, 20, 16)]
-)
-def test_an_interrupt_leaves_a_usable_model_and_interrupts(monkeypatch, call, n_pretrain, n_retrain):
+@pytest.mark.parametrize(("call", "n_pretrain"), [(1, 0), (7, 6), (20, 19), (21, 20), (20 + 40 + 7, 20)])
+def test_an_interrupt_leaves_a_usable_model_and_interrupts(monkeypatch, call, n_pretrain):
     X, _ = problem()
-    made = interrupt(monkeypatch, Training, "_update", call)
     model = GreedyPrunedMLPRegressor(**SMALL)
+    complete = clone(model).fit(X, X[:, 0])
+    made = interrupt(monkeypatch, Training, "_update", call)
     with pytest.raises(KeyboardInterrupt, match=SAYS_SO) as heard:
         model.fit(X, X[:, 0])
     assert f"{model.n_pretrain_} iterations of pre-training and {model.n_retrain_} of re-training" in str(heard.value)
     assert len(made) == call  # no update was made after it
     assert model.n_pretrain_ == n_pretrain
-    assert model.n_retrain_ <= max(n_retrain, 40)
+    # The last interrupt is one of the final re-training, and the trial's network is kept in its place.
+    assert model.n_retrain_ == (complete.n_retrain_ if call > 60 else 0)
     assert model.n_units_ == len(set(model.selection_path_))
     assert np.isfinite(model.predict(X)).all()
 
@@ -101,21 +100,22 @@ def test_an_interrupt_of_retraining_without_a_trial_leaves_what_it_has_retrained
 @pytest.mark.parametrize(
     ("owner", "name", "call", "n_pretrain"),
     [
-        (NeuronSelection, "paths", 1, 80),
+        (NeuronSelection, "paths", 1, None),
         (NeuronSelection, "trial_path", 1, 20),
         (NeuronSelection, "trial_path", 2, 80),
-        (Training, "loss", 1, 80),
-        (Training, "loss", 2, 80),
+        (Training, "loss", 1, None),
+        (Training, "loss", 2, None),
     ],
 )
 def test_an_interrupt_between_updates_leaves_a_usable_model(monkeypatch, owner, name, call, n_pretrain):
     X, y = problem()
     model = GreedyPrunedMLPClassifier(**SMALL | {"n_pretrain": "auto"})
-    assert clone(model).fit(X, y).n_pretrain_ == 80
+    n_chosen = clone(model).fit(X, y).n_pretrain_
+    assert n_chosen >= 80
     interrupt(monkeypatch, owner, name, call)
     with pytest.raises(KeyboardInterrupt, match=SAYS_SO):
         model.fit(X, y)
-    assert (model.n_pretrain_, model.n_retrain_) == (n_pretrain, 0)
+    assert (model.n_pretrain_, model.n_retrain_) == (n_pretrain or n_chosen, 0)
     assert model.score(X, y) > 0.5
 
 
@@ -127,7 +127,7 @@ def test_an_interrupt_while_a_retraining_is_prepared(monkeypatch, call, n_retrai
 
     def interrupting(training, *arguments):
         made.append(training._name)
-        if sum("re-training" in name for name in made) == call:
+        if sum(name != "pre-training" for name in made) == call:
             signal.raise_signal(signal.SIGINT)
         return method(training, *arguments)
 
@@ -211,7 +211,7 @@ class Interrupting:
             signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.parametrize(("after", "n_pretrain", "n_retrain"), [(1, 20, 0), (2, 40, 0), (4, 40, 40), (5, 40, 40)])
+@pytest.mark.parametrize(("after", "n_pretrain", "n_retrain"), [(1, 20, 0), (2, 40, 0), (4, 40, 40), (5, 40, 60)])
 @pytest.mark.parametrize("early_stopping", [True, False])
 def test_an_interrupt_in_a_callback(after, n_pretrain, n_retrain, early_stopping):
     pytest.importorskip("sklearn.callback")
@@ -221,7 +221,7 @@ def test_an_interrupt_in_a_callback(after, n_pretrain, n_retrain, early_stopping
     with pytest.raises(KeyboardInterrupt, match=SAYS_SO):
         model.set_callbacks(callback).fit(X, y)
     assert model.n_pretrain_ == n_pretrain
-    assert model.n_retrain_ == n_retrain or (early_stopping and model.n_retrain_ <= 60)
+    assert model.n_retrain_ <= n_retrain if early_stopping else model.n_retrain_ == n_retrain
     assert callback.torn_down == 1
     assert callback.ended[-1] == "fit"
     assert model.score(X, y) > 0.5
@@ -233,8 +233,6 @@ def test_an_interrupt_in_a_callback(after, n_pretrain, n_retrain, early_stopping
 @pytest.mark.parametrize("call", [5, 50, 90])
 def test_an_interrupt_ends_the_loops_of_others(monkeypatch, call):
     X, y = problem()
-    encode, encoded = BaseGreedyPrunedMLP._encode, []
-    monkeypatch.setattr(BaseGreedyPrunedMLP, "_encode", lambda *a, **k: encoded.append(1) or encode(*a, **k))
     for loop in (
         lambda model: cross_val_score(model, X, y, cv=3),
         lambda model: GridSearchCV(model, {"k": [3, 4]}, cv=3, refit=False, error_score=0.0).fit(X, y),
@@ -243,13 +241,11 @@ def test_an_interrupt_ends_the_loops_of_others(monkeypatch, call):
         lambda model: pretrain_threshold_curve(model, X, y, n_repeats=2, n_pretrain=[20, 40]),
         lambda model: list(model.fit_path(X, y, n_pretrain=[30, 60])),
     ):
-        encoded.clear()
         with monkeypatch.context() as patch:
             made = interrupt(patch, Training, "_update", call)
             with pytest.raises(KeyboardInterrupt):
                 loop(GreedyPrunedMLP(**SMALL))
-        assert len(made) == call
-        assert len(encoded) == 1
+        assert len(made) == call  # no other fit has begun
 
 
 def test_an_interrupt_of_the_search_s_last_fit_is_heard(monkeypatch):
