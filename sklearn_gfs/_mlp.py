@@ -14,7 +14,7 @@ from sklearn.utils import ClassifierTags, RegressorTags, Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._mlp_classifier import BaseClassifyingMLP
-from ._mlp_targets import encode_classes, encode_numbers, holds_numbers
+from ._mlp_targets import encode_classes, encode_numbers, fitted_on_numbers, holds_numbers
 from ._typing import FloatArray
 
 
@@ -143,6 +143,10 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     least [2]_. The loss is half the squared error: against one-hot targets for classes, of the standardised
     targets for numbers.
 
+    In scikit-learn's meta-estimators it stands for a classifier: until it is fitted on numbers it has a classifier's
+    methods. What wants a regressor, such as :class:`~sklearn.ensemble.VotingRegressor` and
+    :class:`~sklearn.ensemble.StackingRegressor`, refuses it; there :class:`GreedyPrunedMLPRegressor` is needed.
+
     Targets are taken for classes or numbers as :func:`sklearn.utils.multiclass.type_of_target` tells, with two
     exceptions that a classifier could not serve: several columns of whole numbers are numbers, and so are whole
     numbers stored as floats where more than 20 of them differ and fewer than 5 samples share a value. A whole-number
@@ -226,7 +230,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        if hasattr(self, "coefs_") and not hasattr(self, "classes_"):
+        if fitted_on_numbers(self):
             tags.estimator_type = "regressor"
             tags.regressor_tags = RegressorTags()
         else:

@@ -163,9 +163,9 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         ValueError
             If a parameter or the data are not as required, or if the training loss stops being finite.
         KeyboardInterrupt
-            When training is interrupted (Ctrl-C). The estimator is fitted then: what was trained so far is pruned first,
-            and what re-training has learnt is kept. A second interrupt does not wait for that: it leaves the estimator
-            as it was, and so does one that comes before training has begun.
+            When training is interrupted (Ctrl-C). The estimator is fitted then: what was trained so far is pruned
+            first, and what re-training has learnt is kept. A second interrupt does not wait for that: it leaves the
+            estimator as it was, and so does one that comes before training has begun.
 
         See Also
         --------

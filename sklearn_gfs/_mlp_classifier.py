@@ -15,16 +15,20 @@ from sklearn.utils.metaestimators import available_if
 
 from ._compat import StrOptions, with_callbacks
 from ._mlp_base import BaseGreedyPrunedMLP
-from ._mlp_targets import encode_classes, probabilities, weigh_classes
+from ._mlp_targets import encode_classes, fitted_on_numbers, probabilities, weigh_classes
 from ._network import LOSSES
 from ._typing import FloatArray
 
 
 def _on_classes(estimator: Any) -> bool:
-    """Say that there are classes, or raise the error that says when there are."""
-    if isinstance(estimator, ClassifierMixin) or hasattr(estimator, "classes_"):
-        return True
-    raise AttributeError(f"{type(estimator).__name__} has this method once it was fitted on classes.")
+    """
+    Say that there are classes, or may be, or raise the error that says why there are none.
+
+    Meta-estimators ask an estimator for its methods before they fit it.
+    """
+    if fitted_on_numbers(estimator):
+        raise AttributeError(f"{type(estimator).__name__} was fitted on numbers; fitted on classes it has this method.")
+    return True
 
 
 def _on_classes_by_log_loss(estimator: Any) -> bool:
@@ -151,7 +155,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         With the log loss they are the softmax of the outputs; with the squared error the point of the probability
         simplex nearest to the outputs. For multilabel targets each label has one of its own: the logistic function of
         its output, or its output clipped to (0, 1).
-        :class:`GreedyPrunedMLP` has this method once it has been fitted on classes.
+        :class:`GreedyPrunedMLP` has this method until it is fitted on numbers.
 
         Parameters
         ----------

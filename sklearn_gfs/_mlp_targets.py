@@ -242,6 +242,11 @@ def _encode_again(estimator: Any, y: Any) -> FloatArray:
     return targets.reshape(len(targets), -1)
 
 
+def fitted_on_numbers(estimator: Any) -> bool:
+    """Say whether the estimator has been fitted, and not on classes."""
+    return hasattr(estimator, "coefs_") and not hasattr(estimator, "classes_")
+
+
 def has_several_labels(estimator: Any) -> bool:
     """Say whether the estimator has been given multilabel targets."""
     return hasattr(estimator, "classes_") and estimator._label_binarizer.y_type_ == "multilabel-indicator"

@@ -901,7 +901,7 @@ def test_a_missing_method_says_when_it_is_there():
     X, y = blobs()
     with pytest.raises(AttributeError, match="no attribute 'predict_proba'") as of_numbers:
         GreedyPrunedMLP(**SMALL).fit(X, X[:, 0]).predict_proba  # noqa: B018 the access is the test
-    assert "once it was fitted on classes" in str(of_numbers.value.__cause__)
+    assert "was fitted on numbers" in str(of_numbers.value.__cause__)
     with pytest.raises(AttributeError, match="no attribute 'decision_function'") as of_squares:
         GreedyPrunedMLPClassifier(**SMALL, loss="squared_error").fit(X, y).decision_function  # noqa: B018
     assert "needs loss='log_loss'" in str(of_squares.value.__cause__)

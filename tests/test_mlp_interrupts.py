@@ -1,4 +1,4 @@
-"""Ctrl-C: it ends what is running, leaves a usable model where there is one to be had, and is passed on to the caller."""
+"""Ctrl-C: it ends what is running, leaves a usable model where there can be one, and goes on to the caller."""
 
 import signal
 import threading

@@ -5,7 +5,14 @@ import pytest
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
-from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier, StackingClassifier, VotingClassifier
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SequentialFeatureSelector
 from sklearn.linear_model import LogisticRegression
@@ -17,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 
-from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier
+from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 
 SMALL = {"n_pretrain": 20, "k": 8, "n_hidden": 40, "n_retrain": 20, "random_state": 0}
 META = {
@@ -73,6 +80,14 @@ def test_what_is_not_fitted_has_what_a_classifier_has():
     assert not hasattr(model.fit(X, X[:, 0]), "predict_proba")
     assert hasattr(model.fit(X, y), "predict_proba")
     assert hasattr(clone(model.fit(X, X[:, 0])), "predict_proba")
+
+
+@pytest.mark.parametrize("meta", [VotingRegressor, StackingRegressor])
+def test_what_wants_a_regressor_gets_one_that_does_not_infer(meta):
+    X, _ = make_classification(60, random_state=0)
+    with pytest.raises(ValueError, match="should be a regressor"):
+        meta([("n", GreedyPrunedMLP(**SMALL))]).fit(X, X[:, 0])
+    assert meta([("n", GreedyPrunedMLPRegressor(**SMALL))]).fit(X, X[:, 0]).predict(X).shape == (60,)
 
 
 def test_out_of_fold_probabilities_of_what_infers_its_task():
