@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
@@ -191,7 +192,7 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
                     )
             validation = (X_val, y_val, sample_weight_val)
             data = self._encode(X, y, sample_weight, validation, state, again=state is not None)
-            watch = self._train_and_prune(data, state, self.n_pretrain, tasks, keep=bool(self.warm_start))
+            watch = self._train_and_prune(data, state, tasks, keep=bool(self.warm_start))
         self._tell_of_early_end(watch, n_frames=2)
         return self
 
@@ -213,8 +214,7 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
                     stacklevel=3 + WRAPPER_FRAMES,
                 )
             data = self._encode(X, y, sample_weight, (None, None, None), state, again=again, partial=True, **classes)
-            n_pretrain = self.n_pretrain if isinstance(self.n_pretrain, str) else n_done + self.n_pretrain
-            watch = self._train_and_prune(data, state, n_pretrain, tasks, keep=True, since=n_done)
+            watch = self._train_and_prune(data, state, tasks, keep=True, since=n_done)
         self._tell_of_early_end(watch, n_frames=3)
         return self
 
@@ -222,7 +222,6 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         self,
         data: PathData,
         state: DenseState | None,
-        n_pretrain: int | str,
         tasks: Tasks,
         *,
         keep: bool,
@@ -231,15 +230,17 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         """
         Do with validated data all that a fit does; return what watched it.
 
-        `keep` what it takes to go on with the dense network; an automatic choice counts iterations `since` that many.
+        `keep` what it takes to go on with the dense network; `n_pretrain` counts iterations `since` that many.
         """
-        watch = Watch(self.max_time, verbose=bool(self.verbose))
+        parameters = self._plain_parameters()
+        n_pretrain, k = parameters["n_pretrain"], parameters["k"]
+        watch = Watch(parameters["max_time"], verbose=bool(self.verbose))
         path = TrainingPath(data, self._settings(), self.random_state, tasks=tasks, watch=watch, state=state)
         if isinstance(n_pretrain, str):
-            path.pretrain_until_settled(self.k, since)
+            path.pretrain_until_settled(k, since)
         else:
-            path.pretrain_to(n_pretrain)
-        dense_loss, (subnetwork,) = path.subnetworks([self.k])
+            path.pretrain_to(since + n_pretrain)
+        dense_loss, (subnetwork,) = path.subnetworks([k])
         self._store_subnetwork(subnetwork, dense_loss, path.losses)
         self._keep_dense_state(path.state() if keep else None)
         tasks.end({})
@@ -334,7 +335,7 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
             if isinstance(value, (Integral, str)):
                 raise TypeError(f"{name} of fit_path must be a sequence of integers, got {value!r}.")
         head = clone(self)
-        sizes = [self.k] if k is None else sorted({operator.index(size) for size in k})
+        sizes = [self._plain_parameters()["k"]] if k is None else sorted({operator.index(size) for size in k})
         for size in sizes:
             head.set_params(k=size)._check_parameters()
         if not sizes:
@@ -386,8 +387,16 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         return Tasks(context, self._network_attributes, estimator=self, X=X, y=y, metadata=metadata)
 
     def _check_parameters(self) -> None:
+        validate_parameter_constraints(self._constraints, self._plain_parameters(), caller_name=type(self).__name__)
+
+    def _plain_parameters(self) -> dict[str, Any]:
+        """
+        Return the parameters, those that are NumPy's scalars as Python's.
+
+        torch refuses some of NumPy's, and arithmetic with short ones overflows.
+        """
         parameters = {name: getattr(self, name) for name in self._constraints}
-        validate_parameter_constraints(self._constraints, parameters, caller_name=type(self).__name__)
+        return {name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()}
 
     def _encode(
         self,
@@ -407,17 +416,12 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         return PathData(X, targets, weight, scale_targets, encoded)
 
     def _settings(self) -> PathSettings:
-        training = TrainingSettings(
-            self.activation,
-            LABELWISE if self.loss == "log_loss" and has_several_labels(self) else self.loss,
-            self.solver,
-            self.learning_rate_init,
-            self.momentum,
-            self.batch_size,
-            self.alpha,
-            find_device(self.device),
-        )
-        return PathSettings(self.n_hidden, self.n_retrain, self.early_stopping, self.validation_fraction, training)
+        given = self._plain_parameters() | {
+            "loss": LABELWISE if self.loss == "log_loss" and has_several_labels(self) else self.loss,
+            "device": find_device(self.device),
+        }
+        training = TrainingSettings(**{name: given[name] for name in TrainingSettings._fields})
+        return PathSettings(**{name: given[name] for name in PathSettings._fields[:-1]}, training=training)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -232,7 +232,7 @@ class PretrainThresholdSearch(SearchOutcome):
         """Check those parameters that are neither of the grid nor of the rule."""
         if self.error_score != "raise" and not isinstance(self.error_score, Real):
             raise ValueError(f"error_score must be 'raise' or a number, got {self.error_score!r}.")
-        if not isinstance(self.refit, bool | str):
+        if not isinstance(self.refit, bool | np.bool_ | str):
             raise ValueError(f"refit must be a bool or the name of a score, got {self.refit!r}.")
         verbose: object = self.verbose
         if not isinstance(verbose, Integral):

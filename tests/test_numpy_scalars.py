@@ -144,7 +144,7 @@ CASES = {
     ),
     theory.network_kernel: (
         {"neuron_rate": 0.5},
-        lambda **given: theory.network_kernel(X, np.ones((5, 3)), np.ones(3), np.ones((3, 1)), **given),
+        lambda **given: theory.network_kernel(X, np.ones((5, 3)), np.ones(3), np.ones((3, 1)), **given) @ np.eye(60),
     ),
     theory.one_step_bound: (
         {"k": [3, 4], "previous_loss": [0.5, 0.25], "hull_loss": 0.125, "spread": 2.0},
