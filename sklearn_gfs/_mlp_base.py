@@ -135,7 +135,8 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
 
         Features, and targets that are numbers, are standardised inside; the fitted weights are in the units of the
         data. An earlier fit is forgotten, unless `warm_start=True`: then the dense network that it left is trained on,
-        from the iterations it has had to `n_pretrain`, and pruned anew.
+        from the iterations it has had to `n_pretrain`, and pruned anew. Features and outputs have to be those of that
+        fit then, and a classifier's `y` has to hold every class and no other.
 
         Parameters
         ----------

@@ -70,7 +70,7 @@ def encode_classes(
     """
     Validate X and labels; return X, y and one-hot targets.
 
-    With `partial` y may lack some of the classes, with `again` they are those that the estimator knows already.
+    With `again` the classes are those that the estimator knows already; only with `partial` y may lack some of them.
     """
     X, y = _validate(estimator, X, y, again=again)
     check_classification_targets(y)
@@ -81,7 +81,18 @@ def encode_classes(
         estimator.classes_ = estimator._label_binarizer.classes_
     elif classes is not None and not np.array_equal(np.unique(classes), estimator.classes_):
         raise ValueError(f"classes={classes!r} is not what the first call was given, {estimator.classes_!r}.")
-    return X, y, _encode_labels(estimator, y, "y", "y holds classes that are not in classes_")
+    targets = _encode_labels(estimator, y, "y", "y holds classes that are not in classes_")
+    if again and not partial:
+        _check_that_no_class_lacks(estimator, y)
+    return X, y, targets
+
+
+def _check_that_no_class_lacks(estimator: Any, y: Any) -> None:
+    if not has_several_labels(estimator) and (lacking := set(estimator.classes_.tolist()) - set(_distinct(y))):
+        raise ValueError(
+            f"y lacks the classes {sorted(lacking)} of the fit that is to be gone on with. Parts that lack classes are "
+            "for partial_fit; fit begins anew with warm_start=False."
+        )
 
 
 def _fit_binarizer(y: Any, classes: Any, *, partial: bool) -> LabelBinarizer:
