@@ -15,7 +15,7 @@ from sklearn.utils.metaestimators import available_if
 
 from ._compat import StrOptions, with_callbacks
 from ._mlp_base import BaseGreedyPrunedMLP
-from ._mlp_targets import encode_classes, fitted_on_numbers, probabilities, weigh_classes
+from ._mlp_targets import encode_classes, fitted_on_numbers, log_probabilities, probabilities, weigh_classes
 from ._network import LOSSES
 from ._typing import FloatArray
 
@@ -177,6 +177,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         See Also
         --------
         predict : The most probable class.
+        predict_log_proba : The logarithms.
 
         Examples
         --------
@@ -186,6 +187,45 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         (2, 2)
         """
         return probabilities(self, self._outputs(X))
+
+    @available_if(_on_classes)
+    def predict_log_proba(self, X: Any) -> FloatArray:
+        """
+        Predict logarithms of the probabilities of the classes.
+
+        With the squared error some probabilities are zero; their logarithms are minus infinity, without a warning. With
+        the log loss the logarithms are finite even where the probabilities are too small to be told from zero.
+        :class:`GreedyPrunedMLP` has this method until it is fitted on numbers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            When the estimator is not fitted.
+        ValueError
+            As `predict`.
+
+        See Also
+        --------
+        predict_proba : The probabilities.
+
+        Examples
+        --------
+        >>> from sklearn_gfs import GreedyPrunedMLPClassifier
+        >>> clf = GreedyPrunedMLPClassifier(5, 3, n_hidden=9, random_state=0).fit([[0], [1], [2], [3]], [0, 0, 1, 1])
+        >>> clf.predict_log_proba([[0], [3]]).shape
+        (2, 2)
+        """
+        return log_probabilities(self, self._outputs(X))
 
     @available_if(_on_classes_by_log_loss)
     def decision_function(self, X: Any) -> FloatArray:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.special import expit, softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_consistent_length, compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
@@ -293,3 +293,14 @@ def probabilities(estimator: Any, outputs: FloatArray) -> FloatArray:
     if outputs.shape[1] == 1:
         outputs = np.hstack([1 - outputs, outputs])
     return project_to_simplex(outputs)
+
+
+def log_probabilities(estimator: Any, outputs: FloatArray) -> FloatArray:
+    """Turn outputs into logarithms of probabilities, without the detour where they are logits."""
+    if not has_several_labels(estimator):
+        if estimator.out_activation_ == "softmax":
+            return np.asarray(log_softmax(outputs, axis=1))
+        if estimator.out_activation_ == "logistic":
+            return np.hstack([log_expit(-outputs), log_expit(outputs)])
+    with np.errstate(divide="ignore"):
+        return np.log(probabilities(estimator, outputs))

@@ -17,7 +17,7 @@ LAYERS = {
     "_compat": 0,
     "_typing": 0,
     "_checks": 1,
-    "_export": 1,
+    "_export": 2,
     "_curve_laws": 1,
     "_gram": 1,
     "_greedy_kernels": 0,

@@ -53,5 +53,5 @@ def test_who_has_them():
     assert hasattr(GreedyPrunedMLP(), "predict_log_proba")
     assert not hasattr(GreedyPrunedMLP(**SMALL).fit(X, X[:, 0]), "predict_log_proba")
     pipeline = make_pipeline(StandardScaler(), GreedyPrunedMLPClassifier(**SMALL))
-    search = PretrainThresholdSearch(pipeline, n_pretrain=[5, 20], cv=2).fit(X, y)
+    search = PretrainThresholdSearch(pipeline, n_pretrain=[5, 20], target="best", cv=2).fit(X, y)
     np.testing.assert_array_equal(search.predict_log_proba(X), search.best_estimator_.predict_log_proba(X))
