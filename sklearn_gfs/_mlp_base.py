@@ -38,10 +38,11 @@ from ._network import ACTIVATIONS, LABELWISE
 from ._path import DenseState, PathData, PathSettings, TrainingPath
 from ._training import TrainingSettings
 from ._typing import FloatArray, PathPoint
+from ._version import VersionedState
 from ._watch import Tasks, Watch
 
 
-class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
+class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
     """Base of the estimators; a subclass says what its targets are."""
 
     loss = "squared_error"  # a parameter of those that can be fitted on classes

@@ -28,13 +28,14 @@ from ._search_grid import make_grid
 from ._search_outcome import SearchOutcome
 from ._search_rule import check_rule
 from ._search_run import run_folds
+from ._version import VersionedState
 
 
 def _estimator_has_set_output(search: Any) -> bool:
     return hasattr(search.estimator, "set_output")
 
 
-class PretrainThresholdSearch(SearchOutcome):
+class PretrainThresholdSearch(VersionedState, SearchOutcome):
     """
     Find the least pre-training whose subnetwork is as good as a target.
 

@@ -200,7 +200,9 @@ def test_a_warm_start_wants_every_class(cls, labels):
     X, y = problem()
     model = cls(**SMALL, warm_start=True).fit(X, labels[y])
     before, rows = dict(vars(model)), y != 1
-    with pytest.raises(ValueError, match=rf"y lacks the classes \[{labels[1:2].tolist()[0]!r}\].*partial_fit.*warm_start"):
+    with pytest.raises(
+        ValueError, match=rf"y lacks the classes \[{labels[1:2].tolist()[0]!r}\].*partial_fit.*warm_start"
+    ):
         model.fit(X[rows], labels[y[rows]])
     assert vars(model) == before
     model.partial_fit(X[rows], labels[y[rows]])  # parts may lack some

