@@ -39,12 +39,12 @@ META = {
     "threshold": lambda model: TunedThresholdClassifierCV(model, cv=3),
     "fixed threshold": lambda model: FixedThresholdClassifier(model, threshold=0.4),
     "output code": lambda model: OutputCodeClassifier(model, code_size=2, random_state=0),
-    "one against the rest": lambda model: OneVsRestClassifier(model),
-    "one against one": lambda model: OneVsOneClassifier(model),
+    "one against the rest": OneVsRestClassifier,
+    "one against one": OneVsOneClassifier,
     "bagging": lambda model: BaggingClassifier(model, 2, random_state=0),
     "boosting": lambda model: AdaBoostClassifier(model, n_estimators=2, random_state=0),
-    "self-training": lambda model: SelfTrainingClassifier(model),
-    "several outputs": lambda model: MultiOutputClassifier(model),
+    "self-training": SelfTrainingClassifier,
+    "several outputs": MultiOutputClassifier,
     "chain": lambda model: ClassifierChain(model, cv=3, random_state=0),
 }
 TWO_CLASSES = {"threshold", "fixed threshold"}

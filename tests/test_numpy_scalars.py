@@ -30,8 +30,8 @@ X, LABELS = make_classification(60, 5, random_state=0)
 NUMBERS = X[:, 0] + X[:, 1] ** 2
 SMALL = {"n_pretrain": 6, "k": 4, "n_hidden": 12, "n_retrain": 8}
 
-# For every callable: the parameters that are numbers, switches or sequences of them, as plain Python has them. Values of
-# float parameters are such that float32 and float16 hold them exactly.
+# For every callable: the parameters that are numbers, switches or sequences of them, as plain Python has them. Floats
+# are such that float32 and float16 hold them exactly.
 NETWORK = SMALL | {
     "learning_rate_init": 0.125,
     "momentum": 0.5,
