@@ -15,9 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._mlp_classifier import BaseClassifyingMLP
 from ._mlp_targets import encode_classes, encode_numbers, fitted_on_numbers, holds_numbers
+from ._naming import names_its_methods
 from ._typing import FloatArray
 
 
+@names_its_methods
 class GreedyPrunedMLP(BaseClassifyingMLP):
     r"""
     Small network for classes or numbers: pre-trained wide, pruned, and re-trained.

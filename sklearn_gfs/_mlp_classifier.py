@@ -16,6 +16,7 @@ from sklearn.utils.metaestimators import available_if
 from ._compat import StrOptions, with_callbacks
 from ._mlp_base import BaseGreedyPrunedMLP
 from ._mlp_targets import encode_classes, fitted_on_numbers, log_probabilities, probabilities, weigh_classes
+from ._naming import names_its_methods
 from ._network import LOSSES
 from ._typing import FloatArray
 
@@ -266,6 +267,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
 
+@names_its_methods
 class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
     r"""
     Small classifier: a wide two-layer network, pre-trained, pruned and re-trained.

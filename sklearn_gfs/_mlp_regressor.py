@@ -15,9 +15,11 @@ from sklearn.utils import Tags
 from ._compat import with_callbacks
 from ._mlp_base import BaseGreedyPrunedMLP
 from ._mlp_targets import encode_numbers
+from ._naming import names_its_methods
 from ._typing import FloatArray
 
 
+@names_its_methods
 class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     r"""
     Small regressor: a wide two-layer network, pre-trained, pruned and re-trained.

@@ -152,7 +152,8 @@ def encode_numbers(estimator: Any, X: Any, y: Any, *, again: bool = False) -> tu
     X, y = _validate(estimator, X, y, again=again, y_numeric=True)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
-    targets = y.reshape(len(y), -1).astype(np.float64)
+    # Of Python's objects only this tells which are missing numbers.
+    targets = check_array(y.reshape(len(y), -1), dtype=np.float64, input_name="y")
     if again:
         if targets.shape[1] != estimator.n_outputs_:
             raise ValueError(f"y has {targets.shape[1]} outputs, but the network has {estimator.n_outputs_}.")

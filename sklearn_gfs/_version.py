@@ -22,11 +22,10 @@ class VersionedState:
         state = dict(state)
         saved_by = state.pop(_KEY, None)
         if saved_by != __version__:
+            who = "an earlier version of sklearn-gfs" if saved_by is None else f"sklearn-gfs {saved_by}"
             warnings.warn(
-                f"{type(self).__name__} was saved by "
-                f"{'an earlier version of sklearn-gfs' if saved_by is None else f'sklearn-gfs {saved_by}'} and is loaded "
-                f"by {__version__}: it may fail, or do other than it did. Load it with the version that saved it, or fit "
-                "it again.",
+                f"{type(self).__name__} was saved by {who} and is loaded by {__version__}: it may fail, or do other "
+                "than it did. Load it with the version that saved it, or fit it again.",
                 UserWarning,
                 stacklevel=2,
             )

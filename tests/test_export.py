@@ -96,7 +96,7 @@ def test_to_torch_in_another_precision(fitted, dtype):
 def test_to_torch_wants_a_torch_dtype_of_floats(dtype):
     X = np.random.default_rng(0).normal(size=(60, 3))
     model = GreedyPrunedMLP(**SMALL).fit(X, X[:, 0])
-    with pytest.raises(TypeError, match="dtype=.* must be None or a floating-point dtype of torch"):
+    with pytest.raises(TypeError, match=r"dtype=.* must be None or a floating-point dtype of torch"):
         model.to_torch(dtype=dtype)
 
 

@@ -23,6 +23,7 @@ LAYERS = {
     "_gram": 1,
     "_greedy_kernels": 0,
     "_mlp_targets": 1,
+    "_naming": 1,
     "_network": 1,
     "_holdout": 1,
     "_plot_style": 1,
