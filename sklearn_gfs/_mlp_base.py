@@ -15,7 +15,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 
 from ._checks import increasing
@@ -195,7 +194,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
             validation = (X_val, y_val, sample_weight_val)
             data = self._encode(X, y, sample_weight, validation, state, again=state is not None)
             watch = self._train_and_prune(data, state, tasks, keep=bool(self.warm_start))
-        self._tell_of_early_end(watch, n_frames=2)
+        watch.tell_of_early_end(self.n_pretrain_, self.n_retrain_, n_frames=2)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, **classes: Any) -> Self:
@@ -217,7 +216,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
                 )
             data = self._encode(X, y, sample_weight, (None, None, None), state, again=again, partial=True, **classes)
             watch = self._train_and_prune(data, state, tasks, keep=True, since=n_done)
-        self._tell_of_early_end(watch, n_frames=3)
+        watch.tell_of_early_end(self.n_pretrain_, self.n_retrain_, n_frames=3)
         return self
 
     def _train_and_prune(
@@ -247,25 +246,6 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         self._keep_dense_state(path.state() if keep else None)
         tasks.end({})
         return watch
-
-    def _tell_of_early_end(self, watch: Watch, *, n_frames: int) -> None:
-        """
-        Warn where time was over, and pass an interrupt on; the user's call is so many frames of ours away.
-
-        The interrupt is meant for whatever loop the fit is part of, too; only the model had to be finished first.
-        """
-        made = (
-            f"{self.n_pretrain_} iterations of pre-training and {self.n_retrain_} of re-training were made. The "
-            "estimator is fitted and can be used."
-        )
-        if watch.interrupted:
-            raise KeyboardInterrupt(f"Training was interrupted: {made}")
-        if watch.out_of_time:
-            warnings.warn(
-                f"Training ended early because max_time was over: {made}",
-                ConvergenceWarning,
-                stacklevel=1 + n_frames + WRAPPER_FRAMES,
-            )
 
     def fit_path(
         self,
@@ -423,7 +403,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
             "device": find_device(self.device),
         }
         training = TrainingSettings(**{name: given[name] for name in TrainingSettings._fields})
-        return PathSettings(**{name: given[name] for name in PathSettings._fields[:-1]}, training=training)
+        return PathSettings(**{name: given[name] for name in PathSettings._fields if name in given}, training=training)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

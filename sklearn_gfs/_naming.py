@@ -42,4 +42,4 @@ def _copied_to(cls: type, function: FunctionType) -> FunctionType:
         setattr(copied, attribute, getattr(function, attribute))
     # Where pickle looks for a function.
     copied.__module__, copied.__qualname__ = cls.__module__, f"{cls.__qualname__}.{function.__name__}"
-    return copied  # type: ignore[no-any-return]
+    return copied

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
+
+from sklearn.exceptions import ConvergenceWarning
+
+from ._compat import WRAPPER_FRAMES
 
 # Iterations from one printed line to the next.
 _LINE_EVERY = 50
@@ -64,6 +69,25 @@ class Watch:
     def interrupt(self) -> None:
         """Take note that the user interrupted: there is no more time."""
         self._max_time, self._deadline = None, -math.inf
+
+    def tell_of_early_end(self, n_pretrain: int, n_retrain: int, *, n_frames: int) -> None:
+        """
+        Warn where time was over, and pass an interrupt on; the user's call is so many frames away.
+
+        The interrupt is meant for whatever loop the fit is part of, too; only the model had to be finished first.
+        """
+        made = (
+            f"{n_pretrain} iterations of pre-training and {n_retrain} of re-training were made. The estimator is fitted "
+            "and can be used."
+        )
+        if self.interrupted:
+            raise KeyboardInterrupt(f"Training was interrupted: {made}")
+        if self.out_of_time:
+            warnings.warn(
+                f"Training ended early because max_time was over: {made}",
+                ConvergenceWarning,
+                stacklevel=1 + n_frames + WRAPPER_FRAMES,
+            )
 
 
 @contextmanager
