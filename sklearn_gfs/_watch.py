@@ -77,8 +77,8 @@ class Watch:
         The interrupt is meant for whatever loop the fit is part of, too; only the model had to be finished first.
         """
         made = (
-            f"{n_pretrain} iterations of pre-training and {n_retrain} of re-training were made. The estimator is fitted "
-            "and can be used."
+            f"{n_pretrain} iterations of pre-training and {n_retrain} of re-training were made. The estimator is "
+            "fitted and can be used."
         )
         if self.interrupted:
             raise KeyboardInterrupt(f"Training was interrupted: {made}")
