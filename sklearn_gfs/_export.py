@@ -47,7 +47,8 @@ class ExportMixin:
         scikit-learn's network can't project the outputs of the squared error onto the probability simplex. Its
         probabilities are therefore the softmax of the outputs times the number of classes, and for two classes, or each
         of several labels, the logistic function of four times the output less one half. They agree with the projection
-        to first order where classes are equally likely. Elsewhere they are more cautious, and never 0 or 1.
+        to first order where classes are equally likely. Elsewhere they are more cautious: no output makes a class quite
+        impossible or certain.
 
         Examples
         --------
