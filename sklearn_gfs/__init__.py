@@ -2,7 +2,7 @@
 Pre-train wide, prune by greedy forward selection, re-train what is left.
 
 The names are resolved on first use: ``import sklearn_gfs`` imports neither torch nor numba. Here stand the public names
-and the version, and nothing that computes.
+and where they live, and nothing that computes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__version__ = "0.1.0.dev0"
+from ._version import __version__
 
 # Where each public name lives; modules are imported when one of their names is first asked for.
 _HOME = {

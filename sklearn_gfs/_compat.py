@@ -24,6 +24,7 @@ from sklearn.model_selection._validation import _score as score_estimator
 from sklearn.model_selection._validation import _warn_or_raise_about_fit_failures as report_fit_failures
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 from sklearn.utils.metaestimators import _safe_split as split_rows
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target as _type_of_target
 from sklearn.utils.validation import _check_method_params as take_params
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
@@ -122,6 +123,13 @@ def copy_without_tasks(estimator: Any) -> Any:
     return copied
 
 
+def decorated_alike(method: Any, function: Any) -> Any:
+    """Return the function decorated as the method is: with `available_if`, with `with_callbacks`, or not at all."""
+    if hasattr(method, "check"):
+        return available_if(method.check)(function)
+    return with_callbacks(function) if hasattr(method, "__wrapped__") else function
+
+
 @contextmanager
 def unchanged_by_failure(estimator: Any) -> Iterator[None]:
     """Give the estimator back the attributes that it had, if what is done in it fails."""
@@ -148,6 +156,7 @@ __all__ = [
     "continue_callbacks",
     "copy_without_tasks",
     "count_samples",
+    "decorated_alike",
     "has_callbacks",
     "insert_error_scores",
     "passes_callbacks",

@@ -14,10 +14,12 @@ from sklearn.utils import ClassifierTags, RegressorTags, Tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._mlp_classifier import BaseClassifyingMLP
-from ._mlp_targets import encode_classes, encode_numbers, holds_numbers
+from ._mlp_targets import encode_classes, encode_numbers, fitted_on_numbers, holds_numbers
+from ._naming import names_its_methods
 from ._typing import FloatArray
 
 
+@names_its_methods
 class GreedyPrunedMLP(BaseClassifyingMLP):
     r"""
     Small network for classes or numbers: pre-trained wide, pruned, and re-trained.
@@ -71,8 +73,8 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         factors are multiplied. "balanced" weighs inversely to the classes' frequencies by `sample_weight`. For classes
         only.
     max_time : float, default=None
-        Seconds after which training ends early, with a warning and a usable model; so does an interrupt (Ctrl-C).
-        Pre-training ends after half of it. A selection is finished all the same.
+        Seconds after which training ends early, with a warning and a usable model. Pre-training ends after half of it.
+        A selection is finished all the same.
     verbose : bool, default=False
         Whether to print the loss now and then.
     warm_start : bool, default=False
@@ -142,6 +144,10 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     neurons by the mean over `k` picks, chosen one by one, with replacement, each so that the loss of the mean so far is
     least [2]_. The loss is half the squared error: against one-hot targets for classes, of the standardised
     targets for numbers.
+
+    In scikit-learn's meta-estimators it stands for a classifier: until it is fitted on numbers it has a classifier's
+    methods. What wants a regressor, such as :class:`~sklearn.ensemble.VotingRegressor` and
+    :class:`~sklearn.ensemble.StackingRegressor`, refuses it; there :class:`GreedyPrunedMLPRegressor` is needed.
 
     Targets are taken for classes or numbers as :func:`sklearn.utils.multiclass.type_of_target` tells, with two
     exceptions that a classifier could not serve: several columns of whole numbers are numbers, and so are whole
@@ -226,7 +232,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        if hasattr(self, "coefs_") and not hasattr(self, "classes_"):
+        if fitted_on_numbers(self):
             tags.estimator_type = "regressor"
             tags.regressor_tags = RegressorTags()
         else:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
@@ -37,10 +38,11 @@ from ._network import ACTIVATIONS, LABELWISE
 from ._path import DenseState, PathData, PathSettings, TrainingPath
 from ._training import TrainingSettings
 from ._typing import FloatArray, PathPoint
+from ._version import VersionedState
 from ._watch import Tasks, Watch
 
 
-class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
+class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
     """Base of the estimators; a subclass says what its targets are."""
 
     loss = "squared_error"  # a parameter of those that can be fitted on classes
@@ -134,7 +136,8 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
 
         Features, and targets that are numbers, are standardised inside; the fitted weights are in the units of the
         data. An earlier fit is forgotten, unless `warm_start=True`: then the dense network that it left is trained on,
-        from the iterations it has had to `n_pretrain`, and pruned anew.
+        from the iterations it has had to `n_pretrain`, and pruned anew. Features and outputs have to be those of that
+        fit then, and a classifier's `y` has to hold every class and no other.
 
         Parameters
         ----------
@@ -162,6 +165,10 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         ------
         ValueError
             If a parameter or the data are not as required, or if the training loss stops being finite.
+        KeyboardInterrupt
+            When training is interrupted (Ctrl-C). The estimator is fitted then: what was trained so far is pruned
+            first, and what re-training has learnt is kept. A second interrupt does not wait for that: it leaves the
+            estimator as it was, and so does one that comes before training has begun.
 
         See Also
         --------
@@ -187,8 +194,8 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
                     )
             validation = (X_val, y_val, sample_weight_val)
             data = self._encode(X, y, sample_weight, validation, state, again=state is not None)
-            ending = self._train_and_prune(data, state, self.n_pretrain, tasks, keep=bool(self.warm_start))
-        self._warn(*ending, n_frames=2)
+            watch = self._train_and_prune(data, state, tasks, keep=bool(self.warm_start))
+        watch.tell(self.n_pretrain_, self.n_retrain_, n_frames=2)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, **classes: Any) -> Self:
@@ -209,53 +216,42 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
                     stacklevel=3 + WRAPPER_FRAMES,
                 )
             data = self._encode(X, y, sample_weight, (None, None, None), state, again=again, partial=True, **classes)
-            n_pretrain = self.n_pretrain if isinstance(self.n_pretrain, str) else n_done + self.n_pretrain
-            ending = self._train_and_prune(data, state, n_pretrain, tasks, keep=True, since=n_done, more=True)
-        self._warn(*ending, n_frames=3)
+            watch = self._train_and_prune(data, state, tasks, keep=True, since=n_done, more=True)
+        watch.tell(self.n_pretrain_, self.n_retrain_, n_frames=3)
         return self
 
     def _train_and_prune(
         self,
         data: PathData,
         state: DenseState | None,
-        n_pretrain: int | str,
         tasks: Tasks,
         *,
         keep: bool,
         since: int = 0,
         more: bool = False,
-    ) -> tuple[Watch, list[str]]:
+    ) -> Watch:
         """
-        Do with validated data all that a fit does; return what watched it, and what went wrong.
+        Do with validated data all that a fit does; return what watched it.
 
-        `keep` what it takes to go on with the dense network; an automatic choice counts iterations `since` that many;
+        `keep` what it takes to go on with the dense network; `n_pretrain` counts iterations `since` that many;
         `more` data count together with those seen before.
         """
         import torch  # noqa: F401 # the first import takes seconds, and the clock has not started yet
 
-        watch = Watch(self.max_time, verbose=bool(self.verbose))
+        parameters = self._plain_parameters()
+        n_pretrain, k = parameters["n_pretrain"], parameters["k"]
+        watch = Watch(parameters["max_time"], verbose=bool(self.verbose))
         path = TrainingPath(data, self._settings(), self.random_state, tasks=tasks, watch=watch, state=state, more=more)
         if isinstance(n_pretrain, str):
-            path.pretrain_until_settled(self.k, since)
+            path.pretrain_until_settled(k, since)
         else:
-            path.pretrain_to(n_pretrain)
-        dense_loss, (subnetwork,) = path.subnetworks([self.k])
+            path.pretrain_to(since + n_pretrain)
+        dense_loss, (subnetwork,) = path.subnetworks([k])
         self._store_subnetwork(subnetwork, dense_loss, path.losses)
         self._keep_dense_state(path.state() if keep else None)
         tasks.end({})
-        return watch, path.complaints
-
-    def _warn(self, watch: Watch, complaints: list[str], *, n_frames: int) -> None:
-        """Warn of what went wrong and of an early end; the user's call is so many frames of ours away."""
-        for complaint in complaints:
-            warnings.warn(complaint, ConvergenceWarning, stacklevel=1 + n_frames + WRAPPER_FRAMES)
-        if watch.reason is not None:
-            warnings.warn(
-                f"Training ended early because {watch.reason}: {self.n_pretrain_} iterations of pre-training and "
-                f"{self.n_retrain_} of re-training were made. The estimator is fitted and can be used.",
-                ConvergenceWarning,
-                stacklevel=1 + n_frames + WRAPPER_FRAMES,
-            )
+        watch.complaints += path.complaints
+        return watch
 
     def fit_path(
         self,
@@ -327,7 +323,7 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
             if isinstance(value, (Integral, str)):
                 raise TypeError(f"{name} of fit_path must be a sequence of integers, got {value!r}.")
         head = clone(self)
-        sizes = [self.k] if k is None else sorted({operator.index(size) for size in k})
+        sizes = [self._plain_parameters()["k"]] if k is None else sorted({operator.index(size) for size in k})
         for size in sizes:
             head.set_params(k=size)._check_parameters()
         if not sizes:
@@ -381,8 +377,16 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         return Tasks(context, self._network_attributes, estimator=self, X=X, y=y, metadata=metadata)
 
     def _check_parameters(self) -> None:
+        validate_parameter_constraints(self._constraints, self._plain_parameters(), caller_name=type(self).__name__)
+
+    def _plain_parameters(self) -> dict[str, Any]:
+        """
+        Return the parameters, those that are NumPy's scalars as Python's.
+
+        torch refuses some of NumPy's, and arithmetic with short ones overflows.
+        """
         parameters = {name: getattr(self, name) for name in self._constraints}
-        validate_parameter_constraints(self._constraints, parameters, caller_name=type(self).__name__)
+        return {name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()}
 
     def _encode(
         self,
@@ -403,17 +407,12 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         return PathData(X, targets, weight, scale_targets, counted, encoded)
 
     def _settings(self) -> PathSettings:
-        training = TrainingSettings(
-            self.activation,
-            LABELWISE if self.loss == "log_loss" and has_several_labels(self) else self.loss,
-            self.solver,
-            self.learning_rate_init,
-            self.momentum,
-            self.batch_size,
-            self.alpha,
-            find_device(self.device),
-        )
-        return PathSettings(self.n_hidden, self.n_retrain, self.early_stopping, self.validation_fraction, training)
+        given = self._plain_parameters() | {
+            "loss": LABELWISE if self.loss == "log_loss" and has_several_labels(self) else self.loss,
+            "device": find_device(self.device),
+        }
+        training = TrainingSettings(**{name: given[name] for name in TrainingSettings._fields})
+        return PathSettings(**{name: given[name] for name in PathSettings._fields if name in given}, training=training)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -15,16 +15,21 @@ from sklearn.utils.metaestimators import available_if
 
 from ._compat import StrOptions, with_callbacks
 from ._mlp_base import BaseGreedyPrunedMLP
-from ._mlp_targets import encode_classes, probabilities, weigh_classes
+from ._mlp_targets import encode_classes, fitted_on_numbers, log_probabilities, probabilities, weigh_classes
+from ._naming import names_its_methods
 from ._network import LOSSES
 from ._typing import FloatArray
 
 
 def _on_classes(estimator: Any) -> bool:
-    """Say that there are classes, or raise the error that says when there are."""
-    if isinstance(estimator, ClassifierMixin) or hasattr(estimator, "classes_"):
-        return True
-    raise AttributeError(f"{type(estimator).__name__} has this method once it was fitted on classes.")
+    """
+    Say that there are classes, or may be, or raise the error that says why there are none.
+
+    Meta-estimators ask an estimator for its methods before they fit it.
+    """
+    if fitted_on_numbers(estimator):
+        raise AttributeError(f"{type(estimator).__name__} was fitted on numbers; fitted on classes it has this method.")
+    return True
 
 
 def _on_classes_by_log_loss(estimator: Any) -> bool:
@@ -118,6 +123,8 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         ------
         ValueError
             As `fit`; also if the classes are not as the first call said.
+        KeyboardInterrupt
+            As `fit`.
 
         See Also
         --------
@@ -149,7 +156,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         With the log loss they are the softmax of the outputs; with the squared error the point of the probability
         simplex nearest to the outputs. For multilabel targets each label has one of its own: the logistic function of
         its output, or its output clipped to (0, 1).
-        :class:`GreedyPrunedMLP` has this method once it has been fitted on classes.
+        :class:`GreedyPrunedMLP` has this method until it is fitted on numbers.
 
         Parameters
         ----------
@@ -171,6 +178,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         See Also
         --------
         predict : The most probable class.
+        predict_log_proba : The logarithms.
 
         Examples
         --------
@@ -180,6 +188,45 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         (2, 2)
         """
         return probabilities(self, self._outputs(X))
+
+    @available_if(_on_classes)
+    def predict_log_proba(self, X: Any) -> FloatArray:
+        """
+        Predict logarithms of the probabilities of the classes.
+
+        With the squared error some probabilities are zero; their logarithms are minus infinity, without a warning. With
+        the log loss the logarithms are finite even where the probabilities are too small to be told from zero.
+        :class:`GreedyPrunedMLP` has this method until it is fitted on numbers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            When the estimator is not fitted.
+        ValueError
+            As `predict`.
+
+        See Also
+        --------
+        predict_proba : The probabilities.
+
+        Examples
+        --------
+        >>> from sklearn_gfs import GreedyPrunedMLPClassifier
+        >>> clf = GreedyPrunedMLPClassifier(5, 3, n_hidden=9, random_state=0).fit([[0], [1], [2], [3]], [0, 0, 1, 1])
+        >>> clf.predict_log_proba([[0], [3]]).shape
+        (2, 2)
+        """
+        return log_probabilities(self, self._outputs(X))
 
     @available_if(_on_classes_by_log_loss)
     def decision_function(self, X: Any) -> FloatArray:
@@ -220,6 +267,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         return outputs.ravel() if outputs.shape[1] == 1 else outputs
 
 
+@names_its_methods
 class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
     r"""
     Small classifier: a wide two-layer network, pre-trained, pruned and re-trained.
@@ -270,8 +318,8 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         Weights of the classes, multiplied with `sample_weight`; for a multilabel `y` a dict for each column, whose
         factors are multiplied. "balanced" weighs inversely to the classes' frequencies by `sample_weight`.
     max_time : float, default=None
-        Seconds after which training ends early, with a warning and a usable model; so does an interrupt (Ctrl-C).
-        Pre-training ends after half of it. A selection is finished all the same.
+        Seconds after which training ends early, with a warning and a usable model. Pre-training ends after half of it.
+        A selection is finished all the same.
     verbose : bool, default=False
         Whether to print the loss now and then.
     warm_start : bool, default=False

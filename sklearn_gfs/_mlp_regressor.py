@@ -15,9 +15,11 @@ from sklearn.utils import Tags
 from ._compat import with_callbacks
 from ._mlp_base import BaseGreedyPrunedMLP
 from ._mlp_targets import encode_numbers
+from ._naming import names_its_methods
 from ._typing import FloatArray
 
 
+@names_its_methods
 class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     r"""
     Small regressor: a wide two-layer network, pre-trained, pruned and re-trained.
@@ -61,8 +63,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data. "auto" holds
         out a tenth; of fewer than 1000 samples 100, but at most 0.3 of them. Repeated samples are in both parts.
     max_time : float, default=None
-        Seconds after which training ends early, with a warning and a usable model; so does an interrupt (Ctrl-C).
-        Pre-training ends after half of it. A selection is finished all the same.
+        Seconds after which training ends early, with a warning and a usable model. Pre-training ends after half of it.
+        A selection is finished all the same.
     verbose : bool, default=False
         Whether to print the loss now and then.
     warm_start : bool, default=False
@@ -179,6 +181,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         ------
         ValueError
             As `fit`; also if the number of outputs is not that of the first call.
+        KeyboardInterrupt
+            As `fit`.
 
         See Also
         --------

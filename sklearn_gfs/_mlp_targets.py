@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.special import expit, softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_consistent_length, compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
@@ -70,7 +70,7 @@ def encode_classes(
     """
     Validate X and labels; return X, y and one-hot targets.
 
-    With `partial` y may lack some of the classes, with `again` they are those that the estimator knows already.
+    With `again` the classes are those that the estimator knows already; only with `partial` y may lack some of them.
     """
     X, y = _validate(estimator, X, y, again=again)
     check_classification_targets(y)
@@ -81,7 +81,18 @@ def encode_classes(
         estimator.classes_ = estimator._label_binarizer.classes_
     elif classes is not None and not np.array_equal(np.unique(classes), estimator.classes_):
         raise ValueError(f"classes={classes!r} is not what the first call was given, {estimator.classes_!r}.")
-    return X, y, _encode_labels(estimator, y, "y", "y holds classes that are not in classes_")
+    targets = _encode_labels(estimator, y, "y", "y holds classes that are not in classes_")
+    if again and not partial:
+        _check_that_no_class_lacks(estimator, y)
+    return X, y, targets
+
+
+def _check_that_no_class_lacks(estimator: Any, y: Any) -> None:
+    if not has_several_labels(estimator) and (lacking := set(estimator.classes_.tolist()) - set(_distinct(y))):
+        raise ValueError(
+            f"y lacks the classes {sorted(lacking)} of the fit that is to be gone on with. Parts that lack classes are "
+            "for partial_fit; fit begins anew with warm_start=False."
+        )
 
 
 def _fit_binarizer(y: Any, classes: Any, *, partial: bool) -> LabelBinarizer:
@@ -141,7 +152,8 @@ def encode_numbers(estimator: Any, X: Any, y: Any, *, again: bool = False) -> tu
     X, y = _validate(estimator, X, y, again=again, y_numeric=True)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
-    targets = y.reshape(len(y), -1).astype(np.float64)
+    # Of Python's objects only this tells which are missing numbers.
+    targets = check_array(y.reshape(len(y), -1), dtype=np.float64, input_name="y")
     if again:
         if targets.shape[1] != estimator.n_outputs_:
             raise ValueError(f"y has {targets.shape[1]} outputs, but the network has {estimator.n_outputs_}.")
@@ -242,6 +254,11 @@ def _encode_again(estimator: Any, y: Any) -> FloatArray:
     return targets.reshape(len(targets), -1)
 
 
+def fitted_on_numbers(estimator: Any) -> bool:
+    """Say whether the estimator has been fitted, and not on classes."""
+    return hasattr(estimator, "coefs_") and not hasattr(estimator, "classes_")
+
+
 def has_several_labels(estimator: Any) -> bool:
     """Say whether the estimator has been given multilabel targets."""
     return hasattr(estimator, "classes_") and estimator._label_binarizer.y_type_ == "multilabel-indicator"
@@ -277,3 +294,14 @@ def probabilities(estimator: Any, outputs: FloatArray) -> FloatArray:
     if outputs.shape[1] == 1:
         outputs = np.hstack([1 - outputs, outputs])
     return project_to_simplex(outputs)
+
+
+def log_probabilities(estimator: Any, outputs: FloatArray) -> FloatArray:
+    """Turn outputs into logarithms of probabilities, without the detour where they are logits."""
+    if not has_several_labels(estimator):
+        if estimator.out_activation_ == "softmax":
+            return np.asarray(log_softmax(outputs, axis=1))
+        if estimator.out_activation_ == "logistic":
+            return np.hstack([log_expit(-outputs), log_expit(outputs)])
+    with np.errstate(divide="ignore"):
+        return np.log(probabilities(estimator, outputs))

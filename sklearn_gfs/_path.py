@@ -267,9 +267,10 @@ class TrainingPath:
 
     def _advance(self, phase: Phase, training: Training, n_iterations: int) -> None:
         losses = self.losses if training is not self._training else training.losses
-        phase.run(
-            training, n_iterations, lambda: self._tasks.attributes(self._in_data_units(training.network()), losses)
-        )
+        with interruptible(self._watch):
+            phase.run(
+                training, n_iterations, lambda: self._tasks.attributes(self._in_data_units(training.network()), losses)
+            )
 
     def pretrain_until_settled(self, k: int, since: int = 0) -> None:
         """
@@ -376,7 +377,8 @@ class TrainingPath:
 
     def _check_descent(self, training: Training, start: Callable[[], Network], end: Network) -> None:
         """Complain, once, of a training whose loss is higher at its end than it was at its start."""
-        if self.complaints or self._stopped or not training.may_have_diverged:
+        stopped = self._watch is not None and self._watch.has_stopped
+        if self.complaints or stopped or not training.may_have_diverged:
             return
         before, after = training.loss_of(start()), training.loss_of(end)
         if after > _GROWTH * before + _NOISE * (self.losses[0] if self.losses else before):
@@ -399,7 +401,7 @@ class TrainingPath:
                 return trial
         final = prune(network, path.picks)
         retrain_losses: list[float] = []
-        with self._tasks.phase("re-training", n_retrain) as phase:
+        with self._tasks.phase("re-training", n_retrain) as phase, interruptible(self._watch):
             if n_retrain > 0:
                 training = self._train(final, self._seeds[2], name="re-training", on_all=True, averaged=True)
                 self._advance(phase, training, n_retrain)

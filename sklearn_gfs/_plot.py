@@ -15,12 +15,13 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from ._plot_style import COLOURS, DASHES, MARKERS, log_axis, name_axes, new_axes, shade, some_of
+from ._version import VersionedState
 
 # With more sizes than this, curves over each other can't be told apart.
 _MOST_CURVES = 4
 
 
-class PretrainThresholdDisplay:
+class PretrainThresholdDisplay(VersionedState):
     """
     Picture of how the score depends on pre-training and on the size of the subnetwork.
 

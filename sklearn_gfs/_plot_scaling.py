@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from ._plot_style import COLOURS, log_axis, name_axes, new_axes, shade
+from ._version import VersionedState
 
 
-class ThresholdScalingDisplay:
+class ThresholdScalingDisplay(VersionedState):
     """
     Picture of the pre-training threshold against the number of samples.
 

@@ -14,9 +14,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ._plot_style import COLOURS, DASHES, name_axes, new_axes, shade
+from ._version import VersionedState
 
 
-class SelectionPathDisplay:
+class SelectionPathDisplay(VersionedState):
     """
     Picture of the loss along a selection, with what bounds it.
 

@@ -28,13 +28,14 @@ from ._search_grid import make_grid
 from ._search_outcome import SearchOutcome
 from ._search_rule import check_rule
 from ._search_run import run_folds
+from ._version import VersionedState
 
 
 def _estimator_has_set_output(search: Any) -> bool:
     return hasattr(search.estimator, "set_output")
 
 
-class PretrainThresholdSearch(SearchOutcome):
+class PretrainThresholdSearch(VersionedState, SearchOutcome):
     """
     Find the least pre-training whose subnetwork is as good as a target.
 
@@ -232,7 +233,7 @@ class PretrainThresholdSearch(SearchOutcome):
         """Check those parameters that are neither of the grid nor of the rule."""
         if self.error_score != "raise" and not isinstance(self.error_score, Real):
             raise ValueError(f"error_score must be 'raise' or a number, got {self.error_score!r}.")
-        if not isinstance(self.refit, bool | str):
+        if not isinstance(self.refit, bool | np.bool_ | str):
             raise ValueError(f"refit must be a bool or the name of a score, got {self.refit!r}.")
         verbose: object = self.verbose
         if not isinstance(verbose, Integral):

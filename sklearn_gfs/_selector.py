@@ -29,9 +29,10 @@ from ._greedy import greedy_forward_selection
 from ._squared_error import SquaredErrorSearch
 from ._statistics import SelectionStatistics, deviations, spread, varies
 from ._typing import Float64Array, GreedyPath
+from ._version import VersionedState
 
 
-class GreedyForwardSelector(SelectorMixin, BaseEstimator):
+class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
     """
     Keep the columns that greedy forward selection with replacement picks.
 

@@ -19,9 +19,10 @@ from ._checks import check_atoms, check_hull, check_output_weights, check_stoppi
 from ._gram import GramAtoms, Moments
 from ._squared_error import SquaredErrorSearch
 from ._typing import Float64Array, GreedyPath
+from ._version import VersionedState
 
 
-class SelectionStatistics:
+class SelectionStatistics(VersionedState):
     """
     Sums over samples from which greedy forward selection for squared error can be made.
 

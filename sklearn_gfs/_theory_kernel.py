@@ -116,7 +116,7 @@ def network_kernel(
     preactivation = X @ A + np.asarray(hidden_intercepts, dtype=np.float64)
     H, slope = function(preactivation), derivative(preactivation)
     n_samples, n_outputs = X.shape[0], B.shape[1]
-    scale = neuron_rate / B.shape[0] ** 2
+    scale = float(neuron_rate) / B.shape[0] ** 2
     # Of the two orders of this product the one with fewer operations.
     inner = X @ X.T + 1.0 if n_samples < X.shape[1] else None
 

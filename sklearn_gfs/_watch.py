@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
+
+from sklearn.exceptions import ConvergenceWarning
+
+from ._compat import WRAPPER_FRAMES
 
 # Iterations from one printed line to the next.
 _LINE_EVERY = 50
@@ -20,7 +25,10 @@ _TASK_ITERATIONS = 20
 
 class Watch:
     """
-    Told of every iteration; `reason` says why training had to stop before its end, None that it had not.
+    Told of every iteration; says whether training has to stop, and afterwards why it did.
+
+    It stopped for want of time where `out_of_time`, and because the user wanted it to where `interrupted`. `complaints`
+    say what went wrong without being an error.
 
     Parameters
     ----------
@@ -34,7 +42,8 @@ class Watch:
         self._start, self._max_time = time.monotonic(), max_time
         self._deadline = math.inf
         self._verbose = verbose
-        self.reason: str | None = None
+        self.out_of_time = False
+        self.complaints: list[str] = []
         self.allow(1.0)
 
     def allow(self, share: float) -> None:
@@ -46,9 +55,13 @@ class Watch:
     def stops(self) -> bool:
         """Whether training has to stop now."""
         over = time.monotonic() >= self._deadline
-        if over and self.reason is None:
-            self.reason = "max_time was over"
+        self.out_of_time |= over and not self.interrupted
         return over
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether training had to stop."""
+        return self.out_of_time or self.interrupted
 
     @property
     def interrupted(self) -> bool:
@@ -63,16 +76,36 @@ class Watch:
     def interrupt(self) -> None:
         """Take note that the user interrupted: there is no more time."""
         self._max_time, self._deadline = None, -math.inf
-        self.reason = "it was interrupted"
+
+    def tell(self, n_pretrain: int, n_retrain: int, *, n_frames: int) -> None:
+        """
+        Warn of complaints and where time was over, and pass an interrupt on; the user's call is so many frames away.
+
+        The interrupt is meant for whatever loop the fit is part of, too; only the model had to be finished first.
+        """
+        made = (
+            f"{n_pretrain} iterations of pre-training and {n_retrain} of re-training were made. The estimator is "
+            "fitted and can be used."
+        )
+        if self.interrupted:
+            raise KeyboardInterrupt(f"Training was interrupted: {made}")
+        for complaint in self.complaints:
+            warnings.warn(complaint, ConvergenceWarning, stacklevel=1 + n_frames + WRAPPER_FRAMES)
+        if self.out_of_time:
+            warnings.warn(
+                f"Training ended early because max_time was over: {made}",
+                ConvergenceWarning,
+                stacklevel=1 + n_frames + WRAPPER_FRAMES,
+            )
 
 
 @contextmanager
 def interruptible(watch: Watch | None) -> Iterator[None]:
-    """Let the user's interrupt end what is done in it, and tell the watch; without one it goes on to the caller."""
+    """Let the user's first interrupt end what is done in it, and tell the watch; all others go on to the caller."""
     try:
         yield
     except KeyboardInterrupt:
-        if watch is None:
+        if watch is None or watch.interrupted:
             raise
         watch.interrupt()
 

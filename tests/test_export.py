@@ -47,6 +47,59 @@ def test_to_sklearn_predicts_the_same(fitted):
     assert model.coefs_[0].any()
 
 
+@pytest.mark.parametrize("fitted", [case for case in CASES if "number" not in case], indirect=True)
+def test_to_sklearn_has_probabilities(fitted):
+    model, X = fitted
+    X = np.concatenate([X, 100 * X])
+    probabilities = model.to_sklearn().predict_proba(X)
+    assert probabilities.shape == model.predict_proba(X).shape
+    assert ((probabilities >= 0) & (probabilities <= 1)).all()
+    labels = model.to_sklearn().predict(X)
+    np.testing.assert_array_equal(labels, model.predict(X))
+    if labels.ndim == 1:
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+        np.testing.assert_array_equal(model.classes_[probabilities.argmax(axis=1)], labels)
+    else:
+        np.testing.assert_array_equal(probabilities > 0.5, labels == 1)
+
+
+@pytest.mark.parametrize("fitted", ["binary", "multiclass", "multilabel"], indirect=True)
+def test_to_sklearn_agrees_to_first_order_where_classes_are_equally_likely(fitted):
+    model, X = fitted
+    several = model.n_outputs_ > 1 and model.predict(X).ndim == 1
+    model.coefs_[1] *= 1e-4
+    model.intercepts_[1][:] = 1 / len(model.classes_) if several else 0.5
+    probabilities = model.predict_proba(X)
+    assert np.ptp(probabilities) > 1e-5
+    np.testing.assert_allclose(model.to_sklearn().predict_proba(X), probabilities, atol=1e-7)
+    # Where all are equally likely to the last digit, the labels agree, too.
+    model.coefs_[1][:] = 0
+    np.testing.assert_array_equal(model.to_sklearn().predict(X), model.predict(X))
+    model.coefs_[1][:], model.intercepts_[1][:] = 0, 0
+    np.testing.assert_array_equal(model.to_sklearn().predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("dtype", [None, "float32", "float64", "float16", "bfloat16"])
+def test_to_torch_in_another_precision(fitted, dtype):
+    model, X = fitted
+    module = model.to_torch(dtype=None if dtype is None else getattr(torch, dtype))
+    expected = torch.float64 if dtype is None else getattr(torch, dtype)
+    assert {parameter.dtype for parameter in module.parameters()} == {expected}
+    outputs = module(torch.from_numpy(X).to(expected)).detach().to(torch.float64).numpy()
+    tolerance = 64 * torch.finfo(expected).eps
+    np.testing.assert_allclose(outputs, model._outputs(X), rtol=tolerance, atol=tolerance)
+    next(module.parameters()).data.zero_()  # a copy
+    assert model.coefs_[0].any()
+
+
+@pytest.mark.parametrize("dtype", ["float32", torch.int32, torch.complex64, np.float32, float])
+def test_to_torch_wants_a_torch_dtype_of_floats(dtype):
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    model = GreedyPrunedMLP(**SMALL).fit(X, X[:, 0])
+    with pytest.raises(TypeError, match=r"dtype=.* must be None or a floating-point dtype of torch"):
+        model.to_torch(dtype=dtype)
+
+
 def test_to_torch_gives_the_same_outputs(fitted):
     model, X = fitted
     module = model.to_torch()

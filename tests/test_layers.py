@@ -16,12 +16,14 @@ PACKAGE = Path(sklearn_gfs.__file__).parent
 LAYERS = {
     "_compat": 0,
     "_typing": 0,
+    "_version": 0,
     "_checks": 1,
-    "_export": 1,
+    "_export": 2,
     "_curve_laws": 1,
     "_gram": 1,
     "_greedy_kernels": 0,
     "_mlp_targets": 1,
+    "_naming": 1,
     "_network": 1,
     "_holdout": 1,
     "_plot_style": 1,
@@ -73,6 +75,7 @@ DUCK_TYPED = {"_search": ("_search",), "_curve": ("_curve", "_search"), "_plot":
 # The only third-party packages that these may import.
 THIRD_PARTY = {
     "_typing": {"numpy"},
+    "_version": set(),
     "_greedy_kernels": {"numba", "numpy"},
     "_network": {"numpy", "scipy", "torch"},
     "_theory_bounds": {"numpy"},

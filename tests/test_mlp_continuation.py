@@ -194,6 +194,31 @@ def test_a_warm_start_wants_the_same_features_and_outputs():
         model.fit(X, y.astype(float))
 
 
+@pytest.mark.parametrize("cls", [GreedyPrunedMLP, GreedyPrunedMLPClassifier])
+@pytest.mark.parametrize("labels", [np.array([0, 1, 2]), np.array(["a", "b", "c"])], ids=["numbers", "text"])
+def test_a_warm_start_wants_every_class(cls, labels):
+    X, y = problem()
+    model = cls(**SMALL, warm_start=True).fit(X, labels[y])
+    before, rows = dict(vars(model)), y != 1
+    with pytest.raises(
+        ValueError, match=rf"y lacks the classes \[{labels[1:2].tolist()[0]!r}\].*partial_fit.*warm_start"
+    ):
+        model.fit(X[rows], labels[y[rows]])
+    assert vars(model) == before
+    model.partial_fit(X[rows], labels[y[rows]])  # parts may lack some
+    np.testing.assert_array_equal(model.classes_, labels)
+    assert cls(**SMALL).fit(X, labels[y]).fit(X[rows], labels[y[rows]]).classes_.tolist() == labels[[0, 2]].tolist()
+
+
+def test_a_warm_start_wants_every_label_to_have_a_column_only():
+    X, y = problem()
+    Y = np.eye(3, dtype=int)[y]
+    model = GreedyPrunedMLPClassifier(**SMALL, warm_start=True).fit(X, Y)
+    assert model.fit(X, np.where([True, False, True], Y, 0)).n_outputs_ == 3
+    with pytest.raises(ValueError, match="y must hold a column of 0 and 1 for each of 3 labels"):
+        model.fit(X, Y[:, :2])
+
+
 # Part after part.
 
 
