@@ -22,6 +22,19 @@ def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
+@parametrize_with_checks(
+    [
+        GreedyPrunedMLPClassifier(),
+        GreedyPrunedMLPClassifier(loss="log_loss"),
+        GreedyPrunedMLPRegressor(),
+        GreedyPrunedMLP(),
+    ],
+    expected_failed_checks=expected_failures,
+)
+def test_scikit_learn_checks_of_default_parameters(estimator, check):
+    check(estimator)
+
+
 @parametrize_with_checks([GreedyPrunedMLPRegressor(**SMALL, solver="sgd", batch_size=None, early_stopping=False)])
 def test_scikit_learn_checks_of_gradient_descent(estimator, check):
     check(estimator)
