@@ -51,7 +51,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         Activation of the hidden neurons.
     solver : {"adam", "sgd"}, default="adam"
         "adam" is Adam with its usual decay rates. "sgd" is gradient descent with heavy-ball `momentum`, each step no
-        longer than twice the loss over the squared norm of the gradient, so that it cannot diverge.
+        longer than twice the loss over the squared norm of the gradient: a step that is too long costs less.
     learning_rate_init : float, default=None
         Step size in both phases, in units of the standardised problem. None means 0.01 for "adam", and for "sgd"
         1 - `momentum` over the largest curvature of the loss, measured on the first batch.

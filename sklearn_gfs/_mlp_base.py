@@ -170,6 +170,11 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
             first, and what re-training has learnt is kept. A second interrupt does not wait for that: it leaves the
             estimator as it was, and so does one that comes before training has begun.
 
+        Warns
+        -----
+        ConvergenceWarning
+            If `max_time` was over, or if training ended at a higher loss than it began with.
+
         See Also
         --------
         fit_path : Many subnetworks from one training run.

@@ -99,9 +99,9 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
 
         Each call makes `n_pretrain` further iterations on the samples that it is given ("auto": goes on for as long as
         that helps a subnetwork selected from these), and the subnetwork is selected and re-trained on them. The dense
-        network is kept for the next call. Features and targets are standardised as the first call's samples say, so
-        these should be typical: a feature that is constant in them is never used. After a `fit` the calls go on with
-        its dense network where `warm_start=True` has kept it, and else begin with a new one.
+        network is kept for the next call. Features and targets are standardised by all samples so far, and the dense
+        network is adapted where their scales have changed. After a `fit` the calls go on with its dense network where
+        `warm_start=True` has kept it, and else begin with a new one.
 
         Parameters
         ----------
@@ -297,7 +297,7 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         Activation of the hidden neurons.
     solver : {"adam", "sgd"}, default="adam"
         "adam" is Adam with its usual decay rates. "sgd" is gradient descent with heavy-ball `momentum`, each step no
-        longer than twice the loss over the squared norm of the gradient, so that it cannot diverge.
+        longer than twice the loss over the squared norm of the gradient: a step that is too long costs less.
     learning_rate_init : float, default=None
         Step size in both phases, in units of the standardised problem. None means 0.01 for "adam", and for "sgd"
         1 - `momentum` over the largest curvature of the loss, measured on the first batch.
