@@ -6,47 +6,49 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.datasets import make_classification, make_friedman1
+from sklearn.datasets import load_diabetes, make_classification, make_friedman1
 from sklearn.metrics import balanced_accuracy_score
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs._holdout import count_copies, held_out_shares
-from sklearn_gfs._training_data import distinct, divide, project
+from sklearn_gfs._training_data import distinct, divide, is_table, project
 
 SEEDS = st.integers(0, 2**31 - 1)
 
 
-def shares_of(along, targets, weight=None, *, fraction=0.2, seed=0, labels=None):
+def shares_of(along, targets, weight=None, *, fraction=0.2, seed=0, labels=None, table=False):
     """Shares of samples with these weights, which count copies where they can."""
     targets = np.asarray(targets, dtype=float).reshape(len(along), -1)
     copies = count_copies(weight, len(along))
     rng = np.random.default_rng(seed)
-    return held_out_shares(along, targets, weight, copies, fraction, rng, labels=labels)
+    return held_out_shares(along, targets, weight, copies, fraction, rng, is_table=lambda _: table, labels=labels)
 
 
-@given(seed=SEEDS, n_samples=st.integers(2, 40), fraction=st.floats(0.05, 0.95))
-def test_held_out_samples_do_not_depend_on_order_repetition_or_units(seed, n_samples, fraction):
+@given(seed=SEEDS, n_samples=st.integers(2, 40), fraction=st.floats(0.05, 0.95), table=st.booleans())
+def test_held_out_samples_do_not_depend_on_order_repetition_or_units(seed, n_samples, fraction, table):
     rng = np.random.default_rng(seed)
     along, targets = rng.normal(size=n_samples), rng.integers(0, 3, size=n_samples)
     weight = rng.integers(1, 4, size=n_samples) * 1.0
     weight[0] = 1.0
-    shares = shares_of(along, targets, weight, fraction=fraction, seed=seed)
+    shares = shares_of(along, targets, weight, fraction=fraction, seed=seed, table=table)
     assert 0 < shares @ weight < weight.sum()
     order = rng.permutation(n_samples)
-    shuffled = shares_of(along[order], targets[order], weight[order], fraction=fraction, seed=seed)
+    shuffled = shares_of(along[order], targets[order], weight[order], fraction=fraction, seed=seed, table=table)
     np.testing.assert_array_equal(shuffled, shares[order])
-    scaled = shares_of(1024 * along, targets, 0.7 * weight, fraction=fraction, seed=seed)
+    scaled = shares_of(1024 * along, targets, 0.7 * weight, fraction=fraction, seed=seed, table=table)
     np.testing.assert_allclose(scaled, shares, atol=1e-12)
     samples = np.repeat(np.arange(n_samples), weight.astype(int))
-    repeated = shares_of(along[samples], targets[samples], fraction=fraction, seed=seed)
+    repeated = shares_of(along[samples], targets[samples], fraction=fraction, seed=seed, table=table)
     np.testing.assert_allclose(np.bincount(samples, repeated), weight * shares, atol=1e-12)
+    if not table:  # all copies are in the same part, unless their sample outweighs its neighbours
+        assert np.mean((shares == 0) | (shares == 1)) > 0.8 or n_samples < 10
 
 
 @given(seed=SEEDS, n_copies=st.integers(2, 9), n_cells=st.integers(2, 30), fraction=st.floats(0.02, 0.9))
 def test_of_repeated_samples_both_parts_get_copies(seed, n_copies, n_cells, fraction):
     cells = np.repeat(np.arange(n_cells), n_copies)
     targets = np.random.default_rng(seed).normal(size=n_cells)[cells]
-    shares = shares_of(cells * 1.0, targets, fraction=fraction, seed=seed)
+    shares = shares_of(cells * 1.0, targets, fraction=fraction, seed=seed, table=True)
     assert set(np.unique(shares)) <= {0.0, 1.0}  # copies are held out as a whole
     held = np.bincount(cells, shares)
     assert (held < n_copies).all()
@@ -125,7 +127,7 @@ def test_the_held_out_part_is_a_fraction_of_each_class():
 def test_the_automatic_fraction_holds_out_enough_samples(n_samples, n_held_out, n_copies):
     if n_samples % n_copies == 0:
         along = np.repeat(np.random.default_rng(14).normal(size=n_samples // n_copies), n_copies)
-        shares = shares_of(along, np.zeros(n_samples), fraction="auto", seed=15)
+        shares = shares_of(along, np.zeros(n_samples), fraction="auto", seed=15, table=True)
         assert abs(shares.sum() - n_held_out) <= 1
 
 
@@ -182,6 +184,20 @@ def test_projections_of_equal_rows_are_equal_wherever_they_are():
         assert len(np.unique(projections)) == 7
 
 
+@pytest.mark.parametrize("convert", [np.asarray, np.asfortranarray, sparse.csr_array])
+def test_a_table_is_told_from_measurements(convert):
+    rng = np.random.default_rng(6)
+    codes = rng.integers(0, 5, size=(300, 3))
+    one_hot = np.hstack([np.eye(5)[column] for column in codes.T])
+    measured = rng.normal(size=(300, 3))
+    rows = np.arange(100, 300)
+    for cells in (codes * 1.0, one_hot, np.round(rng.uniform(0, 50, size=(300, 2)))):
+        assert is_table(convert(cells), rows)
+        assert not is_table(convert(np.hstack([cells, measured[:, :1]])), rows)
+    assert not is_table(convert(measured), rows)
+    assert is_table(convert(measured), rows[:19])  # as few as the cells of a small table
+
+
 # What it is good for.
 
 
@@ -193,6 +209,16 @@ def test_a_table_of_categories_is_learnt(seed, interactions):
     X = np.hstack([np.eye(3)[rows], np.eye(4)[columns]])
     y = rng.normal(size=(3, 4))[rows, columns] if interactions else rows + rng.normal(size=4)[columns]
     assert GreedyPrunedMLPRegressor(random_state=seed).fit(X, y).score(X, y) > 0.99
+
+
+def test_whole_number_weights_do_not_hide_that_noise_is_learnt():
+    X, y = load_diabetes(return_X_y=True)
+    weight = np.random.default_rng(0).integers(1, 6, size=221)
+    scores = [
+        GreedyPrunedMLPRegressor(random_state=seed).fit(X[:221], y[:221], weight).score(X[221:], y[221:])
+        for seed in range(3)
+    ]
+    assert min(scores) > 0.35  # for as long as the training loss falls it comes to -0.1
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
