@@ -7,11 +7,12 @@ Shares of samples only; what is done with the samples belongs in ``_path``.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ._typing import FloatArray
+from ._typing import FloatArray, IntArray
 
 # The automatic fraction is the first; where that comes to fewer than so many samples, what makes as many, up to the
 # last. A few dozen samples hardly tell one number of iterations from another.
@@ -20,6 +21,8 @@ _FRACTION, _ENOUGH_SAMPLES, _MOST = 0.1, 100, 0.3
 _MOST_COPIES = 1000
 # Weights are multiples of a unit when they are so up to this part of the largest.
 _ROUNDING = 1e-9
+# As many distinct samples tell a table from other data.
+_MOST_CELLS = 2000
 # No class loses more than this part of its weight, unless a larger fraction was asked for.
 _LARGEST_LOSS = 0.5
 # A sample is compared with at most so many neighbours to either side, and counts as so many marks at most.
@@ -62,6 +65,7 @@ def held_out_shares(
     fraction: float | str,
     rng: Any,
     *,
+    is_table: Callable[[IntArray], bool],
     labels: FloatArray | None = None,
 ) -> FloatArray:
     """
@@ -71,11 +75,13 @@ def held_out_shares(
     The fraction "auto" is a tenth, of fewer than 1000 samples 100 of them, but at most 0.3.
 
     Samples with the same inputs and targets are one sample, repeated. The distinct samples are put in order by a random
-    projection of the targets, those with equal targets (a class, say) by `along_inputs`. They lie along a line, each as
-    long as its number of copies, and at every 1 / fraction-th place a copy is held out, from a random start. So a
-    single sample is held out as a whole or not at all, and of a repeated one both parts get copies. A sample that
-    weighs more than all its neighbours together is split like a repeated one: without it nothing would be learnt about
-    its neighbourhood.
+    projection of the targets, those with equal targets (a class, say) by `along_inputs`, and every 1 / fraction-th of
+    them is held out as a whole, from a random start.
+
+    Where the samples are the cells of a table (categories, small integers), future samples are copies of these, and
+    what is learnt of other cells tells nothing of one that is held out. There each lies along the line as long as its
+    number of copies, so that of a repeated cell both parts get copies. A sample that weighs more than all its
+    neighbours together is divided likewise, wherever it is: without it nothing would be learnt about its neighbourhood.
 
     Parameters
     ----------
@@ -88,6 +94,8 @@ def held_out_shares(
         For how many samples each one stands; at least one.
     fraction : float or "auto"
     rng : RandomState
+    is_table : callable
+        Told where some of the distinct samples are, says whether they are the cells of a table.
     labels : ndarray of shape (n_samples, n_outputs), default=None
         Indicators of classes. No class is held out by more than half of its weight, or the fraction where that is more.
 
@@ -106,12 +114,16 @@ def held_out_shares(
     if n_groups == 1:
         return shares
     weight = np.ones(len(order)) if weight is None else weight
-    if isinstance(fraction, str):
-        fraction = max(_FRACTION, min(_MOST, _ENOUGH_SAMPLES / float(copies.sum())))
-    lengths = np.bincount(group, weights=copies[order])
+    in_group = np.bincount(group, weights=copies[order])
     weights = np.bincount(group, weights=weight[order]).astype(np.float64)
+    lengths = np.ones(n_groups)
+    if in_group.max() > 1:
+        some = np.searchsorted(group, np.arange(0, n_groups, -(-n_groups // _MOST_CELLS)))
+        lengths = in_group.astype(np.float64) if is_table(order[some]) else lengths
+    if isinstance(fraction, str):
+        fraction = max(_FRACTION, min(_MOST, _ENOUGH_SAMPLES / float(lengths.sum())))
     taken = _marked_copies(np.maximum(lengths, _excess(weights, fraction)), fraction, start)
-    shares[order] = _shares_within(group, copies[order] / lengths[group], taken)
+    shares[order] = _shares_within(group, copies[order] / in_group[group], taken)
     return shares if labels is None else _spare_classes(shares, labels, weight, max(_LARGEST_LOSS, fraction))
 
 

@@ -19,7 +19,7 @@ from ._network import LABELWISE, Network, TorchNetwork, initial_network, prune
 from ._pruning import NeuronSelection, prefix
 from ._scaling import FittedNetwork, Moments, log_odds, measure_moments, rescaled, scaling_of
 from ._training import Batch, Samples, Training, TrainingSettings, TrainingState
-from ._training_data import Parts, Used, divide, find_used, project
+from ._training_data import Parts, Used, divide, find_used, is_table, project
 from ._typing import FloatArray, GreedyPath, IntArray
 from ._watch import Phase, Tasks, Watch, interruptible
 
@@ -219,6 +219,7 @@ class TrainingPath:
                 used.copies,
                 settings.validation_fraction,
                 rng,
+                is_table=lambda samples: is_table(self._X, rows[samples]),
                 labels=None if labels is None else labels[rows],
             )
         return divide(rows, shares, used.weight)

@@ -18,6 +18,8 @@ from ._typing import FloatArray, IntArray
 
 # Rows that are read at once.
 CHUNK_ROWS = 4096
+# So few distinct rows are the cells of a table, whatever they are.
+_FEW_CELLS = 20
 
 
 class Parts(NamedTuple):
@@ -138,6 +140,22 @@ def project(X: Any, rows: IntArray, mean: FloatArray | None, direction: FloatArr
         else:
             projections[chunk] = ((part if mean is None else part - mean) * direction).sum(axis=1)
     return projections
+
+
+def is_table(X: Any, rows: IntArray) -> bool:
+    """
+    Say whether these distinct rows are the cells of a table: few, or none of their features tells most of them apart.
+
+    Such are categories and small integers, but no measurements.
+    """
+    if len(rows) < _FEW_CELLS:
+        return True
+    cells = X[rows].tocsc() if sparse.issparse(X) else X[rows]
+    for column in range(X.shape[1]):
+        values = cells[:, [column]].data if sparse.issparse(cells) else cells[:, column]
+        if len(np.unique(values)) > len(rows) / 2:
+            return False
+    return True
 
 
 def distinct(
