@@ -120,6 +120,23 @@ def test_columns_vary_in_either_type_or_in_none(method, dtype):
     assert not selector.get_support()[12:].any()
 
 
+def test_what_no_squares_hold_is_refused_within_chunks_and_between_them():
+    rng = np.random.default_rng(0)
+    atoms, y = rng.standard_normal((9, 3)), rng.standard_normal(9)
+    for size, target in ((2.0**660, 1.0), (1.0, 2.0**660)):
+        with pytest.raises(ValueError, match="too large for their squares"):
+            SelectionStatistics().update(size * atoms, target * y)
+        # Constant within a chunk, they are nothing about their mean; two chunks are far apart.
+        chunks = [(np.full((8, 3), sign * size), np.full(8, sign * target)) for sign in (1, -1)]
+        statistics = SelectionStatistics().update(*chunks[0])
+        before = state(statistics)
+        with pytest.raises(ValueError, match="too large for their squares"):
+            statistics.update(*chunks[1])
+        with pytest.raises(ValueError, match="too large for their squares"):
+            statistics.merge(SelectionStatistics().update(*chunks[1]))
+        assert_unchanged(statistics, before)
+
+
 def state(statistics):
     return [
         statistics.n_samples,
@@ -151,7 +168,7 @@ def test_an_update_that_raises_adds_nothing(spoiled, first):
 
 
 @pytest.mark.parametrize("call", [0, 1, 2])
-@pytest.mark.parametrize("name", ["_chunk_moments", "_combined"])
+@pytest.mark.parametrize("name", ["chunk_moments", "combined"])
 def test_an_interrupt_adds_nothing(name, call, monkeypatch):
     """Wherever it comes: after any of the sums, or of the additions."""
     rng = np.random.default_rng(0)
@@ -171,7 +188,7 @@ def test_an_interrupt_adds_nothing(name, call, monkeypatch):
         statistics.update(atoms, y)
     assert_unchanged(statistics, before)
     calls.clear()
-    if name == "_combined" and call == 0:
+    if name == "combined" and call == 0:
         with pytest.raises(KeyboardInterrupt):
             statistics.merge(copy(statistics))
         assert_unchanged(statistics, before)

@@ -209,7 +209,11 @@ def test_statistics_know_how_much_a_chunk_weighs_beside_the_others():
 
 
 def test_statistics_refuse_weights_whose_sum_no_number_holds():
-    statistics = SelectionStatistics().update(X, Y)
+    statistics = SelectionStatistics()
+    for n_samples in (0, N_SAMPLES):
+        with pytest.raises(ValueError, match="the sum of sample_weight over all chunks is too large"):
+            statistics.update(X, Y, np.full(N_SAMPLES, 1e308))
+        assert statistics.n_samples == n_samples
+        statistics.update(X, Y, np.full(N_SAMPLES, 3e306))
     with pytest.raises(ValueError, match="sample_weight"):
-        statistics.update(X, Y, np.full(N_SAMPLES, 1e308))
-    assert statistics.n_samples == N_SAMPLES
+        statistics.merge(SelectionStatistics().update(X, Y, np.full(N_SAMPLES, 7e306)))
