@@ -26,7 +26,6 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn.utils.metaestimators import _safe_split as split_rows
 from sklearn.utils.multiclass import type_of_target as _type_of_target
 from sklearn.utils.validation import _check_method_params as take_params
-from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as count_samples
 
 
@@ -144,7 +143,6 @@ __all__ = [
     "NoCallbacks",
     "StrOptions",
     "callback_management",
-    "check_sample_weight",
     "continue_callbacks",
     "copy_without_tasks",
     "count_samples",

@@ -1,7 +1,8 @@
 """
 Inner products of columns less their mean, over their standard deviation.
 
-Here belong the ways to standardise without a copy: block by block for large arrays, by algebra for sparse matrices.
+Here belong the ways to standardise without a copy: block by block for large arrays, by algebra for sparse matrices,
+and what keeps the algebra exact where columns are far from zero.
 """
 
 from __future__ import annotations
@@ -10,9 +11,45 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
+from sklearn import get_config
+from sklearn.utils import gen_batches
 
 from ._gram import ArrayAtoms, Moments, SparseAtoms
 from ._typing import Float64Array, FloatArray
+
+# Sums of squares that are so many times the squared deviations have lost a hundredth of their digits at most.
+_DISTANT = 100.0
+_ENTRIES = 2**20  # of a sparse matrix, that are looked at together
+
+
+def shifted(X: Any, share: Float64Array) -> tuple[Any, Float64Array]:
+    """
+    Return a sparse matrix in float64 whose columns are not far from zero, and what must be added to them.
+
+    Far away, beside its deviation, is only a column of which next to nothing is zero: a share q of its weight stored
+    makes the squared mean at most q / (1 - q) times the variance. Less its mean it is as sparse as it was.
+    """
+    X = X.tocsc().astype(np.float64, copy=False)
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    mean, variance = X.T @ share, np.empty(X.shape[1])
+    for batch in gen_batches(X.shape[1], max(_ENTRIES * X.shape[1] // max(X.nnz, 1), 1)):
+        part = X[:, batch]
+        stored = np.diff(part.indptr)
+        columns, weight = np.repeat(np.arange(len(stored)), stored), share[part.indices]
+        missing = np.maximum(1.0 - np.bincount(columns, weight, minlength=len(stored)), 0.0)
+        missing[stored == X.shape[0]] = 0.0
+        squares = weight * (part.data - mean[batch][columns]) ** 2
+        variance[batch] = np.bincount(columns, squares, minlength=len(stored)) + missing * mean[batch] ** 2
+    distant = mean**2 > _DISTANT * variance
+    pivot = np.where(distant, mean, 0.0)
+    if distant.any():
+        near = sparse.csc_array(X[:, distant].toarray() - mean[distant])
+        order = np.argsort(np.concatenate([np.flatnonzero(~distant), np.flatnonzero(distant)]))
+        X = sparse.hstack([X[:, ~distant], near], format="csc")[:, order]
+    return X, pivot
 
 
 class _Standardized(ArrayAtoms):
@@ -67,3 +104,52 @@ class StandardizedSparseAtoms(_Standardized, SparseAtoms):
         raw /= self.scale
         raw /= self.scale[atoms, None]
         return raw
+
+
+def mean_and_scale(X: Any, weight: Float64Array | None) -> tuple[Any, Float64Array, Float64Array, Float64Array]:
+    """
+    Return X, mean and standard deviation of every column in float64, and what the columns were shifted by.
+
+    Only sparse columns far from zero are shifted; of a dense array the second pass goes about the first's means.
+    """
+    n_samples, n_features = X.shape
+    share = np.full(n_samples, 1.0 / n_samples) if weight is None else weight / weight.sum()
+    mean, rest, squares, pivot = np.zeros((4, n_features))
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
+        if sparse.issparse(X):
+            X, pivot = shifted(X, share)
+            rest, squares = X.T @ share, X.multiply(X).T @ share
+        else:
+            blocks = list(gen_batches(n_samples, max(2**20 // n_features, 1)))
+            for rows in blocks:
+                mean += share[rows] @ X[rows].astype(np.float64)
+            for rows in blocks:
+                deviation = X[rows] - mean
+                rest += share[rows] @ deviation
+                squares += share[rows] @ deviation**2
+        # Without the second term what rounding leaves of a mean would make a column vary that is constant.
+        scale = np.sqrt(np.maximum(squares - rest**2, 0.0))
+    if not np.isfinite(scale).all():
+        raise ValueError("X holds values so large that the variance of a column overflows; scale X down")
+    return X, mean + rest, scale, pivot
+
+
+def standardized_columns(
+    X: Any,
+    y: Float64Array,
+    weight: Float64Array | None,
+    units: tuple[Float64Array, Float64Array],
+    atoms: NDArray[np.int64],
+) -> ArrayAtoms:
+    """The columns that vary, standardised once where a copy fits in the working memory, else whenever read."""
+    mean, scale = units
+    if len(atoms) < X.shape[1]:
+        X, mean, scale = X[:, atoms], mean[atoms], scale[atoms]
+    if sparse.issparse(X):
+        return StandardizedSparseAtoms(X, y, weight, mean=mean, scale=scale)
+    if X.nbytes > get_config()["working_memory"] * 2**20:
+        return StandardizedAtoms(X, y, weight, mean=mean, scale=scale)
+    standardized = np.empty(X.shape, dtype=X.dtype)
+    for rows in gen_batches(X.shape[0], max(2**20 // X.shape[1], 1)):
+        standardized[rows] = (X[rows] - mean) / scale
+    return ArrayAtoms(standardized, y, weight)

@@ -21,6 +21,7 @@ LAYERS = {
     "_curve_laws": 1,
     "_gram": 1,
     "_greedy_kernels": 0,
+    "_weights": 0,
     "_mlp_targets": 1,
     "_network": 1,
     "_holdout": 1,
@@ -50,9 +51,11 @@ LAYERS = {
     "_log_loss": 3,
     "_squared_error": 3,
     "_greedy": 4,
+    "_kept": 4,
     "_plot": 5,
     "_plot_scaling": 5,
     "_plot_selection": 5,
+    "_sample_moments": 3,
     "_statistics": 4,
     "_path": 6,
     "_selector": 5,
@@ -72,6 +75,7 @@ DUCK_TYPED = {"_search": ("_search",), "_curve": ("_curve", "_search"), "_plot":
 # The only third-party packages that these may import.
 THIRD_PARTY = {
     "_typing": {"numpy"},
+    "_weights": {"numpy"},
     "_greedy_kernels": {"numba", "numpy"},
     "_network": {"numpy", "scipy", "torch"},
     "_theory_bounds": {"numpy"},
