@@ -17,6 +17,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sklearn_gfs import GreedyForwardSelector, greedy_forward_selection
+from sklearn_gfs._gram import ArrayAtoms
+from sklearn_gfs._kept import AtomsBesideKept
+from sklearn_gfs._squared_error import SquaredErrorSearch
 
 
 @parametrize_with_checks(
@@ -192,6 +195,62 @@ def test_kept_columns_that_say_nothing_of_their_own_do_no_harm():
     assert not GreedyForwardSelector(k=200, keep=[3, 4]).fit(odd, y).get_support()[14:].any()
 
 
+def test_constant_columns_count_and_the_first_of_them_come_first():
+    X, y = regression(n_features=5)
+    X = np.column_stack([np.ones((len(y), 40)), X])
+    selector = GreedyForwardSelector(k=5, keep=[7], n_features_to_select=3).fit(X, y)
+    assert selector.get_support().sum() == 3
+    assert selector.get_support()[7]
+    selector = GreedyForwardSelector(k=5, keep=[30], n_features_to_select=26).fit(X, y)
+    np.testing.assert_array_equal(np.flatnonzero(selector.get_support()), [*range(20), 30, *range(40, 45)])
+
+
+def test_a_kept_column_is_no_candidate_though_it_all_but_repeats_others():
+    """Its own direction is taken for rounding; it is kept, not picked."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2, 200))
+    X = np.column_stack([x] * 10 + [x + 7e-5 * y])
+    selector = GreedyForwardSelector(k=3, keep=np.arange(11)).fit(X, y)
+    assert len(selector.selection_path_) == 0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_kept_atoms_leave_is_computed_in_float64(dtype):
+    rng = np.random.default_rng(0)
+    atoms, y = rng.standard_normal((300, 8)).astype(dtype), rng.standard_normal((300, 2))
+    kept, others = np.array([1, 6]), np.array([0, 2, 3, 4, 5, 7])
+    beside = AtomsBesideKept(ArrayAtoms(atoms, y, None), kept)
+    exact = atoms.astype(np.float64)
+    left, target = (
+        part - exact[:, kept] @ np.linalg.lstsq(exact[:, kept], part, rcond=None)[0] for part in (exact[:, others], y)
+    )
+    moments, columns = beside.moments(), beside.columns(np.arange(6))
+    np.testing.assert_array_equal(beside.atoms, others)
+    np.testing.assert_allclose(moments.c, target.T @ left / 300, atol=1e-14)
+    np.testing.assert_allclose(moments.norms, (left**2).sum(axis=0) / 300, rtol=1e-12)
+    np.testing.assert_allclose(moments.target_norm, (target**2).sum() / 300, rtol=1e-12)
+    for gram in (columns, beside.whole()):
+        np.testing.assert_allclose(gram, left.T @ left / 300, atol=1e-14)
+    np.testing.assert_allclose(beside.y, target, atol=1e-12)
+    np.testing.assert_allclose(beside.outputs(4)[:, 0], left[:, 4], atol=1e-12)
+    np.testing.assert_allclose(beside.row_weights(), 1 / 300)
+    weights = rng.standard_normal((6, 2))
+    coefficients = beside.coefficients(weights)
+    np.testing.assert_array_equal(coefficients[others], weights)
+    np.testing.assert_allclose(exact[:, kept].T @ (y - exact @ coefficients), 0, atol=1e-10)
+
+
+def test_the_prefix_of_a_search_is_the_search_for_fewer_picks():
+    X, y = regression(n_targets=2)
+    source = ArrayAtoms((X - X.mean(axis=0)) / X.std(axis=0), y - y.mean(axis=0), None)
+    search = SquaredErrorSearch(source, 20, signed=True, radius=3.0, tol=-1.0)
+    search.run()
+    for n_picks in (1, 7, 20):
+        expected = SquaredErrorSearch(source, n_picks, signed=True, radius=3.0, tol=-1.0).run()
+        for one, other in zip(search.prefix(n_picks), expected, strict=True):
+            np.testing.assert_allclose(one, other)
+
+
 def test_where_everything_is_kept_nothing_is_picked():
     X, y = regression()
     for options in ({"keep": np.ones(14, dtype=bool)}, {"keep": [1, 3], "n_features_to_select": 2}):
@@ -229,6 +288,7 @@ def test_where_nothing_has_anything_to_add_what_is_nearest_to_y_makes_the_number
     added = others[np.argsort(-nearness[others])][:9]
     np.testing.assert_array_equal(np.flatnonzero(selector.get_support() & ~picked), np.sort(added))
     assert not np.atleast_2d(selector.coef_)[:, added].any()
+    assert selector.radius_ > 0
     # A constant column comes last of all, but comes.
     for wanted, constant in ((30, False), (31, True)):
         selector = getattr(GreedyForwardSelector(n_features_to_select=wanted), method)(X, y)

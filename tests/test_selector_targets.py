@@ -53,6 +53,7 @@ KINDS = {
     "fractions": np.linspace(0, 1, 60),
     "nullable fractions": pd.Series(np.linspace(0, 1, 60)).astype("Float64"),
     "many integers": np.arange(60) % 30,
+    "many nullable integers": pd.Series(np.arange(60) % 30).astype("Int64"),
 }
 
 

@@ -91,6 +91,15 @@ def test_a_shift_is_undone_by_its_pivot_and_keeps_a_matrix_sparse(seed, offset, 
     assert (mean**2 <= 101 * variance).all()
 
 
+def test_columns_are_looked_at_a_few_at_a_time(monkeypatch):
+    X, _, weight = far_away(1e7, missing=0.01)
+    expected, pivot = shifted(sparse.csr_array(X), weight / weight.sum())
+    monkeypatch.setattr("sklearn_gfs._gram_standardized._ENTRIES", 1000)
+    near, same = shifted(sparse.csr_array(X), weight / weight.sum())
+    assert (near != expected).nnz == 0
+    np.testing.assert_array_equal(same, pivot)
+
+
 def test_a_sparse_matrix_about_zero_is_left_alone():
     X, _, weight = far_away(0.0)
     near, pivot = shifted(sparse.csr_array(X), weight / weight.sum())
@@ -100,13 +109,16 @@ def test_a_sparse_matrix_about_zero_is_left_alone():
 
 def test_entries_stored_twice_count_as_their_sum():
     X, y, _ = far_away(1e7)
-    once = sparse.coo_array(X)
-    halves = (np.r_[once.data / 2, once.data / 2], (np.r_[once.row, once.row], np.r_[once.col, once.col]))
-    doubled = sparse.csr_array(sparse.coo_array(halves, shape=X.shape))
-    np.testing.assert_array_equal(
-        SelectionStatistics().update(doubled, y).select(9, hull="l1", standardize=True).picks,
-        SelectionStatistics().update(X, y).select(9, hull="l1", standardize=True).picks,
-    )
+    once = sparse.csc_array(X)
+    twice = (np.repeat(once.data / 2, 2), np.repeat(once.indices, 2), 2 * once.indptr)
+    doubled = sparse.csc_array(twice, shape=X.shape)
+    assert doubled.nnz == 2 * once.nnz
+    near, pivot = shifted(doubled, np.full(len(X), 1 / len(X)))
+    np.testing.assert_array_equal(np.flatnonzero(pivot), range(8))
+    np.testing.assert_allclose(near.toarray() + pivot, X, atol=1e-8)
+    assert doubled.nnz == 2 * once.nnz  # those of the caller
+    found, expected = (SelectionStatistics().update(held, y) for held in (doubled, X))
+    np.testing.assert_allclose(found.gram, expected.gram, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -135,6 +147,33 @@ def test_what_no_squares_hold_is_refused_within_chunks_and_between_them():
         with pytest.raises(ValueError, match="too large for their squares"):
             statistics.merge(SelectionStatistics().update(*chunks[1]))
         assert_unchanged(statistics, before)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("holder", [np.asarray, sparse.csr_array])
+def test_constant_columns_are_constant_in_many_samples(holder, method):
+    """Rounding makes a mean of many differ from the one value by more than the value's own rounding."""
+    rng = np.random.default_rng(0)
+    X = holder(np.tile([0.1, 1e6 / 3, -np.pi], (30_000, 1)))
+    y, weight = rng.standard_normal(30_000), rng.uniform(0.5, 2.0, 30_000)
+    for w in (None, weight):
+        with pytest.raises(ValueError, match="no column of X varies"):
+            getattr(GreedyForwardSelector(), method)(X, y, w)
+
+
+@pytest.mark.parametrize("holder", [np.asarray, sparse.csr_array])
+def test_blocks_that_weigh_nothing_are_counted_and_change_nothing(holder):
+    rng = np.random.default_rng(0)
+    atoms, y = rng.standard_normal((4000, 40)), rng.standard_normal(4000)
+    weight = np.zeros(4000)
+    weight[2500:2600] = rng.uniform(1, 2, 100)
+    with config_context(working_memory=1):  # a block is of about a thousand samples
+        statistics = SelectionStatistics().update(holder(atoms), y, weight)
+    expected = SelectionStatistics().update(atoms[2500:2600], y[2500:2600], weight[2500:2600])
+    assert statistics.n_samples == 4000
+    np.testing.assert_allclose(statistics.weight, weight.sum())
+    for name in ("mean_atoms", "mean_y", "gram", "c", "target_norms"):
+        np.testing.assert_allclose(getattr(statistics, name), getattr(expected, name), rtol=1e-9, atol=1e-9)
 
 
 def state(statistics):
@@ -287,6 +326,14 @@ def test_a_first_chunk_that_is_refused_leaves_an_unfitted_selector():
         selector.partial_fit(np.ones((5, 3)), np.arange(5.0))
     assert not attributes(selector) or list(attributes(selector)) == ["_statistics"]
     assert not hasattr(selector, "n_features_in_")
+
+
+def test_fit_forgets_the_sums():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((40, 5)), rng.standard_normal(40)
+    selector = GreedyForwardSelector(k=4).partial_fit(X, y).fit(X, y)
+    expected = GreedyForwardSelector(k=4).partial_fit(X[:20], y[:20])
+    assert attributes(selector.partial_fit(X[:20], y[:20])) == attributes(expected)
 
 
 def test_copies_of_a_selector_share_no_sums():

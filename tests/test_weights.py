@@ -139,6 +139,15 @@ def test_weights_have_no_unit(entry, exponent, seed):
         np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-12 * np.max(np.abs(one)))
 
 
+@pytest.mark.parametrize("entry", [name for name in ENTRIES if not name.startswith("statistics")])
+def test_weights_may_add_up_to_more_than_a_number_holds(entry):
+    if entry in {"selector, in chunks", "selector, sparse, in chunks"}:
+        pytest.skip("sums of chunks are kept, and refused")
+    weight = np.random.default_rng(0).uniform(0.2, 3.0, N_SAMPLES)
+    for one, other in zip(ENTRIES[entry](weight), ENTRIES[entry](weight * 2.0**1021), strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-12 * np.max(np.abs(one)))
+
+
 BAD = {
     "negative": (lambda w: np.where(w == w[0], -1.0, w), ValueError),
     "NaN": (lambda w: np.where(w == w[0], np.nan, w), ValueError),
