@@ -27,23 +27,21 @@ def shifted(X: Any, share: Float64Array) -> tuple[Any, Float64Array]:
     """
     Return a sparse matrix in float64 whose columns are not far from zero, and what must be added to them.
 
-    Far away, beside its deviation, is only a column of which next to nothing is zero: a share q of its weight stored
-    makes the squared mean at most q / (1 - q) times the variance. Less its mean it is as sparse as it was.
+    Far away, beside its deviation, is only a column of which little is zero: where a share q of the weight is stored
+    the squared mean is at most q / (1 - q)^2 times what the stored values deviate from it. So a column less its mean
+    is about as sparse as it was.
     """
     X = X.tocsc().astype(np.float64, copy=False)
     if not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()
-    mean, variance = X.T @ share, np.empty(X.shape[1])
+    mean, squares = X.T @ share, np.empty(X.shape[1])
     for batch in gen_batches(X.shape[1], max(_ENTRIES * X.shape[1] // max(X.nnz, 1), 1)):
         part = X[:, batch]
-        stored = np.diff(part.indptr)
-        columns, weight = np.repeat(np.arange(len(stored)), stored), share[part.indices]
-        missing = np.maximum(1.0 - np.bincount(columns, weight, minlength=len(stored)), 0.0)
-        missing[stored == X.shape[0]] = 0.0
-        squares = weight * (part.data - mean[batch][columns]) ** 2
-        variance[batch] = np.bincount(columns, squares, minlength=len(stored)) + missing * mean[batch] ** 2
-    distant = mean**2 > _DISTANT * variance
+        columns = np.repeat(np.arange(part.shape[1]), np.diff(part.indptr))
+        stored = share[part.indices] * (part.data - mean[batch][columns]) ** 2
+        squares[batch] = np.bincount(columns, stored, minlength=part.shape[1])
+    distant = mean**2 > _DISTANT * squares
     pivot = np.where(distant, mean, 0.0)
     if distant.any():
         near = sparse.csc_array(X[:, distant].toarray() - mean[distant])

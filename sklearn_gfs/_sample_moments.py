@@ -15,7 +15,6 @@ from sklearn.utils import gen_batches
 
 from ._gram_standardized import shifted
 from ._typing import Float64Array
-from ._weights import of_order_one
 
 _ROWS = 256  # of the Gram matrix, that are brought to another mean at a time
 
@@ -72,10 +71,7 @@ def chunk_moments(atoms: Any, y: Float64Array, weight: Float64Array | None) -> S
     n_samples = atoms.shape[0]
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
         total = float(n_samples if weight is None else weight.sum())
-        share = np.full(n_samples, 1.0 / n_samples)
-        if weight is not None:
-            share = of_order_one(weight) if total else weight
-            share /= share.sum() or 1.0
+        share = np.full(n_samples, 1.0 / n_samples) if weight is None else weight / (total or 1.0)
         mean_y = share @ y
         y = y - mean_y
         weighted = y * share[:, None]
