@@ -44,7 +44,8 @@ class GreedyForwardSelector(SelectorMixin, BaseEstimator):
     Parameters
     ----------
     k : int, default=50
-        Number of picks. A column can be picked more than once, so at most k columns are kept.
+        Number of picks. A column can be picked more than once, so at most k columns are picked. Where
+        `n_features_to_select` is given, the number of picks may be smaller, or a multiple.
     hull : {"l1", "convex"}, default="l1"
         What the picks are combined to: a point of the l1 ball of the standardised columns (with several targets,
         the ball of the group lasso), or the mean of the columns as they are.
@@ -61,13 +62,13 @@ class GreedyForwardSelector(SelectorMixin, BaseEstimator):
     n_features_to_select : int or float, default=None
         How many columns to keep, or which share of them; those of `keep` count. Picks end with the one that makes
         the number full. Where k picks are too few, the columns picked are kept as those of `keep` are, k more picks
-        are made beside them, and so on; once no other column adds anything, those that go best with y alone make the
-        number full. With ``hull="convex"``, whose mean has picks only, a warning says where k picks are too few. With
-        None the columns of k picks are kept, whatever their number.
+        are made beside them, and so on. Once no other column adds anything, the columns that correlate most with y
+        make the number full. With ``hull="convex"``, a mean of picks and of nothing else, too few picks lead to a
+        warning. With None the columns of k picks are kept, whatever their number.
     keep : array-like of str, int or bool, default=None
         Columns that are kept in any case, for ``hull="l1"``: their names, their indices, or a mask over all columns.
-        They approximate y beside the picks as an intercept does, with the coefficients that are best in the end. What
-        is picked adds most to them: only what they leave of the other columns, and of y, counts.
+        Their coefficients are free, as the intercept is: the best ones beside whatever has been picked. A pick is
+        judged by what it adds to the kept columns.
 
     Attributes
     ----------
@@ -84,7 +85,7 @@ class GreedyForwardSelector(SelectorMixin, BaseEstimator):
     intercept_ : float or ndarray of shape (n_targets,)
         Its constant term.
     radius_ : float
-        The radius used for the last picks; 1 for the convex hull.
+        The radius used for the last picks, 0 where there are none; 1 for the convex hull.
     support_ : ndarray of shape (n_features_in_,)
         Mask of the columns that are kept.
     classes_ : ndarray of shape (n_classes,)
@@ -117,6 +118,9 @@ class GreedyForwardSelector(SelectorMixin, BaseEstimator):
     >>> selector = GreedyForwardSelector(k=5).fit(X, y)
     >>> selector.get_feature_names_out().tolist()
     ['sex', 'bmi', 'bp', 's3', 's5']
+    >>> selector = GreedyForwardSelector(n_features_to_select=4, keep=["age"]).fit(X, y)
+    >>> selector.get_feature_names_out().tolist()
+    ['age', 'bmi', 'bp', 's5']
     """
 
     def __init__(

@@ -255,7 +255,7 @@ def test_where_everything_is_kept_nothing_is_picked():
     X, y = regression()
     for options in ({"keep": np.ones(14, dtype=bool)}, {"keep": [1, 3], "n_features_to_select": 2}):
         selector = GreedyForwardSelector(**options).fit(X, y)
-        assert len(selector.selection_path_) == 0
+        assert len(selector.selection_path_) == selector.radius_ == 0
         kept = selector.get_support()
         assert kept.sum() == (14 if kept.all() else 2)
         linear = LinearRegression().fit(X[:, kept], y)
@@ -279,7 +279,7 @@ def test_an_exact_fit_beside_kept_columns_is_found_on_the_samples():
 def test_where_nothing_has_anything_to_add_what_is_nearest_to_y_makes_the_number_full(n_targets, method):
     X, y = regression(12, 30, n_targets)  # twelve samples span eleven dimensions
     X = np.column_stack([np.ones(12), X])
-    selector = getattr(GreedyForwardSelector(k=3, n_features_to_select=20), method)(X, y)
+    selector = getattr(GreedyForwardSelector(k=3, radius=2.5, n_features_to_select=20), method)(X, y)
     picked = selector.selection_counts_ > 0
     assert picked.sum() == 11
     Z, t = (X[:, 1:] - X[:, 1:].mean(axis=0)) / X[:, 1:].std(axis=0), (y - y.mean(axis=0)).reshape(12, -1)
@@ -288,7 +288,7 @@ def test_where_nothing_has_anything_to_add_what_is_nearest_to_y_makes_the_number
     added = others[np.argsort(-nearness[others])][:9]
     np.testing.assert_array_equal(np.flatnonzero(selector.get_support() & ~picked), np.sort(added))
     assert not np.atleast_2d(selector.coef_)[:, added].any()
-    assert selector.radius_ > 0
+    assert selector.radius_ == 2.5
     # A constant column comes last of all, but comes.
     for wanted, constant in ((30, False), (31, True)):
         selector = getattr(GreedyForwardSelector(n_features_to_select=wanted), method)(X, y)
