@@ -195,6 +195,23 @@ def test_kept_columns_that_say_nothing_of_their_own_do_no_harm():
     assert not GreedyForwardSelector(k=200, keep=[3, 4]).fit(odd, y).get_support()[14:].any()
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_where_nothing_is_left_of_y_no_search_is_made(method, monkeypatch):
+    """Searches for what rounding has left of y would score all columns on all samples, pick by pick."""
+    X, _ = regression(n_features=30)
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    y = Z[:, [3, 8]] @ [3.0, 2.0]
+    searches, run = [], SquaredErrorSearch.run
+    monkeypatch.setattr(SquaredErrorSearch, "run", lambda search: (searches.append(1), run(search))[1])
+    exact = getattr(GreedyForwardSelector(k=20, keep=[3, 8]), method)(X, y)
+    assert len(searches) == len(exact.selection_path_) == 0
+    np.testing.assert_allclose(X @ exact.coef_ + exact.intercept_, y, atol=1e-9)
+    selector = getattr(GreedyForwardSelector(k=2, radius=5.0, n_features_to_select=25), method)(X, y)
+    assert selector.get_support().sum() == 25
+    assert selector.get_support()[[3, 8]].all()
+    assert len(searches) <= 3
+
+
 def test_constant_columns_count_and_the_first_of_them_come_first():
     X, y = regression(n_features=5)
     X = np.column_stack([np.ones((len(y), 40)), X])
@@ -231,6 +248,9 @@ def test_what_kept_atoms_leave_is_computed_in_float64(dtype):
     np.testing.assert_allclose(moments.target_norm, (target**2).sum() / 300, rtol=1e-12)
     for gram in (columns, beside.whole()):
         np.testing.assert_allclose(gram, left.T @ left / 300, atol=1e-14)
+    rows, preview = beside.preview(300)
+    np.testing.assert_allclose(rows, left / np.sqrt(300), atol=1e-12)
+    np.testing.assert_array_equal(preview.c, moments.c)
     np.testing.assert_allclose(beside.y, target, atol=1e-12)
     np.testing.assert_allclose(beside.outputs(4)[:, 0], left[:, 4], atol=1e-12)
     np.testing.assert_allclose(beside.row_weights(), 1 / 300)

@@ -88,17 +88,7 @@ def test_a_shift_is_undone_by_its_pivot_and_keeps_a_matrix_sparse(seed, offset, 
     # Nothing that the sums of squares would lose is left.
     mean = weight @ near.toarray() / weight.sum()
     variance = weight @ (X - weight @ X / weight.sum()) ** 2 / weight.sum()
-    assert (mean**2 <= 101 * variance).all()
-
-
-def test_columns_are_looked_at_a_few_at_a_time(monkeypatch):
-    X, _, weight = far_away(1e7, missing=0.01)
-    X *= np.linspace(-1, 1, 12)  # other offsets
-    expected, pivot = shifted(sparse.csr_array(X), weight / weight.sum())
-    monkeypatch.setattr("sklearn_gfs._gram_standardized._ENTRIES", 1000)
-    near, same = shifted(sparse.csr_array(X), weight / weight.sum())
-    assert (near != expected).nnz == 0
-    np.testing.assert_array_equal(same, pivot)
+    assert (mean**2 <= 100 * variance).all()
 
 
 def test_a_sparse_matrix_about_zero_is_left_alone():
