@@ -18,30 +18,20 @@ from sklearn.utils import gen_batches
 from ._gram import ArrayAtoms, Moments, SparseAtoms
 from ._typing import Float64Array, FloatArray
 
-# Sums of squares that are so many times the squared deviations have lost a hundredth of their digits at most.
-_DISTANT = 100.0
-_ENTRIES = 2**20  # of a sparse matrix, that are looked at together
+# Where the squared mean of a column is more than this share of its mean square, their difference has lost digits.
+_DISTANT = 0.99
 
 
 def shifted(X: Any, share: Float64Array) -> tuple[Any, Float64Array]:
     """
     Return a sparse matrix in float64 whose columns are not far from zero, and what must be added to them.
 
-    Far away, beside its deviation, is only a column of which little is zero: where a share q of the weight is stored
-    the squared mean is at most q / (1 - q)^2 times what the stored values deviate from it. So a column less its mean
-    is about as sparse as it was.
+    Far away, beside its deviation, is only a column of which next to nothing is zero: the squared mean is at most the
+    stored share of the weight times the mean square. So a column less its mean is as sparse as it was.
     """
     X = X.tocsc().astype(np.float64, copy=False)
-    if not X.has_canonical_format:
-        X = X.copy()
-        X.sum_duplicates()
-    mean, squares = X.T @ share, np.empty(X.shape[1])
-    for batch in gen_batches(X.shape[1], max(_ENTRIES * X.shape[1] // max(X.nnz, 1), 1)):
-        part = X[:, batch]
-        columns = np.repeat(np.arange(part.shape[1]), np.diff(part.indptr))
-        stored = share[part.indices] * (part.data - mean[batch][columns]) ** 2
-        squares[batch] = np.bincount(columns, stored, minlength=part.shape[1])
-    distant = mean**2 > _DISTANT * squares
+    mean = X.T @ share
+    distant = mean**2 > _DISTANT * (X.multiply(X).T @ share)
     pivot = np.where(distant, mean, 0.0)
     if distant.any():
         near = sparse.csc_array(X[:, distant].toarray() - mean[distant])

@@ -15,22 +15,24 @@ from numpy.typing import NDArray
 
 from ._gram import Moments
 from ._squared_error import SquaredErrorSearch
-from ._typing import Float64Array, GreedyPath
+from ._typing import Float64Array, FloatArray, GreedyPath
 
 # Shares of the squared norm of a column. What the kept columns leave of one may be rounding, as may a direction in the
 # space of the kept columns themselves.
 _LEAST_LEFT = 1e-9
+# A share of the squared norm of y: when the kept atoms leave less, they leave rounding.
+_ROUNDING = 1e-14
 
 
 class AtomsBesideKept:
     """
     Those atoms of a source of which the kept ones leave something, projected on the complement of the kept ones.
 
-    ``atoms`` says which atoms of the source these are. Inner products are of float64: a projection is a difference.
+    ``atoms`` says which atoms of the source these are; none where the kept ones leave nothing of y. Inner products are
+    of float64: a projection is a difference.
     """
 
     output_weights = None
-    has_rows = False
 
     def __init__(self, source: Any, kept: NDArray[np.int64]) -> None:
         source.promote()
@@ -45,13 +47,19 @@ class AtomsBesideKept:
         norms = moments.norms - (self._products**2).sum(axis=0)
         left = norms > _LEAST_LEFT * moments.norms
         left[kept] = False
-        self.atoms = np.flatnonzero(left)
-        target_norm = max(moments.target_norm - float((self._targets**2).sum()), 0.0)
+        target_norm = moments.target_norm - float((self._targets**2).sum())
+        self.atoms = np.flatnonzero(left & (target_norm > _ROUNDING * moments.target_norm))
         c = moments.c - self._targets @ self._products
         self._moments = Moments(np.ascontiguousarray(c[:, self.atoms]), norms[self.atoms], target_norm)
         self.n_atoms, self.n_targets = len(self.atoms), source.n_targets
         self.n_rows, self.itemsize, self.dtype = source.n_rows, source.itemsize, np.dtype(np.float64)
-        self.has_samples = source.has_samples
+        self.has_samples, self.has_rows = source.has_samples, source.has_rows
+
+    def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
+        """About as many rows, scaled so that inner products of these are estimates, and the moments themselves."""
+        rows, _ = self._source.preview(n_rows)
+        products = self._combinations @ self._products[:, self.atoms]
+        return np.ascontiguousarray(rows[:, self.atoms] - rows[:, self._kept] @ products), self._moments
 
     def promote(self) -> bool:
         """Nothing better than float64 products."""

@@ -80,17 +80,16 @@ def chunk_moments(atoms: Any, y: Float64Array, weight: Float64Array | None) -> S
             atoms, pivot = shifted(atoms, share)
             mean = atoms.T @ share
             gram = (atoms.T @ atoms.multiply(share[:, None])).toarray()
-            gram -= np.outer(mean, mean)
             c = np.ascontiguousarray((atoms.T @ weighted).T)
         else:
             atoms = np.asarray(atoms, dtype=np.float64)
             pivot = share @ atoms
             atoms = atoms - pivot
             mean = share @ atoms  # what rounding has left of it
-            atoms -= mean
             c = weighted.T @ atoms
             atoms *= np.sqrt(share)[:, None]
             gram = atoms.T @ atoms
+        gram -= np.outer(mean, mean)
     return _finite(SampleMoments(n_samples, total, pivot + mean, mean_y, gram, c, target_norms))
 
 
