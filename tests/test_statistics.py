@@ -76,7 +76,24 @@ def test_merged_statistics_of_columns_far_away(holder):
     np.testing.assert_array_equal(path.picks, whole.picks)
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 1.0, 1e3, 1e8]), st.sampled_from([0.0, 0.01, 0.6]))
+@pytest.mark.parametrize("offset", [1e4, 1e7, -1e8])
+@pytest.mark.parametrize("holder", [np.asarray, *HOLDERS.values()])
+def test_an_offset_of_predictions_and_y_changes_no_mean(holder, offset):
+    """Weights that add up to one leave a constant as it is; no warning says that digits were lost."""
+    rng = np.random.default_rng(0)
+    y = rng.standard_normal(300)
+    models = holder(y[:, None] + rng.standard_normal((300, 9)) * rng.uniform(0.5, 2.0, 9) + offset)
+    y = y + offset
+    same = (models.toarray() if sparse.issparse(models) else models).astype(np.float64)
+    expected = GreedyForwardSelector(k=20, hull="convex").fit(same - offset, y - offset)
+    streamed = GreedyForwardSelector(k=20, hull="convex")
+    for rows in (slice(0, 7), slice(7, 200), slice(200, None)):
+        streamed.partial_fit(models[rows], y[rows])
+    assert_same_selection(streamed, expected)
+    np.testing.assert_allclose(streamed.duality_gaps_, expected.duality_gaps_, rtol=1e-6, atol=1e-7)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 1.0, 1e3, 1e8]), st.sampled_from([0.0, 0.01, 0.3]))
 def test_a_shift_is_undone_by_its_pivot_and_keeps_a_matrix_sparse(seed, offset, missing):
     X, _, weight = far_away(offset, missing=missing, seed=seed, n_samples=150)
     held = sparse.csr_array(X)
