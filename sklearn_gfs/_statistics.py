@@ -56,7 +56,8 @@ class SelectionStatistics:
 
     Notes
     -----
-    A loss that is a tiny share of the mean square of y (below 1e-7) can't be had from sums; ``select`` then warns.
+    A loss that is a tiny share of the mean square of y (below 1e-7) can't be had from sums; ``select`` then warns. The
+    mean of y is taken off first with ``standardize=True``, and in the convex hull of atoms of one output.
 
     Examples
     --------
@@ -327,15 +328,17 @@ class SelectionStatistics:
             source = standardized(self, atoms)
         else:
             atoms = np.arange(n_atoms)
-            source = self._raw(weights)
+            # The weights of a mean add up to one: what is taken off atoms and y alike makes no difference.
+            source = self._raw(weights, pivot=0.0 if signed or weights is not None else float(self.mean_y[0]))
         path = SquaredErrorSearch(source, k, signed=signed, radius=length, tol=tolerance).run()
         return spread(path, atoms, n_atoms)
 
-    def _raw(self, output_weights: Float64Array | None) -> GramAtoms:
-        gram = self._moments.gram + np.outer(self.mean_atoms, self.mean_atoms)
-        c = self._moments.c + np.outer(self.mean_y, self.mean_atoms)
+    def _raw(self, output_weights: Float64Array | None, *, pivot: float) -> GramAtoms:
+        mean_atoms, mean_y = self.mean_atoms - pivot, self.mean_y - pivot
+        gram = self._moments.gram + np.outer(mean_atoms, mean_atoms)
+        c = self._moments.c + np.outer(mean_y, mean_atoms)
         norms = np.diagonal(gram).copy()
-        target_norm = float(np.sum(self._moments.target_norms + self.mean_y**2))
+        target_norm = float(np.sum(self._moments.target_norms + mean_y**2))
         if output_weights is not None:
             norms *= (output_weights**2).sum(axis=1)
             c = (c * output_weights.T).sum(axis=0, keepdims=True)
