@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ._typing import Float64Array
+from ._weights import relative_weight
 
 
 def check_stopping(k: Any, tol: Any) -> tuple[int, float]:
@@ -111,20 +112,6 @@ def check_offset(offset: Any, n_outputs: int) -> Float64Array:
     return offset
 
 
-def check_weight(sample_weight: Any, n_samples: int) -> Float64Array | None:
-    """Return the weights of the samples, which must not all be zero."""
-    if sample_weight is None:
-        return None
-    weight = _check_floats("sample_weight", sample_weight, shape="(n_samples,)", ndims=(1,)).astype(np.float64)
-    if weight.shape != (n_samples,):
-        raise ValueError(f"sample_weight has shape {weight.shape}; it must be ({n_samples},)")
-    if not np.isfinite(weight).all() or (weight < 0).any():
-        raise ValueError("sample_weight must be finite and not negative")
-    if not weight.any():
-        raise ValueError("Sample weights must contain at least one non-zero number: sample_weight is zero everywhere")
-    return weight
-
-
 def check_output_weights(output_weights: Any, n_atoms: int, n_outputs: int) -> Float64Array:
     """Return the output weights, one row per atom and one column per output of y."""
     weights = _check_floats("output_weights", output_weights, shape="(n_atoms, n_outputs)", ndims=(2,))
@@ -148,7 +135,7 @@ def check_classification(
         output_weights = check_output_weights(output_weights, n_atoms, n_outputs)
     else:
         n_outputs = atoms.shape[2] if atoms.ndim == 3 else 1
-    weight = check_weight(sample_weight, n_samples)
+    weight = relative_weight(sample_weight, n_samples)
     weight = np.full(1, 1.0 / n_samples) if weight is None else weight / weight.sum()
     return atoms, output_weights, _check_classes(y, n_samples, n_outputs), weight
 
@@ -168,6 +155,51 @@ def _check_classes(y: Any, n_samples: int, n_outputs: int) -> NDArray[np.int64]:
     if not np.isin(y, np.arange(n_classes)).all():
         raise ValueError(f"y must hold class indices from 0 to {n_classes - 1} with loss='log_loss'")
     return y.astype(np.int64)
+
+
+def check_n_features(n_features_to_select: Any, n_features: int, *, n_least: int) -> int | None:
+    """Return how many columns to keep, from their number or their share; None where nothing is asked for."""
+    wanted = n_features_to_select
+    if wanted is None:
+        return None
+    told = f"n_features_to_select={wanted!r}"
+    if isinstance(wanted, bool) or not isinstance(wanted, numbers.Real):
+        raise TypeError(f"{told} must be an integer, a share, or None, got {type(wanted).__name__}")
+    number = float(wanted)
+    if not isinstance(wanted, numbers.Integral):
+        if not 0 < number <= 1:
+            raise ValueError(f"{told} must be a share above 0 and at most 1, or an integer")
+        number = max(number * n_features, 1.0)
+    n_least = max(n_least, 1)
+    if not n_least <= number <= n_features:
+        raise ValueError(
+            f"{told} comes to {int(number)} columns; allowed are at least {n_least}, as many as keep has, and at most "
+            f"{n_features}, all columns of X"
+        )
+    return int(number)
+
+
+def check_keep(keep: Any, n_features: int, names: Any) -> NDArray[np.int64]:
+    """Return the indices of the columns that are named, by name, by index or by a mask."""
+    if keep is None:
+        return np.empty(0, dtype=np.int64)
+    asked, allowed = np.asarray(keep), "it must be a list of column names, of indices, or a mask"
+    if asked.ndim != 1 or (asked.size and asked.dtype.kind not in "biuUO"):
+        raise TypeError(f"keep={keep!r} is not allowed; {allowed}")
+    if asked.dtype.kind == "b":
+        if len(asked) != n_features:
+            raise ValueError(f"keep is a mask of {len(asked)} columns; X has {n_features}")
+        return np.flatnonzero(asked)
+    if asked.dtype.kind in "UO":
+        if names is None:
+            raise ValueError(f"keep={keep!r} names columns, but the columns of X have no names")
+        unknown = [name for name in asked.tolist() if name not in names]
+        if unknown:
+            raise ValueError(f"keep names columns that X does not have: {unknown}")
+        return np.flatnonzero(np.isin(names, asked))
+    if asked.size and not -n_features <= asked.min() <= asked.max() < n_features:
+        raise ValueError(f"keep={keep!r} holds indices out of range; X has {n_features} columns")
+    return np.unique(asked.astype(np.int64) % n_features)
 
 
 def increasing(n_pretrain: Iterable[int]) -> Iterator[int]:

@@ -27,7 +27,6 @@ from sklearn.utils.metaestimators import _safe_split as split_rows
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target as _type_of_target
 from sklearn.utils.validation import _check_method_params as take_params
-from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 from sklearn.utils.validation import _num_samples as count_samples
 
 
@@ -152,7 +151,6 @@ __all__ = [
     "NoCallbacks",
     "StrOptions",
     "callback_management",
-    "check_sample_weight",
     "continue_callbacks",
     "copy_without_tasks",
     "count_samples",

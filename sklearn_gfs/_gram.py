@@ -258,7 +258,7 @@ class SparseAtoms(ArrayAtoms):
         *,
         output_weights: Float64Array | None = None,
     ) -> None:
-        super().__init__(atoms.tocsc().astype(np.float64), y, sample_weight, output_weights=output_weights)
+        super().__init__(atoms.tocsc().astype(np.float64, copy=False), y, sample_weight, output_weights=output_weights)
         self.n_rows = max(self.atoms.nnz // self.n_atoms, 1)
         self.has_rows = False
 

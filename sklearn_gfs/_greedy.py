@@ -17,7 +17,6 @@ from ._checks import (
     check_hull,
     check_output_weights,
     check_stopping,
-    check_weight,
     check_y,
     is_tensor,
 )
@@ -26,6 +25,7 @@ from ._gram_torch import TorchAtoms
 from ._log_loss import select_logits, select_probabilities
 from ._squared_error import SquaredErrorSearch
 from ._typing import GreedyPath
+from ._weights import relative_weight
 
 
 def greedy_forward_selection(
@@ -156,7 +156,7 @@ def _check_source(atoms: Any, y: Any, output_weights: Any, sample_weight: Any, o
     atoms = check_atoms(atoms, ndims=(2, 3) if output_weights is None else (2,), keep_tensor=True)
     n_samples, n_atoms = atoms.shape[:2]
     y = check_y(y, len_atoms=n_samples, offset=offset)
-    weight = check_weight(sample_weight, n_samples)
+    weight = relative_weight(sample_weight, n_samples)
     if output_weights is not None:
         output_weights = check_output_weights(output_weights, n_atoms, y.shape[1])
     if sparse.issparse(atoms):

@@ -16,8 +16,9 @@ from sklearn.utils import check_consistent_length, compute_class_weight, compute
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
-from ._compat import check_sample_weight, type_of_target
+from ._compat import count_samples, type_of_target
 from ._typing import FloatArray
+from ._weights import of_order_one, relative_weight
 
 # GreedyPrunedMLP takes whole numbers stored as floats for measurements, not labels, where there are more distinct
 # values than the first and fewer samples to each than the second.
@@ -163,20 +164,9 @@ def encode_numbers(estimator: Any, X: Any, y: Any, *, again: bool = False) -> tu
     return X, targets
 
 
-def validate_weights(sample_weight: Any, X: Any) -> FloatArray | None:
+def validate_weights(sample_weight: Any, X: Any, name: str = "sample_weight") -> FloatArray | None:
     """Validate sample weights, and multiply all by one number, which changes nothing."""
-    if sample_weight is None:
-        return None
-    weight: FloatArray = check_sample_weight(sample_weight, X, ensure_non_negative=True, dtype=np.float64)
-    if not weight.any():
-        raise ValueError("The weights of all samples are zero; sample_weight must be positive somewhere.")
-    return _of_order_one(weight)
-
-
-def _of_order_one(weight: FloatArray) -> FloatArray:
-    """Multiply by the power of two for which the largest is at least 1 and below 2; ratios stay what they are."""
-    scaled: FloatArray = np.ldexp(weight, 1 - np.frexp(weight.max())[1])
-    return scaled
+    return relative_weight(sample_weight, count_samples(X), name)
 
 
 def weigh_classes(
@@ -206,7 +196,7 @@ def weigh_classes(
     weight = factors if weight is None else weight * factors
     if not weight.any():
         raise ValueError(f"The weights of all samples are zero; class_weight was {class_weight!r}.")
-    return _of_order_one(weight)
+    return of_order_one(weight)
 
 
 def _balancing(y: np.ndarray, weight: FloatArray | None) -> FloatArray:
@@ -243,7 +233,7 @@ def encode_validation(
     if targets.shape[1] != n_outputs:
         raise ValueError(f"y_val has {targets.shape[1]} outputs, but y has {n_outputs}.")
     check_consistent_length(X_val, targets)
-    return X_val, targets, validate_weights(sample_weight_val, X_val)
+    return X_val, targets, validate_weights(sample_weight_val, X_val, "sample_weight_val")
 
 
 def _encode_again(estimator: Any, y: Any) -> FloatArray:

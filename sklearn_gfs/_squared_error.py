@@ -159,6 +159,11 @@ class SquaredErrorSearch:
         weights = coefs[:, 0] if coefs.shape[1] == 1 else coefs
         return GreedyPath(picks, state.losses[:n_picks], state.gaps[:n_picks], state.counts, weights, self.radius)
 
+    def prefix(self, n_picks: int) -> GreedyPath:
+        """Path of the first picks, once the search has run."""
+        counts = np.bincount(self.state.picks[:n_picks], minlength=self.source.n_atoms)
+        return self._path(n_picks)._replace(counts=counts)
+
     def _sums(self, n_picks: int, atoms: NDArray[np.int64]) -> Float64Array:
         """Coefficients of the given atoms in the sum of the picks, after every step: (n_picks, n_directions, n)."""
         position = np.zeros(self.source.n_atoms, dtype=np.int64)

@@ -1,8 +1,8 @@
 """
 The statistics of a selection as an object of its own: accumulate over chunks, merge over machines, select.
 
-Here belong sums over samples and how they are combined. They need memory for n_atoms squared numbers, however
-many samples there are.
+Here belongs what is asked of them; their arithmetic is in ``_sample_moments``. They need memory for n_atoms squared
+numbers, however many samples there are.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from scipy import sparse
 from sklearn import get_config
 from sklearn.utils import gen_batches
 
-from ._checks import check_atoms, check_hull, check_output_weights, check_stopping, check_weight, check_y
+from ._checks import check_atoms, check_hull, check_output_weights, check_stopping, check_y
 from ._gram import GramAtoms, Moments
+from ._sample_moments import NO_SAMPLES, SampleMoments, chunk_moments, combined
 from ._squared_error import SquaredErrorSearch
 from ._typing import Float64Array, GreedyPath
 from ._version import VersionedState
+from ._weights import check_weight
 
 
 class SelectionStatistics(VersionedState):
@@ -55,7 +57,8 @@ class SelectionStatistics(VersionedState):
 
     Notes
     -----
-    A loss that is a tiny share of the mean square of y (below 1e-7) can't be had from sums; ``select`` then warns.
+    A loss that is a tiny share of the mean square of y (below 1e-7) can't be had from sums; ``select`` then warns. The
+    mean of y is taken off first with ``standardize=True``, and in the convex hull of atoms of one output.
 
     Examples
     --------
@@ -71,19 +74,98 @@ class SelectionStatistics(VersionedState):
     True
     """
 
+    n_samples: int
+    weight: float
+    mean_atoms: Float64Array
+    mean_y: Float64Array
+    _moments: SampleMoments
+
     def __init__(self) -> None:
-        self.n_samples = 0
-        self.weight = 0.0
-        # Until the first update the shapes are unknown.
-        self.mean_atoms: Float64Array = np.zeros(0)
-        self.mean_y: Float64Array = np.zeros(0)
-        self.gram: Float64Array = np.zeros((0, 0))
-        self.c: Float64Array = np.zeros((0, 0))
-        self.target_norms: Float64Array = np.zeros(0)
+        self._keep(NO_SAMPLES)
+
+    def _keep(self, moments: SampleMoments) -> None:
+        """Take these for the old ones, in one step that no interrupt can halve."""
+        new = {name: getattr(moments, name) for name in ("n_samples", "weight", "mean_atoms", "mean_y")}
+        vars(self).update(new, _moments=moments)
+
+    @property
+    def gram(self) -> Float64Array:
+        """
+        Sum of the products of the atoms, each less its mean.
+
+        Over all pairs of atoms, weighted.
+
+        Returns
+        -------
+        ndarray of shape (n_atoms, n_atoms)
+            The sums, made of means whenever they are asked for.
+
+        See Also
+        --------
+        update : Add samples to them.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import SelectionStatistics
+        >>> SelectionStatistics().update(np.array([[0.0], [2.0]]), np.array([1.0, 5.0])).gram.tolist()
+        [[2.0]]
+        """
+        return self._moments.gram * self.weight
+
+    @property
+    def c(self) -> Float64Array:
+        """
+        Sum of the products of atoms and targets, each less its mean.
+
+        Over all pairs of an atom and a target, weighted.
+
+        Returns
+        -------
+        ndarray of shape (n_outputs, n_atoms)
+            The sums, made of means whenever they are asked for.
+
+        See Also
+        --------
+        update : Add samples to them.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import SelectionStatistics
+        >>> SelectionStatistics().update(np.array([[0.0], [2.0]]), np.array([1.0, 5.0])).c.tolist()
+        [[4.0]]
+        """
+        return self._moments.c * self.weight
+
+    @property
+    def target_norms(self) -> Float64Array:
+        """
+        Sum of the squares of the targets, less their mean.
+
+        One for each target, weighted.
+
+        Returns
+        -------
+        ndarray of shape (n_outputs,)
+            The sums, made of means whenever they are asked for.
+
+        See Also
+        --------
+        update : Add samples to them.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import SelectionStatistics
+        >>> SelectionStatistics().update(np.array([[0.0], [2.0]]), np.array([1.0, 5.0])).target_norms.tolist()
+        [8.0]
+        """
+        return self._moments.target_norms * self.weight
 
     def update(self, atoms: Any, y: Any, sample_weight: Any = None) -> SelectionStatistics:
         """
-        Add a chunk of samples.
+        Add a chunk of samples, or raise and add nothing.
 
         The order of the chunks, and how the samples are split into them, makes no difference but rounding.
 
@@ -94,7 +176,7 @@ class SelectionStatistics(VersionedState):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples; an integer weight equals repeating the sample.
+            Weights of the samples, in one unit for all chunks; an integer weight equals repeating the sample.
 
         Returns
         -------
@@ -104,7 +186,10 @@ class SelectionStatistics(VersionedState):
         Raises
         ------
         ValueError
-            When the arrays don't fit each other or the chunks before, or hold values that are not finite.
+            When the arrays don't fit each other or the chunks before, hold values that are not finite, or the weights
+            are not as described.
+        TypeError
+            When the weights are not real numbers.
 
         See Also
         --------
@@ -125,8 +210,11 @@ class SelectionStatistics(VersionedState):
         block = get_config()["working_memory"] * 2**20 // (3 * 8 * atoms.shape[1])
         if sparse.issparse(atoms):
             atoms, block = atoms.tocsr(), atoms.shape[0]
+        moments = NO_SAMPLES
         for rows in gen_batches(atoms.shape[0], max(int(block), 1)):
-            self._add(_chunk_sums(atoms[rows], y[rows], None if weight is None else weight[rows]))
+            chunk = chunk_moments(atoms[rows], y[rows], None if weight is None else weight[rows])
+            moments = combined(moments, chunk)
+        self._keep(combined(self._moments, moments))
         return self
 
     def merge(self, other: SelectionStatistics) -> SelectionStatistics:
@@ -165,7 +253,8 @@ class SelectionStatistics(VersionedState):
         """
         if other.n_samples:
             self._check_widths(len(other.mean_atoms), len(other.mean_y))
-            self._add(other)
+            moments = other._moments
+            self._keep(combined(self._moments, moments._replace(gram=moments.gram.copy())))
         return self
 
     def select(
@@ -234,29 +323,23 @@ class SelectionStatistics(VersionedState):
             weights = check_output_weights(output_weights, n_atoms, n_outputs)
         signed, length = check_hull(hull, radius, n_targets=n_outputs if weights is None else 1)
         if standardize:
-            atoms = np.flatnonzero(varies(self.mean_atoms, deviations(self), np.float64))
+            atoms = np.flatnonzero(varies(self.mean_atoms, deviations(self)))
             if not len(atoms):
                 raise ValueError("no atom varies over the samples; at least one must")
-            source = self._standardized(atoms)
+            source = standardized(self, atoms)
         else:
             atoms = np.arange(n_atoms)
-            source = self._raw(weights)
+            # The weights of a mean add up to one: what is taken off atoms and y alike makes no difference.
+            source = self._raw(weights, pivot=0.0 if signed or weights is not None else float(self.mean_y[0]))
         path = SquaredErrorSearch(source, k, signed=signed, radius=length, tol=tolerance).run()
         return spread(path, atoms, n_atoms)
 
-    def _standardized(self, atoms: NDArray[np.int64]) -> GramAtoms:
-        scale = deviations(self)[atoms]
-        gram = self.gram[np.ix_(atoms, atoms)] / (self.weight * np.outer(scale, scale))
-        moments = Moments(
-            self.c[:, atoms] / (self.weight * scale), np.ones(len(atoms)), self.target_norms.sum() / self.weight
-        )
-        return GramAtoms(gram, moments)
-
-    def _raw(self, output_weights: Float64Array | None) -> GramAtoms:
-        gram = self.gram / self.weight + np.outer(self.mean_atoms, self.mean_atoms)
-        c = self.c / self.weight + np.outer(self.mean_y, self.mean_atoms)
+    def _raw(self, output_weights: Float64Array | None, *, pivot: float) -> GramAtoms:
+        mean_atoms, mean_y = self.mean_atoms - pivot, self.mean_y - pivot
+        gram = self._moments.gram + np.outer(mean_atoms, mean_atoms)
+        c = self._moments.c + np.outer(mean_y, mean_atoms)
         norms = np.diagonal(gram).copy()
-        target_norm = float(np.sum(self.target_norms / self.weight + self.mean_y**2))
+        target_norm = float(np.sum(self._moments.target_norms + mean_y**2))
         if output_weights is not None:
             norms *= (output_weights**2).sum(axis=1)
             c = (c * output_weights.T).sum(axis=0, keepdims=True)
@@ -269,63 +352,25 @@ class SelectionStatistics(VersionedState):
                 f"{len(self.mean_y)} as in the chunks before"
             )
 
-    def _add(self, other: SelectionStatistics) -> None:
-        """Combine sums about two means into sums about the common one (Chan, Golub and LeVeque)."""
-        if not self.n_samples:
-            self.__dict__.update({name: np.copy(value) for name, value in vars(other).items()})
-            self.n_samples, self.weight = other.n_samples, other.weight
-            return
-        self.n_samples += other.n_samples
-        if other.weight == 0.0:
-            return
-        total = self.weight + other.weight
-        share = other.weight / total
-        atoms, y = other.mean_atoms - self.mean_atoms, other.mean_y - self.mean_y
-        self.gram += other.gram + np.outer(self.weight * share * atoms, atoms)
-        self.c += other.c + np.outer(self.weight * share * y, atoms)
-        self.target_norms += other.target_norms + self.weight * share * y**2
-        self.mean_atoms = self.mean_atoms + share * atoms
-        self.mean_y = self.mean_y + share * y
-        self.weight = total
 
-
-def _chunk_sums(atoms: Any, y: Float64Array, weight: Float64Array | None) -> SelectionStatistics:
-    """Statistics of one chunk."""
-    sums = SelectionStatistics()
-    sums.n_samples = atoms.shape[0]
-    weight = np.ones(atoms.shape[0]) if weight is None else weight
-    sums.weight = float(weight.sum())
-    divisor = sums.weight or 1.0
-    sums.mean_y = weight @ y / divisor
-    y = y - sums.mean_y
-    weighted = y * weight[:, None]
-    sums.target_norms = np.einsum("ij,ij->j", y, weighted)
-    if sparse.issparse(atoms):
-        sums.mean_atoms = atoms.T @ weight / divisor
-        gram = (atoms.T @ atoms.multiply(weight[:, None])).toarray()
-        sums.gram = gram - np.outer(sums.weight * sums.mean_atoms, sums.mean_atoms)
-        sums.c = np.ascontiguousarray((atoms.T @ weighted).T)
-    else:
-        atoms = np.asarray(atoms, dtype=np.float64)
-        sums.mean_atoms = weight @ atoms / divisor
-        atoms = atoms - sums.mean_atoms
-        sums.c = weighted.T @ atoms
-        atoms *= np.sqrt(weight)[:, None]
-        sums.gram = atoms.T @ atoms
-    if not np.isfinite(np.diagonal(sums.gram)).all():
-        raise ValueError("atoms contain NaN, infinity or values too large for their squares")
-    return sums
+def standardized(statistics: SelectionStatistics, atoms: NDArray[np.int64]) -> GramAtoms:
+    """Return some of the atoms less their mean, over their standard deviation, and y less its mean."""
+    scale, moments = deviations(statistics)[atoms], statistics._moments
+    gram = moments.gram[np.ix_(atoms, atoms)]
+    gram /= scale
+    gram /= scale[:, None]
+    return GramAtoms(gram, Moments(moments.c[:, atoms] / scale, np.ones(len(atoms)), moments.target_norms.sum()))
 
 
 def deviations(statistics: SelectionStatistics) -> Float64Array:
     """Return the standard deviation of every atom."""
-    deviation: Float64Array = np.sqrt(np.maximum(np.diagonal(statistics.gram), 0.0) / statistics.weight)
+    deviation: Float64Array = np.sqrt(np.maximum(np.diagonal(statistics._moments.gram), 0.0))
     return deviation
 
 
-def varies(mean: Float64Array, scale: Float64Array, dtype: Any) -> NDArray[np.bool_]:
-    """Which columns vary by more than the rounding of their values."""
-    return scale > 10 * np.finfo(dtype).eps * np.abs(mean)
+def varies(mean: Float64Array, scale: Float64Array) -> NDArray[np.bool_]:
+    """Which columns vary by more than the rounding of their mean, which is made in float64 whatever they are in."""
+    return scale > 10 * np.finfo(np.float64).eps * np.abs(mean)
 
 
 def spread(path: GreedyPath, atoms: NDArray[np.int64], n_atoms: int) -> GreedyPath:

@@ -13,6 +13,8 @@ import numpy as np
 from scipy.linalg import qr
 from scipy.optimize import nnls
 
+from ._weights import relative_weight
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -341,11 +343,9 @@ def _simplex_weights(weights: ArrayLike | None, n_atoms: int) -> NDArray[np.floa
 
 def _root_shares(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float64]:
     """Return the root of each sample's share: rows scaled by it turn averages over samples into plain sums."""
-    if sample_weight is None:
+    w = relative_weight(sample_weight, n_samples)
+    if w is None:
         return np.full(n_samples, 1.0 / math.sqrt(n_samples))
-    w = np.asarray(sample_weight, dtype=np.float64)
-    if w.shape != (n_samples,) or w.min() < 0 or not w.sum() > 0:
-        raise ValueError(f"sample_weight must be {n_samples} non-negative numbers, not all 0, got shape {w.shape}")
     shares: NDArray[np.float64] = np.sqrt(w / w.sum())
     return shares
 

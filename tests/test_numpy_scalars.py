@@ -103,7 +103,10 @@ CASES = {
     GreedyPrunedMLP.fit_path: (PATH, path_of(GreedyPrunedMLP, NUMBERS)),
     GreedyPrunedMLPClassifier.fit_path: (PATH, path_of(GreedyPrunedMLPClassifier, LABELS)),
     GreedyPrunedMLPRegressor.fit_path: (PATH, path_of(GreedyPrunedMLPRegressor, NUMBERS)),
-    GreedyForwardSelector: (SELECTION, fitted(GreedyForwardSelector, NUMBERS)),
+    GreedyForwardSelector: (
+        SELECTION | {"keep": [1, 3], "n_features_to_select": 4},
+        fitted(GreedyForwardSelector, NUMBERS),
+    ),
     PretrainThresholdSearch: (
         SEARCH,
         lambda **given: learnt(PretrainThresholdSearch(CLASSIFIER, **given).fit(X, LABELS)),

@@ -40,7 +40,7 @@ def test_it_finds_the_features_that_matter_and_reports_its_approximation(n_targe
     selector = GreedyForwardSelector(k=40).fit(X, y)
     assert set(range(4)) <= set(np.flatnonzero(selector.get_support()))
     assert selector.transform(X).shape[1] == selector.get_support().sum() < X.shape[1]
-    residual = y - (X @ selector.coef_ + selector.intercept_)
+    residual = y - (X @ selector.coef_.T + selector.intercept_)
     np.testing.assert_allclose(selector.selection_losses_[-1], 0.5 * (residual**2).sum() / len(y), rtol=1e-9)
     assert selector.selection_counts_.sum() == len(selector.selection_path_) == 40
 
@@ -103,7 +103,8 @@ def test_chunks_and_sparse_columns_give_the_picks_of_one_fit(target, holder):
 def test_two_classes_are_chosen_as_numbers_would_be():
     X, y = load_breast_cancer(return_X_y=True)
     names = np.array(["no", "yes"])[y]
-    labels, numbers = (GreedyForwardSelector(k=20).fit(X, target) for target in (names, y.astype(float)))
+    labels = GreedyForwardSelector(k=20).fit(X, names)
+    numbers = GreedyForwardSelector(k=20, target_type="continuous").fit(X, y)
     np.testing.assert_array_equal(labels.selection_path_, numbers.selection_path_)
     np.testing.assert_array_equal(labels.classes_, ["no", "yes"])
     assert not hasattr(numbers, "classes_")
@@ -188,7 +189,7 @@ def test_bad_targets_are_named():
     X, y = load_wine(return_X_y=True)
     with pytest.raises(ValueError, match="one class"):
         GreedyForwardSelector().fit(X, np.zeros(len(X), dtype=int))
-    with pytest.raises(ValueError, match="3 outputs and the atoms have one"):
+    with pytest.raises(ValueError, match="y holds 3 classes; hull='convex' approximates one target, or two classes"):
         GreedyForwardSelector(hull="convex").fit(X, y)
     with pytest.raises(ValueError, match=r"labels \[2\] that are not among the classes \[0, 1\]"):
         GreedyForwardSelector().partial_fit(X, y, classes=[0, 1])

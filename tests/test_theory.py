@@ -281,7 +281,7 @@ def test_predicted_threshold_suffices_in_the_linearised_regime(seed):
         (lambda: theory.network_kernel(np.eye(3), np.eye(2), np.zeros(2), np.eye(2)), "shapes agree"),
         (lambda: theory.hull_spread(np.eye(2), [0.5, 0.6]), "weights must be 2 non-negative numbers of sum 1"),
         (lambda: theory.hull_spread(np.zeros(2)), "atoms must be a non-empty array"),
-        (lambda: theory.hull_spread(np.eye(2), sample_weight=[0.0, 0.0]), "sample_weight must be 2 non-negative"),
+        (lambda: theory.hull_spread(np.eye(2), sample_weight=[0.0, 0.0]), "sample_weight is zero everywhere"),
         (lambda: theory.hull_spread(np.eye(2), output_weights=np.eye(3)), r"output_weights must be \(2, n_outputs\)"),
         (lambda: theory.hull_spread(np.ones((2, 2, 1)), output_weights=np.eye(2)), r"beside 2-d atoms"),
         (lambda: theory.hull_optimum(np.eye(2), np.zeros(3)), r"y must be of shape \(2, 1\)"),
