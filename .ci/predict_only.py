@@ -34,17 +34,24 @@ def models():
     labels = np.array(["low", "mid", "high"])[np.digitize(y, np.quantile(y, [0.3, 0.6]))]
     sets = make_multilabel_classification(120, n_features=10, random_state=0)[1]
     small = {"n_pretrain": 20, "k": 8, "n_hidden": 30, "n_retrain": 10, "random_state": 0}
-    numbers = GreedyPrunedMLPRegressor(**small)
     return {
         "classes": (GreedyPrunedMLPClassifier(**small), X, labels),
         "logits": (GreedyPrunedMLPClassifier(**small, loss="log_loss"), X, labels),
         "labels": (GreedyPrunedMLPClassifier(**small, loss="log_loss"), X, sets),
-        "numbers": (numbers, X, np.column_stack([y, -y])),
+        "numbers": (GreedyPrunedMLPRegressor(**small), X, np.column_stack([y, -y])),
         "inferred": (GreedyPrunedMLP(**small), X, labels),
         "warm": (GreedyPrunedMLPRegressor(**small, warm_start=True), X, y),
-        "pipeline": (make_pipeline(StandardScaler(), GreedyForwardSelector(4), numbers), X, y),
+        "pipeline": (
+            make_pipeline(StandardScaler(), GreedyForwardSelector(4), GreedyPrunedMLPRegressor(**small)),
+            X,
+            y,
+        ),
         "columns": (GreedyForwardSelector(4), X, y),
-        "search": (PretrainThresholdSearch(numbers, n_pretrain=[5, 20], k=[4, 8], cv=2), X, y),
+        "search": (
+            PretrainThresholdSearch(GreedyPrunedMLPRegressor(**small), n_pretrain=[5, 20], k=[4, 8], cv=2),
+            X,
+            y,
+        ),
     }
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
+from ._requirements import torch_for
+
 if TYPE_CHECKING:
     import torch
 
@@ -67,6 +69,8 @@ class ExportMixin:
         ------
         NotFittedError
             When the estimator is not fitted.
+        ModuleNotFoundError
+            When torch is not installed.
 
         See Also
         --------
@@ -107,8 +111,7 @@ def _to_mlp(estimator: Any) -> Any:
 
 def _to_torch_module(estimator: Any) -> torch.nn.Sequential:
     """Return an nn.Sequential that maps inputs to the outputs before the output activation."""
-    import torch
-
+    torch = torch_for("to_torch")
     activations = {
         "identity": torch.nn.Identity,
         "logistic": torch.nn.Sigmoid,

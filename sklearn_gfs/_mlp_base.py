@@ -35,6 +35,7 @@ from ._mlp_fitted import FittedMLPMixin
 from ._mlp_targets import encode_validation, has_several_labels, validate_weights
 from ._network import ACTIVATIONS, LABELWISE
 from ._path import DenseState, PathData, PathSettings, TrainingPath
+from ._requirements import numba_for, torch_for
 from ._training import TrainingSettings
 from ._typing import FloatArray, PathPoint
 from ._watch import Tasks, Watch
@@ -375,6 +376,8 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
     def _check_parameters(self) -> None:
         parameters = {name: getattr(self, name) for name in self._constraints}
         validate_parameter_constraints(self._constraints, parameters, caller_name=type(self).__name__)
+        for package_for in (torch_for, numba_for):
+            package_for("Training")
 
     def _encode(
         self,
