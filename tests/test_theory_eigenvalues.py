@@ -15,11 +15,13 @@ SPECTRA = {
     "inverse roots": lambda i: i**-0.5,
     "exponential": lambda i: np.exp(-i / 2),
     "even": lambda i: 1 + i / i.max(),
-    "one value": lambda i: np.ones_like(i),
+    "one value": np.ones_like,
     "half zero": lambda i: (i <= i.max() / 2).astype(float),
-    "all zero": lambda i: np.zeros_like(i),
+    "all zero": np.zeros_like,
     "one of all": lambda i: (i == 1).astype(float),
 }
+# Lanczos iterations do not find the lower end of these.
+CROWDED = {"inverse squares", "exponential"}
 
 
 def matrix_of(spectrum, n, seed=0):
@@ -60,9 +62,10 @@ def test_every_spectrum_has_an_answer(spectrum, scale, limits, monkeypatch):
 @pytest.mark.parametrize("spectrum", SPECTRA)
 def test_products_are_at_most_those_of_forming_and_a_limited_search(spectrum, monkeypatch):
     monkeypatch.setattr(_theory_kernel, "_FORMED_ROWS", 10)
+    monkeypatch.setattr(_theory_kernel, "_LANCZOS_RESTARTS", 4)
     kernel = Counted(matrix_of(spectrum, 200)[0])
     theory.extreme_eigenvalues(kernel)
-    assert kernel.products <= 200 + _theory_kernel._FORMED_ROWS_PRODUCTS
+    assert kernel.products <= 200 + 2 * 5 * _theory_kernel._LANCZOS_VECTORS
 
 
 @pytest.mark.parametrize("spectrum", SPECTRA)
@@ -71,14 +74,13 @@ def test_a_matrix_too_large_to_form_has_an_answer_or_a_clear_error(spectrum, mon
     monkeypatch.setattr(_theory_kernel, "_DECOMPOSED_ROWS", 100)
     matrix, values = matrix_of(spectrum, 400)
     kernel = Counted(matrix)
-    try:
-        smallest, largest = theory.extreme_eigenvalues(kernel)
-    except ArpackNoConvergence as error:
-        assert "smallest eigenvalue of a matrix of 400 rows" in str(error)
-        assert spectrum not in ("one value", "even")
+    if spectrum in CROWDED:
+        with pytest.raises(ArpackNoConvergence, match="eigenvalues of an operator of 400 rows did not settle"):
+            theory.extreme_eigenvalues(kernel)
     else:
-        assert_allclose([smallest, largest], [values.min(), values.max()], rtol=1e-5, atol=1e-9)
-    assert kernel.products <= _theory_kernel._FORMED_ROWS_PRODUCTS
+        found = theory.extreme_eigenvalues(kernel)
+        assert_allclose(found, [values.min(), values.max()], rtol=1e-5, atol=1e-9)
+    assert kernel.products <= 2 * 51 * _theory_kernel._LANCZOS_VECTORS
 
 
 def network(n_samples, n_features, n_outputs, seed):
@@ -119,7 +121,7 @@ def test_a_networks_kernel_is_formed_without_products(monkeypatch):
 
 def test_what_is_not_finite_is_named():
     broken = Counted(np.diag([1.0, np.nan]))
-    with pytest.raises(ValueError, match="kernel must be .*finite"):
+    with pytest.raises(ValueError, match=r"kernel must be .*finite"):
         theory.extreme_eigenvalues(broken)
-    with pytest.raises(TypeError, match="kernel must be .*real"):
+    with pytest.raises(TypeError, match=r"kernel must be .*real"):
         theory.extreme_eigenvalues(aslinearoperator(np.eye(2) * 1j))
