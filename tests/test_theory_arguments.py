@@ -214,7 +214,7 @@ def test_rates_keep_their_digits(step, share, largest):
     rate = theory.contraction_rate(step / largest, smallest, largest)
     assert 0 <= rate <= 1
     if 0 < step * share < 1e-12 and smallest > 1e-300:
-        assert rate == pytest.approx(2 * (step / largest) * smallest, rel=1e-9)
+        assert rate == pytest.approx(2 * (step / largest) * smallest, rel=1e-9, abs=0)
 
 
 @given(
