@@ -177,7 +177,7 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         """
         self._check_parameters()
         with unchanged_by_failure(self):
-            tasks = self._start_tasks(X, y, sample_weight)
+            tasks = self._start_tasks(X, y, sample_weight, validated=X_val is not None)
             state = self._dense_state_to_go_on_with() if self.warm_start else None
             if state is not None:
                 n_done = len(state.training.losses)
@@ -366,9 +366,11 @@ class BaseGreedyPrunedMLP(CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
         point.n_pretrain, point.k = n_pretrain, k
         return point
 
-    def _start_tasks(self, X: Any, y: Any, sample_weight: Any, name: str = "fit") -> Tasks:
-        # The phases: pre-training, selection, re-training on trial, re-training; a path's are not known before.
-        n_phases = (4 if self.early_stopping else 3) if name == "fit" else None
+    def _start_tasks(self, X: Any, y: Any, sample_weight: Any, name: str = "fit", *, validated: bool = False) -> Tasks:
+        # The phases: pre-training, selection, re-training on trial, re-training; a path's are not known before. Without
+        # samples that are held out there is no trial.
+        on_trial = self.early_stopping and self.n_retrain > 0 and not validated
+        n_phases = 3 + on_trial if name == "fit" else None
         context = self._init_callback_context(task_name=name, max_subtasks=n_phases)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         return Tasks(context, self._network_attributes, estimator=self, X=X, y=y, metadata=metadata)
