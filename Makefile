@@ -11,7 +11,7 @@ INSTALLED = $(VENV)/installed
 DOCS_INSTALLED = $(VENV)/installed-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lowest test-sklearn test-sealed test-nojit test-predict-only lint format types docs examples bench bench-compare dist check-dist clean
+.PHONY: help demo test test-lowest test-sklearn test-sealed test-nojit test-predict-only test-upstream lint format types docs examples bench bench-compare dist check-dist clean
 
 help:  ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
@@ -65,6 +65,10 @@ test-predict-only: $(INSTALLED)  ## Use fitted models from an installation witho
 	$(PIP) .
 	$(PY) -m pip --disable-pip-version-check check
 	$(PY) -P .ci/predict_only.py load $(OUT)/predict_only
+
+test-upstream: export OMP_NUM_THREADS = 1
+test-upstream: $(INSTALLED)  ## Run scikit-learn's own tests with this package's classes.
+	$(PY) .ci/upstream/run.py $(PYTEST_ARGS)
 
 lint: $(INSTALLED)  ## Check style and formatting.
 	$(PY) -m ruff check
