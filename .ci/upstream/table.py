@@ -140,7 +140,7 @@ MODULES = {
     ),
     "sklearn.feature_selection.tests.test_sequential": Module(
         {"sklearn.feature_selection.SequentialFeatureSelector": stand_ins.sequential_selector},
-        at_least=18,
+        at_least=20,
         left_out={
             "test_bad_n_features_to_select": _PICKS,
             "test_n_features_to_select[*-forward]": _PICKS,
@@ -177,7 +177,7 @@ MODULES = {
     ),
     "sklearn.callback.tests.test_callback_context": Module(
         {"sklearn.callback.tests._utils.MaxIterEstimator": stand_ins.MaxIterEstimator},
-        at_least=16,
+        at_least=17,
         left_out={
             "test_callback_hooks_called*": _THREE_PHASES,
             "test_meta_estimator_autopropagated_callback_hooks_called*": _THREE_PHASES,
@@ -196,7 +196,7 @@ MODULES = {
     ),
     "sklearn.callback.tests.test_progressbar": Module(
         {"sklearn.callback.tests._utils.MaxIterEstimator": stand_ins.MaxIterEstimator},
-        at_least=15,
+        at_least=16,
         left_out={"test_progress_during_fit": _THREE_PHASES},
     ),
     "sklearn.callback.tests.test_scoring_monitor": Module(
