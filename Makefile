@@ -11,7 +11,7 @@ INSTALLED = $(VENV)/installed
 DOCS_INSTALLED = $(VENV)/installed-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lowest test-sklearn test-sealed test-nojit lint format types docs examples bench bench-compare dist check-dist clean
+.PHONY: help demo test test-lowest test-sklearn test-sealed test-nojit test-predict-only test-upstream lint format types docs examples bench bench-compare dist check-dist clean
 
 help:  ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
@@ -56,6 +56,20 @@ test-nojit: export OMP_NUM_THREADS = 1
 test-nojit: $(INSTALLED)  ## Run the tests of the kernels on the kernels as plain Python.
 	$(PY) -m pytest -n 2 $(PYTEST_ARGS) tests/test_greedy.py tests/test_log_loss.py tests/test_selector.py
 
+test-predict-only: $(INSTALLED)  ## Use fitted models from an installation without torch and numba.
+	$(PY) .ci/predict_only.py save $(OUT)/predict_only
+	$(PYTHON) -m venv --clear $(VENV)-predict
+	$(MAKE) --no-print-directory .test-predict-only VENV=$(VENV)-predict
+
+.test-predict-only:
+	$(PIP) .
+	$(PY) -m pip --disable-pip-version-check check
+	$(PY) -P .ci/predict_only.py load $(OUT)/predict_only
+
+test-upstream: export OMP_NUM_THREADS = 1
+test-upstream: $(INSTALLED)  ## Run scikit-learn's own tests with this package's classes.
+	$(PY) .ci/upstream/run.py $(PYTEST_ARGS)
+
 lint: $(INSTALLED)  ## Check style and formatting.
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
@@ -94,7 +108,7 @@ check-dist: dist  ## Install the wheel into an empty environment and run the qui
 	$(MAKE) --no-print-directory .check-dist VENV=$(VENV)-dist
 
 .check-dist:
-	$(PIP) "$$(ls dist/*.whl)[plot]"
+	$(PIP) "$$(ls dist/*.whl)[train,plot]"
 	$(PY) -P examples/1_quickstart/digits.py --out $(OUT)
 	$(PIP) --force-reinstall --no-deps dist/*.tar.gz
 	$(PY) -P -c "import sklearn_gfs; print(sklearn_gfs.__version__, sklearn_gfs.GreedyPrunedMLP())"

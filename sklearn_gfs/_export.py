@@ -12,6 +12,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from ._mlp_targets import has_several_labels
+from ._requirements import torch_for
 
 if TYPE_CHECKING:
     import torch
@@ -85,6 +86,8 @@ class ExportMixin:
             When the estimator is not fitted.
         TypeError
             If `dtype` is not a floating-point dtype of torch.
+        ModuleNotFoundError
+            When torch is not installed.
 
         See Also
         --------
@@ -145,8 +148,7 @@ def _scale_to_logits(model: Any) -> str:
 
 def _to_torch_module(estimator: Any, dtype: Any) -> torch.nn.Sequential:
     """Return an nn.Sequential that maps inputs to the outputs before the output activation."""
-    import torch
-
+    torch = torch_for("to_torch")
     if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise TypeError(f"dtype={dtype!r} must be None or a floating-point dtype of torch, such as torch.float32.")
     activations = {

@@ -9,11 +9,13 @@ compute one, is decided by their callers.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property, update_wrapper
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from ._requirements import numba_for
 
 # Why a kernel handed control back.
 DONE = 0  # all the picks asked for
@@ -65,17 +67,38 @@ class State(NamedTuple):
     gaps: NDArray[np.float64]
 
 
-def jit(function: Callable[..., Any], *, reassociate: bool = False) -> Any:
+class Kernel:
     """
-    Compile a serial loop that releases the GIL; cached on disk where a cache can be written.
+    A serial loop that releases the GIL, compiled when it is first called; cached on disk where a cache can be written.
 
-    Reassociated sums are added up in several chains at once, in any order.
+    Modules of kernels are so imported without numba, which only a selection needs. Before a kernel is compiled the
+    kernels that it calls become compiled functions in its module, since numba knows no others.
     """
-    fastmath = {"contract", "reassoc"} if reassociate else {"contract"}
-    try:
-        return numba.njit(cache=True, nogil=True, fastmath=fastmath)(function)
-    except RuntimeError:  # no directory to write a cache to
-        return numba.njit(nogil=True, fastmath=fastmath)(function)
+
+    def __init__(self, function: Callable[..., Any], fastmath: set[str]) -> None:
+        update_wrapper(self, function)
+        self._function = function
+        self._fastmath = fastmath
+
+    def __call__(self, *args: Any) -> Any:
+        return self._compiled(*args)
+
+    @cached_property
+    def _compiled(self) -> Any:
+        njit = numba_for("Greedy forward selection").njit
+        names = self._function.__globals__
+        for name in self._function.__code__.co_names:
+            if isinstance(names.get(name), Kernel):
+                names[name] = names[name]._compiled
+        try:
+            return njit(cache=True, nogil=True, fastmath=self._fastmath)(self._function)
+        except RuntimeError:  # no directory to write a cache to
+            return njit(nogil=True, fastmath=self._fastmath)(self._function)
+
+
+def jit(function: Callable[..., Any], *, reassociate: bool = False) -> Any:
+    """Return the loop as a kernel; reassociated sums are added up in several chains at once, in any order."""
+    return Kernel(function, {"contract", "reassoc"} if reassociate else {"contract"})
 
 
 @jit

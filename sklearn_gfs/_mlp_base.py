@@ -36,6 +36,7 @@ from ._mlp_fitted import FittedMLPMixin
 from ._mlp_targets import encode_validation, has_several_labels, validate_weights
 from ._network import ACTIVATIONS, LABELWISE
 from ._path import DenseState, PathData, PathSettings, TrainingPath
+from ._requirements import numba_for, torch_for
 from ._training import TrainingSettings
 from ._typing import FloatArray, PathPoint
 from ._version import VersionedState
@@ -188,7 +189,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         """
         self._check_parameters()
         with unchanged_by_failure(self):
-            tasks = self._start_tasks(X, y, sample_weight)
+            tasks = self._start_tasks(X, y, sample_weight, validated=X_val is not None)
             state = self._dense_state_to_go_on_with() if self.warm_start else None
             if state is not None:
                 n_done = len(state.training.losses)
@@ -241,8 +242,6 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         `keep` what it takes to go on with the dense network; `n_pretrain` counts iterations `since` that many;
         `more` data count together with those seen before.
         """
-        import torch  # noqa: F401 # the first import takes seconds, and the clock has not started yet
-
         parameters = self._plain_parameters()
         n_pretrain, k = parameters["n_pretrain"], parameters["k"]
         watch = Watch(parameters["max_time"], verbose=bool(self.verbose))
@@ -374,15 +373,20 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         point.n_pretrain, point.k = n_pretrain, k
         return point
 
-    def _start_tasks(self, X: Any, y: Any, sample_weight: Any, name: str = "fit") -> Tasks:
-        # The phases: pre-training, selection, re-training on trial, re-training; a path's are not known before.
-        n_phases = (4 if self.early_stopping else 3) if name == "fit" else None
+    def _start_tasks(self, X: Any, y: Any, sample_weight: Any, name: str = "fit", *, validated: bool = False) -> Tasks:
+        # The phases: pre-training, selection, re-training on trial, re-training; a path's are not known before. Without
+        # samples that are held out there is no trial.
+        on_trial = self.early_stopping and self.n_retrain > 0 and not validated
+        n_phases = 3 + on_trial if name == "fit" else None
         context = self._init_callback_context(task_name=name, max_subtasks=n_phases)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         return Tasks(context, self._network_attributes, estimator=self, X=X, y=y, metadata=metadata)
 
     def _check_parameters(self) -> None:
         validate_parameter_constraints(self._constraints, self._plain_parameters(), caller_name=type(self).__name__)
+        # Their first import takes seconds: it is over when the clock of max_time starts.
+        for package_for in (torch_for, numba_for):
+            package_for("Training")
 
     def _plain_parameters(self) -> dict[str, Any]:
         """

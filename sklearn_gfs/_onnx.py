@@ -1,7 +1,9 @@
 """
-Converters to ONNX for skl2onnx: the subnetwork and what `predict` and `predict_proba` make of its outputs.
+Converters to ONNX for skl2onnx: the subnetwork and what `predict` and `predict_proba` make of its outputs, the columns
+that a selector keeps, and the best estimator of a search.
 
-skl2onnx is imported when the converters are registered; nothing else here needs it.
+Graphs consist of operators that every version from 9 on has in the same form, `TopK` apart. skl2onnx is imported when
+the converters are registered; nothing else here needs it.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from ._mlp import GreedyPrunedMLP
 from ._mlp_classifier import GreedyPrunedMLPClassifier
 from ._mlp_regressor import GreedyPrunedMLPRegressor
 from ._mlp_targets import has_several_labels
+from ._search import PretrainThresholdSearch
+from ._selector import GreedyForwardSelector
 
 # What skl2onnx calls an estimator.
 _ALIAS = "SklearnGfs{}"
@@ -23,11 +27,12 @@ _ACTIVATIONS = {"identity": "Identity", "logistic": "Sigmoid", "relu": "Relu", "
 
 def register_onnx_converters() -> None:
     """
-    Tell skl2onnx how to convert the estimators of networks, alone and at the end of pipelines.
+    Tell skl2onnx how to convert the estimators of this package, alone and within pipelines.
 
     Call it once, before `skl2onnx.to_onnx`. What it converts predicts as the estimator does: the classes (`label`) and
-    their probabilities, or numbers in a column for each output. Inputs in float32 or float64 are computed in that
-    precision. The option `zipmap` of scikit-learn's classifiers is understood; multilabel targets want it to be False.
+    their probabilities, or numbers in a column for each output. A selector gives the columns that it keeps; a search is
+    its best estimator. Inputs in float32 or float64 are computed in that precision. Every `target_opset` from 9 on is
+    understood. So is the option `zipmap` of scikit-learn's classifiers; multilabel targets want it to be False.
 
     Raises
     ------
@@ -54,6 +59,7 @@ def register_onnx_converters() -> None:
     """
     try:
         from skl2onnx import update_registered_converter
+        from skl2onnx._parse import update_registered_parser
     except ImportError as error:
         raise ImportError("skl2onnx is not installed; `pip install sklearn-gfs[onnx]` brings it.") from error
 
@@ -66,6 +72,9 @@ def register_onnx_converters() -> None:
         update_registered_converter(
             cls, _ALIAS.format(cls.__name__), _set_shapes, _convert, options=cls_options, parser=parser
         )
+    alias = _ALIAS.format(GreedyForwardSelector.__name__)
+    update_registered_converter(GreedyForwardSelector, alias, _set_shape_of_columns, _convert_columns)
+    update_registered_parser(PretrainThresholdSearch, _parse_search)
 
 
 def _parse(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
@@ -84,10 +93,31 @@ def _parse(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> A
     return _apply_zipmap(zipmap, scope, model, inputs[0].type, operator.outputs) if zipmap else operator.outputs
 
 
+def _parse_search(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
+    """Put the best estimator in the place of the search."""
+    from skl2onnx._parse import parse_sklearn
+
+    check_is_fitted(model)
+    if not model.refit:
+        raise ValueError("A search with refit=False has no best estimator to convert; fit it with refit=True.")
+    for key in (type(model), id(model)):
+        scope.add_options(id(model.best_estimator_), (scope.options or {}).get(key))
+    return parse_sklearn(scope, model.best_estimator_, inputs, custom_parsers=custom_parsers)
+
+
 def _dtype(operator: Any) -> Any:
     from skl2onnx.common.data_types import DoubleTensorType
 
-    return np.float64 if isinstance(operator.inputs[0].type, DoubleTensorType) else np.float32
+    is_double = [isinstance(variable.type, DoubleTensorType) for variable in operator.inputs]
+    return np.float64 if any(is_double) else np.float32
+
+
+def _joined(graph: _Graph, operator: Any, *, cast: bool) -> Any:
+    """Return all the columns; a frame has an input for each."""
+    inputs = operator.inputs
+    if cast:
+        inputs = [graph("Cast", columns, to=1 if graph.dtype == np.float32 else 11) for columns in inputs]
+    return inputs[0] if len(inputs) == 1 else graph("Concat", *inputs, axis=1)
 
 
 def _set_shapes(operator: Any) -> None:
@@ -112,8 +142,8 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
 
     graph = _Graph(onnx_ops, container.target_opset, _dtype(operator))
     model, names = operator.raw_operator, operator.outputs
-    hidden = graph("Cast", operator.inputs[0], to=1 if graph.dtype == np.float32 else 11)
-    hidden = graph("Add", graph("MatMul", hidden, model.coefs_[0]), model.intercepts_[0])
+    columns = _joined(graph, operator, cast=True)
+    hidden = graph("Add", graph("MatMul", columns, model.coefs_[0]), model.intercepts_[0])
     hidden = graph(_ACTIVATIONS[model.activation], hidden)
     outputs = graph("Add", graph("MatMul", hidden, model.coefs_[1]), model.intercepts_[1])
     if not hasattr(model, "classes_"):
@@ -121,7 +151,7 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     elif has_several_labels(model):
         if model.out_activation_ == "logistic":
             outputs = graph("Sigmoid", outputs)
-        probabilities = graph("Clip", outputs, *_limits(graph.dtype))
+        probabilities = graph.clip(outputs, *_limits(graph.dtype))
         results = [graph("Cast", graph("Greater", outputs, np.array(0.5)), to=7), probabilities]
     else:
         probabilities = _probabilities(graph, model, outputs)
@@ -147,6 +177,16 @@ class _Graph:
         )
         return getattr(self._ops, f"Onnx{name}")(*inputs, op_version=self._version, **attributes)
 
+    def clip(self, values: Any, low: np.ndarray, high: np.ndarray) -> Any:
+        """Return the values within these limits; the operator of that name has none in float64 before version 12."""
+        return self("Min", self("Max", values, low), high)
+
+    def largest(self, values: Any, n: int) -> Any:
+        """Return the n largest values of every row, in descending order."""
+        if self._version < 10:
+            return self("TopK", values, k=n, axis=1)[0]
+        return self("TopK", values, np.array([n], dtype=np.int64), axis=1)[0]
+
 
 def _limits(dtype: Any) -> tuple[np.ndarray, np.ndarray]:
     margin = np.finfo(dtype).eps
@@ -165,12 +205,31 @@ def _probabilities(graph: _Graph, model: Any, outputs: Any) -> Any:
         both = graph("Concat", graph("Neg", outputs), outputs, axis=1)
         return graph("Sigmoid", both)
     if model.n_outputs_ == 1:
-        second = graph("Clip", outputs, np.array(0.0), np.array(1.0))
+        second = graph.clip(outputs, np.array(0.0), np.array(1.0))
         return graph("Concat", graph("Sub", np.array([1.0]), second), second, axis=1)
     # Projection onto the simplex: what is subtracted is the largest, over j, of (sum of the j largest - 1) / j.
     n_classes = model.n_outputs_
-    descending = graph("TopK", outputs, np.array([n_classes], dtype=np.int64), axis=1)[0]
-    excess = graph("Sub", graph("CumSum", descending, np.array(1, dtype=np.int64)), np.array([1.0]))
-    ratios = graph("Div", excess, np.arange(1.0, n_classes + 1))
-    shift = graph("ReduceMax", ratios, np.array([1], dtype=np.int64), keepdims=1)
-    return graph("Relu", graph("Sub", outputs, shift))
+    sums = graph("MatMul", graph.largest(outputs, n_classes), np.triu(np.ones((n_classes, n_classes))))
+    ratios = graph("Div", graph("Sub", sums, np.array([1.0])), np.arange(1.0, n_classes + 1))
+    return graph("Relu", graph("Sub", outputs, graph.largest(ratios, 1)))
+
+
+def _set_shape_of_columns(operator: Any) -> None:
+    """Set type and shape of what a selector keeps: the type of its inputs, a float where they differ."""
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+
+    check_is_fitted(operator.raw_operator)
+    kinds = {type(variable.type) for variable in operator.inputs}
+    mixed = DoubleTensorType if _dtype(operator) == np.float64 else FloatTensorType
+    n_samples, n_kept = operator.inputs[0].get_first_dimension(), int(operator.raw_operator.get_support().sum())
+    operator.outputs[0].set_type((kinds.pop() if len(kinds) == 1 else mixed)([n_samples, n_kept]))
+
+
+def _convert_columns(scope: Any, operator: Any, container: Any) -> None:
+    """Add the choice of columns to the graph."""
+    from skl2onnx.algebra import onnx_ops
+
+    graph = _Graph(onnx_ops, container.target_opset, _dtype(operator))
+    columns = _joined(graph, operator, cast=len({type(variable.type) for variable in operator.inputs}) > 1)
+    kept = operator.raw_operator.get_support(indices=True).astype(np.int64)
+    graph("Gather", columns, kept, axis=1, output_names=operator.outputs[:1]).add_to(scope, container)

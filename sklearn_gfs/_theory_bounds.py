@@ -7,10 +7,12 @@ The spread and the diameter that enter them are measured in ``_theory_hull``; ho
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import digamma
+
+from ._theory_checks import array, number
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -44,7 +46,9 @@ def one_step_bound(k: ArrayLike, previous_loss: ArrayLike, hull_loss: float, spr
     Raises
     ------
     ValueError
-        When `k` is not a whole number of at least 1, or another argument is negative.
+        When `k` is not a whole number of at least 1, or another argument is negative or not finite.
+    TypeError
+        When an argument holds something else than real numbers.
 
     See Also
     --------
@@ -67,9 +71,15 @@ def one_step_bound(k: ArrayLike, previous_loss: ArrayLike, hull_loss: float, spr
     >>> float(one_step_bound(2, previous_loss=1.0, hull_loss=0.0, spread=1.0))
     0.625
     """
-    k = _picks(k)
-    _refuse_negative(previous_loss=previous_loss, hull_loss=hull_loss, spread=spread)
-    return ((k - 1) * np.asarray(previous_loss, dtype=np.float64) + hull_loss + spread / (2 * k)) / k
+    k, previous_loss = _picks(k), array("previous_loss", previous_loss, least=0)
+    hull_loss, spread = number("hull_loss", hull_loss), number("spread", spread)
+    try:
+        np.broadcast_shapes(k.shape, previous_loss.shape)
+    except ValueError as error:
+        raise ValueError(
+            f"k and previous_loss must go together, got shapes {k.shape} and {previous_loss.shape}"
+        ) from error
+    return _sum((1 - 1 / k) * previous_loss + hull_loss / k, spread / k / k / 2)
 
 
 def harmonic_bound(k: ArrayLike, hull_loss: float, spread: float) -> NDArray[np.float64]:
@@ -97,7 +107,9 @@ def harmonic_bound(k: ArrayLike, hull_loss: float, spread: float) -> NDArray[np.
     Raises
     ------
     ValueError
-        When `k` is not a whole number of at least 1, or another argument is negative.
+        When `k` is not a whole number of at least 1, or another argument is negative or not finite.
+    TypeError
+        When an argument holds something else than real numbers.
 
     See Also
     --------
@@ -122,9 +134,9 @@ def harmonic_bound(k: ArrayLike, hull_loss: float, spread: float) -> NDArray[np.
     [0.6, 0.475, 0.3604]
     """
     k = _picks(k)
-    harmonic = np.cumsum(1.0 / np.arange(1, int(k.max()) + 1))[k.astype(np.intp) - 1]
-    _refuse_negative(hull_loss=hull_loss, spread=spread)
-    return np.asarray(hull_loss + spread * harmonic / (2 * k))
+    hull_loss, spread = number("hull_loss", hull_loss), number("spread", spread)
+    harmonic = digamma(k + 1) + np.euler_gamma
+    return _sum(hull_loss, spread * (harmonic / k / 2))
 
 
 def diameter_bound(k: ArrayLike, hull_loss: float, diameter: float) -> NDArray[np.float64]:
@@ -155,7 +167,9 @@ def diameter_bound(k: ArrayLike, hull_loss: float, diameter: float) -> NDArray[n
     Raises
     ------
     ValueError
-        When `k` is not a whole number of at least 1, or another argument is negative.
+        When `k` is not a whole number of at least 1, or another argument is negative or not finite.
+    TypeError
+        When an argument holds something else than real numbers.
 
     See Also
     --------
@@ -178,8 +192,8 @@ def diameter_bound(k: ArrayLike, hull_loss: float, diameter: float) -> NDArray[n
     [1.0, 0.3303, 0.0561]
     """
     k = _picks(k)
-    _refuse_negative(hull_loss=hull_loss, diameter=diameter)
-    return np.asarray(hull_loss + diameter**2 * (1 + np.log(k)) / (4 * k))
+    hull_loss, diameter = number("hull_loss", hull_loss), number("diameter", diameter)
+    return _sum(hull_loss, diameter * ((1 + np.log(k)) / k / 4), diameter)
 
 
 def root_bound(k: ArrayLike, hull_loss: float, spread: float) -> NDArray[np.float64]:
@@ -208,7 +222,9 @@ def root_bound(k: ArrayLike, hull_loss: float, spread: float) -> NDArray[np.floa
     Raises
     ------
     ValueError
-        When `k` is not a whole number of at least 1, or another argument is negative.
+        When `k` is not a whole number of at least 1, or another argument is negative or not finite.
+    TypeError
+        When an argument holds something else than real numbers.
 
     See Also
     --------
@@ -232,18 +248,20 @@ def root_bound(k: ArrayLike, hull_loss: float, spread: float) -> NDArray[np.floa
     >>> root_bound([1, 2, 4], hull_loss=0.0, spread=1.0).tolist()
     [0.5, 0.25, 0.125]
     """
-    _refuse_negative(hull_loss=hull_loss, spread=spread)
-    return np.asarray((math.sqrt(hull_loss) + np.sqrt(spread / (2 * _picks(k)))) ** 2)
+    k = _picks(k)
+    hull_loss, spread = number("hull_loss", hull_loss), number("spread", spread)
+    root = np.sqrt(hull_loss) + np.sqrt(spread / k / 2)
+    return _sum(0.0, root, root)
 
 
 def _picks(k: ArrayLike) -> NDArray[np.float64]:
-    picks = np.asarray(k, dtype=np.float64)
-    if picks.size == 0 or picks.min() < 1 or (picks != np.floor(picks)).any():
-        raise ValueError(f"k must be whole numbers of at least 1, got {k!r}")
+    picks = array("k", k, least=1, whole=True)
+    if picks.size == 0:
+        raise ValueError(f"k must be finite whole numbers of at least 1, got {k!r}")
     return picks
 
 
-def _refuse_negative(**values: ArrayLike) -> None:
-    for name, value in values.items():
-        if np.any(np.asarray(value) < 0):
-            raise ValueError(f"{name} must be at least 0, got {value!r}")
+def _sum(loss: Any, term: Any, factor: Any = 1.0) -> NDArray[np.float64]:
+    """Return loss + term * factor; a bound beyond all floats is infinite, which is true of it and says nothing."""
+    with np.errstate(over="ignore"):
+        return np.asarray(loss + term * factor)

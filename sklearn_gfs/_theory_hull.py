@@ -7,12 +7,13 @@ Functions of arrays of atoms; what follows from these numbers for a selection is
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.linalg import qr
 from scipy.optimize import nnls
 
+from ._theory_checks import LARGEST_SQUARE, array, squarable
 from ._weights import relative_weight
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ def hull_spread(
     Raises
     ------
     ValueError
-        If the weights are negative or do not sum to 1, or the shapes do not agree.
+        If the weights are negative or do not sum to 1, the shapes do not agree, or a value is not finite or too large
+        for its square.
+    TypeError
+        When an argument holds something else than real numbers.
 
     See Also
     --------
@@ -93,10 +97,15 @@ def _neuron_squares(
     atoms: ArrayLike, weights: ArrayLike | None, output_weights: ArrayLike, sample_weight: ArrayLike | None
 ) -> tuple[float, float]:
     """Return the weighted mean of the neurons' squared norms and the squared norm of their weighted mean."""
-    B = _checked_output_weights(output_weights, np.asarray(atoms))
-    activations = next(_blocks(atoms, None, sample_weight))
+    activations = array("atoms", atoms)
+    B = _checked_output_weights(output_weights, activations.shape)
+    activations = next(_blocks(activations, None, sample_weight))
     w = _simplex_weights(weights, activations.shape[1])
-    norms = np.einsum("mi,mi->i", activations, activations) * np.einsum("io,io->i", B, B)
+    squarable("output_weights", B)
+    with np.errstate(over="ignore"):
+        norms = np.einsum("mi,mi->i", activations, activations) * np.einsum("io,io->i", B, B)
+    if not norms.sum() < LARGEST_SQUARE:
+        raise ValueError("atoms times output_weights must not be too large for their squares")
     return float(w @ norms), float(np.sum((activations @ (w[:, np.newaxis] * B)) ** 2))
 
 
@@ -125,7 +134,9 @@ def hull_diameter(
     Raises
     ------
     ValueError
-        If the shapes do not agree.
+        If the shapes do not agree, or a value is not finite or too large for its square.
+    TypeError
+        When an argument holds something else than real numbers.
 
     See Also
     --------
@@ -222,7 +233,9 @@ def hull_optimum(
     Raises
     ------
     ValueError
-        If the shapes do not agree.
+        If the shapes do not agree, or a value is not finite or too large for its square.
+    TypeError
+        When an argument holds something else than real numbers.
 
     See Also
     --------
@@ -300,7 +313,9 @@ def duality_gap(
     Raises
     ------
     ValueError
-        If the shapes do not agree.
+        If the shapes do not agree, or a value is not finite or too large for its square.
+    TypeError
+        When an argument holds something else than real numbers.
 
     See Also
     --------
@@ -325,8 +340,8 @@ def duality_gap(
     blocks = list(_blocks(atoms, output_weights, sample_weight))
     slopes = np.zeros(blocks[0].shape[1])
     at_point = 0.0
-    pairs = zip(_paired(blocks, y, sample_weight), _paired(blocks, prediction, sample_weight), strict=True)
-    for (block, t), (_, u) in pairs:
+    pairs = _paired(blocks, y, sample_weight), _paired(blocks, prediction, sample_weight, "prediction")
+    for (block, t), (_, u) in zip(*pairs, strict=True):
         slopes += block.T @ (u - t)
         at_point += float((u - t) @ u)
     return at_point - float(slopes.min())
@@ -335,14 +350,16 @@ def duality_gap(
 def _simplex_weights(weights: ArrayLike | None, n_atoms: int) -> NDArray[np.float64]:
     if weights is None:
         return np.full(n_atoms, 1.0 / n_atoms)
-    w = np.asarray(weights, dtype=np.float64)
-    if w.shape != (n_atoms,) or w.min() < 0 or not math.isclose(w.sum(), 1.0, rel_tol=1e-9):
+    w = array("weights", weights, least=0)
+    if w.shape != (n_atoms,) or not math.isclose(w.sum(), 1.0, rel_tol=1e-9):
         raise ValueError(f"weights must be {n_atoms} non-negative numbers of sum 1, got {weights!r}")
     return w
 
 
 def _root_shares(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float64]:
     """Return the root of each sample's share: rows scaled by it turn averages over samples into plain sums."""
+    if sample_weight is not None:
+        sample_weight = array("sample_weight", sample_weight, least=0)
     w = relative_weight(sample_weight, n_samples)
     if w is None:
         return np.full(n_samples, 1.0 / math.sqrt(n_samples))
@@ -354,35 +371,37 @@ def _blocks(
     atoms: ArrayLike, output_weights: ArrayLike | None, sample_weight: ArrayLike | None
 ) -> Iterator[NDArray[np.float64]]:
     """Yield, per output, the atoms as a scaled (n_samples, n_atoms) array; all outputs at once need not fit memory."""
-    H = np.asarray(atoms, dtype=np.float64)
+    H = array("atoms", atoms)
     if H.ndim not in {2, 3} or 0 in H.shape:
         raise ValueError(f"atoms must be a non-empty array of 2 or 3 dimensions, got shape {H.shape}")
     shares = _root_shares(sample_weight, H.shape[0])[:, np.newaxis]
     if output_weights is not None:
-        for column in _checked_output_weights(output_weights, H).T:
-            yield H * shares * column
+        for column in _checked_output_weights(output_weights, H.shape).T:
+            with np.errstate(over="ignore", invalid="ignore"):  # refused in the next line
+                block = H * shares * column
+            yield squarable("atoms times output_weights", block)
     elif H.ndim == 2:
-        yield H * shares
+        yield squarable("atoms", H * shares)
     else:
         for output in range(H.shape[2]):
-            yield H[:, :, output] * shares
+            yield squarable("atoms", H[:, :, output] * shares)
 
 
-def _checked_output_weights(output_weights: ArrayLike, atoms: NDArray[Any]) -> NDArray[np.float64]:
-    B = np.asarray(output_weights, dtype=np.float64)
-    if atoms.ndim != 2 or B.ndim != 2 or B.shape[0] != atoms.shape[1]:
-        raise ValueError(f"output_weights must be ({atoms.shape[1]}, n_outputs) beside 2-d atoms, got {B.shape}")
+def _checked_output_weights(output_weights: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    B = array("output_weights", output_weights)
+    if len(shape) != 2 or B.ndim != 2 or B.shape[0] != shape[1]:
+        raise ValueError(f"output_weights must be ({shape[1]}, n_outputs) beside 2-d atoms, got {B.shape}")
     return B
 
 
 def _paired(
-    blocks: list[NDArray[np.float64]], targets: ArrayLike, sample_weight: ArrayLike | None
+    blocks: list[NDArray[np.float64]], targets: ArrayLike, sample_weight: ArrayLike | None, name: str = "y"
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Yield each block of atoms with the scaled column of targets that belongs to it."""
-    Y = np.asarray(targets, dtype=np.float64)
+    Y = array(name, targets)
     n_samples = blocks[0].shape[0]
     if Y.shape not in {(n_samples, len(blocks))} | ({(n_samples,)} if len(blocks) == 1 else set()):
-        raise ValueError(f"y must be of shape ({n_samples}, {len(blocks)}) as the atoms are, got {Y.shape}")
+        raise ValueError(f"{name} must be of shape ({n_samples}, {len(blocks)}) as the atoms are, got {Y.shape}")
     shares = _root_shares(sample_weight, n_samples)
     for block, column in zip(blocks, Y.reshape(n_samples, -1).T, strict=True):
-        yield block, column * shares
+        yield block, squarable(name, column * shares)

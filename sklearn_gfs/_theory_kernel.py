@@ -13,14 +13,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from scipy.special import expit
+
+from ._theory_checks import array, number
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-# Up to this many rows a symmetric matrix is formed and decomposed; Lanczos iterations would not be faster.
-_DENSE_KERNEL_ROWS = 1500
+# Up to this many rows an operator is formed by as many products: fewer than Lanczos iterations may make in vain.
+_FORMED_ROWS = 3000
+# Up to this many rows a matrix is decomposed where nothing else answers: 800 MB, and a minute or two.
+_DECOMPOSED_ROWS = 10_000
+# Lanczos vectors kept, and how often they are started anew before the smallest eigenvalue is given up: of spectra that
+# crowd at their lower end the first 3000 products say no more than nothing.
+_LANCZOS_VECTORS = 60
+_LANCZOS_RESTARTS = 50
+# Products made together where a matrix is formed.
+_BLOCK = 256
 
 _Function = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 # Each activation with its derivative.
@@ -75,7 +85,9 @@ def network_kernel(
     Raises
     ------
     ValueError
-        If ``activation`` or ``trained`` is none of the above, or the shapes do not agree.
+        If ``activation`` or ``trained`` is none of the above, the shapes do not agree, or a value is not finite.
+    TypeError
+        When an argument holds something else than real numbers.
 
     See Also
     --------
@@ -102,50 +114,94 @@ def network_kernel(
     >>> (kernel @ np.eye(2)).tolist()
     [[0.125, 0.25], [0.25, 0.5]]
     """
-    X = np.asarray(X, dtype=np.float64)
-    A = np.asarray(hidden_weights, dtype=np.float64)
-    B = np.asarray(output_weights, dtype=np.float64)
     if activation not in _ACTIVATIONS:
         raise ValueError(f"activation must be one of {sorted(_ACTIVATIONS)}, got {activation!r}")
     if trained not in {"all", "output"}:
         raise ValueError(f"trained must be 'all' or 'output', got {trained!r}")
+    X, A, B = array("X", X), array("hidden_weights", hidden_weights), array("output_weights", output_weights)
+    c, neuron_rate = array("hidden_intercepts", hidden_intercepts), number("neuron_rate", neuron_rate, above=True)
     if X.ndim != 2 or A.ndim != 2 or B.ndim != 2 or X.shape[1] != A.shape[0] or A.shape[1] != B.shape[0]:
         shapes = f"{X.shape}, {A.shape} and {B.shape}"
         raise ValueError(f"X, hidden_weights and output_weights must be matrices whose shapes agree, got {shapes}")
+    if 0 in X.shape or 0 in B.shape:
+        raise ValueError(f"X and output_weights must not be empty, got shapes {X.shape} and {B.shape}")
+    if c.shape != A.shape[1:]:
+        raise ValueError(f"hidden_intercepts must be of shape {A.shape[1:]}, as hidden_weights say, got {c.shape}")
     function, derivative = _ACTIVATIONS[activation]
-    preactivation = X @ A + np.asarray(hidden_intercepts, dtype=np.float64)
-    H, slope = function(preactivation), derivative(preactivation)
-    n_samples, n_outputs = X.shape[0], B.shape[1]
-    scale = float(neuron_rate) / B.shape[0] ** 2
-    # Of the two orders of this product the one with fewer operations.
-    inner = X @ X.T + 1.0 if n_samples < X.shape[1] else None
+    preactivation = X @ A + c
+    slope = derivative(preactivation) if trained == "all" else None
+    return NetworkKernel(X, function(preactivation), slope, B, neuron_rate / B.shape[0] ** 2)
 
-    def product(v: NDArray[np.float64]) -> NDArray[np.float64]:
-        R = v.reshape(n_samples, n_outputs)
-        out = scale * (H @ (H.T @ R))
-        if trained == "all":
+
+class NetworkKernel(LinearOperator):
+    """
+    The operator that `network_kernel` returns: products with vectors, or the whole matrix.
+
+    `slope` is the activations' derivative, or None where the output weights alone are trained. The whole matrix takes
+    products of matrices only, far fewer operations than as many products with vectors.
+    """
+
+    def __init__(
+        self,
+        X: NDArray[np.float64],
+        hidden: NDArray[np.float64],
+        slope: NDArray[np.float64] | None,
+        output_weights: NDArray[np.float64],
+        scale: float,
+    ) -> None:
+        size = len(X) * output_weights.shape[1]
+        super().__init__(np.float64, (size, size))
+        self._X, self._hidden, self._slope = X, hidden, slope
+        self._output_weights, self._scale = output_weights, scale
+        # Of the two orders of the product with X X' the one with fewer operations.
+        self._inner = X @ X.T + 1.0 if slope is not None and len(X) < X.shape[1] else None
+
+    def _matvec(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
+        X, H, slope, B = self._X, self._hidden, self._slope, self._output_weights
+        R = v.reshape(len(X), -1)
+        out = self._scale * (H @ (H.T @ R))
+        if slope is not None:
             back = slope * (R @ B.T)
-            mixed = X @ (X.T @ back) + back.sum(axis=0) if inner is None else inner @ back
-            out += scale * ((slope * mixed) @ B) + R.sum(axis=0)
-        return out.ravel() / n_samples
+            mixed = X @ (X.T @ back) + back.sum(axis=0) if self._inner is None else self._inner @ back
+            out += self._scale * ((slope * mixed) @ B) + R.sum(axis=0)
+        return out.ravel() / len(X)
 
-    size = n_samples * n_outputs
-    return LinearOperator((size, size), matvec=product, rmatvec=product, dtype=np.float64)
+    def _adjoint(self) -> NetworkKernel:
+        return self
+
+    def toarray(self) -> NDArray[np.float64]:
+        """Return the matrix."""
+        n_samples, n_outputs = len(self._X), self._output_weights.shape[1]
+        kernel = np.zeros((n_samples, n_outputs, n_samples, n_outputs))
+        of_outputs = self._hidden @ self._hidden.T * self._scale
+        if self._slope is not None:
+            inner = self._X @ self._X.T + 1.0
+            of_outputs += 1.0
+            for p in range(n_outputs):
+                for q in range(p + 1):
+                    weights = self._output_weights[:, p] * self._output_weights[:, q]
+                    block = self._scale * inner * ((self._slope * weights) @ self._slope.T)
+                    kernel[:, p, :, q] = block
+                    kernel[:, q, :, p] = block
+        for p in range(n_outputs):
+            kernel[:, p, :, p] += of_outputs
+        kernel /= n_samples
+        return kernel.reshape(self.shape)
 
 
 def extreme_eigenvalues(kernel: LinearOperator | ArrayLike, *, tol: float = 1e-6) -> tuple[float, float]:
     """
     Return the smallest and the largest eigenvalue of a symmetric positive semi-definite matrix.
 
-    A small matrix is decomposed. A large one, which may be given as an operator and then is never formed, is left to
-    Lanczos iterations.
+    A matrix is decomposed, and so is an operator of at most 3000 rows or that of :func:`network_kernel`, up to 10 000
+    rows. Other operators are left to Lanczos iterations, and up to 10 000 rows decomposed where these do not converge.
 
     Parameters
     ----------
     kernel : LinearOperator or array-like of shape (n, n)
         Symmetric positive semi-definite matrix.
     tol : float, default=1e-6
-        Relative accuracy asked of the Lanczos iterations, for matrices of more than 1500 rows.
+        Relative accuracy asked of Lanczos iterations.
 
     Returns
     -------
@@ -156,9 +212,13 @@ def extreme_eigenvalues(kernel: LinearOperator | ArrayLike, *, tol: float = 1e-6
 
     Raises
     ------
+    ValueError
+        If the matrix is not square, symmetric and finite, or has a negative eigenvalue; if ``tol`` is negative.
+    TypeError
+        If the matrix holds something else than real numbers.
     scipy.sparse.linalg.ArpackNoConvergence
-        If the Lanczos iterations do not converge, as happens where the smallest eigenvalues crowd near 0; the rate is
-        then 0 for all practical purposes.
+        If the Lanczos iterations do not converge for an operator of more than 10 000 rows, as happens where the
+        smallest eigenvalues crowd near 0; the rate is then 0 for all practical purposes.
 
     See Also
     --------
@@ -167,8 +227,8 @@ def extreme_eigenvalues(kernel: LinearOperator | ArrayLike, *, tol: float = 1e-6
 
     Notes
     -----
-    Assumes that the matrix is symmetric and has no negative eigenvalue. A smallest eigenvalue below about
-    ``1e-16 * n`` times the largest is rounding and says nothing.
+    Assumes that an operator is symmetric. A smallest eigenvalue below about ``1e-16 * n`` times the largest is rounding
+    and says nothing.
 
     References
     ----------
@@ -182,15 +242,80 @@ def extreme_eigenvalues(kernel: LinearOperator | ArrayLike, *, tol: float = 1e-6
     >>> round(smallest, 6), round(largest, 6)
     (1.0, 4.0)
     """
-    n = np.shape(kernel)[0]
-    if n <= _DENSE_KERNEL_ROWS:
-        matrix = kernel @ np.eye(n) if isinstance(kernel, LinearOperator) else np.asarray(kernel, dtype=np.float64)
-        # Rounding breaks the symmetry of a matrix that was multiplied out; eigh reads one half only.
-        values = eigh((matrix + matrix.T) / 2, eigvals_only=True)
-        return max(float(values[0]), 0.0), float(values[-1])
+    tol = number("tol", tol)
+    if not isinstance(kernel, LinearOperator):
+        matrix = array("kernel", kernel)
+        _refuse_rectangle(matrix.shape)
+        return _decomposed(matrix)
+    _refuse_rectangle(kernel.shape)
+    if np.issubdtype(kernel.dtype, np.complexfloating):
+        raise TypeError(f"kernel must be of finite real numbers, got an operator of dtype {kernel.dtype}")
+    n_rows = kernel.shape[0]
+    if isinstance(kernel, NetworkKernel) and n_rows <= _DECOMPOSED_ROWS:
+        return _decomposed(kernel.toarray())
+    if n_rows <= _FORMED_ROWS:
+        return _decomposed(_formed(kernel))
+    try:
+        return _by_lanczos(kernel, tol)
+    except ArpackNoConvergence as error:
+        if n_rows > _DECOMPOSED_ROWS:
+            raise ArpackNoConvergence(
+                f"The extreme eigenvalues of an operator of {n_rows} rows did not settle within {_LANCZOS_RESTARTS} "
+                "restarts of Lanczos iterations, as happens where eigenvalues crowd near 0. Take fewer samples: up to "
+                f"{_DECOMPOSED_ROWS} rows the matrix is decomposed, which always answers",
+                error.eigenvalues,
+                error.eigenvectors,
+            ) from error
+    return _decomposed(_formed(kernel))
+
+
+def _refuse_rectangle(shape: tuple[int, ...]) -> None:
+    if len(shape) != 2 or shape[0] != shape[1] or shape[0] == 0:
+        raise ValueError(f"kernel must be a square matrix, got shape {shape}")
+
+
+def _formed(kernel: LinearOperator) -> NDArray[np.float64]:
+    """Return the matrix of an operator, from products with blocks of unit vectors."""
+    n_rows = kernel.shape[0]
+    matrix = np.empty((n_rows, n_rows))
+    for start in range(0, n_rows, _BLOCK):
+        stop = min(start + _BLOCK, n_rows)
+        matrix[:, start:stop] = kernel @ np.eye(n_rows, stop - start, -start)
+    return array("kernel", matrix)
+
+
+def _decomposed(matrix: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the extreme eigenvalues of a matrix; all of them together take less time than two of them."""
+    size = float(np.abs(matrix).max())
+    # Rounding breaks the symmetry of a matrix that was multiplied out.
+    if np.abs(matrix - matrix.T).max() > 1e-8 * size:
+        raise ValueError("kernel must be symmetric, and differs from its transpose by more than rounding")
+    values = eigh(matrix, eigvals_only=True)
+    return _extremes(float(values[0]), float(values[-1]))
+
+
+def _by_lanczos(kernel: LinearOperator, tol: float) -> tuple[float, float]:
     # A fixed start makes the result repeatable. A constant one would be orthogonal to whatever sums to zero.
-    start = np.random.default_rng(0).standard_normal(n)
-    options: dict[str, Any] = {"k": 1, "v0": start, "return_eigenvectors": False}
-    largest = float(eigsh(kernel, which="LA", tol=tol, **options)[0])
-    smallest = float(eigsh(kernel, which="SA", tol=tol, ncv=min(n, 60), maxiter=20 * n, **options)[0])
-    return max(smallest, 0.0), largest
+    start = np.random.default_rng(0).standard_normal(kernel.shape[0])
+    product = array("kernel", kernel @ start)
+    size = float(np.abs(product).max() / np.abs(start).max())
+    if size == 0.0:
+        return 0.0, 0.0
+    # ARPACK takes small numbers for zero, so that it is given a matrix of unit size.
+    scaled = LinearOperator(kernel.shape, matvec=lambda v: kernel.matvec(v) / size, dtype=np.float64)
+    options: dict[str, Any] = {
+        "k": 1,
+        "v0": start,
+        "tol": tol,
+        "ncv": _LANCZOS_VECTORS,
+        "maxiter": _LANCZOS_RESTARTS,
+        "return_eigenvectors": False,
+    }
+    smallest, largest = (float(eigsh(scaled, which=end, **options)[0]) for end in ("SA", "LA"))
+    return _extremes(size * smallest, size * largest)
+
+
+def _extremes(smallest: float, largest: float) -> tuple[float, float]:
+    if smallest < -1e-6 * abs(largest):
+        raise ValueError(f"kernel must be positive semi-definite, but an eigenvalue is {smallest:g}")
+    return max(smallest, 0.0), max(largest, 0.0)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 
+from ._theory_checks import number
+
 
 def required_k(target_loss: float, spread: float, hull_loss: float = 0.0) -> int:
     r"""
@@ -34,7 +36,10 @@ def required_k(target_loss: float, spread: float, hull_loss: float = 0.0) -> int
     Raises
     ------
     ValueError
-        If ``target_loss`` is not greater than ``hull_loss``: the bound promises no loss below that of the point.
+        If ``target_loss`` is not greater than ``hull_loss``: the bound promises no loss below that of the point. Also
+        when an argument is negative or not finite.
+    TypeError
+        When an argument is not a real number.
 
     See Also
     --------
@@ -59,10 +64,13 @@ def required_k(target_loss: float, spread: float, hull_loss: float = 0.0) -> int
     >>> required_k(target_loss=0.04, spread=1.0, hull_loss=0.01)
     50
     """
-    if not target_loss > hull_loss >= 0:
+    target_loss, hull_loss = number("target_loss", target_loss), number("hull_loss", hull_loss)
+    spread = number("spread", spread)
+    if not target_loss > hull_loss:
         raise ValueError(f"target_loss must be greater than hull_loss={hull_loss!r}, got {target_loss!r}")
-    exact = spread / (2 * (math.sqrt(target_loss) - math.sqrt(hull_loss)) ** 2)
-    return max(1, _ceil(exact))
+    # The difference of the roots, without the digits that it would lose where they are close.
+    inverse = (math.sqrt(target_loss) + math.sqrt(hull_loss)) / (target_loss - hull_loss)
+    return max(1, _ceil(spread * inverse / 2 * inverse, "picks"))
 
 
 def contraction_rate(step_size: float, smallest: float, largest: float) -> float:
@@ -90,7 +98,9 @@ def contraction_rate(step_size: float, smallest: float, largest: float) -> float
     Raises
     ------
     ValueError
-        If ``step_size`` is not in (0, 1 / largest], or the eigenvalues are not 0 <= smallest <= largest.
+        If ``step_size`` is not in (0, 1 / largest], or the eigenvalues are not finite or not 0 <= smallest <= largest.
+    TypeError
+        When an argument is not a real number.
 
     See Also
     --------
@@ -116,12 +126,15 @@ def contraction_rate(step_size: float, smallest: float, largest: float) -> float
     >>> contraction_rate(0.5, smallest=1.0, largest=2.0)
     0.75
     """
-    if not 0 <= smallest <= largest:
+    step_size = number("step_size", step_size, above=True)
+    smallest, largest = number("smallest", smallest), number("largest", largest, above=True)
+    if not smallest <= largest:
         raise ValueError(f"smallest and largest must satisfy 0 <= smallest <= largest, got {smallest!r}, {largest!r}")
     # One rounding error in 1 / largest must not turn the largest allowed step size down.
-    if not 0 < step_size * largest <= 1 + 1e-12:
+    if not step_size * largest <= 1 + 1e-12:
         raise ValueError(f"step_size must be in (0, 1 / largest] with largest={largest!r}, got {step_size!r}")
-    return 1.0 - (1.0 - min(step_size * smallest, 1.0)) ** 2
+    share = min(step_size * smallest, 1.0)
+    return share * (2.0 - share)  # 1 - (1 - share)^2, which would lose a small share's digits
 
 
 def iterations_to_loss(target_loss: float, initial_loss: float, rate: float) -> int:
@@ -148,7 +161,10 @@ def iterations_to_loss(target_loss: float, initial_loss: float, rate: float) -> 
     Raises
     ------
     ValueError
-        If ``target_loss`` is not greater than 0, ``initial_loss`` is negative, or ``rate`` is not in (0, 1].
+        If ``target_loss`` is not greater than 0, ``initial_loss`` is negative, ``rate`` is not in (0, 1], or one of
+        them is not finite.
+    TypeError
+        When an argument is not a real number.
 
     See Also
     --------
@@ -172,17 +188,14 @@ def iterations_to_loss(target_loss: float, initial_loss: float, rate: float) -> 
     >>> [iterations_to_loss(1 / (8 * n), initial_loss=0.5, rate=0.5) for n in (1000, 2000, 4000)]
     [12, 13, 14]
     """
-    if not target_loss > 0:
-        raise ValueError(f"target_loss must be greater than 0, got {target_loss!r}")
-    if not initial_loss >= 0:
-        raise ValueError(f"initial_loss must be at least 0, got {initial_loss!r}")
-    if not 0 < rate <= 1:
-        raise ValueError(f"rate must be in (0, 1], got {rate!r}; a rate of 0 guarantees nothing")
+    target_loss = number("target_loss", target_loss, above=True)
+    initial_loss, rate = number("initial_loss", initial_loss), _rate(rate)
     if initial_loss <= target_loss:
         return 0
-    if rate == 1:
-        return 1
-    return _ceil(math.log(initial_loss / target_loss) / -math.log1p(-rate))
+    ratio = initial_loss / target_loss
+    # A quotient beyond all floats has a logarithm all the same.
+    excess = math.log(ratio) if math.isfinite(ratio) else math.log(initial_loss) - math.log(target_loss)
+    return _iterations(excess, rate)
 
 
 def pretrain_threshold(k: int, initial_loss: float, spread: float, rate: float) -> int:
@@ -212,7 +225,9 @@ def pretrain_threshold(k: int, initial_loss: float, spread: float, rate: float) 
     Raises
     ------
     ValueError
-        If ``k`` is less than 1, or another argument is out of its range.
+        If ``k`` is not a whole number of at least 1, or another argument is out of its range or not finite.
+    TypeError
+        When an argument is not a real number.
 
     See Also
     --------
@@ -239,14 +254,33 @@ def pretrain_threshold(k: int, initial_loss: float, spread: float, rate: float) 
     >>> [pretrain_threshold(k, initial_loss=1.0, spread=2.0, rate=0.5) for k in (8, 16, 32)]
     [3, 4, 5]
     """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, got {k!r}")
-    if not spread > 0:
-        raise ValueError(f"spread must be greater than 0, got {spread!r}")
-    return iterations_to_loss(spread / (2 * k), initial_loss, rate)
+    n_picks, spread = number("k", k, least=1, whole=True), number("spread", spread, above=True)
+    initial_loss, rate = number("initial_loss", initial_loss), _rate(rate)
+    target_loss = spread / n_picks / 2
+    if target_loss > 0:
+        return iterations_to_loss(target_loss, initial_loss, rate)
+    if initial_loss == 0:
+        return 0
+    return _iterations(math.log(initial_loss) - math.log(spread) + math.log(n_picks) + math.log(2), rate)
 
 
-def _ceil(value: float) -> int:
+def _rate(rate: float) -> float:
+    rate = number("rate", rate)
+    if not 0 < rate <= 1:
+        raise ValueError(f"rate must be in (0, 1], got {rate!r}; a rate of 0 guarantees nothing")
+    return rate
+
+
+def _iterations(excess: float, rate: float) -> int:
+    """Return how many steps of the rate take off the excess, the logarithm of a ratio of losses."""
+    if excess <= 0:
+        return 0
+    return 1 if rate == 1 else _ceil(excess / -math.log1p(-rate), "iterations")
+
+
+def _ceil(value: float, unit: str) -> int:
     """Round up, except that a rounding error above a whole number does not count."""
+    if not math.isfinite(value):
+        raise ValueError(f"the bound asks for more {unit} than the largest float, {math.nextafter(math.inf, 0):.2g}")
     nearest = round(value)
     return nearest if math.isclose(value, nearest, rel_tol=1e-12) else math.ceil(value)

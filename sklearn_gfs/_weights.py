@@ -44,6 +44,8 @@ def _real_numbers(value: Any, name: str) -> NDArray[np.float64]:
         raise TypeError(f"{refused}strings")  # NumPy would read them
     try:
         return np.array(array, dtype=np.float64)
+    except OverflowError as error:  # a Python integer that no float holds
+        raise ValueError(f"{name} must be finite and not negative") from error
     except (TypeError, ValueError) as error:  # objects that are no numbers
         raise TypeError(f"{refused}{value!r}") from error
 

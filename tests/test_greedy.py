@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 
 import naive
+import numba
 import numpy as np
 import pytest
 from hypothesis import given
@@ -544,13 +545,11 @@ def test_kernels_compile_where_no_cache_can_be_written(monkeypatch):
             raise RuntimeError("cannot cache function: no locator available")
         return lambda function: function
 
-    monkeypatch.setattr(kernels.numba, "njit", refuse)
+    monkeypatch.setattr(numba, "njit", refuse)
     assert kernels.jit(lambda x: x + 1)(1) == 2
 
 
-@pytest.mark.skipif(
-    kernels.numba.config.DISABLE_JIT, reason="tracing every number of an interpreted loop takes minutes"
-)
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="tracing every number of an interpreted loop takes minutes")
 @pytest.mark.parametrize("sizes", [(1500, 300, 60), (20_000, 100, 30), (200, 400, 300)])
 def test_memory_stays_within_what_the_plan_says(sizes):
     n_samples, n_atoms, k = sizes

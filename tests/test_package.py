@@ -48,7 +48,14 @@ def test_constraints_pin_every_dependency():
     for extra in project["optional-dependencies"].values():
         required += extra
     pinned = re.findall(r"^([a-z0-9-]+)==", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
-    assert {re.match(r"[a-z0-9-]+", requirement)[0] for requirement in required} <= set(pinned)
+    names = {re.match(r"[a-z0-9-]+", requirement)[0] for requirement in required}
+    assert names - {project["name"]} <= set(pinned)
+
+
+def test_a_fitted_model_needs_neither_torch_nor_numba():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {re.match(r"[a-z0-9-]+", requirement)[0] for requirement in project["dependencies"]}
+    assert names == {"joblib", "numpy", "scikit-learn", "scipy"}
 
 
 def test_no_test_may_reach_the_network():

@@ -223,7 +223,8 @@ def test_eigenvalues_without_forming_the_matrix_equal_the_dense_ones(monkeypatch
     parts = rng.normal(size=(10, n_hidden)), rng.normal(size=n_hidden), rng.normal(size=(n_hidden, 2))
     kernel = theory.network_kernel(X, *parts)
     dense = theory.extreme_eigenvalues(kernel)
-    monkeypatch.setattr("sklearn_gfs._theory_kernel._DENSE_KERNEL_ROWS", 10)
+    monkeypatch.setattr("sklearn_gfs._theory_kernel._FORMED_ROWS", 10)
+    monkeypatch.setattr("sklearn_gfs._theory_kernel._DECOMPOSED_ROWS", 10)
     assert_allclose(theory.extreme_eigenvalues(kernel), dense, rtol=1e-5)
     assert dense[0] > 0
 
@@ -261,21 +262,21 @@ def test_predicted_threshold_suffices_in_the_linearised_regime(seed):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: theory.root_bound(0, 1.0, 1.0), "k must be whole numbers of at least 1"),
-        (lambda: theory.root_bound(2, 1.0, -1.0), "spread must be at least 0"),
-        (lambda: theory.harmonic_bound(2, -1.0, 1.0), "hull_loss must be at least 0"),
-        (lambda: theory.diameter_bound(2, 1.0, -1.0), "diameter must be at least 0"),
-        (lambda: theory.one_step_bound(2, [1.0, -1.0], 0.0, 1.0), "previous_loss must be at least 0"),
-        (lambda: theory.root_bound([], 1.0, 1.0), "k must be whole numbers of at least 1"),
-        (lambda: theory.harmonic_bound(1.5, 1.0, 1.0), "k must be whole numbers of at least 1"),
+        (lambda: theory.root_bound(0, 1.0, 1.0), "k must be finite whole numbers of at least 1"),
+        (lambda: theory.root_bound(2, 1.0, -1.0), "spread must be a finite number of at least 0"),
+        (lambda: theory.harmonic_bound(2, -1.0, 1.0), "hull_loss must be a finite number of at least 0"),
+        (lambda: theory.diameter_bound(2, 1.0, -1.0), "diameter must be a finite number of at least 0"),
+        (lambda: theory.one_step_bound(2, [1.0, -1.0], 0.0, 1.0), "previous_loss must be finite numbers of at least 0"),
+        (lambda: theory.root_bound([], 1.0, 1.0), "k must be finite whole numbers of at least 1"),
+        (lambda: theory.harmonic_bound(1.5, 1.0, 1.0), "k must be finite whole numbers of at least 1"),
         (lambda: theory.required_k(0.1, 1.0, hull_loss=0.2), "target_loss must be greater than hull_loss"),
         (lambda: theory.contraction_rate(1.0, 1.0, 2.0), r"step_size must be in \(0, 1 / largest\]"),
         (lambda: theory.contraction_rate(1.0, 2.0, 1.0), "smallest and largest must satisfy"),
-        (lambda: theory.iterations_to_loss(0.0, 1.0, 0.5), "target_loss must be greater than 0"),
-        (lambda: theory.iterations_to_loss(0.1, -1.0, 0.5), "initial_loss must be at least 0"),
+        (lambda: theory.iterations_to_loss(0.0, 1.0, 0.5), "target_loss must be a finite number greater than 0"),
+        (lambda: theory.iterations_to_loss(0.1, -1.0, 0.5), "initial_loss must be a finite number of at least 0"),
         (lambda: theory.iterations_to_loss(0.1, 1.0, 0.0), r"rate must be in \(0, 1\]"),
-        (lambda: theory.pretrain_threshold(0, 1.0, 1.0, 0.5), "k must be at least 1"),
-        (lambda: theory.pretrain_threshold(1, 1.0, 0.0, 0.5), "spread must be greater than 0"),
+        (lambda: theory.pretrain_threshold(0, 1.0, 1.0, 0.5), "k must be a finite whole number of at least 1"),
+        (lambda: theory.pretrain_threshold(1, 1.0, 0.0, 0.5), "spread must be a finite number greater than 0"),
         (lambda: theory.network_kernel(np.eye(2), np.eye(2), np.zeros(2), np.eye(2), activation="sine"), "activation"),
         (lambda: theory.network_kernel(np.eye(2), np.eye(2), np.zeros(2), np.eye(2), trained="x"), "trained must be"),
         (lambda: theory.network_kernel(np.eye(3), np.eye(2), np.zeros(2), np.eye(2)), "shapes agree"),
