@@ -22,7 +22,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from ._compat import count_samples, type_of_target
 from ._curve_laws import ScalingFit, fit_law
 from ._search_fold import evaluate_fold
-from ._search_grid import Grid, make_grid
+from ._search_grid import Grid, make_grid, settle_task
 from ._search_progress import SILENT
 from ._search_results import score_table
 from ._search_rule import check_rule, find_threshold, target_score
@@ -175,6 +175,7 @@ def pretrain_threshold_curve(
     X, y = indexable(X, y)
     n_test = 0 if score_on == "train" else _held_out(test_size, count_samples(X))
     sizes = _sizes(train_sizes, count_samples(X) - n_test)
+    estimator = settle_task(estimator, y)
     rng = check_random_state(random_state)
     orders = [_order(y, rng, stratify=is_classifier(estimator)) for _ in range(n_repeats)]
     # Runs on many samples take longest: they come first, so that none is left over for one worker at the end.

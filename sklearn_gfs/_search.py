@@ -24,7 +24,7 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 
 from ._compat import take_params, with_callbacks
-from ._search_grid import make_grid
+from ._search_grid import make_grid, settle_task
 from ._search_outcome import SearchOutcome
 from ._search_rule import check_rule
 from ._search_run import run_folds
@@ -223,7 +223,10 @@ class PretrainThresholdSearch(SearchOutcome):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        own = get_tags(self.estimator)
+        # Once fitted it is what the estimator was settled on; before, what the estimator says of itself.
+        own = get_tags(getattr(self, "_settled", self.estimator))
+        tags.estimator_type = own.estimator_type
+        tags.classifier_tags, tags.regressor_tags = deepcopy(own.classifier_tags), deepcopy(own.regressor_tags)
         tags.input_tags, tags.target_tags = deepcopy(own.input_tags), deepcopy(own.target_tags)
         tags.non_deterministic = own.non_deterministic
         return tags
@@ -331,7 +334,8 @@ class PretrainThresholdSearch(SearchOutcome):
         X, y = indexable(X, y)
         params = take_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
-        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        estimator = settle_task(self.estimator, y)
+        cv = check_cv(self.cv, y, classifier=is_classifier(estimator))
         splits = list(cv.split(X, y, **routed.splitter.split))
         self.n_splits_ = len(splits)
         if not splits:
@@ -352,9 +356,10 @@ class PretrainThresholdSearch(SearchOutcome):
         told = {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
         tasks = self._init_callback_context(max_subtasks=1 + bool(self.refit))
         tasks.call_on_fit_task_begin(estimator=self, **told)
-        grid, folds = run_folds(self, (X, y, splits), grid, settings, tasks)
+        grid, folds = run_folds(self, estimator, (X, y, splits), grid, settings, tasks)
         self._store_results(folds, grid, scorer, metric)
         if self.refit:
-            self._refit(told, routed.estimator.fit, tasks)
+            self._refit(estimator, told, routed.estimator.fit, tasks)
+        self._settled = estimator
         tasks.call_on_fit_task_end(estimator=self, **told)
         return self

@@ -11,6 +11,7 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 # The automatic grid: two budgets to each doubling, at first up to 256, at most up to 2**15.
@@ -67,6 +68,29 @@ def last_step(estimator: Any) -> tuple[str, Any]:
         name, estimator = estimator.steps[-1]
         names.append(name)
     return "__".join(names), estimator
+
+
+def settle_task(estimator: Any, y: Any) -> Any:
+    """
+    Let an estimator that infers its task from y do so once, from all of y.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Possibly a pipeline; its last step may have the method ``_settle_task``.
+    y : array-like or None
+        All targets.
+
+    Returns
+    -------
+    estimator
+        A clone whose fits on parts of y follow the decision; the estimator itself if there is nothing to decide.
+    """
+    name, last = last_step(estimator)
+    if y is None or not hasattr(last, "_settle_task"):
+        return estimator
+    settled = last._settle_task(y)
+    return clone(estimator).set_params(**{name: settled}) if name else settled
 
 
 def make_grid(estimator: Any, param: str, n_pretrain: Any, k: Any) -> Grid:

@@ -107,10 +107,10 @@ class SearchOutcome(BaseSearchCV, CallbackSupportMixin):
         self.threshold_index_ = keys.index((self.threshold_, size))
         self.threshold_params_ = candidates[self.threshold_index_]
 
-    def _refit(self, data: Mapping[str, Any], fit_params: Mapping[str, Any], tasks: Any) -> None:
+    def _refit(self, estimator: Any, data: Mapping[str, Any], fit_params: Mapping[str, Any], tasks: Any) -> None:
         """Fit the estimator on all the data, which are X, y and, for callbacks, metadata."""
         params = self.best_params_ if self.threshold_params_ is None else self.threshold_params_
-        estimator = clone(self.estimator).set_params(**params)
+        estimator = clone(estimator).set_params(**params)
         task = tasks.subcontext("refit")
         with passes_callbacks(task, estimator):
             task.call_on_fit_task_begin(estimator=self, **data)

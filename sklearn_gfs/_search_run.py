@@ -25,7 +25,12 @@ Records = list[dict[str, Any]]
 
 
 def run_folds(
-    search: Any, data: tuple[Any, Any, list[Any]], grid: Grid, settings: Mapping[str, Any], task: Any
+    search: Any,
+    estimator: Any,
+    data: tuple[Any, Any, list[Any]],
+    grid: Grid,
+    settings: Mapping[str, Any],
+    task: Any,
 ) -> tuple[Grid, list[Records]]:
     """
     Evaluate all folds but those that a checkpoint holds.
@@ -33,7 +38,9 @@ def run_folds(
     Parameters
     ----------
     search : estimator
-        Its parameters estimator, scoring, n_jobs, checkpoint and verbose are read; callbacks get it.
+        Its parameters scoring, n_jobs, checkpoint and verbose are read; callbacks get it.
+    estimator : estimator
+        What every fold fits a clone of.
     data : tuple of X, y and the list of all splits
         What every fold needs.
     grid : Grid
@@ -51,12 +58,12 @@ def run_folds(
         What ``evaluate_fold`` returned, fold by fold.
     """
     splits = data[2]
-    kept = None if search.checkpoint is None else _open_checkpoint(search, data, grid, settings)
+    kept = None if search.checkpoint is None else _open_checkpoint(search, estimator, data, grid, settings)
     folds: dict[int, Records] = {} if kept is None else dict(kept.folds)
     progress = SearchProgress(search, task, len(splits), len(folds))
 
     def run(grid: Grid, chosen: list[int]) -> None:
-        for i, records in _in_parallel(search, data, chosen, grid, settings, progress):
+        for i, records in _in_parallel(search, estimator, data, chosen, grid, settings, progress):
             folds[i] = records
             if kept is not None:
                 kept.add(i, records)
@@ -71,20 +78,21 @@ def run_folds(
 
 
 def _open_checkpoint(
-    search: Any, data: tuple[Any, Any, list[Any]], grid: Grid, settings: Mapping[str, Any]
+    search: Any, estimator: Any, data: tuple[Any, Any, list[Any]], grid: Grid, settings: Mapping[str, Any]
 ) -> Checkpoint:
     """Open the file of finished folds, which must belong to the same search."""
     X, y, splits = data
     given = {"X": X, "y": y, "metadata": (settings["fit_params"], settings["score_params"])}
     how = {name: settings[name] for name in ("metric", "score_on", "score_train", "error_score")}
     # Callbacks change no score, and are never the same twice.
-    estimator = without_callbacks(search.estimator)
+    estimator = without_callbacks(estimator)
     asked = {"estimator": estimator, "grid": tuple(grid), "folds": splits, "scoring": search.scoring}
     return Checkpoint(search.checkpoint, given | asked | how)
 
 
 def _in_parallel(
     search: Any,
+    estimator: Any,
     data: tuple[Any, Any, list[Any]],
     chosen: list[int],
     grid: Grid,
@@ -98,9 +106,7 @@ def _in_parallel(
     def tasks(some: list[int]) -> Iterator[Any]:
         for i in some:
             progress.begin(i)
-            yield delayed(_numbered)(
-                i, clone(search.estimator), X, y, *splits[i], grid=grid, progress=reports[i], **settings
-            )
+            yield delayed(_numbered)(i, clone(estimator), X, y, *splits[i], grid=grid, progress=reports[i], **settings)
 
     n_jobs = search.n_jobs
     if get_active_backend()[0].supports_return_generator:
