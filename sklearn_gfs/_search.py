@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from copy import deepcopy
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -24,9 +24,9 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 
 from ._compat import take_params, with_callbacks
-from ._search_grid import make_grid, settle_task
+from ._search_grid import check_n_jobs, make_grid, settle_task
 from ._search_outcome import SearchOutcome
-from ._search_rule import check_rule
+from ._search_rule import check_rule, is_number
 from ._search_run import run_folds
 
 
@@ -233,10 +233,16 @@ class PretrainThresholdSearch(SearchOutcome):
 
     def _check_parameters(self) -> None:
         """Check those parameters that are neither of the grid nor of the rule."""
-        if self.error_score != "raise" and not isinstance(self.error_score, Real):
-            raise ValueError(f"error_score must be 'raise' or a number, got {self.error_score!r}.")
-        if not isinstance(self.refit, bool | str):
+        error_score = self.error_score
+        if not (error_score == "raise" if isinstance(error_score, str) else is_number(error_score)):
+            raise ValueError(f"error_score must be 'raise' or a number, got {error_score!r}.")
+        if not isinstance(self.refit, bool | np.bool_ | str):
             raise ValueError(f"refit must be a bool or the name of a score, got {self.refit!r}.")
+        if self.scoring is None or isinstance(self.scoring, str):
+            self._check_refit_for_one_score()
+        if not isinstance(self.return_train_score, bool | np.bool_):
+            raise ValueError(f"return_train_score must be a bool, got {self.return_train_score!r}.")
+        check_n_jobs(self.n_jobs)
         verbose: object = self.verbose
         if not isinstance(verbose, Integral):
             raise ValueError(f"verbose must be an integer, got {verbose!r}.")

@@ -122,6 +122,8 @@ def make_grid(estimator: Any, param: str, n_pretrain: Any, k: Any) -> Grid:
     """
     if isinstance(estimator, type) or not (hasattr(estimator, "fit") and hasattr(estimator, "get_params")):
         raise TypeError(f"estimator must be an instance with the methods fit and get_params, got {estimator!r}.")
+    if not isinstance(param, str):
+        raise ValueError(f"param must be the name of a parameter, got {param!r}.")
     prefix, last = last_step(estimator)
     names = estimator.get_params()
     full = {name: f"{prefix}__{name}" if prefix else name for name in (param, "n_pretrain", "k")}
@@ -149,6 +151,12 @@ def _ascending(name: str, values: Any, *, least: int) -> tuple[int, ...]:
     if not found or not all(_is_integer(value) and value >= least for value in found):
         raise ValueError(f"{name} must be {allowed} of integers not below {least}, got {values!r}.")
     return tuple(sorted({int(value) for value in found}))
+
+
+def check_n_jobs(n_jobs: Any) -> None:
+    """Raise ValueError for a number of jobs that joblib would not understand."""
+    if n_jobs is not None and (not _is_integer(n_jobs) or n_jobs == 0):
+        raise ValueError(f"n_jobs must be None or an integer other than 0, got {n_jobs!r}.")
 
 
 def _is_integer(value: Any) -> bool:

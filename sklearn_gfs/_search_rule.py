@@ -49,10 +49,13 @@ def check_rule(target: Any, tol: Any, score_on: Any) -> None:
         raise ValueError(f"score_on must be 'test' or 'train', got {score_on!r}.")
 
 
+def is_number(value: Any) -> bool:
+    """Say whether a parameter is a real number, NaN included; True and False are none."""
+    return not isinstance(value, bool) and isinstance(value, Real)
+
+
 def _is_finite(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return False
-    return math.isfinite(float(value))
+    return is_number(value) and math.isfinite(float(value))
 
 
 def fold_mean(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,7 +6,8 @@ What one fold does belongs in ``_search_fold``, what is told of it in ``_search_
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 from joblib import effective_n_jobs
@@ -63,11 +64,12 @@ def run_folds(
     progress = SearchProgress(search, task, len(splits), len(folds))
 
     def run(grid: Grid, chosen: list[int]) -> None:
-        for i, records in _in_parallel(search, estimator, data, chosen, grid, settings, progress):
-            folds[i] = records
-            if kept is not None:
-                kept.add(i, records)
-            progress.end(i)
+        with closing(_in_parallel(search, estimator, data, chosen, grid, settings, progress)) as finished:
+            for i, records in finished:
+                folds[i] = records
+                if kept is not None:
+                    kept.add(i, records)
+                progress.end(i)
 
     if grid.budgets is None:  # the first fold finds the grid that all share
         run(grid, [] if 0 in folds else [0])
@@ -98,7 +100,7 @@ def _in_parallel(
     grid: Grid,
     settings: Mapping[str, Any],
     progress: SearchProgress,
-) -> Iterator[tuple[int, Records]]:
+) -> Generator[tuple[int, Records], None, None]:
     """Yield each of the chosen folds, with its number, as soon as it is finished, in any order."""
     X, y, splits = data
     reports = {i: progress.fold(i, grid.n_parts) for i in chosen}

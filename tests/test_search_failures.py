@@ -98,10 +98,10 @@ class FailsAfterTheEnd(PathClassifier):
 
 def test_an_error_that_no_point_can_carry_is_told():
     with pytest.warns(FitFailedWarning, match="ZeroDivisionError"):
-        search = PretrainThresholdSearch(FailsAtTheEnd(), cv=2).fit(X, Y)
+        search = PretrainThresholdSearch(FailsAtTheEnd(), cv=2, refit=False).fit(X, Y)
     assert search.n_pretrain_values_.tolist() == [0, 16, 23, 32, 45, 64]
     assert np.isfinite(search.scores_).all()
-    settings = {"n_pretrain": [0, 5], "cv": 2}
+    settings = {"n_pretrain": [0, 5], "cv": 2, "refit": False}
     with pytest.warns(FitFailedWarning, match="after the last point"):
         PretrainThresholdSearch(FailsAfterTheEnd(), **settings).fit(X, Y)
     with pytest.raises(RuntimeError, match="after the last point"):
@@ -131,12 +131,15 @@ def test_an_error_while_a_path_is_closed_is_raised(unraisable):
     def scoring(estimator, X, y):
         raise ValueError("no score")
 
-    search = PretrainThresholdSearch(Closing(), n_pretrain=[0, 5], cv=2, scoring=scoring, error_score=0.0)
+    search = PretrainThresholdSearch(Closing(), n_pretrain=[0, 5], cv=2, scoring=scoring, error_score=0.0, refit=False)
     with pytest.warns(UserWarning, match="no score"), pytest.warns(FitFailedWarning, match="while closing"):
         search.fit(X, Y)
     with pytest.raises(RuntimeError, match="while closing") as raised:
         search.set_params(scoring=lambda *_: "text").fit(X, Y)
-    assert "scoring must return a number" in str(raised.value.__context__)
+    chain = [raised.value]
+    while chain[-1].__context__ is not None:
+        chain.append(chain[-1].__context__)
+    assert "scoring must return a number" in str(chain[-1])
     with pytest.raises(RuntimeError, match="while closing"):
         search.set_params(scoring=None, n_pretrain="auto").fit(X, Y)  # left when the scores have levelled off
     gc.collect()
@@ -177,13 +180,12 @@ OWN_TASKS = {
 }
 
 
-@pytest.mark.parametrize("kind", [Failing, PropagatedFailing])
 @pytest.mark.parametrize("hook", ["begin", "end"])
 @pytest.mark.parametrize(("name", "task"), [(name, task) for name, (_, tasks) in OWN_TASKS.items() for task in tasks])
-def test_a_callback_that_fails_in_a_task_of_the_search_ends_the_search(unraisable, kind, hook, name, task):
+def test_a_callback_that_fails_in_a_task_of_the_search_ends_the_search(unraisable, hook, name, task):
     pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 1.9 on")
     for settings in ({"n_pretrain": [0, 5]}, {"n_pretrain": "auto", "error_score": "raise"}):
-        search = PretrainThresholdSearch(OWN_TASKS[name][0], cv=2, **settings).set_callbacks(kind(hook, task))
+        search = PretrainThresholdSearch(OWN_TASKS[name][0], cv=2, **settings).set_callbacks(Failing(hook, task))
         with pytest.raises(RuntimeError, match=f"callback: {task}"):
             search.fit(X, Y)
         gc.collect()
@@ -192,7 +194,7 @@ def test_a_callback_that_fails_in_a_task_of_the_search_ends_the_search(unraisabl
 
 @pytest.mark.parametrize("n_pretrain", [[0, 5], "auto"])
 @pytest.mark.parametrize("hook", ["begin", "end"])
-@pytest.mark.parametrize("task", ["fit_path", "pretrain"])
+@pytest.mark.parametrize("task", ["fit_path", "pre-training"])
 @pytest.mark.filterwarnings("ignore:Scoring failed", "ignore:One or more of the test scores", "ignore:invalid value")
 def test_a_callback_that_fails_inside_a_network_is_heard(unraisable, hook, task, n_pretrain):
     pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 1.9 on")
@@ -208,15 +210,17 @@ def test_a_path_that_is_closed_raises_what_a_callback_raises(unraisable, hook):
     pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 1.9 on")
     network = GreedyPrunedMLPClassifier(n_hidden=10, n_retrain=0, random_state=0)
     path = network.set_callbacks(Failing(hook, "fit_path")).fit_path(X, Y, n_pretrain=[0, 5])
-    with pytest.raises(RuntimeError, match="callback: fit_path"):
+    if hook == "end":
         next(path)
-        path.close()
+    with pytest.raises(RuntimeError, match="callback: fit_path"):
+        next(path) if hook == "begin" else path.close()
     del path
     gc.collect()
     assert not unraisable
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.filterwarnings("ignore:.*tasks which were still being processed by the workers have been cancelled")
 def test_a_checkpoint_that_can_not_be_written_ends_the_search_cleanly(tmp_path, monkeypatch, unraisable, n_jobs):
     def refuse(*_, **__):
         raise OSError("disk full")
