@@ -2,8 +2,8 @@
 PretrainThresholdSearch: how much pre-training is enough, measured by cross-validation.
 
 The estimator stands here: its parameters, routing and ``fit``. Its parts: the grid
-(``_search_grid``), one fold (``_search_fold``), all folds (``_search_run``), the file of finished
-folds (``_search_checkpoint``), what is told meanwhile (``_search_progress``), tables
+(``_search_grid``), one fold (``_search_fold``), all folds (``_search_run``), the folder of finished
+folds (``_search_checkpoint``, ``_search_fingerprint``), what is told meanwhile (``_search_progress``), tables
 (``_search_results``), the rule (``_search_rule``), and what is learnt (``_search_outcome``). None of
 them knows a particular estimator: whatever has ``fit_path`` is trained once per fold, anything else
 once per point.
@@ -86,9 +86,11 @@ class PretrainThresholdSearch(SearchOutcome):
     return_train_score : bool, default=False
         Whether ``cv_results_`` has the scores on the training parts.
     checkpoint : str or path-like, default=None
-        File in which finished folds are kept. A search that was interrupted resumes from it; a
-        finished one is read from it. With an integer ``random_state`` in the estimator the results
-        are those of an undisturbed search.
+        Folder in which finished folds are kept, each in a file; it is made where there is none. A
+        search that was interrupted resumes from it; a finished one is read from it. Folds in which
+        anything failed are run again. With an integer ``random_state`` in the estimator the results
+        are those of an undisturbed search. A folder is refused where the data, the parameters that
+        scores depend on, or the versions of the packages at work are not the same.
     verbose : int, default=0
         From 1 on, a line is printed for each finished fold; from 2 on, also one for each point, by
         the process that evaluates it.
@@ -312,7 +314,7 @@ class PretrainThresholdSearch(SearchOutcome):
         TypeError
             If ``estimator`` or ``checkpoint`` are something else altogether.
         OSError
-            If the folder of ``checkpoint`` does not exist or can't be written to.
+            If ``checkpoint`` lies in a folder that does not exist, or can't be written to.
 
         See Also
         --------
@@ -355,8 +357,8 @@ class PretrainThresholdSearch(SearchOutcome):
             "score_on": self.score_on,
             "fit_params": routed.estimator.fit,
             "score_params": routed.scorer.score,
-            "score_train": self.return_train_score or self.score_on == "train",
-            "error_score": self.error_score,
+            "score_train": bool(self.return_train_score) or self.score_on == "train",
+            "error_score": self.error_score if isinstance(self.error_score, str) else float(self.error_score),
         }
         weight = params.get("sample_weight")
         told = {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}

@@ -169,6 +169,10 @@ def _one_by_one(training: _Training, grid: Grid, budgets: Iterable[int]) -> Gene
             yield _Point(budget, size, False, fitted if error is None else None, error)
 
 
+class _Failed(float):
+    """The score of a point that could not be scored, told apart from a score of the same value."""
+
+
 class _Scoring(NamedTuple):
     """Scores fitted estimators on the parts of one fold."""
 
@@ -179,20 +183,28 @@ class _Scoring(NamedTuple):
 
     def __call__(self, estimator: Any) -> dict[str, Any]:
         start = time.perf_counter()
-        scores = {"test_scores": self._on(estimator, *self.test)}
-        scores["score_time"] = time.perf_counter() - start
+        found = {"test_scores": self._on(estimator, *self.test)}
+        score_time = time.perf_counter() - start
         if self.train is not None:
-            scores["train_scores"] = self._on(estimator, *self.train)
-        return scores
+            found["train_scores"] = self._on(estimator, *self.train)
+        each = [
+            score for scores in found.values() for score in (scores.values() if isinstance(scores, dict) else [scores])
+        ]
+        plain = {
+            part: {name: float(score) for name, score in scores.items()} if isinstance(scores, dict) else float(scores)
+            for part, scores in found.items()
+        }
+        return plain | {"score_time": score_time, "failed": any(isinstance(score, _Failed) for score in each)}
 
     def _on(self, estimator: Any, X: Any, y: Any, params: dict[str, Any]) -> Any:
-        return score_estimator(estimator, X, y, self.scorer, params, self.error_score)
+        error_score = self.error_score if self.error_score == "raise" else _Failed(self.error_score)
+        return score_estimator(estimator, X, y, self.scorer, params, error_score)
 
     def failure(self) -> dict[str, Any]:
         """Return what a point gets that could not be fitted."""
         names = list(self.scorer._scorers) if isinstance(self.scorer, MultimetricScorer) else None
         score = self.error_score if names is None else dict.fromkeys(names, self.error_score)
-        scores = {"test_scores": score, "score_time": 0.0}
+        scores = {"test_scores": score, "score_time": 0.0, "failed": True}
         return scores if self.train is None else scores | {"train_scores": copy(score)}
 
 
@@ -246,7 +258,7 @@ def evaluate_fold(
     list of dict
         One record for each point, the dense networks included: "budget", "size", "dense",
         "test_scores", "train_scores" (if asked for), "fit_time" and "score_time" in seconds,
-        "fit_error" (a traceback or None).
+        "fit_error" (a traceback or None), "failed" (whether anything did).
     """
     X_train, y_train = split_rows(estimator, X, y, train)
     X_test, y_test = split_rows(estimator, X, y, test, train)
@@ -280,4 +292,7 @@ def evaluate_fold(
             if stop is not None and stop(records[-1]):
                 break
             start = time.perf_counter()
+        else:
+            # An automatic grid has no end of its own: an error ended it.
+            records[-1]["failed"] |= stop is not None
     return records

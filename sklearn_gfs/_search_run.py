@@ -18,6 +18,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ._compat import without_callbacks
 from ._search_checkpoint import Checkpoint
+from ._search_fingerprint import canonical, versions
 from ._search_fold import evaluate_fold
 from ._search_grid import Grid
 from ._search_progress import SearchProgress
@@ -60,14 +61,15 @@ def run_folds(
     """
     splits = data[2]
     kept = None if search.checkpoint is None else _open_checkpoint(search, estimator, data, grid, settings)
-    folds: dict[int, Records] = {} if kept is None else dict(kept.folds)
+    folds = {} if kept is None else _of_one_grid(kept.folds, grid)
     progress = SearchProgress(search, task, len(splits), len(folds))
 
     def run(grid: Grid, chosen: list[int]) -> None:
         with closing(_in_parallel(search, estimator, data, chosen, grid, settings, progress)) as finished:
             for i, records in finished:
                 folds[i] = records
-                if kept is not None:
+                # What failed may not fail again: memory that lacked, a disk that was full.
+                if kept is not None and not any(record["failed"] for record in records):
                     kept.add(i, records)
                 progress.end(i)
 
@@ -84,12 +86,21 @@ def _open_checkpoint(
 ) -> Checkpoint:
     """Open the file of finished folds, which must belong to the same search."""
     X, y, splits = data
-    given = {"X": X, "y": y, "metadata": (settings["fit_params"], settings["score_params"])}
+    metadata = [{name: dict(settings[name])} for name in ("fit_params", "score_params")]
+    given = {name: canonical(part) for name, part in (("X", X), ("y", y), ("metadata", metadata))}
     how = {name: settings[name] for name in ("metric", "score_on", "score_train", "error_score")}
     # Callbacks change no score, and are never the same twice.
     estimator = without_callbacks(estimator)
-    asked = {"estimator": estimator, "grid": tuple(grid), "folds": splits, "scoring": search.scoring}
-    return Checkpoint(search.checkpoint, given | asked | how)
+    asked = {"estimator": estimator, "grid": tuple(grid), "folds": canonical(splits), "scoring": search.scoring}
+    return Checkpoint(search.checkpoint, given | asked | how | {"version": versions(estimator)}, len(splits))
+
+
+def _of_one_grid(folds: dict[int, Records], grid: Grid) -> dict[int, Records]:
+    """Return the folds that are of use: with an automatic grid those with the points of the first, which found it."""
+    if grid.budgets is not None:
+        return dict(folds)
+    points = {i: [(r["budget"], r["size"], r["dense"]) for r in records] for i, records in folds.items()}
+    return {i: records for i, records in folds.items() if points[i] == points.get(0)}
 
 
 def _in_parallel(

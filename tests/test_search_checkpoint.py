@@ -214,7 +214,7 @@ def test_a_folder_that_can_not_be_written_to_is_reported_before_training(tmp_pat
 
 
 def test_what_is_no_path_is_refused():
-    with pytest.raises(TypeError, match="checkpoint must be None or the path of a file, got 3"):
+    with pytest.raises(TypeError, match="checkpoint must be None or the path of a folder, got 3"):
         search(3).fit(*load_iris(return_X_y=True))
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import joblib
@@ -30,6 +31,11 @@ pytestmark = [
 
 X, Y = load_iris(return_X_y=True)
 SETTINGS = {"n_pretrain": [0, 10, 40], "k": [1, 3], "cv": 4, "refit": False}
+FOLDS = [f"fold-{fold}.json" for fold in range(4)]
+
+
+def files(folder):
+    return sorted(entry.name for entry in folder.iterdir())
 
 
 class Unsteady(PathClassifier):
@@ -38,12 +44,17 @@ class Unsteady(PathClassifier):
     failing = ()
     runs = 0
 
+    @staticmethod
+    def trained():
+        """Do nothing, unless a test has put something here."""
+
     def fit_path(self, X, y, **kwargs):
         fold, type(self).runs = type(self).runs, type(self).runs + 1
         for point in super().fit_path(X, y, **kwargs):
             if (fold, point.n_pretrain) in self.failing:
                 raise MemoryError("transient")
             yield point
+        self.trained()
 
 
 @pytest.fixture(autouse=True)
@@ -93,10 +104,11 @@ def test_a_fold_with_a_failed_score_is_run_again(tmp_path, scoring):
     assert search.dense_scores_[1, 0] == 0.0
     Unsteady.runs = 0
     search.fit(X, Y)
-    assert Unsteady.runs == 1  # a score that is equal to error_score is no failure
+    n_refits = bool(search.refit)
+    assert Unsteady.runs == 1 + n_refits  # a score that is equal to error_score is no failure
     assert search.dense_scores_[1, 0] > 0.5
     search.fit(X, Y)
-    assert Unsteady.runs == 1
+    assert Unsteady.runs == 1 + 2 * n_refits
 
 
 @pytest.mark.parametrize("error_score", [np.float32(0), np.float16(0.5), np.int64(0), 0, np.float64(np.nan), -1.5])
@@ -250,50 +262,39 @@ def test_other_training_constants_are_another_version(tmp_path):
     assert package in versions(PathClassifier()).values()
 
 
-def test_two_writers_lose_nothing_of_each_other(tmp_path):
-    """Two searches run fold by fold in turns; each folder is read when the search begins, so both run all folds."""
+def test_two_writers_lose_nothing_of_each_other(tmp_path, monkeypatch):
     path = tmp_path / "search"
-    turns = threading.Barrier(2)
-
-    class InTurns(Unsteady):
-        def fit_path(self, X, y, **kwargs):
-            turns.wait(60)
-            yield from PathClassifier.fit_path(self, X, y, **kwargs)
-
-    def run(folds):
-        search = PretrainThresholdSearch(InTurns(random_state=0), **SETTINGS, checkpoint=path)
-        search.fit(X, Y)
-        folds.append(search.scores_)
-
+    turns = threading.Barrier(2)  # each finishes a fold when the other does
+    monkeypatch.setattr(Unsteady, "trained", staticmethod(lambda: turns.wait(60)))
     found = []
-    threads = [threading.Thread(target=run, args=(found,)) for _ in range(2)]
+
+    def run():
+        found.append(PretrainThresholdSearch(Unsteady(random_state=0), **SETTINGS, checkpoint=path).fit(X, Y).scores_)
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 2
     np.testing.assert_array_equal(*found)
-    assert sorted(os.listdir(path)) == [f"fold-{fold}.json" for fold in range(4)]
+    assert files(path) == FOLDS
 
 
-def test_a_writer_keeps_the_folds_that_another_has_finished_meanwhile(tmp_path):
+def test_a_writer_keeps_what_another_has_finished_meanwhile(tmp_path, monkeypatch):
     path = tmp_path / "search"
-    finished = []
 
-    class Overtaken(Unsteady):
-        def fit_path(self, X, y, **kwargs):
-            yield from PathClassifier.fit_path(self, X, y, **kwargs)
-            if not finished:
-                finished.append(None)
-                PretrainThresholdSearch(Overtaken(random_state=0), **SETTINGS, checkpoint=path).fit(
-                    *load_iris(return_X_y=True)
-                )
-                finished.extend(os.listdir(path))
-                raise KeyboardInterrupt
+    def finish_all_and_be_interrupted():
+        monkeypatch.undo()
+        PretrainThresholdSearch(Unsteady(random_state=0), **SETTINGS, checkpoint=path).fit(X, Y)
+        raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        PretrainThresholdSearch(Overtaken(random_state=0), **SETTINGS, checkpoint=path).fit(X, Y)
-    assert sorted(os.listdir(path)) == sorted(finished[1:]) == [f"fold-{fold}.json" for fold in range(4)]
+    monkeypatch.setattr(Unsteady, "trained", staticmethod(finish_all_and_be_interrupted))
+    for expected in (KeyboardInterrupt, None):
+        search = PretrainThresholdSearch(Unsteady(random_state=0), **SETTINGS, checkpoint=path)
+        with nullcontext() if expected is None else pytest.raises(expected):
+            search.fit(X, Y)
+        assert files(path) == FOLDS
+    assert Unsteady.runs == 5
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes and links")
