@@ -220,7 +220,7 @@ def test_what_can_not_be_drawn_is_named(draw, message):
 
 
 def test_a_search_without_a_final_fit_has_no_selection_to_draw(search):
-    with pytest.raises(TypeError, match="estimator must have made a selection.*PretrainThresholdSearch"):
+    with pytest.raises(TypeError, match=r"estimator must have made a selection.*PretrainThresholdSearch"):
         SelectionPathDisplay.from_estimator(clone(search).set_params(refit=False).fit(*load_iris(return_X_y=True)))
     with pytest.raises(NotFittedError):
         SelectionPathDisplay.from_estimator(PretrainThresholdSearch(PathClassifier()))
