@@ -175,3 +175,13 @@ def test_thresholds_that_determine_nothing():
     np.testing.assert_allclose(flat.coef, [16, 0], atol=1e-6)
     some_zero = fit_law("power", N, np.array([0.0, 0, 16, 23, 32]))
     assert some_zero.coef[1] > 0
+
+
+def test_a_tolerance_in_percent():
+    def scoring(estimator, X, y):
+        return -100.0 - 10.0 * (estimator.n_pretrain < 20) - 50.0 * (estimator.n_pretrain < 5)
+
+    settings = {"train_sizes": [50, 100], "n_repeats": 1, "n_pretrain": [0, 5, 20], "scoring": scoring}
+    for tol, expected in [("10%", 5), ("9.9%", 20), ("60%", 0)]:
+        curve = pretrain_threshold_curve(PathClassifier(), *load_iris(return_X_y=True), **settings, tol=tol)
+        assert (curve.thresholds == expected).all()

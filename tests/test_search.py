@@ -535,3 +535,20 @@ def test_dask_cluster_gives_the_same():
     ):
         parallel = PretrainThresholdSearch(PathClassifier(random_state=0), n_pretrain=[0, 20], k=[1, 2]).fit(X, y)
     same_results(parallel, search)
+
+
+@pytest.mark.parametrize(("tol", "threshold"), [(0, 40), ("0%", 40), ("5%", 20), ("12%", 10), (4.0, 20)])
+@pytest.mark.parametrize("unit", [1.0, 1000.0])
+def test_a_tolerance_in_percent_of_an_error(tol, threshold, unit):
+    # The error falls from 110 to 80, in any unit; a number as tolerance has the unit of the score.
+    curve = {0: -110.0, 10: -89.0, 20: -83.0, 40: -80.0}
+
+    def scoring(estimator, X, y):
+        return curve[estimator.n_pretrain] * unit
+
+    X, y = load_iris(return_X_y=True)
+    tol = tol * unit if isinstance(tol, float) else tol
+    for target in ("dense", "best", -80.0 * unit):
+        search = PretrainThresholdSearch(PathClassifier(), n_pretrain=list(curve), target=target, tol=tol, cv=2)
+        assert search.set_params(scoring=scoring).fit(X, y).threshold_ == threshold
+        assert search.target_score_ == -80.0 * unit

@@ -77,6 +77,34 @@ def test_one_standard_error_is_that_of_the_reference():
     np.testing.assert_allclose(standard_error(TABLE)[0], [0.1, 0.1])
 
 
+def test_a_percentage_is_of_the_size_of_the_target():
+    assert target_score("dense", "10%", TABLE, DENSE) == (pytest.approx(0.95), pytest.approx(0.095))
+    assert target_score("best", "50 %", TABLE, DENSE) == (pytest.approx(0.8), pytest.approx(0.4))
+    assert target_score(-40.0, "2.5%", TABLE, DENSE) == (-40.0, pytest.approx(1.0))
+    assert target_score(0.0, "5%", TABLE, DENSE) == (0.0, 0.0)
+    assert target_score(3.0, "0%", TABLE, DENSE) == (3.0, 0.0)
+
+
+@given(
+    errors=arrays(float, array_shapes(min_dims=3, max_dims=3, max_side=4), elements=st.floats(0, 100)),
+    unit=st.sampled_from([1e-6, 0.5, 1.0, 1e9]),
+    tol=st.sampled_from(["0%", "1%", "25%", ".5%"]),
+    target=st.sampled_from(["dense", "best"]),
+)
+@example(errors=np.zeros((2, 1, 2)), unit=1.0, tol="1%", target="best")  # a perfect model leaves no margin
+def test_a_percentage_knows_no_units(errors, unit, tol, target):
+    found = []
+    for scores in (-errors, -unit * errors):
+        goal, margin = target_score(target, tol, scores, None)
+        assert margin == float(tol[:-1]) / 100 * abs(goal)
+        found.append(
+            naive_threshold(
+                scores.mean(axis=-1) / unit ** (len(found)), goal / unit ** len(found), margin / unit ** len(found)
+            )
+        )
+    assert found[0] == found[1]
+
+
 def test_failed_fits_do_not_set_the_target():
     table = TABLE.copy()
     table[1, 1, 0] = np.nan  # the best point
@@ -114,8 +142,16 @@ def test_levelling_off(scores, expected):
         (("densest", 0.1, "test"), "target must be 'dense', 'best' or a number, got 'densest'"),
         ((True, 0.1, "test"), "target must be"),
         ((np.nan, 0.1, "test"), "target must be"),
-        (("best", -0.1, "test"), "tol must be '1se' or a number not below 0, got -0.1"),
+        (("best", -0.1, "test"), "tol must be '1se', a percentage like '1%' or a number not below 0, got -0.1"),
         (("best", "2se", "test"), "tol must be"),
+        (("best", "1", "test"), "tol must be"),
+        (("best", "%", "test"), "tol must be"),
+        (("best", "-1%", "test"), "tol must be '1se', a percentage like '1%' or a number not below 0, got '-1%'"),
+        (("best", "1e9999%", "test"), "tol must be"),
+        (("best", "nan%", "test"), "tol must be"),
+        (("best", "1%%", "test"), "tol must be"),
+        (("best", "1% of it", "test"), "tol must be"),
+        (("best", np.inf, "test"), "tol must be"),
         (("best", None, "test"), "tol must be"),
         (("best", 0.1, "all"), "score_on must be 'test' or 'train', got 'all'"),
     ],
