@@ -76,7 +76,7 @@ def pretrain_threshold_curve(
     n_repeats: int = 5,
     n_pretrain: str | Sequence[int] = "auto",
     target: str | float = "dense",
-    tol: float = 0.01,
+    tol: str | float = 0.01,
     score_on: str = "train",
     test_size: float = 0.25,
     param: str = "n_pretrain",
@@ -108,8 +108,9 @@ def pretrain_threshold_curve(
         As in :class:`PretrainThresholdSearch`; "auto" is settled by each run for itself.
     target : {"dense", "best"} or float, default="dense"
         As in :class:`PretrainThresholdSearch`, for each run by its own scores.
-    tol : float, default=0.01
-        How far below the target still counts, in units of the score.
+    tol : float or str, default=0.01
+        How far below the target still counts: a number, in units of the score, or a percentage like
+        "1%", of the target's absolute value.
     score_on : {"train", "test"}, default="train"
         Whether scores are taken on the training samples, as in the paper, or on samples held out.
     test_size : float, default=0.25
@@ -213,7 +214,7 @@ def pretrain_threshold_curve(
 
 def _check_run(tol: Any, n_repeats: Any, test_size: Any) -> None:
     if tol == "1se":
-        raise ValueError("tol must be a number here: one run has no standard error, got '1se'.")
+        raise ValueError("tol must be a number or a percentage here: one run has no standard error, got '1se'.")
     if isinstance(n_repeats, bool) or not isinstance(n_repeats, Integral) or int(n_repeats) < 1:
         raise ValueError(f"n_repeats must be an integer not below 1, got {n_repeats!r}.")
     if not is_number(test_size) or not 0 < float(test_size) < 1:

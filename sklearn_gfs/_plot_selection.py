@@ -161,8 +161,8 @@ class SelectionPathDisplay:
         check_is_fitted(estimator)
         if not (hasattr(estimator, "selection_losses_") and hasattr(estimator, "duality_gaps_")):
             raise TypeError(
-                "estimator must have made a selection, as GreedyPrunedMLP and GreedyForwardSelector do, or hold one that "
-                f"has; got {type(estimator).__name__}, which is fitted and has none."
+                "estimator must have made a selection, as GreedyPrunedMLP and GreedyForwardSelector do, or hold one "
+                f"that has; got {type(estimator).__name__}, which is fitted and has none."
             )
         display = cls(
             losses=estimator.selection_losses_,

@@ -61,10 +61,12 @@ class PretrainThresholdSearch(SearchOutcome):
         ``n_pretrain``; the best mean score of a subnetwork, over ``n_pretrain`` and ``k``; or a
         score. An estimator that is fitted once for each point has no dense network; there its own
         score at the largest ``n_pretrain`` and ``k`` stands for it.
-    tol : float or "1se", default=0.01
-        How far below the target still counts, in units of the score. "1se" is one standard error,
-        over folds, of the score that sets the target; of each point's own where the target is a
-        number.
+    tol : float or str, default=0.01
+        How far below the target still counts. A number is in units of the score, which suits scores
+        like the accuracy. A percentage like "1%" is of the target's absolute value, for scores that
+        have units: with ``scoring="neg_mean_absolute_error"`` an error larger by 1 % still counts.
+        "1se" is one standard error, over folds, of the score that sets the target; of each point's
+        own where the target is a number.
     score_on : {"test", "train"}, default="test"
         Whether the threshold compares scores on the held-out parts or on the training parts.
     param : str, default="n_pretrain"

@@ -8,6 +8,7 @@ the modules that call these.
 from __future__ import annotations
 
 import math
+import re
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -43,10 +44,16 @@ def check_rule(target: Any, tol: Any, score_on: Any) -> None:
     """Raise ValueError for a parameter of the rule that is not allowed."""
     if not (target in {"dense", "best"} if isinstance(target, str) else _is_finite(target)):
         raise ValueError(f"target must be 'dense', 'best' or a number, got {target!r}.")
-    if not (tol == "1se" if isinstance(tol, str) else _is_finite(tol) and tol >= 0):
-        raise ValueError(f"tol must be '1se' or a number not below 0, got {tol!r}.")
+    if not (tol == "1se" or _share(tol) is not None if isinstance(tol, str) else _is_finite(tol) and tol >= 0):
+        raise ValueError(f"tol must be '1se', a percentage like '1%' or a number not below 0, got {tol!r}.")
     if not isinstance(score_on, str) or score_on not in {"test", "train"}:
         raise ValueError(f"score_on must be 'test' or 'train', got {score_on!r}.")
+
+
+def _share(tol: str) -> float | None:
+    """Return the share that a percentage like "1%" stands for, None for any other text."""
+    found = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*%", tol.strip())
+    return None if found is None else float(found[1]) / 100
 
 
 def is_number(value: Any) -> bool:
@@ -82,9 +89,10 @@ def target_score(
     ----------
     target : {"dense", "best"} or float
         What subnetworks are compared with.
-    tol : "1se" or float
-        Margin; "1se" is one standard error, over folds, of the score that sets the target. A
-        target given as a number has no spread: there each point brings its own standard error.
+    tol : float or str
+        Margin. A percentage like "1%" is of the target's absolute value. "1se" is one standard error, over folds, of
+        the score that sets the target; a target given as a number has no spread: there each point brings its own
+        standard error.
     scores : ndarray of shape (n_budgets, n_sizes, n_folds)
         Scores of the subnetworks.
     dense_scores : ndarray of shape (n_budgets, n_folds) or None
@@ -108,8 +116,10 @@ def target_score(
         goal = float(reference.mean())
     else:
         reference, goal = scores, float(target)
-    margin = standard_error(reference) if tol == "1se" else float(tol)
-    return goal, margin
+    if tol == "1se":
+        return goal, standard_error(reference)
+    share = _share(tol) if isinstance(tol, str) else None
+    return goal, float(tol) if share is None else share * abs(goal)
 
 
 def find_threshold(scores: NDArray[np.float64], target: float, margin: Any) -> Threshold:

@@ -107,7 +107,7 @@ def test_every_beginning_of_the_order_is_stratified():
         ({"train_sizes": [151]}, "train_sizes must not go beyond 150, the number of samples for training, got 151"),
         ({"train_sizes": [113], "score_on": "test"}, "must not go beyond 112"),
         ({"n_repeats": 0}, "n_repeats must be an integer not below 1"),
-        ({"tol": "1se"}, "tol must be a number here"),
+        ({"tol": "1se"}, "tol must be a number or a percentage here"),
         ({"test_size": 1.5, "score_on": "test"}, "test_size must be a share between 0 and 1"),
         ({"target": "least"}, "target must be"),
         ({"n_pretrain": [-1]}, "n_pretrain must be"),
@@ -185,3 +185,18 @@ def test_a_tolerance_in_percent():
     for tol, expected in [("10%", 5), ("9.9%", 20), ("60%", 0)]:
         curve = pretrain_threshold_curve(PathClassifier(), *load_iris(return_X_y=True), **settings, tol=tol)
         assert (curve.thresholds == expected).all()
+
+
+@pytest.mark.parametrize("law", ["log", "power"])
+def test_the_band_is_that_of_the_coefficients_spread(law):
+    """Drawn coefficients, with the covariance that the fit reports, scatter about the law as the band says."""
+    rng = np.random.default_rng(0)
+    x = np.repeat(N, 40)
+    clean = 5 + 12 * np.log(x) if law == "log" else 4 * x**0.4
+    fit = fit_law(law, x, clean + rng.normal(size=len(x)))
+    sizes = np.array([50.0, 300.0, 5000.0])
+    drawn = rng.multivariate_normal(fit.coef, fit.covariance, size=40_000)
+    values = np.array([fit._replace(coef=coef).predict(sizes) for coef in drawn])
+    low, high = fit.band(sizes)
+    np.testing.assert_allclose((low + high) / 2, fit.predict(sizes))
+    np.testing.assert_allclose(high - low, 2 * 1.972 * values.std(axis=0), rtol=0.03)

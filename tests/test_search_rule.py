@@ -59,6 +59,13 @@ def test_rounding_does_not_decide():
     assert find_threshold(np.array([[0.8199999]]), 0.88, 0.06).row == -1
 
 
+@pytest.mark.parametrize("unit", [1e-15, 1e-9, 1.0, 1e12])
+def test_rounding_is_told_apart_in_any_unit(unit):
+    assert find_threshold(np.array([[-1.001], [-1.0]]) * unit, -1.0 * unit, 0.0).row == 1
+    assert find_threshold(np.array([[0.82]]) * unit, 0.88 * unit, 0.06 * unit).row == 0
+    assert find_threshold(np.array([[0.3 - 0.1 - 0.2]]) * unit, 0.1 * unit, 0.1 * unit).row == 0
+
+
 TABLE = np.array([[[0.1, 0.3], [0.4, 0.6]], [[0.5, 0.5], [0.9, 0.7]], [[0.5, 0.7], [0.6, 0.6]]])
 DENSE = np.array([[0.0, 0.0], [0.5, 0.5], [0.9, 1.0]])
 
