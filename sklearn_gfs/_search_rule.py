@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# Scores that differ by rounding only count as equal: 0.97 - 0.01 must accept 0.96.
+# Scores that differ by rounding only count as equal: 0.97 - 0.01 must accept 0.96. Relative, for scores may have units.
 _ROUNDING = 1e-12
 
 
@@ -140,7 +140,7 @@ def find_threshold(scores: NDArray[np.float64], target: float, margin: Any) -> T
     Threshold
         Rows and columns into ``scores``.
     """
-    meets = scores >= target - margin - _ROUNDING * max(1.0, abs(target))
+    meets = scores >= target - margin - _ROUNDING * np.maximum(abs(target), margin)
     first = np.where(meets.any(axis=0), meets.argmax(axis=0), -1)
     # A point is sustained when no later row fails: the running "and" from the end is still true.
     all_later = np.logical_and.accumulate(meets[::-1], axis=0)[::-1]

