@@ -23,7 +23,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 
-from ._compat import take_params, with_callbacks
+from ._compat import take_params, unchanged_by_failure, with_callbacks
 from ._search_grid import check_n_jobs, make_grid, settle_task
 from ._search_outcome import SearchOutcome
 from ._search_rule import check_rule, is_number
@@ -337,39 +337,40 @@ class PretrainThresholdSearch(SearchOutcome):
         >>> search.threshold_
         15
         """
-        grid = make_grid(self.estimator, self.param, self.n_pretrain, self.k)
-        check_rule(self.target, self.tol, self.score_on)
-        self._check_parameters()
-        scorer, metric = self._get_scorers()
-        X, y = indexable(X, y)
-        params = take_params(X, params=params)
-        routed = self._get_routed_params_for_fit(params)
-        estimator = settle_task(self.estimator, y)
-        cv = check_cv(self.cv, y, classifier=is_classifier(estimator))
-        splits = list(cv.split(X, y, **routed.splitter.split))
-        self.n_splits_ = len(splits)
-        if not splits:
-            raise ValueError("cv must yield at least one fold, got none.")
-        if self.tol == "1se" and self.n_splits_ < 2:
-            raise ValueError("tol='1se' needs at least two folds to measure a standard error, got one.")
-        settings = {
-            "scorer": scorer,
-            # Whether a callable returns several scores is only known once it has been called.
-            "metric": self.refit if callable(self.scoring) and isinstance(self.refit, str) else metric,
-            "score_on": self.score_on,
-            "fit_params": routed.estimator.fit,
-            "score_params": routed.scorer.score,
-            "score_train": bool(self.return_train_score) or self.score_on == "train",
-            "error_score": self.error_score if isinstance(self.error_score, str) else float(self.error_score),
-        }
-        weight = params.get("sample_weight")
-        told = {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
-        tasks = self._init_callback_context(max_subtasks=1 + bool(self.refit))
-        tasks.call_on_fit_task_begin(estimator=self, **told)
-        grid, folds = run_folds(self, estimator, (X, y, splits), grid, settings, tasks)
-        self._store_results(folds, grid, scorer, metric)
-        if self.refit:
-            self._refit(estimator, told, routed.estimator.fit, tasks)
-        self._settled = estimator
-        tasks.call_on_fit_task_end(estimator=self, **told)
+        with unchanged_by_failure(self):
+            grid = make_grid(self.estimator, self.param, self.n_pretrain, self.k)
+            check_rule(self.target, self.tol, self.score_on)
+            self._check_parameters()
+            scorer, metric = self._get_scorers()
+            X, y = indexable(X, y)
+            params = take_params(X, params=params)
+            routed = self._get_routed_params_for_fit(params)
+            estimator = settle_task(self.estimator, y)
+            cv = check_cv(self.cv, y, classifier=is_classifier(estimator))
+            splits = list(cv.split(X, y, **routed.splitter.split))
+            self.n_splits_ = len(splits)
+            if not splits:
+                raise ValueError("cv must yield at least one fold, got none.")
+            if self.tol == "1se" and self.n_splits_ < 2:
+                raise ValueError("tol='1se' needs at least two folds to measure a standard error, got one.")
+            settings = {
+                "scorer": scorer,
+                # Whether a callable returns several scores is only known once it has been called.
+                "metric": self.refit if callable(self.scoring) and isinstance(self.refit, str) else metric,
+                "score_on": self.score_on,
+                "fit_params": routed.estimator.fit,
+                "score_params": routed.scorer.score,
+                "score_train": bool(self.return_train_score) or self.score_on == "train",
+                "error_score": self.error_score if isinstance(self.error_score, str) else float(self.error_score),
+            }
+            weight = params.get("sample_weight")
+            told = {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
+            tasks = self._init_callback_context(max_subtasks=1 + bool(self.refit))
+            tasks.call_on_fit_task_begin(estimator=self, **told)
+            grid, folds = run_folds(self, estimator, (X, y, splits), grid, settings, tasks)
+            self._store_results(folds, grid, scorer, metric)
+            if self.refit:
+                self._refit(estimator, told, routed.estimator.fit, tasks)
+            self._settled = estimator
+            tasks.call_on_fit_task_end(estimator=self, **told)
         return self

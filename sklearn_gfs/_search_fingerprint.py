@@ -30,7 +30,9 @@ def canonical(data: Any) -> Any:
         To be hashed. The data themselves are not changed.
     """
     if type(data) in (np.ndarray, np.memmap):
-        return np.ascontiguousarray(data, dtype=data.dtype.newbyteorder("="))
+        flat = np.ascontiguousarray(data, dtype=None if data.dtype.isnative else data.dtype.newbyteorder("=")).ravel()
+        # Where an axis has length one, NumPy calls any strides contiguous; the hash has the strides in it.
+        return data.shape, flat if flat.strides == (flat.itemsize,) else flat.copy()
     if sparse.issparse(data):
         return _canonical_rows(data)
     if type(data).__module__.partition(".")[0] == "pandas":

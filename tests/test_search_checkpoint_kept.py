@@ -191,6 +191,17 @@ def test_canonical_forms():
         assert same(frame, other)
     assert same({"a": [X, (Y,)]}, {"a": [np.asfortranarray(X), (Y,)]})
     assert same(pd.Series(X[:, 1]), pd.Series(X[:, 1].copy()))
+    for array in (np.array(["a", "b"]), np.array([1, "b"], dtype=object), np.array(["2020-01-01"], dtype="M8[D]")):
+        assert same(array, np.repeat(array, 2)[::2])
+    column = X[:, :1]
+    assert same(column, column.copy())
+    assert same(column, np.asfortranarray(column))
+    assert same(column[:1], column[:1].copy())
+    assert same(X[:0], X[:0, ::-1])
+    assert same(np.array(5.0), np.array([5.0, 6.0])[0, ...])
+    if hasattr(np.dtypes, "StringDType"):
+        text = np.array(["a", "b"], dtype=np.dtypes.StringDType())
+        assert same(text, text.copy())
 
 
 def same(one, other):
@@ -203,6 +214,8 @@ def same(one, other):
         (X, X.T),
         (X, X.astype(np.float32)),
         (X[:4], X[:4].T),
+        (X[:, :1], X[:, 0]),
+        (np.array(5.0), np.array([5.0])),
         (sparse.eye(3, format="csr"), 2 * sparse.eye(3, format="csr")),
         (sparse.csr_matrix((3, 3)), sparse.csr_matrix((3, 4))),
         (sparse.csr_matrix([[0, 1.0]]), sparse.csr_matrix([[1.0, 0]])),

@@ -282,3 +282,25 @@ def test_a_name_for_the_only_score_is_allowed():
 def test_parameters_of_a_curve_that_are_not_allowed(params, message):
     with pytest.raises(ValueError, match=message):
         pretrain_threshold_curve(PathClassifier(), X, Y, **({"n_pretrain": [0, 5], "n_repeats": 1} | params))
+
+
+class RefusesAllTheData(PathClassifier):
+    """Can't be fitted once more at the end, where a test says so."""
+
+    refuses = False
+
+    def fit_path(self, X, y, **kwargs):
+        if self.refuses and len(X) == len(Y):
+            raise RuntimeError("too much")
+        yield from super().fit_path(X, y, **kwargs)
+
+
+@pytest.mark.parametrize(("params", "error"), [({"cv": 2}, RuntimeError), ({"cv": 1000}, ValueError)])
+def test_a_search_that_fails_leaves_what_it_had(monkeypatch, params, error):
+    search = PretrainThresholdSearch(RefusesAllTheData(), n_pretrain=[0, 5], cv=3).fit(X, Y)
+    before = vars(search).copy()
+    monkeypatch.setattr(RefusesAllTheData, "refuses", True)
+    with pytest.raises(error):
+        search.set_params(**params).fit(X, Y)
+    assert vars(search).keys() == before.keys()
+    assert all(vars(search)[name] is before[name] for name in before if name.endswith("_"))
