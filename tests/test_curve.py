@@ -8,7 +8,7 @@ from path_double import OnlyFit, PathClassifier, PathRegressor
 from sklearn.datasets import load_diabetes, load_iris
 
 from sklearn_gfs import PretrainThresholdSearch, pretrain_threshold_curve
-from sklearn_gfs._curve import _order
+from sklearn_gfs._curve import _order, _sizes
 from sklearn_gfs._curve_laws import fit_law
 
 N = np.array([100, 200, 400, 800, 1600])
@@ -200,3 +200,32 @@ def test_the_band_is_that_of_the_coefficients_spread(law):
     low, high = fit.band(sizes)
     np.testing.assert_allclose((low + high) / 2, fit.predict(sizes))
     np.testing.assert_allclose(high - low, 2 * 1.972 * values.std(axis=0), rtol=0.03)
+
+
+def test_the_largest_parts_come_first():
+    seen = []
+
+    class Seen(LogRegressor):
+        def fit_path(self, X, y, **kwargs):
+            seen.append(len(X))
+            return super().fit_path(X, y, **kwargs)
+
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    settings = {"train_sizes": [20, 100, 50], "n_repeats": 2, "n_pretrain": [0, 99], "target": "best", "tol": 0}
+    pretrain_threshold_curve(Seen(), X, X[:, 0], **settings)
+    assert seen == [100, 100, 50, 50, 20, 20]
+
+
+@pytest.mark.parametrize(
+    ("train_sizes", "expected"),
+    [
+        ([0.518, 0.34], [51, 78]),
+        ([1e-3], [1]),
+        ([1.0], [150]),
+        ([150, 3, 3], [3, 150]),
+        ((0.5, 0.5001), [75]),
+        (np.array([10], dtype=np.uint8), [10]),
+    ],
+)
+def test_sizes_are_rounded_sorted_and_distinct(train_sizes, expected):
+    assert _sizes(train_sizes, 150) == expected
