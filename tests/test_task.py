@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.exceptions import DataConversionWarning
@@ -87,6 +88,36 @@ def test_labels_in_every_container(kind):
     assert is_classifier(model)
     expected = GreedyPrunedMLPClassifier(**SMALL).fit(IRIS_X, y)
     np.testing.assert_array_equal(model.predict(IRIS_X), expected.predict(IRIS_X))
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_validation_labels_in_every_container(kind):
+    y = np.asarray(LABELS[kind].to_numpy(int) if kind == "multilabel, nullable" else LABELS[kind])
+    y = y.ravel() if y.shape == (150, 1) else y
+    parameters = SMALL | {"n_retrain": 40}
+    expected = GreedyPrunedMLP(**parameters).fit(IRIS_X, y, X_val=IRIS_X, y_val=y)
+    model = GreedyPrunedMLP(**parameters).fit(IRIS_X, y, X_val=IRIS_X, y_val=LABELS[kind])
+    np.testing.assert_array_equal(model.predict_proba(IRIS_X), expected.predict_proba(IRIS_X))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in NUMBERS if "two" not in kind and "fractions" not in kind])
+def test_validation_numbers_in_every_container(kind):
+    y_val = NUMBERS[kind]
+    expected = Y + 0.5 if kind == "object column" else Y
+    models = [GreedyPrunedMLP(**SMALL).fit(X, Y, X_val=X, y_val=values) for values in (y_val, expected)]
+    np.testing.assert_array_equal(*(model.predict(X) for model in models))
+
+
+def test_a_sparse_column():
+    labels = sparse.csr_matrix(IRIS_Y[:, None])
+    for kind in (GreedyPrunedMLP, GreedyPrunedMLPClassifier):
+        expected = kind(**SMALL).fit(IRIS_X, IRIS_Y)
+        np.testing.assert_array_equal(kind(**SMALL).fit(IRIS_X, labels).predict(IRIS_X), expected.predict(IRIS_X))
+    for kind, y in [(GreedyPrunedMLP, Y), (GreedyPrunedMLP, Y + 0.5), (GreedyPrunedMLPRegressor, Y)]:
+        with pytest.raises(TypeError, match="y is sparse; numbers to be fitted must be dense"):
+            kind(**SMALL).fit(X, sparse.csc_matrix(y[:, None]))
+    with pytest.raises(ValueError, match="Unknown label type"):
+        GreedyPrunedMLPClassifier(**SMALL).fit(X, sparse.csc_matrix(Y[:, None] + 0.5))
 
 
 @pytest.mark.parametrize("y", [Y, Y[:, None], np.column_stack([Y, Y])])
