@@ -38,6 +38,7 @@ def project_to_simplex(outputs: FloatArray) -> FloatArray:
 
 def holds_numbers(y: Any) -> bool:
     """Say whether y is to be fitted as numbers rather than as classes."""
+    y = _dense_column(y)
     values = y if sparse.issparse(y) else _plain_array(y)
     stored = y.tocsr().data if sparse.issparse(y) else values
     if stored.dtype.kind == "f" and not np.isfinite(stored).all():
@@ -82,6 +83,11 @@ def _plain_array(y: Any) -> np.ndarray:
     return values
 
 
+def _dense_column(y: Any) -> Any:
+    """Return a sparse matrix of one column as an array, anything else as it is."""
+    return y.toarray() if sparse.issparse(y) and y.shape[1] == 1 else y
+
+
 def _is_column(values: Any) -> bool:
     return values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1 and not sparse.issparse(values))
 
@@ -109,9 +115,9 @@ def encode_classes(
 
     With `partial` y may lack some of the classes, with `again` they are those that the estimator knows already.
     """
-    X, y = _validate(estimator, X, y, again=again)
+    X, y = _validate(estimator, X, _dense_column(y), again=again)
     check_classification_targets(y)
-    if y.ndim == 2 and y.shape[1] == 1 and not sparse.issparse(y):
+    if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     if not again:
         estimator._label_binarizer = _fit_binarizer(y, classes, partial=partial)
@@ -141,7 +147,7 @@ def _encode_labels(estimator: Any, y: Any, name: str, if_unknown: str) -> FloatA
     """Return targets of zeros and ones; what is not of the estimator's kind, and classes unknown to it, are refused."""
     binarizer = estimator._label_binarizer
     if has_several_labels(estimator):
-        y = y.tocsr() if sparse.issparse(y) else np.asarray(y)
+        y = y.tocsr() if sparse.issparse(y) else _plain_array(y)
         shaped = y.ndim == 2 and y.shape[1] == len(binarizer.classes_)
         if not shaped or y.dtype.kind not in "biuf" or not set(_distinct(y)) <= {0, 1}:
             raise ValueError(
@@ -149,7 +155,7 @@ def _encode_labels(estimator: Any, y: Any, name: str, if_unknown: str) -> FloatA
                 "targets do."
             )
     else:
-        y = column_or_1d(y)
+        y = column_or_1d(_plain_array(_dense_column(y)))
         unknown = set(_distinct(y)) - set(binarizer.classes_.tolist())
         if unknown:
             raise ValueError(f"{if_unknown}: {sorted(unknown, key=str)}.")
