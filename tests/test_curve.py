@@ -229,3 +229,46 @@ def test_the_largest_parts_come_first():
 )
 def test_sizes_are_rounded_sorted_and_distinct(train_sizes, expected):
     assert _sizes(train_sizes, 150) == expected
+
+
+@pytest.mark.parametrize("estimator", [PathRegressor(), PathClassifier()])
+def test_classifiers_alone_are_stratified(estimator):
+    """Twelve labels, three samples each: a third of an order that is stratified has nearly all of them."""
+    y = np.repeat(np.arange(12.0), 3)
+    X = np.column_stack([y, np.ones(36)])
+    seen = []
+
+    def scoring(estimator, X, y):
+        seen.append(len(np.unique(y)))
+        return 0.5
+
+    settings = {
+        "train_sizes": [12],
+        "n_repeats": 20,
+        "n_pretrain": [0],
+        "random_state": 0,
+        "tol": 1,
+        "scoring": scoring,
+    }
+    pretrain_threshold_curve(estimator, X, y, **settings)
+    assert (np.mean(seen) > 10) == (type(estimator) is PathClassifier)
+
+
+def test_a_column_of_labels_is_stratified_like_a_vector():
+    y = np.repeat(["a", "b", "c"], [100, 50, 10])
+    one, other = (_order(labels, np.random.RandomState(0), stratify=True) for labels in (y, y[:, None]))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_orders_are_random_among_classes():
+    # Of two classes of equal size each pair of positions has one of both; which comes first is a matter of chance.
+    y = np.repeat([0, 1], 200)
+    labels = y[_order(y, np.random.RandomState(0), stratify=True)].reshape(-1, 2)
+    assert (labels.sum(axis=1) == 1).all()
+    assert 0.35 < (labels[:, 0] == 0).mean() < 0.65
+
+
+def test_a_law_without_variance_has_no_r2():
+    assert np.isnan(fit_law("log", N, np.full(5, 16.0)).r2)
+    assert fit_law("log", N, np.array([np.nan, 20.0, np.nan, 30.0, 40.0])).n_thresholds == 3
+    assert np.isnan(fit_law("log", np.array([100, 100, 100]), np.array([3.0, 4.0, 5.0])).coef).all()

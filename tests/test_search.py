@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import sklearn_gfs._search_run
 from sklearn_gfs import PretrainThresholdSearch
 
 pytestmark = pytest.mark.filterwarnings("ignore:No point reached the target")
@@ -552,3 +553,19 @@ def test_a_tolerance_in_percent_of_an_error(tol, threshold, unit):
         search = PretrainThresholdSearch(PathClassifier(), n_pretrain=list(curve), target=target, tol=tol, cv=2)
         assert search.set_params(scoring=scoring).fit(X, y).threshold_ == threshold
         assert search.target_score_ == -80.0 * unit
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_n_jobs_is_what_joblib_is_given(monkeypatch, n_jobs):
+    given = []
+
+    class Told(sklearn_gfs._search_run.Parallel):
+        def __init__(self, n_jobs=None, **settings):
+            given.append(n_jobs)
+            super().__init__(n_jobs=n_jobs, **settings)
+
+    monkeypatch.setattr(sklearn_gfs._search_run, "Parallel", Told)
+    search = PretrainThresholdSearch(PathClassifier(), n_pretrain=[0], cv=2, n_jobs=n_jobs, refit=False)
+    with joblib.parallel_config("threading"):
+        search.fit(*load_iris(return_X_y=True))
+    assert given == [n_jobs]

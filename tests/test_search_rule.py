@@ -73,6 +73,8 @@ DENSE = np.array([[0.0, 0.0], [0.5, 0.5], [0.9, 1.0]])
 def test_targets():
     assert target_score("dense", 0.1, TABLE, DENSE) == (pytest.approx(0.95), 0.1)
     assert target_score("dense", 0.1, TABLE, None) == (pytest.approx(0.6), 0.1)  # the largest point stands in
+    assert target_score("dense", 0.1, TABLE[:2], None)[0] == pytest.approx(0.8)
+    assert target_score("dense", 0.1, TABLE[:1], None)[0] == pytest.approx(0.5)
     assert target_score("best", 0.0, TABLE, DENSE) == (pytest.approx(0.8), 0.0)
     assert target_score(0.5, 0.0, TABLE, DENSE) == (0.5, 0.0)
 
