@@ -63,7 +63,9 @@ def test_rounding_does_not_decide():
 def test_rounding_is_told_apart_in_any_unit(unit):
     assert find_threshold(np.array([[-1.001], [-1.0]]) * unit, -1.0 * unit, 0.0).row == 1
     assert find_threshold(np.array([[0.82]]) * unit, 0.88 * unit, 0.06 * unit).row == 0
-    assert find_threshold(np.array([[0.3 - 0.1 - 0.2]]) * unit, 0.1 * unit, 0.1 * unit).row == 0
+    assert -0.1 - 0.2 < -0.3
+    assert find_threshold(np.array([[-0.1 - 0.2]]) * unit, 0.0, 0.3 * unit).row == 0
+    assert find_threshold(np.array([[-0.3001]]) * unit, 0.0, 0.3 * unit).row == -1
 
 
 TABLE = np.array([[[0.1, 0.3], [0.4, 0.6]], [[0.5, 0.5], [0.9, 0.7]], [[0.5, 0.7], [0.6, 0.6]]])
