@@ -95,7 +95,8 @@ def pretrain_threshold_curve(
     Parameters
     ----------
     estimator : estimator
-        What :class:`PretrainThresholdSearch` takes; its own ``k`` is used.
+        What :class:`PretrainThresholdSearch` takes; its own ``k`` is used. Whether ``y`` holds
+        labels or numbers, :class:`GreedyPrunedMLP` decides from all of it, for all sizes.
     X : array-like or sparse matrix of shape (n_samples, n_features)
         Data.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)

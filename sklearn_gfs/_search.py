@@ -48,8 +48,9 @@ class PretrainThresholdSearch(SearchOutcome):
     estimator : estimator
         A :class:`GreedyPrunedMLP`, its classifier or regressor, or a
         :class:`~sklearn.pipeline.Pipeline` that ends in one; the steps before it are fitted once
-        per fold. Any other estimator with an integer parameter named by ``param`` is fitted once
-        for each point.
+        per fold. Whether ``y`` holds labels or numbers, :class:`GreedyPrunedMLP` decides from all
+        of it, for all folds. Any other estimator with an integer parameter named by ``param`` is
+        fitted once for each point.
     n_pretrain : "auto" or sequence of int, default="auto"
         Numbers of pre-training iterations, in gradient updates, to compare. "auto" goes from 0 in
         geometric steps, two to each doubling, and doubles the end from 256 until the last doubling
