@@ -179,7 +179,12 @@ def test_canonical_forms():
         (np.tile(matrix.tocoo().data / 2, 2), (np.tile(matrix.tocoo().row, 2), np.tile(matrix.tocoo().col, 2)))
     )
     before = shuffled.indices.copy()
-    for other in (shuffled, long, doubled, matrix.tocsc(), sparse.csr_array(matrix)):
+    row, column = np.argwhere(matrix.toarray() == 0)[0]
+    coo = matrix.tocoo()
+    places = np.append(coo.row, row), np.append(coo.col, column)
+    stored_zero = sparse.coo_matrix((np.append(coo.data, 0.0), places), matrix.shape)
+    assert stored_zero.nnz == matrix.nnz + 1
+    for other in (shuffled, long, doubled, stored_zero, matrix.tocsc(), sparse.csr_array(matrix)):
         assert same(matrix, other)
     np.testing.assert_array_equal(shuffled.indices, before)  # what is compared is not changed
     frame = pd.DataFrame(X, columns=list("abcd"))

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from sklearn_gfs._search_grid import automatic_budgets, has_levelled_off
+from sklearn_gfs._search_grid import Grid, StopRule, automatic_budgets, has_levelled_off
 from sklearn_gfs._search_rule import check_rule, find_threshold, standard_error, target_score
 
 # Few distinct values, so that ties are the rule; NaN stands for fits that failed.
@@ -129,6 +129,21 @@ def test_automatic_budgets_double_every_second_step():
     budgets = automatic_budgets(first=0)
     assert [next(budgets) for _ in range(11)] == [0, 16, 23, 32, 45, 64, 91, 128, 181, 256, 362]
     assert next(automatic_budgets(first=1)) == 16
+
+
+@pytest.mark.parametrize("n_sizes", [1, 2])
+def test_an_automatic_grid_has_a_last_budget(n_sizes):
+    grid = Grid("n_pretrain", "k", None, tuple(range(1, n_sizes + 1)), one_run=True)
+    stop, seen = StopRule(grid, "score", "test"), []
+    for budget in automatic_budgets(first=0):
+        for size in (None, *grid.sizes):
+            seen.append((budget, size))
+            if stop({"budget": budget, "size": size, "dense": size is None, "test_scores": float(budget)}):
+                break
+        else:
+            continue
+        break
+    assert seen[-1] == (2**15, n_sizes)  # whatever the score gains
 
 
 @pytest.mark.parametrize(
