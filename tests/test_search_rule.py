@@ -162,6 +162,11 @@ def test_levelling_off(scores, expected):
     assert has_levelled_off([0, 64, 128, 256], scores) is expected
 
 
+def test_the_last_doubling_counts_not_the_last_step():
+    assert not has_levelled_off([0, 16, 23, 32], [0.0, 0.5, 0.89, 0.895])
+    assert has_levelled_off([0, 16, 23, 32], [0.0, 0.89, 0.5, 0.895])
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
