@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
-from path_double import PathClassifier
-from sklearn.datasets import load_iris
+from path_double import PathClassifier, PathRegressor
+from sklearn import config_context
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.metrics import make_scorer, r2_score
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -89,3 +91,18 @@ def test_steps_before_the_path_see_the_training_part_alone():
     cv = [(np.arange(10, 150), np.arange(0, 10))]
     PretrainThresholdSearch(pipeline, n_pretrain=[0, 5], k=[1, 2], cv=cv, refit=False).fit(X, Y)
     assert seen == [140] + [10] * 6
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, make_pipeline])
+def test_metadata_of_the_scorer_are_split_like_the_data(wrap):
+    X, y = load_diabetes(return_X_y=True)
+    weight = np.random.default_rng(0).uniform(size=len(y)) ** 4
+    scoring = make_scorer(r2_score)
+    with config_context(enable_metadata_routing=True):
+        model = PathRegressor(random_state=0).set_fit_request(sample_weight=True)
+        settings = {"cv": 3, "scoring": scoring.set_score_request(sample_weight=True), "return_train_score": True}
+        name = "n_pretrain" if wrap(model) is model else "pathregressor__n_pretrain"
+        search = PretrainThresholdSearch(wrap(model), n_pretrain=[0, 20], **settings, error_score="raise")
+        search.fit(X, y, sample_weight=weight)
+        grid = GridSearchCV(wrap(model), {name: [0, 20]}, **settings, error_score="raise")
+        same_results(search, grid.fit(X, y, sample_weight=weight))

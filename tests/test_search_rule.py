@@ -162,6 +162,21 @@ def test_levelling_off(scores, expected):
     assert has_levelled_off([0, 64, 128, 256], scores) is expected
 
 
+def test_without_a_dense_network_the_largest_size_ends_the_grid():
+    grid = Grid("max_iter", "k", None, (1, 2), one_run=False)
+    for levelled, expected in [(1, 2048), (2, 256)]:
+        stop = StopRule(grid, "score", "test")
+        budgets = automatic_budgets(first=1)
+        while True:
+            budget = next(budgets)
+            scores = {size: 1.0 if size == levelled else float(min(budget, 1024)) for size in grid.sizes}
+            over = [stop({"budget": budget, "size": k, "dense": False, "test_scores": s}) for k, s in scores.items()]
+            assert not over[0]
+            if over[1]:
+                break
+        assert budget == expected
+
+
 def test_the_last_doubling_counts_not_the_last_step():
     assert not has_levelled_off([0, 16, 23, 32], [0.0, 0.5, 0.89, 0.895])
     assert has_levelled_off([0, 16, 23, 32], [0.0, 0.89, 0.5, 0.895])
