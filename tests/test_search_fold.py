@@ -13,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC
 from test_search import same_results
 
-from sklearn_gfs import PretrainThresholdSearch, pretrain_threshold_curve
+from sklearn_gfs import PretrainThresholdSearch, _search_fold, pretrain_threshold_curve
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:No point reached the target"),
@@ -106,3 +106,21 @@ def test_metadata_of_the_scorer_are_split_like_the_data(wrap):
         search.fit(X, y, sample_weight=weight)
         grid = GridSearchCV(wrap(model), {name: [0, 20]}, **settings, error_score="raise")
         same_results(search, grid.fit(X, y, sample_weight=weight))
+
+
+def test_times_are_those_of_each_point(monkeypatch):
+    class Clock:
+        """Every look at it takes a second, and nothing else does."""
+
+        now = 0.0
+
+        @classmethod
+        def perf_counter(cls):
+            cls.now += 1
+            return cls.now
+
+    monkeypatch.setattr(_search_fold, "time", Clock)
+    settings = {"n_pretrain": [0, 5], "k": [1, 2], "cv": 2, "refit": False, "return_train_score": True}
+    search = PretrainThresholdSearch(PathClassifier(), **settings).fit(X, Y)
+    for name in ("mean_fit_time", "mean_dense_fit_time", "mean_score_time"):
+        assert search.cv_results_[name].tolist() == [1.0] * 4
