@@ -124,3 +124,17 @@ def test_times_are_those_of_each_point(monkeypatch):
     search = PretrainThresholdSearch(PathClassifier(), **settings).fit(X, Y)
     for name in ("mean_fit_time", "mean_dense_fit_time", "mean_score_time"):
         assert search.cv_results_[name].tolist() == [1.0] * 4
+
+
+def test_a_scorer_may_keep_every_pipeline():
+    kept = []
+
+    def scoring(estimator, X, y):
+        kept.append(estimator)
+        return 0.5
+
+    pipeline = make_pipeline(FunctionTransformer(), PathClassifier())
+    cv = [(np.arange(10, 150), np.arange(0, 10))]
+    PretrainThresholdSearch(pipeline, n_pretrain=[0, 5], k=[1, 2], cv=cv, refit=False, scoring=scoring).fit(X, Y)
+    assert [model[-1].n_pretrain for model in kept] == [0, 0, 0, 5, 5, 5]
+    assert [model[-1].k for model in kept][1::3] == [1, 1]
