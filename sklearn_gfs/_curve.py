@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,13 +19,13 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.parallel import Parallel, delayed
 
-from ._compat import count_samples, type_of_target
+from ._compat import MultimetricScorer, count_samples, type_of_target
 from ._curve_laws import ScalingFit, fit_law
 from ._search_fold import evaluate_fold
-from ._search_grid import Grid, make_grid
+from ._search_grid import Grid, check_n_jobs, make_grid, settle_task
 from ._search_progress import SILENT
 from ._search_results import score_table
-from ._search_rule import check_rule, find_threshold, target_score
+from ._search_rule import check_rule, find_threshold, is_number, target_score
 
 
 class ThresholdCurve(NamedTuple):
@@ -76,7 +76,7 @@ def pretrain_threshold_curve(
     n_repeats: int = 5,
     n_pretrain: str | Sequence[int] = "auto",
     target: str | float = "dense",
-    tol: float = 0.01,
+    tol: str | float = 0.01,
     score_on: str = "train",
     test_size: float = 0.25,
     param: str = "n_pretrain",
@@ -95,7 +95,8 @@ def pretrain_threshold_curve(
     Parameters
     ----------
     estimator : estimator
-        What :class:`PretrainThresholdSearch` takes; its own ``k`` is used.
+        What :class:`PretrainThresholdSearch` takes; its own ``k`` is used. Whether ``y`` holds
+        labels or numbers, :class:`GreedyPrunedMLP` decides from all of it, for all sizes.
     X : array-like or sparse matrix of shape (n_samples, n_features)
         Data.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -108,8 +109,9 @@ def pretrain_threshold_curve(
         As in :class:`PretrainThresholdSearch`; "auto" is settled by each run for itself.
     target : {"dense", "best"} or float, default="dense"
         As in :class:`PretrainThresholdSearch`, for each run by its own scores.
-    tol : float, default=0.01
-        How far below the target still counts, in units of the score.
+    tol : float or str, default=0.01
+        How far below the target still counts: a number, in units of the score, or a percentage like
+        "1%", of the target's absolute value.
     score_on : {"train", "test"}, default="train"
         Whether scores are taken on the training samples, as in the paper, or on samples held out.
     test_size : float, default=0.25
@@ -169,12 +171,16 @@ def pretrain_threshold_curve(
     (2, 2)
     """
     check_rule(target, tol, score_on)
-    _check_run(tol, n_repeats)
+    _check_run(tol, n_repeats, test_size)
+    check_n_jobs(n_jobs)
     grid = make_grid(estimator, param, n_pretrain, None)
     scorer = check_scoring(estimator, scoring)
+    if isinstance(scorer, MultimetricScorer):
+        raise ValueError(f"scoring must give one score, got {scoring!r}.")
     X, y = indexable(X, y)
-    n_test = 0 if score_on == "train" else _held_out(test_size, count_samples(X))
+    n_test = 0 if score_on == "train" else max(1, round(float(test_size) * count_samples(X)))
     sizes = _sizes(train_sizes, count_samples(X) - n_test)
+    estimator = settle_task(estimator, y)
     rng = check_random_state(random_state)
     orders = [_order(y, rng, stratify=is_classifier(estimator)) for _ in range(n_repeats)]
     # Runs on many samples take longest: they come first, so that none is left over for one worker at the end.
@@ -207,11 +213,13 @@ def pretrain_threshold_curve(
     return ThresholdCurve(np.array(sizes), thresholds, targets, fit_law("log", *columns), fit_law("power", *columns))
 
 
-def _check_run(tol: Any, n_repeats: Any) -> None:
+def _check_run(tol: Any, n_repeats: Any, test_size: Any) -> None:
     if tol == "1se":
-        raise ValueError("tol must be a number here: one run has no standard error, got '1se'.")
+        raise ValueError("tol must be a number or a percentage here: one run has no standard error, got '1se'.")
     if isinstance(n_repeats, bool) or not isinstance(n_repeats, Integral) or int(n_repeats) < 1:
         raise ValueError(f"n_repeats must be an integer not below 1, got {n_repeats!r}.")
+    if not is_number(test_size) or not 0 < float(test_size) < 1:
+        raise ValueError(f"test_size must be a share between 0 and 1, got {test_size!r}.")
 
 
 def _parts(order: NDArray[np.intp], size: int, n_test: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -228,6 +236,8 @@ def _one_run(
         estimator, *data, grid=grid, progress=SILENT, scorer=scorer, metric="score", score_on="test",
         fit_params={}, score_params={}, score_train=False, error_score="raise",
     )  # fmt: skip
+    if isinstance(records[0]["test_scores"], dict):
+        raise ValueError(f"scoring must give one score, got {list(records[0]['test_scores'])}.")
     budgets = tuple(sorted({record["budget"] for record in records}))
     grid = grid._replace(budgets=budgets)
     scores = score_table([records], grid, "test", "score", dense=False)
@@ -237,17 +247,12 @@ def _one_run(
     return (float(budgets[row]) if row >= 0 else np.nan), goal
 
 
-def _held_out(test_size: Any, n_samples: int) -> int:
-    if not isinstance(test_size, Real) or not 0 < float(test_size) < 1:
-        raise ValueError(f"test_size must be a share between 0 and 1, got {test_size!r}.")
-    return max(1, round(float(test_size) * n_samples))
-
-
 def _sizes(train_sizes: Any, available: int) -> list[int]:
     """Validate sizes and return them as distinct numbers of samples, ascending."""
     values = np.asarray(train_sizes)
     shares = values.dtype.kind == "f"
-    if values.ndim != 1 or not len(values) or values.dtype.kind not in "iuf" or values.min() <= 0:
+    numbers = values.ndim == 1 and len(values) > 0 and values.dtype.kind in "iuf"
+    if not numbers or not np.isfinite(values).all() or values.min() <= 0:
         raise ValueError(f"train_sizes must be a sequence of positive numbers, got {train_sizes!r}.")
     if values.max() > (1 if shares else available):
         limit = "1 as a share" if shares else f"{available}, the number of samples for training"

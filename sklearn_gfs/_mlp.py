@@ -7,14 +7,16 @@ Parameters, fit, the training path and predict are in ``_mlp_base``, encoding an
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from typing import Any, Self
 
-from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin, clone
 from sklearn.utils import ClassifierTags, RegressorTags, Tags
 from sklearn.utils.validation import check_is_fitted
 
+from ._compat import WRAPPER_FRAMES
 from ._mlp_classifier import BaseClassifyingMLP
-from ._mlp_targets import encode_classes, encode_numbers, fitted_on_numbers, holds_numbers
+from ._mlp_targets import doubt_about, encode_classes, encode_numbers, fitted_on_numbers, holds_numbers
 from ._naming import names_its_methods
 from ._typing import FloatArray
 
@@ -151,11 +153,16 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
 
     Targets are taken for classes or numbers as :func:`sklearn.utils.multiclass.type_of_target` tells, with two
     exceptions that a classifier could not serve: several columns of whole numbers are numbers, and so are whole
-    numbers stored as floats where more than 20 of them differ and fewer than 5 samples share a value. A whole-number
-    `y` that is to be fitted as numbers regardless wants :class:`GreedyPrunedMLPRegressor`.
+    numbers stored as floats where more than 20 of them differ and fewer than 5 samples share a value. `fit` warns where
+    more than 20 different whole numbers could be either. A whole-number `y` that is to be fitted as numbers regardless
+    wants :class:`GreedyPrunedMLPRegressor`.
 
     Before it is fitted the estimator tells scikit-learn that it is a classifier, so that cross-validation splits labels
-    stratified, as for :class:`GreedyPrunedMLPClassifier`; numbers are split as for any regressor.
+    stratified, as for :class:`GreedyPrunedMLPClassifier`. :func:`~sklearn.model_selection.cross_val_score`,
+    :class:`~sklearn.model_selection.GridSearchCV` and the like split before anything is fitted, and let each fit
+    decide on its own part of `y`. They split fractions as numbers, but whole numbers as labels: whole numbers that are
+    to be fitted as numbers want :class:`GreedyPrunedMLPRegressor` there. :class:`PretrainThresholdSearch` and
+    :func:`pretrain_threshold_curve` ask the estimator once, with all of `y`, and split as it says.
 
     References
     ----------
@@ -179,8 +186,15 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     def _encode_targets(
         self, X: Any, y: Any, *, classes: Any = None, partial: bool = False, again: bool = False
     ) -> tuple[Any, Any, FloatArray, bool]:
-        on_classes = hasattr(self, "classes_") if again else classes is not None or y is None or not holds_numbers(y)
-        if on_classes:
+        if again:
+            on_numbers = not hasattr(self, "classes_")
+        elif classes is not None or y is None:
+            on_numbers = False
+        else:
+            on_numbers = self._takes_for_numbers(y)
+        if hasattr(self, "_settled_on_numbers"):
+            del self._settled_on_numbers
+        if not on_numbers:
             X, y, targets = encode_classes(self, X, y, classes=classes, partial=partial, again=again)
             return X, y, targets, False
         for name, for_numbers in (("loss", "squared_error"), ("class_weight", None)):
@@ -192,6 +206,33 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
             raise ValueError("classes are of no use here: the estimator was first fitted on numbers.")
         X, targets = encode_numbers(self, X, y, again=again)
         return X, None, targets, True
+
+    def _takes_for_numbers(self, y: Any) -> bool:
+        """Say whether y is to be fitted as numbers: as was settled, or by its values, with a warning where in doubt."""
+        if hasattr(self, "_settled_on_numbers"):
+            return bool(self._settled_on_numbers)
+        numbers = holds_numbers(y)
+        doubt = doubt_about(y, numbers=numbers)
+        if doubt is not None:
+            warnings.warn(doubt, UserWarning, stacklevel=5 + WRAPPER_FRAMES)
+        return numbers
+
+    def _settle_task(self, y: Any) -> Self:
+        """
+        Return a clone for which classes or numbers is settled, as all of y says.
+
+        Who fits parts of y calls this first: a part alone can look like the other. The decision holds for clones of the
+        clone, and is forgotten by each that has been fitted.
+        """
+        settled: Self = clone(self)
+        settled._settled_on_numbers = self._takes_for_numbers(y)
+        return settled
+
+    def __sklearn_clone__(self) -> Self:
+        copied: Self = super().__sklearn_clone__()
+        if hasattr(self, "_settled_on_numbers"):
+            copied._settled_on_numbers = self._settled_on_numbers
+        return copied
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """
@@ -232,12 +273,12 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        if fitted_on_numbers(self):
+        if getattr(self, "_settled_on_numbers", fitted_on_numbers(self)):
             tags.estimator_type = "regressor"
             tags.regressor_tags = RegressorTags()
         else:
-            # Before it is fitted it says classifier: cross-validation then splits labels stratified, and numbers,
-            # which cannot be stratified, as for a regressor.
+            # Before it is fitted it says classifier: cross-validation then splits labels stratified. What scikit-learn
+            # itself takes for labels, it splits stratified too; see the notes.
             tags.estimator_type = "classifier"
             tags.classifier_tags = ClassifierTags(multi_label=True)
         return tags

@@ -6,6 +6,7 @@ Each function takes the estimator whose fitted attributes it reads or sets; para
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -38,16 +39,58 @@ def project_to_simplex(outputs: FloatArray) -> FloatArray:
 
 def holds_numbers(y: Any) -> bool:
     """Say whether y is to be fitted as numbers rather than as classes."""
-    values = y if sparse.issparse(y) else np.asarray(y)
+    y = _dense_column(y)
+    values = y if sparse.issparse(y) else _plain_array(y)
     stored = y.tocsr().data if sparse.issparse(y) else values
     if stored.dtype.kind == "f" and not np.isfinite(stored).all():
         return True  # no label is infinite; the validation of numbers says what is wrong
-    if values.dtype.kind == "f" and values.ndim == 1:
+    if values.dtype.kind == "f" and _is_column(values):
         n_distinct = len(np.unique(values))
-        if n_distinct > _MANY_VALUES and len(values) < _FEW_SAMPLES_EACH * n_distinct:
+        if n_distinct > _MANY_VALUES and values.shape[0] < _FEW_SAMPLES_EACH * n_distinct:
             return True
-    kind = type_of_target(y)
+    kind = type_of_target(y if values.dtype.kind == "O" else values)
     return kind.startswith("continuous") or (kind == "multiclass-multioutput" and values.dtype.kind in "iuf")
+
+
+def doubt_about(y: Any, *, numbers: bool) -> str | None:
+    """Return what to tell the user where y, taken for numbers or else for labels, may well be the other; else None."""
+    values = None if sparse.issparse(y) else _plain_array(y)
+    if values is None or values.dtype.kind not in "iuf" or not _is_column(values):
+        return None
+    distinct = np.unique(values)
+    if len(distinct) <= _MANY_VALUES or (distinct != np.floor(distinct)).any():
+        return None
+    # Who numbers classes does it from zero or one and leaves no gap; measurements have gaps.
+    like_labels = distinct[0] in (0, 1) and distinct[-1] - distinct[0] == len(distinct) - 1
+    if not numbers and not like_labels:
+        return (
+            f"y holds {len(distinct)} different whole numbers, which are taken for labels. Use "
+            "GreedyPrunedMLPRegressor if they are numbers, and GreedyPrunedMLPClassifier if they are labels."
+        )
+    if numbers and like_labels and len(values) >= 2 * len(distinct):
+        return (
+            f"y holds the whole numbers from {distinct[0]:.0f} to {distinct[-1]:.0f}, stored as floats, each in few "
+            "samples; they are taken for numbers. Use GreedyPrunedMLPClassifier if they are labels, and "
+            "GreedyPrunedMLPRegressor if they are numbers."
+        )
+    return None
+
+
+def _plain_array(y: Any) -> np.ndarray:
+    """Return y as an array, numbers stored as objects (columns of a nullable dtype, for instance) as numbers."""
+    values = np.asarray(y)
+    if values.dtype.kind == "O" and all(isinstance(value, Real) for value in values.flat):
+        values = np.asarray(values.tolist())
+    return values
+
+
+def _dense_column(y: Any) -> Any:
+    """Return a sparse matrix of one column as an array, anything else as it is."""
+    return y.toarray() if sparse.issparse(y) and y.shape[1] == 1 else y
+
+
+def _is_column(values: Any) -> bool:
+    return values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1 and not sparse.issparse(values))
 
 
 def _validate(estimator: Any, X: Any, y: Any, *, again: bool, y_numeric: bool = False) -> tuple[Any, Any]:
@@ -73,9 +116,9 @@ def encode_classes(
 
     With `again` the classes are those that the estimator knows already; only with `partial` y may lack some of them.
     """
-    X, y = _validate(estimator, X, y, again=again)
+    X, y = _validate(estimator, X, _dense_column(y), again=again)
     check_classification_targets(y)
-    if y.ndim == 2 and y.shape[1] == 1 and not sparse.issparse(y):
+    if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     if not again:
         estimator._label_binarizer = _fit_binarizer(y, classes, partial=partial)
@@ -116,7 +159,7 @@ def _encode_labels(estimator: Any, y: Any, name: str, if_unknown: str) -> FloatA
     """Return targets of zeros and ones; what is not of the estimator's kind, and classes unknown to it, are refused."""
     binarizer = estimator._label_binarizer
     if has_several_labels(estimator):
-        y = y.tocsr() if sparse.issparse(y) else np.asarray(y)
+        y = y.tocsr() if sparse.issparse(y) else _plain_array(y)
         shaped = y.ndim == 2 and y.shape[1] == len(binarizer.classes_)
         if not shaped or y.dtype.kind not in "biuf" or not set(_distinct(y)) <= {0, 1}:
             raise ValueError(
@@ -124,7 +167,7 @@ def _encode_labels(estimator: Any, y: Any, name: str, if_unknown: str) -> FloatA
                 "targets do."
             )
     else:
-        y = column_or_1d(y)
+        y = column_or_1d(_plain_array(_dense_column(y)))
         unknown = set(_distinct(y)) - set(binarizer.classes_.tolist())
         if unknown:
             raise ValueError(f"{if_unknown}: {sorted(unknown, key=str)}.")

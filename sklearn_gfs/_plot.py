@@ -131,6 +131,8 @@ class PretrainThresholdDisplay(VersionedState):
         ------
         NotFittedError
             If the search has not been fitted.
+        TypeError
+            If it is none.
 
         See Also
         --------
@@ -146,6 +148,10 @@ class PretrainThresholdDisplay(VersionedState):
         >>> len(display.lines_)
         3
         """
+        from ._search import PretrainThresholdSearch
+
+        if not isinstance(search, PretrainThresholdSearch):
+            raise TypeError(f"search must be a PretrainThresholdSearch, got {type(search).__name__}.")
         check_is_fitted(search, "scores_")
         display = cls(
             n_pretrain=search.n_pretrain_values_,

@@ -88,6 +88,11 @@ class ThresholdScalingDisplay(VersionedState):
         ThresholdScalingDisplay
             The display, drawn.
 
+        Raises
+        ------
+        TypeError
+            If it is no curve.
+
         See Also
         --------
         from_estimator : The same from an estimator and data.
@@ -105,6 +110,8 @@ class ThresholdScalingDisplay(VersionedState):
         >>> display.log_line_.get_label()
         '-2.33 + 4.56 ln n, R² = 0.98'
         """
+        if not all(hasattr(curve, name) for name in ("train_sizes", "thresholds", "log_fit", "power_fit")):
+            raise TypeError(f"curve must be what pretrain_threshold_curve returned, got {type(curve).__name__}.")
         display = cls(
             train_sizes=curve.train_sizes,
             thresholds=curve.thresholds,

@@ -95,6 +95,11 @@ class SelectionPathDisplay(VersionedState):
         SelectionPathDisplay
             The display, drawn.
 
+        Raises
+        ------
+        TypeError
+            If it is no path.
+
         See Also
         --------
         from_estimator : The same from a fitted estimator.
@@ -107,6 +112,8 @@ class SelectionPathDisplay(VersionedState):
         >>> len(SelectionPathDisplay.from_path(path).loss_line_.get_xdata())
         3
         """
+        if not (hasattr(path, "losses") and hasattr(path, "gaps")):
+            raise TypeError(f"path must be what greedy_forward_selection returned, got {type(path).__name__}.")
         display = cls(losses=path.losses, gaps=path.gaps, dense_loss=dense_loss, upper_bounds=upper_bounds)
         return display.plot(ax=ax)
 
@@ -134,7 +141,9 @@ class SelectionPathDisplay(VersionedState):
         Raises
         ------
         NotFittedError
-            If the estimator has no selection.
+            If the estimator has not been fitted.
+        TypeError
+            If it has, and made no selection.
 
         See Also
         --------
@@ -150,7 +159,12 @@ class SelectionPathDisplay(VersionedState):
         (5,)
         """
         estimator = _innermost(estimator)
-        check_is_fitted(estimator, ["selection_losses_", "duality_gaps_"])
+        check_is_fitted(estimator)
+        if not (hasattr(estimator, "selection_losses_") and hasattr(estimator, "duality_gaps_")):
+            raise TypeError(
+                "estimator must have made a selection, as GreedyPrunedMLP and GreedyForwardSelector do, or hold one "
+                f"that has; got {type(estimator).__name__}, which is fitted and has none."
+            )
         display = cls(
             losses=estimator.selection_losses_,
             gaps=estimator.duality_gaps_,

@@ -2,8 +2,8 @@
 PretrainThresholdSearch: how much pre-training is enough, measured by cross-validation.
 
 The estimator stands here: its parameters, routing and ``fit``. Its parts: the grid
-(``_search_grid``), one fold (``_search_fold``), all folds (``_search_run``), the file of finished
-folds (``_search_checkpoint``), what is told meanwhile (``_search_progress``), tables
+(``_search_grid``), one fold (``_search_fold``), all folds (``_search_run``), the folder of finished
+folds (``_search_checkpoint``, ``_search_fingerprint``), what is told meanwhile (``_search_progress``), tables
 (``_search_results``), the rule (``_search_rule``), and what is learnt (``_search_outcome``). None of
 them knows a particular estimator: whatever has ``fit_path`` is trained once per fold, anything else
 once per point.
@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from copy import deepcopy
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,10 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 
-from ._compat import take_params, with_callbacks
-from ._search_grid import make_grid
+from ._compat import take_params, unchanged_by_failure, with_callbacks
+from ._search_grid import check_n_jobs, make_grid, settle_task
 from ._search_outcome import SearchOutcome
-from ._search_rule import check_rule
+from ._search_rule import check_rule, is_number
 from ._search_run import run_folds
 from ._version import VersionedState
 
@@ -49,8 +49,9 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
     estimator : estimator
         A :class:`GreedyPrunedMLP`, its classifier or regressor, or a
         :class:`~sklearn.pipeline.Pipeline` that ends in one; the steps before it are fitted once
-        per fold. Any other estimator with an integer parameter named by ``param`` is fitted once
-        for each point.
+        per fold. Whether ``y`` holds labels or numbers, :class:`GreedyPrunedMLP` decides from all
+        of it, for all folds. Any other estimator with an integer parameter named by ``param`` is
+        fitted once for each point.
     n_pretrain : "auto" or sequence of int, default="auto"
         Numbers of pre-training iterations, in gradient updates, to compare. "auto" goes from 0 in
         geometric steps, two to each doubling, and doubles the end from 256 until the last doubling
@@ -62,10 +63,12 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
         ``n_pretrain``; the best mean score of a subnetwork, over ``n_pretrain`` and ``k``; or a
         score. An estimator that is fitted once for each point has no dense network; there its own
         score at the largest ``n_pretrain`` and ``k`` stands for it.
-    tol : float or "1se", default=0.01
-        How far below the target still counts, in units of the score. "1se" is one standard error,
-        over folds, of the score that sets the target; of each point's own where the target is a
-        number.
+    tol : float or str, default=0.01
+        How far below the target still counts. A number is in units of the score, which suits scores
+        like the accuracy. A percentage like "1%" is of the target's absolute value, for scores that
+        have units: with ``scoring="neg_mean_absolute_error"`` an error larger by 1 % still counts.
+        "1se" is one standard error, over folds, of the score that sets the target; of each point's
+        own where the target is a number.
     score_on : {"test", "train"}, default="test"
         Whether the threshold compares scores on the held-out parts or on the training parts.
     param : str, default="n_pretrain"
@@ -87,9 +90,11 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
     return_train_score : bool, default=False
         Whether ``cv_results_`` has the scores on the training parts.
     checkpoint : str or path-like, default=None
-        File in which finished folds are kept. A search that was interrupted resumes from it; a
-        finished one is read from it. With an integer ``random_state`` in the estimator the results
-        are those of an undisturbed search.
+        Folder in which finished folds are kept, each in a file; it is made where there is none. A
+        search that was interrupted resumes from it; a finished one is read from it. Folds in which
+        anything failed are run again. With an integer ``random_state`` in the estimator the results
+        are those of an undisturbed search. A folder is refused where the data, the parameters that
+        scores depend on, or the versions of the packages at work are not the same.
     verbose : int, default=0
         From 1 on, a line is printed for each finished fold; from 2 on, also one for each point, by
         the process that evaluates it.
@@ -224,17 +229,26 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        own = get_tags(self.estimator)
+        # Once fitted it is what the estimator was settled on; before, what the estimator says of itself.
+        own = get_tags(getattr(self, "_settled", self.estimator))
+        tags.estimator_type = own.estimator_type
+        tags.classifier_tags, tags.regressor_tags = deepcopy(own.classifier_tags), deepcopy(own.regressor_tags)
         tags.input_tags, tags.target_tags = deepcopy(own.input_tags), deepcopy(own.target_tags)
         tags.non_deterministic = own.non_deterministic
         return tags
 
     def _check_parameters(self) -> None:
         """Check those parameters that are neither of the grid nor of the rule."""
-        if self.error_score != "raise" and not isinstance(self.error_score, Real):
-            raise ValueError(f"error_score must be 'raise' or a number, got {self.error_score!r}.")
+        error_score = self.error_score
+        if not (error_score == "raise" if isinstance(error_score, str) else is_number(error_score)):
+            raise ValueError(f"error_score must be 'raise' or a number, got {error_score!r}.")
         if not isinstance(self.refit, bool | np.bool_ | str):
             raise ValueError(f"refit must be a bool or the name of a score, got {self.refit!r}.")
+        if self.scoring is None or isinstance(self.scoring, str):
+            self._check_refit_for_one_score()
+        if not isinstance(self.return_train_score, bool | np.bool_):
+            raise ValueError(f"return_train_score must be a bool, got {self.return_train_score!r}.")
+        check_n_jobs(self.n_jobs)
         verbose: object = self.verbose
         if not isinstance(verbose, Integral):
             raise ValueError(f"verbose must be an integer, got {verbose!r}.")
@@ -304,7 +318,7 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
         TypeError
             If ``estimator`` or ``checkpoint`` are something else altogether.
         OSError
-            If the folder of ``checkpoint`` does not exist or can't be written to.
+            If ``checkpoint`` lies in a folder that does not exist, or can't be written to.
 
         See Also
         --------
@@ -325,37 +339,40 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
         >>> search.threshold_
         15
         """
-        grid = make_grid(self.estimator, self.param, self.n_pretrain, self.k)
-        check_rule(self.target, self.tol, self.score_on)
-        self._check_parameters()
-        scorer, metric = self._get_scorers()
-        X, y = indexable(X, y)
-        params = take_params(X, params=params)
-        routed = self._get_routed_params_for_fit(params)
-        cv = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        splits = list(cv.split(X, y, **routed.splitter.split))
-        self.n_splits_ = len(splits)
-        if not splits:
-            raise ValueError("cv must yield at least one fold, got none.")
-        if self.tol == "1se" and self.n_splits_ < 2:
-            raise ValueError("tol='1se' needs at least two folds to measure a standard error, got one.")
-        settings = {
-            "scorer": scorer,
-            # Whether a callable returns several scores is only known once it has been called.
-            "metric": self.refit if callable(self.scoring) and isinstance(self.refit, str) else metric,
-            "score_on": self.score_on,
-            "fit_params": routed.estimator.fit,
-            "score_params": routed.scorer.score,
-            "score_train": self.return_train_score or self.score_on == "train",
-            "error_score": self.error_score,
-        }
-        weight = params.get("sample_weight")
-        told = {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
-        tasks = self._init_callback_context(max_subtasks=1 + bool(self.refit))
-        tasks.call_on_fit_task_begin(estimator=self, **told)
-        grid, folds = run_folds(self, (X, y, splits), grid, settings, tasks)
-        self._store_results(folds, grid, scorer, metric)
-        if self.refit:
-            self._refit(told, routed.estimator.fit, tasks)
-        tasks.call_on_fit_task_end(estimator=self, **told)
+        with unchanged_by_failure(self):
+            grid = make_grid(self.estimator, self.param, self.n_pretrain, self.k)
+            check_rule(self.target, self.tol, self.score_on)
+            self._check_parameters()
+            scorer, metric = self._get_scorers()
+            X, y = indexable(X, y)
+            params = take_params(X, params=params)
+            routed = self._get_routed_params_for_fit(params)
+            estimator = settle_task(self.estimator, y)
+            cv = check_cv(self.cv, y, classifier=is_classifier(estimator))
+            splits = list(cv.split(X, y, **routed.splitter.split))
+            self.n_splits_ = len(splits)
+            if not splits:
+                raise ValueError("cv must yield at least one fold, got none.")
+            if self.tol == "1se" and self.n_splits_ < 2:
+                raise ValueError("tol='1se' needs at least two folds to measure a standard error, got one.")
+            settings = {
+                "scorer": scorer,
+                # Whether a callable returns several scores is only known once it has been called.
+                "metric": self.refit if callable(self.scoring) and isinstance(self.refit, str) else metric,
+                "score_on": self.score_on,
+                "fit_params": routed.estimator.fit,
+                "score_params": routed.scorer.score,
+                "score_train": bool(self.return_train_score) or self.score_on == "train",
+                "error_score": self.error_score if isinstance(self.error_score, str) else float(self.error_score),
+            }
+            weight = params.get("sample_weight")
+            told = {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
+            tasks = self._init_callback_context(max_subtasks=1 + bool(self.refit))
+            tasks.call_on_fit_task_begin(estimator=self, **told)
+            grid, folds = run_folds(self, estimator, (X, y, splits), grid, settings, tasks)
+            self._store_results(folds, grid, scorer, metric)
+            if self.refit:
+                self._refit(estimator, told, routed.estimator.fit, tasks)
+            self._settled = estimator
+            tasks.call_on_fit_task_end(estimator=self, **told)
         return self

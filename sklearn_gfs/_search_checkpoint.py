@@ -1,22 +1,23 @@
 """
-The file in which a threshold search keeps its finished folds.
+The folder in which a threshold search keeps its finished folds, each in a file of its own.
 
-One JSON file, replaced as a whole and atomically, so that a process killed at any moment leaves
-either the state before a fold or the state after it. JSON keeps every float exactly and runs no
-code when read.
+A file is written under another name and then renamed, which every system does at once: a process
+that is killed at any moment leaves a whole file or none, and no writer touches what another wrote.
+Files are JSON, which keeps every float exactly and runs no code when read.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import tempfile
+import uuid
 from pathlib import Path
 from typing import Any
 
 import joblib
 
-_FORMAT = "sklearn-gfs threshold search 1"
+_FORMAT = "sklearn-gfs threshold search 2"
 
 
 class Checkpoint:
@@ -26,70 +27,91 @@ class Checkpoint:
     Parameters
     ----------
     path : str or path-like
-        The file; it is made when the first fold is finished.
+        The folder; it is made where it does not exist.
     parts : dict of str to object
         All that the folds' results depend on, by names fit for an error message.
+    n_folds : int
+        Number of folds.
 
     Attributes
     ----------
     folds : dict of int to list of dict
-        Results of the finished folds.
+        Results of the folds that were finished when the folder was opened.
 
     Raises
     ------
     ValueError
-        If the file belongs to another search or can't be read, or if a part can't be hashed.
+        If the folder belongs to another search or can't be read, or if a part can't be hashed.
     TypeError
         If ``path`` is none.
     FileNotFoundError, PermissionError
-        If the folder does not exist or can't be written to.
+        If the folder can't be made or written to.
     """
 
-    def __init__(self, path: str | os.PathLike[str], parts: dict[str, Any]) -> None:
+    def __init__(self, path: str | os.PathLike[str], parts: dict[str, Any], n_folds: int) -> None:
         if not isinstance(path, str | os.PathLike):
-            raise TypeError(f"checkpoint must be None or the path of a file, got {path!r}.")
-        self.path = Path(path)
+            raise TypeError(f"checkpoint must be None or the path of a folder, got {path!r}.")
+        self._folder = Path(path)
         self._fingerprint = {name: _hash(name, part) for name, part in parts.items()}
-        self.folds: dict[int, list[dict[str, Any]]] = {}
-        if not self.path.parent.is_dir():
-            raise FileNotFoundError(f"checkpoint={str(self.path)!r} lies in a folder that does not exist.")
-        if not os.access(self.path.parent, os.W_OK):
-            raise PermissionError(f"checkpoint={str(self.path)!r} lies in a folder that can't be written to.")
-        if self.path.exists():
-            self._read()
+        self._make_folder()
+        self.folds = {fold: self._read(fold) for fold in range(n_folds) if self._file(fold).exists()}
 
-    def _read(self) -> None:
-        advice = "Give checkpoint another path, or delete the file to start afresh."
+    def _file(self, fold: int) -> Path:
+        return self._folder / f"fold-{fold}.json"
+
+    def _make_folder(self) -> None:
+        """Make the folder if need be, and see to it before any training that folds can be kept."""
+        if not self._folder.exists():
+            if not self._folder.parent.is_dir():
+                raise FileNotFoundError(f"checkpoint={str(self._folder)!r} lies in a folder that does not exist.")
+            if not os.access(self._folder.parent, os.W_OK):
+                raise PermissionError(f"checkpoint={str(self._folder)!r} lies in a folder that can't be written to.")
+            self._folder.mkdir(exist_ok=True)
+        elif not self._folder.is_dir():
+            raise self._refusal("is a file; it must be a folder, or a path at which there is nothing")
+        elif not os.access(self._folder, os.W_OK):
+            raise PermissionError(f"checkpoint={str(self._folder)!r} is a folder that can't be written to.")
+
+    def _refusal(self, reason: str) -> ValueError:
+        advice = "Give checkpoint another path, or delete what is there to start afresh."
+        return ValueError(f"checkpoint={str(self._folder)!r} {reason}. {advice}")
+
+    def _read(self, fold: int) -> list[dict[str, Any]]:
+        file = self._file(fold)
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8"))
-            known = content["format"] == _FORMAT
-            fingerprint, folds = content["fingerprint"], content["folds"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"checkpoint={str(self.path)!r} can't be read: {error}. {advice}") from error
-        if not known:
-            raise ValueError(f"checkpoint={str(self.path)!r} has the format {content['format']!r}. {advice}")
-        other = [name for name in self._fingerprint if fingerprint.get(name) != self._fingerprint[name]]
+            content = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise self._refusal(f"can't be read: {file.name}: {error}") from error
+        if not isinstance(content, dict) or content.get("format") != _FORMAT:
+            raise self._refusal(f"holds {file.name}, which is not of the format {_FORMAT!r}")
+        if content.pop("checksum", None) != _checksum(content) or content["fold"] != fold:
+            raise self._refusal(f"holds {file.name}, which was changed after it had been written")
+        other = [name for name in self._fingerprint if content["fingerprint"].get(name) != self._fingerprint[name]]
         if other:
-            raise ValueError(
-                f"checkpoint={str(self.path)!r} belongs to a search that differs in: {', '.join(other)}. {advice}"
-            )
-        self.folds = {int(fold): records for fold, records in folds.items()}
+            raise self._refusal(f"belongs to a search that differs in: {', '.join(other)}")
+        records: list[dict[str, Any]] = content["records"]
+        return records
 
     def add(self, fold: int, records: list[dict[str, Any]]) -> None:
         """Keep one more fold."""
-        self.folds[fold] = records
-        content = {"format": _FORMAT, "fingerprint": self._fingerprint, "folds": self.folds}
-        # In the same folder, for only a rename within one file system is atomic.
-        handle, temporary = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
+        content = {"format": _FORMAT, "fingerprint": self._fingerprint, "fold": fold, "records": records}
+        text = json.dumps(content | {"checksum": _checksum(content)})
+        # In the same folder, for only a rename within one file system happens at once; under a name of its own, with
+        # the permissions that the user's new files have.
+        temporary = self._folder / f".{self._file(fold).name}.{uuid.uuid4().hex}"
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(content, file)
+            with temporary.open("x", encoding="utf-8") as file:
+                file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).replace(self.path)
+            temporary.replace(self._file(fold))
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _hash(name: str, part: Any) -> str:

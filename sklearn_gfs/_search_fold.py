@@ -9,13 +9,15 @@ modules that call this one.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import nullcontext
+import warnings
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing, nullcontext
 from copy import copy
 from traceback import format_exc
 from typing import Any, NamedTuple
 
 from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import FitFailedWarning
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
@@ -88,48 +90,87 @@ class _Training(NamedTuple):
         return self.progress.part(name, estimator, X=self.X, y=self.y, metadata=metadata)
 
 
-def _path(training: _Training, grid: Grid, budgets: Iterable[int]) -> Iterator[_Point]:
+# In _path and _one_by_one "except" surrounds the fits only. A callback that fails in a task of the search is no failed
+# fit, and a generator that catches what goes wrong while it is closed can't be closed.
+
+
+def _path(training: _Training, grid: Grid, budgets: Iterable[int]) -> Generator[_Point, None, None]:
     """Yield every point from one training run; an error ends the run, and the points not reached carry it."""
     fitted, X, y, fit_params, *_ = training
-    done = set()
-    try:
-        name, last = last_step(fitted)
-        if name:
-            fitted = fitted.set_params(**{name: _Recorder(last)})
-            with training.fitting("steps", fitted):
-                fitted.fit(X, y, **fit_params)
-            X, y, fit_params = last_step(fitted)[1].given_
-        with training.fitting("path", last):
-            for budget, k, network in last.fit_path(X, y, n_pretrain=budgets, k=grid.sizes, **fit_params):
-                point = _Point(budget, None if grid.sizes is None else k, k is None, _replace_last(fitted, network))
-                done.add(point[:3])
-                yield point
-    except Exception:
-        if training.error_score == "raise":
-            raise
-        error = format_exc()
-        # An automatic grid ends where the run ended, or after its first stretch.
-        reached = grid.budgets or sorted({budget for budget, _, _ in done}) or (0, AUTO_FIRST, AUTO_END)
-        for budget in reached:
-            for key in [(budget, None, True), *((budget, size, False) for size in grid.sizes or (None,))]:
-                if key not in done:
-                    yield _Point(*key, None, error)
-
-
-def _one_by_one(training: _Training, grid: Grid, budgets: Iterable[int]) -> Iterator[_Point]:
-    """Yield every point from a fit of its own."""
-    for budget in budgets:
-        for size in grid.sizes or (None,):
+    done, error = set(), None
+    name, last = last_step(fitted)
+    if name:
+        fitted = fitted.set_params(**{name: _Recorder(last)})
+        with training.fitting("steps", fitted):
             try:
-                fitted = clone(training.estimator).set_params(**grid.params(budget, size))
-                with training.fitting("point", fitted):
-                    fitted.fit(training.X, training.y, **training.fit_params)
-                point = _Point(budget, size, False, fitted)
+                fitted.fit(X, y, **fit_params)
+                X, y, fit_params = last_step(fitted)[1].given_
             except Exception:
                 if training.error_score == "raise":
                     raise
-                point = _Point(budget, size, False, None, format_exc())
-            yield point
+                error = format_exc()
+    if error is None:
+        path = _begun_when_asked(last.fit_path, X, y, n_pretrain=budgets, k=grid.sizes, **fit_params)
+        with training.fitting("path", last), closing(path):
+            while True:
+                try:
+                    found = next(path, None)
+                except Exception:
+                    if training.error_score == "raise":
+                        raise
+                    error = format_exc()
+                    break
+                if found is None:
+                    break
+                budget, k, network = found
+                point = _Point(budget, None if grid.sizes is None else k, k is None, _replace_last(fitted, network))
+                done.add(point[:3])
+                yield point
+    if error is not None:
+        yield from _not_reached(done, grid, error)
+
+
+def _begun_when_asked(fit_path: Any, *args: Any, **kwargs: Any) -> Generator[Any, None, None]:
+    """Call ``fit_path`` when the first point is asked for, so that its errors come from there."""
+    yield from fit_path(*args, **kwargs)
+
+
+def _not_reached(done: set[Any], grid: Grid, error: str) -> Iterator[_Point]:
+    """Yield the points that an error prevented; warn of an error that prevented none."""
+    # An automatic grid ends where the run ended, or after its first stretch.
+    budgets = grid.budgets or sorted({budget for budget, _, _ in done}) or (0, AUTO_FIRST, AUTO_END)
+    points = [
+        (budget, *kind) for budget in budgets for kind in [(None, True), *((k, False) for k in grid.sizes or (None,))]
+    ]
+    left = [point for point in points if point not in done]
+    if not left:
+        warnings.warn(
+            f"A fold's training failed after n_pretrain={budgets[-1]}, and ended there; no score is missing:\n{error}",
+            FitFailedWarning,
+            stacklevel=2,
+        )
+    for point in left:
+        yield _Point(*point, None, error)
+
+
+def _one_by_one(training: _Training, grid: Grid, budgets: Iterable[int]) -> Generator[_Point, None, None]:
+    """Yield every point from a fit of its own."""
+    for budget in budgets:
+        for size in grid.sizes or (None,):
+            fitted = clone(training.estimator).set_params(**grid.params(budget, size))
+            error = None
+            with training.fitting("point", fitted):
+                try:
+                    fitted.fit(training.X, training.y, **training.fit_params)
+                except Exception:
+                    if training.error_score == "raise":
+                        raise
+                    error = format_exc()
+            yield _Point(budget, size, False, fitted if error is None else None, error)
+
+
+class _Failed(float):
+    """The score of a point that could not be scored, told apart from a score of the same value."""
 
 
 class _Scoring(NamedTuple):
@@ -142,20 +183,28 @@ class _Scoring(NamedTuple):
 
     def __call__(self, estimator: Any) -> dict[str, Any]:
         start = time.perf_counter()
-        scores = {"test_scores": self._on(estimator, *self.test)}
-        scores["score_time"] = time.perf_counter() - start
+        found = {"test_scores": self._on(estimator, *self.test)}
+        score_time = time.perf_counter() - start
         if self.train is not None:
-            scores["train_scores"] = self._on(estimator, *self.train)
-        return scores
+            found["train_scores"] = self._on(estimator, *self.train)
+        each = [
+            score for scores in found.values() for score in (scores.values() if isinstance(scores, dict) else [scores])
+        ]
+        plain = {
+            part: {name: float(score) for name, score in scores.items()} if isinstance(scores, dict) else float(scores)
+            for part, scores in found.items()
+        }
+        return plain | {"score_time": score_time, "failed": any(isinstance(score, _Failed) for score in each)}
 
     def _on(self, estimator: Any, X: Any, y: Any, params: dict[str, Any]) -> Any:
-        return score_estimator(estimator, X, y, self.scorer, params, self.error_score)
+        error_score = self.error_score if self.error_score == "raise" else _Failed(self.error_score)
+        return score_estimator(estimator, X, y, self.scorer, params, error_score)
 
     def failure(self) -> dict[str, Any]:
         """Return what a point gets that could not be fitted."""
         names = list(self.scorer._scorers) if isinstance(self.scorer, MultimetricScorer) else None
         score = self.error_score if names is None else dict.fromkeys(names, self.error_score)
-        scores = {"test_scores": score, "score_time": 0.0}
+        scores = {"test_scores": score, "score_time": 0.0, "failed": True}
         return scores if self.train is None else scores | {"train_scores": copy(score)}
 
 
@@ -209,7 +258,7 @@ def evaluate_fold(
     list of dict
         One record for each point, the dense networks included: "budget", "size", "dense",
         "test_scores", "train_scores" (if asked for), "fit_time" and "score_time" in seconds,
-        "fit_error" (a traceback or None).
+        "fit_error" (a traceback or None), "failed" (whether anything did).
     """
     X_train, y_train = split_rows(estimator, X, y, train)
     X_test, y_test = split_rows(estimator, X, y, test, train)
@@ -226,19 +275,24 @@ def evaluate_fold(
     run = _path if grid.one_run else _one_by_one
     records: list[dict[str, Any]] = []
     start = time.perf_counter()
-    for point in run(training, grid, budgets):
-        record: dict[str, Any] = {
-            "budget": point.budget,
-            "size": point.size,
-            "dense": point.dense,
-            "fit_error": point.error,
-        }
-        record["fit_time"] = time.perf_counter() - start
-        # Where every point has a fit of its own, that was the task.
-        with progress.part("point") if grid.one_run else nullcontext():
-            records.append(record | (score(point.estimator) if point.error is None else score.failure()))
-        progress.finished(records[-1], (grid.budget_name, grid.size_name))
-        if stop is not None and stop(records[-1]):
-            break
-        start = time.perf_counter()
+    # Closed here, not whenever it is collected: what fails while a path is closed is raised.
+    with closing(run(training, grid, budgets)) as points:
+        for point in points:
+            record: dict[str, Any] = {
+                "budget": point.budget,
+                "size": point.size,
+                "dense": point.dense,
+                "fit_error": point.error,
+            }
+            record["fit_time"] = time.perf_counter() - start
+            # Where every point has a fit of its own, that was the task.
+            with progress.part("point") if grid.one_run else nullcontext():
+                records.append(record | (score(point.estimator) if point.error is None else score.failure()))
+            progress.finished(records[-1], (grid.budget_name, grid.size_name))
+            if stop is not None and stop(records[-1]):
+                break
+            start = time.perf_counter()
+        else:
+            # An automatic grid has no end of its own: an error ended it.
+            records[-1]["failed"] |= stop is not None
     return records

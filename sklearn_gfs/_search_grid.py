@@ -11,6 +11,7 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 # The automatic grid: two budgets to each doubling, at first up to 256, at most up to 2**15.
@@ -69,6 +70,29 @@ def last_step(estimator: Any) -> tuple[str, Any]:
     return "__".join(names), estimator
 
 
+def settle_task(estimator: Any, y: Any) -> Any:
+    """
+    Let an estimator that infers its task from y do so once, from all of y.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Possibly a pipeline; its last step may have the method ``_settle_task``.
+    y : array-like or None
+        All targets.
+
+    Returns
+    -------
+    estimator
+        A clone whose fits on parts of y follow the decision; the estimator itself if there is nothing to decide.
+    """
+    name, last = last_step(estimator)
+    if y is None or not hasattr(last, "_settle_task"):
+        return estimator
+    settled = last._settle_task(y)
+    return clone(estimator).set_params(**{name: settled}) if name else settled
+
+
 def make_grid(estimator: Any, param: str, n_pretrain: Any, k: Any) -> Grid:
     """
     Validate what is to be searched.
@@ -98,6 +122,8 @@ def make_grid(estimator: Any, param: str, n_pretrain: Any, k: Any) -> Grid:
     """
     if isinstance(estimator, type) or not (hasattr(estimator, "fit") and hasattr(estimator, "get_params")):
         raise TypeError(f"estimator must be an instance with the methods fit and get_params, got {estimator!r}.")
+    if not isinstance(param, str):
+        raise ValueError(f"param must be the name of a parameter, got {param!r}.")
     prefix, last = last_step(estimator)
     names = estimator.get_params()
     full = {name: f"{prefix}__{name}" if prefix else name for name in (param, "n_pretrain", "k")}
@@ -125,6 +151,12 @@ def _ascending(name: str, values: Any, *, least: int) -> tuple[int, ...]:
     if not found or not all(_is_integer(value) and value >= least for value in found):
         raise ValueError(f"{name} must be {allowed} of integers not below {least}, got {values!r}.")
     return tuple(sorted({int(value) for value in found}))
+
+
+def check_n_jobs(n_jobs: Any) -> None:
+    """Raise ValueError for a number of jobs that joblib would not understand."""
+    if n_jobs is not None and (not _is_integer(n_jobs) or n_jobs == 0):
+        raise ValueError(f"n_jobs must be None or an integer other than 0, got {n_jobs!r}.")
 
 
 def _is_integer(value: Any) -> bool:

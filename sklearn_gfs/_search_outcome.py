@@ -41,6 +41,13 @@ class SearchOutcome(BaseSearchCV, CallbackSupportMixin):
                 f"got {self.refit!r}."
             )
 
+    def _check_refit_for_one_score(self) -> None:
+        """Refuse the name of another score, which would be taken for a plain True."""
+        names = ["score", self.scoring] if isinstance(self.scoring, str) else ["score"]
+        if isinstance(self.refit, str) and self.refit not in names:
+            allowed = " or ".join(map(repr, names))
+            raise ValueError(f"refit must be a bool, or {allowed}, with one score; got {self.refit!r}.")
+
     def _store_results(self, folds: list[list[dict[str, Any]]], grid: Grid, scorer: Any, metric: str) -> None:
         """Set all that is learnt from the scores."""
         report_fit_failures([record for fold in folds for record in fold if not record["dense"]], self.error_score)
@@ -51,6 +58,8 @@ class SearchOutcome(BaseSearchCV, CallbackSupportMixin):
         if self.multimetric_:
             self._check_refit_for_multimetric(first_score)
             metric = self.refit
+        else:
+            self._check_refit_for_one_score()
         self.scorer_ = getattr(scorer, "_scorers", scorer)
 
         assert grid.budgets is not None
@@ -107,15 +116,16 @@ class SearchOutcome(BaseSearchCV, CallbackSupportMixin):
         self.threshold_index_ = keys.index((self.threshold_, size))
         self.threshold_params_ = candidates[self.threshold_index_]
 
-    def _refit(self, data: Mapping[str, Any], fit_params: Mapping[str, Any], tasks: Any) -> None:
+    def _refit(self, estimator: Any, data: Mapping[str, Any], fit_params: Mapping[str, Any], tasks: Any) -> None:
         """Fit the estimator on all the data, which are X, y and, for callbacks, metadata."""
         params = self.best_params_ if self.threshold_params_ is None else self.threshold_params_
-        estimator = clone(self.estimator).set_params(**params)
+        estimator = clone(estimator).set_params(**params)
         task = tasks.subcontext("refit")
         with passes_callbacks(task, estimator):
             task.call_on_fit_task_begin(estimator=self, **data)
             start = time.perf_counter()
-            self.best_estimator_ = estimator.fit(data["X"], data["y"], **fit_params)
+            estimator.fit(data["X"], data["y"], **fit_params)
+            self.best_estimator_ = estimator
             self.refit_time_ = time.perf_counter() - start
         task.call_on_fit_task_end(estimator=self, **data)
         if hasattr(self.best_estimator_, "feature_names_in_"):

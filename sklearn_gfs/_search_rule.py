@@ -8,13 +8,14 @@ the modules that call these.
 from __future__ import annotations
 
 import math
+import re
 from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Scores that differ by rounding only count as equal: 0.97 - 0.01 must accept 0.96.
+# Scores that differ by rounding only count as equal: 0.97 - 0.01 must accept 0.96. Relative, for scores may have units.
 _ROUNDING = 1e-12
 
 
@@ -43,16 +44,25 @@ def check_rule(target: Any, tol: Any, score_on: Any) -> None:
     """Raise ValueError for a parameter of the rule that is not allowed."""
     if not (target in {"dense", "best"} if isinstance(target, str) else _is_finite(target)):
         raise ValueError(f"target must be 'dense', 'best' or a number, got {target!r}.")
-    if not (tol == "1se" if isinstance(tol, str) else _is_finite(tol) and tol >= 0):
-        raise ValueError(f"tol must be '1se' or a number not below 0, got {tol!r}.")
+    if not (tol == "1se" or _share(tol) is not None if isinstance(tol, str) else _is_finite(tol) and tol >= 0):
+        raise ValueError(f"tol must be '1se', a percentage like '1%' or a number not below 0, got {tol!r}.")
     if not isinstance(score_on, str) or score_on not in {"test", "train"}:
         raise ValueError(f"score_on must be 'test' or 'train', got {score_on!r}.")
 
 
+def _share(tol: str) -> float | None:
+    """Return the share that a percentage like "1%" stands for, None for any other text."""
+    found = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*%", tol.strip())
+    return None if found is None else float(found[1]) / 100
+
+
+def is_number(value: Any) -> bool:
+    """Say whether a parameter is a real number, NaN included; True and False are none."""
+    return not isinstance(value, bool) and isinstance(value, Real)
+
+
 def _is_finite(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return False
-    return math.isfinite(float(value))
+    return is_number(value) and math.isfinite(float(value))
 
 
 def fold_mean(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -79,9 +89,10 @@ def target_score(
     ----------
     target : {"dense", "best"} or float
         What subnetworks are compared with.
-    tol : "1se" or float
-        Margin; "1se" is one standard error, over folds, of the score that sets the target. A
-        target given as a number has no spread: there each point brings its own standard error.
+    tol : float or str
+        Margin. A percentage like "1%" is of the target's absolute value. "1se" is one standard error, over folds, of
+        the score that sets the target; a target given as a number has no spread: there each point brings its own
+        standard error.
     scores : ndarray of shape (n_budgets, n_sizes, n_folds)
         Scores of the subnetworks.
     dense_scores : ndarray of shape (n_budgets, n_folds) or None
@@ -105,8 +116,10 @@ def target_score(
         goal = float(reference.mean())
     else:
         reference, goal = scores, float(target)
-    margin = standard_error(reference) if tol == "1se" else float(tol)
-    return goal, margin
+    if tol == "1se":
+        return goal, standard_error(reference)
+    share = _share(tol) if isinstance(tol, str) else None
+    return goal, float(tol) if share is None else share * abs(goal)
 
 
 def find_threshold(scores: NDArray[np.float64], target: float, margin: Any) -> Threshold:
@@ -127,7 +140,7 @@ def find_threshold(scores: NDArray[np.float64], target: float, margin: Any) -> T
     Threshold
         Rows and columns into ``scores``.
     """
-    meets = scores >= target - margin - _ROUNDING * max(1.0, abs(target))
+    meets = scores >= target - margin - _ROUNDING * np.maximum(abs(target), margin)
     first = np.where(meets.any(axis=0), meets.argmax(axis=0), -1)
     # A point is sustained when no later row fails: the running "and" from the end is still true.
     all_later = np.logical_and.accumulate(meets[::-1], axis=0)[::-1]

@@ -6,7 +6,8 @@ What one fold does belongs in ``_search_fold``, what is told of it in ``_search_
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 from joblib import effective_n_jobs
@@ -17,6 +18,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ._compat import without_callbacks
 from ._search_checkpoint import Checkpoint
+from ._search_fingerprint import canonical, versions
 from ._search_fold import evaluate_fold
 from ._search_grid import Grid
 from ._search_progress import SearchProgress
@@ -25,7 +27,12 @@ Records = list[dict[str, Any]]
 
 
 def run_folds(
-    search: Any, data: tuple[Any, Any, list[Any]], grid: Grid, settings: Mapping[str, Any], task: Any
+    search: Any,
+    estimator: Any,
+    data: tuple[Any, Any, list[Any]],
+    grid: Grid,
+    settings: Mapping[str, Any],
+    task: Any,
 ) -> tuple[Grid, list[Records]]:
     """
     Evaluate all folds but those that a checkpoint holds.
@@ -33,7 +40,9 @@ def run_folds(
     Parameters
     ----------
     search : estimator
-        Its parameters estimator, scoring, n_jobs, checkpoint and verbose are read; callbacks get it.
+        Its parameters scoring, n_jobs, checkpoint and verbose are read; callbacks get it.
+    estimator : estimator
+        What every fold fits a clone of.
     data : tuple of X, y and the list of all splits
         What every fold needs.
     grid : Grid
@@ -51,16 +60,18 @@ def run_folds(
         What ``evaluate_fold`` returned, fold by fold.
     """
     splits = data[2]
-    kept = None if search.checkpoint is None else _open_checkpoint(search, data, grid, settings)
-    folds: dict[int, Records] = {} if kept is None else dict(kept.folds)
+    kept = None if search.checkpoint is None else _open_checkpoint(search, estimator, data, grid, settings)
+    folds = {} if kept is None else _of_one_grid(kept.folds, grid)
     progress = SearchProgress(search, task, len(splits), len(folds))
 
     def run(grid: Grid, chosen: list[int]) -> None:
-        for i, records in _in_parallel(search, data, chosen, grid, settings, progress):
-            folds[i] = records
-            if kept is not None:
-                kept.add(i, records)
-            progress.end(i)
+        with closing(_in_parallel(search, estimator, data, chosen, grid, settings, progress)) as finished:
+            for i, records in finished:
+                folds[i] = records
+                # What failed may not fail again: memory that lacked, a disk that was full.
+                if kept is not None and not any(record["failed"] for record in records):
+                    kept.add(i, records)
+                progress.end(i)
 
     if grid.budgets is None:  # the first fold finds the grid that all share
         run(grid, [] if 0 in folds else [0])
@@ -71,26 +82,36 @@ def run_folds(
 
 
 def _open_checkpoint(
-    search: Any, data: tuple[Any, Any, list[Any]], grid: Grid, settings: Mapping[str, Any]
+    search: Any, estimator: Any, data: tuple[Any, Any, list[Any]], grid: Grid, settings: Mapping[str, Any]
 ) -> Checkpoint:
     """Open the file of finished folds, which must belong to the same search."""
     X, y, splits = data
-    given = {"X": X, "y": y, "metadata": (settings["fit_params"], settings["score_params"])}
+    metadata = [{name: dict(settings[name])} for name in ("fit_params", "score_params")]
+    given = {name: canonical(part) for name, part in (("X", X), ("y", y), ("metadata", metadata))}
     how = {name: settings[name] for name in ("metric", "score_on", "score_train", "error_score")}
     # Callbacks change no score, and are never the same twice.
-    estimator = without_callbacks(search.estimator)
-    asked = {"estimator": estimator, "grid": tuple(grid), "folds": splits, "scoring": search.scoring}
-    return Checkpoint(search.checkpoint, given | asked | how)
+    estimator = without_callbacks(estimator)
+    asked = {"estimator": estimator, "grid": tuple(grid), "folds": canonical(splits), "scoring": search.scoring}
+    return Checkpoint(search.checkpoint, given | asked | how | {"version": versions(estimator)}, len(splits))
+
+
+def _of_one_grid(folds: dict[int, Records], grid: Grid) -> dict[int, Records]:
+    """Return the folds that are of use: with an automatic grid those with the points of the first, which found it."""
+    if grid.budgets is not None:
+        return dict(folds)
+    points = {i: [(r["budget"], r["size"], r["dense"]) for r in records] for i, records in folds.items()}
+    return {i: records for i, records in folds.items() if points[i] == points.get(0)}
 
 
 def _in_parallel(
     search: Any,
+    estimator: Any,
     data: tuple[Any, Any, list[Any]],
     chosen: list[int],
     grid: Grid,
     settings: Mapping[str, Any],
     progress: SearchProgress,
-) -> Iterator[tuple[int, Records]]:
+) -> Generator[tuple[int, Records], None, None]:
     """Yield each of the chosen folds, with its number, as soon as it is finished, in any order."""
     X, y, splits = data
     reports = {i: progress.fold(i, grid.n_parts) for i in chosen}
@@ -98,9 +119,7 @@ def _in_parallel(
     def tasks(some: list[int]) -> Iterator[Any]:
         for i in some:
             progress.begin(i)
-            yield delayed(_numbered)(
-                i, clone(search.estimator), X, y, *splits[i], grid=grid, progress=reports[i], **settings
-            )
+            yield delayed(_numbered)(i, clone(estimator), X, y, *splits[i], grid=grid, progress=reports[i], **settings)
 
     n_jobs = search.n_jobs
     if get_active_backend()[0].supports_return_generator:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from path_double import OnlyFit, PathClassifier, PathRegressor
 from sklearn.datasets import load_diabetes, load_iris
 
-from sklearn_gfs import PretrainThresholdSearch, pretrain_threshold_curve
-from sklearn_gfs._curve import _order
+from sklearn_gfs import PretrainThresholdSearch, _curve_laws, pretrain_threshold_curve
+from sklearn_gfs._curve import _order, _sizes
 from sklearn_gfs._curve_laws import fit_law
 
 N = np.array([100, 200, 400, 800, 1600])
@@ -107,7 +107,7 @@ def test_every_beginning_of_the_order_is_stratified():
         ({"train_sizes": [151]}, "train_sizes must not go beyond 150, the number of samples for training, got 151"),
         ({"train_sizes": [113], "score_on": "test"}, "must not go beyond 112"),
         ({"n_repeats": 0}, "n_repeats must be an integer not below 1"),
-        ({"tol": "1se"}, "tol must be a number here"),
+        ({"tol": "1se"}, "tol must be a number or a percentage here"),
         ({"test_size": 1.5, "score_on": "test"}, "test_size must be a share between 0 and 1"),
         ({"target": "least"}, "target must be"),
         ({"n_pretrain": [-1]}, "n_pretrain must be"),
@@ -175,3 +175,110 @@ def test_thresholds_that_determine_nothing():
     np.testing.assert_allclose(flat.coef, [16, 0], atol=1e-6)
     some_zero = fit_law("power", N, np.array([0.0, 0, 16, 23, 32]))
     assert some_zero.coef[1] > 0
+
+
+def test_a_tolerance_in_percent():
+    def scoring(estimator, X, y):
+        return -100.0 - 10.0 * (estimator.n_pretrain < 20) - 50.0 * (estimator.n_pretrain < 5)
+
+    settings = {"train_sizes": [50, 100], "n_repeats": 1, "n_pretrain": [0, 5, 20], "scoring": scoring}
+    for tol, expected in [("10%", 5), ("9.9%", 20), ("60%", 0)]:
+        curve = pretrain_threshold_curve(PathClassifier(), *load_iris(return_X_y=True), **settings, tol=tol)
+        assert (curve.thresholds == expected).all()
+
+
+@pytest.mark.parametrize("law", ["log", "power"])
+def test_the_band_is_that_of_the_coefficients_spread(law):
+    """Drawn coefficients, with the covariance that the fit reports, scatter about the law as the band says."""
+    rng = np.random.default_rng(0)
+    x = np.repeat(N, 40)
+    clean = 5 + 12 * np.log(x) if law == "log" else 4 * x**0.4
+    fit = fit_law(law, x, clean + rng.normal(size=len(x)))
+    sizes = np.array([50.0, 300.0, 5000.0])
+    drawn = rng.multivariate_normal(fit.coef, fit.covariance, size=40_000)
+    values = np.array([fit._replace(coef=coef).predict(sizes) for coef in drawn])
+    low, high = fit.band(sizes)
+    np.testing.assert_allclose((low + high) / 2, fit.predict(sizes))
+    np.testing.assert_allclose(high - low, 2 * 1.972 * values.std(axis=0), rtol=0.03)
+
+
+def test_the_largest_parts_come_first():
+    seen = []
+
+    class Seen(LogRegressor):
+        def fit_path(self, X, y, **kwargs):
+            seen.append(len(X))
+            return super().fit_path(X, y, **kwargs)
+
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    settings = {"train_sizes": [20, 100, 50], "n_repeats": 2, "n_pretrain": [0, 99], "target": "best", "tol": 0}
+    pretrain_threshold_curve(Seen(), X, X[:, 0], **settings)
+    assert seen == [100, 100, 50, 50, 20, 20]
+
+
+@pytest.mark.parametrize(
+    ("train_sizes", "expected"),
+    [
+        ([0.518, 0.34], [51, 78]),
+        ([1e-3], [1]),
+        ([1.0], [150]),
+        ([150, 3, 3], [3, 150]),
+        ((0.5, 0.5001), [75]),
+        (np.array([10], dtype=np.uint8), [10]),
+    ],
+)
+def test_sizes_are_rounded_sorted_and_distinct(train_sizes, expected):
+    assert _sizes(train_sizes, 150) == expected
+
+
+@pytest.mark.parametrize("estimator", [PathRegressor(), PathClassifier()])
+def test_classifiers_alone_are_stratified(estimator):
+    """Twelve labels, three samples each: a third of an order that is stratified has nearly all of them."""
+    y = np.repeat(np.arange(12.0), 3)
+    X = np.column_stack([y, np.ones(36)])
+    seen = []
+
+    def scoring(estimator, X, y):
+        seen.append(len(np.unique(y)))
+        return 0.5
+
+    settings = {
+        "train_sizes": [12],
+        "n_repeats": 20,
+        "n_pretrain": [0],
+        "random_state": 0,
+        "tol": 1,
+        "scoring": scoring,
+    }
+    pretrain_threshold_curve(estimator, X, y, **settings)
+    assert (np.mean(seen) > 10) == (type(estimator) is PathClassifier)
+
+
+def test_a_column_of_labels_is_stratified_like_a_vector():
+    y = np.repeat(["a", "b", "c"], [100, 50, 10])
+    one, other = (_order(labels, np.random.RandomState(0), stratify=True) for labels in (y, y[:, None]))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_orders_are_random_among_classes():
+    # Of two classes of equal size each pair of positions has one of both; which comes first is a matter of chance.
+    y = np.repeat([0, 1], 200)
+    labels = y[_order(y, np.random.RandomState(0), stratify=True)].reshape(-1, 2)
+    assert (labels.sum(axis=1) == 1).all()
+    assert 0.35 < (labels[:, 0] == 0).mean() < 0.65
+
+
+def test_a_law_without_variance_has_no_r2():
+    assert np.isnan(fit_law("log", N, np.full(5, 16.0)).r2)
+    assert fit_law("log", N, np.array([np.nan, 20.0, np.nan, 30.0, 40.0])).n_thresholds == 3
+    assert np.isnan(fit_law("log", np.array([100, 100, 100]), np.array([3.0, 4.0, 5.0])).coef).all()
+
+
+def test_a_fit_that_does_not_converge_is_undetermined(monkeypatch):
+    def give_up(*_, **__):
+        raise RuntimeError("Optimal parameters not found")
+
+    monkeypatch.setattr(_curve_laws, "curve_fit", give_up)
+    fit = fit_law("power", N, 3.0 * N)
+    assert np.isnan(fit.coef).all()
+    assert (fit.law, fit.n_thresholds) == ("power", 5)

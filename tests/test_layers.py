@@ -30,6 +30,7 @@ LAYERS = {
     "_holdout": 1,
     "_plot_style": 1,
     "_search_checkpoint": 1,
+    "_search_fingerprint": 1,
     "_search_grid": 1,
     "_search_rule": 1,
     "_theory_bounds": 1,

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from path_double import OnlyFit, PathClassifier
+from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
@@ -197,3 +198,29 @@ def test_selection_of_an_estimator():
     holder = PretrainThresholdSearch(PathClassifier())
     holder.best_estimator_ = Pipeline([("network", fitted)])
     assert SelectionPathDisplay.from_estimator(holder).losses is fitted.selection_losses_
+
+
+FITTED = PathClassifier().fit(*load_iris(return_X_y=True))
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: PretrainThresholdDisplay.from_search(FITTED), "search must be a .*, got PathClassifier"),
+        (lambda: PretrainThresholdDisplay.from_search(None), "search must be a .*, got NoneType"),
+        (lambda: ThresholdScalingDisplay.from_curve(FITTED), "curve must be .*, got PathClassifier"),
+        (lambda: SelectionPathDisplay.from_path(FITTED), "path must be .*, got PathClassifier"),
+        (lambda: SelectionPathDisplay.from_estimator(FITTED), "estimator must have made a selection.*PathClassifier"),
+        (lambda: SelectionPathDisplay.from_estimator(None), "None is not an estimator instance"),
+    ],
+)
+def test_what_can_not_be_drawn_is_named(draw, message):
+    with pytest.raises(TypeError, match=message):
+        draw()
+
+
+def test_a_search_without_a_final_fit_has_no_selection_to_draw(search):
+    with pytest.raises(TypeError, match=r"estimator must have made a selection.*PretrainThresholdSearch"):
+        SelectionPathDisplay.from_estimator(clone(search).set_params(refit=False).fit(*load_iris(return_X_y=True)))
+    with pytest.raises(NotFittedError):
+        SelectionPathDisplay.from_estimator(PretrainThresholdSearch(PathClassifier()))

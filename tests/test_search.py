@@ -19,8 +19,11 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import sklearn_gfs._search_outcome
+import sklearn_gfs._search_run
 from sklearn_gfs import PretrainThresholdSearch
 
 pytestmark = pytest.mark.filterwarnings("ignore:No point reached the target")
@@ -535,3 +538,77 @@ def test_dask_cluster_gives_the_same():
     ):
         parallel = PretrainThresholdSearch(PathClassifier(random_state=0), n_pretrain=[0, 20], k=[1, 2]).fit(X, y)
     same_results(parallel, search)
+
+
+@pytest.mark.parametrize(("tol", "threshold"), [(0, 40), ("0%", 40), ("5%", 20), ("12%", 10), (4.0, 20)])
+@pytest.mark.parametrize("unit", [1.0, 1000.0])
+def test_a_tolerance_in_percent_of_an_error(tol, threshold, unit):
+    # The error falls from 110 to 80, in any unit; a number as tolerance has the unit of the score.
+    curve = {0: -110.0, 10: -89.0, 20: -83.0, 40: -80.0}
+
+    def scoring(estimator, X, y):
+        return curve[estimator.n_pretrain] * unit
+
+    X, y = load_iris(return_X_y=True)
+    tol = tol * unit if isinstance(tol, float) else tol
+    for target in ("dense", "best", -80.0 * unit):
+        search = PretrainThresholdSearch(PathClassifier(), n_pretrain=list(curve), target=target, tol=tol, cv=2)
+        assert search.set_params(scoring=scoring).fit(X, y).threshold_ == threshold
+        assert search.target_score_ == -80.0 * unit
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_n_jobs_is_what_joblib_is_given(monkeypatch, n_jobs):
+    given = []
+
+    class Told(sklearn_gfs._search_run.Parallel):
+        def __init__(self, n_jobs=None, **settings):
+            given.append(n_jobs)
+            super().__init__(n_jobs=n_jobs, **settings)
+
+    monkeypatch.setattr(sklearn_gfs._search_run, "Parallel", Told)
+    search = PretrainThresholdSearch(PathClassifier(), n_pretrain=[0], cv=2, n_jobs=n_jobs, refit=False)
+    with joblib.parallel_config("threading"):
+        search.fit(*load_iris(return_X_y=True))
+    assert given == [n_jobs]
+
+
+def test_failures_where_a_callable_gives_several_scores():
+    def both(estimator, X, y):
+        return {"right": estimator.score(X, y), "wrong": 1 - estimator.score(X, y)}
+
+    X, y = load_iris(return_X_y=True)
+    parameters = {"n_pretrain": [0, 5, 10], "k": [1, 2]}
+    search = PretrainThresholdSearch(Fragile(), **parameters, scoring=both, refit="right", error_score=-1.0)
+    grid = GridSearchCV(Fragile(), parameters, scoring=both, refit="right", error_score=-1.0)
+    for fitted in (search, grid):
+        with pytest.warns(FitFailedWarning):
+            fitted.fit(X, y)
+    same_results(search, grid)
+    assert (search.cv_results_["split0_dense_test_wrong"] == -1).tolist() == [False, False, True] * 2
+
+
+def test_the_time_of_the_final_fit(monkeypatch):
+    class Clock:
+        now = 0.0
+
+        @classmethod
+        def perf_counter(cls):
+            cls.now += 2.5
+            return cls.now
+
+    monkeypatch.setattr(sklearn_gfs._search_outcome, "time", Clock)
+    search = PretrainThresholdSearch(PathClassifier(), n_pretrain=[0], cv=2).fit(*load_iris(return_X_y=True))
+    assert search.refit_time_ == 2.5
+
+
+@pytest.mark.parametrize("changing", [True, False])
+def test_tags_are_those_of_the_estimator(changing):
+    class Tagged(PathClassifier):
+        def __sklearn_tags__(self):
+            tags = super().__sklearn_tags__()
+            tags.non_deterministic = tags.target_tags.multi_output = tags.input_tags.allow_nan = changing
+            return tags
+
+    tags = get_tags(PretrainThresholdSearch(Tagged()))
+    assert [tags.non_deterministic, tags.target_tags.multi_output, tags.input_tags.allow_nan] == [changing] * 3

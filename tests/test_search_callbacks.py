@@ -256,3 +256,28 @@ def test_without_callbacks_leaves_the_original_alone():
     for estimator, before in zip((bare, *bare), (pipeline, *pipeline), strict=True):
         assert not hasattr(estimator, "_skl_callbacks")
         assert len(before._skl_callbacks) == 1
+
+
+class Counts(Recorder):
+    """Keeps how many tasks each task announces."""
+
+    def on_fit_task_begin(self, estimator, context):
+        self.seen.append((context.task_name, context.max_subtasks))
+
+
+@pytest.mark.parametrize("refit", [True, False])
+@pytest.mark.parametrize(
+    ("estimator", "n_parts"),
+    [(PathClassifier(), 7), (make_pipeline(StandardScaler(), PathClassifier()), 8), (OnlyFit(), 4)],
+)
+def test_tasks_are_announced_in_their_number(tmp_path, estimator, n_parts, refit):
+    settings = {"n_pretrain": [0, 5], "k": [1, 2], "cv": 3, "refit": refit, "checkpoint": tmp_path / "search"}
+    search = PretrainThresholdSearch(estimator, **settings)
+    recorder = Counts()
+    search.set_callbacks(recorder).fit(*load_iris(return_X_y=True))
+    found = dict(seen for seen in recorder.seen if len(seen) == 2)
+    assert (found["fit"], found["folds"], found["fold"]) == (1 + refit, 3, n_parts)
+    (tmp_path / "search" / "fold-1.json").unlink()
+    recorder.seen.clear()
+    search.fit(*load_iris(return_X_y=True))
+    assert dict(seen for seen in recorder.seen if len(seen) == 2)["folds"] == 1

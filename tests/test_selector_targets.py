@@ -51,13 +51,16 @@ KINDS = {
     "whole floats, many": np.arange(60.0) % 30,
     "whole floats, many samples to each": np.arange(300.0) % 25,
     "fractions": np.linspace(0, 1, 60),
+    "a column of whole floats": np.arange(60.0)[:, None] * 3 + 25,
+    "a column of classes": np.arange(60)[:, None] % 3,
     "nullable fractions": pd.Series(np.linspace(0, 1, 60)).astype("Float64"),
     "many integers": np.arange(60) % 30,
     "many nullable integers": pd.Series(np.arange(60) % 30).astype("Int64"),
 }
 
 
-@pytest.mark.filterwarnings("ignore:The number of unique classes")
+@pytest.mark.filterwarnings("ignore:The number of unique classes", "ignore:y holds the whole numbers")
+@pytest.mark.filterwarnings("ignore:A column-vector y was passed")
 @pytest.mark.parametrize("kind", KINDS)
 def test_numbers_are_what_the_networks_take_for_numbers(kind):
     y = KINDS[kind]

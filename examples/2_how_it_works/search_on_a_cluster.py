@@ -50,7 +50,7 @@ def run():
 #
 # A worker should have one thread for each core it may use (``threads_per_worker=1`` here): the network's linear algebra
 # has threads of its own. On Ray, ``ray.util.joblib.register_ray()`` and ``joblib.parallel_config("ray")`` take the
-# place of the cluster, the client and ``"dask"``. With ``checkpoint="search.json"`` finished folds are kept by the
+# place of the cluster, the client and ``"dask"``. With ``checkpoint="search"`` finished folds are kept by the
 # process that called ``fit``, so that a search survives the loss of the cluster as well as of that process.
 #
 # Worker processes import this file, hence the guard.
