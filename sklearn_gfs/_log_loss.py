@@ -100,7 +100,8 @@ class LogitSearch:
         coefs, base = self.coefs / t, self.total / t + self.offset
         level = self.loss - product / t
         tangents = level + np.outer(self.slopes, coefs).ravel()
-        size = abs(self.loss) + self.size / t + float(np.sum(self.logits.weight * np.abs(base).max(axis=0)))
+        reach = np.maximum(base.max(axis=0), -base.min(axis=0))
+        size = abs(self.loss) + self.size / t + float(np.sum(self.logits.weight * reach))
         tolerance = _TIE * size
         bounds = tangents - np.repeat(self.slack * coefs[0], len(coefs)) - tolerance
         tangent = self.peak + np.einsum("cs,cs->s", self.p, base - self.mean)
@@ -124,7 +125,8 @@ class LogitSearch:
         """Loss, softmax, logsumexp of each sample, and weighted gradient, at the logits."""
         full = np.concatenate([np.zeros_like(mean), mean]) if self.n_outputs == 1 else mean
         top = full.max(axis=0)
-        p = np.exp(full - top)
+        p = full - top
+        np.exp(p, out=p)
         norm = p.sum(axis=0)
         p /= norm
         self.mean, self.peak = mean, top + np.log(norm)
@@ -294,7 +296,6 @@ def _own_class(atoms: Any, output_weights: Float64Array | None, classes: NDArray
     n_threads = _n_threads() if own.size >= _PARALLEL_SIZE else 1
     cuts = np.linspace(0, n_samples, n_threads + 1).astype(int) // 16 * 16
     cuts[-1] = n_samples
-    source: tuple[Any, ...]
     if classwise:
         flat = atoms.reshape(n_samples, -1) if atoms.flags.c_contiguous else np.empty((0, 0), dtype=atoms.dtype)
         kernel, source = kernels.own_class, (atoms, flat)
@@ -305,8 +306,7 @@ def _own_class(atoms: Any, output_weights: Float64Array | None, classes: NDArray
     # A few samples at a time where each has its values together, which are then still in a cache, else long runs.
     tile = (8 if classwise else 64) if atoms.flags.c_contiguous else 4096
     with ThreadPoolExecutor(n_threads) as pool:
-        jobs = [pool.submit(kernel, a, b, tile, *source, classes, least, own) for a, b in pairwise(cuts)]
-        wrong = sum(job.result() for job in jobs)
+        wrong = sum(pool.map(lambda cut: kernel(*cut, tile, *source, classes, least, own), pairwise(cuts)))
     if wrong:
         raise ValueError(
             f"atoms must be probabilities, between 0 and 1, with from_logits=False; {wrong} of their values are not"
