@@ -191,7 +191,7 @@ def select_logits(
     n_atoms = atoms.shape[1]
     if atoms.ndim == 3 and atoms.shape[2] == 1:
         atoms = atoms[:, :, 0]
-    # Kernels read an atom's samples one after the other, so that other layouts are copied.
+    # Kernels read an atom's samples one after the other; atoms in another layout are copied.
     if atoms.ndim == 2:
         stacked = np.ascontiguousarray(atoms.T)[:, None]
         output_weights = np.ones((n_atoms, 1)) if output_weights is None else output_weights
