@@ -106,7 +106,7 @@ class LogitSearch:
         bounds = tangents - np.repeat(self.slack * coefs[0], len(coefs)) - tolerance
         tangent = self.peak + np.einsum("cs,cs->s", self.p, base - self.mean)
         at = kernels.Step(coefs, base, self.p, self.gradient, tangent, level)
-        order = np.argsort(tangents + self.remainders * ((t - 1) / t) ** 2, kind="stable")
+        order = np.argsort(tangents + self.remainders * ((t - 1) / t) ** 2)
         best = np.array([np.inf])
         _in_shares(
             pool,
@@ -144,7 +144,7 @@ class LogitSearch:
         atoms, weights = self.logits.atoms, self.logits.output_weights
         sizes = np.abs(self.gradient).sum(axis=1)
         slack = _ROUNDINGS * np.finfo(atoms.dtype).eps * (self.largest @ sizes)
-        scale = sizes.sum()
+        scale = 2.0 * sizes.sum()
         if scale == 0.0:
             return np.zeros(self.n_atoms), slack
         # Scaled, so that neither the gradient nor the products leave the range of the dtype.
@@ -157,7 +157,9 @@ class LogitSearch:
         return products * scale, slack
 
     def _steepest(self) -> float:
-        """Least slope of all candidates, from float64 slopes of those between which the others can't decide."""
+        """Least slope of all candidates, from float64 slopes of those between which float32 can't decide."""
+        if self.logits.atoms.dtype == np.float64:
+            return float(np.outer(self.slopes, self.coefs).min())
         least = np.outer(self.slopes, self.coefs).min(axis=1)
         slack = self.radius * self.slack
         close = np.flatnonzero(least - slack <= (least + slack).min())
@@ -323,9 +325,9 @@ def _largest(name: str, values: FloatArray) -> float:
 
 
 def _check_range(logits: kernels.Logits, scale: float) -> None:
-    """Make sure that logits and the sum of as many as are picked are numbers."""
+    """Make sure that logits, and sums of as many as are picked, are numbers, with room for their differences."""
     largest = _largest("atoms", logits.atoms)
-    if not np.isfinite(scale * largest * _largest("output_weights", logits.output_weights)):
+    if not np.isfinite(4.0 * scale * largest * _largest("output_weights", logits.output_weights)):
         raise ValueError(f"atoms (or output_weights) are as large as {largest:g}, too large for their sums")
 
 

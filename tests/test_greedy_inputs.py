@@ -285,8 +285,24 @@ def test_shares_beyond_the_range_of_probabilities_are_refused(column, share):
 def test_logits_too_large_for_their_sum_are_refused():
     with pytest.raises(ValueError, match="too large for their sums"):
         greedy_forward_selection(1e308 * np.ones((4, 2, 3)), [0, 1, 2, 0], 3, loss="log_loss")
-    path = greedy_forward_selection(1e307 * np.ones((4, 2, 3)), [0, 1, 2, 0], 3, loss="log_loss")
-    assert np.isfinite(path.losses).all()
+    largest = np.finfo(float).max / 13
+    for factor in (1.0, -1.0, np.array([1.0, -1.0, 0.5])):
+        path = greedy_forward_selection(factor * largest * np.ones((4, 2, 3)), [0, 1, 2, 0], 3, loss="log_loss")
+        assert np.isfinite(path.losses).all()
+        assert np.isfinite(path.gaps).all()
+
+
+@pytest.mark.parametrize("output_weights", [None, np.array([[1.0, -1.0, 0.5], [0.5, 1.0, 1.0]])])
+def test_logits_as_large_as_float32_can_be_give_the_path_of_float64(output_weights):
+    shape = (40, 2, 3) if output_weights is None else (40, 2)
+    atoms = np.full(shape, np.finfo(np.float32).max)
+    atoms[::3, 1] *= -1
+    options = {"loss": "log_loss", "output_weights": output_weights}
+    path = greedy_forward_selection(atoms, np.arange(40) % 3, 5, **options)
+    expected = greedy_forward_selection(atoms.astype(float), np.arange(40) % 3, 5, **options)
+    np.testing.assert_array_equal(path.picks, expected.picks)
+    np.testing.assert_array_equal(path.losses, expected.losses)
+    np.testing.assert_allclose(path.gaps, expected.gaps, atol=1e-15 * np.finfo(np.float32).max)
 
 
 @pytest.mark.parametrize("unit", [1e-320, 1e-46, 1.0, 1e38, 1e308])
