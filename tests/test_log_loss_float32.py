@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import cases
 
+from sklearn_gfs import _log_loss as search
 from sklearn_gfs import greedy_forward_selection
 
 K = 250
@@ -123,3 +124,23 @@ def test_both_types_give_one_path(case, from_logits, with_weights, unit):
     double = greedy_forward_selection(same.astype(float), classes, case.k, **options)
     np.testing.assert_array_equal(path.picks, double.picks)
     np.testing.assert_array_equal(path.losses, double.losses)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("hull", ["convex", "l1"])
+def test_slopes_as_wrong_as_their_slack_allows_change_nothing(hull, n_outputs, monkeypatch):
+    atoms, classes = close_atoms(n_outputs)
+    options = {"loss": "log_loss", "hull": hull, "radius": 1.7 if hull == "l1" else None}
+    expected = greedy_forward_selection(atoms, classes, 100, **options)
+    rng, exact = np.random.default_rng(0), search.LogitSearch._slopes
+
+    def wrong(self):
+        slopes, slack = exact(self)
+        slack = slack + 0.3 * np.abs(slopes) + 1e-4
+        return slopes + rng.choice([-1.0, 1.0], 16) * slack, slack
+
+    monkeypatch.setattr(search.LogitSearch, "_slopes", wrong)
+    path = greedy_forward_selection(atoms, classes, 100, **options)
+    np.testing.assert_array_equal(path.picks, expected.picks)
+    np.testing.assert_array_equal(path.losses, expected.losses)
+    np.testing.assert_allclose(path.gaps, expected.gaps, rtol=1e-9, atol=1e-14)
