@@ -71,6 +71,7 @@ class LogitSearch:
         self.total = np.zeros((self.n_outputs, self.n_samples))
         sums, counts = np.zeros(self.n_atoms), np.zeros(self.n_atoms, dtype=np.int64)
         picks, losses, gaps = np.empty(k, dtype=np.int64), np.empty(k), np.empty(k)
+        # What the candidates' losses were last above their tangents, at a step of length one: it hardly changes.
         self.candidates, self.remainders = np.empty(n_candidates), np.zeros(n_candidates)
         self._move_to(self.total + self.offset)
         self.slopes, self.slack = self._slopes()
@@ -106,7 +107,7 @@ class LogitSearch:
         bounds = tangents - np.repeat(self.slack * coefs[0], len(coefs)) - tolerance
         tangent = self.peak + np.einsum("cs,cs->s", self.p, base - self.mean)
         at = kernels.Step(coefs, base, self.p, self.gradient, tangent, level)
-        order = np.argsort(tangents + self.remainders * ((t - 1) / t) ** 2)
+        order = np.argsort(tangents + self.remainders / t**2)
         best = np.array([np.inf])
         _in_shares(
             pool,
@@ -117,8 +118,7 @@ class LogitSearch:
             ),
         )
         seen = np.isfinite(self.candidates)
-        self.remainders *= ((t - 1) / t) ** 2
-        self.remainders[seen] = np.maximum(self.candidates - tangents, 0.0)[seen]
+        self.remainders[seen] = t**2 * np.maximum(self.candidates - tangents, 0.0)[seen]
         return tolerance
 
     def _move_to(self, mean: Float64Array) -> None:

@@ -195,3 +195,56 @@ def test_gains_agree_with_the_oracle(n_samples, weighted, dtype, seed):
     np.testing.assert_allclose(gain - height, naive.probability_gain(total, atom, weight), rtol=1e-9, atol=1e-12)
     huge = kernels.probability_gain(1e290 * (1 + total), atom, weight[:1])
     np.testing.assert_allclose(huge, weight[0] * np.log(1e290 * (1 + total)).sum())
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-60, 1e60])
+def test_slopes_of_float32_atoms_keep_within_its_range(unit):
+    case = Drawn(300, 3, 0, factorised=False, weighted=True, dtype=np.float32)
+    expected, slack = case.search._slopes()
+    case.search.gradient = unit * case.search.gradient
+    slopes, scaled = case.search._slopes()
+    np.testing.assert_allclose(slopes / unit, expected, atol=slack.max())
+    np.testing.assert_allclose(scaled / unit, slack, rtol=1e-6)
+
+
+def models(n_samples=400, n_atoms=300):
+    """Logits of models of various quality, and the classes."""
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 3, n_samples)
+    z = rng.standard_normal((n_samples, n_atoms, 3)) + 2 * rng.random((n_atoms, 1)) * np.eye(3)[classes][:, None]
+    return z, classes
+
+
+def test_earlier_gains_and_slopes_rule_out_most_probabilities():
+    z, classes = models()
+    p = np.exp(z) / np.exp(z).sum(axis=2, keepdims=True)
+    selection = search.ProbabilitySearch(search._own_class(p, None, classes), np.full(1, 1 / len(z)))
+    selection.run(40, -1.0)
+    assert np.isfinite(selection.gains).sum() <= 20
+
+
+def test_logits_are_evaluated_in_the_order_of_what_is_expected_of_them(monkeypatch):
+    z, classes = models()
+    first, deal = [], search._in_shares
+
+    def watch(pool, n_threads, order, work):
+        first.append(order[0])
+        deal(pool, n_threads, order, work)
+
+    monkeypatch.setattr(search, "_in_shares", watch)
+    path = greedy_forward_selection(z, classes, 100, loss="log_loss")
+    assert (np.array(first) == path.picks)[20:].mean() > 0.9  # tangents alone: 0.85
+
+
+@given(drawn(), st.integers(1, 6))
+def test_the_best_candidate_of_a_step_has_the_loss_of_its_pick(case, k):
+    path = case.search.run(k, -1.0)
+    np.testing.assert_allclose(case.search.candidates[path.picks[-1]], path.losses[-1], atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_on_a_large_ball_saturated_losses_tie_within_the_rounding_of_its_logits(seed):
+    atoms = np.random.default_rng(seed).uniform(1.0, 2.0, (50, 8))
+    path = greedy_forward_selection(atoms, np.ones(50), 5, loss="log_loss", hull="l1", radius=1e6)
+    assert path.picks.tolist() == [0] * 5
+    np.testing.assert_allclose(path.weights, np.eye(8)[0] * 1e6)
