@@ -318,6 +318,17 @@ def test_equal_weights_of_any_unit_are_no_weights(unit, dtype, from_logits):
     np.testing.assert_array_equal(path.losses, expected.losses)
 
 
+@pytest.mark.parametrize("exponent", [-1000, 1021])
+@pytest.mark.parametrize("from_logits", [True, False])
+def test_the_unit_of_weights_changes_nothing(exponent, from_logits):
+    atoms, weight = Z if from_logits else P, np.random.default_rng(0).uniform(0.1, 3.0, 60)
+    options = {"loss": "log_loss", "from_logits": from_logits}
+    path = greedy_forward_selection(atoms, CLASSES, 20, sample_weight=np.ldexp(weight, exponent), **options)
+    expected = greedy_forward_selection(atoms, CLASSES, 20, sample_weight=weight, **options)
+    np.testing.assert_array_equal(path.picks, expected.picks)
+    np.testing.assert_allclose(path.losses, expected.losses, rtol=1e-14)
+
+
 PROBABILITIES = {
     "of three classes": (P, CLASSES),
     "float32": (P.astype(np.float32), CLASSES),
