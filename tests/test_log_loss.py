@@ -248,6 +248,7 @@ def test_bounds_of_an_earlier_step_leave_the_best_exact(n_samples, n_atoms, weig
     assert seen[gains[1].argmax()]
     np.testing.assert_allclose(found[seen], gains[1][seen], atol=1e-12)
     assert (bounds >= gains[1] - 1e-12).all()
+    np.testing.assert_array_equal(bounds[seen], found[seen])
 
     steep = slopes[0].copy()
     kernels.probability_slopes(order, passed / total, atoms, np.array([-np.inf]), steep)
