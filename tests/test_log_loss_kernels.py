@@ -248,3 +248,13 @@ def test_on_a_large_ball_saturated_losses_tie_within_the_rounding_of_its_logits(
     path = greedy_forward_selection(atoms, np.ones(50), 5, loss="log_loss", hull="l1", radius=1e6)
     assert path.picks.tolist() == [0] * 5
     np.testing.assert_allclose(path.weights, np.eye(8)[0] * 1e6)
+
+
+@pytest.mark.parametrize("shift", [-(2.0**13), 2.0**13])
+def test_a_shift_of_all_logits_of_a_sample_changes_nothing(shift):
+    z, classes = models(60, 20)
+    z = np.round(z * 2**20) / 2**20  # so that the shift is exact
+    path = greedy_forward_selection(z + shift, classes, 20, loss="log_loss")
+    expected = greedy_forward_selection(z, classes, 20, loss="log_loss")
+    np.testing.assert_array_equal(path.picks, expected.picks)
+    np.testing.assert_allclose(path.losses, expected.losses, atol=1e-11)
