@@ -179,7 +179,7 @@ ready = now()
 from sklearn_gfs._greedy import greedy_forward_selection
 rng = numpy.random.default_rng(0)
 atoms, y = rng.random((300, 40, 3)), rng.integers(0, 3, 300)
-options = {{"squared_error": {{}}, "logits": {{"loss": "log_loss"}},
+options = {{"squared_error": {{}}, "logits": {{"loss": "log_loss", "offset": [0.0] * 3}},
     "probabilities": {{"loss": "log_loss", "from_logits": False}}}}[{kind!r}]
 atoms, y = (atoms / atoms.sum(axis=2, keepdims=True), y) if options else (atoms[:, :, 0], rng.random(300))
 begin = now()

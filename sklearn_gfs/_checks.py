@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ._typing import Float64Array
-from ._weights import relative_weight
 
 
 def check_stopping(k: Any, tol: Any) -> tuple[int, float]:
@@ -118,43 +117,6 @@ def check_output_weights(output_weights: Any, n_atoms: int, n_outputs: int) -> F
     if weights.shape != (n_atoms, n_outputs):
         raise ValueError(f"output_weights has shape {weights.shape}; atoms and y say ({n_atoms}, {n_outputs})")
     return weights.astype(np.float64)
-
-
-def check_classification(
-    atoms: Any, y: Any, output_weights: Any, sample_weight: Any
-) -> tuple[Any, Float64Array | None, NDArray[np.int64], Float64Array]:
-    """Return what a log loss is made of; the weights add up to one, and a single one stands for all the same."""
-    if sparse.issparse(atoms):
-        raise ValueError(
-            "atoms is sparse; with loss='log_loss', whose selection reads every atom on every sample, it must be dense"
-        )
-    atoms = check_atoms(atoms, ndims=(2, 3) if output_weights is None else (2,))
-    n_samples, n_atoms = atoms.shape[:2]
-    if output_weights is not None:
-        n_outputs = np.shape(output_weights)[-1] if np.ndim(output_weights) == 2 else 0
-        output_weights = check_output_weights(output_weights, n_atoms, n_outputs)
-    else:
-        n_outputs = atoms.shape[2] if atoms.ndim == 3 else 1
-    weight = relative_weight(sample_weight, n_samples)
-    weight = np.full(1, 1.0 / n_samples) if weight is None else weight / weight.sum()
-    return atoms, output_weights, _check_classes(y, n_samples, n_outputs), weight
-
-
-def _check_classes(y: Any, n_samples: int, n_outputs: int) -> NDArray[np.int64]:
-    """Return the class of every sample as an index, from indices or from one indicator per class."""
-    y = _check_floats("y", y, shape="(n_samples,) or (n_samples, n_classes)", ndims=(1, 2))
-    if len(y) != n_samples:
-        raise ValueError(f"y has {len(y)} samples and atoms has {n_samples}; they must be the same")
-    n_classes = max(n_outputs, 2)
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim == 2:
-        if y.shape[1] != n_classes or not np.isin(y, (0, 1)).all() or (y.sum(axis=1) != 1).any():
-            raise ValueError(f"y has shape {y.shape}; with loss='log_loss' it must be one indicator for each class")
-        return y.argmax(axis=1)
-    if not np.isin(y, np.arange(n_classes)).all():
-        raise ValueError(f"y must hold class indices from 0 to {n_classes - 1} with loss='log_loss'")
-    return y.astype(np.int64)
 
 
 def check_n_features(n_features_to_select: Any, n_features: int, *, n_least: int) -> int | None:

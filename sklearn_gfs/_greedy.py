@@ -7,13 +7,14 @@ come from ``_gram``; the loops over atoms are in ``_greedy_kernels``.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
+import numpy as np
 from scipy import sparse
 
 from ._checks import (
     check_atoms,
-    check_classification,
     check_hull,
     check_output_weights,
     check_stopping,
@@ -22,6 +23,7 @@ from ._checks import (
 )
 from ._gram import ArrayAtoms, SparseAtoms, StackedAtoms
 from ._gram_torch import TorchAtoms
+from ._labels import check_classification, indicators_of_labels, look_like_probabilities, stack_atoms
 from ._log_loss import select_logits, select_probabilities
 from ._squared_error import SquaredErrorSearch
 from ._typing import GreedyPath
@@ -54,8 +56,13 @@ def greedy_forward_selection(
     atoms : {array-like, sparse matrix, tensor} of shape (n_samples, n_atoms) or (n_samples, n_atoms, n_outputs)
         Output of every atom on every sample. float32 and float64 are read in place, a memory map from where it is, a
         torch tensor on its device; anything else is converted to float64. Sparse matrices are for squared error only.
+        A list or tuple of arrays holds one array for each atom, of shape (n_samples,) or (n_samples, n_outputs), as
+        the predictions of several models are. A list of lists of numbers holds a row for each sample.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Targets. With ``loss="log_loss"`` class indices from 0, or one indicator for each class.
+        Targets. With ``loss="log_loss"``, or where atoms have several outputs and y is one column, classes: indices of
+        the atoms' columns from 0, of which some may be absent, or else labels of any kind, one for each column. Column
+        c is then the c-th label in sorted order, as in a classifier's ``classes_``. The log loss also takes one
+        indicator for each class; for squared error labels become these.
     k : int
         Number of picks, at least 1.
     output_weights : array-like of shape (n_atoms, n_outputs), default=None
@@ -66,7 +73,8 @@ def greedy_forward_selection(
         log-likelihood of the classes.
     from_logits : bool, default=True
         For the log loss, whether the atoms are logits (of the softmax; a single one is that of class 1) or
-        probabilities, which are clipped from below at the rounding of their dtype.
+        probabilities, which are clipped from below at the rounding of their dtype. Logits that look like
+        probabilities get a warning, unless ``output_weights``, ``offset`` or ``hull="l1"`` say that they are logits.
     hull : {"convex", "l1"}, default="convex"
         What the picks approximate y with: their mean, or a point of the l1 ball, to which each atom contributes plus
         or minus ``radius``. If then y has several outputs and the atoms one, each contributes in the best
@@ -90,7 +98,8 @@ def greedy_forward_selection(
     Raises
     ------
     ValueError
-        If an argument is not among what is allowed, or the data are not finite or do not fit together.
+        If an argument is not among what is allowed, or the data are not finite or do not fit together. Labels must be
+        of as many classes as the atoms have columns, or two where they have one.
     TypeError
         If k, tol or radius is not a number of the right kind.
 
@@ -108,9 +117,12 @@ def greedy_forward_selection(
     picks in float64. Where the loss is a tiny difference of large numbers every atom is scored on the samples
     themselves.
 
-    The log loss has no such statistics, so its selection works on the samples: on a copy of the logits or, of
-    probabilities, on those of each sample's own class alone. Bounds rule most atoms out unseen. It uses as many
-    threads as linear algebra would, which changes nothing but the time.
+    The log loss has no such statistics, so its selection works on the samples: on the logits or, of probabilities, on
+    those of each sample's own class alone. Bounds rule most atoms out unseen. float32 atoms bring bounds in float32,
+    and losses in float64: the path is that of the same values in float64. An atom's samples are read one after the
+    other, so a selection holds one copy of the logits unless they lie like that, as those of two dimensions in Fortran
+    order do; of probabilities a copy of those of the own class, in float64 where there is one column. It uses as
+    many threads as linear algebra would, which changes nothing but the time.
 
     References
     ----------
@@ -129,10 +141,18 @@ def greedy_forward_selection(
     [0, 0, 1, 0]
     >>> path.weights.tolist()
     [0.75, 0.25, 0.0]
+
+    Probabilities of two models, and labels:
+
+    >>> one, other = np.array([[0.8, 0.2], [0.4, 0.6]]), np.array([[0.5, 0.5], [0.1, 0.9]])
+    >>> path = greedy_forward_selection([one, other], ["no", "yes"], k=4, loss="log_loss", from_logits=False)
+    >>> path
+    GreedyPath(n_picks=4, n_distinct=2, loss=0.3573, gap=0.01149)
     """
     k, tolerance = check_stopping(k, tol)
     if loss not in ("squared_error", "log_loss"):
         raise ValueError(f"loss={loss!r} is not known; it must be 'squared_error' or 'log_loss'")
+    atoms = stack_atoms(atoms, samples_last=loss == "log_loss")
     if loss == "log_loss":
         signed, length = check_hull(hull, radius, n_targets=1)
         checked = check_classification(atoms, y, output_weights, sample_weight)
@@ -141,6 +161,12 @@ def greedy_forward_selection(
                 raise ValueError(
                     f"radius={radius!r} can't be estimated with loss='log_loss', where the logits of classes that can "
                     "be separated grow without end; it must be a number above 0"
+                )
+            if not signed and output_weights is None and offset is None and look_like_probabilities(checked[0]):
+                warnings.warn(
+                    "atoms look like probabilities and are taken for logits; probabilities need from_logits=False",
+                    UserWarning,
+                    stacklevel=2,
                 )
             return select_logits(*checked, k, tolerance, radius=length if signed else None, offset=offset)
         if signed or offset is not None:
@@ -155,6 +181,10 @@ def _check_source(atoms: Any, y: Any, output_weights: Any, sample_weight: Any, o
     """Check the data against each other and put them where the search can ask for inner products."""
     atoms = check_atoms(atoms, ndims=(2, 3) if output_weights is None else (2,), keep_tensor=True)
     n_samples, n_atoms = atoms.shape[:2]
+    n_outputs = atoms.shape[2] if atoms.ndim == 3 else 1
+    if np.ndim(output_weights) == 2:
+        n_outputs = np.shape(output_weights)[1]
+    y = indicators_of_labels(y, n_samples, n_outputs)
     y = check_y(y, len_atoms=n_samples, offset=offset)
     weight = relative_weight(sample_weight, n_samples)
     if output_weights is not None:

@@ -23,7 +23,11 @@ from ._greedy_kernels import choose
 from ._typing import Float64Array, FloatArray, GreedyPath
 
 # Losses that differ by less than this, relative to the terms they are differences of, are ties.
-_TIE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-13}
+_TIE = 1e-13
+# An inner product of a matrix product may be wrong by this many roundings of the sum of its terms' sizes: twice what
+# the worst data show, constant ones, where at most _ROWS terms are added up in the dtype of the atoms.
+_ROUNDINGS = 128
+_ROWS = 16384
 # Numbers a step has to look at before a second thread pays for being started.
 _PARALLEL_SIZE = 1_000_000
 
@@ -33,8 +37,9 @@ class LogitSearch:
     One selection for the log loss of the softmax of a mean of logits (one logit: of the logistic function).
 
     At every step the gradient at the mean so far gives each candidate's tangent, a lower bound of its loss, with
-    one matrix product. Candidates are evaluated in the order of their expected loss, and none beyond the sample
-    at which it is known to be worse than the best.
+    one matrix product in the dtype of the atoms. Candidates are evaluated in the order of their expected loss, and
+    none beyond the sample at which it is known to be worse than the best. What decides is always float64: the
+    dtype of the atoms changes the bounds and nothing else.
     """
 
     def __init__(
@@ -52,91 +57,125 @@ class LogitSearch:
         self.coefs = np.array([1.0] if radius is None else [radius, -radius])
         self.n_atoms, self.n_outputs = logits.output_weights.shape
         self.n_samples = logits.atoms.shape[2]
-        # Size of an atom's logits, averaged over the samples: what the rounding of its loss is relative to.
-        reach = np.maximum(logits.atoms.max(axis=1), -logits.atoms.min(axis=1))
-        reach = reach * np.abs(logits.output_weights).max(axis=1, keepdims=True)
-        self._reach = self.radius * float((reach * logits.weight).sum(axis=1).max())
+        # Largest size of an atom's logits, for each output: what the rounding of its slope is relative to.
+        self.largest = np.maximum(logits.atoms.max(axis=2), -logits.atoms.min(axis=2)) * np.abs(logits.output_weights)
+        # And averaged over the samples: what the rounding of its loss is relative to.
+        sizes = np.empty(self.n_atoms)
+        kernels.log_loss_sizes(logits, sizes)
+        self.size = self.radius * float(sizes.max())
+        self.n_threads = _n_threads() if self.n_atoms * self.n_outputs * self.n_samples >= _PARALLEL_SIZE else 1
 
     def run(self, k: int, tol: float) -> GreedyPath:
         """Take the steps and return the path."""
         n_candidates = self.n_atoms * len(self.coefs)
-        total = np.zeros((self.n_outputs, self.n_samples))
-        sums = np.zeros(self.n_atoms)
-        counts = np.zeros(self.n_atoms, dtype=np.int64)
+        self.total = np.zeros((self.n_outputs, self.n_samples))
+        sums, counts = np.zeros(self.n_atoms), np.zeros(self.n_atoms, dtype=np.int64)
         picks, losses, gaps = np.empty(k, dtype=np.int64), np.empty(k), np.empty(k)
-        remainders = np.zeros(n_candidates)
-        candidates = np.empty(n_candidates)
-        mean = total + self.offset
-        loss, p, peak, gradient = self._at(mean)
-        slopes, product = self._slopes(gradient), 0.0
-        n_threads = _n_threads() if self.n_atoms * total.size >= _PARALLEL_SIZE else 1
-        with ThreadPoolExecutor(n_threads) as pool:
+        # What the candidates' losses were last above their tangents, at a step of length one: it hardly changes.
+        self.candidates, self.remainders = np.empty(n_candidates), np.zeros(n_candidates)
+        self._move_to(self.total + self.offset)
+        self.slopes, self.slack = self._slopes()
+        product = 0.0
+        with ThreadPoolExecutor(self.n_threads) as pool:
             for step in range(k):
                 t = step + 1
-                tangents = loss + (np.outer(slopes, self.coefs).ravel() - product) / t
-                base = total / t + self.offset
-                size = abs(loss) + self._reach / t + float(np.sum(self.logits.weight * np.abs(base).max(axis=0)))
-                tolerance = _TIE[self.logits.atoms.dtype] * size
-                tangent = peak + np.einsum("cs,cs->s", p, base - mean)
-                order = np.argsort(tangents + remainders * (step / t) ** 2, kind="stable")
-                best = np.array([np.inf])
-                arguments = (self.coefs / t, tangents - tolerance, best, 2 * tolerance, self.logits, base, p, tangent)
-                _in_shares(
-                    pool,
-                    n_threads,
-                    order,
-                    lambda share: kernels.log_loss_candidates(share, *arguments, candidates),  # noqa: B023
-                )
-                candidates += tolerance
-                seen = np.isfinite(candidates)
-                remainders *= (step / t) ** 2
-                remainders[seen] = np.maximum(candidates - tangents, 0.0)[seen]
-
-                table = candidates.reshape(self.n_atoms, -1)
+                tolerance = self._evaluate(pool, t, product)
+                table = self.candidates.reshape(self.n_atoms, -1)
                 pick = choose(table.min(axis=1), counts, tolerance)
                 coef = self.coefs[np.argmax(table[pick] <= table[pick].min() + tolerance)]  # of ties the first
                 counts[pick] += 1
                 sums[pick] += coef
-                total += coef * self._outputs(pick)
-                mean = total / t + self.offset
-                loss, p, peak, gradient = self._at(mean)
-                slopes, product = self._slopes(gradient), float(np.vdot(gradient, total)) / t
-                picks[step], losses[step] = pick, loss
-                gaps[step] = max(product - np.outer(slopes, self.coefs).min(), 0.0)
+                self.total += coef * self._outputs(pick)
+                self._move_to(self.total / t + self.offset)
+                self.slopes, self.slack = self._slopes()
+                product = float(np.vdot(self.gradient, self.total)) / t
+                picks[step], losses[step] = pick, self.loss
+                gaps[step] = max(product - self._steepest(), 0.0)
                 if gaps[step] <= tol:
                     break
         n = step + 1
         return GreedyPath(picks[:n], losses[:n], gaps[:n], counts, sums / n, self.radius)
 
-    def _at(self, mean: Float64Array) -> tuple[float, Float64Array, Float64Array, Float64Array]:
+    def _evaluate(self, pool: ThreadPoolExecutor, t: int, product: float) -> float:
+        """Write the losses of the candidates for pick t that may be the best; returns what makes a tie of two."""
+        coefs, base = self.coefs / t, self.total / t + self.offset
+        level = self.loss - product / t
+        tangents = level + np.outer(self.slopes, coefs).ravel()
+        reach = np.maximum(base.max(axis=0), -base.min(axis=0))
+        size = abs(self.loss) + self.size / t + float(np.sum(self.logits.weight * reach))
+        tolerance = _TIE * size
+        bounds = tangents - np.repeat(self.slack * coefs[0], len(coefs)) - tolerance
+        tangent = self.peak + np.einsum("cs,cs->s", self.p, base - self.mean)
+        at = kernels.Step(coefs, base, self.p, self.gradient, tangent, level)
+        order = np.argsort(tangents + self.remainders / t**2)
+        best = np.array([np.inf])
+        _in_shares(
+            pool,
+            self.n_threads,
+            order,
+            lambda share: kernels.log_loss_candidates(
+                share, bounds, best, 2 * tolerance, self.logits, at, self.candidates
+            ),
+        )
+        seen = np.isfinite(self.candidates)
+        self.remainders[seen] = t**2 * np.maximum(self.candidates - tangents, 0.0)[seen]
+        return tolerance
+
+    def _move_to(self, mean: Float64Array) -> None:
         """Loss, softmax, logsumexp of each sample, and weighted gradient, at the logits."""
         full = np.concatenate([np.zeros_like(mean), mean]) if self.n_outputs == 1 else mean
         top = full.max(axis=0)
-        p = np.exp(full - top)
+        p = full - top
+        np.exp(p, out=p)
         norm = p.sum(axis=0)
         p /= norm
-        peak = top + np.log(norm)
-        each = peak - np.take_along_axis(full, self.y[None], axis=0)[0]
+        self.mean, self.peak = mean, top + np.log(norm)
+        each = self.peak - np.take_along_axis(full, self.y[None], axis=0)[0]
         weight = self.logits.weight
         gradient = p.copy()
         gradient[self.y, np.arange(self.n_samples)] -= 1.0
         gradient *= weight
-        loss = float(np.sum(weight * each))
+        self.loss = float(np.sum(weight * each))
         first = 1 if self.n_outputs == 1 else 0
-        return loss, np.ascontiguousarray(p[first:]), peak, np.ascontiguousarray(gradient[first:])
+        self.p, self.gradient = np.ascontiguousarray(p[first:]), np.ascontiguousarray(gradient[first:])
 
-    def _slopes(self, gradient: Float64Array) -> Float64Array:
-        """Inner product of every atom with the gradient."""
-        atoms = self.logits.atoms
-        gradient = gradient.astype(atoms.dtype, copy=False)
+    def _slopes(self) -> tuple[Float64Array, Float64Array]:
+        """Inner product of every atom with the gradient, in the dtype of the atoms, and how wrong each may be."""
+        atoms, weights = self.logits.atoms, self.logits.output_weights
+        sizes = np.abs(self.gradient).sum(axis=1)
+        slack = _ROUNDINGS * np.finfo(atoms.dtype).eps * (self.largest @ sizes)
+        scale = 2.0 * sizes.sum()
+        if scale == 0.0:
+            return np.zeros(self.n_atoms), slack
+        # Scaled, so that neither the gradient nor the products leave the range of the dtype.
+        gradient = (self.gradient / scale).astype(atoms.dtype)
         if atoms.shape[1] == 1 < self.n_outputs:
-            products = atoms[:, 0] @ gradient.T
-            return np.einsum("nc,nc->n", products, self.logits.output_weights, dtype=np.float64)
-        flat = atoms.reshape(self.n_atoms, -1) @ gradient.ravel()
-        return flat.astype(np.float64) * (self.logits.output_weights[:, 0] if self.n_outputs == 1 else 1.0)
+            products = np.einsum("nc,nc->n", _product(atoms[:, 0], gradient.T), weights)
+        else:
+            products = _product(atoms.reshape(self.n_atoms, -1), gradient.ravel())
+            products *= weights[:, 0] if self.n_outputs == 1 else 1.0
+        return products * scale, slack
+
+    def _steepest(self) -> float:
+        """Least slope of all candidates, from float64 slopes of those between which float32 can't decide."""
+        if self.logits.atoms.dtype == np.float64:
+            return float(np.outer(self.slopes, self.coefs).min())
+        least = np.outer(self.slopes, self.coefs).min(axis=1)
+        slack = self.radius * self.slack
+        close = np.flatnonzero(least - slack <= (least + slack).min())
+        kernels.log_loss_slopes(close, self.logits, self.gradient, self.slopes)
+        return float(np.outer(self.slopes[close], self.coefs).min())
 
     def _outputs(self, atom: int) -> Float64Array:
         return self.logits.atoms[atom].astype(np.float64) * self.logits.output_weights[atom][:, None]
+
+
+def _product(rows: FloatArray, columns: FloatArray) -> Float64Array:
+    """Product of matrices, added up in float64 over blocks of the samples."""
+    total = (rows[:, :_ROWS] @ columns[:_ROWS]).astype(np.float64, copy=False)
+    for start in range(_ROWS, len(columns), _ROWS):
+        total += rows[:, start : start + _ROWS] @ columns[start : start + _ROWS]
+    return total
 
 
 def select_logits(
@@ -152,15 +191,18 @@ def select_logits(
 ) -> GreedyPath:
     """Select for the log loss of a mean of logits."""
     n_atoms = atoms.shape[1]
+    if atoms.ndim == 3 and atoms.shape[2] == 1:
+        atoms = atoms[:, :, 0]
+    # Kernels read an atom's samples one after the other; atoms in another layout are copied.
     if atoms.ndim == 2:
         stacked = np.ascontiguousarray(atoms.T)[:, None]
         output_weights = np.ones((n_atoms, 1)) if output_weights is None else output_weights
     else:
         stacked = np.ascontiguousarray(atoms.transpose(1, 2, 0))
         output_weights = np.ones(stacked.shape[:2])
-    _check_range(stacked, output_weights)
-    logits = kernels.Logits(stacked, output_weights, weight)
     offset = check_offset(offset, output_weights.shape[1])
+    logits = kernels.Logits(stacked, output_weights, weight)
+    _check_range(logits, k * (1.0 if radius is None else radius))
     return LogitSearch(logits, classes, offset=offset, radius=radius).run(k, tol)
 
 
@@ -192,7 +234,7 @@ class ProbabilitySearch:
         with ThreadPoolExecutor(self.n_threads) as pool:
             for step in range(k):
                 t = step + 1
-                tolerance = _TIE[np.dtype(np.float64)] * (1.0 + abs(height))
+                tolerance = _TIE * (1.0 + abs(height))
                 arguments = (self.total, height, self.atoms, self.weight, tolerance)
                 self._share(pool, kernels.probability_gains, self.bounds, (*arguments, np.array([-np.inf])), self.gains)
                 pick = choose(-self.gains, counts, tolerance)
@@ -236,6 +278,8 @@ def select_probabilities(
     tol: float,
 ) -> GreedyPath:
     """Select for the log loss of a mean of probabilities."""
+    if output_weights is not None:
+        _largest("output_weights", output_weights)
     return ProbabilitySearch(_own_class(atoms, output_weights, classes), weight).run(k, tol)
 
 
@@ -248,32 +292,43 @@ def _own_class(atoms: Any, output_weights: Float64Array | None, classes: NDArray
     """
     n_samples, n_atoms = atoms.shape[:2]
     least = np.finfo(atoms.dtype).eps
-    if atoms.ndim == 3 and atoms.shape[2] > 1:
-        own = np.empty((n_atoms, n_samples), dtype=atoms.dtype)
-        n_threads = _n_threads() if own.size >= _PARALLEL_SIZE else 1
-        cuts = np.linspace(0, n_samples, n_threads + 1).astype(int) // 16 * 16
-        cuts[-1] = n_samples
-        with ThreadPoolExecutor(n_threads) as pool:
-            jobs = [pool.submit(kernels.own_class, a, b, atoms, classes, least, own) for a, b in pairwise(cuts)]
-            extremes = [job.result() for job in jobs]
+    classwise = atoms.ndim == 3 and atoms.shape[2] > 1
+    # The other class's share of two, or a product with a share, has more digits than a float32 atom.
+    own = np.empty((n_atoms, n_samples), dtype=atoms.dtype if classwise else np.float64)
+    n_threads = _n_threads() if own.size >= _PARALLEL_SIZE else 1
+    cuts = np.linspace(0, n_samples, n_threads + 1).astype(int) // 16 * 16
+    cuts[-1] = n_samples
+    if classwise:
+        flat = atoms.reshape(n_samples, -1) if atoms.flags.c_contiguous else np.empty((0, 0), dtype=atoms.dtype)
+        kernel, source = kernels.own_class, (atoms, flat)
     else:
-        own = np.ascontiguousarray(atoms.reshape(n_samples, n_atoms).T)
-        if output_weights is not None:
-            shares = output_weights if output_weights.shape[1] > 1 else np.tile(output_weights, 2)
-            own = own * shares[:, classes].astype(own.dtype)
-        if output_weights is None or output_weights.shape[1] == 1:
-            own = np.where(classes == 1, own, 1 - own)
-        extremes = [(own.min(), own.max())]
-        own = np.maximum(own, least)
-    if not all(low >= 0.0 and high <= 1.0 + 1e-6 for low, high in extremes):
-        raise ValueError("atoms must be probabilities, between 0 and 1, with from_logits=False")
+        atoms = atoms if atoms.ndim == 2 else atoms[:, :, 0]
+        shares = np.ones((n_atoms, 1)) if output_weights is None else output_weights
+        kernel, source = kernels.own_share, (atoms, shares)
+    # A few samples at a time where each has its values together, which are then still in a cache, else long runs.
+    tile = (8 if classwise else 64) if atoms.flags.c_contiguous else 4096
+    with ThreadPoolExecutor(n_threads) as pool:
+        wrong = sum(pool.map(lambda cut: kernel(*cut, tile, *source, classes, least, own), pairwise(cuts)))
+    if wrong:
+        raise ValueError(
+            f"atoms must be probabilities, between 0 and 1, with from_logits=False; {wrong} of their values are not"
+        )
     return own
 
 
-def _check_range(atoms: NDArray[np.floating[Any]], output_weights: Float64Array) -> None:
-    largest = max(float(atoms.max()), -float(atoms.min()))
-    if not np.isfinite(largest * np.abs(output_weights).max()):
-        raise ValueError("atoms (or output_weights) contain NaN or infinity; they must be finite")
+def _largest(name: str, values: FloatArray) -> float:
+    """Largest size of the values, all of which must be finite."""
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite([low, high]).all():
+        raise ValueError(f"{name} contain NaN or infinity; they must be finite")
+    return max(high, -low)
+
+
+def _check_range(logits: kernels.Logits, scale: float) -> None:
+    """Make sure that logits, and sums of as many as are picked, are numbers, with room for their differences."""
+    largest = _largest("atoms", logits.atoms)
+    if not np.isfinite(4.0 * scale * largest * _largest("output_weights", logits.output_weights)):
+        raise ValueError(f"atoms (or output_weights) are as large as {largest:g}, too large for their sums")
 
 
 def _in_shares(

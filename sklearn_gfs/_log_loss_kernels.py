@@ -23,6 +23,7 @@ _LN2_LOW = 1.90821492927058770002e-10
 
 _TILE = 256  # samples evaluated together, small enough for the first cache
 _LANES = 16  # logarithms are taken of products of a tile's every 16th value
+_SLIP = 1e-6  # how far rounding may take a probability below zero or above one
 
 
 @jit
@@ -82,6 +83,17 @@ def log_sum(values: NDArray[np.float64], weight: NDArray[np.float64], lanes: NDA
         for i in range(values.shape[0]):
             total += np.log(values[i])
     return total * weight[0]
+
+
+def _inner_product(x: NDArray[np.float64], y: NDArray[np.floating[Any]]) -> float:
+    """Sum of the products, in float64 whatever the dtypes."""
+    total = 0.0
+    for i in range(x.shape[0]):
+        total += x[i] * y[i]
+    return total
+
+
+inner_product = jit(_inner_product, reassociate=True)
 
 
 class Logits(NamedTuple):
@@ -157,67 +169,160 @@ def log_loss_remainder(
 
 
 @jit
+def log_loss_slope(atom: int, logits: Logits, gradient: NDArray[np.float64]) -> float:
+    """Inner product of an atom's logits with the gradient, in float64."""
+    slope = 0.0
+    for c in range(gradient.shape[0]):
+        row = logits.atoms[atom, c if logits.atoms.shape[1] > 1 else 0]
+        slope += logits.output_weights[atom, c] * inner_product(gradient[c], row)
+    return slope
+
+
+@jit
+def log_loss_slopes(
+    atoms: NDArray[np.int64], logits: Logits, gradient: NDArray[np.float64], slopes: NDArray[np.float64]
+) -> None:
+    """Bring the slopes of some atoms to float64."""
+    for i in atoms:
+        slopes[i] = log_loss_slope(i, logits, gradient)
+
+
+class Step(NamedTuple):
+    """
+    Where a step starts from.
+
+    The tangent of a candidate's loss is ``level + coef * slope``, its remainder what the kernel above computes.
+    """
+
+    coefs: NDArray[np.float64]  # what an atom may be multiplied with
+    base: NDArray[np.float64]  # (n_outputs, n_samples), the logits that an atom is added to
+    p: NDArray[np.float64]  # softmax at the mean of the picks so far
+    gradient: NDArray[np.float64]  # of the loss there
+    tangent: NDArray[np.float64]  # (n_samples,), tangent of the logsumexp there, at the base
+    level: float
+
+
+@jit
 def log_loss_candidates(
     order: NDArray[np.int64],
-    coefs: NDArray[np.float64],
-    tangents: NDArray[np.float64],
+    bounds: NDArray[np.float64],
     best: NDArray[np.float64],
     tolerance: float,
     logits: Logits,
-    base: NDArray[np.float64],
-    p: NDArray[np.float64],
-    tangent: NDArray[np.float64],
+    step: Step,
     losses: NDArray[np.float64],
 ) -> None:
     """
     Loss of every candidate that could be the best, in the given order; infinity for those ruled out.
 
-    Candidate j is atom j // len(coefs) times coefs[j % len(coefs)], and tangents[j] is a lower bound of its loss.
-    ``best`` holds the least loss found so far, by this thread or another: it only decides what is ruled out.
+    Candidate j is atom j // len(coefs) times coefs[j % len(coefs)], and bounds[j] is a lower bound of its loss, of
+    any precision: the loss itself is computed in float64 from the samples alone. ``best`` holds the least loss found
+    so far, by this thread or another: it only decides what is ruled out, beyond the tolerance.
     """
-    work = np.empty((base.shape[0] + 6, _TILE))
-    n_coefs = coefs.shape[0]
+    work = np.empty((step.base.shape[0] + 6, _TILE))
+    n_coefs = step.coefs.shape[0]
     for j in order:
         losses[j] = np.inf
         threshold = best[0] + tolerance
-        if tangents[j] > threshold:
+        if bounds[j] > threshold:
             continue
-        loss = tangents[j] + log_loss_remainder(
-            j // n_coefs, coefs[j % n_coefs], logits, base, p, tangent, threshold - tangents[j], work
-        )
+        atom, coef, cut = j // n_coefs, step.coefs[j % n_coefs], threshold - bounds[j]
+        remainder = log_loss_remainder(atom, coef, logits, step.base, step.p, step.tangent, cut, work)
+        if remainder > cut:
+            continue
+        loss = step.level + coef * log_loss_slope(atom, logits, step.gradient) + remainder
         if loss <= threshold:
             losses[j] = loss
             best[0] = min(best[0], loss)
 
 
 @jit
+def log_loss_sizes(logits: Logits, sizes: NDArray[np.float64]) -> None:
+    """Largest logit of every atom on a sample, averaged over the samples."""
+    n_atoms, rows, n_samples = logits.atoms.shape
+    weight, top = logits.weight, np.empty(_TILE)
+    for i in range(n_atoms):
+        size = 0.0
+        for start in range(0, n_samples, _TILE):
+            n = min(_TILE, n_samples - start)
+            top[:] = 0.0
+            for c in range(rows):
+                row = logits.atoms[i, c, start : start + n]
+                for s in range(n):
+                    top[s] = max(top[s], abs(row[s]))
+            if weight.shape[0] > 1:
+                for s in range(n):
+                    size += weight[start + s] * top[s]
+            else:
+                size += weight[0] * top[:n].sum()
+        sizes[i] = size * np.abs(logits.output_weights[i]).max()
+
+
+@jit
 def own_class(
     start: int,
     stop: int,
+    tile: int,
     atoms: NDArray[np.floating[Any]],
+    flat: NDArray[np.floating[Any]],
     classes: NDArray[np.int64],
     least: float,
     out: NDArray[np.floating[Any]],
-) -> tuple[float, float]:
+) -> int:
     """
-    Copy, for some of the samples, what every atom gives the sample's own class; returns the extremes.
+    Copy, for some of the samples, what every atom gives the sample's own class, nothing below ``least``.
 
-    ``atoms`` (n_samples, n_atoms, n_classes) is read once from front to back, and written as whole cache lines of
-    ``out`` (n_atoms, n_samples), nothing below ``least``.
+    ``atoms`` (n_samples, n_atoms, n_classes) is read once, a tile of samples at a time, and ``out`` (n_atoms,
+    n_samples) is written as runs of a tile. ``flat`` is the same with one row a sample, or has no rows where the
+    atoms lie differently. Returns how many values, of any class, are no probabilities.
     """
-    low, high = 1.0, 0.0
-    line = 64 // out.itemsize
-    for first in range(start, stop, line):
-        last = min(first + line, stop)
+    wrong = 0
+    for first in range(start, stop, tile):
+        last = min(first + tile, stop)
+        for s in range(first, last if flat.shape[0] > 0 else first):
+            row = flat[s]
+            for j in range(row.shape[0]):
+                wrong += not ((row[j] >= -_SLIP) & (row[j] <= 1.0 + _SLIP))
         for i in range(atoms.shape[1]):
+            for c in range(atoms.shape[2] if flat.shape[0] == 0 else 0):
+                for s in range(first, last):
+                    wrong += not ((atoms[s, i, c] >= -_SLIP) & (atoms[s, i, c] <= 1.0 + _SLIP))
             for s in range(first, last):
-                value = atoms[s, i, classes[s]]
-                if not value >= low:
-                    low = value
-                if not value <= high:
-                    high = value
-                out[i, s] = max(least, value)
-    return low, high
+                out[i, s] = max(least, atoms[s, i, classes[s]])
+    return wrong
+
+
+@jit
+def own_share(
+    start: int,
+    stop: int,
+    tile: int,
+    atoms: NDArray[np.floating[Any]],
+    shares: NDArray[np.float64],
+    classes: NDArray[np.int64],
+    least: float,
+    out: NDArray[np.float64],
+) -> int:
+    """
+    As ``own_class``, of atoms (n_samples, n_atoms) that stand for their products with the shares of the classes.
+
+    ``shares`` is (n_atoms, n_classes), or (n_atoms, 1) for the share of the second of two classes.
+    """
+    wrong = 0
+    single = shares.shape[1] == 1
+    for first in range(start, stop, tile):
+        last = min(first + tile, stop)
+        for i in range(atoms.shape[1]):
+            low, high = shares[i].min(), shares[i].max()
+            for s in range(first, last):
+                value = float(atoms[s, i])
+                a, b = value * low, value * high
+                wrong += not ((a >= -_SLIP) & (b >= -_SLIP) & (a <= 1.0 + _SLIP) & (b <= 1.0 + _SLIP))
+                own = value * shares[i, 0 if single else classes[s]]
+                if single and classes[s] == 0:
+                    own = 1.0 - own
+                out[i, s] = max(least, own)
+    return wrong
 
 
 @jit
@@ -245,16 +350,6 @@ def probability_gain(total: NDArray[np.float64], atom: NDArray[np.floating[Any]]
             for s in range(start, stop):
                 gain += np.log(total[s] + atom[s])
     return gain * weight[0]
-
-
-def _inner_product(x: NDArray[np.floating[Any]], y: NDArray[np.floating[Any]]) -> Any:
-    total = x.dtype.type(0.0)
-    for i in range(x.shape[0]):
-        total += x[i] * y[i]
-    return total
-
-
-inner_product = jit(_inner_product, reassociate=True)
 
 
 @jit

@@ -192,6 +192,7 @@ class NeuronSelection(NamedTuple):
             y.ravel().astype(np.intp),
             k,
             loss="log_loss",
+            offset=[0.0],  # says that these are logits, whatever they look like
             sample_weight=None if weight is None else np.repeat(weight, n_labels),
         )
         return path._replace(losses=n_labels * path.losses, gaps=n_labels * path.gaps)

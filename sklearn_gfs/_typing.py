@@ -56,6 +56,19 @@ class GreedyPath(NamedTuple):
     weights: NDArray[np.float64]
     radius: float = 1.0
 
+    def __repr__(self) -> str:
+        numbers = [
+            f"n_picks={len(self.picks)}",
+            f"n_distinct={np.count_nonzero(self.counts)}",
+            *(
+                f"{name}={values[-1]:.4g}"
+                for name, values in (("loss", self.losses), ("gap", self.gaps))
+                if len(values)
+            ),
+            *([] if self.radius == 1.0 else [f"radius={self.radius:.4g}"]),
+        ]
+        return f"GreedyPath({', '.join(numbers)})"
+
 
 class PathPoint(NamedTuple):
     """

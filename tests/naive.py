@@ -145,3 +145,25 @@ def network_outputs(X, network, activation):
             total = total + weight * value * network.output_coef[i]
         outputs[row] = total
     return outputs
+
+
+def logit_slope(atom, gradient):
+    """Inner product of an atom's logits (n_samples, n_outputs) with a gradient of the same shape."""
+    return sum(a * g for row, other in zip(atom, gradient, strict=True) for a, g in zip(row, other, strict=True))
+
+
+def logit_size(atom, weight):
+    """Largest size of an atom's logits (n_samples, n_outputs) on a sample, averaged over the samples."""
+    return sum(w * max(abs(a) for a in row) for row, w in zip(atom, weight, strict=True))
+
+
+def own_probabilities(atoms, classes, least):
+    """What every atom (n_samples, n_atoms, n_outputs) gives each sample's class, by atom; and how many are none."""
+    own, wrong = [], 0
+    for i in range(atoms.shape[1]):
+        shares = []
+        for row, c in zip(atoms[:, i], classes, strict=True):
+            shares.append(max(least, row[c] if len(row) > 1 else row[0] if c == 1 else 1 - row[0]))
+            wrong += sum(not -1e-6 <= value <= 1 + 1e-6 for value in row)
+        own.append(shares)
+    return np.array(own), wrong

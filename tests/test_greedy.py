@@ -299,8 +299,8 @@ def test_tensors_give_the_picks_of_arrays_on_every_device(dtype):
     np.testing.assert_array_equal(path.picks, [3, 3, 3, 3])
     with pytest.raises(ValueError, match="must be a float32 or float64 tensor"):
         greedy_forward_selection(exact.int(), H[:200, 3], 4)
-    logits = greedy_forward_selection(exact, y[:200, 0] > 0, 5, loss="log_loss")
-    expected = greedy_forward_selection(H[:200], y[:200, 0] > 0, 5, loss="log_loss")
+    logits = greedy_forward_selection(exact - 0.5, y[:200, 0] > 0, 5, loss="log_loss")
+    expected = greedy_forward_selection(H[:200] - 0.5, y[:200, 0] > 0, 5, loss="log_loss")
     np.testing.assert_array_equal(logits.picks, expected.picks)
 
 

@@ -41,6 +41,7 @@ LAYERS = {
     "_gram_columns": 2,
     "_gram_standardized": 2,
     "_gram_torch": 2,
+    "_labels": 2,
     "_log_loss_kernels": 2,
     "_search_fold": 2,
     "_search_progress": 1,
