@@ -70,7 +70,7 @@ def greedy(atoms, y, k, *, loss="squared_error", weight=None, offset=0.0, signs=
     weight = np.ones(n_samples) if weight is None else weight
     size = np.mean(np.square(y)) + np.mean(np.square(radius * atoms))
     picks, losses, gaps = [], [], []
-    total = np.zeros((n_samples, n_outputs))
+    total = np.zeros((n_samples, n_outputs), dtype=np.asarray(atoms).dtype)
     for t in range(1, k + 1):
         tried = np.array(
             [
@@ -96,6 +96,19 @@ def gap(atoms, mean, y, *, loss="squared_error", weight=None, offset=0.0, signs=
     gradient = gradient * (weight / np.sum(weight))[:, None]
     offers = [np.sum(gradient * (mean - sign * radius * atoms[:, i])) for i in range(atoms.shape[1]) for sign in signs]
     return max(offers)
+
+
+def path_losses(atoms, y, picks, directions, radius, weight):
+    """Loss after each pick, of atoms of several outputs times a sign, or of one output turned among several."""
+    total, losses = np.zeros(y.shape), []
+    for t, (pick, direction) in enumerate(zip(picks, directions, strict=True), start=1):
+        for sample in range(len(y)):
+            for output in range(y.shape[1]):
+                turn = direction[output] if len(direction) > 1 else direction[0]
+                values = atoms[sample, pick]
+                total[sample, output] += radius * turn * (values[output] if len(values) > 1 else values[0])
+        losses.append(mean_loss(total / t, y, weight))
+    return np.array(losses)
 
 
 def probability_gain(total, atom, weight):
