@@ -21,6 +21,7 @@ NEEDS_COLUMN = 1  # the Gram column of the next pick is not there
 CONVERGED = 2  # the gap fell to tol
 IMPRECISE = 3  # the loss is too small a difference of the statistics
 IN_DOUBT = 4  # the statistics are too inexact to say which atom is best
+UNRESOLVED = 5  # the gap is too small a difference of the statistics
 
 # Running scalars of a selection, kept in one array so that kernels can update them.
 SQUARED_NORM = 0  # <Z, Z>, Z the sum of the picks
@@ -37,9 +38,10 @@ class Problem(NamedTuple):
 
     ``signed``: atoms may be taken in any direction, on the ball of that ``radius``; otherwise the hull is
     convex and the radius 1. ``tie`` and ``precision`` are relative to the size of the terms whose
-    difference a score, or a loss, is. ``doubt`` is the relative error that an inner product may have: atoms whose
-    scores differ by less than that makes of them can't be told apart. Zero stands for products that are exact but for
-    ties.
+    difference a score, or a loss, is; with a ``precision`` of minus infinity no loss is too small, and gaps that are not
+    known are -1. ``doubt`` is the relative error that an inner product may have: atoms whose
+    scores differ by less than that makes of them can't be told apart, and a gap below that is not known. Zero stands
+    for products that are exact but for ties.
     """
 
     c: NDArray[np.float64]  # <x_i, Y>, (n_directions, n_atoms)
@@ -119,24 +121,51 @@ def score(
 
 
 @jit
+def reach(t: float, problem: Problem, picked_norms: float) -> float:
+    """
+    Twice the size of the sum of t picks less t times y, as errors of products with it are relative to.
+
+    ``picked_norms`` is the sum of the picks' squared norms: errors of products with different picks add up like its
+    root.
+    """
+    return 2.0 * (np.sqrt(picked_norms) + t * np.sqrt(problem.target_norm))
+
+
+@jit
 def contenders(
-    t: float, problem: Problem, picked_norms: float, scores: NDArray[np.float64], lengths: NDArray[np.float64]
+    scores: NDArray[np.float64], lengths: NDArray[np.float64], problem: Problem, size: float, limit: int
 ) -> NDArray[np.int64]:
     """
-    Atoms that errors in the inner products may have kept from being the best, and the best one.
+    Atoms that errors in the inner products may have kept from being the best, and the best one; at most ``limit``.
 
-    ``lengths`` are the atoms' norms, ``picked_norms`` the sum of the picks' squared ones: errors of products with t
-    different picks add up like their root.
+    ``lengths`` are the atoms' norms, and ``size`` their ``reach``.
     """
     radius, least = problem.radius, scores.min()
-    reach = 2.0 * (np.sqrt(picked_norms) + t * np.sqrt(problem.target_norm))
-    found = np.empty(scores.shape[0], dtype=np.int64)
+    found = np.empty(limit, dtype=np.int64)
     n_found = 0
     for i in range(scores.shape[0]):
-        if scores[i] <= least + problem.doubt * radius * lengths[i] * (reach + radius * lengths[i]):
+        length = radius * lengths[i]
+        if scores[i] <= least + problem.doubt * length * (size + length):
             found[n_found] = i
             n_found += 1
+            if n_found == limit:
+                break
     return found[:n_found]
+
+
+@jit
+def least_gap(
+    t: float, problem: Problem, running: NDArray[np.float64], slopes: NDArray[np.float64]
+) -> float:
+    """Frank-Wolfe gap at the mean of t picks; the slopes at t, divided by t, are those of the gradient there."""
+    gap = running[SQUARED_NORM] / (t * t) - running[TARGET_PRODUCT] / t - problem.radius * slopes.min() / t
+    return max(gap, 0.0)
+
+
+@jit
+def gap_error(t: float, problem: Problem, picked_norms: float, longest: float) -> float:
+    """Error that those of the inner products make of the gap; ``longest`` is the largest of the atoms' norms."""
+    return problem.doubt * problem.radius * longest * reach(t, problem, picked_norms) / t
 
 
 @jit
@@ -148,12 +177,13 @@ def squared_error_steps(
     slots: NDArray[np.int64],
     columns: NDArray[np.float64],
     settled: int,
+    direction: NDArray[np.float64],
 ) -> tuple[int, int, int]:
     """
     Take steps of greedy forward selection for squared error, as long as the Gram columns are there.
 
     ``columns[slots[i]]`` is column i of the Gram matrix; a slot below zero says that it is not there. ``settled`` is
-    the atom to pick first, below zero if that has not been found in another way.
+    the atom to pick first, in that ``direction``, below zero if that has not been found in another way.
     Returns the number of picks taken so far, why it stopped, and the atom that it could not pick, if any.
     """
     c, norms, radius = problem.c, problem.norms, problem.radius
@@ -165,23 +195,30 @@ def squared_error_steps(
     for j in range(start, stop):
         t = j + 1.0
         best = np.argmin(scores)
-        size = radius * radius * norms[best]
+        terms = radius * radius * norms[best]
         for o in range(n_directions):
-            size += 2.0 * radius * (abs(s[o, best]) + t * abs(c[o, best]))
-        pick = choose(scores, state.counts, problem.tie * size)
-        if j == start and settled >= 0:
+            terms += 2.0 * radius * (abs(s[o, best]) + t * abs(c[o, best]))
+        pick = choose(scores, state.counts, problem.tie * terms)
+        given = j == start and settled >= 0
+        if given:
             pick = settled
-        elif problem.doubt > 0.0 and len(contenders(t, problem, running[PICKED_NORMS], scores, lengths)) > 1:
-            return j, IN_DOUBT, pick
+        elif problem.doubt > 0.0:
+            size, length = reach(t, problem, running[PICKED_NORMS]), radius * lengths[pick]
+            if len(contenders(scores, lengths, problem, size, 2)) > 1 or (
+                problem.signed and -4.0 * radius * slopes[pick] <= problem.doubt * length * (size + length)
+            ):
+                return j, IN_DOUBT, pick
         if slots[pick] < 0:
             return j, NEEDS_COLUMN, pick
 
         squared_norm = running[SQUARED_NORM] + radius * radius * norms[pick]
         product = running[TARGET_PRODUCT]
         # Where all directions are as good as each other the atom is taken as it is.
-        turned = -4.0 * radius * slopes[pick] > problem.tie * size
+        turned = -4.0 * radius * slopes[pick] > problem.tie * terms
         for o in range(n_directions):
-            if problem.signed:
+            if given:
+                v[o] = direction[o]
+            elif problem.signed:
                 v[o] = (s[o, pick] - t * c[o, pick]) / slopes[pick] if turned else (1.0 if o == 0 else 0.0)
             squared_norm += 2.0 * radius * v[o] * s[o, pick]
             product += radius * v[o] * c[o, pick]
@@ -201,13 +238,76 @@ def squared_error_steps(
         state.counts[pick] += 1
         state.picks[j] = pick
         state.losses[j] = loss
-        # Slopes at t, divided by t, are those of the gradient at the mean of the picks.
         score(t, problem, s, slopes, scores)
-        state.gaps[j] = max(squared_norm / (t * t) - product / t - radius * slopes.min() / t, 0.0)
-        if state.gaps[j] <= problem.tol:
+        state.gaps[j] = least_gap(t, problem, running, slopes)
+        if problem.doubt > 0.0 and state.gaps[j] <= gap_error(t, problem, picked_norms, lengths.max()):
+            if problem.tol >= 0.0 or problem.precision > -np.inf:
+                return j + 1, UNRESOLVED, -1
+            state.gaps[j] = -1.0
+        elif state.gaps[j] <= problem.tol:
             return j + 1, CONVERGED, -1
         score(t + 1.0, problem, s, slopes, scores)
     return stop, DONE, -1
+
+
+@jit
+def losses_from_gram(
+    picks: NDArray[np.int64],
+    directions: NDArray[np.float64],
+    radius: float,
+    gram: NDArray[np.float64],
+    c: NDArray[np.float64],
+    target_norm: float,
+    losses: NDArray[np.float64],
+) -> None:
+    """Losses after every pick; picks are numbered, and inner products given, among the atoms that were picked."""
+    n_directions, n_atoms = c.shape
+    s = np.zeros((n_directions, n_atoms))
+    squared_norm, product = 0.0, 0.0
+    for j in range(picks.shape[0]):
+        t, pick = j + 1.0, picks[j]
+        for o in range(n_directions):
+            step = radius * directions[j, o]
+            squared_norm += step * (2.0 * s[o, pick] + step * gram[pick, pick])
+            product += step * c[o, pick]
+            for i in range(n_atoms):
+                s[o, i] += step * gram[pick, i]
+        losses[j] = 0.5 * (squared_norm / (t * t) - 2.0 * product / t + target_norm)
+
+
+def _add_losses(
+    picks: NDArray[np.int64],
+    directions: NDArray[np.float64],
+    radius: float,
+    outputs: NDArray[np.float64],
+    y: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    wanted: NDArray[np.bool_],
+    losses: NDArray[np.float64],
+) -> None:
+    """
+    Add what some samples add to the losses that are wanted.
+
+    Picks are numbered among the atoms that were picked, whose ``outputs`` are (n_atoms, n_outputs, n_samples), of one
+    output where ``y``, (n_outputs, n_samples), has several and each atom several directions.
+    """
+    n_outputs, n_samples = y.shape
+    ahead = np.zeros((n_outputs, n_samples))  # the sum of the picks less as many times y
+    last_output, last_direction = outputs.shape[1] - 1, directions.shape[1] - 1
+    for j in range(wanted.shape[0]):
+        loss = 0.0
+        for o in range(n_outputs):
+            step = radius * directions[j, min(o, last_direction)]
+            output, residual, target = outputs[picks[j], min(o, last_output)], ahead[o], y[o]
+            for r in range(n_samples):
+                moved = residual[r] + (step * output[r] - target[r])
+                residual[r] = moved
+                loss += weight[r] * moved * moved
+        if wanted[j]:
+            losses[j] += 0.5 * loss / (j + 1.0) ** 2
+
+
+add_losses = jit(_add_losses, reassociate=True)
 
 
 @jit
@@ -271,9 +371,10 @@ def foresee(
     factor = np.empty(n_atoms)
     slopes, scores = np.empty(n_atoms), np.empty(n_atoms)
     margins = np.full(n_atoms, np.inf)
+    directions = np.ones(state.s.shape[0])
     n_found = 0
     while n_found < n_new:
-        start, reason, atom = squared_error_steps(start, state.picks.shape[0], problem, state, slots, columns, -1)
+        start, reason, atom = squared_error_steps(start, state.picks.shape[0], problem, state, slots, columns, -1, directions)
         if reason != NEEDS_COLUMN:
             break
         score(start + 1.0, problem, state.s, slopes, scores)

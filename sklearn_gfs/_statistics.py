@@ -259,7 +259,7 @@ class SelectionStatistics:
         if output_weights is not None:
             norms *= (output_weights**2).sum(axis=1)
             c = (c * output_weights.T).sum(axis=0, keepdims=True)
-        return GramAtoms(gram, Moments(c, norms, target_norm), output_weights=output_weights)
+        return GramAtoms(gram, Moments(c, norms, target_norm), means=self.mean_atoms, output_weights=output_weights)
 
     def _check_widths(self, n_atoms: int, n_outputs: int) -> None:
         if self.n_samples and (n_atoms, n_outputs) != (len(self.mean_atoms), len(self.mean_y)):

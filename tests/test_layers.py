@@ -48,6 +48,8 @@ LAYERS = {
     "_search_outcome": 3,
     "_search_run": 3,
     "_log_loss": 3,
+    "_on_samples": 2,
+    "_range": 2,
     "_squared_error": 3,
     "_greedy": 4,
     "_plot": 5,
