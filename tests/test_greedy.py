@@ -297,8 +297,11 @@ def test_tensors_give_the_picks_of_arrays_on_every_device(dtype):
     exact = torch.tensor(H[:200])
     path = greedy_forward_selection(exact, H[:200, 3], 4)
     np.testing.assert_array_equal(path.picks, [3, 3, 3, 3])
-    with pytest.raises(ValueError, match="must be a float32 or float64 tensor"):
-        greedy_forward_selection(exact.int(), H[:200, 3], 4)
+    for device in devices():  # other numbers as float64, wherever they are
+        whole = (100 * exact).to(device).int()
+        path = greedy_forward_selection(whole, y[:200, 0], 4)
+        expected = greedy_forward_selection(whole.cpu().numpy(), y[:200, 0], 4)
+        np.testing.assert_array_equal(path.losses, expected.losses)
     logits = greedy_forward_selection(exact, y[:200, 0] > 0, 5, loss="log_loss")
     expected = greedy_forward_selection(H[:200], y[:200, 0] > 0, 5, loss="log_loss")
     np.testing.assert_array_equal(logits.picks, expected.picks)
