@@ -21,6 +21,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ._compat import count_samples, type_of_target
 from ._curve_laws import ScalingFit, fit_law
+from ._plain import check_plain
 from ._search_fold import evaluate_fold
 from ._search_grid import Grid, make_grid
 from ._search_progress import SILENT
@@ -172,6 +173,7 @@ def pretrain_threshold_curve(
     _check_run(tol, n_repeats)
     grid = make_grid(estimator, param, n_pretrain, None)
     scorer = check_scoring(estimator, scoring)
+    check_plain(X=X, y=y)
     X, y = indexable(X, y)
     n_test = 0 if score_on == "train" else _held_out(test_size, count_samples(X))
     sizes = _sizes(train_sizes, count_samples(X) - n_test)

@@ -111,7 +111,7 @@ class ArrayAtoms:
         """Blocks of rows as (matrix, y, weights), of the atoms less y where products are about it."""
         for block, y, weight in self._blocks():
             if self._about_y:
-                block = self._less(block, self._like(y, block))  # noqa: PLW2901
+                block = self._less(block, self._like(y, block))
                 yield block, np.zeros_like(y), weight
             else:
                 yield block, y, weight
@@ -193,6 +193,7 @@ class ArrayAtoms:
             self._scale_columns(atoms, out)
         return self._contracted(c * self._scale, norms * self._scale, target_norm * self._scale)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _contracted(self, c: Float64Array, norms: Float64Array, target_norm: float) -> Moments:
         """Moments of the atoms, from those of the columns that output weights make atoms of."""
         if self.output_weights is None:
@@ -342,63 +343,6 @@ class SparseAtoms(ArrayAtoms):
     def _values(self, atoms: NDArray[np.int64], rows: slice) -> Float64Array:
         """Some atoms on some samples, (n_rows, len(atoms), 1), in float64."""
         return self.atoms[:, atoms][rows].toarray()[:, :, None]
-
-
-class GramAtoms:
-    """Atoms known only by their inner products: nothing can be looked up on the samples."""
-
-    def __init__(
-        self,
-        gram: Float64Array,
-        moments: Moments,
-        *,
-        means: Float64Array | None = None,
-        output_weights: Float64Array | None = None,
-    ) -> None:
-        self.gram = gram
-        self._means = means  # of the atoms, before output weights
-        self.output_weights = output_weights
-        self._moments = moments
-        self.n_targets = len(moments.c)
-        self.n_atoms = len(gram)
-        self.n_rows = 0  # reading a column costs nothing
-        self.itemsize = gram.itemsize
-        self.dtype = np.dtype(np.float64)
-        self.has_samples = False
-        self.has_rows = False
-
-    def promote(self, *, about_y: bool) -> bool:  # noqa: ARG002
-        """Nothing better than float64 products."""
-        return False
-
-    def has_target(self) -> bool:
-        """Whether y is not zero on every sample, as far as sums can tell."""
-        return self._moments.target_norm > 0 or bool(self._moments.c.any())
-
-    def nonzero(self, atoms: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of these atoms are not zero on every sample, as far as sums can tell."""
-        found = np.diagonal(self.gram)[atoms] > 0
-        if self._means is not None:
-            found |= self._means[atoms] != 0
-        return found if self.output_weights is None else found & (self.output_weights[atoms] != 0).any(axis=1)
-
-    def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
-        """Inner products of the atoms with the target, and the squared norms; and the atoms' columns, into out."""
-        if atoms is not None:
-            self.columns(atoms, out)
-        return self._moments
-
-    def whole(self) -> Float64Array:
-        """The Gram matrix itself, where it needs no change."""
-        return self.gram if self.output_weights is None else self.columns(np.arange(self.n_atoms))
-
-    def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
-        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
-        out = np.empty((len(atoms), self.n_atoms)) if out is None else out
-        np.take(self.gram, atoms, axis=0, out=out, mode="clip")
-        if self.output_weights is not None:
-            out *= self.output_weights[atoms] @ self.output_weights.T
-        return out
 
 
 def block_rows(row_bytes: int) -> int:

@@ -53,7 +53,8 @@ def greedy_forward_selection(
     ----------
     atoms : {array-like, sparse matrix, tensor} of shape (n_samples, n_atoms) or (n_samples, n_atoms, n_outputs)
         Output of every atom on every sample. float32 and float64 are read in place, a memory map from where it is, a
-        torch tensor on its device; anything else is converted to float64. Sparse matrices are for squared error only.
+        torch tensor on its device; any other numbers are converted to float64. Sparse matrices are for squared error
+        only.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Targets. With ``loss="log_loss"`` class indices from 0, or one indicator for each class.
     k : int
@@ -76,7 +77,7 @@ def greedy_forward_selection(
         by the time another step explains less than a hundredth of what is explained. The log loss needs a number:
         where the classes can be separated, ever larger logits are ever better.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the samples; an integer weight equals repeating the sample.
+        Weights of the samples; an integer weight equals repeating the sample. A common factor makes no difference.
     offset : array-like of shape (n_outputs,), default=None
         Added to the approximation, as the intercept of a network is.
     tol : float, default=None
@@ -90,9 +91,11 @@ def greedy_forward_selection(
     Raises
     ------
     ValueError
-        If an argument is not among what is allowed, or the data are not finite or do not fit together.
+        If an argument is not among what is allowed, or the data are not finite, masked, complex or do not fit together.
+        For squared error also if the values are too small or too large for their squares to be compared (mean squares
+        below 1e-150 or above 1e150).
     TypeError
-        If k, tol or radius is not a number of the right kind.
+        If k, tol or radius is not a number of the right kind, or an array is a ``np.matrix``.
 
     See Also
     --------
@@ -105,8 +108,9 @@ def greedy_forward_selection(
     column of the Gram matrix. Columns are computed as they are needed, in blocks foreseen from a few of the rows, or
     all at once, as is cheapest; ``working_memory`` of scikit-learn's configuration bounds how many are kept. None of
     this changes the picks. float32 atoms are multiplied in float32; the losses are computed again from the
-    picks in float64. Where the loss is a tiny difference of large numbers every atom is scored on the samples
-    themselves.
+    picks in float64. Atoms between which such products can't decide are scored on the samples themselves. Where too
+    many are in doubt, or a loss or a gap is a tiny difference of large numbers, the products are made again, in float64
+    and, for the convex hull, of the atoms less y.
 
     The log loss has no such statistics, so its selection works on the samples: on a copy of the logits or, of
     probabilities, on those of each sample's own class alone. Bounds rule most atoms out unseen. It uses as many

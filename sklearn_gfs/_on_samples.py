@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from . import _greedy_kernels as kernels
 from ._gram import batches
+from ._loss_kernels import add_losses
 from ._typing import Float64Array
 
 
@@ -97,7 +98,7 @@ class SampledPath:
         atoms, picks = np.unique(state.picks[:n_picks], return_inverse=True)
         state.losses[: len(wanted)][wanted] = 0.0
         for rows in batches(len(self.y), len(atoms) * self.y.shape[1]):
-            kernels.add_losses(
+            add_losses(
                 picks,
                 state.directions,
                 self.radius,

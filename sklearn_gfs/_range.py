@@ -34,8 +34,8 @@ def find_fault(source: Any, moments: Moments, *, signed: bool) -> str | None:
         vanishing = small[source.nonzero(small)]
         if len(vanishing):
             return (
-                f"atoms (or output_weights) hold values so small that their squares vanish, those of atom {vanishing[0]} "
-                "among them; scale the atoms and y up, or set such values to zero"
+                "atoms (or output_weights) hold values so small that their squares vanish, those of atom "
+                f"{vanishing[0]} among them; scale the atoms and y up, or set such values to zero"
             )
     return None
 

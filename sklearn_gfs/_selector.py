@@ -26,6 +26,7 @@ from ._compat import type_of_target
 from ._gram import ArrayAtoms
 from ._gram_standardized import StandardizedAtoms, StandardizedSparseAtoms
 from ._greedy import greedy_forward_selection
+from ._plain import check_plain
 from ._squared_error import SquaredErrorSearch
 from ._statistics import SelectionStatistics, deviations, spread, varies
 from ._typing import Float64Array, GreedyPath
@@ -247,6 +248,42 @@ class GreedyForwardSelector(SelectorMixin, BaseEstimator):
         units = (self._statistics.mean_atoms, scale, self._statistics.mean_y) if standardize else None
         return self._store(path, units)
 
+    def transform(self, X: Any) -> Any:
+        """
+        Keep the picked columns.
+
+        Their order stays that of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features, or predictions of models.
+
+        Returns
+        -------
+        {ndarray, sparse matrix} of shape (n_samples, n_selected)
+            The columns that were picked at least once.
+
+        Raises
+        ------
+        ValueError
+            When X holds masked values, or another number of columns than at the fit.
+
+        See Also
+        --------
+        fit : Select the columns.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import GreedyForwardSelector
+        >>> X = np.array([[1.0, 0.0], [2.0, 0.0], [3.0, 1.0]])
+        >>> GreedyForwardSelector(k=1).fit(X, [1.0, 2.0, 3.0]).transform(X).ravel().tolist()
+        [1.0, 2.0, 3.0]
+        """
+        check_plain(X=X)
+        return super().transform(X)
+
     def _check_parameters(self) -> None:
         check_stopping(self.k, self.tol)
         check_hull(self.hull, self.radius, n_targets=1)
@@ -258,6 +295,7 @@ class GreedyForwardSelector(SelectorMixin, BaseEstimator):
     def _check_chunk(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool
     ) -> tuple[Any, NDArray[Any], Float64Array | None]:
+        check_plain(X=X, y=y)
         X, y = validate_data(
             self, X, y, reset=reset, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32], multi_output=True
         )

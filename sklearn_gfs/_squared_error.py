@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from . import _greedy_kernels as kernels
 from ._gram import Moments
 from ._gram_columns import GramColumns
+from ._loss_kernels import losses_from_gram
 from ._on_samples import SampledPath, gap_bound
 from ._range import check_radius, find_fault
 from ._typing import Float64Array, GreedyPath
@@ -160,9 +161,7 @@ class SquaredErrorSearch:
             size = max(problem.target_norm, self.radius**2 * problem.norms.max())
             tie = 1e-13 * distances[best] + (1e-15 * t) ** 2 * size
         else:
-            s, c = self.state.s[:, atoms[best]], problem.c[:, atoms[best]]
-            size = self.radius**2 * problem.norms[atoms[best]] + 2.0 * self.radius * np.sum(np.abs(s) + t * np.abs(c))
-            tie = _TIE[np.dtype(np.float64)] * size
+            tie = _TIE[np.dtype(np.float64)] * kernels.terms(t, problem, self.state.s, atoms[best])
         among = int(kernels.choose(distances, self.state.counts[atoms], tie))
         pick, direction = int(atoms[among]), directions[among]
         if self.signed and self._sampled().distance_as_it_is(self.state, n_picks, pick) <= distances[among] + tie:
@@ -231,7 +230,7 @@ class SquaredErrorSearch:
         """Losses in float64 from the few atoms that were picked."""
         atoms, picks = np.unique(self.state.picks[:n_picks], return_inverse=True)
         gram, c = self.source.exact_moments(atoms)
-        kernels.losses_from_gram(
+        losses_from_gram(
             picks, self.state.directions, self.radius, gram, c, self.moments.target_norm, self.state.losses
         )
 

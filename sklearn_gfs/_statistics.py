@@ -16,7 +16,8 @@ from sklearn import get_config
 from sklearn.utils import gen_batches
 
 from ._checks import check_atoms, check_hull, check_output_weights, check_stopping, check_weight, check_y
-from ._gram import GramAtoms, Moments
+from ._gram import Moments
+from ._gram_sums import GramAtoms
 from ._squared_error import SquaredErrorSearch
 from ._typing import Float64Array, GreedyPath
 
@@ -251,6 +252,7 @@ class SelectionStatistics:
         )
         return GramAtoms(gram, moments)
 
+    @np.errstate(over="ignore", invalid="ignore")  # the search refuses what is not finite
     def _raw(self, output_weights: Float64Array | None) -> GramAtoms:
         gram = self.gram / self.weight + np.outer(self.mean_atoms, self.mean_atoms)
         c = self.c / self.weight + np.outer(self.mean_y, self.mean_atoms)
@@ -288,6 +290,7 @@ class SelectionStatistics:
         self.weight = total
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused at the end
 def _chunk_sums(atoms: Any, y: Float64Array, weight: Float64Array | None) -> SelectionStatistics:
     """Statistics of one chunk."""
     sums = SelectionStatistics()
@@ -311,6 +314,8 @@ def _chunk_sums(atoms: Any, y: Float64Array, weight: Float64Array | None) -> Sel
         sums.c = weighted.T @ atoms
         atoms *= np.sqrt(weight)[:, None]
         sums.gram = atoms.T @ atoms
+    if not np.isfinite(sums.target_norms).all():
+        raise ValueError("y holds values too large for their squares; scale y and the atoms down")
     if not np.isfinite(np.diagonal(sums.gram)).all():
         raise ValueError("atoms contain NaN, infinity or values too large for their squares")
     return sums

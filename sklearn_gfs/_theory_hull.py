@@ -13,6 +13,8 @@ import numpy as np
 from scipy.linalg import qr
 from scipy.optimize import nnls
 
+from ._plain import check_plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -244,6 +246,7 @@ def hull_optimum(
     >>> best.weights.round(6).tolist(), round(best.loss, 6)
     ([0.5, 0.5], 0.125)
     """
+    check_plain(y=y)
     blocks = list(_blocks(atoms, output_weights, sample_weight))
     residuals = np.vstack([block - t[:, np.newaxis] for block, t in _paired(blocks, y, sample_weight)])
     if residuals.shape[0] > residuals.shape[1]:
@@ -320,6 +323,7 @@ def duality_gap(
     >>> duality_gap(np.eye(2), np.array([1.0, 1.0]), prediction=np.array([1.0, 0.0]))
     0.5
     """
+    check_plain(y=y, prediction=prediction)
     blocks = list(_blocks(atoms, output_weights, sample_weight))
     slopes = np.zeros(blocks[0].shape[1])
     at_point = 0.0
@@ -333,6 +337,7 @@ def duality_gap(
 def _simplex_weights(weights: ArrayLike | None, n_atoms: int) -> NDArray[np.float64]:
     if weights is None:
         return np.full(n_atoms, 1.0 / n_atoms)
+    check_plain(weights=weights)
     w = np.asarray(weights, dtype=np.float64)
     if w.shape != (n_atoms,) or w.min() < 0 or not math.isclose(w.sum(), 1.0, rel_tol=1e-9):
         raise ValueError(f"weights must be {n_atoms} non-negative numbers of sum 1, got {weights!r}")
@@ -343,6 +348,7 @@ def _root_shares(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.
     """Return the root of each sample's share: rows scaled by it turn averages over samples into plain sums."""
     if sample_weight is None:
         return np.full(n_samples, 1.0 / math.sqrt(n_samples))
+    check_plain(sample_weight=sample_weight)
     w = np.asarray(sample_weight, dtype=np.float64)
     if w.shape != (n_samples,) or w.min() < 0 or not w.sum() > 0:
         raise ValueError(f"sample_weight must be {n_samples} non-negative numbers, not all 0, got shape {w.shape}")
@@ -354,6 +360,7 @@ def _blocks(
     atoms: ArrayLike, output_weights: ArrayLike | None, sample_weight: ArrayLike | None
 ) -> Iterator[NDArray[np.float64]]:
     """Yield, per output, the atoms as a scaled (n_samples, n_atoms) array; all outputs at once need not fit memory."""
+    check_plain(atoms=atoms)
     H = np.asarray(atoms, dtype=np.float64)
     if H.ndim not in {2, 3} or 0 in H.shape:
         raise ValueError(f"atoms must be a non-empty array of 2 or 3 dimensions, got shape {H.shape}")
@@ -369,6 +376,7 @@ def _blocks(
 
 
 def _checked_output_weights(output_weights: ArrayLike, atoms: NDArray[Any]) -> NDArray[np.float64]:
+    check_plain(output_weights=output_weights)
     B = np.asarray(output_weights, dtype=np.float64)
     if atoms.ndim != 2 or B.ndim != 2 or B.shape[0] != atoms.shape[1]:
         raise ValueError(f"output_weights must be ({atoms.shape[1]}, n_outputs) beside 2-d atoms, got {B.shape}")

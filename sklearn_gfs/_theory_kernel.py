@@ -16,6 +16,8 @@ from scipy.linalg import eigh
 from scipy.sparse.linalg import LinearOperator, eigsh
 from scipy.special import expit
 
+from ._plain import check_plain
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
@@ -102,6 +104,7 @@ def network_kernel(
     >>> (kernel @ np.eye(2)).tolist()
     [[0.125, 0.25], [0.25, 0.5]]
     """
+    check_plain(X=X, hidden_weights=hidden_weights, hidden_intercepts=hidden_intercepts, output_weights=output_weights)
     X = np.asarray(X, dtype=np.float64)
     A = np.asarray(hidden_weights, dtype=np.float64)
     B = np.asarray(output_weights, dtype=np.float64)
@@ -182,6 +185,7 @@ def extreme_eigenvalues(kernel: LinearOperator | ArrayLike, *, tol: float = 1e-6
     >>> round(smallest, 6), round(largest, 6)
     (1.0, 4.0)
     """
+    check_plain(kernel=kernel)
     n = np.shape(kernel)[0]
     if n <= _DENSE_KERNEL_ROWS:
         matrix = kernel @ np.eye(n) if isinstance(kernel, LinearOperator) else np.asarray(kernel, dtype=np.float64)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from strategies import cases
 
-from sklearn_gfs import _gram, _gram_torch, greedy_forward_selection
+from sklearn_gfs import _gram, _gram_torch, _loss_kernels, greedy_forward_selection
 from sklearn_gfs import _greedy_kernels as kernels
 
 N_SAMPLES, N_ATOMS, K = 700, 200, 40
@@ -192,7 +192,7 @@ def test_losses_of_a_path_agree_with_the_oracle(case, radius, seed):
         for rows in np.array_split(np.arange(n_samples), 2):
             outputs = np.ascontiguousarray(atoms[rows].transpose(1, 2, 0))
             y = np.ascontiguousarray(case.y[rows].T)
-            kernels.add_losses(picks, directions, radius, outputs, y, share[rows], wanted, losses)
+            _loss_kernels.add_losses(picks, directions, radius, outputs, y, share[rows], wanted, losses)
         np.testing.assert_allclose(losses, np.where(wanted, expected, 0.0), rtol=1e-9, atol=1e-14)
         flat = np.sqrt(share)[:, None, None] * atoms
         gram = np.einsum("sio,sjo->ij", flat, flat)
@@ -201,5 +201,5 @@ def test_losses_of_a_path_agree_with_the_oracle(case, radius, seed):
         else:
             c = np.einsum("s,sio,so->i", share, atoms, case.y)[None]
         losses, norm = np.empty(case.k), float(np.sum(share[:, None] * case.y**2))
-        kernels.losses_from_gram(picks, directions, radius, gram, c, norm, losses)
+        _loss_kernels.losses_from_gram(picks, directions, radius, gram, c, norm, losses)
         np.testing.assert_allclose(losses, expected, rtol=1e-8, atol=1e-12)

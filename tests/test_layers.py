@@ -16,6 +16,7 @@ PACKAGE = Path(sklearn_gfs.__file__).parent
 LAYERS = {
     "_compat": 0,
     "_typing": 0,
+    "_plain": 0,
     "_checks": 1,
     "_export": 1,
     "_curve_laws": 1,
@@ -35,6 +36,8 @@ LAYERS = {
     "_gram_columns": 2,
     "_gram_standardized": 2,
     "_gram_torch": 2,
+    "_gram_sums": 2,
+    "_loss_kernels": 1,
     "_log_loss_kernels": 2,
     "_search_fold": 2,
     "_search_progress": 1,
@@ -74,7 +77,9 @@ DUCK_TYPED = {"_search": ("_search",), "_curve": ("_curve", "_search"), "_plot":
 # The only third-party packages that these may import.
 THIRD_PARTY = {
     "_typing": {"numpy"},
+    "_plain": {"numpy"},
     "_greedy_kernels": {"numba", "numpy"},
+    "_loss_kernels": {"numpy"},
     "_network": {"numpy", "scipy", "torch"},
     "_theory_bounds": {"numpy"},
     "_theory_hull": {"numpy", "scipy"},
