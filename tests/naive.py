@@ -98,6 +98,29 @@ def gap(atoms, mean, y, *, loss="squared_error", weight=None, offset=0.0, signs=
     return max(offers)
 
 
+def inner_products(atoms, y, weight):
+    """
+    Weighted means over samples: of products of atoms, of atoms with y, and of y with itself.
+
+    Atoms of one output have a product with each of y's.
+    """
+    n_samples, n_atoms, n_outputs = atoms.shape
+    n_targets = y.shape[1] if n_outputs == 1 else 1
+    gram, c, norm = np.zeros((n_atoms, n_atoms)), np.zeros((n_targets, n_atoms)), 0.0
+    for s in range(n_samples):
+        share = weight[s] / np.sum(weight)
+        norm += share * sum(value**2 for value in y[s])
+        for i in range(n_atoms):
+            for j in range(n_atoms):
+                gram[i, j] += share * sum(a * b for a, b in zip(atoms[s, i], atoms[s, j], strict=True))
+            if n_outputs == 1:
+                for target in range(n_targets):
+                    c[target, i] += share * atoms[s, i, 0] * y[s, target]
+            else:
+                c[0, i] += share * sum(a * b for a, b in zip(atoms[s, i], y[s], strict=True))
+    return gram, c, norm
+
+
 def path_losses(atoms, y, picks, directions, radius, weight):
     """Loss after each pick, of atoms of several outputs times a sign, or of one output turned among several."""
     total, losses = np.zeros(y.shape), []
