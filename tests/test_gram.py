@@ -207,7 +207,7 @@ def test_inner_products_from_sums_agree_with_the_oracle(output_weights):
 @pytest.mark.usefixtures("block")
 @pytest.mark.parametrize("name", [*SOURCES, *FLOAT32])
 def test_what_is_zero_wherever_there_is_weight_is_told(name):
-    make, outputs, y = {**SOURCES, **FLOAT32}[name]
+    make, _, y = {**SOURCES, **FLOAT32}[name]
     there = np.zeros(N_SAMPLES)
     there[[5, 44]] = 1.0
     atoms = np.array([2, 0])
