@@ -19,13 +19,14 @@ def check_plain(**arrays: Any) -> None:
         If an array is a ``np.matrix``.
     """
     for name, value in arrays.items():
-        parts = value if isinstance(value, list | tuple) else (value,)
-        if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
-            raise ValueError(
-                f"{name} holds masked values, of which the mask would be lost; fill them (numpy.ma.filled) or leave "
-                "these samples out"
-            )
-        if any(isinstance(part, np.matrix) for part in parts):
-            raise TypeError(f"np.matrix is not supported: {name} is one; convert it to an array with np.asarray")
-        if any(str(getattr(part, "dtype", "")).removeprefix("torch.").startswith("complex") for part in parts):
-            raise ValueError(f"Complex data not supported: {name} has dtype {value.dtype}")
+        for part in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part):
+                raise ValueError(
+                    f"{name} holds masked values, of which the mask would be lost; fill them (numpy.ma.filled) or "
+                    "leave these samples out"
+                )
+            if isinstance(part, np.matrix):
+                raise TypeError(f"np.matrix is not supported: {name} is one; convert it to an array with np.asarray")
+            dtype = str(getattr(part, "dtype", ""))
+            if dtype.removeprefix("torch.").startswith("complex"):
+                raise ValueError(f"Complex data not supported: {name} has dtype {dtype}")

@@ -149,10 +149,15 @@ def test_a_masked_array_without_masked_values_is_an_array():
     assert type(path.losses) is np.ndarray
 
 
-def test_masked_rows_in_a_list_are_refused():
+def test_rows_in_a_list_are_looked_at():
     rows = [np.ma.masked_array(row, mask=[True, False, False, False]) for row in X]
     with pytest.raises(ValueError, match=r"atoms .*masked"):
         greedy_forward_selection(rows, Y, 2)
+    for rows in (list(X * 1j), (X * 1j).tolist()):
+        with pytest.raises(ValueError, match="Complex data not supported"):
+            greedy_forward_selection(rows, Y, 2)
+    with pytest.raises(TypeError, match=r"np\.matrix"):
+        greedy_forward_selection([sparse.csr_matrix(row[None]).todense() for row in X], Y, 2)
 
 
 @pytest.mark.parametrize("name", ["y", "sample_weight", "output_weights", "offset"])

@@ -126,7 +126,8 @@ def test_atoms_far_from_zero_or_nearly_equal_read_no_more_than_others(counted, d
         # Atoms between which float32 products can't decide.
         ((190, 2000, np.float32, None), (190, 2000, np.float32, "equal"), 10),
         # A target that the picks reach.
-        ((4000, 200, np.float64, None), (4000, 200, np.float64, "reached"), 40),
+        ((4000, 300, np.float64, None), (4000, 300, np.float64, "reached"), 40),
+        ((4000, 300, np.float32, None), (4000, 300, np.float32, "reached"), 40),
     ],
 )
 def test_memory_does_not_depend_on_the_values(usual, unusual, k):
