@@ -121,6 +121,29 @@ def inner_products(atoms, y, weight):
     return gram, c, norm
 
 
+def best_distance(total, outputs, y, t, share, radius, kind):
+    """
+    Least squared distance to t times y of the sum with an atom, and the direction in which it is, None if any is.
+
+    The atom is taken as it is ("convex"), with the better sign ("signs") or turned among y's outputs ("directions").
+    """
+    ahead = total - t * y
+
+    def distance(moved):
+        return sum(w * sum(a**2 for a in row) for w, row in zip(share, ahead + radius * moved, strict=True))
+
+    if kind == "convex":
+        return distance(outputs), np.ones(1)
+    if kind == "signs":
+        plus, minus = distance(outputs), distance(-outputs)
+        decided = abs(plus - minus) > 1e-9 * max(plus, minus)
+        return min(plus, minus), np.array([1.0 if plus < minus else -1.0]) if decided else None
+    slope = sum(w * row[0] * a for w, row, a in zip(share, outputs, ahead, strict=True))
+    length = np.sqrt(sum(slope**2))
+    direction = -slope / length if length > 1e-9 else None
+    return distance(outputs * (np.eye(len(slope))[0] if direction is None else direction)), direction
+
+
 def path_losses(atoms, y, picks, directions, radius, weight):
     """Loss after each pick, of atoms of several outputs times a sign, or of one output turned among several."""
     total, losses = np.zeros(y.shape), []
