@@ -97,6 +97,10 @@ def test_terms_and_reach_are_the_sizes_of_what_is_added_up():
     # 2 (sqrt(picked norms) + t ||y||)
     assert kernels.reach(10.0, given, 9.0) == 2 * (3 + 20)
     assert kernels.gap_error(10.0, given._replace(doubt=0.25), 9.0, 8.0) == 0.25 * 0.5 * 8 * 46 / 10
+    # <Z, Z> / t^2 - <Z, Y> / t - radius min(slopes) / t, and no less than zero
+    running = np.array([800.0, 20.0, 0.0])
+    assert kernels.least_gap(10.0, given, running, np.array([1.0, -40.0])) == 8 - 2 + 0.5 * 40 / 10
+    assert kernels.least_gap(10.0, given, running, np.array([200.0, 300.0])) == 0.0
 
 
 def test_contenders_are_as_near_as_errors_may_be_wrong_and_no_more_than_asked_for():
