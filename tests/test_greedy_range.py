@@ -153,3 +153,14 @@ def test_a_common_factor_scales_the_losses_alone(case, exponent, dtype):
     scaled = greedy_forward_selection(H * dtype(unit), case.y * unit, case.k, output_weights=case.B, **options)
     np.testing.assert_array_equal(scaled.picks, path.picks)
     np.testing.assert_allclose(scaled.losses, path.losses * unit**2, rtol=1e-9, atol=1e-14 * unit**2)
+
+
+@pytest.mark.parametrize("hull", ["convex", "l1"])
+@pytest.mark.parametrize("unit", [2.0**-70, 2.0**70])
+def test_columns_that_float32_could_not_hold_are_made_again(unit, hull, monkeypatch):
+    monkeypatch.setattr("sklearn_gfs._gram_columns.plan", lambda *sizes: "blocks")
+    options = {"hull": hull}
+    expected = select(ATOMS.astype(np.float32), Y, **options)
+    path = select(ATOMS.astype(np.float32) * np.float32(unit), Y * unit, **options)
+    np.testing.assert_array_equal(path.picks, expected.picks)
+    np.testing.assert_allclose(path.gaps, expected.gaps * unit**2, rtol=1e-5)

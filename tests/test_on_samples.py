@@ -274,3 +274,12 @@ def test_batches_do_not_change_what_the_samples_say(monkeypatch):
     np.testing.assert_array_equal(path.picks, expected.picks)
     np.testing.assert_allclose(path.losses, expected.losses, rtol=1e-12)
     np.testing.assert_allclose(path.gaps, expected.gaps, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("noise", "dtype"), [(0.5, np.float32), (1e-3, np.float64)])
+def test_a_small_loss_of_float32_atoms_calls_for_float64_products(noise, dtype):
+    atoms, y = data()
+    atoms = atoms.astype(np.float32)
+    running = searching(atoms, atoms[:, :2].mean(axis=1) + noise * y)
+    running.run()
+    assert running.source.dtype == dtype
