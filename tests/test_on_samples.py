@@ -136,16 +136,16 @@ def test_a_pick_is_turned_where_that_is_worth_more_than_a_tie():
     np.testing.assert_allclose(v, [1.0, 0.0])
 
 
-@pytest.mark.parametrize(("target_norm", "n_before"), [(1e-8, 3), (1.0, 0)])
+@pytest.mark.parametrize(("target_norm", "n_before"), [(1e-8, 3), (25.0, 0)])
 def test_a_loss_is_held_against_the_larger_of_target_and_picks(target_norm, n_before):
-    # The loss is 1e-9 of the target's size, or 1e-9 of that of the mean of the picks.
+    # The loss is half of what it must be of the target's size, or of that of the mean of the picks.
     norms = np.array([1.0])
     size = max(target_norm, 1.0)
     given = problem_of(c=np.zeros((1, 1)), norms=norms, target_norm=target_norm, precision=1e-7)
     running = np.array([n_before**2 * 1.0, 0.0, n_before * 1.0])
     t = n_before + 1.0
-    # <Z, Z> + 2 s + 1 and <Z, Y> + c make the loss; s is chosen so that it is 1e-9 of the size.
-    wanted = 2e-9 * size - target_norm
+    # <Z, Z> + 2 s + 1 and <Z, Y> + c make the loss, which s brings to half a ten-millionth of the size.
+    wanted = 1e-7 * size - target_norm
     s = (wanted * t * t - running[0] - 1.0) / 2.0
     state = kernels.State(
         np.array([[s]]), running, np.zeros(1, int), np.zeros(9, int), np.ones((9, 1)), np.zeros(9), np.zeros(9)
