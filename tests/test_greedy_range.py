@@ -164,3 +164,14 @@ def test_columns_that_float32_could_not_hold_are_made_again(unit, hull, monkeypa
     path = select(ATOMS.astype(np.float32) * np.float32(unit), Y * unit, **options)
     np.testing.assert_array_equal(path.picks, expected.picks)
     np.testing.assert_allclose(path.gaps, expected.gaps * unit**2, rtol=1e-5)
+
+
+def test_float32_atoms_that_vanish_are_compared_in_float64():
+    # All others take the mean further from y than nothing does, so that the choice is among what vanishes.
+    rng = np.random.default_rng(0)
+    u = rng.random((3000, 1))
+    nearly = u * (1.0 + 1e-7 * rng.standard_normal((3000, 30)))
+    atoms = np.concatenate([1e-25 * nearly, -10.0 * u * rng.random((3000, 5))], axis=1).astype(np.float32)
+    expected = greedy_forward_selection(atoms.astype(np.float64), u[:, 0], 5)
+    assert expected.picks.max() < 30
+    np.testing.assert_array_equal(greedy_forward_selection(atoms, u[:, 0], 5).picks, expected.picks)
