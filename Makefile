@@ -54,7 +54,7 @@ test-sealed:  ## Run the suite from a read-only installation, with no cache to w
 test-nojit: export NUMBA_DISABLE_JIT = 1
 test-nojit: export OMP_NUM_THREADS = 1
 test-nojit: $(INSTALLED)  ## Run the tests of the kernels on the kernels as plain Python.
-	$(PY) -m pytest -n 2 $(PYTEST_ARGS) tests/test_greedy.py tests/test_log_loss.py tests/test_selector.py
+	$(PY) -m pytest -n 2 $(PYTEST_ARGS) tests/test_greedy.py tests/test_gram_columns.py tests/test_on_samples.py tests/test_log_loss.py tests/test_selector.py
 
 test-predict-only: $(INSTALLED)  ## Use fitted models from an installation without torch and numba.
 	$(PY) .ci/predict_only.py save $(OUT)/predict_only

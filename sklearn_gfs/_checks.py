@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from ._plain import check_plain
 from ._typing import Float64Array
 
 
@@ -55,8 +56,13 @@ def _check_number(name: str, value: Any, *, exclusive: bool) -> float:
 
 def _check_floats(name: str, value: Any, *, shape: str, ndims: tuple[int, ...]) -> Any:
     """Return a float32 or float64 array of an allowed number of dimensions, read in place where it can be."""
-    array = np.asanyarray(value.detach().cpu() if is_tensor(value) else value)
-    if array.dtype.kind == "c":
+    check_plain(**{name: value})
+    if sparse.issparse(value):
+        raise TypeError(f"{name} is sparse; it must be dense")
+    if is_tensor(value):
+        value = as_floats(name, value).cpu().numpy()
+    array = np.asarray(value)
+    if array.dtype.kind == "c":  # of a list
         raise ValueError(f"Complex data not supported: {name} has dtype {array.dtype}")
     if array.dtype not in (np.float32, np.float64):
         array = np.asarray(array, dtype=np.float64)
@@ -70,18 +76,28 @@ def is_tensor(value: Any) -> bool:
     return type(value).__module__.partition(".")[0] == "torch"
 
 
+def as_floats(name: str, tensor: Any) -> Any:
+    """Return a tensor of float32 or float64, of any other numbers as float64, where it is if there is float64."""
+    check_plain(**{name: tensor})
+    if str(tensor.layout) != "torch.strided":
+        raise TypeError(f"{name} is a sparse tensor; it must be a dense one or a SciPy sparse matrix")
+    tensor = tensor.detach()
+    if str(tensor.dtype) in ("torch.float32", "torch.float64"):
+        return tensor
+    return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()
+
+
 def check_atoms(atoms: Any, *, ndims: tuple[int, ...], keep_tensor: bool = False) -> Any:
     """Return the atoms as an array or a sparse matrix of floats, or as the tensor they are."""
     shape = "(n_samples, n_atoms)" + " or (n_samples, n_atoms, n_outputs)" * (3 in ndims)
     if keep_tensor and is_tensor(atoms):
-        if str(atoms.dtype) not in ("torch.float32", "torch.float64") or atoms.ndim not in ndims:
-            raise ValueError(
-                f"atoms is a {atoms.dtype} tensor of shape {tuple(atoms.shape)}; it must be a float32 or "
-                f"float64 tensor of shape {shape}"
-            )
-        atoms = atoms.detach()
-    elif not sparse.issparse(atoms):
+        atoms = as_floats("atoms", atoms)
+    elif sparse.issparse(atoms):
+        check_plain(atoms=atoms)
+    else:
         atoms = _check_floats("atoms", atoms, shape=shape, ndims=ndims)
+    if atoms.ndim not in (ndims if not sparse.issparse(atoms) else (2,)):
+        raise ValueError(f"atoms has shape {tuple(atoms.shape)}; it must be {shape}")
     if 0 in atoms.shape:
         raise ValueError(f"atoms has shape {atoms.shape}; it must hold at least one sample, one atom and one output")
     return atoms

@@ -21,6 +21,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from ._compat import MultimetricScorer, count_samples, type_of_target
 from ._curve_laws import ScalingFit, fit_law
+from ._plain import check_plain
 from ._search_fold import evaluate_fold
 from ._search_grid import Grid, check_n_jobs, make_grid, settle_task
 from ._search_progress import SILENT
@@ -177,6 +178,7 @@ def pretrain_threshold_curve(
     scorer = check_scoring(estimator, scoring)
     if isinstance(scorer, MultimetricScorer):
         raise ValueError(f"scoring must give one score, got {scoring!r}.")
+    check_plain(X=X, y=y)
     X, y = indexable(X, y)
     n_test = 0 if score_on == "train" else max(1, round(float(test_size) * count_samples(X)))
     sizes = _sizes(train_sizes, count_samples(X) - n_test)

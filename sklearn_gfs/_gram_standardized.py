@@ -41,7 +41,7 @@ def shifted(X: Any, share: Float64Array) -> tuple[Any, Float64Array]:
 
 
 class _Standardized(ArrayAtoms):
-    """What both ways share: the means and scales, and a single column."""
+    """What both ways share: the means and scales, and single columns."""
 
     def __init__(
         self,
@@ -56,9 +56,9 @@ class _Standardized(ArrayAtoms):
         self.mean = mean
         self.scale = scale
 
-    def outputs(self, atom: int) -> Float64Array:
-        """Output of one atom on every sample, (n_samples, 1), in float64."""
-        return (super().outputs(atom) - self.mean[atom]) / self.scale[atom]
+    def _values(self, atoms: NDArray[np.int64], rows: slice) -> Float64Array:
+        """Some atoms on some samples, (n_rows, len(atoms), 1), in float64."""
+        return (super()._values(atoms, rows) - self.mean[atoms, None]) / self.scale[atoms, None]
 
 
 class StandardizedAtoms(_Standardized):

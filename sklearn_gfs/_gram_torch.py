@@ -41,21 +41,21 @@ class TorchAtoms(ArrayAtoms):
         rows = self.atoms[samples].cpu().numpy()
         return rows.transpose(0, 2, 1).reshape(-1, self.n_atoms) if rows.ndim == 3 else rows
 
-    def promote(self) -> bool:
-        """Switch the products to float64, in main memory where the device has no such numbers."""
+    def promote(self, *, about_y: bool) -> bool:
+        """Switch to more exact products, in main memory where the device has no float64."""
         if self.atoms.device.type == "mps":
             self.atoms = self.atoms.cpu()
-        return super().promote()
+        return super().promote(about_y=about_y)
 
     def _blocks(self) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         import torch
 
         kind = getattr(torch, self.dtype.name)
         n_outputs = self.atoms.shape[2] if self.atoms.ndim == 3 else 1
-        step = max(BLOCK_ROWS[1] // n_outputs, 1)
+        step = max(BLOCK_ROWS[0 if self._about_y else 1] // n_outputs, 1)
         for start in range(0, self.n_samples, step):
             rows = slice(start, start + step)
-            block, y = self.atoms[rows].to(kind), self.y[rows]
+            block, y = self.atoms[rows].to(kind), self._y[rows]
             weight = None if self.sample_weight is None else self.sample_weight[rows]
             if self.atoms.ndim == 3:
                 block, y = block.permute(0, 2, 1).reshape(-1, self.n_atoms), y.reshape(-1, 1)
@@ -63,11 +63,13 @@ class TorchAtoms(ArrayAtoms):
             yield block, y, weight
 
     def _product(self, left: Any, block: Any) -> Any:
-        return (self._like(left, block).T @ block).double().cpu().numpy()
+        return (self._like(left, block).T @ block).cpu().double().numpy()
 
     def _take(self, block: Any, atoms: NDArray[np.int64], weight: Float64Array | None) -> Any:
-        taken = block[:, atoms.tolist()]
-        return taken if weight is None else taken * self._like(weight, block)[:, None]
+        return super()._take(block, atoms.tolist(), weight)
+
+    def _less(self, block: Any, y: Any) -> Any:
+        return block - y
 
     def _beside(self, targets: Float64Array, taken: Any) -> Any:
         import torch
@@ -76,7 +78,7 @@ class TorchAtoms(ArrayAtoms):
 
     def _squared_norms(self, block: Any, weight: Float64Array | None) -> Any:
         squares = block * block if weight is None else block * block * self._like(weight, block)[:, None]
-        return squares.sum(dim=0).double().cpu().numpy()
+        return squares.sum(dim=0).cpu().double().numpy()
 
     @staticmethod
     def _like(values: Any, block: Any) -> Any:
@@ -88,7 +90,7 @@ class TorchAtoms(ArrayAtoms):
         """Compute the whole Gram matrix."""
         return self.columns(np.arange(self.n_atoms))
 
-    def outputs(self, atom: int) -> Float64Array:
-        """Output of one atom on every sample, (n_samples, n_outputs) or (n_samples, 1), in float64."""
-        column = self.atoms[:, atom].cpu().numpy().astype(np.float64).reshape(self.n_samples, -1)
-        return column if self.output_weights is None else column * self.output_weights[atom]
+    def _values(self, atoms: NDArray[np.int64], rows: slice) -> Float64Array:
+        """Some atoms on some samples, (n_rows, len(atoms), n_outputs or 1), in float64."""
+        values = self.atoms[rows][:, atoms.tolist()].cpu().numpy().astype(np.float64)
+        return values.reshape(*values.shape[:2], -1)

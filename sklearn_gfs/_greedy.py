@@ -55,9 +55,9 @@ def greedy_forward_selection(
     ----------
     atoms : {array-like, sparse matrix, tensor} of shape (n_samples, n_atoms) or (n_samples, n_atoms, n_outputs)
         Output of every atom on every sample. float32 and float64 are read in place, a memory map from where it is, a
-        torch tensor on its device; anything else is converted to float64. Sparse matrices are for squared error only.
-        A list or tuple of arrays holds one array for each atom, of shape (n_samples,) or (n_samples, n_outputs), as
-        the predictions of several models are. A list of lists of numbers holds a row for each sample.
+        torch tensor on its device; any other numbers are converted to float64. Sparse matrices are for squared error
+        only. A list or tuple of arrays holds one array for each atom, of shape (n_samples,) or (n_samples, n_outputs),
+        as the predictions of several models are. A list of lists of numbers holds a row for each sample.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         Targets. With ``loss="log_loss"``, or where atoms have several outputs and y is one column, classes: indices of
         the atoms' columns from 0, of which some may be absent, or else labels of any kind, one for each column. Column
@@ -84,7 +84,7 @@ def greedy_forward_selection(
         by the time another step explains less than a hundredth of what is explained. The log loss needs a number:
         where the classes can be separated, ever larger logits are ever better.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the samples; an integer weight equals repeating the sample.
+        Weights of the samples; an integer weight equals repeating the sample. A common factor makes no difference.
     offset : array-like of shape (n_outputs,), default=None
         Added to the approximation, as the intercept of a network is.
     tol : float, default=None
@@ -98,10 +98,12 @@ def greedy_forward_selection(
     Raises
     ------
     ValueError
-        If an argument is not among what is allowed, or the data are not finite or do not fit together. Labels must be
-        of as many classes as the atoms have columns, or two where they have one.
+        If an argument is not among what is allowed, or the data are not finite, masked, complex or do not fit together.
+        Labels must be of as many classes as the atoms have columns, or two where they have one. For squared error also
+        if the values are too small or too large for their squares to be compared (mean squares below 1e-150 or above
+        1e150).
     TypeError
-        If k, tol or radius is not a number of the right kind.
+        If k, tol or radius is not a number of the right kind, or an array is a ``np.matrix``.
 
     See Also
     --------
@@ -114,8 +116,9 @@ def greedy_forward_selection(
     column of the Gram matrix. Columns are computed as they are needed, in blocks foreseen from a few of the rows, or
     all at once, as is cheapest; ``working_memory`` of scikit-learn's configuration bounds how many are kept. None of
     this changes the picks. float32 atoms are multiplied in float32; the losses are computed again from the
-    picks in float64. Where the loss is a tiny difference of large numbers every atom is scored on the samples
-    themselves.
+    picks in float64. Atoms between which such products can't decide are scored on the samples themselves. Where too
+    many are in doubt, or a loss or a gap is a tiny difference of large numbers, the products are made again, in float64
+    and, for the convex hull, of the atoms less y.
 
     The log loss has no such statistics, so its selection works on the samples: on the logits or, of probabilities, on
     those of each sample's own class alone. Bounds rule most atoms out unseen. float32 atoms bring bounds in float32,

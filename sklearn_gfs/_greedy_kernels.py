@@ -23,6 +23,7 @@ NEEDS_COLUMN = 1  # the Gram column of the next pick is not there
 CONVERGED = 2  # the gap fell to tol
 IMPRECISE = 3  # the loss is too small a difference of the statistics
 IN_DOUBT = 4  # the statistics are too inexact to say which atom is best
+UNRESOLVED = 5  # the gap is too small a difference of the statistics
 
 # Running scalars of a selection, kept in one array so that kernels can update them.
 SQUARED_NORM = 0  # <Z, Z>, Z the sum of the picks
@@ -37,11 +38,11 @@ class Problem(NamedTuple):
     """
     What a selection for squared error is given.
 
-    ``signed``: atoms may be taken in any direction, on the ball of that ``radius``; otherwise the hull is
-    convex and the radius 1. ``tie`` and ``precision`` are relative to the size of the terms whose
-    difference a score, or a loss, is. ``doubt`` is the relative error that an inner product may have: atoms whose
-    scores differ by less than that makes of them can't be told apart. Zero stands for products that are exact but for
-    ties.
+    ``signed``: atoms may be taken in any direction, on the ball of that ``radius``; otherwise the hull is convex and
+    the radius 1. ``tie`` and ``precision`` are relative to the size of the terms whose difference a score, or a loss,
+    is; with a ``precision`` of minus infinity no loss is too small, and gaps that are not known are -1. ``doubt`` is
+    the relative error that an inner product may have: atoms whose scores differ by less than that makes of them can't
+    be told apart, and a gap below that is not known. Zero stands for products that are exact but for ties.
     """
 
     c: NDArray[np.float64]  # <x_i, Y>, (n_directions, n_atoms)
@@ -142,24 +143,101 @@ def score(
 
 
 @jit
+def terms(t: float, problem: Problem, s: NDArray[np.float64], atom: int) -> float:
+    """Size of the terms whose sum the score of an atom is."""
+    radius = problem.radius
+    size = radius * radius * problem.norms[atom]
+    for o in range(problem.c.shape[0]):
+        size += 2.0 * radius * (abs(s[o, atom]) + t * abs(problem.c[o, atom]))
+    return size
+
+
+@jit
+def reach(t: float, problem: Problem, picked_norms: float) -> float:
+    """
+    Twice the size of the sum of t picks less t times y, as errors of products with it are relative to.
+
+    ``picked_norms`` is the sum of the picks' squared norms: errors of products with different picks add up like its
+    root.
+    """
+    return 2.0 * (np.sqrt(picked_norms) + t * np.sqrt(problem.target_norm))
+
+
+@jit
 def contenders(
-    t: float, problem: Problem, picked_norms: float, scores: NDArray[np.float64], lengths: NDArray[np.float64]
+    scores: NDArray[np.float64], lengths: NDArray[np.float64], problem: Problem, size: float, limit: int
 ) -> NDArray[np.int64]:
     """
-    Atoms that errors in the inner products may have kept from being the best, and the best one.
+    Atoms that errors in the inner products may have kept from being the best, and the best one; at most ``limit``.
 
-    ``lengths`` are the atoms' norms, ``picked_norms`` the sum of the picks' squared ones: errors of products with t
-    different picks add up like their root.
+    ``lengths`` are the atoms' norms, and ``size`` their ``reach``.
     """
     radius, least = problem.radius, scores.min()
-    reach = 2.0 * (np.sqrt(picked_norms) + t * np.sqrt(problem.target_norm))
-    found = np.empty(scores.shape[0], dtype=np.int64)
+    found = np.empty(limit, dtype=np.int64)
     n_found = 0
     for i in range(scores.shape[0]):
-        if scores[i] <= least + problem.doubt * radius * lengths[i] * (reach + radius * lengths[i]):
+        length = radius * lengths[i]
+        if scores[i] <= least + problem.doubt * length * (size + length):
             found[n_found] = i
             n_found += 1
+            if n_found == limit:
+                break
     return found[:n_found]
+
+
+@jit
+def least_gap(t: float, problem: Problem, running: NDArray[np.float64], slopes: NDArray[np.float64]) -> float:
+    """Frank-Wolfe gap at the mean of t picks; the slopes at t, divided by t, are those of the gradient there."""
+    gap = running[SQUARED_NORM] / (t * t) - running[TARGET_PRODUCT] / t - problem.radius * slopes.min() / t
+    return max(gap, 0.0)
+
+
+@jit
+def gap_error(t: float, problem: Problem, picked_norms: float, longest: float) -> float:
+    """Error that those of the inner products make of the gap; ``longest`` is the largest of the atoms' norms."""
+    return problem.doubt * problem.radius * longest * reach(t, problem, picked_norms) / t
+
+
+@jit
+def in_doubt(
+    t: float,
+    problem: Problem,
+    picked_norms: float,
+    slopes: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    lengths: NDArray[np.float64],
+    pick: int,
+) -> bool:
+    """Whether errors in the inner products may have decided what is picked, or which way it is turned."""
+    size, length = reach(t, problem, picked_norms), problem.radius * lengths[pick]
+    if len(contenders(scores, lengths, problem, size, 2)) > 1:
+        return True
+    return problem.signed and -4.0 * problem.radius * slopes[pick] <= problem.doubt * length * (size + length)
+
+
+@jit
+def turn(
+    t: float, problem: Problem, s: NDArray[np.float64], slope: float, tie: float, pick: int, v: NDArray[np.float64]
+) -> None:
+    """Direction of a pick, into v; where within the tie all are as good as each other the pick stays as it is."""
+    turned = -4.0 * problem.radius * slope > tie
+    for o in range(v.shape[0]):
+        if turned:
+            v[o] = (s[o, pick] - t * problem.c[o, pick]) / slope
+        else:
+            v[o] = 1.0 if o == 0 else 0.0
+
+
+@jit
+def moments_with(problem: Problem, state: State, pick: int, v: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return what the running scalars become with a pick in this direction."""
+    radius = problem.radius
+    squared_norm = state.running[SQUARED_NORM] + radius * radius * problem.norms[pick]
+    product = state.running[TARGET_PRODUCT]
+    for o in range(v.shape[0]):
+        squared_norm += 2.0 * radius * v[o] * state.s[o, pick]
+        product += radius * v[o] * problem.c[o, pick]
+    return squared_norm, product, state.running[PICKED_NORMS] + radius * radius * problem.norms[pick]
 
 
 @jit
@@ -171,65 +249,56 @@ def squared_error_steps(
     slots: NDArray[np.int64],
     columns: NDArray[np.float64],
     settled: int,
+    direction: NDArray[np.float64],
 ) -> tuple[int, int, int]:
     """
     Take steps of greedy forward selection for squared error, as long as the Gram columns are there.
 
     ``columns[slots[i]]`` is column i of the Gram matrix; a slot below zero says that it is not there. ``settled`` is
-    the atom to pick first, below zero if that has not been found in another way.
+    the atom to pick first, in that ``direction``, below zero if that has not been found in another way.
     Returns the number of picks taken so far, why it stopped, and the atom that it could not pick, if any.
     """
-    c, norms, radius = problem.c, problem.norms, problem.radius
-    s, running, directions = state.s, state.running, state.directions
-    n_directions, n_atoms = c.shape
-    slopes, scores = np.empty(n_atoms), np.empty(n_atoms)
-    v, lengths = np.ones(n_directions), np.sqrt(norms)
-    score(start + 1.0, problem, s, slopes, scores)
+    n_directions, n_atoms = problem.c.shape
+    slopes, scores, lengths = np.empty(n_atoms), np.empty(n_atoms), np.sqrt(problem.norms)
+    v, running = np.ones(n_directions), state.running
+    score(start + 1.0, problem, state.s, slopes, scores)
     for j in range(start, stop):
         t = j + 1.0
-        best = np.argmin(scores)
-        size = radius * radius * norms[best]
-        for o in range(n_directions):
-            size += 2.0 * radius * (abs(s[o, best]) + t * abs(c[o, best]))
-        pick = choose(scores, state.counts, problem.tie * size)
         if j == start and settled >= 0:
             pick = settled
-        elif problem.doubt > 0.0 and len(contenders(t, problem, running[PICKED_NORMS], scores, lengths)) > 1:
-            return j, IN_DOUBT, pick
+            v[:] = direction
+        else:
+            tie = problem.tie * terms(t, problem, state.s, np.argmin(scores))
+            pick = choose(scores, state.counts, tie)
+            if problem.doubt > 0.0 and in_doubt(t, problem, running[PICKED_NORMS], slopes, scores, lengths, pick):
+                return j, IN_DOUBT, pick
+            if problem.signed:
+                turn(t, problem, state.s, slopes[pick], tie, pick, v)
         if slots[pick] < 0:
             return j, NEEDS_COLUMN, pick
-
-        squared_norm = running[SQUARED_NORM] + radius * radius * norms[pick]
-        product = running[TARGET_PRODUCT]
-        # Where all directions are as good as each other the atom is taken as it is.
-        turned = -4.0 * radius * slopes[pick] > problem.tie * size
-        for o in range(n_directions):
-            if problem.signed:
-                v[o] = (s[o, pick] - t * c[o, pick]) / slopes[pick] if turned else (1.0 if o == 0 else 0.0)
-            squared_norm += 2.0 * radius * v[o] * s[o, pick]
-            product += radius * v[o] * c[o, pick]
-        picked_norms = running[PICKED_NORMS] + radius * radius * norms[pick]
+        squared_norm, product, picked_norms = moments_with(problem, state, pick, v)
         loss = 0.5 * (squared_norm / (t * t) - 2.0 * product / t + problem.target_norm)
         if loss < problem.precision * max(problem.target_norm, picked_norms / t):
             return j, IMPRECISE, pick
 
-        running[SQUARED_NORM] = squared_norm
-        running[TARGET_PRODUCT] = product
-        running[PICKED_NORMS] = picked_norms
+        running[SQUARED_NORM], running[TARGET_PRODUCT], running[PICKED_NORMS] = squared_norm, product, picked_norms
         column = columns[slots[pick]]
         for o in range(n_directions):
-            directions[j, o] = v[o]
+            state.directions[j, o] = v[o]
             for i in range(n_atoms):
-                s[o, i] += radius * v[o] * column[i]
+                state.s[o, i] += problem.radius * v[o] * column[i]
         state.counts[pick] += 1
         state.picks[j] = pick
         state.losses[j] = loss
-        # Slopes at t, divided by t, are those of the gradient at the mean of the picks.
-        score(t, problem, s, slopes, scores)
-        state.gaps[j] = max(squared_norm / (t * t) - product / t - radius * slopes.min() / t, 0.0)
-        if state.gaps[j] <= problem.tol:
+        score(t, problem, state.s, slopes, scores)
+        state.gaps[j] = least_gap(t, problem, running, slopes)
+        if problem.doubt > 0.0 and state.gaps[j] <= gap_error(t, problem, picked_norms, lengths.max()):
+            if problem.tol >= 0.0 or problem.precision > -np.inf:
+                return j + 1, UNRESOLVED, -1
+            state.gaps[j] = -1.0
+        elif state.gaps[j] <= problem.tol:
             return j + 1, CONVERGED, -1
-        score(t + 1.0, problem, s, slopes, scores)
+        score(t + 1.0, problem, state.s, slopes, scores)
     return stop, DONE, -1
 
 
@@ -294,9 +363,12 @@ def foresee(
     factor = np.empty(n_atoms)
     slopes, scores = np.empty(n_atoms), np.empty(n_atoms)
     margins = np.full(n_atoms, np.inf)
+    directions = np.ones(state.s.shape[0])
     n_found = 0
     while n_found < n_new:
-        start, reason, atom = squared_error_steps(start, state.picks.shape[0], problem, state, slots, columns, -1)
+        start, reason, atom = squared_error_steps(
+            start, state.picks.shape[0], problem, state, slots, columns, -1, directions
+        )
         if reason != NEEDS_COLUMN:
             break
         score(start + 1.0, problem, state.s, slopes, scores)

@@ -35,7 +35,7 @@ class AtomsBesideKept:
     output_weights = None
 
     def __init__(self, source: Any, kept: NDArray[np.int64]) -> None:
-        source.promote()
+        source.promote(about_y=False)
         self._source, self._kept = source, kept
         columns, moments = source.columns(kept), source.moments()
         values, vectors = np.linalg.eigh(columns[:, kept])
@@ -61,7 +61,7 @@ class AtomsBesideKept:
         products = self._combinations @ self._products[:, self.atoms]
         return np.ascontiguousarray(rows[:, self.atoms] - rows[:, self._kept] @ products), self._moments
 
-    def promote(self) -> bool:
+    def promote(self, *, about_y: bool) -> bool:  # noqa: ARG002
         """Nothing better than float64 products."""
         return False
 
@@ -88,7 +88,8 @@ class AtomsBesideKept:
     @cached_property
     def _directions(self) -> Float64Array:
         """The orthonormal directions on the samples, (n_samples, n_directions)."""
-        return np.hstack([self._source.outputs(int(atom)) for atom in self._kept]) @ self._combinations
+        directions: Float64Array = self._source.outputs(self._kept)[:, :, 0] @ self._combinations
+        return directions
 
     @cached_property
     def y(self) -> Float64Array:
@@ -101,11 +102,20 @@ class AtomsBesideKept:
         weights: Float64Array = self._source.row_weights()
         return weights
 
-    def outputs(self, atom: int) -> Float64Array:
-        """Output of one atom on every sample, (n_samples, 1), in float64."""
-        chosen = int(self.atoms[atom])
-        left: Float64Array = self._source.outputs(chosen) - self._directions @ self._products[:, [chosen]]
+    def outputs(self, atoms: NDArray[np.int64], rows: slice = slice(None)) -> Float64Array:
+        """Outputs of some atoms on some samples, (n_rows, len(atoms), 1), in float64."""
+        chosen = self.atoms[atoms]
+        said = self._directions[rows] @ self._products[:, chosen]
+        left: Float64Array = self._source.outputs(chosen, rows) - said[:, :, None]
         return left
+
+    def has_target(self) -> bool:
+        """Whether the kept atoms leave anything of y."""
+        return bool(len(self.atoms))
+
+    def nonzero(self, atoms: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of these atoms are not zero on every sample: all, or they would be none of the atoms."""
+        return np.ones(len(atoms), dtype=bool)
 
     def coefficients(self, weights: Float64Array) -> Float64Array:
         """Return the weights of all atoms of the source, those of the kept ones the best beside the given ones."""

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from ._checks import _check_floats, check_atoms, check_output_weights, is_tensor
+from ._checks import _check_floats, as_floats, check_atoms, check_output_weights, is_tensor
+from ._plain import check_plain
 from ._typing import Float64Array
 from ._weights import relative_weight
 
@@ -77,9 +78,10 @@ def indicators_of_labels(y: Any, n_samples: int, n_outputs: int) -> Any:
 
 
 def _as_array(y: Any) -> NDArray[Any]:
+    check_plain(y=y)
     if sparse.issparse(y):
-        raise ValueError("y is sparse; it must be dense, as y.toarray() is")
-    array = np.asanyarray(y.detach().cpu() if is_tensor(y) else y)
+        raise TypeError("y is sparse; it must be dense, as y.toarray() is")
+    array = np.asarray(as_floats("y", y).cpu() if is_tensor(y) else y)
     # NumPy makes text of all of a list that holds some.
     return np.array(y, dtype=object) if array.dtype.kind in "US" and not hasattr(y, "dtype") else array
 
@@ -87,10 +89,6 @@ def _as_array(y: Any) -> NDArray[Any]:
 def _check_labels(y: Any, n_samples: int) -> NDArray[Any]:
     """Return labels, a column of them as one dimension, or a table, as an array of one kind without missing values."""
     y = _as_array(y)
-    if isinstance(y, np.ma.MaskedArray):
-        raise ValueError("y is a masked array; drop the samples that are masked, or fill them")
-    if y.dtype.kind == "c":
-        raise ValueError(f"Complex data not supported: y has dtype {y.dtype}")
     if y.ndim not in (1, 2):
         raise ValueError(f"y has shape {y.shape}; it must be (n_samples,) or (n_samples, n_classes)")
     if len(y) != n_samples:

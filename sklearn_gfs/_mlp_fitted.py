@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._export import ExportMixin
 from ._mlp_targets import decode, out_activation
 from ._network import hidden_activations
+from ._plain import check_plain
 
 if TYPE_CHECKING:
     from ._path import DenseState, Subnetwork
@@ -107,6 +108,7 @@ class FittedMLPMixin(ExportMixin):
     def _outputs(self, X: Any) -> FloatArray:
         """Return the outputs of the network before the output activation, of shape (n_samples, n_outputs)."""
         check_is_fitted(self)
+        check_plain(X=X)
         X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
         hidden = hidden_activations(X, self.coefs_[0], self.intercepts_[0], self.activation)
         outputs: FloatArray = hidden @ self.coefs_[1] + self.intercepts_[1]

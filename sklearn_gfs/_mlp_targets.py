@@ -18,6 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from ._compat import count_samples, type_of_target
+from ._plain import check_plain
 from ._typing import FloatArray
 from ._weights import of_order_one, relative_weight
 
@@ -95,6 +96,7 @@ def _is_column(values: Any) -> bool:
 
 def _validate(estimator: Any, X: Any, y: Any, *, again: bool, y_numeric: bool = False) -> tuple[Any, Any]:
     """Validate X and y of a fit, or with `again` of one that goes on with an earlier fit's features."""
+    check_plain(X=X, y=y)
     checked: tuple[Any, Any] = validate_data(
         estimator,
         X,
@@ -271,6 +273,7 @@ def encode_validation(
         raise ValueError("X_val was passed without y_val; pass both, or neither.")
     if not estimator.early_stopping:
         raise ValueError("X_val is of no use with early_stopping=False; set it to True, or leave X_val out.")
+    check_plain(X_val=X_val, y_val=y_val, sample_weight_val=sample_weight_val)
     X_val = validate_data(estimator, X_val, accept_sparse="csr", dtype=dtype, reset=False)
     targets = _encode_again(estimator, y_val)
     if targets.shape[1] != n_outputs:

@@ -24,6 +24,7 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 
 from ._compat import take_params, unchanged_by_failure, with_callbacks
+from ._plain import check_plain
 from ._search_grid import check_n_jobs, make_grid, settle_task
 from ._search_outcome import SearchOutcome
 from ._search_rule import check_rule, is_number
@@ -344,6 +345,7 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
             check_rule(self.target, self.tol, self.score_on)
             self._check_parameters()
             scorer, metric = self._get_scorers()
+            check_plain(X=X, y=y)
             X, y = indexable(X, y)
             params = take_params(X, params=params)
             routed = self._get_routed_params_for_fit(params)

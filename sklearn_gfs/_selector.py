@@ -27,6 +27,7 @@ from ._gram_standardized import mean_and_scale, standardized_columns
 from ._greedy import greedy_forward_selection
 from ._kept import picks_until, select_beside
 from ._mlp_targets import holds_numbers
+from ._plain import check_plain
 from ._statistics import SelectionStatistics, deviations, spread, standardized, varies
 from ._typing import Float64Array, GreedyPath
 from ._version import VersionedState
@@ -251,6 +252,42 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
             atoms = self._varying(mean, scale)
             return self._select(standardized(self._statistics, atoms), atoms, (mean, scale, self._statistics.mean_y))
 
+    def transform(self, X: Any) -> Any:
+        """
+        Keep the picked columns.
+
+        Their order stays that of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features, or predictions of models.
+
+        Returns
+        -------
+        {ndarray, sparse matrix} of shape (n_samples, n_selected)
+            The columns that were picked at least once.
+
+        Raises
+        ------
+        ValueError
+            When X holds masked values, or another number of columns than at the fit.
+
+        See Also
+        --------
+        fit : Select the columns.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import GreedyForwardSelector
+        >>> X = np.array([[1.0, 0.0], [2.0, 0.0], [3.0, 1.0]])
+        >>> GreedyForwardSelector(k=1).fit(X, [1.0, 2.0, 3.0]).transform(X).ravel().tolist()
+        [1.0, 2.0, 3.0]
+        """
+        check_plain(X=X)
+        return super().transform(X)
+
     def _check_parameters(self) -> None:
         check_stopping(self.k, self.tol)
         check_hull(self.hull, self.radius, n_targets=1)
@@ -267,6 +304,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         """Validate parameters and data; return X, the targets as numbers, and the weights."""
         self._check_parameters()
         asked = y
+        check_plain(X=X, y=y)
         X, y = validate_data(
             self, X, y, reset=first, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32], multi_output=True
         )

@@ -1,9 +1,10 @@
 """
 The search for squared error: what to compute when, and how exactly.
 
-Here belong the choice of which Gram columns to compute together, and the ladder of precision: products in
-the dtype of the atoms, in float64, and at last every atom scored on the samples themselves. The products
-come from ``_gram``, the loops over atoms from ``_greedy_kernels``.
+Here belong the choice of which Gram columns to compute together, and the ladder of precision: products in the dtype
+of the atoms, in float64 and, for the convex hull, of the atoms less y. Wherever products can't tell, the atoms between
+which they can't are scored on the samples themselves. The products come from ``_gram``, the loops over atoms from
+``_greedy_kernels``, what is done on samples from ``_on_samples``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from numpy.typing import NDArray
 from . import _greedy_kernels as kernels
 from ._gram import Moments
 from ._gram_columns import GramColumns
+from ._loss_kernels import losses_from_gram
+from ._on_samples import SampledPath, gap_bound
+from ._range import check_radius, find_fault
 from ._typing import Float64Array, GreedyPath
 
 # Scores that differ by less than this, relative to the terms they are differences of, are ties. Products in float32
@@ -26,6 +30,10 @@ from ._typing import Float64Array, GreedyPath
 # machine.
 _TIE = {np.dtype(np.float32): 0.0, np.dtype(np.float64): 1e-14}
 _DOUBT = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 0.0}
+# Where float64 products leave a loss that is none of theirs any more, they are put at many times their error as well.
+_CAREFUL = 1e-13
+# With more contenders than this share of the atoms better products of all are cheaper than scores on the samples.
+_MANY = 1 / 32
 # Below this share of the size of its terms a loss can't be had from products of that precision.
 _PRECISION = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-7}
 # Matching pursuit, which sets the radius, stops when a step adds less than this share of what is explained.
@@ -58,8 +66,17 @@ class SquaredErrorSearch:
         )
         self.radius = radius or 1.0
         self._read_moments(self._first_atoms(automatic=radius is None))
+        fault = find_fault(source, self.moments, signed=signed)
+        if fault and source.promote(about_y=False):
+            self.columns.forget()
+            self._read_moments(np.empty(0, dtype=np.int64))
+            fault = find_fault(source, self.moments, signed=signed)
+        if fault:
+            raise ValueError(fault)
         if radius is None:
             self.radius = _matching_pursuit(self.moments, self.columns.get)[0]
+        check_radius(self.radius, self.moments)
+        self._on_samples: SampledPath | None = None  # once it is needed
 
     def _first_atoms(self, *, automatic: bool) -> NDArray[np.int64]:
         """Atoms whose columns will probably be needed, going by a few of the rows."""
@@ -74,60 +91,93 @@ class SquaredErrorSearch:
     def _read_moments(self, atoms: NDArray[np.int64]) -> None:
         """Read the moments, and the columns of some atoms."""
         self.moments = self.columns.moments(atoms)
-        if not (np.isfinite(self.moments.norms).all() and np.isfinite(self.moments.c).all()):
-            raise ValueError("atoms (or output_weights) contain NaN, infinity or values too large for their squares")
 
     def run(self) -> GreedyPath:
         """Take the steps and return the path."""
         in_float32 = self.source.dtype == np.float32
-        done, reason, settled, imprecise = 0, kernels.DONE, -1, False
+        done, reason, settled, careful = 0, kernels.DONE, -1, False
+        direction = np.ones(len(self.state.s))
         while done < self.k and reason != kernels.CONVERGED:
             problem = self._problem(self.moments)
-            if imprecise:
-                problem = problem._replace(precision=-np.inf)
+            if careful:
+                problem = problem._replace(precision=-np.inf, doubt=_CAREFUL if self.source.has_samples else 0.0)
             done, reason, atom = kernels.squared_error_steps(
-                done, self.k, problem, self.state, self.columns.slots, self.columns.columns, settled
+                done, self.k, problem, self.state, self.columns.slots, self.columns.columns, settled, direction
             )
             settled = -1
             if reason == kernels.NEEDS_COLUMN:
                 self.columns.add_foreseen(atom, done, problem, self.state)
             elif reason == kernels.IN_DOUBT:
-                settled = self._settle(done, problem)
-                self.columns.get(settled)
-            elif reason == kernels.IMPRECISE and self.source.promote():
-                self._restate(done)
-            elif reason == kernels.IMPRECISE and self.source.has_samples:
-                done = self._direct_steps(done)
-                break
-            elif reason == kernels.IMPRECISE:
-                self._warn_imprecise(done)
-                imprecise = True
+                found = self._contenders(done, problem)
+                if len(found) <= max(_MANY * self.source.n_atoms, 2) or not self._promote(done, atom):
+                    settled, direction = self._settle(done, problem, found, exact=careful)
+                    self.columns.get(settled)
+            elif reason == kernels.IMPRECISE and not self._promote(done, atom):
+                careful = True
+                if not self.source.has_samples:
+                    self._warn_imprecise(done)
+            elif reason == kernels.UNRESOLVED:
+                gap = self._resolve_gap(done, problem)
+                self.state.gaps[done - 1] = gap
+                reason = kernels.CONVERGED if gap <= self.tol else kernels.UNRESOLVED
         if in_float32:
             self._losses_from_gram(done)
         if self.source.has_samples:
             self._losses_from_samples(done)
+            self._gaps_from_samples(done)
         return self._path(done)
 
-    def _settle(self, n_picks: int, problem: kernels.Problem) -> int:
-        """Next pick, from float64 products of the few atoms between which those at hand can't decide."""
+    def _promote(self, n_picks: int, *atoms: int) -> bool:
+        """Go on with more exact products, if there are any; the columns of these atoms are wanted next."""
+        if not self.source.promote(about_y=not self.signed):
+            return False
+        self._on_samples = None
+        self._restate(n_picks, np.union1d(self.state.picks[:n_picks], np.array(atoms, dtype=np.int64)))
+        return True
+
+    def _sampled(self) -> SampledPath:
+        """The path so far on the samples."""
+        if self._on_samples is None:
+            self._on_samples = SampledPath(self.source, self.radius, signed=self.signed)
+        return self._on_samples
+
+    def _contenders(self, n_picks: int, problem: kernels.Problem) -> NDArray[np.int64]:
+        """Atoms between which the products at hand can't decide."""
         t = n_picks + 1.0
         slopes, scores = np.empty(self.source.n_atoms), np.empty(self.source.n_atoms)
         kernels.score(t, problem, self.state.s, slopes, scores)
-        picked_norms = self.state.running[kernels.PICKED_NORMS]
-        found = kernels.contenders(t, problem, picked_norms, scores, np.sqrt(problem.norms))
-        atoms = np.union1d(self.state.picks[:n_picks], found)
-        gram, c = self.source.exact_moments(atoms)
-        total = self._sums(n_picks, atoms)[-1] if n_picks else np.zeros((len(self.state.s), len(atoms)))
-        among = np.searchsorted(atoms, found)
-        exact = problem._replace(c=np.ascontiguousarray(c[:, among]), norms=np.diagonal(gram)[among])
-        s, scores = np.ascontiguousarray((total @ gram)[:, among]), np.empty(len(found))
-        kernels.score(t, exact, s, np.empty(len(found)), scores)
-        best = int(np.argmin(scores))
-        size = self.radius**2 * exact.norms[best] + 2.0 * self.radius * np.sum(
-            np.abs(s[:, best]) + t * np.abs(exact.c[:, best])
-        )
-        tie = _TIE[np.dtype(np.float64)] * size
-        return int(found[kernels.choose(scores, self.state.counts[found], tie)])
+        size = kernels.reach(t, problem, self.state.running[kernels.PICKED_NORMS])
+        found: NDArray[np.int64] = kernels.contenders(scores, np.sqrt(problem.norms), problem, size, len(scores))
+        return found
+
+    def _settle(
+        self, n_picks: int, problem: kernels.Problem, atoms: NDArray[np.int64], *, exact: bool
+    ) -> tuple[int, Float64Array]:
+        """Next pick among the contenders and its direction, on the samples; ``exact`` for ties only they can tell."""
+        t = n_picks + 1.0
+        distances, directions = self._sampled().distances(self.state, n_picks, atoms)
+        best = int(np.argmin(distances))
+        if exact:
+            size = max(problem.target_norm, self.radius**2 * problem.norms.max())
+            tie = 1e-13 * distances[best] + (1e-15 * t) ** 2 * size
+        else:
+            tie = _TIE[np.dtype(np.float64)] * kernels.terms(t, problem, self.state.s, atoms[best])
+        among = int(kernels.choose(distances, self.state.counts[atoms], tie))
+        pick, direction = int(atoms[among]), directions[among]
+        if self.signed and self._sampled().distance_as_it_is(self.state, n_picks, pick) <= distances[among] + tie:
+            direction = np.eye(len(direction))[0]
+        return pick, direction
+
+    def _resolve_gap(self, n_picks: int, problem: kernels.Problem) -> float:
+        """Gap after so many picks, from better products or, where there are none, from the samples."""
+        if self._promote(n_picks):
+            problem = self._problem(self.moments)
+            slopes, scores = np.empty(self.source.n_atoms), np.empty(self.source.n_atoms)
+            kernels.score(n_picks, problem, self.state.s, slopes, scores)
+            return float(kernels.least_gap(n_picks, problem, self.state.running, slopes))
+        longest = float(np.sqrt(problem.norms.max()))
+        known_to = kernels.gap_error(n_picks, problem, self.state.running[kernels.PICKED_NORMS], longest)
+        return self._sampled().gap(self.state, n_picks, longest, known_to)
 
     def _warn_imprecise(self, n_picks: int) -> None:
         warnings.warn(
@@ -164,36 +214,30 @@ class SquaredErrorSearch:
         counts = np.bincount(self.state.picks[:n_picks], minlength=self.source.n_atoms)
         return self._path(n_picks)._replace(counts=counts)
 
-    def _sums(self, n_picks: int, atoms: NDArray[np.int64]) -> Float64Array:
-        """Coefficients of the given atoms in the sum of the picks, after every step: (n_picks, n_directions, n)."""
-        position = np.zeros(self.source.n_atoms, dtype=np.int64)
-        position[atoms] = np.arange(len(atoms))
-        sums = np.zeros((n_picks, self.state.directions.shape[1], len(atoms)))
-        sums[np.arange(n_picks), :, position[self.state.picks[:n_picks]]] = (
-            self.radius * self.state.directions[:n_picks]
-        )
-        return np.cumsum(sums, axis=0)
-
-    def _restate(self, n_picks: int) -> None:
-        """Bring the state of the search to the source's present precision."""
-        atoms = np.unique(self.state.picks[:n_picks])
+    def _restate(self, n_picks: int, atoms: NDArray[np.int64]) -> None:
+        """Bring the state of the search to the source's present precision, with the columns of these atoms."""
+        picks = self.state.picks[:n_picks]
         self.columns.forget()
         self._read_moments(atoms)
         if n_picks == 0:
             return
-        total = self._sums(n_picks, atoms)[-1]
-        self.state.s[:] = sum(np.outer(total[:, i], self.columns.get(atom)) for i, atom in enumerate(atoms))
-        self.state.running[kernels.SQUARED_NORM] = np.sum(total * self.state.s[:, atoms])
-        self.state.running[kernels.TARGET_PRODUCT] = np.sum(total * self.moments.c[:, atoms])
+        total = np.zeros((self.source.n_atoms, len(self.state.s)))
+        np.add.at(total, picks, self.radius * self.state.directions[:n_picks])
+        s = self.state.s
+        s[:] = 0.0
+        for atom in np.unique(picks):
+            s += np.outer(total[atom], self.columns.get(atom))
+        self.state.running[kernels.SQUARED_NORM] = np.sum(total.T * self.state.s)
+        self.state.running[kernels.TARGET_PRODUCT] = np.sum(total.T * self.moments.c)
+        self.state.running[kernels.PICKED_NORMS] = self.radius**2 * np.sum(self.moments.norms[picks])
 
     def _losses_from_gram(self, n_picks: int) -> None:
         """Losses in float64 from the few atoms that were picked."""
-        atoms = np.unique(self.state.picks[:n_picks])
+        atoms, picks = np.unique(self.state.picks[:n_picks], return_inverse=True)
         gram, c = self.source.exact_moments(atoms)
-        means = self._sums(n_picks, atoms) / np.arange(1, n_picks + 1)[:, None, None]
-        products = (means.reshape(-1, len(atoms)) @ gram).reshape(means.shape)  # one product, not one for each step
-        norms = np.einsum("tod,tod->t", products, means)
-        self.state.losses[:n_picks] = 0.5 * (norms - 2.0 * np.einsum("tod,od->t", means, c) + self.moments.target_norm)
+        losses_from_gram(
+            picks, self.state.directions, self.radius, gram, c, self.moments.target_norm, self.state.losses
+        )
 
     def _losses_from_samples(self, n_picks: int) -> None:
         """Losses sample by sample, where they are too small a difference of the statistics."""
@@ -202,63 +246,23 @@ class SquaredErrorSearch:
             self.moments.target_norm, np.cumsum(self.radius**2 * self.moments.norms[self.state.picks[:n_picks]]) / steps
         )
         imprecise = self.state.losses[:n_picks] < _PRECISION[np.dtype(np.float64)] * size
-        if not imprecise.any():
+        if imprecise.any():
+            self._sampled().losses(self.state, imprecise)
+
+    def _gaps_from_samples(self, n_picks: int) -> None:
+        """Gaps that products could not tell, on the samples."""
+        unknown = np.flatnonzero(self.state.gaps[:n_picks] < 0)
+        if not len(unknown):
             return
-        y, weight = self.source.y, self.source.row_weights()
-        total = np.zeros(y.shape)
-        for step in range(n_picks):
-            total += self._contribution(step)
-            if imprecise[step]:
-                self.state.losses[step] = 0.5 * np.sum(weight * (total / (step + 1) - y) ** 2)
-
-    def _contribution(self, step: int) -> Float64Array:
-        return self.radius * self.source.outputs(int(self.state.picks[step])) * self.state.directions[step]
-
-    def _direct_steps(self, start: int) -> int:
-        """Take the remaining steps scoring every atom on the samples themselves."""
-        y, weight = self.source.y, self.source.row_weights()
-        n_atoms, n_directions = self.source.n_atoms, self.state.directions.shape[1]
-        total = np.zeros(y.shape)
-        for step in range(start):
-            total += self._contribution(step)
-        scores, slopes = np.empty(n_atoms), np.empty(n_atoms)
-        directions = np.ones((n_atoms, n_directions))
-        for step in range(start, self.k):
-            t = step + 1
-            ahead = total - t * y
-            for atom in range(n_atoms):
-                outputs = self.source.outputs(atom)
-                if self.signed:
-                    directions[atom] = _steepest(outputs, weight * ahead, n_directions)
-                scores[atom] = np.sum(weight * (ahead + self.radius * outputs * directions[atom]) ** 2)
-            size = max(self.moments.target_norm, self.radius**2 * self.moments.norms.max())
-            tie = 1e-13 * scores.min() + (1e-15 * t) ** 2 * size
-            pick = kernels.choose(scores, self.state.counts, tie)
-            if self.signed:
-                as_it_is = np.eye(n_directions)[0]
-                score = np.sum(weight * (ahead + self.radius * self.source.outputs(pick) * as_it_is) ** 2)
-                if score <= scores[pick] + tie:
-                    directions[pick] = as_it_is
-            self.state.picks[step], self.state.directions[step] = pick, directions[pick]
-            self.state.counts[pick] += 1
-            total += self._contribution(step)
-            gradient = weight * (total / t - y)
-            for atom in range(n_atoms):
-                outputs = self.source.outputs(atom)
-                direction = _steepest(outputs, gradient, n_directions) if self.signed else 1.0
-                slopes[atom] = self.radius * np.sum(gradient * outputs * direction)
-            self.state.gaps[step] = max(np.sum(gradient * total / t) - slopes.min(), 0.0)
-            self.state.losses[step] = 0.0  # _losses_from_samples computes them
-            if self.state.gaps[step] <= self.tol:
-                return t
-        return self.k
-
-
-def _steepest(outputs: Float64Array, gradient: Float64Array, n_directions: int) -> Float64Array:
-    """Unit vector that turns an atom against the gradient."""
-    slope = np.sum(outputs * gradient, axis=0) if n_directions > 1 else np.array([np.sum(outputs * gradient)])
-    length = np.sqrt(np.sum(slope**2))
-    return -slope / length if length > 0 else np.eye(n_directions)[0]
+        problem = self._problem(self.moments)._replace(doubt=_CAREFUL)
+        longest = float(np.sqrt(problem.norms.max()))
+        picked_norms = np.cumsum(self.radius**2 * problem.norms[self.state.picks[:n_picks]])[unknown]
+        known_to = kernels.gap_error(unknown + 1.0, problem, picked_norms, longest)
+        bounds = gap_bound(self.state.losses[unknown], self.radius * longest)
+        self.state.gaps[unknown] = bounds
+        sampled = SampledPath(self.source, self.radius, signed=self.signed)
+        for step, limit in zip(unknown[bounds > known_to], known_to[bounds > known_to], strict=True):
+            self.state.gaps[step] = sampled.gap(self.state, step + 1, longest, limit)
 
 
 def _matching_pursuit(moments: Moments, column: Callable[[int], Float64Array]) -> tuple[float, NDArray[np.int64]]:

@@ -16,7 +16,8 @@ from sklearn import get_config
 from sklearn.utils import gen_batches
 
 from ._checks import check_atoms, check_hull, check_output_weights, check_stopping, check_y
-from ._gram import GramAtoms, Moments
+from ._gram import Moments
+from ._gram_sums import GramAtoms
 from ._sample_moments import NO_SAMPLES, SampleMoments, chunk_moments, combined
 from ._squared_error import SquaredErrorSearch
 from ._typing import Float64Array, GreedyPath
@@ -334,6 +335,7 @@ class SelectionStatistics(VersionedState):
         path = SquaredErrorSearch(source, k, signed=signed, radius=length, tol=tolerance).run()
         return spread(path, atoms, n_atoms)
 
+    @np.errstate(over="ignore", invalid="ignore")  # the search refuses what is not finite
     def _raw(self, output_weights: Float64Array | None, *, pivot: float) -> GramAtoms:
         mean_atoms, mean_y = self.mean_atoms - pivot, self.mean_y - pivot
         gram = self._moments.gram + np.outer(mean_atoms, mean_atoms)
@@ -343,7 +345,7 @@ class SelectionStatistics(VersionedState):
         if output_weights is not None:
             norms *= (output_weights**2).sum(axis=1)
             c = (c * output_weights.T).sum(axis=0, keepdims=True)
-        return GramAtoms(gram, Moments(c, norms, target_norm), output_weights=output_weights)
+        return GramAtoms(gram, Moments(c, norms, target_norm), means=mean_atoms, output_weights=output_weights)
 
     def _check_widths(self, n_atoms: int, n_outputs: int) -> None:
         if self.n_samples and (n_atoms, n_outputs) != (len(self.mean_atoms), len(self.mean_y)):

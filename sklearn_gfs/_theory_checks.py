@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from ._plain import check_plain
+
 # Sums of squares up to this leave room for sums of such sums.
 LARGEST_SQUARE = 1e300
 
@@ -39,7 +41,8 @@ def array(name: str, values: Any, *, least: float = -math.inf, whole: bool = Fal
     noun = "whole numbers" if whole else "numbers"
     allowed = f"finite real {noun}" if least == -math.inf else f"finite {noun} of at least {least:g}"
     what = f"{name} must be {allowed}"
-    if sparse.issparse(values) or isinstance(values, np.ma.MaskedArray | np.matrix):
+    check_plain(**{name: values})
+    if sparse.issparse(values):
         raise TypeError(f"{what} in a plain array, got a {type(values).__name__}")
     result = np.asarray(values)
     if result.dtype.kind == "O":

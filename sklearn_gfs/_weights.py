@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._plain import check_plain
+
 
 def check_weight(sample_weight: Any, n_samples: int, name: str = "sample_weight") -> NDArray[np.float64] | None:
     """Return the weights of the samples as a new array; they are finite, not negative, and not all zero."""
@@ -34,9 +36,10 @@ def relative_weight(sample_weight: Any, n_samples: int, name: str = "sample_weig
 
 def _real_numbers(value: Any, name: str) -> NDArray[np.float64]:
     """Convert to float64 what is an array of real numbers; a mask, an imaginary part or a unit would be lost."""
+    check_plain(**{name: value})
+    if hasattr(value, "toarray"):
+        raise TypeError(f"{name} is sparse; it must be dense")
     refused = f"{name} must be an array of real numbers, got "
-    if isinstance(value, (np.matrix, np.ma.MaskedArray)):
-        raise TypeError(f"{refused}a {type(value).__name__}; pass an ndarray")
     array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
     if array.dtype.kind not in "biufO":
         raise TypeError(f"{refused}dtype {array.dtype}")

@@ -70,7 +70,7 @@ def greedy(atoms, y, k, *, loss="squared_error", weight=None, offset=0.0, signs=
     weight = np.ones(n_samples) if weight is None else weight
     size = np.mean(np.square(y)) + np.mean(np.square(radius * atoms))
     picks, losses, gaps = [], [], []
-    total = np.zeros((n_samples, n_outputs))
+    total = np.zeros((n_samples, n_outputs), dtype=np.asarray(atoms).dtype)
     for t in range(1, k + 1):
         tried = np.array(
             [
@@ -96,6 +96,65 @@ def gap(atoms, mean, y, *, loss="squared_error", weight=None, offset=0.0, signs=
     gradient = gradient * (weight / np.sum(weight))[:, None]
     offers = [np.sum(gradient * (mean - sign * radius * atoms[:, i])) for i in range(atoms.shape[1]) for sign in signs]
     return max(offers)
+
+
+def inner_products(atoms, y, weight):
+    """
+    Weighted means over samples: of products of atoms, of atoms with y, and of y with itself.
+
+    Atoms of one output have a product with each of y's.
+    """
+    n_samples, n_atoms, n_outputs = atoms.shape
+    n_targets = y.shape[1] if n_outputs == 1 else 1
+    gram, c, norm = np.zeros((n_atoms, n_atoms)), np.zeros((n_targets, n_atoms)), 0.0
+    for s in range(n_samples):
+        share = weight[s] / np.sum(weight)
+        norm += share * sum(value**2 for value in y[s])
+        for i in range(n_atoms):
+            for j in range(n_atoms):
+                gram[i, j] += share * sum(a * b for a, b in zip(atoms[s, i], atoms[s, j], strict=True))
+            if n_outputs == 1:
+                for target in range(n_targets):
+                    c[target, i] += share * atoms[s, i, 0] * y[s, target]
+            else:
+                c[0, i] += share * sum(a * b for a, b in zip(atoms[s, i], y[s], strict=True))
+    return gram, c, norm
+
+
+def best_distance(total, outputs, y, t, share, radius, kind):
+    """
+    Least squared distance to t times y of the sum with an atom, and the direction in which it is, None if any is.
+
+    The atom is taken as it is ("convex"), with the better sign ("signs") or turned among y's outputs ("directions").
+    """
+    ahead = total - t * y
+
+    def distance(moved):
+        return sum(w * sum(a**2 for a in row) for w, row in zip(share, ahead + radius * moved, strict=True))
+
+    if kind == "convex":
+        return distance(outputs), np.ones(1)
+    if kind == "signs":
+        plus, minus = distance(outputs), distance(-outputs)
+        decided = abs(plus - minus) > 1e-9 * max(plus, minus)
+        return min(plus, minus), np.array([1.0 if plus < minus else -1.0]) if decided else None
+    slope = sum(w * row[0] * a for w, row, a in zip(share, outputs, ahead, strict=True))
+    length = np.sqrt(sum(slope**2))
+    direction = -slope / length if length > 1e-9 else None
+    return distance(outputs * (np.eye(len(slope))[0] if direction is None else direction)), direction
+
+
+def path_losses(atoms, y, picks, directions, radius, weight):
+    """Loss after each pick, of atoms of several outputs times a sign, or of one output turned among several."""
+    total, losses = np.zeros(y.shape), []
+    for t, (pick, direction) in enumerate(zip(picks, directions, strict=True), start=1):
+        for sample in range(len(y)):
+            for output in range(y.shape[1]):
+                turn = direction[output] if len(direction) > 1 else direction[0]
+                values = atoms[sample, pick]
+                total[sample, output] += radius * turn * (values[output] if len(values) > 1 else values[0])
+        losses.append(mean_loss(total / t, y, weight))
+    return np.array(losses)
 
 
 def probability_gain(total, atom, weight):

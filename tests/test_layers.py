@@ -18,6 +18,7 @@ LAYERS = {
     "_compat": 0,
     "_typing": 0,
     "_version": 0,
+    "_plain": -1,
     "_checks": 1,
     "_export": 2,
     "_curve_laws": 1,
@@ -42,6 +43,8 @@ LAYERS = {
     "_gram_standardized": 2,
     "_gram_torch": 2,
     "_labels": 2,
+    "_gram_sums": 2,
+    "_loss_kernels": 1,
     "_log_loss_kernels": 2,
     "_search_fold": 2,
     "_search_progress": 1,
@@ -56,6 +59,8 @@ LAYERS = {
     "_search_outcome": 3,
     "_search_run": 3,
     "_log_loss": 3,
+    "_on_samples": 2,
+    "_range": 2,
     "_squared_error": 3,
     "_greedy": 4,
     "_kept": 4,
@@ -84,7 +89,9 @@ THIRD_PARTY = {
     "_typing": {"numpy"},
     "_version": set(),
     "_weights": {"numpy"},
+    "_plain": {"numpy"},
     "_greedy_kernels": {"numpy"},
+    "_loss_kernels": {"numpy"},
     "_requirements": {"numba", "torch"},
     "_network": {"numpy", "scipy", "torch"},
     "_theory_bounds": {"numpy", "scipy"},
@@ -123,7 +130,7 @@ def violations(module, source, layers=LAYERS):
     for name in sorted(imported_modules(source)):
         if name.startswith("."):
             target = name.lstrip(".").split(".")[0]
-            foreign = module in DUCK_TYPED and layers.get(target) != 0 and not target.startswith(DUCK_TYPED[module])
+            foreign = module in DUCK_TYPED and layers.get(target, 1) > 0 and not target.startswith(DUCK_TYPED[module])
             if foreign or layers.get(target, layers[module]) >= layers[module]:
                 found.append(f"{module} imports {target}")
         else:

@@ -252,7 +252,7 @@ def test_what_kept_atoms_leave_is_computed_in_float64(dtype):
     np.testing.assert_allclose(rows, left / np.sqrt(300), atol=1e-12)
     np.testing.assert_array_equal(preview.c, moments.c)
     np.testing.assert_allclose(beside.y, target, atol=1e-12)
-    np.testing.assert_allclose(beside.outputs(4)[:, 0], left[:, 4], atol=1e-12)
+    np.testing.assert_allclose(beside.outputs(np.array([4, 1]))[:, :, 0], left[:, [4, 1]], atol=1e-12)
     np.testing.assert_allclose(beside.row_weights(), 1 / 300)
     weights = rng.standard_normal((6, 2))
     coefficients = beside.coefficients(weights)

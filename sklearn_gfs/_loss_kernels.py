@@ -1,0 +1,72 @@
+"""
+The inner loops of the losses of a path, whose picks are known: arrays in, arrays out.
+
+Here belong the compiled loops over picks. They know no estimator, validate nothing and allocate only work space.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._greedy_kernels import jit
+
+
+@jit
+def losses_from_gram(
+    picks: NDArray[np.int64],
+    directions: NDArray[np.float64],
+    radius: float,
+    gram: NDArray[np.float64],
+    c: NDArray[np.float64],
+    target_norm: float,
+    losses: NDArray[np.float64],
+) -> None:
+    """Losses after every pick; picks are numbered, and inner products given, among the atoms that were picked."""
+    n_directions, n_atoms = c.shape
+    s = np.zeros((n_directions, n_atoms))
+    squared_norm, product = 0.0, 0.0
+    for j in range(picks.shape[0]):
+        t, pick = j + 1.0, picks[j]
+        for o in range(n_directions):
+            step = radius * directions[j, o]
+            squared_norm += step * (2.0 * s[o, pick] + step * gram[pick, pick])
+            product += step * c[o, pick]
+            for i in range(n_atoms):
+                s[o, i] += step * gram[pick, i]
+        losses[j] = 0.5 * (squared_norm / (t * t) - 2.0 * product / t + target_norm)
+
+
+def _add_losses(
+    picks: NDArray[np.int64],
+    directions: NDArray[np.float64],
+    radius: float,
+    outputs: NDArray[np.float64],
+    y: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    wanted: NDArray[np.bool_],
+    losses: NDArray[np.float64],
+) -> None:
+    """
+    Add what some samples add to the losses that are wanted.
+
+    Picks are numbered among the atoms that were picked, whose ``outputs`` are (n_atoms, n_outputs, n_samples), of one
+    output where ``y``, (n_outputs, n_samples), has several and each atom several directions.
+    """
+    n_outputs, n_samples = y.shape
+    ahead = np.zeros((n_outputs, n_samples))  # the sum of the picks less as many times y
+    last_output, last_direction = outputs.shape[1] - 1, directions.shape[1] - 1
+    for j in range(wanted.shape[0]):
+        loss = 0.0
+        for o in range(n_outputs):
+            step = radius * directions[j, min(o, last_direction)]
+            output, residual, target = outputs[picks[j], min(o, last_output)], ahead[o], y[o]
+            for r in range(n_samples):
+                moved = residual[r] + (step * output[r] - target[r])
+                residual[r] = moved
+                loss += weight[r] * moved * moved
+        if wanted[j]:
+            losses[j] += 0.5 * loss / (j + 1.0) ** 2
+
+
+add_losses = jit(_add_losses, reassociate=True)
