@@ -26,6 +26,9 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 
+# scikit-learn 1.6 calls SciPy's L-BFGS-B in a way that SciPy 1.16 and later call old.
+pytestmark = pytest.mark.filterwarnings("ignore:scipy.optimize. The `disp` and `iprint` options")
+
 SMALL = {"n_pretrain": 20, "k": 8, "n_hidden": 40, "n_retrain": 20, "random_state": 0}
 META = {
     "stacking": lambda model: StackingClassifier([("n", model)], LogisticRegression()),
