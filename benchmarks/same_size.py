@@ -25,10 +25,9 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+from sklearn_gfs import GreedyPath, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs._pruning import NeuronSelection
 from sklearn_gfs._training import Training
-from sklearn_gfs._typing import GreedyPath
 
 K = 50
 BATCH = 128

@@ -45,9 +45,9 @@ class ThresholdCurve(NamedTuple):
     target_scores : ndarray of shape (n_sizes, n_repeats)
         The target of each run.
     log_fit : ScalingFit
-        a + b ln(n_samples).
+        The fit of a + b ln(n_samples).
     power_fit : ScalingFit
-        c n_samples^p.
+        The fit of c n_samples^p.
 
     See Also
     --------
@@ -56,7 +56,7 @@ class ThresholdCurve(NamedTuple):
 
     Examples
     --------
-    >>> from sklearn_gfs._curve import ThresholdCurve
+    >>> from sklearn_gfs import ThresholdCurve
     >>> ThresholdCurve._fields
     ('train_sizes', 'thresholds', 'target_scores', 'log_fit', 'power_fit')
     """
@@ -66,6 +66,9 @@ class ThresholdCurve(NamedTuple):
     target_scores: NDArray[np.float64]
     log_fit: ScalingFit
     power_fit: ScalingFit
+
+
+ThresholdCurve.__module__ = "sklearn_gfs"  # its public home, which pickles name
 
 
 def pretrain_threshold_curve(

@@ -44,9 +44,11 @@ class ScalingFit(NamedTuple):
     law : {"log", "power"}
         Which law.
     coef : ndarray of shape (2,)
-        a and b, or c and p; NaN where the thresholds don't determine them.
-    low, high : ndarray of shape (2,)
-        95 % confidence intervals of the coefficients; infinite with two thresholds only.
+        The numbers a and b, or c and p; NaN where the thresholds don't determine them.
+    low : ndarray of shape (2,)
+        Lower ends of the 95 % confidence intervals of the coefficients; infinite with two thresholds only.
+    high : ndarray of shape (2,)
+        Upper ends of the same intervals.
     covariance : ndarray of shape (2, 2)
         Covariance of the coefficients.
     r2 : float
@@ -60,11 +62,9 @@ class ScalingFit(NamedTuple):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from sklearn_gfs._curve_laws import fit_law
-    >>> fit = fit_law("log", np.array([10, 100, 1000]), np.array([20.0, 40.0, 60.0]))
-    >>> float(round(fit.coef[1] * np.log(10), 6))
-    20.0
+    >>> from sklearn_gfs import ScalingFit
+    >>> ScalingFit._fields
+    ('law', 'coef', 'low', 'high', 'covariance', 'r2', 'n_thresholds')
     """
 
     law: str
@@ -98,8 +98,9 @@ class ScalingFit(NamedTuple):
         Examples
         --------
         >>> import numpy as np
-        >>> from sklearn_gfs._curve_laws import fit_law
-        >>> fit = fit_law("power", np.array([1, 4, 16]), np.array([3.0, 6.0, 12.0]))
+        >>> from sklearn_gfs import ScalingFit
+        >>> coef = np.array([3.0, 0.5])
+        >>> fit = ScalingFit("power", coef, coef, coef, np.zeros((2, 2)), r2=1.0, n_thresholds=3)
         >>> fit.predict([64]).round(3).tolist()
         [24.0]
         """
@@ -118,8 +119,10 @@ class ScalingFit(NamedTuple):
 
         Returns
         -------
-        low, high : ndarray of shape (n_sizes,)
-            Ends of the band, in gradient updates.
+        low : ndarray of shape (n_sizes,)
+            Lower end of the band, in gradient updates.
+        high : ndarray of shape (n_sizes,)
+            Upper end of the band.
 
         See Also
         --------
@@ -128,11 +131,12 @@ class ScalingFit(NamedTuple):
         Examples
         --------
         >>> import numpy as np
-        >>> from sklearn_gfs._curve_laws import fit_law
-        >>> fit = fit_law("log", np.array([10, 100, 1000]), np.array([20.0, 40.0, 60.0]))
-        >>> low, high = fit.band([100])
-        >>> bool(low[0] <= 40 <= high[0] + 1e-9)
-        True
+        >>> from sklearn_gfs import ScalingFit
+        >>> coef, covariance = np.array([3.0, 2.0]), np.diag([1.0, 0.0])
+        >>> fit = ScalingFit("log", coef, coef - [2, 0], coef + [2, 0], covariance, r2=0.9, n_thresholds=1000)
+        >>> low, high = fit.band([1])
+        >>> low.round(2).tolist(), high.round(2).tolist()
+        ([1.04], [4.96])
         """
         sizes = np.asarray(n_samples, dtype=float)
         first, second = self.coef
@@ -143,6 +147,9 @@ class ScalingFit(NamedTuple):
         deviation = np.sqrt(np.maximum(np.einsum("is,ij,js->s", slopes, self.covariance, slopes), 0))
         middle, reach = self.predict(sizes), _reach(self.n_thresholds) * deviation
         return middle - reach, middle + reach
+
+
+ScalingFit.__module__ = "sklearn_gfs"  # its public home, which pickles name
 
 
 def fit_law(law: str, n_samples: NDArray[Any], thresholds: NDArray[np.float64]) -> ScalingFit:

@@ -100,11 +100,10 @@ class ThresholdScalingDisplay(VersionedState):
         Examples
         --------
         >>> import numpy as np
-        >>> from sklearn_gfs import ThresholdScalingDisplay
-        >>> from sklearn_gfs._curve import ThresholdCurve
-        >>> from sklearn_gfs._curve_laws import fit_law
+        >>> from sklearn_gfs import ScalingFit, ThresholdCurve, ThresholdScalingDisplay
         >>> sizes, thresholds = np.array([10, 100, 1000]), np.array([[9.0], [17.0], [30.0]])
-        >>> laws = [fit_law(law, sizes, thresholds[:, 0]) for law in ("log", "power")]
+        >>> coefs = {"log": np.array([-2.33, 4.56]), "power": np.array([5.43, 0.25])}
+        >>> laws = [ScalingFit(law, c, c - 1, c + 1, np.eye(2), 0.98, 3) for law, c in coefs.items()]
         >>> curve = ThresholdCurve(sizes, thresholds, np.ones((3, 1)), *laws)
         >>> display = ThresholdScalingDisplay.from_curve(curve)
         >>> display.log_line_.get_label()

@@ -200,6 +200,9 @@ class HullOptimum(NamedTuple):
     gap: float
 
 
+HullOptimum.__module__ = "sklearn_gfs.theory"  # its public home, which pickles name
+
+
 def hull_optimum(
     atoms: ArrayLike,
     y: ArrayLike,

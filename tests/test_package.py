@@ -2,14 +2,19 @@
 
 import importlib.metadata
 import importlib.resources
+import inspect
+import pickle
+import pickletools
 import re
 import socket
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import sklearn_gfs
+from sklearn_gfs import greedy_forward_selection, theory
 
 ROOT = Path(__file__).parents[1]
 
@@ -19,6 +24,46 @@ def test_every_public_name_resolves():
         assert getattr(sklearn_gfs, name) is not None
     assert set(sklearn_gfs.__all__) <= set(dir(sklearn_gfs))
     assert sorted(sklearn_gfs.__all__) == sklearn_gfs.__all__
+
+
+NAMED_TUPLES = {
+    "GreedyPath": lambda: greedy_forward_selection([[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0], 1),
+    "PathPoint": lambda: sklearn_gfs.PathPoint(10, None, "dense"),
+    "ScalingFit": lambda: sklearn_gfs.ScalingFit("log", *np.zeros((3, 2)), np.zeros((2, 2)), 1.0, 3),
+    "ThresholdCurve": lambda: sklearn_gfs.ThresholdCurve(*np.zeros((3, 1)), None, None),
+    "theory.HullOptimum": lambda: theory.hull_optimum([[0.0, 2.0]], [1.0]),
+}
+
+
+def test_every_public_tuple_is_covered():
+    homes = {"": sklearn_gfs, "theory.": theory}
+    found = {
+        home + name
+        for home, module in homes.items()
+        for name in module.__all__
+        if inspect.isclass(obj := getattr(module, name)) and issubclass(obj, tuple)
+    }
+    assert found == set(NAMED_TUPLES)
+
+
+@pytest.mark.parametrize("protocol", [2, pickle.HIGHEST_PROTOCOL])
+@pytest.mark.parametrize("name", NAMED_TUPLES)
+def test_pickles_name_the_public_home(name, protocol):
+    value = NAMED_TUPLES[name]()
+    content = pickle.dumps(value, protocol)
+    modules = {argument for _, argument, _ in pickletools.genops(content) if str(argument).startswith("sklearn_gfs")}
+    home, _, bare = f"sklearn_gfs.{name}".rpartition(".")
+    assert modules == ({f"{home} {bare}"} if protocol == 2 else {home})
+    loaded = pickle.loads(content)
+    assert type(loaded) is type(value)
+    for before, after in zip(value, loaded, strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_the_reference_lists_every_public_name():
+    text = (ROOT / "docs" / "api" / "index.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^   (\w+)$", text, re.MULTILINE)
+    assert sorted(listed) == sorted({*sklearn_gfs.__all__, *theory.__all__} - {"__version__", "theory"})
 
 
 def test_unknown_name_is_an_attribute_error():

@@ -9,14 +9,14 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 
 from sklearn_gfs import (
+    GreedyPath,
     PretrainThresholdDisplay,
     PretrainThresholdSearch,
     SelectionPathDisplay,
+    ThresholdCurve,
     ThresholdScalingDisplay,
 )
-from sklearn_gfs._curve import ThresholdCurve
 from sklearn_gfs._curve_laws import fit_law
-from sklearn_gfs._typing import GreedyPath
 
 pytest.importorskip("matplotlib")
 
