@@ -1,4 +1,4 @@
-"""Type aliases and the named tuples that pass between layers; no behaviour."""
+"""Type aliases and the named tuples that pass between sub-packages; no behaviour."""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
 """What an installed package promises: names, version, metadata."""
 
+import ast
 import importlib.metadata
 import importlib.resources
 import inspect
+import itertools
 import pickle
 import pickletools
 import re
@@ -17,6 +19,7 @@ import sklearn_gfs
 from sklearn_gfs import greedy_forward_selection, theory
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = Path(sklearn_gfs.__file__).parent
 
 
 def test_every_public_name_resolves():
@@ -108,7 +111,26 @@ def test_no_test_may_reach_the_network():
         connection.connect(("192.0.2.1", 80))
 
 
-def test_contributing_says_what_belongs_in_every_module():
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    modules = {path.name for path in (ROOT / "sklearn_gfs").glob("*.py")}
-    assert modules == {name for name in re.findall(r"`(\w+\.py)`", text) if (ROOT / "sklearn_gfs" / name).is_file()}
+MODULES = {path.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("*.py")}
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_every_module_says_first_what_belongs_in_it(name):
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    lines = (ast.get_docstring(tree) or "").splitlines()
+    sentence = " ".join(itertools.takewhile(str.strip, lines))
+    assert sentence.endswith((".", ":")), sentence
+    assert len(sentence.split()) >= 4, sentence
+
+
+def test_no_module_repeats_the_name_of_its_folder():
+    repeated = [name for name in MODULES if "/" in name and name.split("/")[1].startswith("_" + name.split("/")[0])]
+    assert not repeated
+
+
+def test_type_checkers_see_the_names_where_they_are_resolved():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    seen = {alias.name: node.module for node in block.body for alias in node.names}
+    assert seen == sklearn_gfs._HOME
+    assert set(sklearn_gfs.__all__) == {*seen, "__version__"}
