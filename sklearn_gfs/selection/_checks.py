@@ -1,7 +1,7 @@
 """
 What callers may ask of a selection: each check returns its argument in one form, or says what is allowed.
 
-Here belong checks that the function, the statistics and the selector share, and the path's; nothing here computes.
+Here belong checks that the function, the statistics and the selector share; nothing here computes.
 """
 
 from __future__ import annotations
