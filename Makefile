@@ -8,6 +8,7 @@ BIN = $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PY = $(BIN)/python
 PIP = $(PY) -m pip --disable-pip-version-check install --quiet --constraint $(CONSTRAINTS)
 INSTALLED = $(VENV)/installed
+LINT_INSTALLED = $(VENV)/installed-lint
 DOCS_INSTALLED = $(VENV)/installed-docs
 
 .DEFAULT_GOAL := help
@@ -18,7 +19,11 @@ help:  ## List the targets.
 
 $(INSTALLED): pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --editable ".[test,plot,onnx,progress,lint]"
+	$(PIP) --editable ".[test,plot,onnx,progress]"
+	@touch $@
+
+$(LINT_INSTALLED): $(INSTALLED)
+	$(PIP) --editable ".[lint]"
 	@touch $@
 
 $(DOCS_INSTALLED): $(INSTALLED)
@@ -54,7 +59,7 @@ test-sealed:  ## Run the suite from a read-only installation, with no cache to w
 test-nojit: export NUMBA_DISABLE_JIT = 1
 test-nojit: export OMP_NUM_THREADS = 1
 test-nojit: $(INSTALLED)  ## Run the tests of the kernels on the kernels as plain Python.
-	$(PY) -m pytest -n 2 $(PYTEST_ARGS) tests/test_greedy.py tests/test_gram_columns.py tests/test_on_samples.py tests/test_log_loss.py tests/test_selector.py
+	$(PY) -m pytest -n 2 $(PYTEST_ARGS) $(addprefix tests/selection/test_,greedy.py gram_columns.py on_samples.py log_loss.py selector.py)
 
 test-predict-only: $(INSTALLED)  ## Use fitted models from an installation without torch and numba.
 	$(PY) .ci/predict_only.py save $(OUT)/predict_only
@@ -70,15 +75,16 @@ test-upstream: export OMP_NUM_THREADS = 1
 test-upstream: $(INSTALLED)  ## Run scikit-learn's own tests with this package's classes.
 	$(PY) .ci/upstream/run.py $(PYTEST_ARGS)
 
-lint: $(INSTALLED)  ## Check style and formatting.
+lint: $(LINT_INSTALLED)  ## Check style, formatting and the order of imports.
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
+	$(BIN)/lint-imports --no-cache --no-logo
 
-format: $(INSTALLED)  ## Put style and formatting right.
+format: $(LINT_INSTALLED)  ## Put style and formatting right.
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
 
-types: $(INSTALLED)  ## Check types.
+types: $(LINT_INSTALLED)  ## Check types.
 	$(PY) -m mypy
 
 examples: export MPLBACKEND = Agg

@@ -84,8 +84,8 @@ def load(folder):
     for package in ("torch", "numba"):
         if package in sys.modules or importlib.util.find_spec(package):
             raise SystemExit(f"{package} is there, so that nothing is shown")
-    for module in pkgutil.iter_modules(sklearn_gfs.__path__):
-        importlib.import_module(f"sklearn_gfs.{module.name}")
+    for module in pkgutil.walk_packages(sklearn_gfs.__path__, "sklearn_gfs."):
+        importlib.import_module(module.name)
     files = sorted(folder.glob("*.pkl"))
     if {file.stem for file in files} != {*models(), "chunks"}:
         raise SystemExit(f"{folder} holds {[file.stem for file in files]}, which are not all the models")

@@ -25,10 +25,9 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
-from sklearn_gfs._pruning import NeuronSelection
-from sklearn_gfs._training import Training
-from sklearn_gfs._typing import GreedyPath
+from sklearn_gfs import GreedyPath, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+from sklearn_gfs.mlp._pruning import NeuronSelection
+from sklearn_gfs.network._training import Training
 
 K = 50
 BATCH = 128
@@ -58,7 +57,7 @@ def chosen_otherwise(how, seed):
             counts = np.bincount(picks, minlength=len(strength))
             return GreedyPath(picks, np.zeros(k), np.zeros(k), counts, counts / k)
 
-    return mock.patch("sklearn_gfs._path.NeuronSelection", OtherSelection)
+    return mock.patch("sklearn_gfs.mlp._path.NeuronSelection", OtherSelection)
 
 
 def fit(model, X, y):

@@ -176,7 +176,7 @@ from numba.core.registry import cpu_target
 cpu_target.typing_context.refresh()
 cpu_target.target_context.refresh()
 ready = now()
-from sklearn_gfs._greedy import greedy_forward_selection
+from sklearn_gfs.selection._greedy import greedy_forward_selection
 rng = numpy.random.default_rng(0)
 atoms, y = rng.random((300, 40, 3)), rng.integers(0, 3, 300)
 options = {{"squared_error": {{}}, "logits": {{"loss": "log_loss", "offset": [0.0] * 3}},
@@ -261,7 +261,7 @@ def features():
 
 def memory():
     """Peak memory beyond the input against what the plan says it needs, and a float64 copy of y."""
-    from sklearn_gfs._gram_columns import planned_bytes
+    from sklearn_gfs.selection._gram_columns import planned_bytes
 
     rows = []
     for (n, n_atoms, n_outputs, k), dtype in (
@@ -319,8 +319,8 @@ def growth():
 
 
 def costs():
-    """Constants of the cost model in sklearn_gfs/_gram_columns.py."""
-    from sklearn_gfs._gram import ArrayAtoms
+    """Constants of the cost model in sklearn_gfs/selection/_gram_columns.py."""
+    from sklearn_gfs.selection._gram import ArrayAtoms
 
     rows = []
     with threadpool_limits(1):
@@ -376,7 +376,7 @@ def plans():
     """Every plan on the same selections: what the shares of distinct and foreseen atoms in the cost model rest on."""
     from unittest import mock
 
-    from sklearn_gfs import _gram_columns
+    from sklearn_gfs.selection import _gram_columns
 
     cases = [
         ("trained", trained, (1000,), np.float32, (10, 50, 100, 200, 400)),

@@ -18,8 +18,8 @@ from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
-from sklearn_gfs._network import TorchNetwork, initial_network
-from sklearn_gfs._training import Samples, Training, TrainingSettings
+from sklearn_gfs.network._training import Samples, Training, TrainingSettings
+from sklearn_gfs.network._two_layer import TorchNetwork, initial_network
 
 N_UPDATES = 50
 # n_features, n_hidden, n_outputs, batch size

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._mlp import GreedyPrunedMLP
-from ._mlp_classifier import GreedyPrunedMLPClassifier
-from ._mlp_regressor import GreedyPrunedMLPRegressor
-from ._mlp_targets import has_several_labels
-from ._search import PretrainThresholdSearch
-from ._selector import GreedyForwardSelector
+from .mlp._classifier import GreedyPrunedMLPClassifier
+from .mlp._inferring import GreedyPrunedMLP
+from .mlp._regressor import GreedyPrunedMLPRegressor
+from .mlp._targets import has_several_labels
+from .search._threshold import PretrainThresholdSearch
+from .selection._selector import GreedyForwardSelector
 
 # What skl2onnx calls an estimator.
 _ALIAS = "SklearnGfs{}"
@@ -198,7 +198,7 @@ def _labels(classes: np.ndarray) -> np.ndarray:
 
 
 def _probabilities(graph: _Graph, model: Any, outputs: Any) -> Any:
-    """Do what `_mlp_targets.probabilities` does, for one label a sample."""
+    """Do what `mlp._targets.probabilities` does, for one label a sample."""
     if model.out_activation_ == "softmax":
         return graph("Softmax", outputs, axis=1)
     if model.out_activation_ == "logistic":

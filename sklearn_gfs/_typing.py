@@ -1,4 +1,4 @@
-"""Type aliases and the named tuples that pass between layers; no behaviour."""
+"""Type aliases and the named tuples that pass between sub-packages; no behaviour."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class PathPoint(NamedTuple):
 
     Examples
     --------
-    >>> from sklearn_gfs._typing import PathPoint
+    >>> from sklearn_gfs import PathPoint
     >>> PathPoint(n_pretrain=10, k=None, estimator="dense")
     PathPoint(n_pretrain=10, k=None, estimator='dense')
     """
@@ -99,3 +99,7 @@ class PathPoint(NamedTuple):
     n_pretrain: int
     k: int | None
     estimator: Any
+
+
+# Their public home: pickles name that, and modules may move.
+GreedyPath.__module__ = PathPoint.__module__ = "sklearn_gfs"

@@ -11,7 +11,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from sklearn_gfs._typing import PathPoint
+from sklearn_gfs import PathPoint
 
 
 class _PathDouble(BaseEstimator):

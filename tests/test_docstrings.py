@@ -1,5 +1,6 @@
 """Public docstrings pass numpydoc's validation, nothing ignored, and the attributes they list are the fitted ones."""
 
+import doctest
 import functools
 import inspect
 
@@ -45,6 +46,18 @@ def is_ours(cls, attribute):
 def test_docstring_is_valid(name):
     errors = [f"{code}: {text}" for code, text in validate(name)["errors"]]
     assert not errors
+
+
+TUPLES = [cls for cls in {**CLASSES, **vars(theory)}.values() if inspect.isclass(cls) and issubclass(cls, tuple)]
+
+
+@pytest.mark.parametrize("cls", TUPLES)
+def test_examples_of_named_tuples_run(cls):
+    """Those of all else are found in the modules where they stand; a named tuple says that it is from elsewhere."""
+    found = doctest.DocTestFinder().find(cls, module=False, globs={})
+    assert any(test.examples for test in found)
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert sum(runner.run(test).failed for test in found) == 0
 
 
 def test_the_validation_can_fail():

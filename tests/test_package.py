@@ -1,17 +1,25 @@
 """What an installed package promises: names, version, metadata."""
 
+import ast
 import importlib.metadata
 import importlib.resources
+import inspect
+import itertools
+import pickle
+import pickletools
 import re
 import socket
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import sklearn_gfs
+from sklearn_gfs import greedy_forward_selection, theory
 
 ROOT = Path(__file__).parents[1]
+PACKAGE = Path(sklearn_gfs.__file__).parent
 
 
 def test_every_public_name_resolves():
@@ -19,6 +27,46 @@ def test_every_public_name_resolves():
         assert getattr(sklearn_gfs, name) is not None
     assert set(sklearn_gfs.__all__) <= set(dir(sklearn_gfs))
     assert sorted(sklearn_gfs.__all__) == sklearn_gfs.__all__
+
+
+NAMED_TUPLES = {
+    "GreedyPath": lambda: greedy_forward_selection([[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0], 1),
+    "PathPoint": lambda: sklearn_gfs.PathPoint(10, None, "dense"),
+    "ScalingFit": lambda: sklearn_gfs.ScalingFit("log", *np.zeros((3, 2)), np.zeros((2, 2)), 1.0, 3),
+    "ThresholdCurve": lambda: sklearn_gfs.ThresholdCurve(*np.zeros((3, 1)), None, None),
+    "theory.HullOptimum": lambda: theory.hull_optimum([[0.0, 2.0]], [1.0]),
+}
+
+
+def test_every_public_tuple_is_covered():
+    homes = {"": sklearn_gfs, "theory.": theory}
+    found = {
+        home + name
+        for home, module in homes.items()
+        for name in module.__all__
+        if inspect.isclass(obj := getattr(module, name)) and issubclass(obj, tuple)
+    }
+    assert found == set(NAMED_TUPLES)
+
+
+@pytest.mark.parametrize("protocol", [2, pickle.HIGHEST_PROTOCOL])
+@pytest.mark.parametrize("name", NAMED_TUPLES)
+def test_pickles_name_the_public_home(name, protocol):
+    value = NAMED_TUPLES[name]()
+    content = pickle.dumps(value, protocol)
+    modules = {argument for _, argument, _ in pickletools.genops(content) if str(argument).startswith("sklearn_gfs")}
+    home, _, bare = f"sklearn_gfs.{name}".rpartition(".")
+    assert modules == ({f"{home} {bare}"} if protocol == 2 else {home})
+    loaded = pickle.loads(content)
+    assert type(loaded) is type(value)
+    for before, after in zip(value, loaded, strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_the_reference_lists_every_public_name():
+    text = (ROOT / "docs" / "api" / "index.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^   (\w+)$", text, re.MULTILINE)
+    assert sorted(listed) == sorted({*sklearn_gfs.__all__, *theory.__all__} - {"__version__", "theory"})
 
 
 def test_unknown_name_is_an_attribute_error():
@@ -63,7 +111,26 @@ def test_no_test_may_reach_the_network():
         connection.connect(("192.0.2.1", 80))
 
 
-def test_contributing_says_what_belongs_in_every_module():
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    modules = {path.name for path in (ROOT / "sklearn_gfs").glob("*.py")}
-    assert modules == {name for name in re.findall(r"`(\w+\.py)`", text) if (ROOT / "sklearn_gfs" / name).is_file()}
+MODULES = {path.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("*.py")}
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_every_module_says_first_what_belongs_in_it(name):
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    lines = (ast.get_docstring(tree) or "").splitlines()
+    sentence = " ".join(itertools.takewhile(str.strip, lines))
+    assert sentence.endswith((".", ":")), sentence
+    assert len(sentence.split()) >= 4, sentence
+
+
+def test_no_module_repeats_the_name_of_its_folder():
+    repeated = [name for name in MODULES if "/" in name and name.split("/")[1].startswith("_" + name.split("/")[0])]
+    assert not repeated
+
+
+def test_type_checkers_see_the_names_where_they_are_resolved():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    seen = {alias.name: node.module for node in block.body for alias in node.names}
+    assert seen == sklearn_gfs._HOME
+    assert set(sklearn_gfs.__all__) == {*seen, "__version__"}

@@ -84,7 +84,7 @@ def test_a_broken_package_is_not_called_absent():
 
 
 def test_a_failed_first_call_does_not_spoil_the_next(monkeypatch):
-    from sklearn_gfs._greedy_kernels import jit
+    from sklearn_gfs.selection._greedy_kernels import jit
 
     kernel = jit(lambda x: x + 1)
     monkeypatch.setitem(sys.modules, "numba", None)

@@ -60,7 +60,9 @@ def other_version(monkeypatch):
 
 
 def test_every_public_class_is_covered():
-    assert set(OBJECTS) == {name for name in sklearn_gfs.__all__ if inspect.isclass(getattr(sklearn_gfs, name))}
+    classes = [obj for name in sklearn_gfs.__all__ if inspect.isclass(obj := getattr(sklearn_gfs, name))]
+    # Named tuples are what is in them.
+    assert set(OBJECTS) == {cls.__name__ for cls in classes if not issubclass(cls, tuple)}
 
 
 WAYS = {

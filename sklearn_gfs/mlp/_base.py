@@ -1,0 +1,445 @@
+"""
+What the three estimators share: parameters and their checks, fit, and the training path.
+
+What a fit leaves and predictions are in ``_fitted``, encoding of targets in ``_targets``, training in
+``_path``.
+"""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags
+
+from sklearn_gfs._compat import (
+    WRAPPER_FRAMES,
+    CallbackSupportMixin,
+    Interval,
+    StrOptions,
+    callback_management,
+    continue_callbacks,
+    copy_without_tasks,
+    unchanged_by_failure,
+    validate_parameter_constraints,
+    with_callbacks,
+)
+from sklearn_gfs._requirements import numba_for, torch_for
+from sklearn_gfs._typing import FloatArray, PathPoint
+from sklearn_gfs._version import VersionedState
+from sklearn_gfs.network._device import DEVICES, find_device
+from sklearn_gfs.network._training import TrainingSettings
+from sklearn_gfs.network._two_layer import ACTIVATIONS, LABELWISE
+from sklearn_gfs.network._watch import Tasks, Watch
+
+from ._fitted import FittedMLPMixin
+from ._path import DenseState, PathData, PathSettings, TrainingPath
+from ._targets import encode_validation, has_several_labels, validate_weights
+
+
+class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
+    """Base of the estimators; a subclass says what its targets are."""
+
+    loss = "squared_error"  # a parameter of those that can be fitted on classes
+
+    _constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_pretrain": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+        "k": [Interval(Integral, 1, None, closed="left")],
+        "n_hidden": [Interval(Integral, 1, None, closed="left")],
+        "n_retrain": [Interval(Integral, 0, None, closed="left")],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "solver": [StrOptions({"adam", "sgd"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither"), None],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "device": [StrOptions(set(DEVICES))],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_pretrain: int | str = "auto",
+        k: int = 50,
+        *,
+        n_hidden: int = 1000,
+        n_retrain: int = 4000,
+        activation: str = "relu",
+        solver: str = "adam",
+        learning_rate_init: float | None = None,
+        momentum: float = 0.9,
+        batch_size: int | None = 128,
+        alpha: float = 1e-3,
+        early_stopping: bool = True,
+        validation_fraction: float | str = "auto",
+        max_time: float | None = None,
+        verbose: bool = False,
+        warm_start: bool = False,
+        device: str = "cpu",
+        random_state: Any = None,
+    ) -> None:
+        self.n_pretrain = n_pretrain
+        self.k = k
+        self.n_hidden = n_hidden
+        self.n_retrain = n_retrain
+        self.activation = activation
+        self.solver = solver
+        self.learning_rate_init = learning_rate_init
+        self.momentum = momentum
+        self.batch_size = batch_size
+        self.alpha = alpha
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.max_time = max_time
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+
+    def _encode_targets(
+        self, X: Any, y: Any, *, classes: Any = None, partial: bool = False, again: bool = False
+    ) -> tuple[Any, Any, FloatArray, bool]:
+        """
+        Validate X and y; return X, labels or None, targets of shape (n_samples, n_outputs), and whether to scale them.
+
+        `partial` says that y may lack some of the `classes`, `again` that X and y must be of the kind seen before.
+        """
+        raise NotImplementedError
+
+    def _weigh_targets(self, y: Any, weight: FloatArray | None, *, partial: bool) -> FloatArray | None:  # noqa: ARG002
+        """Return the weights of samples with these labels; `partial` as above."""
+        return weight
+
+    @with_callbacks
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """
+        Pre-train the dense network, prune it, and re-train what is left.
+
+        Features, and targets that are numbers, are standardised inside; the fitted weights are in the units of the
+        data. An earlier fit is forgotten, unless `warm_start=True`: then the dense network that it left is trained on,
+        from the iterations it has had to `n_pretrain`, and pruned anew. Features and outputs have to be those of that
+        fit then, and a classifier's `y` has to hold every class and no other.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training inputs, in any units. Predictions have their precision, float32 or float64. In mini-batches
+            networks are trained in float32; for the squared error neurons are chosen by their activations in float32.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, not negative. In full batch an integer weight is the same as repeating the sample.
+        X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
+            Validation inputs: they decide for how many iterations re-training is of use, and no training sample is
+            held out for that.
+        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
+            Validation targets.
+        sample_weight_val : array-like of shape (n_val_samples,), default=None
+            Weights of the validation samples.
+
+        Returns
+        -------
+        object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are not as required, or if the training loss stops being finite.
+        KeyboardInterrupt
+            When training is interrupted (Ctrl-C). The estimator is fitted then: what was trained so far is pruned
+            first, and what re-training has learnt is kept. A second interrupt does not wait for that: it leaves the
+            estimator as it was, and so does one that comes before training has begun.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If `max_time` was over, or if training ended at a higher loss than it began with.
+
+        See Also
+        --------
+        fit_path : Many subnetworks from one training run.
+
+        Examples
+        --------
+        >>> from sklearn_gfs import GreedyPrunedMLP
+        >>> model = GreedyPrunedMLP(n_pretrain=20, k=5, n_hidden=50, random_state=0)
+        >>> model.fit([[0.0], [1.0], [2.0], [3.0]], [0.5, 1.5, 2.5, 3.5]).n_pretrain_
+        20
+        """
+        self._check_parameters()
+        with unchanged_by_failure(self):
+            tasks = self._start_tasks(X, y, sample_weight, validated=X_val is not None)
+            state = self._dense_state_to_go_on_with() if self.warm_start else None
+            if state is not None:
+                n_done = len(state.training.losses)
+                if not isinstance(self.n_pretrain, str) and self.n_pretrain < n_done:
+                    raise ValueError(
+                        f"n_pretrain={self.n_pretrain} is less than the {n_done} iterations that the dense network has "
+                        "had; with warm_start=True it can only go on. Raise n_pretrain, or fit with warm_start=False."
+                    )
+            validation = (X_val, y_val, sample_weight_val)
+            data = self._encode(X, y, sample_weight, validation, state, again=state is not None)
+            watch = self._train_and_prune(data, state, tasks, keep=bool(self.warm_start))
+        watch.tell(self.n_pretrain_, self.n_retrain_, n_frames=2)
+        return self
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, **classes: Any) -> Self:
+        self._check_parameters()
+        again = hasattr(self, "coefs_")
+        with unchanged_by_failure(self):
+            tasks = self._start_tasks(X, y, sample_weight)
+            state, n_done = self._dense_state_to_go_on_with(), 0
+            if state is not None:
+                n_done = len(state.training.losses)
+                # The samples are new ones, and so are the batches.
+                state = state._replace(training=state.training._replace(stream=None))
+            elif again:
+                warnings.warn(
+                    "partial_fit begins with a new dense network, since fit has not kept its own; set warm_start=True "
+                    "before fit to go on with that.",
+                    UserWarning,
+                    stacklevel=3 + WRAPPER_FRAMES,
+                )
+            data = self._encode(X, y, sample_weight, (None, None, None), state, again=again, partial=True, **classes)
+            watch = self._train_and_prune(data, state, tasks, keep=True, since=n_done, more=True)
+        watch.tell(self.n_pretrain_, self.n_retrain_, n_frames=3)
+        return self
+
+    def _train_and_prune(
+        self,
+        data: PathData,
+        state: DenseState | None,
+        tasks: Tasks,
+        *,
+        keep: bool,
+        since: int = 0,
+        more: bool = False,
+    ) -> Watch:
+        """
+        Do with validated data all that a fit does; return what watched it.
+
+        `keep` what it takes to go on with the dense network; `n_pretrain` counts iterations `since` that many;
+        `more` data count together with those seen before.
+        """
+        parameters = self._plain_parameters()
+        n_pretrain, k = parameters["n_pretrain"], parameters["k"]
+        watch = Watch(parameters["max_time"], verbose=bool(self.verbose))
+        path = TrainingPath(data, self._settings(), self.random_state, tasks=tasks, watch=watch, state=state, more=more)
+        if isinstance(n_pretrain, str):
+            path.pretrain_until_settled(k, since)
+        else:
+            path.pretrain_to(since + n_pretrain)
+        dense_loss, (subnetwork,) = path.subnetworks([k])
+        self._store_subnetwork(subnetwork, dense_loss, path.losses)
+        self._keep_dense_state(path.state() if keep else None)
+        tasks.end({})
+        watch.complaints += path.complaints
+        return watch
+
+    def fit_path(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        n_pretrain: Iterable[int],
+        k: Sequence[int] | None = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Iterator[PathPoint]:
+        """
+        Fit the subnetwork of every (n_pretrain, k) in one training run.
+
+        Each subnetwork is, number for number, that of a separate `fit` with the same parameters and integer
+        `random_state`; only the dense network's iterations are shared. `max_time` and `verbose` are of `fit` alone.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, not negative.
+        n_pretrain : iterable of int
+            Numbers of pre-training iterations, increasing. They are asked for one at a time, so the iterable may go
+            on for ever; the path ends when its consumer stops.
+        k : sequence of int, default=None
+            Numbers of picks. None means the parameter `k`.
+        X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
+            Validation inputs: they decide for how many iterations re-training is of use, and no training sample is
+            held out for that.
+        y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
+            Validation targets.
+        sample_weight_val : array-like of shape (n_val_samples,), default=None
+            Weights of the validation samples.
+
+        Returns
+        -------
+        iterator of PathPoint
+            For each number of iterations first the dense network (its `k` is None), then the subnetworks in
+            increasing order of picks. Each holds a fitted estimator of its own.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; also when `n_pretrain` does not increase.
+        TypeError
+            When `n_pretrain` or `k` is one number.
+
+        See Also
+        --------
+        fit : One subnetwork.
+        sklearn_gfs.PretrainThresholdSearch : Scores a path by cross-validation.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_gfs import GreedyPrunedMLP
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = GreedyPrunedMLP(n_hidden=50, random_state=0)
+        >>> [(point.n_pretrain, point.k) for point in model.fit_path(X, y, n_pretrain=[0, 10], k=[2, 5])]
+        [(0, None), (0, 2), (0, 5), (10, None), (10, 2), (10, 5)]
+        """
+        for name, value in (("n_pretrain", n_pretrain), ("k", k)):
+            if isinstance(value, (Integral, str)):
+                raise TypeError(f"{name} of fit_path must be a sequence of integers, got {value!r}.")
+        head = clone(self)
+        sizes = [self._plain_parameters()["k"]] if k is None else sorted({operator.index(size) for size in k})
+        for size in sizes:
+            head.set_params(k=size)._check_parameters()
+        if not sizes:
+            raise ValueError("k is empty; name at least one number of picks, or pass None for the parameter k.")
+        data = head._encode(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+        continue_callbacks(self, head)
+        points: Iterator[PathPoint] = head._walk(data, head._settings(), n_pretrain, sizes, (X, y, sample_weight))
+        return points
+
+    def _walk(
+        self,
+        data: PathData,
+        settings: PathSettings,
+        n_pretrain: Iterable[int],
+        sizes: list[int],
+        given: tuple[Any, Any, Any],
+    ) -> Iterator[PathPoint]:
+        with callback_management(self):
+            tasks = self._start_tasks(*given, name="fit_path")
+            last: Self | None = None
+            try:
+                path = TrainingPath(data, settings, self.random_state, tasks=tasks)
+                for n_iterations in _increasing(n_pretrain):
+                    path.pretrain_to(n_iterations)
+                    last = self._point(n_iterations, self.k)
+                    last._store_network(path.dense(), path.losses)
+                    yield PathPoint(n_iterations, None, last)
+                    dense_loss, subnetworks = path.subnetworks(sizes)
+                    while path.complaints:
+                        warnings.warn(path.complaints.pop(0), ConvergenceWarning, stacklevel=2)
+                    for size, subnetwork in zip(sizes, subnetworks, strict=True):
+                        last = self._point(n_iterations, size)
+                        last._store_subnetwork(subnetwork, dense_loss, path.losses)
+                        yield PathPoint(n_iterations, size, last)
+            except GeneratorExit:
+                pass  # the consumer has seen enough: the path ends here as it would at its last point
+            tasks.end(None if last is None else dict(vars(last)))
+
+    def _point(self, n_pretrain: int, k: int) -> Self:
+        """Return a copy for one point of the path, to be fitted."""
+        point: Self = copy_without_tasks(self)
+        # Both are valid: no need for set_params, which reads all parameters first.
+        point.n_pretrain, point.k = n_pretrain, k
+        return point
+
+    def _start_tasks(self, X: Any, y: Any, sample_weight: Any, name: str = "fit", *, validated: bool = False) -> Tasks:
+        # The phases: pre-training, selection, re-training on trial, re-training; a path's are not known before. Without
+        # samples that are held out there is no trial.
+        on_trial = self.early_stopping and self.n_retrain > 0 and not validated
+        n_phases = 3 + on_trial if name == "fit" else None
+        context = self._init_callback_context(task_name=name, max_subtasks=n_phases)
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        return Tasks(context, self._network_attributes, estimator=self, X=X, y=y, metadata=metadata)
+
+    def _check_parameters(self) -> None:
+        validate_parameter_constraints(self._constraints, self._plain_parameters(), caller_name=type(self).__name__)
+        # Their first import takes seconds: it is over when the clock of max_time starts.
+        for package_for in (torch_for, numba_for):
+            package_for("Training")
+
+    def _plain_parameters(self) -> dict[str, Any]:
+        """
+        Return the parameters, those that are NumPy's scalars as Python's.
+
+        torch refuses some of NumPy's, and arithmetic with short ones overflows.
+        """
+        parameters = {name: getattr(self, name) for name in self._constraints}
+        return {name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()}
+
+    def _encode(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation: tuple[Any, Any, Any],
+        state: DenseState | None = None,
+        partial: bool = False,
+        **how: Any,
+    ) -> PathData:
+        X, labels, targets, scale_targets = self._encode_targets(X, y, partial=partial, **how)
+        if state is not None:
+            X = X.astype(self.coefs_[0].dtype, copy=False)
+        counted = validate_weights(sample_weight, X)
+        weight = self._weigh_targets(labels, counted, partial=partial)
+        encoded = encode_validation(self, *validation, dtype=X.dtype, n_outputs=targets.shape[1])
+        return PathData(X, targets, weight, scale_targets, counted, encoded)
+
+    def _settings(self) -> PathSettings:
+        given = self._plain_parameters() | {
+            "loss": LABELWISE if self.loss == "log_loss" and has_several_labels(self) else self.loss,
+            "device": find_device(self.device),
+        }
+        training = TrainingSettings(**{name: given[name] for name in TrainingSettings._fields})
+        return PathSettings(**{name: given[name] for name in PathSettings._fields if name in given}, training=training)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.required = True
+        return tags
+
+
+def _increasing(n_pretrain: Iterable[int]) -> Iterator[int]:
+    """Yield the numbers of iterations as they are asked for, making sure that they increase."""
+    last = -1
+    for value in n_pretrain:
+        n_iterations = operator.index(value)
+        if n_iterations <= last:
+            raise ValueError(
+                f"n_pretrain must hold non-negative integers that increase; got {n_iterations} after {last}."
+                if last >= 0
+                else f"n_pretrain must hold non-negative integers; got {n_iterations}."
+            )
+        last = n_iterations
+        yield n_iterations

@@ -1,0 +1,421 @@
+"""
+The public estimator for classes, and what it shares with the one that infers its task.
+
+Parameters, fit, the training path and predict are in ``_base``, encoding and decoding of targets in
+``_targets``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+from sklearn.base import ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.metaestimators import available_if
+
+from sklearn_gfs._compat import StrOptions, with_callbacks
+from sklearn_gfs._naming import names_its_methods
+from sklearn_gfs._typing import FloatArray
+from sklearn_gfs.network._two_layer import LOSSES
+
+from ._base import BaseGreedyPrunedMLP
+from ._targets import encode_classes, fitted_on_numbers, log_probabilities, probabilities, weigh_classes
+
+
+def _on_classes(estimator: Any) -> bool:
+    """
+    Say that there are classes, or may be, or raise the error that says why there are none.
+
+    Meta-estimators ask an estimator for its methods before they fit it.
+    """
+    if fitted_on_numbers(estimator):
+        raise AttributeError(f"{type(estimator).__name__} was fitted on numbers; fitted on classes it has this method.")
+    return True
+
+
+def _on_classes_by_log_loss(estimator: Any) -> bool:
+    if _on_classes(estimator) and estimator.loss == "log_loss":
+        return True
+    raise AttributeError(f"The method needs loss='log_loss'; here it is {estimator.loss!r}. See predict_proba.")
+
+
+class BaseClassifyingMLP(BaseGreedyPrunedMLP):
+    """Base of the estimators that can be fitted on classes."""
+
+    _constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseGreedyPrunedMLP._constraints,
+        "loss": [StrOptions(set(LOSSES))],
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        n_pretrain: int | str = "auto",
+        k: int = 50,
+        *,
+        n_hidden: int = 1000,
+        n_retrain: int = 4000,
+        loss: str = "squared_error",
+        activation: str = "relu",
+        solver: str = "adam",
+        learning_rate_init: float | None = None,
+        momentum: float = 0.9,
+        batch_size: int | None = 128,
+        alpha: float = 1e-3,
+        early_stopping: bool = True,
+        validation_fraction: float | str = "auto",
+        class_weight: dict[Any, float] | list[dict[Any, float]] | str | None = None,
+        max_time: float | None = None,
+        verbose: bool = False,
+        warm_start: bool = False,
+        device: str = "cpu",
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            n_pretrain,
+            k,
+            n_hidden=n_hidden,
+            n_retrain=n_retrain,
+            activation=activation,
+            solver=solver,
+            learning_rate_init=learning_rate_init,
+            momentum=momentum,
+            batch_size=batch_size,
+            alpha=alpha,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            max_time=max_time,
+            verbose=verbose,
+            warm_start=warm_start,
+            device=device,
+            random_state=random_state,
+        )
+        self.loss = loss
+        self.class_weight = class_weight
+
+    @with_callbacks
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """
+        Train the dense network on more samples, prune it, and re-train what is left.
+
+        Each call makes `n_pretrain` further iterations on the samples that it is given ("auto": goes on for as long as
+        that helps a subnetwork selected from these), and the subnetwork is selected and re-trained on them. The dense
+        network is kept for the next call. Features and targets are standardised by all samples so far, and the dense
+        network is adapted where their scales have changed. After a `fit` the calls go on with its dense network where
+        `warm_start=True` has kept it, and else begin with a new one.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that `y` will ever hold. The first call needs them, unless `y` is multilabel, or holds numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, not negative.
+
+        Returns
+        -------
+        object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; also if the classes are not as the first call said.
+        KeyboardInterrupt
+            As `fit`.
+
+        See Also
+        --------
+        fit : Train on all samples at once.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> from sklearn_gfs import GreedyPrunedMLPClassifier
+        >>> X, y = load_digits(return_X_y=True)
+        >>> clf = GreedyPrunedMLPClassifier(n_pretrain=20, k=20, n_hidden=100, n_retrain=20, random_state=0)
+        >>> for part in range(3):
+        ...     clf = clf.partial_fit(X[part::3], y[part::3], classes=range(10))
+        >>> clf.n_pretrain_
+        60
+        """
+        return self._partial_fit(X, y, sample_weight, classes=classes)
+
+    def _weigh_targets(self, y: Any, weight: FloatArray | None, *, partial: bool) -> FloatArray | None:
+        if self.class_weight is None:
+            return weight
+        return weigh_classes(self.class_weight, y, weight, classes=self.classes_, partial=partial)
+
+    @available_if(_on_classes)
+    def predict_proba(self, X: Any) -> FloatArray:
+        """
+        Predict probabilities of the classes.
+
+        With the log loss they are the softmax of the outputs; with the squared error the point of the probability
+        simplex nearest to the outputs. For multilabel targets each label has one of its own: the logistic function of
+        its output, or its output clipped to (0, 1).
+        :class:`GreedyPrunedMLP` has this method until it is fitted on numbers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            When the estimator is not fitted.
+        ValueError
+            As `predict`.
+
+        See Also
+        --------
+        predict : The most probable class.
+        predict_log_proba : The logarithms.
+
+        Examples
+        --------
+        >>> from sklearn_gfs import GreedyPrunedMLPClassifier
+        >>> clf = GreedyPrunedMLPClassifier(5, 3, n_hidden=9, random_state=0).fit([[0], [1], [2], [3]], [0, 0, 1, 1])
+        >>> clf.predict_proba([[0], [3]]).shape
+        (2, 2)
+        """
+        return probabilities(self, self._outputs(X))
+
+    @available_if(_on_classes)
+    def predict_log_proba(self, X: Any) -> FloatArray:
+        """
+        Predict logarithms of the probabilities of the classes.
+
+        With the squared error some probabilities are zero; their logarithms are minus infinity, without a warning. With
+        the log loss the logarithms are finite even where the probabilities are too small to be told from zero.
+        :class:`GreedyPrunedMLP` has this method until it is fitted on numbers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+
+        Raises
+        ------
+        NotFittedError
+            When the estimator is not fitted.
+        ValueError
+            As `predict`.
+
+        See Also
+        --------
+        predict_proba : The probabilities.
+
+        Examples
+        --------
+        >>> from sklearn_gfs import GreedyPrunedMLPClassifier
+        >>> clf = GreedyPrunedMLPClassifier(5, 3, n_hidden=9, random_state=0).fit([[0], [1], [2], [3]], [0, 0, 1, 1])
+        >>> clf.predict_log_proba([[0], [3]]).shape
+        (2, 2)
+        """
+        return log_probabilities(self, self._outputs(X))
+
+    @available_if(_on_classes_by_log_loss)
+    def decision_function(self, X: Any) -> FloatArray:
+        """
+        Return the logits of the classes.
+
+        It exists with `loss="log_loss"`: the outputs of a squared-error network are estimates of probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            With two classes the logit of the second.
+
+        Raises
+        ------
+        NotFittedError
+            When the estimator is not fitted.
+        ValueError
+            As `predict`.
+
+        See Also
+        --------
+        predict_proba : The probabilities.
+
+        Examples
+        --------
+        >>> from sklearn_gfs import GreedyPrunedMLPClassifier
+        >>> clf = GreedyPrunedMLPClassifier(5, 3, loss="log_loss", n_hidden=9, random_state=0)
+        >>> clf.fit([[0], [1], [2], [3]], [0, 0, 1, 1]).decision_function([[0], [3]]).shape
+        (2,)
+        """
+        outputs = self._outputs(X)
+        return outputs.ravel() if outputs.shape[1] == 1 else outputs
+
+
+@names_its_methods
+class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
+    r"""
+    Small classifier: a wide two-layer network, pre-trained, pruned and re-trained.
+
+    A dense network of `n_hidden` neurons is pre-trained, pruned by greedy forward selection to `k` picks [2]_, and what
+    is left is re-trained [1]_. Features are standardised inside, so they may come in any units.
+
+    Parameters
+    ----------
+    n_pretrain : int or "auto", default="auto"
+        Pre-training iterations, in gradient updates. 0 prunes the network at its initialisation. "auto" selects a
+        subnetwork after 20, 80, 320 and 1280 iterations and keeps the last that was worth it: its loss (before
+        re-training, on held-out samples where there are some) has to fall by 3 % for every 100 iterations.
+    k : int, default=50
+        Picks of the selection. The subnetwork has at most `k` distinct neurons; a neuron that was picked several
+        times counts as often in the mean.
+    n_hidden : int, default=1000
+        Neurons of the dense network.
+    n_retrain : int, default=4000
+        Re-training iterations, in gradient updates; with `early_stopping` at most as many. 0 stops after pruning. The
+        weights that result are moving averages over about the last hundred iterations.
+    loss : {"squared_error", "log_loss"}, default="squared_error"
+        Loss of pre-training, selection and re-training. "squared_error" is half the squared error against one-hot
+        targets; its selection is the fastest. "log_loss" is the negative log-likelihood of the softmax of the outputs,
+        which are its probabilities; of each output's logistic function, added up, where `y` is multilabel.
+    activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
+        Activation of the hidden neurons.
+    solver : {"adam", "sgd"}, default="adam"
+        "adam" is Adam with its usual decay rates. "sgd" is gradient descent with heavy-ball `momentum`, each step no
+        longer than twice the loss over the squared norm of the gradient: a step that is too long costs less.
+    learning_rate_init : float, default=None
+        Step size in both phases, in units of the standardised problem. None means 0.01 for "adam", and for "sgd"
+        1 - `momentum` over the largest curvature of the loss, measured on the first batch.
+    momentum : float, default=0.9
+        Momentum of "sgd", at least 0 and below 1.
+    batch_size : int, default=128
+        Samples in a gradient update. None means all of them: plain gradient descent, as in the theory.
+    alpha : float, default=0.001
+        L2 penalty: half of it times the weighted mean over neurons of their squared weights is added to the loss.
+    early_stopping : bool, default=True
+        Whether to measure on held-out samples for how many iterations re-training is of use, at most `n_retrain`: a
+        trial ends when their loss has set no record, by 1 % at least, for 500. The subnetwork is then selected and
+        re-trained on all samples for as many as served the trial best; pre-training leaves the held-out samples out.
+    validation_fraction : float or "auto", default="auto"
+        Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data. "auto" holds
+        out a tenth; of fewer than 1000 samples 100, but at most 0.3 of them. Repeated samples are in both parts.
+    class_weight : dict, list of dicts or "balanced", default=None
+        Weights of the classes, multiplied with `sample_weight`; for a multilabel `y` a dict for each column, whose
+        factors are multiplied. "balanced" weighs inversely to the classes' frequencies by `sample_weight`.
+    max_time : float, default=None
+        Seconds after which training ends early, with a warning and a usable model. Pre-training ends after half of it.
+        A selection is finished all the same.
+    verbose : bool, default=False
+        Whether to print the loss now and then.
+    warm_start : bool, default=False
+        Whether `fit` goes on with the dense network of the last fit, which is kept for that: `n_pretrain` is the number
+        of iterations it has had in the end. On the same data the result is that of one fit with as many.
+    device : {"cpu", "cuda", "auto"}, default="cpu"
+        Where to train and to select: the processor, the GPU, or "auto", the GPU where there is one. What is fitted
+        does not depend on it but for rounding, and predicts on the processor.
+    random_state : int, RandomState instance or None, default=None
+        Initial weights, batches and held-out samples. An integer makes results repeat.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    coefs_ : list of 2 ndarrays
+        Weights of the subnetwork, of shapes (n_features, n_units) and (n_units, n_outputs), in the units of the data:
+        standardisation and counts are folded in.
+    intercepts_ : list of 2 ndarrays
+        Intercepts of the hidden and of the output layer.
+    n_layers_ : int
+        Layers, input and output included: 3.
+    n_outputs_ : int
+        Outputs of the network.
+    n_units_ : int
+        Distinct neurons that were kept, at most `k`.
+    out_activation_ : str
+        Activation of the output layer: "identity", for the log loss "logistic" (two classes, labels) or "softmax".
+    selection_path_ : ndarray of shape (k,)
+        Picked neurons, in order.
+    selection_counts_ : ndarray of shape (n_hidden,)
+        How often each neuron was picked.
+    selection_losses_ : ndarray of shape (k,)
+        Loss over the training samples of the mean of the first 1, 2, ..., k picks, averaged over
+        samples.
+    duality_gaps_ : ndarray of shape (k,)
+        After each pick an upper bound on `selection_losses_` minus the least loss of any convex combination of
+        neurons (the Frank-Wolfe gap).
+    dense_loss_ : float
+        Loss over the training samples of the dense network when it was pruned.
+    loss_curve_ : list of float
+        Loss of the batch at each iteration of pre-training.
+    retrain_loss_curve_ : list of float
+        Loss of the batch at each iteration of re-training, under weights that are not averaged yet.
+    validation_loss_curve_ : list of float
+        Loss on the held-out or validation samples before, and after every 20 iterations of, the re-training that was
+        watched; empty without early stopping.
+    n_pretrain_ : int
+        Iterations of pre-training that were made.
+    n_retrain_ : int
+        Iterations of re-training of the final subnetwork.
+    n_features_in_ : int
+        Features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where all are strings.
+
+    See Also
+    --------
+    GreedyPrunedMLP : Infers from `y` whether to fit classes or numbers.
+    GreedyPrunedMLPRegressor : The same for numbers only.
+    PretrainThresholdSearch : Measure how much pre-training is enough.
+
+    Notes
+    -----
+    The dense network is :math:`f(x) = b_0 + \frac{1}{N} \sum_i \phi_i(x)` with
+    :math:`\phi_i(x) = b_i \, \sigma(a_i \cdot x + c_i)`; the subnetwork replaces the mean over all `n_hidden`
+    neurons by the mean over `k` picks, chosen one by one, with replacement, each so that the loss of the mean so far is
+    least [2]_. One-hot targets are 0 and 1 in one column for two classes and for each label of multilabel targets.
+
+    References
+    ----------
+    .. [1] C. R. Wolfe, F. Liao, Q. Wang, J. L. Kim, A. Kyrillidis, "How much pre-training is enough to discover a
+       good subnetwork?", Transactions on Machine Learning Research, 2024, arXiv:2108.00259.
+    .. [2] M. Ye, C. Gong, L. Nie, D. Zhou, A. Klivans, Q. Liu, "Good subnetworks provably exist: pruning via greedy
+       forward selection", International Conference on Machine Learning, 2020, arXiv:2003.01794.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_gfs import GreedyPrunedMLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = GreedyPrunedMLPClassifier(n_pretrain=100, k=10, n_hidden=100, random_state=0).fit(X, y)
+    >>> clf.n_units_ <= 10
+    True
+    >>> bool(clf.score(X, y) > 0.9)
+    True
+    """
+
+    def _encode_targets(
+        self, X: Any, y: Any, *, classes: Any = None, partial: bool = False, again: bool = False
+    ) -> tuple[Any, Any, FloatArray, bool]:
+        X, y, targets = encode_classes(self, X, y, classes=classes, partial=partial, again=again)
+        return X, y, targets, False
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -1,0 +1,168 @@
+"""
+Fitted subnetworks as other libraries' objects: scikit-learn's own MLP and torch modules.
+
+ONNX, which goes through converters that skl2onnx calls, is in ``_onnx``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_gfs._requirements import torch_for
+
+from ._targets import has_several_labels
+
+if TYPE_CHECKING:
+    import torch
+
+
+class ExportMixin:
+    """The methods of a fitted estimator that hand its subnetwork to other libraries."""
+
+    def to_sklearn(self) -> Any:
+        """
+        Return the subnetwork as scikit-learn's own MLP.
+
+        It makes the same predictions; a label can differ only where two classes agree to the last digits. With the log
+        loss its `predict_proba` equals this estimator's too. With the squared error it does not; see the notes. It is
+        for predicting: its `partial_fit` and `warm_start` have nothing to go on from.
+
+        Returns
+        -------
+        MLPClassifier or MLPRegressor
+            Fitted, with copies of the weights.
+
+        Raises
+        ------
+        NotFittedError
+            When the estimator is not fitted.
+
+        See Also
+        --------
+        to_torch : The same as a torch module.
+
+        Notes
+        -----
+        scikit-learn's network can't project the outputs of the squared error onto the probability simplex. Its
+        probabilities are therefore the softmax of the outputs times the number of classes, and for two classes, or each
+        of several labels, the logistic function of four times the output less one half. They agree with the projection
+        to first order where classes are equally likely. Elsewhere they are more cautious: no output makes a class quite
+        impossible or certain.
+
+        Examples
+        --------
+        >>> from sklearn_gfs import GreedyPrunedMLP
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], ["low", "low", "high", "high"]
+        >>> model = GreedyPrunedMLP(50, 5, n_hidden=20, random_state=0).fit(X, y)
+        >>> model.to_sklearn().predict([[0.0], [3.0]]).tolist()
+        ['low', 'high']
+        """
+        check_is_fitted(self)
+        return _to_mlp(self)
+
+    def to_torch(self, *, dtype: Any = None) -> Any:
+        """
+        Return the subnetwork as a torch module.
+
+        It maps inputs, in the units of the data, to the outputs before the output activation: predicted values,
+        estimates of probabilities (squared error on classes), or logits (log loss).
+
+        Parameters
+        ----------
+        dtype : torch.dtype, default=None
+            A floating-point dtype for the weights, which inputs have to have too. None means that of the training
+            inputs, float32 or float64.
+
+        Returns
+        -------
+        torch.nn.Sequential
+            A linear layer, the activation, a linear layer, with copies of the weights.
+
+        Raises
+        ------
+        NotFittedError
+            When the estimator is not fitted.
+        TypeError
+            If `dtype` is not a floating-point dtype of torch.
+        ModuleNotFoundError
+            When torch is not installed.
+
+        See Also
+        --------
+        to_sklearn : The same as an estimator of scikit-learn.
+
+        Examples
+        --------
+        >>> from sklearn_gfs import GreedyPrunedMLP
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], [0.5, 1.5, 2.5, 3.5]
+        >>> len(GreedyPrunedMLP(10, 5, n_hidden=20, random_state=0).fit(X, y).to_torch())
+        3
+        """
+        check_is_fitted(self)
+        return _to_torch_module(self, dtype)
+
+
+def _to_mlp(estimator: Any) -> Any:
+    """Return a fitted MLPClassifier or MLPRegressor with the weights of a fitted estimator."""
+    on_classes = hasattr(estimator, "classes_")
+    model = (MLPClassifier if on_classes else MLPRegressor)(
+        hidden_layer_sizes=(estimator.n_units_,), activation=estimator.activation, alpha=estimator.alpha
+    )
+    if on_classes:
+        model.classes_ = estimator.classes_
+        model._label_binarizer = estimator._label_binarizer
+    if hasattr(estimator, "feature_names_in_"):
+        model.feature_names_in_ = estimator.feature_names_in_
+    model.n_features_in_ = estimator.n_features_in_
+    model.coefs_ = [coef.copy() for coef in estimator.coefs_]
+    model.intercepts_ = [intercept.copy() for intercept in estimator.intercepts_]
+    model.out_activation_ = estimator.out_activation_
+    if on_classes and estimator.out_activation_ == "identity":
+        model.out_activation_ = _scale_to_logits(model)
+    model.n_layers_ = estimator.n_layers_
+    model.n_outputs_ = estimator.n_outputs_
+    model.n_iter_ = estimator.n_pretrain_ + estimator.n_retrain_
+    model.loss_curve_ = [*estimator.loss_curve_, *estimator.retrain_loss_curve_]
+    return model
+
+
+def _scale_to_logits(model: Any) -> str:
+    """
+    Scale outputs that estimate probabilities to logits, in place; return the activation that they are for.
+
+    The scale is the one for which small changes of the outputs change the probabilities as much, where classes are
+    equally likely. Logits of zero then stand for outputs of one half, or of any number that all classes share.
+    """
+    coef, intercept = model.coefs_[1], model.intercepts_[1]
+    if coef.shape[1] > 1 and not has_several_labels(model):
+        coef *= len(model.classes_)
+        intercept *= len(model.classes_)
+        return "softmax"
+    coef *= 4
+    intercept -= 0.5
+    intercept *= 4
+    return "logistic"
+
+
+def _to_torch_module(estimator: Any, dtype: Any) -> torch.nn.Sequential:
+    """Return an nn.Sequential that maps inputs to the outputs before the output activation."""
+    torch = torch_for("to_torch")
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise TypeError(f"dtype={dtype!r} must be None or a floating-point dtype of torch, such as torch.float32.")
+    activations = {
+        "identity": torch.nn.Identity,
+        "logistic": torch.nn.Sigmoid,
+        "relu": torch.nn.ReLU,
+        "tanh": torch.nn.Tanh,
+    }
+    layers = []
+    for coef, intercept in zip(estimator.coefs_, estimator.intercepts_, strict=True):
+        n_inputs, n_outputs = coef.shape
+        layer = torch.nn.Linear(n_inputs, n_outputs, device="meta")  # no random numbers are drawn
+        layer.weight = torch.nn.Parameter(torch.from_numpy(coef.T.copy()).to(dtype))
+        layer.bias = torch.nn.Parameter(torch.from_numpy(intercept.copy()).to(dtype))
+        layers.append(layer)
+    return torch.nn.Sequential(layers[0], activations[estimator.activation](), layers[1])

@@ -1,0 +1,136 @@
+"""
+What a fit leaves on an estimator, and the predictions that are made of it; NumPy only.
+
+How the networks came about is in ``_path``, parameters and ``fit`` are in ``_base``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_gfs._plain import check_plain
+from sklearn_gfs.network._two_layer import hidden_activations
+
+from ._export import ExportMixin
+from ._targets import decode, out_activation
+
+if TYPE_CHECKING:
+    from sklearn_gfs._typing import FloatArray
+    from sklearn_gfs.network._scaling import FittedNetwork
+
+    from ._path import DenseState, Subnetwork
+
+# Parameters that can't change while a dense network is trained on.
+_FIXED = ("n_hidden", "activation", "loss", "solver")
+
+
+class FittedMLPMixin(ExportMixin):
+    """The fitted half of the estimators: attributes, outputs, predictions."""
+
+    # What the outputs are made of; the rest is written by `_store_network` and `_store_subnetwork`.
+    activation: str
+    loss: str
+    coefs_: list[FloatArray]
+    intercepts_: list[FloatArray]
+    _dense_state: tuple[DenseState, dict[str, Any]]  # and what was fixed by it; only if kept
+
+    def predict(self, X: Any) -> np.ndarray:
+        """
+        Predict classes or numbers, whichever the estimator was fitted on.
+
+        The subnetwork is evaluated in NumPy; torch is not needed.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predicted classes, or values in the units of the training targets; 0 and 1 for each label where `y` was
+            multilabel.
+
+        Raises
+        ------
+        NotFittedError
+            When the estimator is not fitted.
+        ValueError
+            When `X` is not as described, or has other features than the training data.
+
+        See Also
+        --------
+        fit : Train the network.
+
+        Examples
+        --------
+        >>> from sklearn_gfs import GreedyPrunedMLP
+        >>> X, y = [[0.0], [1.0], [2.0], [3.0]], ["low", "low", "high", "high"]
+        >>> GreedyPrunedMLP(50, 5, n_hidden=20, random_state=0).fit(X, y).predict([[0.0], [3.0]]).tolist()
+        ['low', 'high']
+        """
+        return decode(self, self._outputs(X))
+
+    def _network_attributes(self, network: FittedNetwork, losses: list[float]) -> dict[str, Any]:
+        """Return the fitted attributes that predictions need, and what pre-training was."""
+        n_outputs = network.coefs[1].shape[1]
+        return {
+            "coefs_": network.coefs,
+            "intercepts_": network.intercepts,
+            "n_layers_": 3,
+            "n_outputs_": n_outputs,
+            "n_units_": network.coefs[0].shape[1],
+            "out_activation_": out_activation(self, n_outputs),
+            "loss_curve_": list(losses),
+            "n_pretrain_": len(losses),
+        }
+
+    def _store_network(self, network: FittedNetwork, losses: list[float]) -> None:
+        if not all(np.isfinite(array).all() for array in (*network.coefs, *network.intercepts)):
+            raise ValueError(
+                "The fitted weights are not finite in the units of the data: X or y holds values too large or too "
+                "small for its dtype. Scale the data, or pass float64."
+            )
+        vars(self).update(self._network_attributes(network, losses))
+
+    def _store_subnetwork(self, subnetwork: Subnetwork, dense_loss: float, losses: list[float]) -> None:
+        self._store_network(subnetwork.fitted, losses)
+        self.dense_loss_ = dense_loss
+        self.selection_path_ = subnetwork.path.picks
+        self.selection_counts_ = subnetwork.path.counts
+        self.selection_losses_ = subnetwork.path.losses
+        self.duality_gaps_ = subnetwork.path.gaps
+        self.n_retrain_ = len(subnetwork.retrain_losses)
+        self.retrain_loss_curve_ = subnetwork.retrain_losses
+        self.validation_loss_curve_ = subnetwork.validation_losses
+
+    def _outputs(self, X: Any) -> FloatArray:
+        """Return the outputs of the network before the output activation, of shape (n_samples, n_outputs)."""
+        check_is_fitted(self)
+        check_plain(X=X)
+        X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
+        hidden = hidden_activations(X, self.coefs_[0], self.intercepts_[0], self.activation)
+        outputs: FloatArray = hidden @ self.coefs_[1] + self.intercepts_[1]
+        return outputs
+
+    def _keep_dense_state(self, state: DenseState | None) -> None:
+        """Keep what it takes to train the dense network on, or forget an earlier one's."""
+        self.__dict__.pop("_dense_state", None)
+        if state is not None:
+            self._dense_state = state, {name: getattr(self, name) for name in _FIXED}
+
+    def _dense_state_to_go_on_with(self) -> DenseState | None:
+        """Return what an earlier fit has kept; parameters with which it can't be trained on are refused."""
+        if not hasattr(self, "_dense_state"):
+            return None
+        state, fixed = self._dense_state
+        for name, value in fixed.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} differs from the {value!r} of the dense network that is to be "
+                    "trained on; set it back, or start afresh: fit with warm_start=False, or clone the estimator."
+                )
+        return state

@@ -1,0 +1,219 @@
+"""
+The selection of a dense network's neurons: from activations where those can be kept, else from sums over samples.
+
+Arrays and networks in, selection paths out; nothing here trains, and nothing here knows estimators.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn import get_config
+from sklearn.utils import gen_batches
+
+from sklearn_gfs._typing import FloatArray, GreedyPath, IntArray
+from sklearn_gfs.network._data import CHUNK_ROWS, Parts
+from sklearn_gfs.network._scaling import FittedNetwork, Scaling, in_data_units
+from sklearn_gfs.network._two_layer import LABELWISE, Network, hidden_activations, mean_loss
+
+if TYPE_CHECKING:
+    from sklearn_gfs.selection._statistics import SelectionStatistics
+
+
+class NeuronSelection(NamedTuple):
+    """
+    The samples on which neurons are selected.
+
+    For the squared error activations are float32 whatever the dtype of the data, and so are the products that the
+    selection begins with, which are faster than float64 ones. Only the choice of neurons hangs on them; inputs are
+    standardised before they are rounded, so that they can't drown in an offset of the data.
+
+    Parameters
+    ----------
+    X : array or CSR array of shape (n_samples, n_features)
+        Inputs in the units of the data.
+    targets : ndarray of shape (n_samples, n_outputs)
+        Standardised targets, in the precision that networks are trained in.
+    parts : Parts
+        The samples to be used, and which are held out.
+    scaling : Scaling
+    activation, loss : str
+    device : str
+        Where activations are computed, kept and multiplied for the squared error; "cpu" means in NumPy.
+    """
+
+    X: Any
+    targets: FloatArray
+    parts: Parts
+    scaling: Scaling
+    activation: str
+    loss: str
+    device: str
+
+    def in_data_units(self, network: Network) -> FittedNetwork:
+        """Return the network with the standardisation of inputs and targets folded in."""
+        fitted = in_data_units(network, self.scaling, self.X.dtype)
+        fitted.intercepts[1] += self.scaling.y_mean.astype(self.X.dtype)
+        return fitted
+
+    def paths(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
+        """Return the dense loss, the selection on all samples, and that on those that are not held out."""
+        return self._paths_from_sums(network, k) if self._streams(network) else self._paths_from_activations(network, k)
+
+    def trial_path(self, network: Network, k: int) -> GreedyPath:
+        """Return the selection on the samples that are not held out."""
+        rows, weight = self.parts.train_rows, self.parts.train_weight
+        if self._streams(network):
+            return self._statistics(network, rows, weight)[1].select(k, output_weights=network.output_coef)
+        return self._select(self._kept_activations(network, rows), rows, weight, network, k)
+
+    def _streams(self, network: Network) -> bool:
+        """Whether the activations of all samples are too large to be kept; only squared error can do without them."""
+        n_bytes = len(self.parts.rows) * len(network.weights) * self._dtype.itemsize
+        return self.loss == "squared_error" and n_bytes > get_config()["working_memory"] * 2**20
+
+    @property
+    def _dtype(self) -> np.dtype[Any]:
+        """Precision of the activations."""
+        return np.dtype(np.float32 if self.loss == "squared_error" else self.targets.dtype)
+
+    def _inputs(self, rows: IntArray) -> Any:
+        """Standardised inputs of these samples."""
+        X, mean = self.X[rows], self.scaling.x_mean
+        scale = self.scaling.x_inverse_scale.astype(X.dtype)
+        # A later part of the data may be sparse where the first was not, and the other way round.
+        if mean is not None:
+            X = X.toarray() if sparse.issparse(X) else X
+            X -= mean.astype(X.dtype)
+        if sparse.issparse(X):
+            X.data *= scale[X.indices]
+        else:
+            X *= scale
+        return X.astype(self._dtype, copy=False)
+
+    def _hidden_layer(self, network: Network) -> tuple[FloatArray, FloatArray]:
+        """Coefficients and intercepts of the neurons, for standardised inputs."""
+        return network.hidden_coef.astype(self._dtype, copy=False), network.hidden_intercept.astype(self._dtype)
+
+    def _activations(self, network: Network, rows: IntArray) -> FloatArray:
+        """Hidden activations of these samples."""
+        layer = self._hidden_layer(network)
+        if len(rows) <= CHUNK_ROWS:
+            return hidden_activations(self._inputs(rows), *layer, self.activation)
+        hidden = np.empty((len(rows), len(network.weights)), dtype=self._dtype)
+        for chunk in gen_batches(len(rows), CHUNK_ROWS):
+            hidden[chunk] = hidden_activations(self._inputs(rows[chunk]), *layer, self.activation)
+        return hidden
+
+    def _kept_activations(self, network: Network, rows: IntArray) -> Any:
+        """Hidden activations of these samples, in a tensor where the selection is made on another device."""
+        if self.device == "cpu" or self.loss != "squared_error":
+            return self._activations(network, rows)
+        import torch
+
+        coef, intercept = (torch.from_numpy(a).to(self.device) for a in self._hidden_layer(network))
+        hidden = torch.empty((len(rows), len(intercept)), dtype=coef.dtype, device=self.device)
+        activate = {"relu": torch.relu_, "tanh": torch.tanh_, "logistic": torch.sigmoid_}.get(self.activation)
+        for chunk in gen_batches(len(rows), CHUNK_ROWS):
+            X = self._inputs(rows[chunk])
+            X = torch.from_numpy(X.toarray() if sparse.issparse(X) else X).to(self.device)
+            torch.addmm(intercept, X, coef, out=hidden[chunk])
+        return hidden if activate is None else activate(hidden)
+
+    def _paths_from_activations(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
+        # Samples that are only held out come last, so that the others' activations are the first part of these.
+        rows, weight = self.parts.rows, self.parts.weight
+        hidden = self._kept_activations(network, rows)
+        dense_loss = mean_loss(_outputs(hidden, network), self.targets[rows], self.loss, _of(weight, rows))
+        path = self._select(hidden, rows, weight, network, k)
+        if not len(self.parts.held_rows):
+            return dense_loss, path, path
+        n_train, train_rows = self.parts.n_train, self.parts.train_rows
+        return dense_loss, path, self._select(hidden[:n_train], train_rows, self.parts.train_weight, network, k)
+
+    def _paths_from_sums(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
+        """Do what `_paths_from_activations` does chunk by chunk, keeping sums over samples only."""
+        loss, statistics = self._statistics(network, self.parts.train_rows, self.parts.train_weight)
+        trial_path = path = statistics.select(k, output_weights=network.output_coef)
+        if len(self.parts.held_rows):
+            more_loss, more = self._statistics(network, self.parts.held_rows, self.parts.held_weight)
+            share = more.weight / (statistics.weight + more.weight)
+            loss = (1 - share) * loss + share * more_loss
+            path = statistics.merge(more).select(k, output_weights=network.output_coef)
+        return loss, path, trial_path
+
+    def _statistics(
+        self, network: Network, rows: IntArray, sample_weight: FloatArray | None
+    ) -> tuple[float, SelectionStatistics]:
+        """Return the dense loss over these samples and the sums that a selection on them needs."""
+        from sklearn_gfs.selection._statistics import SelectionStatistics
+
+        statistics, losses, weights = SelectionStatistics(), [], []
+        for chunk in gen_batches(len(rows), CHUNK_ROWS):
+            hidden = self._activations(network, rows[chunk])
+            targets, weight = self.targets[rows[chunk]], _of(sample_weight, rows[chunk])
+            losses.append(mean_loss(_outputs(hidden, network), targets, "squared_error", weight))
+            weights.append(float(len(hidden)) if weight is None else float(weight.sum()))
+            statistics.update(hidden, targets - network.output_intercept, weight)
+        return float(np.average(losses, weights=weights)), statistics
+
+    def _select(self, hidden: Any, rows: IntArray, weight: FloatArray | None, network: Network, k: int) -> GreedyPath:
+        # numba is loaded by the selection only, never by predictions.
+        from sklearn_gfs.selection._greedy import greedy_forward_selection
+
+        y = self.targets[rows]
+        if self.loss == LABELWISE:
+            return self._select_by_labels(hidden, y, _of(weight, rows), network, k)
+        if self.loss == "log_loss":
+            y = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0].astype(np.intp)
+        return greedy_forward_selection(
+            hidden,
+            y,
+            k,
+            output_weights=network.output_coef,
+            loss=self.loss,
+            sample_weight=_of(weight, rows),
+            offset=network.output_intercept,
+        )
+
+    def _select_by_labels(
+        self, hidden: FloatArray, y: FloatArray, weight: FloatArray | None, network: Network, k: int
+    ) -> GreedyPath:
+        """Select for the sum of the labels' log losses: each label of a sample is a sample with one output."""
+        from sklearn_gfs.selection._greedy import greedy_forward_selection
+
+        n_labels = y.shape[1]
+        # The weights of neurons add up to one, so the intercept may as well be a part of each neuron's output.
+        atoms = hidden[:, None, :] * network.output_coef.T + network.output_intercept[:, None]
+        path = greedy_forward_selection(
+            atoms.reshape(-1, atoms.shape[2]),
+            y.ravel().astype(np.intp),
+            k,
+            loss="log_loss",
+            offset=[0.0],  # says that these are logits, whatever they look like
+            sample_weight=None if weight is None else np.repeat(weight, n_labels),
+        )
+        return path._replace(losses=n_labels * path.losses, gaps=n_labels * path.gaps)
+
+
+def _of(weight: FloatArray | None, rows: IntArray) -> FloatArray | None:
+    return None if weight is None else weight[rows]
+
+
+def _outputs(hidden: Any, network: Network) -> FloatArray:
+    coef = network.output_coef * network.weights[:, None]
+    if isinstance(hidden, np.ndarray):
+        outputs: FloatArray = hidden @ coef.astype(hidden.dtype, copy=False)
+    else:
+        import torch
+
+        outputs = (hidden @ torch.from_numpy(coef).to(hidden)).cpu().numpy()
+    return outputs + network.output_intercept
+
+
+def prefix(path: GreedyPath, k: int) -> GreedyPath:
+    """Return the path of the first k picks."""
+    counts = np.bincount(path.picks[:k], minlength=len(path.counts))
+    return GreedyPath(path.picks[:k], path.losses[:k], path.gaps[:k], counts, counts / k)

@@ -1,0 +1,282 @@
+"""
+Targets of the estimators: labels or numbers in, arrays for training out, and network outputs back into predictions.
+
+Each function takes the estimator whose fitted attributes it reads or sets; parameters and training are elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import check_consistent_length, compute_class_weight, compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, column_or_1d, validate_data
+
+from sklearn_gfs._compat import count_samples, type_of_target
+from sklearn_gfs._plain import check_plain
+from sklearn_gfs._target_kind import dense_column, plain_array
+from sklearn_gfs._typing import FloatArray
+from sklearn_gfs._weights import of_order_one, relative_weight
+
+
+def project_to_simplex(outputs: FloatArray) -> FloatArray:
+    """Return for each row the nearest point of the probability simplex (Duchi et al., 2008)."""
+    descending = -np.sort(-outputs, axis=1)
+    excess = np.cumsum(descending, axis=1) - 1
+    # The ratio grows with the number of coordinates as long as all of them stay positive, and falls from there on.
+    shift = np.max(excess / np.arange(1, outputs.shape[1] + 1, dtype=outputs.dtype), axis=1, keepdims=True)
+    projected: FloatArray = np.maximum(outputs - shift, 0)
+    return projected
+
+
+def _validate(estimator: Any, X: Any, y: Any, *, again: bool, y_numeric: bool = False) -> tuple[Any, Any]:
+    """Validate X and y of a fit, or with `again` of one that goes on with an earlier fit's features."""
+    check_plain(X=X, y=y)
+    checked: tuple[Any, Any] = validate_data(
+        estimator,
+        X,
+        y,
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32],
+        multi_output=True,
+        y_numeric=y_numeric,
+        reset=not again,
+    )
+    return checked
+
+
+def encode_classes(
+    estimator: Any, X: Any, y: Any, *, classes: Any = None, partial: bool = False, again: bool = False
+) -> tuple[Any, Any, FloatArray]:
+    """
+    Validate X and labels; return X, y and one-hot targets.
+
+    With `again` the classes are those that the estimator knows already; only with `partial` y may lack some of them.
+    """
+    X, y = _validate(estimator, X, dense_column(y), again=again)
+    check_classification_targets(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    if not again:
+        estimator._label_binarizer = _fit_binarizer(y, classes, partial=partial)
+        estimator.classes_ = estimator._label_binarizer.classes_
+    elif classes is not None and not np.array_equal(np.unique(classes), estimator.classes_):
+        raise ValueError(f"classes={classes!r} is not what the first call was given, {estimator.classes_!r}.")
+    targets = _encode_labels(estimator, y, "y", "y holds classes that are not in classes_")
+    if again and not partial:
+        _check_that_no_class_lacks(estimator, y)
+    return X, y, targets
+
+
+def _check_that_no_class_lacks(estimator: Any, y: Any) -> None:
+    if not has_several_labels(estimator) and (lacking := set(estimator.classes_.tolist()) - set(_distinct(y))):
+        raise ValueError(
+            f"y lacks the classes {sorted(lacking)} of the fit that is to be gone on with. Parts that lack classes are "
+            "for partial_fit; fit begins anew with warm_start=False."
+        )
+
+
+def _fit_binarizer(y: Any, classes: Any, *, partial: bool) -> LabelBinarizer:
+    """Learn the classes: from `classes` where y may lack some, but for multilabel y, whose columns they are."""
+    if partial and not type_of_target(y).startswith("multilabel"):
+        if classes is None:
+            raise ValueError(
+                "classes must be passed on the first call to partial_fit: all labels that y may ever hold."
+            )
+        y = np.unique(classes)
+    binarizer = LabelBinarizer().fit(y)
+    if len(binarizer.classes_) < 2:
+        raise ValueError(
+            f"y holds one class, {binarizer.classes_.tolist()[0]!r}; a classifier needs at least two classes."
+        )
+    return binarizer
+
+
+def _encode_labels(estimator: Any, y: Any, name: str, if_unknown: str) -> FloatArray:
+    """Return targets of zeros and ones; what is not of the estimator's kind, and classes unknown to it, are refused."""
+    binarizer = estimator._label_binarizer
+    if has_several_labels(estimator):
+        y = y.tocsr() if sparse.issparse(y) else plain_array(y)
+        shaped = y.ndim == 2 and y.shape[1] == len(binarizer.classes_)
+        if not shaped or y.dtype.kind not in "biuf" or not set(_distinct(y)) <= {0, 1}:
+            raise ValueError(
+                f"{name} must hold a column of 0 and 1 for each of {len(binarizer.classes_)} labels, as multilabel "
+                "targets do."
+            )
+    else:
+        y = column_or_1d(plain_array(dense_column(y)))
+        unknown = set(_distinct(y)) - set(binarizer.classes_.tolist())
+        if unknown:
+            raise ValueError(f"{if_unknown}: {sorted(unknown, key=str)}.")
+    targets = binarizer.transform(y)
+    targets = targets.toarray() if sparse.issparse(targets) else targets
+    return np.asarray(targets, dtype=np.float64)
+
+
+def _distinct(y: Any) -> list[Any]:
+    """Return each value once; those that can't be sorted, of different types, as often as they are there."""
+    if sparse.issparse(y):
+        return [0, *np.unique(y.data).tolist()]
+    values: list[Any] = y.ravel().tolist() if y.dtype == object else np.unique(y).tolist()
+    return values
+
+
+def encode_numbers(estimator: Any, X: Any, y: Any, *, again: bool = False) -> tuple[Any, FloatArray]:
+    """Validate X and numbers; return X and targets of two dimensions, with `again` as many columns as before."""
+    if sparse.issparse(y):
+        raise TypeError("y is sparse; numbers to be fitted must be dense, as y.toarray() is.")
+    first = np.ravel(np.asarray(y))[:1].tolist()
+    if first and isinstance(first[0], str):
+        raise ValueError(
+            f"y holds text, for instance {first[0]!r}; a regressor needs numbers, a classifier takes labels."
+        )
+    X, y = _validate(estimator, X, y, again=again, y_numeric=True)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    # Of Python's objects only this tells which are missing numbers.
+    targets = check_array(y.reshape(len(y), -1), dtype=np.float64, input_name="y")
+    if again:
+        if targets.shape[1] != estimator.n_outputs_:
+            raise ValueError(f"y has {targets.shape[1]} outputs, but the network has {estimator.n_outputs_}.")
+    else:
+        vars(estimator).pop("classes_", None)  # of an earlier fit on classes
+        estimator._one_column = y.ndim == 1
+    return X, targets
+
+
+def validate_weights(sample_weight: Any, X: Any, name: str = "sample_weight") -> FloatArray | None:
+    """Validate sample weights, and multiply all by one number, which changes nothing."""
+    return relative_weight(sample_weight, count_samples(X), name)
+
+
+def weigh_classes(
+    class_weight: Any, y: Any, weight: FloatArray | None, *, classes: np.ndarray, partial: bool
+) -> FloatArray:
+    """
+    Return weights of the samples multiplied with those of their classes.
+
+    "balanced" goes by the weights, so that an integer one is the same as repetition; `partial` says that `y` may lack
+    some of the `classes`.
+    """
+    if isinstance(class_weight, list) and y.ndim == 1:
+        raise ValueError(f"class_weight={class_weight!r} is a list, which is for multilabel y; pass a dict.")
+    if isinstance(class_weight, str):
+        if partial:
+            raise ValueError(
+                f"class_weight={class_weight!r} needs all samples at once; pass partial_fit a dict of weights."
+            )
+        factors = _balancing(y.toarray() if sparse.issparse(y) else y, weight)
+    elif partial and y.ndim == 1:
+        of_classes = np.asarray(compute_class_weight(class_weight, classes=classes, y=classes))
+        factors = of_classes[np.searchsorted(classes, y)]
+    else:
+        factors = np.asarray(compute_sample_weight(class_weight, y), dtype=np.float64)
+    if not (np.isfinite(factors) & (factors >= 0)).all():
+        raise ValueError(f"class_weight={class_weight!r} must hold finite numbers that are not negative.")
+    weight = factors if weight is None else weight * factors
+    if not weight.any():
+        raise ValueError(f"The weights of all samples are zero; class_weight was {class_weight!r}.")
+    return of_order_one(weight)
+
+
+def _balancing(y: np.ndarray, weight: FloatArray | None) -> FloatArray:
+    """
+    Return for each sample the product, over the columns of y, of the inverse frequencies of its values.
+
+    scikit-learn's `compute_sample_weight` does the same, but counts every sample as one.
+    """
+    factors = np.ones(len(y))
+    for column in y.reshape(len(y), -1).T:
+        _, values = np.unique(column, return_inverse=True)
+        frequencies = np.bincount(values, weight)
+        mean = frequencies.sum() / np.count_nonzero(frequencies)
+        # Of values that weigh nothing no factor matters.
+        factors *= np.divide(mean, frequencies, out=np.ones(len(frequencies)), where=frequencies > 0)[values]
+    return factors
+
+
+def encode_validation(
+    estimator: Any, X_val: Any, y_val: Any, sample_weight_val: Any, *, dtype: Any, n_outputs: int
+) -> tuple[Any, FloatArray, FloatArray | None] | None:
+    """Validate inputs, targets (of so many columns) and weights of validation samples; None where there are none."""
+    if X_val is None:
+        for name, value in (("y_val", y_val), ("sample_weight_val", sample_weight_val)):
+            if value is not None:
+                raise ValueError(f"{name} was passed without X_val; pass X_val and y_val, or neither.")
+        return None
+    if y_val is None:
+        raise ValueError("X_val was passed without y_val; pass both, or neither.")
+    if not estimator.early_stopping:
+        raise ValueError("X_val is of no use with early_stopping=False; set it to True, or leave X_val out.")
+    check_plain(X_val=X_val, y_val=y_val, sample_weight_val=sample_weight_val)
+    X_val = validate_data(estimator, X_val, accept_sparse="csr", dtype=dtype, reset=False)
+    targets = _encode_again(estimator, y_val)
+    if targets.shape[1] != n_outputs:
+        raise ValueError(f"y_val has {targets.shape[1]} outputs, but y has {n_outputs}.")
+    check_consistent_length(X_val, targets)
+    return X_val, targets, validate_weights(sample_weight_val, X_val, "sample_weight_val")
+
+
+def _encode_again(estimator: Any, y: Any) -> FloatArray:
+    """Encode validation targets as those that the estimator was given first."""
+    if hasattr(estimator, "classes_"):
+        return _encode_labels(estimator, y, "y_val", "y_val holds classes that y does not")
+    targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y_val")
+    return targets.reshape(len(targets), -1)
+
+
+def fitted_on_numbers(estimator: Any) -> bool:
+    """Say whether the estimator has been fitted, and not on classes."""
+    return hasattr(estimator, "coefs_") and not hasattr(estimator, "classes_")
+
+
+def has_several_labels(estimator: Any) -> bool:
+    """Say whether the estimator has been given multilabel targets."""
+    return hasattr(estimator, "classes_") and estimator._label_binarizer.y_type_ == "multilabel-indicator"
+
+
+def out_activation(estimator: Any, n_outputs: int) -> str:
+    """Return scikit-learn's name for what turns outputs into predictions."""
+    if estimator.loss == "squared_error":
+        return "identity"
+    return "softmax" if n_outputs > 1 and not has_several_labels(estimator) else "logistic"
+
+
+def decode(estimator: Any, outputs: FloatArray) -> np.ndarray:
+    """Turn outputs into predictions: classes where the estimator was fitted on them, else numbers."""
+    if not hasattr(estimator, "classes_"):
+        return outputs.ravel() if estimator._one_column else outputs
+    if estimator.out_activation_ == "logistic":
+        outputs = expit(outputs)
+    labels: np.ndarray = estimator._label_binarizer.inverse_transform(outputs)
+    return labels
+
+
+def probabilities(estimator: Any, outputs: FloatArray) -> FloatArray:
+    """Turn outputs into probabilities: of the log loss its own; else projected onto the simplex, labels one by one."""
+    if estimator.out_activation_ == "softmax":
+        return np.asarray(softmax(outputs, axis=1))
+    if has_several_labels(estimator):
+        # No label is called impossible or certain, as scikit-learn demands; logarithms stay finite.
+        margin = np.finfo(outputs.dtype).eps
+        return np.clip(expit(outputs) if estimator.out_activation_ == "logistic" else outputs, margin, 1 - margin)
+    if estimator.out_activation_ == "logistic":
+        return np.hstack([expit(-outputs), expit(outputs)])
+    if outputs.shape[1] == 1:
+        outputs = np.hstack([1 - outputs, outputs])
+    return project_to_simplex(outputs)
+
+
+def log_probabilities(estimator: Any, outputs: FloatArray) -> FloatArray:
+    """Turn outputs into logarithms of probabilities, without the detour where they are logits."""
+    if not has_several_labels(estimator):
+        if estimator.out_activation_ == "softmax":
+            return np.asarray(log_softmax(outputs, axis=1))
+        if estimator.out_activation_ == "logistic":
+            return np.hstack([log_expit(-outputs), log_expit(outputs)])
+    with np.errstate(divide="ignore"):
+        return np.log(probabilities(estimator, outputs))

@@ -1,0 +1,199 @@
+"""
+The samples that a path trains on: in which order, each how often, and in which of the two parts.
+
+How they are divided is decided in ``_holdout``; batches of them are made in ``_training``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn import get_config
+from sklearn.utils import gen_batches
+
+from sklearn_gfs._typing import FloatArray, IntArray
+
+from ._holdout import count_copies
+
+# Rows that are read at once.
+CHUNK_ROWS = 4096
+# So few distinct rows are the cells of a table, whatever they are.
+_FEW_CELLS = 20
+
+
+class Parts(NamedTuple):
+    """
+    Samples for training and samples held out of it; a sample may be in both, with a part of its weight in each.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows,)
+        The samples: those that are only for training first, those that are only held out last.
+    n_train : int
+        The first so many rows are for training.
+    first_held : int
+        The rows from here on are held out.
+    weight, train_weight, held_weight : ndarray of shape (n_samples,) or None
+        Weights in both parts together, and in each; None where all are the same.
+    """
+
+    rows: IntArray
+    n_train: int
+    first_held: int
+    weight: FloatArray | None
+    train_weight: FloatArray | None
+    held_weight: FloatArray | None
+
+    @property
+    def train_rows(self) -> IntArray:
+        """Samples for training."""
+        return self.rows[: self.n_train]
+
+    @property
+    def held_rows(self) -> IntArray:
+        """Samples that are held out."""
+        return self.rows[self.first_held :]
+
+
+def divide(rows: IntArray, shares: FloatArray, weight: FloatArray | None) -> Parts:
+    """Divide rows, of each of which this share is held out; the weights are those of all samples."""
+    kind = (shares > 0).astype(np.int8) + (shares >= 1)
+    order = np.argsort(kind, kind="stable")
+    n_train, first_held = int(np.sum(kind < 2)), int(np.sum(kind < 1))
+    if n_train == first_held:  # each row is in one part only
+        return Parts(rows[order], n_train, first_held, weight, weight, weight)
+    whole = np.ones(rows.max() + 1) if weight is None else weight
+    train_weight, held_weight = whole.copy(), whole.copy()
+    train_weight[rows] *= 1.0 - shares
+    held_weight[rows] *= shares
+    return Parts(rows[order], n_train, first_held, weight, train_weight, held_weight)
+
+
+class Used(NamedTuple):
+    """
+    The samples that are used.
+
+    Parameters
+    ----------
+    X : array or CSR array of shape (n_samples, n_features)
+    targets : ndarray of shape (n_samples, n_outputs)
+    weight : ndarray of shape (n_samples,) or None
+    rows : ndarray of shape (n_rows,) or None
+        Which of them are used; None for all.
+    copies : ndarray of shape (n_rows,)
+        For how many samples each of them stands.
+    in_full_batch : bool
+        Whether one batch holds all of them.
+    """
+
+    X: Any
+    targets: FloatArray
+    weight: FloatArray | None
+    rows: IntArray | None
+    copies: FloatArray
+    in_full_batch: bool
+
+    @property
+    def all_rows(self) -> IntArray:
+        """The rows as indices."""
+        return np.arange(self.X.shape[0]) if self.rows is None else self.rows
+
+
+def find_used(
+    X: Any, targets: FloatArray, weight: FloatArray | None, counted: FloatArray | None, batch_size: int | None
+) -> Used:
+    """
+    Leave out the samples of weight zero; in full batch bring the others to an order of their own, each once.
+
+    Numbers of copies are read off `counted`: the weights as they were before classes were weighted.
+    """
+    rows = None if weight is None or weight.all() else np.flatnonzero(weight)
+    n_rows = X.shape[0] if rows is None else len(rows)
+    copies = count_copies(counted if counted is None or rows is None else counted[rows], n_rows)
+    if batch_size is not None and batch_size < n_rows:
+        return Used(by_rows(X), targets, weight, rows, copies, in_full_batch=False)
+    if rows is not None and weight is not None:
+        X, targets, weight = X[rows], targets[rows], weight[rows]
+    X, targets, weight, copies = distinct(X, targets, weight, copies)
+    return Used(X, targets, weight, None, copies, in_full_batch=True)
+
+
+def by_rows(X: Any) -> Any:
+    """
+    Return X in C order, unless it is a file or its copy would be large.
+
+    Batches are gathered faster from it than from an array whose columns lie together.
+    """
+    if not isinstance(X, np.ndarray) or isinstance(X, np.memmap) or X.nbytes > get_config()["working_memory"] * 2**20:
+        return X
+    return np.ascontiguousarray(X)
+
+
+def project(X: Any, rows: IntArray, mean: FloatArray | None, direction: FloatArray) -> FloatArray:
+    """Return (X - mean) @ direction of these rows; equal rows have equal numbers to the last bit, wherever they are."""
+    projections = np.empty(len(rows))
+    for chunk in gen_batches(len(rows), CHUNK_ROWS):
+        part = X[rows[chunk]]
+        if sparse.issparse(part):
+            projections[chunk] = part @ direction
+        else:
+            projections[chunk] = ((part if mean is None else part - mean) * direction).sum(axis=1)
+    return projections
+
+
+def is_table(X: Any, rows: IntArray) -> bool:
+    """
+    Say whether these distinct rows are the cells of a table: few, or none of their features tells most of them apart.
+
+    Such are categories and small integers, but no measurements.
+    """
+    if len(rows) < _FEW_CELLS:
+        return True
+    cells = X[rows].tocsc() if sparse.issparse(X) else X[rows]
+    for column in range(X.shape[1]):
+        values = cells[:, [column]].data if sparse.issparse(cells) else cells[:, column]
+        if len(np.unique(values)) > len(rows) / 2:
+            return False
+    return True
+
+
+def distinct(
+    X: Any, targets: FloatArray, weight: FloatArray | None, copies: FloatArray
+) -> tuple[Any, FloatArray, FloatArray | None, FloatArray]:
+    """
+    Return the distinct samples in an order of their own, with the weights and the numbers of copies added up.
+
+    What is computed of them is the same, to the last bit, however the samples were ordered or repeated.
+    """
+    first, sample = _distinct_rows(X, targets)
+    total = np.bincount(sample, weights=weight).astype(np.float64)
+    equal = bool((total == total[0]).all())
+    return X[first], targets[first], None if equal else total, np.bincount(sample, weights=copies).astype(np.float64)
+
+
+def _distinct_rows(X: Any, targets: FloatArray) -> tuple[IntArray, IntArray]:
+    """Return where each distinct sample comes first, and which of them each sample is."""
+    n_samples = len(targets)
+    ends = _bytes_of_rows(targets)
+    if sparse.issparse(X):
+        X = X.copy()
+        X.sum_duplicates()
+        X.eliminate_zeros()
+        rows = [slice(X.indptr[i], X.indptr[i + 1]) for i in range(n_samples)]
+        keys = [X.indices[row].astype(np.int64).tobytes() + X.data[row].tobytes() for row in rows]
+        keys = [key + end.tobytes() for key, end in zip(keys, ends, strict=True)]
+        places = {key: place for place, key in enumerate(sorted(set(keys)))}
+        sample = np.array([places[key] for key in keys])
+        return np.unique(sample, return_index=True)[1], sample
+    joined = np.concatenate([_bytes_of_rows(X), ends], axis=1)
+    _, first, sample = np.unique(
+        joined.view(np.dtype((np.void, joined.shape[1]))).ravel(), return_index=True, return_inverse=True
+    )
+    return first, sample
+
+
+def _bytes_of_rows(values: FloatArray) -> np.ndarray:
+    """Return the bytes of each row; zeros of both signs are the same."""
+    return np.ascontiguousarray(values + values.dtype.type(0)).view(np.uint8).reshape(len(values), -1)

@@ -1,0 +1,176 @@
+"""
+Which samples are held out: a systematic sample that neither order, nor repetition, nor units can change.
+
+Shares of samples only; what is done with the samples belongs in ``mlp._path``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sklearn_gfs._typing import FloatArray, IntArray
+
+# The automatic fraction is the first; where that comes to fewer than so many samples, what makes as many, up to the
+# last. A few dozen samples hardly tell one number of iterations from another.
+_FRACTION, _ENOUGH_SAMPLES, _MOST = 0.1, 100, 0.3
+# Weights are taken for numbers of copies only up to this many: larger ones hardly come from counting.
+_MOST_COPIES = 1000
+# Weights are multiples of a unit when they are so up to this part of the largest.
+_ROUNDING = 1e-9
+# As many distinct samples tell a table from other data.
+_MOST_CELLS = 2000
+# No class loses more than this part of its weight, unless a larger fraction was asked for.
+_LARGEST_LOSS = 0.5
+# A sample is compared with at most so many neighbours to either side, and counts as so many marks at most.
+_MOST_NEIGHBOURS, _MOST_MARKS = 20, 100
+
+
+def count_copies(weight: FloatArray | None, n_samples: int) -> FloatArray:
+    """
+    Say for how many samples each one stands.
+
+    Weights that are all multiples of a unit are numbers of copies, so that a weight of two is the same as two samples.
+    Other weights are importances: each sample stands for itself.
+    """
+    if weight is None:
+        return np.ones(n_samples)
+    unit = _common_unit(np.unique(weight))
+    return np.ones(n_samples) if unit is None else np.rint(weight / unit)
+
+
+def _common_unit(values: FloatArray) -> float | None:
+    """Return the largest number of which all values, ascending and positive, are multiples; None if it is too small."""
+    unit = largest = float(values[-1])
+    if values[0] < largest / _MOST_COPIES:
+        return None
+    for value in values[:-1].tolist():
+        # Euclid's algorithm. The nearest multiple is subtracted, so that rounding leaves a number close to zero.
+        rest = value
+        while rest > _ROUNDING * largest:
+            unit, rest = rest, abs(math.remainder(unit, rest))
+        if unit < (1 - _ROUNDING) * largest / _MOST_COPIES:
+            return None
+    return unit
+
+
+def held_out_shares(
+    along_inputs: FloatArray,
+    targets: FloatArray,
+    weight: FloatArray | None,
+    copies: FloatArray,
+    fraction: float | str,
+    rng: Any,
+    *,
+    is_table: Callable[[IntArray], bool],
+    labels: FloatArray | None = None,
+) -> FloatArray:
+    """
+    Return for each sample the share of its weight that is held out: all, nothing, or a part.
+
+    About this fraction is held out of every range of targets, and of every class; at least something, never everything.
+    The fraction "auto" is a tenth, of fewer than 1000 samples 100 of them, but at most 0.3.
+
+    Samples with the same inputs and targets are one sample, repeated. The distinct samples are put in order by a random
+    projection of the targets, those with equal targets (a class, say) by `along_inputs`, and every 1 / fraction-th of
+    them is held out as a whole, from a random start.
+
+    Where the samples are the cells of a table (categories, small integers), future samples are copies of these, and
+    what is learnt of other cells tells nothing of one that is held out. There each lies along the line as long as its
+    number of copies, so that of a repeated cell both parts get copies. A sample that weighs more than all its
+    neighbours together is divided likewise, wherever it is: without it nothing would be learnt about its neighbourhood.
+
+    Parameters
+    ----------
+    along_inputs : ndarray of shape (n_samples,)
+        A random projection of the inputs; equal where the inputs are.
+    targets : ndarray of shape (n_samples, n_outputs)
+    weight : ndarray of shape (n_samples,) or None
+        Positive.
+    copies : ndarray of shape (n_samples,)
+        For how many samples each one stands; at least one.
+    fraction : float or "auto"
+    rng : RandomState
+    is_table : callable
+        Told where some of the distinct samples are, says whether they are the cells of a table.
+    labels : ndarray of shape (n_samples, n_outputs), default=None
+        Indicators of classes. No class is held out by more than half of its weight, or the fraction where that is more.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Between 0 and 1.
+    """
+    along_targets = (targets * rng.standard_normal(targets.shape[1])).sum(axis=1)
+    start = rng.uniform()
+    order = np.lexsort((along_inputs, along_targets))
+    keys = np.stack([along_targets[order], along_inputs[order]])
+    group = np.concatenate([[0], np.cumsum(np.any(np.diff(keys, axis=1) != 0, axis=0))])
+    n_groups = int(group[-1]) + 1
+    shares = np.zeros(len(order))
+    if n_groups == 1:
+        return shares
+    weight = np.ones(len(order)) if weight is None else weight
+    in_group = np.bincount(group, weights=copies[order])
+    weights = np.bincount(group, weights=weight[order]).astype(np.float64)
+    lengths = np.ones(n_groups)
+    if in_group.max() > 1:
+        some = np.searchsorted(group, np.arange(0, n_groups, -(-n_groups // _MOST_CELLS)))
+        lengths = in_group.astype(np.float64) if is_table(order[some]) else lengths
+    if isinstance(fraction, str):
+        fraction = max(_FRACTION, min(_MOST, _ENOUGH_SAMPLES / float(lengths.sum())))
+    taken = _marked_copies(np.maximum(lengths, _excess(weights, fraction)), fraction, start)
+    shares[order] = _shares_within(group, copies[order] / in_group[group], taken)
+    return shares if labels is None else _spare_classes(shares, labels, weight, max(_LARGEST_LOSS, fraction))
+
+
+def _excess(weights: FloatArray, fraction: float) -> FloatArray:
+    """
+    Say for how many of its neighbours a distinct sample stands that weighs more than all of them; zero for others.
+
+    Neighbours are those between two marks to either side.
+    """
+    others, n_others = np.zeros(len(weights)), np.zeros(len(weights))
+    for distance in range(1, min(math.ceil(1 / fraction), _MOST_NEIGHBOURS, len(weights) - 1) + 1):
+        others[distance:] += weights[:-distance]
+        others[:-distance] += weights[distance:]
+        n_others[distance:] += 1
+        n_others[:-distance] += 1
+    return np.where(weights > others, np.minimum(weights / (others / n_others), _MOST_MARKS / fraction), 0.0)
+
+
+def _marked_copies(lengths: FloatArray, fraction: float, start: float) -> FloatArray:
+    """Return the part of each distinct sample that marks fall on; of what has copies, one is always left."""
+    ends = np.cumsum(lengths)
+    marks = np.diff(np.floor(ends * fraction - start), prepend=np.floor(-start))
+    marks = np.minimum(marks, np.where(lengths >= 2, lengths - 1, 1.0))
+    if not marks.any() or (marks >= lengths).all():
+        middle = int(start * len(lengths))
+        marks = np.where(np.arange(len(lengths)) == middle, 1.0, 0.0) if not marks.any() else marks
+        if (marks >= lengths).all():
+            marks[middle] = 0.0
+    return marks / lengths
+
+
+def _shares_within(group: np.ndarray, parts: FloatArray, taken: FloatArray) -> FloatArray:
+    """Deal out what is taken of each group to its samples, which are `parts` of it: as many whole ones as can be."""
+    ends = np.cumsum(parts)
+    first = np.searchsorted(group, np.arange(len(taken)))
+    before = np.concatenate([[0.0], ends[:-1]])
+    starts = before - before[first][group]
+    shares = np.clip((taken[group] - starts) / parts, 0.0, 1.0)
+    # Rounding must not split a sample that is to be whole.
+    return np.where(np.abs(shares - np.rint(shares)) < _ROUNDING * len(group), np.rint(shares), shares)
+
+
+def _spare_classes(shares: FloatArray, labels: FloatArray, weight: FloatArray, most: float) -> FloatArray:
+    """Leave in training, of every class, what must not be held out."""
+    for column in labels.T:
+        for members in (column > 0, column <= 0):
+            total, held = weight[members].sum(), weight[members] @ shares[members]
+            if held > most * total:
+                shares[members] *= most * total / held
+    return shares

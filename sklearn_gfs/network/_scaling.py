@@ -1,0 +1,214 @@
+"""
+The units that networks are trained in: features and targets standardised, and networks taken back to the data's units.
+
+Nothing here trains, and nothing here knows estimators.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import gen_batches
+
+if TYPE_CHECKING:
+    from sklearn_gfs._typing import FloatArray, IntArray
+
+    from ._two_layer import Network
+
+# Standardised inputs are shrunk until their mean squared norm is at most this: with many features a step of the same
+# length in every coordinate would otherwise move a pre-activation by more than the activation can follow.
+_INPUT_SQUARED_NORM = 12.0
+# Size of the pieces in which the moments of X are taken.
+_CHUNK_BYTES = 2**26
+
+
+# By more than this factor, or its inverse, no weight of a network is changed when scales are: the scales of the few
+# samples before meant nothing.
+_MOST_RESCALED = 4.0
+
+
+class Moments(NamedTuple):
+    """What standardisation is derived from: means and variances of features and targets; x_mean None for sparse X."""
+
+    n_seen: float
+    x_mean: FloatArray | None
+    x_variance: FloatArray  # of sparse X the mean squares
+    x_varies: np.ndarray
+    y_mean: FloatArray
+    y_variance: FloatArray
+    y_varies: np.ndarray
+
+
+class Scaling(NamedTuple):
+    """x is standardised to (x - x_mean) * x_inverse_scale, y to (y - y_mean) / y_scale; x_mean None for sparse X."""
+
+    x_mean: FloatArray | None
+    x_inverse_scale: FloatArray
+    x_squared_norm: float
+    y_mean: FloatArray
+    y_scale: FloatArray
+
+
+class FittedNetwork(NamedTuple):
+    """A network in the units of the data: X @ coefs[0] + intercepts[0], the activation, @ coefs[1] + intercepts[1]."""
+
+    coefs: list[FloatArray]
+    intercepts: list[FloatArray]
+
+
+def measure_moments(
+    X: Any,
+    targets: FloatArray,
+    weight: FloatArray | None = None,
+    rows: IntArray | None = None,
+    *,
+    n_copies: float | None = None,
+    earlier: Moments | None = None,
+) -> Moments:
+    """
+    Return the moments of these samples, together with those of earlier ones.
+
+    Parameters
+    ----------
+    X : array or CSR array of shape (n_samples, n_features)
+    targets : ndarray of shape (n_samples, n_outputs)
+    weight : ndarray of shape (n_samples,), default=None
+    rows : ndarray of shape (n_rows,), default=None
+        The samples to be used; the others weigh nothing.
+    n_copies : float, default=None
+        For how many samples these stand; None for as many as there are.
+    earlier : Moments, default=None
+        Of samples that count as well. They also say whether X is centred.
+    """
+    n_copies = float(X.shape[0] if rows is None else len(rows)) if n_copies is None else n_copies
+    if weight is not None:
+        weight = weight * (n_copies / (weight if rows is None else weight[rows]).sum())
+    of_targets = _scaler(earlier and (earlier.n_seen, earlier.y_mean, earlier.y_variance))
+    y = _mean_and_variance(of_targets, targets, weight, rows)
+    n_seen = n_copies + (earlier.n_seen if earlier else 0.0)
+    if earlier.x_mean is not None if earlier else not sparse.issparse(X):
+        of_features = _scaler(earlier and (earlier.n_seen, earlier.x_mean, earlier.x_variance))
+        return Moments(n_seen, *_mean_and_variance(of_features, X, weight, rows), *y)
+    mean_squares = _mean_squares(X, weight)
+    if earlier:
+        share = n_copies / n_seen
+        mean_squares = share * mean_squares + (1 - share) * earlier.x_variance
+    return Moments(n_seen, None, mean_squares, mean_squares > 0, *y)
+
+
+def scaling_of(moments: Moments, *, center_targets: bool, scale_targets: bool) -> Scaling:
+    """
+    Standardise features, sparse ones by scale only, and where asked for targets.
+
+    A constant feature is scaled by zero: it has taught nothing, so it must not count where it takes another value. A
+    constant target keeps its scale.
+
+    Raises
+    ------
+    ValueError
+        If a feature or a target varies too much for its variance to be a finite number.
+    """
+    for name, variance in (("X", moments.x_variance), ("y", moments.y_variance)):
+        if not np.isfinite(variance).all():
+            raise ValueError(f"{name} holds values so large that a variance overflows; scale {name} down.")
+    n_varying = max(int(moments.x_varies.sum()), 1)
+    shrink = min(1.0, np.sqrt(_INPUT_SQUARED_NORM / n_varying))
+    x_scale = np.sqrt(moments.x_variance)
+    inverse_scale = np.divide(shrink, x_scale, out=np.zeros_like(x_scale), where=moments.x_varies)
+    y_mean = moments.y_mean if center_targets else np.zeros_like(moments.y_mean)
+    y_scale = np.where(moments.y_varies & scale_targets, np.sqrt(moments.y_variance), 1.0)
+    return Scaling(moments.x_mean, inverse_scale, shrink**2 * n_varying, y_mean, y_scale)
+
+
+def rescaled(network: Network, before: Scaling, after: Scaling, y_varied: np.ndarray) -> Network:
+    """
+    Return the network that does on newly standardised data what this one did on data standardised as before.
+
+    Where a scale has changed many times over, or a feature or a target (`y_varied` says which did) varies only now,
+    the weights keep their size: what they had learnt there was of no use, and they must be able to learn.
+    """
+    inverse = np.where(before.x_inverse_scale > 0, before.x_inverse_scale, after.x_inverse_scale)
+    factor = np.divide(inverse, after.x_inverse_scale, out=np.ones_like(inverse), where=after.x_inverse_scale > 0)
+    coef = network.hidden_coef * np.clip(factor, 1 / _MOST_RESCALED, _MOST_RESCALED)[:, None]
+    intercept = network.hidden_intercept.astype(np.float64)
+    if before.x_mean is not None and after.x_mean is not None:
+        shift = (after.x_mean - before.x_mean) * after.x_inverse_scale
+        intercept = intercept + np.where(before.x_inverse_scale > 0, shift, 0.0) @ coef
+    factor = np.where(y_varied, before.y_scale / after.y_scale, 1.0)
+    factor = np.clip(factor, 1 / _MOST_RESCALED, _MOST_RESCALED)
+    dtype = network.hidden_coef.dtype
+    return network._replace(
+        hidden_coef=coef.astype(dtype),
+        hidden_intercept=intercept.astype(dtype),
+        output_coef=(network.output_coef * factor).astype(dtype),
+        output_intercept=(network.output_intercept * factor + (before.y_mean - after.y_mean) / after.y_scale).astype(
+            dtype
+        ),
+    )
+
+
+def _mean_squares(X: Any, weight: FloatArray | None) -> FloatArray:
+    """Return for each column the mean square, in float64 and infinite where it overflows."""
+    X = sparse.csr_array(X)
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    with np.errstate(over="ignore"):  # the caller refuses what is not finite
+        squares = np.square(X.data, dtype=np.float64)
+    if weight is not None:
+        squares *= np.repeat(weight, np.diff(X.indptr))
+    total = X.shape[0] if weight is None else weight.sum()
+    return np.bincount(X.indices, squares, minlength=X.shape[1]) / total
+
+
+def _scaler(known: tuple[float, FloatArray | None, FloatArray] | None) -> StandardScaler:
+    """Return scikit-learn's scaler as it is after so many samples of this mean and variance."""
+    scaler = StandardScaler()
+    if known is not None:
+        n_features = len(known[2])
+        scaler.n_samples_seen_, scaler.mean_, scaler.var_ = np.full(n_features, known[0]), *known[1:]
+        scaler.n_features_in_, scaler.scale_ = n_features, np.sqrt(known[2])
+    return scaler
+
+
+def _mean_and_variance(
+    scaler: StandardScaler, values: Any, weight: FloatArray | None, rows: IntArray | None
+) -> tuple[FloatArray, FloatArray, np.ndarray]:
+    """Return mean and variance of each column, infinite where it overflows, and which columns vary."""
+    # Chunk by chunk, since the scaler makes copies of what it is given, and X may be larger than memory.
+    n_rows = max(1, _CHUNK_BYTES // (values.shape[1] * values.dtype.itemsize))
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses what is not finite
+        for chunk in gen_batches(values.shape[0] if rows is None else len(rows), n_rows):
+            some = chunk if rows is None else rows[chunk]
+            part = values[some].toarray() if sparse.issparse(values) else values[some]
+            scaler.partial_fit(part, sample_weight=None if weight is None else weight[some])
+    # The scaler leaves at one the scale of a column whose variance is nothing but rounding.
+    varies = (scaler.var_ > 0) & ((scaler.scale_ != 1) | np.isclose(scaler.var_, 1))
+    # Rounding may leave a variance just below zero.
+    return scaler.mean_, np.where(np.isfinite(scaler.var_), np.maximum(scaler.var_, 0.0), np.inf), varies
+
+
+def log_odds(targets: FloatArray, weight: FloatArray | None, *, labelwise: bool = False) -> FloatArray:
+    """Return the outputs under which the log loss of constant outputs is least, for targets of zeros and ones."""
+    shares = np.average(targets, axis=0, weights=weight)
+    least = 0.5 / len(targets)
+    if targets.shape[1] == 1 or labelwise:
+        return np.log(np.maximum(shares, least)) - np.log(np.maximum(1 - shares, least))
+    logs = np.log(np.maximum(shares, least))
+    return logs - logs.mean()
+
+
+def in_data_units(network: Network, scaling: Scaling, dtype: Any) -> FittedNetwork:
+    """Fold the standardisation and the neurons' weights into the coefficients, in float64, then round to the dtype."""
+    coef = network.hidden_coef.astype(np.float64) * scaling.x_inverse_scale[:, None]
+    intercept = network.hidden_intercept.astype(np.float64)
+    if scaling.x_mean is not None:
+        intercept = intercept - scaling.x_mean @ coef
+    out_coef = network.output_coef.astype(np.float64) * network.weights[:, None] * scaling.y_scale
+    out_intercept = network.output_intercept.astype(np.float64) * scaling.y_scale
+    return FittedNetwork(
+        [coef.astype(dtype), out_coef.astype(dtype)], [intercept.astype(dtype), out_intercept.astype(dtype)]
+    )

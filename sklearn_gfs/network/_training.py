@@ -1,0 +1,384 @@
+"""
+Gradient training of a two-layer network: batches, step sizes, solvers, and the loop that joins them.
+
+Nothing here knows targets other than numbers, pruning or estimators.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import gen_batches
+
+from ._data import CHUNK_ROWS
+from ._two_layer import TorchNetwork
+from ._watch import Watch, interruptible
+
+if TYPE_CHECKING:
+    import torch
+
+    from sklearn_gfs._typing import FloatArray, IntArray
+
+    from ._two_layer import Network
+
+# Adam moves every coordinate of the standardised problem by about this much in one iteration.
+ADAM_STEP = 0.01
+_ADAM_DECAYS = (0.9, 0.999)
+_ADAM_EPSILON = 1e-8
+
+# Iteration t moves averaged weights towards its own by this share of the way, or by _DECAY / (t + _DECAY - 1) where
+# that is more: the noise of a hundred batches is averaged out, and the beginning is soon forgotten.
+_LEAST_SHARE, _DECAY = 0.01, 4
+
+# Batches are gathered several at a time, up to this many and this many bytes: for small ones the calls cost more than
+# the copying.
+_MAX_GATHERED = 32
+_MAX_GATHERED_BYTES = 2**21
+
+
+# Losses of batches are compared over so many samples.
+_COMPARED_SAMPLES = 1024
+
+
+class TrainingSettings(NamedTuple):
+    """How to train; the names are those of the estimators' parameters."""
+
+    activation: str
+    loss: str
+    solver: str
+    learning_rate_init: float | None
+    momentum: float
+    batch_size: int | None
+    alpha: float
+    device: str = "cpu"
+
+
+class Stream(NamedTuple):
+    """Where an endless row of shuffles began, and what its pieces are: so any place in it can be found again."""
+
+    start: int  # the iteration
+    n_rows: int
+    batch_size: int
+
+
+class TrainingState(NamedTuple):
+    """All that it takes to go on with a training later; NumPy only."""
+
+    network: Network
+    moments: tuple[FloatArray, FloatArray]
+    step_size: float  # where it was chosen from the data, else zero
+    stream: Stream | None
+    losses: list[float]
+
+
+class Batch(NamedTuple):
+    """Standardised inputs, a row for each sample; targets, a column for each; weights whose mean over all is one."""
+
+    X: torch.Tensor
+    y: torch.Tensor
+    weight: torch.Tensor | None
+
+
+class Samples:
+    """
+    Rows of X, standardised, and their targets, gathered batch by batch.
+
+    X is never copied as a whole: a batch is gathered, made dense and standardised in a buffer of its own.
+
+    Parameters
+    ----------
+    X : array or CSR array of shape (n_samples, n_features)
+    targets : ndarray of shape (n_samples, n_outputs)
+        Their dtype is that of the batches: inputs are rounded to it once they are standardised.
+    standardisation : tuple of ndarrays of shape (n_features,)
+        The mean (None for sparse X) and the inverse scale: x becomes (x - mean) * inverse_scale.
+    rows : ndarray of shape (n_rows,)
+        The samples to be used.
+    weight : ndarray of shape (n_samples,), default=None
+        Weights of the samples; only their ratios among the rows matter.
+    device : str, default="cpu"
+        Where batches are put.
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        targets: FloatArray,
+        standardisation: tuple[FloatArray | None, FloatArray],
+        rows: IntArray,
+        weight: FloatArray | None = None,
+        device: str = "cpu",
+    ) -> None:
+        import torch
+
+        self._device = device
+        self._X = X
+        # torch gathers rows with all its threads, but warns of arrays that it must not write to.
+        self._tensor = torch.from_numpy(X) if isinstance(X, np.ndarray) and X.flags.carray else None
+        self._targets = targets
+        self._dtype = torch.from_numpy(targets[:0]).dtype
+        mean, inverse_scale = standardisation
+        self._mean = None if mean is None else torch.from_numpy(mean).to(device)
+        self._inverse_scale = torch.from_numpy(inverse_scale).to(device)
+        self.rows = rows
+        self._weight = None
+        if weight is not None:
+            self._weight = (weight / weight[rows].mean()).astype(targets.dtype)
+
+    @property
+    def row_bytes(self) -> int:
+        """Size of one sample's inputs in a batch."""
+        return int(self._X.shape[1] * self._X.dtype.itemsize)
+
+    def gather(self, rows: IntArray) -> Batch:
+        """Return the standardised inputs, the targets and the weights of these samples."""
+        import torch
+
+        if self._tensor is not None:
+            X = self._tensor.index_select(0, torch.from_numpy(rows)).to(self._device)
+        else:
+            part = self._X[rows]
+            X = torch.from_numpy(part.toarray() if sparse.issparse(part) else part).to(self._device)
+        if self._mean is not None:
+            X.sub_(self._mean)
+        X = X.mul_(self._inverse_scale).to(self._dtype)
+        y = np.ascontiguousarray(self._targets.take(rows, axis=0).T)
+        weight = None if self._weight is None else torch.from_numpy(self._weight[rows]).to(self._device)
+        return Batch(X, torch.from_numpy(y).to(self._device), weight)
+
+    def gather_batches(self, rows: IntArray, batch_size: int) -> list[Batch]:
+        """Return these samples as batches of this size."""
+        from torch import split
+
+        X, y, weight = self.gather(rows)
+        weights = [None] * (len(rows) // batch_size) if weight is None else split(weight, batch_size)
+        return [Batch(*batch) for batch in zip(split(X, batch_size), split(y, batch_size, 1), weights, strict=True)]
+
+    def everything(self) -> Batch:
+        """Return all rows as one batch."""
+        return self.gather(self.rows)
+
+
+class Training:
+    """
+    A network on its way: each iteration is one gradient update on one batch.
+
+    The batches are consecutive pieces of an endless row of shuffles, so all have the same size and the first t
+    iterations do not depend on how many follow. From a `TrainingState` in place of a network it goes on as if it had
+    never stopped, as long as the batches have the same size and the samples are as many.
+
+    With `averaged` the network that it gives, and whose loss it tells, is a moving average over the iterations; the
+    updates are the same.
+
+    Raises
+    ------
+    ValueError
+        From `advance`, when the loss is no longer finite.
+    """
+
+    def __init__(
+        self,
+        start: Network | TrainingState,
+        samples: Samples,
+        settings: TrainingSettings,
+        seed: int,
+        *,
+        name: str,
+        averaged: bool = False,
+        watch: Watch | None = None,
+    ) -> None:
+        import torch
+
+        self._torch = torch
+        state = start if isinstance(start, TrainingState) else None
+        network = start.network if isinstance(start, TrainingState) else start
+        arguments = (settings.activation, settings.loss, settings.alpha, settings.device)
+        self._network = TorchNetwork(network, *arguments)
+        self._result = TorchNetwork(network, *arguments) if averaged else self._network
+        self._samples = samples
+        self._settings = settings
+        self.name = name
+        self._watch = watch
+        self._seed = seed
+        n_rows = len(samples.rows)
+        self._batch_size = n_rows if settings.batch_size is None else min(settings.batch_size, n_rows)
+        self._fixed_batch = samples.everything() if self._batch_size == n_rows else None
+        self._batches: list[Batch] = []
+        parameters = self._network.parameters
+        moments = [torch.zeros_like(parameters) for _ in range(2)]
+        self._step_size = settings.learning_rate_init or 0.0  # zero until the first batch has been seen
+        self.losses: list[float] = []
+        if state is not None:
+            moments = [torch.from_numpy(moment.copy()).to(parameters) for moment in state.moments]
+            self._step_size = self._step_size or state.step_size
+            self.losses = list(state.losses)
+        self._first_moment, self._second_moment = moments
+        # Adam counts its updates in a tensor.
+        self._n_updates = torch.tensor(float(len(self.losses)), dtype=torch.float32, device=settings.device)
+        self._start_stream(None if state is None else state.stream)
+
+    def _start_stream(self, earlier: Stream | None) -> None:
+        """Shuffle anew, or find the place in the row of shuffles where an earlier training stopped."""
+        n_done = len(self.losses)
+        self._stream = Stream(n_done, len(self._samples.rows), self._batch_size)
+        if earlier is not None and earlier[1:] == self._stream[1:]:
+            self._stream = earlier
+        self._rng = np.random.RandomState([self._seed, self._stream.start] if self._stream.start else self._seed)
+        self._order = np.empty(0, dtype=np.intp)
+        if self._fixed_batch is None:
+            self._skip_rows((n_done - self._stream.start) * self._batch_size)
+
+    def state(self) -> TrainingState:
+        """Return what it takes to go on from here."""
+        moments = self._first_moment.cpu().numpy().copy(), self._second_moment.cpu().numpy().copy()
+        measured = 0.0 if self._settings.learning_rate_init else self._step_size
+        return TrainingState(self.network(), moments, measured, self._stream, list(self.losses))
+
+    def _next_batch(self) -> Batch:
+        if self._fixed_batch is not None:
+            return self._fixed_batch
+        if not self._batches:
+            n_batches = min(_MAX_GATHERED, max(1, _MAX_GATHERED_BYTES // (self._batch_size * self._samples.row_bytes)))
+            self._batches = self._samples.gather_batches(
+                self._next_rows(n_batches * self._batch_size), self._batch_size
+            )
+            self._batches.reverse()
+        return self._batches.pop()
+
+    def _next_rows(self, n_rows: int) -> IntArray:
+        pieces = [self._order]
+        n_missing = n_rows - len(self._order)
+        while n_missing > 0:
+            pieces.append(self._rng.permutation(self._samples.rows))
+            n_missing -= len(pieces[-1])
+        order = np.concatenate(pieces)
+        self._order = order[n_rows:]
+        return order[:n_rows]
+
+    def _skip_rows(self, n_rows: int) -> None:
+        n_shuffles, n_used = divmod(n_rows, len(self._samples.rows))
+        for _ in range(n_shuffles):
+            self._rng.permutation(self._samples.rows)
+        if n_used:
+            self._next_rows(n_used)
+
+    def advance(self, n_iterations: int) -> None:
+        """Make this many gradient updates; fewer where the watch, if there is one, says stop."""
+        with self._torch.inference_mode():  # calls are shorter without the bookkeeping of automatic gradients
+            self._advance(n_iterations)
+
+    def _advance(self, n_iterations: int) -> None:
+        watch = self._watch
+        if watch is None:
+            for _ in range(n_iterations):
+                self._update()
+            return
+        with interruptible(watch):
+            for _ in range(n_iterations):
+                if watch.stops:
+                    return
+                watch.iteration(self.name, len(self.losses), self._update())
+
+    def _update(self) -> float:
+        batch = self._next_batch()
+        if self._step_size == 0.0:
+            self._step_size = self._default_step_size(batch)
+        loss = self._network.loss_and_gradient(*batch)
+        if not math.isfinite(loss):
+            raise ValueError(
+                f"The loss became {loss} at iteration {len(self.losses) + 1} of {self.name}; the model would be "
+                f"useless. Use a smaller learning_rate_init (it was {self._step_size:g}) or look for extreme "
+                "values in X and y."
+            )
+        self.losses.append(loss)
+        if self._settings.solver == "adam":
+            self._adam()
+        else:
+            self._sgd(loss + self._network.penalty())
+        if self._result is not self._network:
+            share = max(_LEAST_SHARE, _DECAY / (len(self.losses) + _DECAY - 1))
+            self._result.parameters.lerp_(self._network.parameters, share)
+        return loss
+
+    @property
+    def may_have_diverged(self) -> bool:
+        """Whether the losses of the batches fell so little that all samples must say whether the loss fell."""
+        n_batches = min(-(-_COMPARED_SAMPLES // self._batch_size), len(self.losses) // 2)
+        # A training that explodes does so at once: the least of its first losses is from before.
+        return n_batches < 1 or math.fsum(self.losses[-n_batches:]) >= n_batches * min(self.losses[:n_batches])
+
+    def loss_of(self, network: Network) -> float:
+        """Return the loss of a network on all samples, without the penalty."""
+        torch, settings = self._torch, self._settings
+        model = TorchNetwork(network, settings.activation, settings.loss, device=settings.device)
+        rows = self._samples.rows
+        with torch.inference_mode():
+            losses = [
+                len(rows[chunk]) * model.loss(*self._samples.gather(rows[chunk]))
+                for chunk in gen_batches(len(rows), CHUNK_ROWS)
+            ]
+        return math.fsum(losses) / len(rows)
+
+    @property
+    def step_size(self) -> float:
+        """The step size, zero before it has been chosen."""
+        return self._step_size
+
+    def _default_step_size(self, batch: Batch) -> float:
+        """
+        For SGD one over the largest curvature on the first batch: the longest step that theory calls safe.
+
+        Momentum prolongs every step to 1 / (1 - momentum) times itself in the end, and so the first part is shortened.
+        """
+        if self._settings.solver == "adam":
+            return ADAM_STEP
+        rng = np.random.RandomState(self._seed)  # its own: what the batches are must not depend on the solver
+        start = self._torch.from_numpy(rng.standard_normal(len(self._network.parameters))).to(batch.X)
+        curvature = self._network.largest_curvature(batch.X, start, batch.weight)
+        return (1.0 - self._settings.momentum) / curvature if 0 < curvature < np.inf else 1.0
+
+    def _adam(self) -> None:
+        # torch.optim.Adam makes the same call, behind bookkeeping that costs more than it in a small network.
+        self._torch._fused_adam_(
+            [self._network.parameters],
+            [self._network.gradient],
+            [self._first_moment],
+            [self._second_moment],
+            [],
+            [self._n_updates.add_(1)],
+            lr=self._step_size,
+            beta1=_ADAM_DECAYS[0],
+            beta2=_ADAM_DECAYS[1],
+            weight_decay=0.0,
+            eps=_ADAM_EPSILON,
+            amsgrad=False,
+            maximize=False,
+        )
+
+    def _sgd(self, loss: float) -> None:
+        """
+        Heavy-ball momentum; no step is longer than 2 loss / descent.
+
+        For squared error that length is at least 1 / curvature, so the limit never binds while the step size is below
+        it, and where the curvature has grown since the step size was chosen it keeps the loss from exploding.
+        """
+        gradient, descent = self._network.gradient, self._network.descent()
+        step = min(self._step_size, 2 * loss / descent) if descent > 0 else self._step_size
+        if self._settings.momentum == 0:
+            self._network.parameters.sub_(gradient, alpha=step)
+            return
+        velocity = self._first_moment
+        velocity.mul_(self._settings.momentum).add_(gradient, alpha=step)
+        self._network.parameters.sub_(velocity)
+
+    def loss(self, batch: Batch) -> float:
+        """Return the loss of the network as it is now, without the penalty."""
+        with self._torch.inference_mode():  # as in training, whose buffers it may share
+            return self._result.loss(*batch)
+
+    def network(self) -> Network:
+        """Return the network as it is now."""
+        return self._result.to_network()

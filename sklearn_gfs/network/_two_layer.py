@@ -1,0 +1,299 @@
+"""
+The two-layer network: its parameters, its outputs in NumPy, its loss and gradient in torch.
+
+Nothing here knows data sets, batches, step sizes or estimators.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy.special import expit, logsumexp
+
+if TYPE_CHECKING:
+    import torch
+
+    from sklearn_gfs._typing import FloatArray
+
+ACTIVATIONS = ("identity", "logistic", "relu", "tanh")
+LOSSES = ("log_loss", "squared_error")
+# What the log loss of several labels a sample is called here: the sum of each one's own.
+LABELWISE = "labelwise_log_loss"
+
+# Variance of a pre-activation of a neuron at initialisation: relu after He et al. (2015), the others so that a neuron
+# starts where its activation bends.
+_INITIAL_VARIANCE = {"identity": 1.0, "logistic": 4.0, "relu": 2.0, "tanh": 1.0}
+# Spread of the hidden intercepts and of the output weights at initialisation; see docs/decisions.
+_INTERCEPT_SPREAD = 0.5
+_OUTPUT_SPREAD = 0.5
+
+# Up to this many features, the coefficients of a feature and not those of a neuron lie together in training: the
+# product that gives their gradient is slow when its rows in memory are this short.
+_FEW_FEATURES = 32
+
+
+class Network(NamedTuple):
+    """
+    The parameters of a network.
+
+    f(x) = output_intercept + sum_i weights_i * output_coef_i * act(hidden_coef_i . x + hidden_intercept_i).
+
+    The dense network has weights 1 / n_hidden, a subnetwork of k picks has count_i / k.
+    """
+
+    hidden_coef: FloatArray  # (n_features, n_hidden)
+    hidden_intercept: FloatArray  # (n_hidden,)
+    output_coef: FloatArray  # (n_hidden, n_outputs)
+    output_intercept: FloatArray  # (n_outputs,)
+    weights: FloatArray  # (n_hidden,)
+
+
+def initial_network(
+    shape: tuple[int, int, int], activation: str, *, squared_norm: float, dtype: Any, rng: Any
+) -> Network:
+    """Draw a dense network of (n_features, n_hidden, n_outputs) for inputs of the given mean squared norm."""
+    n_features, n_hidden, n_outputs = shape
+    spread = np.sqrt(_INITIAL_VARIANCE[activation] / max(squared_norm, np.finfo(np.float64).tiny))
+    hidden_coef = spread * rng.standard_normal((n_features, n_hidden))
+    hidden_intercept = _INTERCEPT_SPREAD * rng.standard_normal(n_hidden)
+    output_coef = _OUTPUT_SPREAD * rng.standard_normal((n_hidden, n_outputs))
+    return Network(
+        hidden_coef.astype(dtype),
+        hidden_intercept.astype(dtype),
+        output_coef.astype(dtype),
+        np.zeros(n_outputs, dtype=dtype),
+        np.full(n_hidden, 1.0 / n_hidden, dtype=dtype),
+    )
+
+
+def prune(network: Network, picks: np.ndarray) -> Network:
+    """Keep the picked neurons, each once, weighted by how often it was picked."""
+    kept, counts = np.unique(picks, return_counts=True)
+    return Network(
+        np.ascontiguousarray(network.hidden_coef[:, kept]),
+        network.hidden_intercept[kept],
+        network.output_coef[kept],
+        network.output_intercept,
+        (counts / len(picks)).astype(network.weights.dtype),
+    )
+
+
+def hidden_activations(X: Any, coef: FloatArray, intercept: FloatArray, activation: str) -> FloatArray:
+    """Return act(X coef + intercept) of shape (n_samples, n_hidden); X may be a SciPy sparse array."""
+    hidden = np.asarray(X @ coef)
+    hidden += intercept
+    if activation == "relu":
+        np.maximum(hidden, 0, out=hidden)
+    elif activation == "tanh":
+        np.tanh(hidden, out=hidden)
+    elif activation == "logistic":
+        expit(hidden, out=hidden)
+    return hidden
+
+
+def mean_loss(outputs: FloatArray, targets: FloatArray, loss: str, weight: FloatArray | None) -> float:
+    """Return the loss of the outputs, averaged over samples with these weights; see `TorchNetwork`."""
+    outputs = outputs.astype(np.float64)
+    if loss == "squared_error":
+        losses = 0.5 * np.sum((outputs - targets) ** 2, axis=1)
+    elif outputs.shape[1] == 1 or loss == LABELWISE:
+        losses = np.sum(np.logaddexp(0, outputs) - targets * outputs, axis=1)
+    else:
+        losses = logsumexp(outputs, axis=1) - np.sum(outputs * targets, axis=1)
+    return float(np.average(losses, weights=weight))
+
+
+class TorchNetwork:
+    """
+    A network in torch with its loss and gradient on one batch.
+
+    All parameters live in one flat tensor, ``parameters``, and so does the gradient, so that a solver is a few
+    operations on whole vectors. The gradient of a neuron is divided by the neuron's weight: a step size then means the
+    same for 50 neurons as for 1000 (the flow of the neurons' distribution, not of one neuron's share).
+
+    Activations and outputs have a row for each neuron or output and a column for each sample: the two products with
+    the output weights are thin, and run along memory in this order only.
+
+    ``squared_error`` is half the squared error, summed over outputs; ``log_loss`` is the negative log-likelihood of
+    the softmax of the outputs, with one output of its logistic function; ``labelwise_log_loss`` is the sum of the
+    latter over outputs. Each is averaged over the batch. The ``penalty`` is ``alpha / 2`` times the
+    weighted mean over neurons of their squared coefficients.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        activation: str,
+        loss: str = "squared_error",
+        alpha: float = 0.0,
+        device: str = "cpu",
+    ) -> None:
+        import torch
+
+        self._torch = torch
+        self._activation = activation
+        self._loss = loss
+        self._alpha = alpha
+        self._few_features = len(network.hidden_coef) <= _FEW_FEATURES
+        arrays = (
+            network.hidden_coef if self._few_features else network.hidden_coef.T,
+            network.hidden_intercept[:, None],
+            network.output_coef.T,
+            network.output_intercept[:, None],
+        )
+        self._shapes = [array.shape for array in arrays]
+        self.parameters = torch.from_numpy(np.concatenate([array.ravel() for array in arrays])).to(device)
+        self.gradient = torch.zeros_like(self.parameters)
+        self._coef, self._intercept, self._out_coef, self._out_intercept = self._views(self.parameters)
+        self._gradients = self._views(self.gradient)
+        self._weights = torch.from_numpy(network.weights.copy()).to(device)
+        self._equal_weight = float(network.weights[0]) if np.ptp(network.weights) == 0 else None
+        # For every size of batch: activations, slopes, and one over the size.
+        self._buffers: dict[int, tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = {}
+
+    def _views(self, flat: torch.Tensor) -> list[torch.Tensor]:
+        sizes = [math.prod(shape) for shape in self._shapes]
+        parts = [part.view(shape) for part, shape in zip(self._torch.split(flat, sizes), self._shapes, strict=True)]
+        if self._few_features:
+            parts[0] = parts[0].T
+        return parts
+
+    def forward(self, X: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the hidden activations and the outputs; the activations are overwritten by the next call."""
+        torch = self._torch
+        if X.shape[0] not in self._buffers:
+            hidden = X.new_empty((len(self._intercept), X.shape[0]))
+            self._buffers[X.shape[0]] = (hidden, torch.empty_like(hidden), X.new_tensor(1 / X.shape[0]))
+        hidden = self._buffers[X.shape[0]][0]
+        torch.addmm(self._intercept, self._coef, X.T, out=hidden)
+        if self._activation == "relu":
+            hidden.relu_()
+        elif self._activation == "tanh":
+            hidden.tanh_()
+        elif self._activation == "logistic":
+            hidden.sigmoid_()
+        if self._equal_weight is None:
+            return hidden, torch.addmm(self._out_intercept, self._out_coef * self._weights, hidden)
+        return hidden, torch.addmm(self._out_intercept, self._out_coef, hidden, alpha=self._equal_weight)
+
+    def _times_slope(self, values: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+        """Multiply in place by the activation's derivative, which all four have in terms of their value."""
+        if self._activation == "relu":
+            self._torch.ops.aten.threshold_backward.grad_input(values, hidden, 0, grad_input=values)
+        elif self._activation == "tanh":
+            values.addcmul_(values, hidden * hidden, value=-1)
+        elif self._activation == "logistic":
+            values.mul_(hidden - hidden * hidden)
+        return values
+
+    def _backward(self, X: torch.Tensor, hidden: torch.Tensor, residual: torch.Tensor, alpha: float = 0.0) -> None:
+        """Fill the gradient with J' residual + alpha coefficients; J is the outputs' Jacobian over neurons' weights."""
+        torch = self._torch
+        coef, intercept, out_coef, out_intercept = self._gradients
+        torch.addmm(self._out_coef, residual, hidden.T, beta=alpha, out=out_coef)
+        torch.sum(residual, 1, keepdim=True, out=out_intercept)
+        slope = torch.mm(self._out_coef.T, residual, out=self._buffers[X.shape[0]][1])
+        self._times_slope(slope, hidden)
+        torch.addmm(self._coef, slope, X, beta=alpha, out=coef)
+        torch.sum(slope, 1, keepdim=True, out=intercept)
+
+    def loss_and_gradient(self, X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None = None) -> float:
+        """
+        Return the loss on the batch and leave the gradient of the loss and the penalty in ``gradient``.
+
+        Weights of samples multiply their losses; the sum is divided by n_samples.
+        """
+        hidden, outputs = self.forward(X)
+        loss, residual = self._loss_and_residual(outputs, y, weight)
+        # A number in a tensor: torch would make one of a Python number in every call.
+        self._backward(X, hidden, residual.mul_(self._buffers[X.shape[0]][2]), self._alpha)
+        return loss
+
+    def _loss_and_residual(
+        self, outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None
+    ) -> tuple[float, torch.Tensor]:
+        """Return the mean loss and each sample's derivative with respect to its outputs, which are overwritten."""
+        torch = self._torch
+        if self._loss == "squared_error":
+            residual = outputs.sub_(y)
+            weighted = residual if weight is None else residual * weight
+            return weighted.view(-1).dot(residual.view(-1)).item() / (2 * y.shape[1]), weighted
+        sign = 1
+        if outputs.shape[0] == 1 or self._loss == LABELWISE:
+            losses = torch.nn.functional.softplus(outputs).sub_(y * outputs)
+            residual = outputs.sigmoid_().sub_(y)
+        else:
+            log_probabilities = torch.log_softmax(outputs, 0)
+            sign, losses = -1, log_probabilities * y
+            residual = log_probabilities.exp_().sub_(y)
+        if weight is not None:
+            losses, residual = losses.mul_(weight), residual.mul_(weight)
+        return sign * losses.sum().item() / y.shape[1], residual
+
+    def penalty(self) -> float:
+        """Return alpha / 2 times the weighted mean over neurons of their squared coefficients."""
+        if self._alpha == 0:
+            return 0.0
+        norm = self._torch.linalg.vector_norm
+        squares = norm(self._coef, dim=1).square() + norm(self._out_coef, dim=0).square()
+        return 0.5 * self._alpha * squares.dot(self._weights).item()
+
+    def descent(self) -> float:
+        """
+        Return by how much the loss falls per unit of a short step against ``gradient``.
+
+        That is the gradient's squared norm, in which each neuron's part, which was divided by the neuron's weight,
+        counts with that weight.
+        """
+        gradient, outer = self.gradient, self._gradients[3].view(-1)
+        if self._equal_weight is not None:
+            outer_square = outer.dot(outer).item()
+            return self._equal_weight * (gradient.dot(gradient).item() - outer_square) + outer_square
+        coef, intercept, out_coef, _ = self._gradients
+        squares = coef.square().sum(1) + intercept[:, 0].square() + out_coef.square().sum(0)
+        return squares.dot(self._weights).item() + outer.dot(outer).item()
+
+    def loss(self, X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None = None) -> float:
+        """Return the loss without the penalty."""
+        return self._loss_and_residual(self.forward(X)[1], y, weight)[0]
+
+    def largest_curvature(
+        self, X: torch.Tensor, start: torch.Tensor, weight: torch.Tensor | None = None, n_iter: int = 20
+    ) -> float:
+        """
+        Estimate the largest eigenvalue of the Gauss-Newton matrix J'J / n_samples by power iteration.
+
+        Weights of samples multiply their rows of J'.
+
+        In the linearised (NTK) regime gradient descent on the squared error is stable for step sizes below 2 over this
+        value; the log loss is flatter.
+        """
+        torch = self._torch
+        direction = start / start.norm()
+        eigenvalue = 0.0
+        for _ in range(n_iter):
+            hidden, _ = self.forward(X)
+            coef, intercept, out_coef, out_intercept = self._views(direction)
+            slope = self._times_slope(torch.addmm(intercept, coef, X.T), hidden)
+            change = (self._out_coef * self._weights) @ slope + (out_coef * self._weights) @ hidden + out_intercept
+            if weight is not None:
+                change.mul_(weight)
+            self._backward(X, hidden, change.div_(len(X)))
+            eigenvalue = self.gradient.norm().item()
+            if not 0 < eigenvalue < np.inf:
+                break
+            direction = self.gradient / eigenvalue
+        return eigenvalue
+
+    def to_network(self) -> Network:
+        """Return a copy of the parameters as NumPy arrays."""
+        coef, intercept, out_coef, out_intercept = (view.cpu().numpy() for view in self._views(self.parameters))
+        return Network(
+            np.array(coef.T, order="C"),
+            intercept[:, 0].copy(),
+            np.array(out_coef.T, order="C"),
+            out_intercept[:, 0].copy(),
+            self._weights.cpu().numpy().copy(),
+        )

@@ -1,0 +1,180 @@
+"""
+What watches training from outside: the time it may take, the user's interrupt, printed lines, and callbacks.
+
+It counts and tells, and may end a training loop early; how a network is trained belongs in ``_training``.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_gfs._compat import WRAPPER_FRAMES
+
+# Iterations from one printed line to the next.
+_LINE_EVERY = 50
+# Iterations in one task of scikit-learn's callbacks: few enough to stop in time, many enough to cost nothing.
+_TASK_ITERATIONS = 20
+
+
+class Watch:
+    """
+    Told of every iteration; says whether training has to stop, and afterwards why it did.
+
+    It stopped for want of time where `out_of_time`, and because the user wanted it to where `interrupted`. `complaints`
+    say what went wrong without being an error.
+
+    Parameters
+    ----------
+    max_time : float or None
+        Seconds from now after which training stops.
+    verbose : bool
+        Whether to print the loss now and then.
+    """
+
+    def __init__(self, max_time: float | None, *, verbose: bool) -> None:
+        self._start, self._max_time = time.monotonic(), max_time
+        self._deadline = math.inf
+        self._verbose = verbose
+        self.out_of_time = False
+        self.complaints: list[str] = []
+        self.allow(1.0)
+
+    def allow(self, share: float) -> None:
+        """Let training go on until this share of the time is over."""
+        if self._max_time is not None:
+            self._deadline = self._start + share * self._max_time
+
+    @property
+    def stops(self) -> bool:
+        """Whether training has to stop now."""
+        over = time.monotonic() >= self._deadline
+        self.out_of_time |= over and not self.interrupted
+        return over
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether training had to stop."""
+        return self.out_of_time or self.interrupted
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the user interrupted."""
+        return self._deadline == -math.inf
+
+    def iteration(self, phase: str, done: int, loss: float) -> None:
+        """Take note of one iteration, the number of which before it was `done`."""
+        if self._verbose and (done + 1) % _LINE_EVERY == 0:
+            print(f"{phase}: iteration {done + 1}, loss {loss:.6g}")  # noqa: T201
+
+    def interrupt(self) -> None:
+        """Take note that the user interrupted: there is no more time."""
+        self._max_time, self._deadline = None, -math.inf
+
+    def tell(self, n_pretrain: int, n_retrain: int, *, n_frames: int) -> None:
+        """
+        Warn of complaints and where time was over, and pass an interrupt on; the user's call is so many frames away.
+
+        The interrupt is meant for whatever loop the fit is part of, too; only the model had to be finished first.
+        """
+        made = (
+            f"{n_pretrain} iterations of pre-training and {n_retrain} of re-training were made. The estimator is "
+            "fitted and can be used."
+        )
+        if self.interrupted:
+            raise KeyboardInterrupt(f"Training was interrupted: {made}")
+        for complaint in self.complaints:
+            warnings.warn(complaint, ConvergenceWarning, stacklevel=1 + n_frames + WRAPPER_FRAMES)
+        if self.out_of_time:
+            warnings.warn(
+                f"Training ended early because max_time was over: {made}",
+                ConvergenceWarning,
+                stacklevel=1 + n_frames + WRAPPER_FRAMES,
+            )
+
+
+@contextmanager
+def interruptible(watch: Watch | None) -> Iterator[None]:
+    """Let the user's first interrupt end what is done in it, and tell the watch; all others go on to the caller."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if watch is None or watch.interrupted:
+            raise
+        watch.interrupt()
+
+
+class Advancing(Protocol):
+    """What a phase runs: a training."""
+
+    losses: list[float]
+
+    def advance(self, n_iterations: int) -> None:
+        """Make so many iterations, or fewer where something stops them."""
+
+
+class Phase:
+    """
+    A phase of a fit, made of groups of iterations; `stopped` says that a callback asked to end it.
+
+    Parameters
+    ----------
+    context : CallbackContext
+        The phase's own.
+    told : dict
+        What every callback is told: the estimator and its data.
+    """
+
+    def __init__(self, context: Any, told: dict[str, Any]) -> None:
+        self._context = context
+        self._told = told
+        self.stopped = False
+
+    def run(self, training: Advancing, n_iterations: int, attributes: Callable[[], dict[str, Any]]) -> None:
+        """Advance the training, a group of iterations at a time; `attributes` are the fitted ones at any moment."""
+        while n_iterations > 0 and not self.stopped:
+            size, done = min(n_iterations, _TASK_ITERATIONS), len(training.losses)
+            task = self._context.subcontext("iterations").call_on_fit_task_begin(**self._told)
+            training.advance(size)
+            self.stopped = task.call_on_fit_task_end(**self._told, reconstruction_attributes=attributes)
+            if len(training.losses) < done + size:
+                return  # time is over, or the user interrupted
+            n_iterations -= size
+
+
+class Tasks:
+    """
+    A fit as scikit-learn's callbacks see it: a task for each phase, and in it one for each group of iterations.
+
+    Parameters
+    ----------
+    context : CallbackContext
+        That of the whole fit.
+    attributes : callable
+        Takes a network in the units of the data and the losses of pre-training, returns the fitted attributes.
+    **told
+        What every callback is told: `estimator`, `X`, `y` and `metadata`.
+    """
+
+    def __init__(self, context: Any, attributes: Callable[[Any, list[float]], dict[str, Any]], **told: Any) -> None:
+        self.attributes = attributes
+        self._told = told
+        self._context = context.call_on_fit_task_begin(**told)
+
+    @contextmanager
+    def phase(self, name: str, n_iterations: int | None = 0) -> Iterator[Phase]:
+        """Begin and end a phase of so many iterations; None where nobody knows how many."""
+        n_tasks = None if n_iterations is None else -(-n_iterations // _TASK_ITERATIONS)
+        context = self._context.subcontext(name, max_subtasks=n_tasks).call_on_fit_task_begin(**self._told)
+        yield Phase(context, self._told)
+        context.call_on_fit_task_end(**self._told)
+
+    def end(self, attributes: dict[str, Any] | None) -> None:
+        """End the fit; `attributes` are those that its estimator lacks to be fitted, None if there is no network."""
+        self._context.call_on_fit_task_end(**self._told, reconstruction_attributes=attributes)

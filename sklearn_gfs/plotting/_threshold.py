@@ -1,0 +1,384 @@
+"""
+PretrainThresholdDisplay: the picture of a search.
+
+Like the other displays (``_scaling``, ``_selection``) it holds arrays and draws them;
+matplotlib is imported when something is drawn.
+"""
+
+from __future__ import annotations
+
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier, is_regressor
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_gfs._version import VersionedState
+
+from ._style import COLOURS, DASHES, MARKERS, log_axis, name_axes, new_axes, shade, some_of
+
+# With more sizes than this, curves over each other can't be told apart.
+_MOST_CURVES = 4
+
+
+class PretrainThresholdDisplay(VersionedState):
+    """
+    Picture of how the score depends on pre-training and on the size of the subnetwork.
+
+    Few sizes are drawn as curves with bands over folds, many as a heat map with a line where the
+    target is first reached.
+
+    Parameters
+    ----------
+    n_pretrain : ndarray of shape (n_budgets,)
+        Numbers of pre-training iterations, ascending.
+    k : ndarray of shape (n_sizes,)
+        Numbers of picks, ascending.
+    scores : ndarray of shape (n_budgets, n_sizes, n_folds)
+        Scores of the subnetworks.
+    dense_scores : ndarray of shape (n_budgets, n_folds), default=None
+        Scores of the dense network.
+    thresholds : sequence of (int or None), default=None
+        Threshold of each size, in the order of ``k``.
+    target_score : float, default=None
+        The score that was to be reached.
+    score_name : str, default="Score"
+        Label of the scores.
+    param : str, default="n_pretrain"
+        Name of the parameter that ``n_pretrain`` holds values of, for the label.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it was drawn.
+    figure_ : matplotlib Figure
+        The figure of ``ax_``.
+    lines_ : list of matplotlib Line2D
+        The curves, one for each size, then the dense network's; empty for a heat map.
+    bands_ : list of matplotlib PolyCollection
+        One standard deviation over folds to either side of each curve.
+    image_ : matplotlib QuadMesh or None
+        The heat map; None for curves.
+    threshold_line_ : matplotlib Line2D or None
+        The heat map's line, or the stars on the curves; None where no size has a threshold.
+    colorbar_ : matplotlib Colorbar or None
+        The heat map's key.
+
+    See Also
+    --------
+    PretrainThresholdSearch : What measures the scores.
+    ThresholdScalingDisplay : Thresholds against the number of samples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gfs import PretrainThresholdDisplay
+    >>> scores = np.array([[[0.5, 0.6]], [[0.8, 0.9]], [[0.9, 0.9]]])
+    >>> display = PretrainThresholdDisplay(
+    ...     n_pretrain=np.array([0, 10, 100]), k=np.array([5]), scores=scores, thresholds=[10]
+    ... )
+    >>> display.plot().ax_.get_xlabel()
+    'Pre-training (gradient updates)'
+    """
+
+    def __init__(
+        self,
+        *,
+        n_pretrain: Any,
+        k: Any,
+        scores: Any,
+        dense_scores: Any = None,
+        thresholds: Any = None,
+        target_score: float | None = None,
+        score_name: str = "Score",
+        param: str = "n_pretrain",
+    ) -> None:
+        self.n_pretrain = n_pretrain
+        self.k = k
+        self.scores = scores
+        self.dense_scores = dense_scores
+        self.thresholds = thresholds
+        self.target_score = target_score
+        self.score_name = score_name
+        self.param = param
+
+    @classmethod
+    def from_search(
+        cls, search: Any, *, kind: str = "auto", score_name: str | None = None, ax: Any = None
+    ) -> PretrainThresholdDisplay:
+        """
+        Draw a fitted search.
+
+        The scores are those that the search's threshold compares.
+
+        Parameters
+        ----------
+        search : PretrainThresholdSearch
+            Fitted.
+        kind : {"auto", "curves", "heatmap"}, default="auto"
+            As in :meth:`plot`.
+        score_name : str, default=None
+            Label of the scores; None to derive it from the search.
+        ax : matplotlib Axes, default=None
+            Where to draw; None for a new figure.
+
+        Returns
+        -------
+        PretrainThresholdDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If the search has not been fitted.
+        TypeError
+            If it is none.
+
+        See Also
+        --------
+        from_estimator : The same from an estimator and data.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_gfs import GreedyPrunedMLPClassifier, PretrainThresholdDisplay, PretrainThresholdSearch
+        >>> network = GreedyPrunedMLPClassifier(n_hidden=50, n_retrain=10, random_state=0)
+        >>> search = PretrainThresholdSearch(network, n_pretrain=[0, 20], k=[5, 10], cv=2, target="best")
+        >>> display = PretrainThresholdDisplay.from_search(search.fit(*load_iris(return_X_y=True)))
+        >>> len(display.lines_)
+        3
+        """
+        from sklearn_gfs.search._threshold import PretrainThresholdSearch
+
+        if not isinstance(search, PretrainThresholdSearch):
+            raise TypeError(f"search must be a PretrainThresholdSearch, got {type(search).__name__}.")
+        check_is_fitted(search, "scores_")
+        display = cls(
+            n_pretrain=search.n_pretrain_values_,
+            k=search.k_values_,
+            scores=search.scores_,
+            dense_scores=search.dense_scores_,
+            thresholds=list(search.thresholds_.values()),
+            target_score=search.target_score_,
+            score_name=_score_name(search) if score_name is None else score_name,
+            param=search.param,
+        )
+        return display.plot(ax=ax, kind=kind)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        kind: str = "auto",
+        score_name: str | None = None,
+        ax: Any = None,
+        **search_params: Any,
+    ) -> PretrainThresholdDisplay:
+        """
+        Run a search, without a final fit, and draw it.
+
+        Use :meth:`from_search` where the search itself is wanted too.
+
+        Parameters
+        ----------
+        estimator : estimator
+            What :class:`PretrainThresholdSearch` takes.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Labels or numbers to predict.
+        kind : {"auto", "curves", "heatmap"}, default="auto"
+            As in :meth:`plot`.
+        score_name : str, default=None
+            Label of the scores; None to derive it from the search.
+        ax : matplotlib Axes, default=None
+            Where to draw; None for a new figure.
+        **search_params : dict
+            Further parameters of :class:`PretrainThresholdSearch`.
+
+        Returns
+        -------
+        PretrainThresholdDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            As the search's `fit`.
+
+        See Also
+        --------
+        from_search : The same from a fitted search.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_gfs import GreedyPrunedMLPClassifier, PretrainThresholdDisplay
+        >>> network = GreedyPrunedMLPClassifier(n_hidden=50, n_retrain=10, random_state=0)
+        >>> X, y = load_iris(return_X_y=True)
+        >>> display = PretrainThresholdDisplay.from_estimator(
+        ...     network, X, y, n_pretrain=[0, 20], k=[5, 10], cv=2, target="best", kind="heatmap"
+        ... )
+        >>> display.scores.shape
+        (2, 2, 2)
+        """
+        from sklearn_gfs.search._threshold import PretrainThresholdSearch
+
+        search_params.setdefault("refit", False)
+        search = PretrainThresholdSearch(estimator, **search_params).fit(X, y)
+        return cls.from_search(search, kind=kind, score_name=score_name, ax=ax)
+
+    def plot(self, ax: Any = None, *, kind: str = "auto") -> PretrainThresholdDisplay:
+        """
+        Draw the display.
+
+        Curves show the spread over folds, a heat map shows many sizes at once.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None for a new figure.
+        kind : {"auto", "curves", "heatmap"}, default="auto"
+            What to draw; "auto" takes curves for up to four sizes.
+
+        Returns
+        -------
+        PretrainThresholdDisplay
+            The display itself.
+
+        Raises
+        ------
+        ValueError
+            If ``kind`` is not one of those.
+
+        See Also
+        --------
+        from_search : Draw a fitted search.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import PretrainThresholdDisplay
+        >>> display = PretrainThresholdDisplay(
+        ...     n_pretrain=np.array([0, 10]), k=np.array([5, 9]), scores=np.ones((2, 2, 1)), thresholds=[0, 10]
+        ... )
+        >>> display.plot(kind="heatmap").ax_.get_ylabel()
+        'Picks k'
+        """
+        if kind not in {"auto", "curves", "heatmap"}:
+            raise ValueError(f"kind must be 'auto', 'curves' or 'heatmap', got {kind!r}.")
+        self.ax_ = new_axes(ax)
+        self.figure_ = self.ax_.figure
+        self.lines_: list[Any] = []
+        self.bands_: list[Any] = []
+        self.image_ = self.colorbar_ = self.threshold_line_ = None
+        if kind == "heatmap" or (kind == "auto" and len(self.k) > _MOST_CURVES):
+            self._plot_heatmap()
+        else:
+            self._plot_curves()
+        return self
+
+    def _plot_curves(self) -> None:
+        values = np.asarray(self.n_pretrain)
+        styles = zip(cycle(COLOURS), cycle(DASHES), cycle(MARKERS), strict=False)
+        stars = []
+        for column, (size, (colour, dash, marker)) in enumerate(zip(self.k, styles, strict=False)):
+            label = "Subnetwork" if size is None else f"Subnetwork, k = {size}"
+            means = self._curve(self.scores[:, column], label, colour=colour, linestyle=dash, marker=marker)
+            threshold = None if self.thresholds is None else self.thresholds[column]
+            if threshold is not None:
+                stars.append((threshold, means[values == threshold][0]))
+        if self.dense_scores is not None:
+            self._curve(self.dense_scores, "Dense network", colour="black", linestyle=":", marker="")
+        if self.target_score is not None:
+            self.ax_.axhline(self.target_score, color="0.5", linewidth=1, zorder=1)
+            self.ax_.annotate(
+                "target", (1, self.target_score), xycoords=("axes fraction", "data"), xytext=(-3, 2),
+                textcoords="offset points", ha="right", va="bottom", color="0.35", fontsize="small", zorder=4,
+                bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1},
+            )  # fmt: skip
+        if stars:
+            self.threshold_line_ = self.ax_.plot(
+                *zip(*stars, strict=True), linestyle="", marker="*", markersize=15, markerfacecolor="white",
+                markeredgecolor="black", zorder=4, label="Threshold",
+            )[0]  # fmt: skip
+        log_axis(self.ax_, values)
+        name_axes(self.ax_, self._budget_label(), self.score_name)
+
+    def _curve(self, scores: Any, label: str, *, colour: str, linestyle: Any, marker: str) -> Any:
+        """Draw one mean with its band and return the mean."""
+        means, spread = scores.mean(axis=-1), scores.std(axis=-1)
+        self.lines_ += self.ax_.plot(
+            self.n_pretrain,
+            means,
+            color=colour,
+            linestyle=linestyle,
+            marker=marker,
+            markersize=4,
+            label=label,
+            zorder=3,
+        )
+        if scores.shape[-1] > 1:
+            self.bands_.append(shade(self.ax_, self.n_pretrain, means - spread, means + spread, colour=colour))
+        return means
+
+    def _plot_heatmap(self) -> None:
+        from matplotlib.patheffects import Stroke, withStroke
+
+        means = self.scores.mean(axis=-1).T
+        n_sizes, n_budgets = means.shape
+        # Cells of equal size whatever the values, for both axes are geometric more often than not.
+        self.image_ = self.ax_.pcolormesh(np.arange(n_budgets + 1), np.arange(n_sizes + 1), means, cmap="cividis")
+        columns = some_of(np.arange(n_budgets), 12)
+        self.ax_.set_xticks(columns + 0.5, [f"{self.n_pretrain[column]}" for column in columns])
+        self.ax_.set_yticks(np.arange(n_sizes) + 0.5, [f"{size}" for size in self.k])
+        self.ax_.set_xlabel(self._budget_label())
+        self.ax_.set_ylabel("Picks k")
+        self.colorbar_ = self.figure_.colorbar(self.image_, ax=self.ax_, label=self.score_name)
+        line = self._threshold_steps()
+        if line is not None:
+            outline = [withStroke(linewidth=5, foreground="black"), Stroke()]
+            self.threshold_line_ = self.ax_.plot(
+                *line, color="white", linewidth=2.2, path_effects=outline, label="Threshold", clip_on=False, zorder=4
+            )[0]
+            self.ax_.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, borderaxespad=0.2)
+        if self.target_score is not None:
+            self.ax_.set_title(f"Target {self.target_score:.3g}", loc="right", fontsize="medium")
+
+    def _budget_label(self) -> str:
+        own = self.param.rpartition("__")[2] == "n_pretrain"
+        return "Pre-training (gradient updates)" if own else self.param
+
+    def _threshold_steps(self) -> Any:
+        """Return the line along the left edges of the first cells that reach the target, None if none does."""
+        if self.thresholds is None or all(threshold is None for threshold in self.thresholds):
+            return None
+        edges = {int(value): float(column) for column, value in enumerate(self.n_pretrain)}
+        across, up = [], []
+        for row, threshold in enumerate(self.thresholds):
+            # A size that never gets there has its edge at the right end, where no line is drawn.
+            never = threshold is None
+            edge = float(len(self.n_pretrain)) if never else edges[int(threshold)]
+            across += [edge, np.nan if never else edge, edge]
+            up += [row, row + 0.5, row + 1]
+        return across, up
+
+
+def _score_name(search: Any) -> str:
+    """Return a label that says which score it is and on what it was measured."""
+    scoring = search.scoring
+    if search.multimetric_:
+        name = str(search.refit)
+    elif isinstance(scoring, str):
+        name = scoring
+    elif callable(scoring):
+        name = getattr(scoring, "__name__", "score")
+    else:
+        name = "accuracy" if is_classifier(search) else "R²" if is_regressor(search) else "score"
+    part = "held-out folds" if search.score_on == "test" else "training folds"
+    plain = name.removeprefix("neg_").replace("_", " ")
+    return f"{plain[:1].upper()}{plain[1:]}{', negative' if name != name.removeprefix('neg_') else ''} ({part})"

@@ -1,0 +1,279 @@
+"""
+pretrain_threshold_curve: thresholds against the number of samples, and the laws fitted to them.
+
+One point of the curve is one training run on a part of the data; what such a run does belongs in
+``_fold``, the rule in ``_rule``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone, is_classifier
+from sklearn.metrics import check_scoring
+from sklearn.utils import check_random_state, indexable
+from sklearn.utils.parallel import Parallel, delayed
+
+from sklearn_gfs._compat import MultimetricScorer, count_samples, type_of_target
+from sklearn_gfs._plain import check_plain
+
+from ._fold import evaluate_fold
+from ._grid import Grid, check_n_jobs, make_grid, settle_task
+from ._laws import ScalingFit, fit_law
+from ._progress import SILENT
+from ._results import score_table
+from ._rule import check_rule, find_threshold, is_number, target_score
+
+
+class ThresholdCurve(NamedTuple):
+    """
+    Thresholds against the number of samples.
+
+    It is what ``pretrain_threshold_curve`` returns.
+
+    Parameters
+    ----------
+    train_sizes : ndarray of shape (n_sizes,), dtype int64
+        Numbers of training samples, ascending.
+    thresholds : ndarray of shape (n_sizes, n_repeats)
+        Smallest number of pre-training iterations that reached the target, in gradient updates;
+        NaN where none did.
+    target_scores : ndarray of shape (n_sizes, n_repeats)
+        The target of each run.
+    log_fit : ScalingFit
+        The fit of a + b ln(n_samples).
+    power_fit : ScalingFit
+        The fit of c n_samples^p.
+
+    See Also
+    --------
+    pretrain_threshold_curve : The function that returns it.
+    ThresholdScalingDisplay : Picture of it.
+
+    Examples
+    --------
+    >>> from sklearn_gfs import ThresholdCurve
+    >>> ThresholdCurve._fields
+    ('train_sizes', 'thresholds', 'target_scores', 'log_fit', 'power_fit')
+    """
+
+    train_sizes: NDArray[np.int64]
+    thresholds: NDArray[np.float64]
+    target_scores: NDArray[np.float64]
+    log_fit: ScalingFit
+    power_fit: ScalingFit
+
+
+ThresholdCurve.__module__ = "sklearn_gfs"  # its public home, which pickles name
+
+
+def pretrain_threshold_curve(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    train_sizes: Sequence[float] = (0.1, 0.18, 0.32, 0.56, 1.0),
+    n_repeats: int = 5,
+    n_pretrain: str | Sequence[int] = "auto",
+    target: str | float = "dense",
+    tol: str | float = 0.01,
+    score_on: str = "train",
+    test_size: float = 0.25,
+    param: str = "n_pretrain",
+    scoring: Any = None,
+    random_state: Any = None,
+    n_jobs: int | None = None,
+) -> ThresholdCurve:
+    """
+    Measure how the pre-training threshold grows with the number of samples.
+
+    Every repeat shuffles the data, for classifiers so that each part has the classes in proportion,
+    and trains once on the first samples of that order, for each size. The thresholds of all runs
+    are fitted by a + b ln(n_samples), the form that theory suggests, and by a power law for
+    comparison.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What :class:`PretrainThresholdSearch` takes; its own ``k`` is used. Whether ``y`` holds
+        labels or numbers, :class:`GreedyPrunedMLP` decides from all of it, for all sizes.
+    X : array-like or sparse matrix of shape (n_samples, n_features)
+        Data.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Labels or numbers to predict.
+    train_sizes : sequence of int or float, default=(0.1, 0.18, 0.32, 0.56, 1.0)
+        Numbers of training samples, or shares of those available.
+    n_repeats : int, default=5
+        Number of shuffles.
+    n_pretrain : "auto" or sequence of int, default="auto"
+        As in :class:`PretrainThresholdSearch`; "auto" is settled by each run for itself.
+    target : {"dense", "best"} or float, default="dense"
+        As in :class:`PretrainThresholdSearch`, for each run by its own scores.
+    tol : float or str, default=0.01
+        How far below the target still counts: a number, in units of the score, or a percentage like
+        "1%", of the target's absolute value.
+    score_on : {"train", "test"}, default="train"
+        Whether scores are taken on the training samples, as in the paper, or on samples held out.
+    test_size : float, default=0.25
+        Share of the samples held out where ``score_on`` is "test"; the same for all sizes of one
+        repeat.
+    param : str, default="n_pretrain"
+        As in :class:`PretrainThresholdSearch`.
+    scoring : str or callable, default=None
+        As in :class:`~sklearn.model_selection.GridSearchCV`, one score.
+    random_state : int, RandomState instance or None, default=None
+        Decides on the shuffles. The estimator's own ``random_state`` stays as it is.
+    n_jobs : int, default=None
+        Number of runs at the same time; None means 1 unless in a :func:`joblib.parallel_config`
+        context.
+
+    Returns
+    -------
+    ThresholdCurve
+        Named tuple of train_sizes, thresholds, target_scores, log_fit and power_fit.
+
+    Raises
+    ------
+    ValueError
+        If a parameter has a value that is not allowed.
+
+    Warns
+    -----
+    UserWarning
+        When a run reached no threshold; the fits leave it out.
+
+    See Also
+    --------
+    PretrainThresholdSearch : The threshold on one set of data, by cross-validation.
+    ThresholdScalingDisplay : Picture of the curve.
+    sklearn.model_selection.learning_curve : Scores against the number of samples.
+
+    Notes
+    -----
+    Thresholds are values of the grid, so a coarse grid makes them coarse. The runs of one repeat
+    share samples, which the confidence intervals don't take into account.
+
+    References
+    ----------
+    .. [1] C. R. Wolfe, F. Liao, Q. Wang, J. L. Kim and A. Kyrillidis, "How much pre-training is enough to discover a
+       good subnetwork?", Transactions on Machine Learning Research, 2024.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_gfs import GreedyPrunedMLPClassifier, pretrain_threshold_curve
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = GreedyPrunedMLPClassifier(n_hidden=30, k=10, n_retrain=10, random_state=0)
+    >>> curve = pretrain_threshold_curve(
+    ...     network, X, y, train_sizes=[50, 100], n_repeats=2, n_pretrain=[0, 10, 40], target="best", random_state=0
+    ... )
+    >>> curve.thresholds.shape
+    (2, 2)
+    """
+    check_rule(target, tol, score_on)
+    _check_run(tol, n_repeats, test_size)
+    check_n_jobs(n_jobs)
+    grid = make_grid(estimator, param, n_pretrain, None)
+    scorer = check_scoring(estimator, scoring)
+    if isinstance(scorer, MultimetricScorer):
+        raise ValueError(f"scoring must give one score, got {scoring!r}.")
+    check_plain(X=X, y=y)
+    X, y = indexable(X, y)
+    n_test = 0 if score_on == "train" else max(1, round(float(test_size) * count_samples(X)))
+    sizes = _sizes(train_sizes, count_samples(X) - n_test)
+    estimator = settle_task(estimator, y)
+    rng = check_random_state(random_state)
+    orders = [_order(y, rng, stratify=is_classifier(estimator)) for _ in range(n_repeats)]
+    # Runs on many samples take longest: they come first, so that none is left over for one worker at the end.
+    tasks = [(row, repeat) for row in reversed(range(len(sizes))) for repeat in range(n_repeats)]
+    run = delayed(_one_run)
+    found = Parallel(n_jobs=n_jobs)(
+        run(
+            clone(estimator),
+            X,
+            y,
+            *_parts(orders[repeat], sizes[row], n_test),
+            grid=grid,
+            scorer=scorer,
+            rule=(target, tol),
+        )
+        for row, repeat in tasks
+    )
+    thresholds, targets = np.full((2, len(sizes), n_repeats), np.nan)
+    for (row, repeat), (threshold, goal) in zip(tasks, found, strict=True):
+        thresholds[row, repeat], targets[row, repeat] = threshold, goal
+    missing = int(np.isnan(thresholds).sum())
+    if missing:
+        warnings.warn(
+            f"{missing} of {thresholds.size} runs reached the target at no n_pretrain; the fits leave them out. "
+            "Try a larger k or n_pretrain, a larger tol, or target='best'.",
+            UserWarning,
+            stacklevel=2,
+        )
+    columns = np.repeat(sizes, n_repeats), thresholds.ravel()
+    return ThresholdCurve(np.array(sizes), thresholds, targets, fit_law("log", *columns), fit_law("power", *columns))
+
+
+def _check_run(tol: Any, n_repeats: Any, test_size: Any) -> None:
+    if tol == "1se":
+        raise ValueError("tol must be a number or a percentage here: one run has no standard error, got '1se'.")
+    if isinstance(n_repeats, bool) or not isinstance(n_repeats, Integral) or int(n_repeats) < 1:
+        raise ValueError(f"n_repeats must be an integer not below 1, got {n_repeats!r}.")
+    if not is_number(test_size) or not 0 < float(test_size) < 1:
+        raise ValueError(f"test_size must be a share between 0 and 1, got {test_size!r}.")
+
+
+def _parts(order: NDArray[np.intp], size: int, n_test: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the samples to train on and those to score on; the same where none are held out."""
+    train = order[:size]
+    return train, (order[len(order) - n_test :] if n_test else train)
+
+
+def _one_run(
+    estimator: Any, *data: Any, grid: Grid, scorer: Any, rule: tuple[str | float, str | float]
+) -> tuple[float, float]:
+    """Return the threshold (NaN for none) and the target of one training run."""
+    records = evaluate_fold(
+        estimator, *data, grid=grid, progress=SILENT, scorer=scorer, metric="score", score_on="test",
+        fit_params={}, score_params={}, score_train=False, error_score="raise",
+    )  # fmt: skip
+    if isinstance(records[0]["test_scores"], dict):
+        raise ValueError(f"scoring must give one score, got {list(records[0]['test_scores'])}.")
+    budgets = tuple(sorted({record["budget"] for record in records}))
+    grid = grid._replace(budgets=budgets)
+    scores = score_table([records], grid, "test", "score", dense=False)
+    dense = score_table([records], grid, "test", "score", dense=True) if grid.one_run else None
+    goal, margin = target_score(*rule, scores, dense)
+    row = find_threshold(scores.mean(axis=-1), goal, margin).row
+    return (float(budgets[row]) if row >= 0 else np.nan), goal
+
+
+def _sizes(train_sizes: Any, available: int) -> list[int]:
+    """Validate sizes and return them as distinct numbers of samples, ascending."""
+    values = np.asarray(train_sizes)
+    shares = values.dtype.kind == "f"
+    numbers = values.ndim == 1 and len(values) > 0 and values.dtype.kind in "iuf"
+    if not numbers or not np.isfinite(values).all() or values.min() <= 0:
+        raise ValueError(f"train_sizes must be a sequence of positive numbers, got {train_sizes!r}.")
+    if values.max() > (1 if shares else available):
+        limit = "1 as a share" if shares else f"{available}, the number of samples for training"
+        raise ValueError(f"train_sizes must not go beyond {limit}, got {values.max()}.")
+    counts = np.maximum(np.rint(values * available), 1) if shares else values
+    return sorted({int(count) for count in counts})
+
+
+def _order(y: Any, rng: np.random.RandomState, *, stratify: bool) -> NDArray[np.intp]:
+    """Shuffle the samples; stratified, every beginning of the order has the classes in proportion."""
+    if not stratify or type_of_target(y) not in {"binary", "multiclass"}:
+        return rng.permutation(count_samples(y))
+    labels = np.asarray(y).ravel()
+    position = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        position[members] = (np.arange(len(members)) + rng.uniform(size=len(members))) / len(members)
+    return np.argsort(position, kind="stable")

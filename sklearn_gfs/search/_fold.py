@@ -1,0 +1,299 @@
+"""
+The folds of a threshold search: each a single training run, scored at every point of the grid.
+
+What a fold returns is plain (numbers, strings, lists, dictionaries), so that it travels between
+processes and into a file. Which folds there are, and what follows from their scores, belongs in the
+modules that call this one.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing, nullcontext
+from copy import copy
+from traceback import format_exc
+from typing import Any, NamedTuple
+
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import FitFailedWarning
+from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
+
+from sklearn_gfs._compat import (
+    CallbackSupportMixin,
+    MultimetricScorer,
+    score_estimator,
+    split_rows,
+    take_params,
+    with_callbacks,
+)
+
+from ._grid import AUTO_END, AUTO_FIRST, Grid, StopRule, automatic_budgets, last_step
+from ._progress import FoldProgress
+
+
+class _Point(NamedTuple):
+    """One fitted network, or the traceback of the error that prevented it."""
+
+    budget: int
+    size: int | None
+    dense: bool
+    estimator: Any
+    error: str | None = None
+
+
+class _Recorder(CallbackSupportMixin, BaseEstimator):
+    """Stands in for a pipeline's last step and keeps what its ``fit`` is given."""
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any = None, **params: Any) -> _Recorder:
+        task = self._init_callback_context().call_on_fit_task_begin(estimator=self)
+        self.given_ = (X, y, params)
+        task.call_on_fit_task_end(estimator=self)
+        return self
+
+    def get_metadata_routing(self) -> Any:
+        return self.estimator.get_metadata_routing()
+
+    def __sklearn_tags__(self) -> Any:
+        return get_tags(self.estimator)
+
+
+def _replace_last(pipeline: Any, last: Any) -> Any:
+    """Return a shallow copy of a fitted pipeline that ends in ``last``."""
+    if not isinstance(pipeline, Pipeline):
+        return last
+    name, step = pipeline.steps[-1]
+    replaced = copy(pipeline)
+    replaced.steps = [*pipeline.steps[:-1], (name, _replace_last(step, last))]
+    return replaced
+
+
+class _Training(NamedTuple):
+    """One fold's training part and what is fitted to it; the estimator is this fold's own and is changed."""
+
+    estimator: Any
+    X: Any
+    y: Any
+    fit_params: Mapping[str, Any]
+    error_score: Any
+    progress: FoldProgress
+
+    def fitting(self, name: str, estimator: Any) -> Any:
+        """Return a context manager in which the estimator is fitted, as a task of the fold."""
+        weight = self.fit_params.get("sample_weight")
+        metadata = None if weight is None else {"sample_weight": weight}
+        return self.progress.part(name, estimator, X=self.X, y=self.y, metadata=metadata)
+
+
+# In _path and _one_by_one "except" surrounds the fits only. A callback that fails in a task of the search is no failed
+# fit, and a generator that catches what goes wrong while it is closed can't be closed.
+
+
+def _path(training: _Training, grid: Grid, budgets: Iterable[int]) -> Generator[_Point, None, None]:
+    """Yield every point from one training run; an error ends the run, and the points not reached carry it."""
+    fitted, X, y, fit_params, *_ = training
+    done, error = set(), None
+    name, last = last_step(fitted)
+    if name:
+        fitted = fitted.set_params(**{name: _Recorder(last)})
+        with training.fitting("steps", fitted):
+            try:
+                fitted.fit(X, y, **fit_params)
+                X, y, fit_params = last_step(fitted)[1].given_
+            except Exception:
+                if training.error_score == "raise":
+                    raise
+                error = format_exc()
+    if error is None:
+        path = _begun_when_asked(last.fit_path, X, y, n_pretrain=budgets, k=grid.sizes, **fit_params)
+        with training.fitting("path", last), closing(path):
+            while True:
+                try:
+                    found = next(path, None)
+                except Exception:
+                    if training.error_score == "raise":
+                        raise
+                    error = format_exc()
+                    break
+                if found is None:
+                    break
+                budget, k, network = found
+                point = _Point(budget, None if grid.sizes is None else k, k is None, _replace_last(fitted, network))
+                done.add(point[:3])
+                yield point
+    if error is not None:
+        yield from _not_reached(done, grid, error)
+
+
+def _begun_when_asked(fit_path: Any, *args: Any, **kwargs: Any) -> Generator[Any, None, None]:
+    """Call ``fit_path`` when the first point is asked for, so that its errors come from there."""
+    yield from fit_path(*args, **kwargs)
+
+
+def _not_reached(done: set[Any], grid: Grid, error: str) -> Iterator[_Point]:
+    """Yield the points that an error prevented; warn of an error that prevented none."""
+    # An automatic grid ends where the run ended, or after its first stretch.
+    budgets = grid.budgets or sorted({budget for budget, _, _ in done}) or (0, AUTO_FIRST, AUTO_END)
+    points = [
+        (budget, *kind) for budget in budgets for kind in [(None, True), *((k, False) for k in grid.sizes or (None,))]
+    ]
+    left = [point for point in points if point not in done]
+    if not left:
+        warnings.warn(
+            f"A fold's training failed after n_pretrain={budgets[-1]}, and ended there; no score is missing:\n{error}",
+            FitFailedWarning,
+            stacklevel=2,
+        )
+    for point in left:
+        yield _Point(*point, None, error)
+
+
+def _one_by_one(training: _Training, grid: Grid, budgets: Iterable[int]) -> Generator[_Point, None, None]:
+    """Yield every point from a fit of its own."""
+    for budget in budgets:
+        for size in grid.sizes or (None,):
+            fitted = clone(training.estimator).set_params(**grid.params(budget, size))
+            error = None
+            with training.fitting("point", fitted):
+                try:
+                    fitted.fit(training.X, training.y, **training.fit_params)
+                except Exception:
+                    if training.error_score == "raise":
+                        raise
+                    error = format_exc()
+            yield _Point(budget, size, False, fitted if error is None else None, error)
+
+
+class _Failed(float):
+    """The score of a point that could not be scored, told apart from a score of the same value."""
+
+
+class _Scoring(NamedTuple):
+    """Scores fitted estimators on the parts of one fold."""
+
+    scorer: Any
+    error_score: Any
+    test: tuple[Any, Any, dict[str, Any]]
+    train: tuple[Any, Any, dict[str, Any]] | None
+
+    def __call__(self, estimator: Any) -> dict[str, Any]:
+        start = time.perf_counter()
+        found = {"test_scores": self._on(estimator, *self.test)}
+        score_time = time.perf_counter() - start
+        if self.train is not None:
+            found["train_scores"] = self._on(estimator, *self.train)
+        each = [
+            score for scores in found.values() for score in (scores.values() if isinstance(scores, dict) else [scores])
+        ]
+        plain = {
+            part: {name: float(score) for name, score in scores.items()} if isinstance(scores, dict) else float(scores)
+            for part, scores in found.items()
+        }
+        return plain | {"score_time": score_time, "failed": any(isinstance(score, _Failed) for score in each)}
+
+    def _on(self, estimator: Any, X: Any, y: Any, params: dict[str, Any]) -> Any:
+        error_score = self.error_score if self.error_score == "raise" else _Failed(self.error_score)
+        return score_estimator(estimator, X, y, self.scorer, params, error_score)
+
+    def failure(self) -> dict[str, Any]:
+        """Return what a point gets that could not be fitted."""
+        names = list(self.scorer._scorers) if isinstance(self.scorer, MultimetricScorer) else None
+        score = self.error_score if names is None else dict.fromkeys(names, self.error_score)
+        scores = {"test_scores": score, "score_time": 0.0, "failed": True}
+        return scores if self.train is None else scores | {"train_scores": copy(score)}
+
+
+def evaluate_fold(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    train: Any,
+    test: Any,
+    *,
+    grid: Grid,
+    progress: FoldProgress,
+    scorer: Any,
+    metric: str,
+    score_on: str,
+    fit_params: Mapping[str, Any],
+    score_params: Mapping[str, Any],
+    score_train: bool,
+    error_score: Any,
+) -> list[dict[str, Any]]:
+    """
+    Train once on one fold's training part and score every point of the grid.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Unfitted, and this call's own: it is changed.
+    X, y : array-like
+        All the data.
+    train, test : ndarray of int
+        Rows of the two parts.
+    grid : Grid
+        What to evaluate.
+    progress : FoldProgress
+        Told of every point.
+    scorer : callable
+        As scikit-learn's searches call theirs.
+    metric : str
+        The score that decides when an automatic grid is long enough.
+    score_on : {"test", "train"}
+        The part on which it decides.
+    fit_params, score_params : dict
+        Metadata for the estimator's ``fit`` and the scorer.
+    score_train : bool
+        Whether to score on the training part too.
+    error_score : "raise" or float
+        What a point gets that fails.
+
+    Returns
+    -------
+    list of dict
+        One record for each point, the dense networks included: "budget", "size", "dense",
+        "test_scores", "train_scores" (if asked for), "fit_time" and "score_time" in seconds,
+        "fit_error" (a traceback or None), "failed" (whether anything did).
+    """
+    X_train, y_train = split_rows(estimator, X, y, train)
+    X_test, y_test = split_rows(estimator, X, y, test, train)
+    score = _Scoring(
+        scorer,
+        error_score,
+        (X_test, y_test, take_params(X, params=score_params, indices=test)),
+        (X_train, y_train, take_params(X, params=score_params, indices=train)) if score_train else None,
+    )
+    budgets: Iterable[int] = automatic_budgets(0 if grid.one_run else 1) if grid.budgets is None else grid.budgets
+    stop = StopRule(grid, metric, score_on) if grid.budgets is None else None
+    train_params = take_params(X, params=fit_params, indices=train)
+    training = _Training(estimator, X_train, y_train, train_params, error_score, progress)
+    run = _path if grid.one_run else _one_by_one
+    records: list[dict[str, Any]] = []
+    start = time.perf_counter()
+    # Closed here, not whenever it is collected: what fails while a path is closed is raised.
+    with closing(run(training, grid, budgets)) as points:
+        for point in points:
+            record: dict[str, Any] = {
+                "budget": point.budget,
+                "size": point.size,
+                "dense": point.dense,
+                "fit_error": point.error,
+            }
+            record["fit_time"] = time.perf_counter() - start
+            # Where every point has a fit of its own, that was the task.
+            with progress.part("point") if grid.one_run else nullcontext():
+                records.append(record | (score(point.estimator) if point.error is None else score.failure()))
+            progress.finished(records[-1], (grid.budget_name, grid.size_name))
+            if stop is not None and stop(records[-1]):
+                break
+            start = time.perf_counter()
+        else:
+            # An automatic grid has no end of its own: an error ended it.
+            records[-1]["failed"] |= stop is not None
+    return records

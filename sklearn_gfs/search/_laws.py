@@ -1,0 +1,200 @@
+"""
+Laws of the pre-training threshold in the number of samples, and their fits by least squares.
+
+Pure functions of NumPy arrays; how thresholds are measured belongs in ``_curve``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import curve_fit
+from scipy.stats import t as student_t
+
+_CONFIDENCE = 0.95
+
+
+def _log_law(n_samples: Any, a: float, b: float) -> Any:
+    return a + b * np.log(n_samples)
+
+
+def _power_law(n_samples: Any, c: float, p: float) -> Any:
+    return c * n_samples**p
+
+
+_LAWS = {"log": _log_law, "power": _power_law}
+
+
+def _reach(n_thresholds: int) -> float:
+    """Return how many standard deviations a confidence interval reaches to either side."""
+    return float(student_t.ppf((1 + _CONFIDENCE) / 2, n_thresholds - 2)) if n_thresholds > 2 else np.inf
+
+
+class ScalingFit(NamedTuple):
+    """
+    A law fitted to thresholds by least squares.
+
+    "log" is a + b ln(n_samples), "power" is c n_samples^p.
+
+    Parameters
+    ----------
+    law : {"log", "power"}
+        Which law.
+    coef : ndarray of shape (2,)
+        The numbers a and b, or c and p; NaN where the thresholds don't determine them.
+    low : ndarray of shape (2,)
+        Lower ends of the 95 % confidence intervals of the coefficients; infinite with two thresholds only.
+    high : ndarray of shape (2,)
+        Upper ends of the same intervals.
+    covariance : ndarray of shape (2, 2)
+        Covariance of the coefficients.
+    r2 : float
+        Share of the thresholds' variance that the law explains.
+    n_thresholds : int
+        Number of thresholds it was fitted to.
+
+    See Also
+    --------
+    pretrain_threshold_curve : What returns it.
+
+    Examples
+    --------
+    >>> from sklearn_gfs import ScalingFit
+    >>> ScalingFit._fields
+    ('law', 'coef', 'low', 'high', 'covariance', 'r2', 'n_thresholds')
+    """
+
+    law: str
+    coef: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    r2: float
+    n_thresholds: int
+
+    def predict(self, n_samples: Any) -> NDArray[np.float64]:
+        """
+        Return the law's threshold for each number of samples.
+
+        It may be extrapolated at the caller's risk.
+
+        Parameters
+        ----------
+        n_samples : array-like of shape (n_sizes,)
+            Numbers of samples.
+
+        Returns
+        -------
+        ndarray of shape (n_sizes,)
+            Thresholds, in gradient updates.
+
+        See Also
+        --------
+        band : Confidence band of the same.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import ScalingFit
+        >>> coef = np.array([3.0, 0.5])
+        >>> fit = ScalingFit("power", coef, coef, coef, np.zeros((2, 2)), r2=1.0, n_thresholds=3)
+        >>> fit.predict([64]).round(3).tolist()
+        [24.0]
+        """
+        return np.asarray(_LAWS[self.law](np.asarray(n_samples, dtype=float), *self.coef))
+
+    def band(self, n_samples: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """
+        Return the 95 % confidence band of the law.
+
+        The band is that of the mean threshold, to first order in the coefficients.
+
+        Parameters
+        ----------
+        n_samples : array-like of shape (n_sizes,)
+            Numbers of samples.
+
+        Returns
+        -------
+        low : ndarray of shape (n_sizes,)
+            Lower end of the band, in gradient updates.
+        high : ndarray of shape (n_sizes,)
+            Upper end of the band.
+
+        See Also
+        --------
+        predict : The law itself.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import ScalingFit
+        >>> coef, covariance = np.array([3.0, 2.0]), np.diag([1.0, 0.0])
+        >>> fit = ScalingFit("log", coef, coef - [2, 0], coef + [2, 0], covariance, r2=0.9, n_thresholds=1000)
+        >>> low, high = fit.band([1])
+        >>> low.round(2).tolist(), high.round(2).tolist()
+        ([1.04], [4.96])
+        """
+        sizes = np.asarray(n_samples, dtype=float)
+        first, second = self.coef
+        if self.law == "log":
+            slopes = np.stack([np.ones_like(sizes), np.log(sizes)])
+        else:
+            slopes = np.stack([sizes**second, first * np.log(sizes) * sizes**second])
+        deviation = np.sqrt(np.maximum(np.einsum("is,ij,js->s", slopes, self.covariance, slopes), 0))
+        middle, reach = self.predict(sizes), _reach(self.n_thresholds) * deviation
+        return middle - reach, middle + reach
+
+
+ScalingFit.__module__ = "sklearn_gfs"  # its public home, which pickles name
+
+
+def fit_law(law: str, n_samples: NDArray[Any], thresholds: NDArray[np.float64]) -> ScalingFit:
+    """
+    Fit a law to thresholds by least squares, both laws on the same scale.
+
+    Parameters
+    ----------
+    law : {"log", "power"}
+        Which law.
+    n_samples : ndarray of shape (n_runs,)
+        Numbers of samples.
+    thresholds : ndarray of shape (n_runs,)
+        Thresholds; those that are NaN are left out.
+
+    Returns
+    -------
+    ScalingFit
+        NaN coefficients with fewer than two sizes, or where the power law is not determined
+        because all thresholds are zero.
+    """
+    known = np.isfinite(thresholds)
+    x, y = n_samples[known].astype(float), thresholds[known]
+    nothing = np.full(2, np.nan)
+    undetermined = ScalingFit(law, nothing, nothing, nothing, np.full((2, 2), np.nan), np.nan, len(y))
+    if len(np.unique(x)) < 2 or (law == "power" and not y.any()):
+        return undetermined
+    start = np.polyfit(np.log(x), y, 1)[::-1]
+    if law == "power":  # from the straight line through the logarithms of what is not zero
+        positive = y > 0
+        slope, level = (
+            np.polyfit(np.log(x[positive]), np.log(y[positive]), 1)
+            if len(np.unique(x[positive])) > 1
+            else (0.0, np.log(y.max()))
+        )
+        start = np.array([np.exp(level), slope])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the covariance of an exact or a two-point fit, which stands as infinite
+        try:
+            coef, covariance = curve_fit(_LAWS[law], x, y, p0=start, maxfev=10_000)
+        except RuntimeError:  # did not converge
+            return undetermined
+    deviation = np.sqrt(np.diag(covariance))
+    reach = deviation * _reach(len(y))
+    spread = float(((y - y.mean()) ** 2).sum())
+    residual = float(((y - _LAWS[law](x, *coef)) ** 2).sum())
+    r2 = 1 - residual / spread if spread else np.nan
+    return ScalingFit(law, coef, coef - reach, coef + reach, covariance, r2, len(y))

@@ -1,0 +1,133 @@
+"""
+What a threshold search learns from the records of its folds: its fitted attributes.
+
+How folds are run belongs in ``_run``, pure functions of scores in ``_results`` and
+``_rule``.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping
+from copy import copy
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import ParameterGrid
+
+from sklearn_gfs._compat import (
+    WRAPPER_FRAMES,
+    BaseSearchCV,
+    CallbackSupportMixin,
+    insert_error_scores,
+    passes_callbacks,
+    report_fit_failures,
+)
+
+from ._grid import Grid
+from ._results import dense_columns, score_table
+from ._rule import find_threshold, fold_mean, target_score
+
+
+class SearchOutcome(BaseSearchCV, CallbackSupportMixin):
+    """Sets the attributes of a threshold search; the parameters are the subclass's."""
+
+    def _check_refit_for_multimetric(self, scores: Any) -> None:
+        """Replace the base class's check: a threshold needs the score that decides even where nothing is refitted."""
+        if not isinstance(self.refit, str) or self.refit not in scores:
+            raise ValueError(
+                f"With several scores refit must name the one that decides on the threshold, one of {list(scores)}; "
+                f"got {self.refit!r}."
+            )
+
+    def _check_refit_for_one_score(self) -> None:
+        """Refuse the name of another score, which would be taken for a plain True."""
+        names = ["score", self.scoring] if isinstance(self.scoring, str) else ["score"]
+        if isinstance(self.refit, str) and self.refit not in names:
+            allowed = " or ".join(map(repr, names))
+            raise ValueError(f"refit must be a bool, or {allowed}, with one score; got {self.refit!r}.")
+
+    def _store_results(self, folds: list[list[dict[str, Any]]], grid: Grid, scorer: Any, metric: str) -> None:
+        """Set all that is learnt from the scores."""
+        report_fit_failures([record for fold in folds for record in fold if not record["dense"]], self.error_score)
+        if callable(self.scoring):
+            insert_error_scores([record for fold in folds for record in fold], self.error_score)
+        first_score = folds[0][0]["test_scores"]
+        self.multimetric_ = isinstance(first_score, dict)
+        if self.multimetric_:
+            self._check_refit_for_multimetric(first_score)
+            metric = self.refit
+        else:
+            self._check_refit_for_one_score()
+        self.scorer_ = getattr(scorer, "_scorers", scorer)
+
+        assert grid.budgets is not None
+        budgets = grid.budgets if isinstance(self.n_pretrain, str) else [int(value) for value in self.n_pretrain]
+        sizes = {} if self.k is None else {grid.size_name: [int(value) for value in self.k]}
+        candidates = list(ParameterGrid({grid.budget_name: list(budgets)} | sizes))
+        points = [{(r["budget"], r["size"], r["dense"]): r for r in fold} for fold in folds]
+        keys = [(params[grid.budget_name], params.get(grid.size_name)) for params in candidates]
+        out = [fold[budget, size, False] for budget, size in keys for fold in points]
+        more = {}
+        if grid.one_run:
+            more = dense_columns([[fold[budget, None, True] for fold in points] for budget, _ in keys])
+        # "test" columns as GridSearchCV has them, "train" columns wherever the training parts were scored.
+        formatter = copy(self)
+        formatter.return_train_score = "train_scores" in out[0]
+        self.cv_results_ = formatter._format_results(candidates, self.n_splits_, out, more)
+        self.best_index_ = int(self._select_best_index(self.refit, metric, self.cv_results_))
+        self.best_score_ = self.cv_results_[f"mean_test_{metric}"][self.best_index_]
+        self.best_params_ = self.cv_results_["params"][self.best_index_]
+
+        self.scores_ = score_table(folds, grid, self.score_on, metric, dense=False)
+        self.dense_scores_ = score_table(folds, grid, self.score_on, metric, dense=True) if grid.one_run else None
+        own_k = self.estimator.get_params().get(grid.size_name)
+        self.n_pretrain_values_ = np.array(grid.budgets)
+        self.k_values_ = np.array([own_k] if grid.sizes is None else grid.sizes)
+        self._set_threshold(candidates, keys, grid)
+
+    def _set_threshold(self, candidates: list[Any], keys: list[Any], grid: Grid) -> None:
+        """Apply the rule."""
+        assert grid.budgets is not None
+        scores, dense = self.scores_, self.dense_scores_
+        self.target_score_, self.target_margin_ = target_score(self.target, self.tol, scores, dense)
+        means = fold_mean(scores)
+        found = find_threshold(means, self.target_score_, self.target_margin_)
+        sizes = self.k_values_.tolist()
+        self.thresholds_ = {
+            size: grid.budgets[row] if row >= 0 else None for size, row in zip(sizes, found.first, strict=True)
+        }
+        self.sustained_by_k_ = dict(zip(sizes, found.sustained.tolist(), strict=True))
+        self.threshold_, self.sustained_ = None, False
+        self.threshold_params_, self.threshold_index_ = None, None
+        if found.row < 0:
+            warnings.warn(
+                f"No point reached the target: the best mean score on the {self.score_on} parts is "
+                f"{np.max(means):.6g}, the target {self.target_score_:.6g} with tol={self.tol!r}. "
+                "threshold_ is None. Try larger values of k or n_pretrain, a larger tol, or target='best'.",
+                UserWarning,
+                stacklevel=4 + WRAPPER_FRAMES,
+            )
+            return
+        self.threshold_ = grid.budgets[found.row]
+        self.sustained_ = bool(found.sustained[found.column])
+        size = None if grid.sizes is None else grid.sizes[found.column]
+        self.threshold_index_ = keys.index((self.threshold_, size))
+        self.threshold_params_ = candidates[self.threshold_index_]
+
+    def _refit(self, estimator: Any, data: Mapping[str, Any], fit_params: Mapping[str, Any], tasks: Any) -> None:
+        """Fit the estimator on all the data, which are X, y and, for callbacks, metadata."""
+        params = self.best_params_ if self.threshold_params_ is None else self.threshold_params_
+        estimator = clone(estimator).set_params(**params)
+        task = tasks.subcontext("refit")
+        with passes_callbacks(task, estimator):
+            task.call_on_fit_task_begin(estimator=self, **data)
+            start = time.perf_counter()
+            estimator.fit(data["X"], data["y"], **fit_params)
+            self.best_estimator_ = estimator
+            self.refit_time_ = time.perf_counter() - start
+        task.call_on_fit_task_end(estimator=self, **data)
+        if hasattr(self.best_estimator_, "feature_names_in_"):
+            self.feature_names_in_ = self.best_estimator_.feature_names_in_

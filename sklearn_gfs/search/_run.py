@@ -1,0 +1,137 @@
+"""
+All folds of a threshold search: in parallel, kept on disk as they finish.
+
+What one fold does belongs in ``_fold``, what is told of it in ``_progress``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
+from typing import Any
+
+from joblib import effective_n_jobs
+from joblib.parallel import get_active_backend
+from sklearn.base import clone
+from sklearn.utils import gen_batches
+from sklearn.utils.parallel import Parallel, delayed
+
+from sklearn_gfs._compat import without_callbacks
+
+from ._checkpoint import Checkpoint
+from ._fingerprint import canonical, versions
+from ._fold import evaluate_fold
+from ._grid import Grid
+from ._progress import SearchProgress
+
+Records = list[dict[str, Any]]
+
+
+def run_folds(
+    search: Any,
+    estimator: Any,
+    data: tuple[Any, Any, list[Any]],
+    grid: Grid,
+    settings: Mapping[str, Any],
+    task: Any,
+) -> tuple[Grid, list[Records]]:
+    """
+    Evaluate all folds but those that a checkpoint holds.
+
+    Parameters
+    ----------
+    search : estimator
+        Its parameters scoring, n_jobs, checkpoint and verbose are read; callbacks get it.
+    estimator : estimator
+        What every fold fits a clone of.
+    data : tuple of X, y and the list of all splits
+        What every fold needs.
+    grid : Grid
+        What to evaluate.
+    settings : dict
+        The other arguments of ``evaluate_fold``.
+    task : callback context
+        The search's task.
+
+    Returns
+    -------
+    grid : Grid
+        With its budgets known.
+    folds : list of list of dict
+        What ``evaluate_fold`` returned, fold by fold.
+    """
+    splits = data[2]
+    kept = None if search.checkpoint is None else _open_checkpoint(search, estimator, data, grid, settings)
+    folds = {} if kept is None else _of_one_grid(kept.folds, grid)
+    progress = SearchProgress(search, task, len(splits), len(folds))
+
+    def run(grid: Grid, chosen: list[int]) -> None:
+        with closing(_in_parallel(search, estimator, data, chosen, grid, settings, progress)) as finished:
+            for i, records in finished:
+                folds[i] = records
+                # What failed may not fail again: memory that lacked, a disk that was full.
+                if kept is not None and not any(record["failed"] for record in records):
+                    kept.add(i, records)
+                progress.end(i)
+
+    if grid.budgets is None:  # the first fold finds the grid that all share
+        run(grid, [] if 0 in folds else [0])
+        grid = grid._replace(budgets=tuple(sorted({record["budget"] for record in folds[0]})))
+    run(grid, [i for i in range(len(splits)) if i not in folds])
+    progress.close()
+    return grid, [folds[i] for i in range(len(splits))]
+
+
+def _open_checkpoint(
+    search: Any, estimator: Any, data: tuple[Any, Any, list[Any]], grid: Grid, settings: Mapping[str, Any]
+) -> Checkpoint:
+    """Open the file of finished folds, which must belong to the same search."""
+    X, y, splits = data
+    metadata = [{name: dict(settings[name])} for name in ("fit_params", "score_params")]
+    given = {name: canonical(part) for name, part in (("X", X), ("y", y), ("metadata", metadata))}
+    how = {name: settings[name] for name in ("metric", "score_on", "score_train", "error_score")}
+    # Callbacks change no score, and are never the same twice.
+    estimator = without_callbacks(estimator)
+    asked = {"estimator": estimator, "grid": tuple(grid), "folds": canonical(splits), "scoring": search.scoring}
+    return Checkpoint(search.checkpoint, given | asked | how | {"version": versions(estimator)}, len(splits))
+
+
+def _of_one_grid(folds: dict[int, Records], grid: Grid) -> dict[int, Records]:
+    """Return the folds that are of use: with an automatic grid those with the points of the first, which found it."""
+    if grid.budgets is not None:
+        return dict(folds)
+    points = {i: [(r["budget"], r["size"], r["dense"]) for r in records] for i, records in folds.items()}
+    return {i: records for i, records in folds.items() if points[i] == points.get(0)}
+
+
+def _in_parallel(
+    search: Any,
+    estimator: Any,
+    data: tuple[Any, Any, list[Any]],
+    chosen: list[int],
+    grid: Grid,
+    settings: Mapping[str, Any],
+    progress: SearchProgress,
+) -> Generator[tuple[int, Records], None, None]:
+    """Yield each of the chosen folds, with its number, as soon as it is finished, in any order."""
+    X, y, splits = data
+    reports = {i: progress.fold(i, grid.n_parts) for i in chosen}
+
+    def tasks(some: list[int]) -> Iterator[Any]:
+        for i in some:
+            progress.begin(i)
+            yield delayed(_numbered)(i, clone(estimator), X, y, *splits[i], grid=grid, progress=reports[i], **settings)
+
+    n_jobs = search.n_jobs
+    if get_active_backend()[0].supports_return_generator:
+        yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks(chosen))
+        return
+    # Ray's backend returns all results at once. In rounds of as many folds as run together, finished ones are kept.
+    with Parallel(n_jobs=n_jobs) as parallel:
+        for some in gen_batches(len(chosen), effective_n_jobs(n_jobs)):
+            yield from parallel(tasks(chosen[some]))
+
+
+def _numbered(fold: int, *args: Any, **kwargs: Any) -> tuple[int, Records]:
+    """Evaluate a fold and say which it was, for results arrive in any order."""
+    return fold, evaluate_fold(*args, **kwargs)

@@ -1,0 +1,381 @@
+"""
+PretrainThresholdSearch: how much pre-training is enough, measured by cross-validation.
+
+The estimator stands here: its parameters, routing and ``fit``. Its parts: the grid
+(``_grid``), one fold (``_fold``), all folds (``_run``), the folder of finished
+folds (``_checkpoint``, ``_fingerprint``), what is told meanwhile (``_progress``), tables
+(``_results``), the rule (``_rule``), and what is learnt (``_outcome``). None of
+them knows a particular estimator: whatever has ``fit_path`` is trained once per fold, anything else
+once per point.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from copy import deepcopy
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.model_selection import check_cv
+from sklearn.utils import get_tags, indexable
+from sklearn.utils.metaestimators import available_if
+
+from sklearn_gfs._compat import take_params, unchanged_by_failure, with_callbacks
+from sklearn_gfs._plain import check_plain
+from sklearn_gfs._version import VersionedState
+
+from ._grid import check_n_jobs, make_grid, settle_task
+from ._outcome import SearchOutcome
+from ._rule import check_rule, is_number
+from ._run import run_folds
+
+
+def _estimator_has_set_output(search: Any) -> bool:
+    return hasattr(search.estimator, "set_output")
+
+
+class PretrainThresholdSearch(VersionedState, SearchOutcome):
+    """
+    Find the least pre-training whose subnetwork is as good as a target.
+
+    Every fold trains once, up to the largest number of pre-training iterations, and scores on the
+    way the subnetwork of every ``(n_pretrain, k)`` and the dense network at every ``n_pretrain``.
+    The results are those of :class:`~sklearn.model_selection.GridSearchCV` on the same grid, folds
+    and integer ``random_state``, without its separate fits.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A :class:`GreedyPrunedMLP`, its classifier or regressor, or a
+        :class:`~sklearn.pipeline.Pipeline` that ends in one; the steps before it are fitted once
+        per fold. Whether ``y`` holds labels or numbers, :class:`GreedyPrunedMLP` decides from all
+        of it, for all folds. Any other estimator with an integer parameter named by ``param`` is
+        fitted once for each point.
+    n_pretrain : "auto" or sequence of int, default="auto"
+        Numbers of pre-training iterations, in gradient updates, to compare. "auto" goes from 0 in
+        geometric steps, two to each doubling, and doubles the end from 256 until the last doubling
+        brings the dense network less than 1 % of its whole improvement, on the first fold.
+    k : sequence of int, default=None
+        Numbers of picks to compare; None for the estimator's own.
+    target : {"dense", "best"} or float, default="dense"
+        What is good enough, up to ``tol``: the mean score of the dense network at the largest
+        ``n_pretrain``; the best mean score of a subnetwork, over ``n_pretrain`` and ``k``; or a
+        score. An estimator that is fitted once for each point has no dense network; there its own
+        score at the largest ``n_pretrain`` and ``k`` stands for it.
+    tol : float or str, default=0.01
+        How far below the target still counts. A number is in units of the score, which suits scores
+        like the accuracy. A percentage like "1%" is of the target's absolute value, for scores that
+        have units: with ``scoring="neg_mean_absolute_error"`` an error larger by 1 % still counts.
+        "1se" is one standard error, over folds, of the score that sets the target; of each point's
+        own where the target is a number.
+    score_on : {"test", "train"}, default="test"
+        Whether the threshold compares scores on the held-out parts or on the training parts.
+    param : str, default="n_pretrain"
+        Name of the integer parameter that is searched, for estimators other than this package's:
+        for instance "max_iter". The prefix of a pipeline's last step can be left out.
+    scoring : str, callable, list, tuple or dict, default=None
+        As in :class:`~sklearn.model_selection.GridSearchCV`; several scores need a ``refit`` that
+        names the one to decide by.
+    cv : int, cross-validation generator or iterable, default=None
+        As in :class:`~sklearn.model_selection.GridSearchCV`.
+    refit : bool or str, default=True
+        Whether to fit the estimator on all the data at the end; with several scores, the name of
+        the score that decides, and the estimator is fitted.
+    n_jobs : int, default=None
+        Number of folds that run at the same time; None means 1 unless in a
+        :func:`joblib.parallel_config` context.
+    error_score : "raise" or float, default=np.nan
+        What a point gets when fitting or scoring it fails.
+    return_train_score : bool, default=False
+        Whether ``cv_results_`` has the scores on the training parts.
+    checkpoint : str or path-like, default=None
+        Folder in which finished folds are kept, each in a file; it is made where there is none. A
+        search that was interrupted resumes from it; a finished one is read from it. Folds in which
+        anything failed are run again. With an integer ``random_state`` in the estimator the results
+        are those of an undisturbed search. A folder is refused where the data, the parameters that
+        scores depend on, or the versions of the packages at work are not the same.
+    verbose : int, default=0
+        From 1 on, a line is printed for each finished fold; from 2 on, also one for each point, by
+        the process that evaluates it.
+
+    Attributes
+    ----------
+    threshold_ : int or None
+        The smallest ``n_pretrain`` at which the subnetwork of some ``k`` reaches the target.
+    thresholds_ : dict of int to (int or None)
+        The same for each ``k``.
+    sustained_ : bool
+        Whether at that ``k`` all larger ``n_pretrain`` reach the target too; False without a
+        threshold.
+    sustained_by_k_ : dict of int to bool
+        The same for each ``k``.
+    threshold_params_ : dict or None
+        The point with ``threshold_``, of the smallest ``k`` among equals.
+    threshold_index_ : int or None
+        Its index in ``cv_results_``.
+    target_score_ : float
+        The target as a score.
+    target_margin_ : float or ndarray of shape (n_budgets, n_sizes)
+        How far below still counted.
+    n_pretrain_values_ : ndarray of shape (n_budgets,)
+        Numbers of pre-training iterations that were compared, ascending.
+    k_values_ : ndarray of shape (n_sizes,)
+        Numbers of picks that were compared, ascending; holds None for an estimator without ``k``.
+    scores_ : ndarray of shape (n_budgets, n_sizes, n_splits_)
+        The scores that the threshold compares, by n_pretrain and k ascending.
+    dense_scores_ : ndarray of shape (n_budgets, n_splits_) or None
+        Likewise the dense network's; None for an estimator that is fitted once for each point.
+    cv_results_ : dict of str to ndarray of shape (n_points,)
+        The keys, the order of points and the numbers are those of
+        :class:`~sklearn.model_selection.GridSearchCV`. Beside them stands the dense network at each
+        point's ``n_pretrain``: ``split0_dense_test_score``, ``mean_dense_test_score`` and so on.
+        Times are this search's: ``mean_fit_time`` for pruning and re-training one point,
+        ``mean_dense_fit_time`` for the pre-training between the point's ``n_pretrain`` and the one
+        before it, in seconds.
+    best_params_ : dict
+        The point with the best mean test score.
+    best_score_ : float
+        Its mean test score.
+    best_index_ : int
+        Its index in ``cv_results_``.
+    best_estimator_ : estimator
+        Fitted on all the data with ``threshold_params_``, or with ``best_params_`` when no point
+        reached the target. The methods of this object are its methods. Only with ``refit``.
+    refit_time_ : float
+        Seconds for fitting it.
+    scorer_ : callable or dict
+        The scorer or scorers.
+    multimetric_ : bool
+        Whether there are several.
+    n_splits_ : int
+        Number of folds.
+    n_features_in_ : int
+        Number of features. Only with ``refit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features. Only with ``refit`` and where the data had any.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels. Only with ``refit`` and for classifiers.
+
+    Warns
+    -----
+    UserWarning
+        When no point reaches the target.
+
+    See Also
+    --------
+    GreedyPrunedMLP : The estimator whose pre-training is measured.
+    pretrain_threshold_curve : Thresholds against the number of samples.
+    PretrainThresholdDisplay : Picture of the search.
+    sklearn.model_selection.GridSearchCV : The search whose results these are.
+
+    Notes
+    -----
+    ``best_params_`` is the best point of the grid, as in every search of scikit-learn;
+    ``best_estimator_`` has the least pre-training that is good enough, which is what this search is
+    for. They agree when no point reaches the target.
+
+    Folds run in parallel through joblib. A worker is sent the whole of the data, which joblib maps
+    into memory on one machine and scatters once to a Dask cluster, and the indices of its fold.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_gfs import GreedyPrunedMLPClassifier, PretrainThresholdSearch
+    >>> X, y = load_iris(return_X_y=True)
+    >>> network = GreedyPrunedMLPClassifier(n_hidden=50, n_retrain=20, random_state=0)
+    >>> search = PretrainThresholdSearch(network, n_pretrain=[0, 10, 40], k=[5, 10], cv=3)
+    >>> search = search.fit(X, y)
+    >>> sorted(search.thresholds_)
+    [5, 10]
+    >>> search.cv_results_["mean_test_score"].shape
+    (6,)
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        n_pretrain: str | Sequence[int] = "auto",
+        k: Sequence[int] | None = None,
+        target: str | float = "dense",
+        tol: str | float = 0.01,
+        score_on: str = "test",
+        param: str = "n_pretrain",
+        scoring: Any = None,
+        cv: Any = None,
+        refit: bool | str = True,
+        n_jobs: int | None = None,
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.n_pretrain = n_pretrain
+        self.k = k
+        self.target = target
+        self.tol = tol
+        self.score_on = score_on
+        self.param = param
+        self.scoring = scoring
+        self.cv = cv
+        self.refit = refit
+        self.n_jobs = n_jobs
+        self.error_score = error_score
+        self.return_train_score = return_train_score
+        self.checkpoint = checkpoint
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # Once fitted it is what the estimator was settled on; before, what the estimator says of itself.
+        own = get_tags(getattr(self, "_settled", self.estimator))
+        tags.estimator_type = own.estimator_type
+        tags.classifier_tags, tags.regressor_tags = deepcopy(own.classifier_tags), deepcopy(own.regressor_tags)
+        tags.input_tags, tags.target_tags = deepcopy(own.input_tags), deepcopy(own.target_tags)
+        tags.non_deterministic = own.non_deterministic
+        return tags
+
+    def _check_parameters(self) -> None:
+        """Check those parameters that are neither of the grid nor of the rule."""
+        error_score = self.error_score
+        if not (error_score == "raise" if isinstance(error_score, str) else is_number(error_score)):
+            raise ValueError(f"error_score must be 'raise' or a number, got {error_score!r}.")
+        if not isinstance(self.refit, bool | np.bool_ | str):
+            raise ValueError(f"refit must be a bool or the name of a score, got {self.refit!r}.")
+        if self.scoring is None or isinstance(self.scoring, str):
+            self._check_refit_for_one_score()
+        if not isinstance(self.return_train_score, bool | np.bool_):
+            raise ValueError(f"return_train_score must be a bool, got {self.return_train_score!r}.")
+        check_n_jobs(self.n_jobs)
+        verbose: object = self.verbose
+        if not isinstance(verbose, Integral):
+            raise ValueError(f"verbose must be an integer, got {verbose!r}.")
+
+    @available_if(_estimator_has_set_output)
+    def set_output(self, *, transform: str | None = None) -> PretrainThresholdSearch:
+        """
+        Choose the container that ``transform`` returns.
+
+        The choice is passed on to the estimator, fitted or not.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            As the estimator's own ``set_output`` takes it; None changes nothing.
+
+        Returns
+        -------
+        PretrainThresholdSearch
+            The search itself.
+
+        See Also
+        --------
+        fit : Measure the threshold.
+
+        Examples
+        --------
+        >>> from sklearn.pipeline import make_pipeline
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> from sklearn_gfs import GreedyPrunedMLP, PretrainThresholdSearch
+        >>> search = PretrainThresholdSearch(make_pipeline(StandardScaler(), GreedyPrunedMLP()))
+        >>> search = search.set_output(transform="pandas")
+        """
+        self.estimator.set_output(transform=transform)
+        if hasattr(self, "best_estimator_"):
+            self.best_estimator_.set_output(transform=transform)
+        return self
+
+    @with_callbacks
+    def fit(self, X: Any, y: Any = None, **params: Any) -> PretrainThresholdSearch:
+        """
+        Measure the threshold and fit the estimator there.
+
+        Every fold is one training run; see the class for what is measured.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training data.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Labels or numbers to predict.
+        **params : dict
+            Metadata: ``groups`` for the splitter, ``sample_weight`` and the like for the
+            estimator's ``fit``, split with the data; routed as requested where metadata routing is
+            enabled.
+
+        Returns
+        -------
+        PretrainThresholdSearch
+            The fitted search.
+
+        Raises
+        ------
+        ValueError
+            If a parameter has a value that is not allowed, if every point fails, or if
+            ``checkpoint`` belongs to another search.
+        TypeError
+            If ``estimator`` or ``checkpoint`` are something else altogether.
+        OSError
+            If ``checkpoint`` lies in a folder that does not exist, or can't be written to.
+
+        See Also
+        --------
+        score : Score of the fitted estimator.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.neural_network import MLPClassifier
+        >>> from sklearn_gfs import PretrainThresholdSearch
+        >>> search = PretrainThresholdSearch(
+        ...     MLPClassifier(solver="lbfgs", random_state=0), param="max_iter", n_pretrain=[1, 15], cv=3, refit=False
+        ... )
+        >>> import warnings
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")  # so few iterations don't converge
+        ...     search = search.fit(*load_iris(return_X_y=True))
+        >>> search.threshold_
+        15
+        """
+        with unchanged_by_failure(self):
+            grid = make_grid(self.estimator, self.param, self.n_pretrain, self.k)
+            check_rule(self.target, self.tol, self.score_on)
+            self._check_parameters()
+            scorer, metric = self._get_scorers()
+            check_plain(X=X, y=y)
+            X, y = indexable(X, y)
+            params = take_params(X, params=params)
+            routed = self._get_routed_params_for_fit(params)
+            estimator = settle_task(self.estimator, y)
+            cv = check_cv(self.cv, y, classifier=is_classifier(estimator))
+            splits = list(cv.split(X, y, **routed.splitter.split))
+            self.n_splits_ = len(splits)
+            if not splits:
+                raise ValueError("cv must yield at least one fold, got none.")
+            if self.tol == "1se" and self.n_splits_ < 2:
+                raise ValueError("tol='1se' needs at least two folds to measure a standard error, got one.")
+            settings = {
+                "scorer": scorer,
+                # Whether a callable returns several scores is only known once it has been called.
+                "metric": self.refit if callable(self.scoring) and isinstance(self.refit, str) else metric,
+                "score_on": self.score_on,
+                "fit_params": routed.estimator.fit,
+                "score_params": routed.scorer.score,
+                "score_train": bool(self.return_train_score) or self.score_on == "train",
+                "error_score": self.error_score if isinstance(self.error_score, str) else float(self.error_score),
+            }
+            weight = params.get("sample_weight")
+            told = {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
+            tasks = self._init_callback_context(max_subtasks=1 + bool(self.refit))
+            tasks.call_on_fit_task_begin(estimator=self, **told)
+            grid, folds = run_folds(self, estimator, (X, y, splits), grid, settings, tasks)
+            self._store_results(folds, grid, scorer, metric)
+            if self.refit:
+                self._refit(estimator, told, routed.estimator.fit, tasks)
+            self._settled = estimator
+            tasks.call_on_fit_task_end(estimator=self, **told)
+        return self

@@ -1,0 +1,363 @@
+"""
+Where the statistics of the selection come from: inner products of the atoms with each other and with y.
+
+Each source knows one way in which atoms are stored and offers the same few products, as means over the
+(weighted) samples in float64. The order in which they are asked for is the caller's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_gfs._typing import Float64Array, FloatArray
+
+from ._greedy_kernels import add_squares
+
+# Rows are read in blocks that stay in the last cache while all their products are made. The sums of the blocks
+# are float64, so that the error of float32 products does not grow with n_samples.
+_BLOCK_BYTES = 2**23
+BLOCK_ROWS = (1024, 8192)
+# Blocks that are copies are so many times smaller, as they come on top of the atoms.
+_COPIED = 8
+# Numbers that are copied at a time of a few atoms' outputs.
+_BATCH_NUMBERS = 2**18
+
+
+class Moments(NamedTuple):
+    """Inner products with the target, (n_directions, n_atoms), the squared norms of the atoms, and of y."""
+
+    c: Float64Array
+    norms: Float64Array
+    target_norm: float
+
+
+class ArrayAtoms:
+    """
+    Atoms held in memory, or in a memory map, as an array; subclasses say how a block of rows is read.
+
+    With ``output_weights`` B, atom i is the outer product of column i and row i of B, and what would be an
+    (n_samples, n_atoms, n_outputs) array never exists: the Gram matrix is (H'H) * (B B') elementwise.
+    """
+
+    def __init__(
+        self,
+        atoms: Any,
+        y: Float64Array,
+        sample_weight: Float64Array | None,
+        *,
+        output_weights: Float64Array | None = None,
+    ) -> None:
+        self.atoms = atoms
+        self._y = y
+        self._about_y = False  # whether products are those of the atoms less y
+        self.sample_weight = None if sample_weight is None else _without_units(sample_weight)
+        self.output_weights = output_weights
+        self.n_targets = y.shape[1]  # columns of c before output weights contract them
+        self.n_samples = atoms.shape[0]
+        self.n_atoms = atoms.shape[1]
+        self.dtype = atoms.dtype
+        self.has_samples = True
+        self.has_rows = True  # whether a few rows can be read for a preview
+        self.n_rows = atoms.shape[0]  # of the matrix whose columns are the atoms
+        self.itemsize = atoms.dtype.itemsize
+        self._scale = 1.0 / (self.n_samples if self.sample_weight is None else self.sample_weight.sum())
+
+    @property
+    def y(self) -> Float64Array:
+        """Target of the atoms as they are given out, (n_samples, n_outputs): zero where they are taken less y."""
+        return np.zeros_like(self._y) if self._about_y else self._y
+
+    def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
+        """
+        About as many rows, evenly spaced over the samples, as (n_rows, n_atoms), and their moments.
+
+        They are scaled so that inner products of these are estimates of those of the atoms.
+        """
+        some = slice(None, None, -(-self.n_rows // n_rows))
+        rows = self._rows(some)
+        y = self._y[some].reshape(len(rows), -1)
+        if self._about_y:
+            rows, y = rows - y, np.zeros_like(y)
+        scale = np.full((len(rows), 1), np.sqrt(self._scale * self.n_rows / len(rows)))
+        if self.sample_weight is not None:
+            weight = self.sample_weight[some]
+            scale *= np.sqrt(np.repeat(weight, len(rows) // len(weight)))[:, None]
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = np.multiply(rows, scale, dtype=self.dtype, casting="same_kind")
+            y = np.multiply(y, scale, dtype=self.dtype, casting="same_kind")
+            c, norms = (y.T @ rows).astype(np.float64), (rows * rows).sum(axis=0, dtype=np.float64)
+            return rows, self._contracted(c, norms, float(np.vdot(y, y)))
+
+    def _rows(self, samples: slice) -> FloatArray:
+        """Some samples' rows."""
+        return np.asarray(self.atoms[samples])
+
+    def promote(self, *, about_y: bool) -> bool:
+        """
+        Switch to more exact products, and say whether there were any: in float64 and, where asked for, about y.
+
+        The mean of atoms less y is as far from zero as the mean of the atoms is from y, and is no difference of large
+        numbers. With output weights an atom less y is no longer an outer product, so there the atoms stay as they are.
+        """
+        before = self.dtype, self._about_y
+        self.dtype = np.dtype(np.float64)
+        self._about_y = about_y and self.output_weights is None
+        return before != (self.dtype, self._about_y)
+
+    def _read(self) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
+        """Blocks of rows as (matrix, y, weights), of the atoms less y where products are about it."""
+        for block, y, weight in self._blocks():
+            if self._about_y:
+                block = self._less(block, self._like(y, block))
+                yield block, np.zeros_like(y), weight
+            else:
+                yield block, y, weight
+
+    def _less(self, block: Any, y: Any) -> Any:
+        """Block less y, in place where the block is a copy."""
+        return np.subtract(block, y, out=None if np.may_share_memory(block, self.atoms) else block)
+
+    def _blocks(self) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
+        """Blocks of rows as (matrix, y, weights), atoms in the columns."""
+        step = block_rows(self.n_atoms * self.dtype.itemsize)
+        if self._about_y or self.dtype != self.atoms.dtype:
+            step //= _COPIED
+        for start in range(0, self.n_samples, step):
+            rows = slice(start, start + step)
+            weight = None if self.sample_weight is None else self.sample_weight[rows]
+            block = self._as_read(self.atoms[rows])
+            if block.itemsize not in block.strides:  # BLAS takes rows or columns that are contiguous
+                block = np.ascontiguousarray(block)
+            yield block, self._y[rows], weight
+
+    @staticmethod
+    def _like(values: Any, block: Any) -> Any:
+        """Values as an array of the kind and dtype of the block."""
+        return values.astype(block.dtype, copy=False)
+
+    def _as_read(self, rows: Any) -> NDArray[Any]:
+        """Rows of the array as those of the atoms, in the dtype of the products."""
+        return np.asarray(rows, dtype=self.dtype)
+
+    def _product(self, left: Any, block: Any) -> Any:
+        """Left' block."""
+        left = self._like(left, block)
+        # One column alone is a product with a vector, which reads the block once and packs nothing.
+        return left.T @ block if left.shape[1] > 1 else (left[:, 0] @ block)[None]
+
+    def _take(self, block: Any, atoms: NDArray[np.int64], weight: Float64Array | None) -> Any:
+        """Columns of a block, dense, times the weights of the samples."""
+        taken = block[:, atoms]
+        return taken if weight is None else taken * self._like(weight, taken)[:, None]
+
+    def _beside(self, targets: Float64Array, taken: Any) -> Any:
+        """Targets and columns of a block in one matrix."""
+        return np.concatenate([self._like(targets, taken), taken], axis=1)
+
+    def _squared_norms(self, block: Any, weight: Float64Array | None) -> Any:
+        """Squared norms of the columns of a block."""
+        if not block.flags.c_contiguous:
+            weight = np.ones(len(block)) if weight is None else weight
+            return np.einsum("ij,ij,i->j", block, block, self._like(weight, block))
+        out = np.zeros(block.shape[1])
+        add_squares(block, np.empty(0) if weight is None else weight, out)
+        return out
+
+    def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
+        """
+        Inner products of the atoms with the target, and the squared norms.
+
+        With atoms, their Gram columns are made on the same way through the data and put into the rows of ``out``.
+        """
+        c = np.zeros((self.n_targets, self.n_atoms))
+        norms = np.zeros(self.n_atoms)
+        target_norm = 0.0
+        if out is not None:
+            out[:] = 0.0
+        # Infinite or invalid products are the caller's to find: what is not finite stays so in the sums.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for block, y, weight in self._read():
+                weighted = y if weight is None else y * weight[:, None]
+                target_norm += float(np.vdot(y, weighted))
+                norms += self._squared_norms(block, weight)
+                if atoms is None or out is None:
+                    c += self._product(weighted, block)
+                else:
+                    product = self._product(self._beside(weighted, self._take(block, atoms, weight)), block)
+                    c += product[: self.n_targets]
+                    out += product[self.n_targets :]
+        if atoms is not None and out is not None:
+            self._scale_columns(atoms, out)
+        return self._contracted(c * self._scale, norms * self._scale, target_norm * self._scale)
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def _contracted(self, c: Float64Array, norms: Float64Array, target_norm: float) -> Moments:
+        """Moments of the atoms, from those of the columns that output weights make atoms of."""
+        if self.output_weights is None:
+            return Moments(c, norms, target_norm)
+        return Moments(
+            (c * self.output_weights.T).sum(axis=0, keepdims=True),
+            norms * (self.output_weights**2).sum(axis=1),
+            target_norm,
+        )
+
+    def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
+        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
+        out = np.empty((len(atoms), self.n_atoms)) if out is None else out
+        out[:] = 0.0
+        for block, _, weight in self._read():
+            out += self._product(self._take(block, atoms, weight), block)
+        self._scale_columns(atoms, out)
+        return out
+
+    def _scale_columns(self, atoms: NDArray[np.int64], out: Float64Array) -> None:
+        """Make means of the sums, and products of the atoms of those of their columns."""
+        if self.output_weights is None:
+            out *= self._scale
+        else:
+            out *= (self.output_weights[atoms] * self._scale) @ self.output_weights.T
+
+    def whole(self) -> Float64Array:
+        """Compute the whole Gram matrix, by symmetric products that cost half of what its columns would."""
+        total: Any = None
+        for block, _, weight in self._read():
+            weighted = block if weight is None else block * np.sqrt(weight)[:, None].astype(block.dtype, copy=False)
+            product = weighted.T @ weighted
+            # The product of a single block is read once more only, below.
+            total = product if total is None else np.add(total, product, dtype=np.float64)
+        if self.output_weights is None:
+            return np.multiply(total, self._scale, dtype=np.float64)
+        factors = (self.output_weights * self._scale) @ self.output_weights.T
+        return np.multiply(total, factors, out=factors)
+
+    def exact_moments(self, atoms: NDArray[np.int64]) -> tuple[Float64Array, Float64Array]:
+        """Gram matrix of the given atoms among themselves, and their products with y, in float64."""
+        y, weights = self.y, self.row_weights()
+        gram = np.zeros((len(atoms), len(atoms)))
+        c = np.zeros((self.n_targets, len(atoms)))
+        for rows in batches(self.n_samples, len(atoms) * self._y.shape[1]):
+            values = self._values(atoms, rows)
+            if self._about_y:
+                values = values - self._y[rows, None]
+            weight = np.repeat(weights[rows], values.shape[2], axis=0)
+            values = values.transpose(0, 2, 1).reshape(-1, len(atoms))
+            weighted = values * weight
+            gram += weighted.T @ values
+            c += y[rows].reshape(len(values), -1).T @ weighted
+        if self.output_weights is not None:
+            chosen = self.output_weights[atoms]
+            gram *= chosen @ chosen.T
+            c = (c * chosen.T).sum(axis=0, keepdims=True)
+        return gram, c
+
+    def row_weights(self) -> Float64Array:
+        """Weights of the samples, adding up to one, in a column."""
+        weight = np.ones(self.n_samples) if self.sample_weight is None else self.sample_weight
+        return weight[:, None] * self._scale
+
+    def outputs(self, atoms: NDArray[np.int64], rows: slice = slice(None)) -> Float64Array:
+        """Outputs of some atoms on some samples, (n_rows, len(atoms), n_outputs or 1), in float64."""
+        values = self._values(atoms, rows)
+        if self._about_y:
+            values = values - self._y[rows, None]
+        return values if self.output_weights is None else values * self.output_weights[atoms]
+
+    def _values(self, atoms: NDArray[np.int64], rows: slice) -> Float64Array:
+        """Some atoms on some samples, (n_rows, len(atoms), n_outputs or 1), in float64."""
+        values = np.asarray(self.atoms[rows, atoms], dtype=np.float64)
+        return values.reshape(*values.shape[:2], -1)
+
+    def has_target(self) -> bool:
+        """Whether y is not zero on every sample that has a weight."""
+        return bool(self._y[self.row_weights()[:, 0] > 0].any())
+
+    def nonzero(self, atoms: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of these atoms are not zero on every sample that has a weight."""
+        counts = self.row_weights()[:, 0] > 0
+        found = np.zeros(len(atoms), dtype=bool)
+        for rows in batches(self.n_samples, len(atoms)):
+            found |= (self._values(atoms, rows)[counts[rows]] != 0).any(axis=(0, 2))
+        return found if self.output_weights is None else found & (self.output_weights[atoms] != 0).any(axis=1)
+
+
+class StackedAtoms(ArrayAtoms):
+    """Atoms with several outputs, (n_samples, n_atoms, n_outputs): every output of a sample is a row."""
+
+    def __init__(self, atoms: Any, y: Float64Array, sample_weight: Float64Array | None) -> None:
+        super().__init__(atoms, y, sample_weight)
+        self.n_targets = 1
+        self.n_rows = atoms.shape[0] * atoms.shape[2]
+
+    def _rows(self, samples: slice) -> FloatArray:
+        """Some samples' rows, one for each output."""
+        return super()._rows(samples).transpose(0, 2, 1).reshape(-1, self.n_atoms)
+
+    def _blocks(self) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
+        n_outputs = self.atoms.shape[2]
+        step = max(block_rows(self.n_atoms * self.dtype.itemsize) // n_outputs // _COPIED, 1)
+        for start in range(0, self.n_samples, step):
+            rows = slice(start, start + step)
+            block = np.ascontiguousarray(self.atoms[rows].transpose(0, 2, 1), dtype=self.dtype)
+            weight = None if self.sample_weight is None else np.repeat(self.sample_weight[rows], n_outputs)
+            yield block.reshape(-1, self.n_atoms), self._y[rows].reshape(-1, 1), weight
+
+
+class SparseAtoms(ArrayAtoms):
+    """Atoms in the columns of a SciPy sparse matrix; only the columns asked for are made dense."""
+
+    def __init__(
+        self,
+        atoms: Any,
+        y: Float64Array,
+        sample_weight: Float64Array | None,
+        *,
+        output_weights: Float64Array | None = None,
+    ) -> None:
+        super().__init__(atoms.tocsc().astype(np.float64, copy=False), y, sample_weight, output_weights=output_weights)
+        self.n_rows = max(self.atoms.nnz // self.n_atoms, 1)
+        self.has_rows = False
+
+    def _blocks(self) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
+        yield self.atoms, self._y, self.sample_weight
+
+    def promote(self, *, about_y: bool) -> bool:  # noqa: ARG002
+        """Nothing better than float64 products: less y the atoms would be dense."""
+        return False
+
+    def whole(self) -> Float64Array:
+        """Compute the whole Gram matrix."""
+        return self.columns(np.arange(self.n_atoms))
+
+    def _product(self, left: Any, block: Any) -> Any:
+        return (block.T @ left).T
+
+    def _take(self, block: Any, atoms: NDArray[np.int64], weight: Float64Array | None) -> Any:
+        return super()._take(block[:, atoms].toarray(), np.arange(len(atoms)), weight)
+
+    def _squared_norms(self, block: Any, weight: Float64Array | None) -> Any:
+        return block.multiply(block).T @ (np.ones(block.shape[0]) if weight is None else weight)
+
+    def _values(self, atoms: NDArray[np.int64], rows: slice) -> Float64Array:
+        """Some atoms on some samples, (n_rows, len(atoms), 1), in float64."""
+        return self.atoms[:, atoms][rows].toarray()[:, :, None]
+
+
+def block_rows(row_bytes: int) -> int:
+    """How many rows of this size to read at a time."""
+    return int(np.clip(_BLOCK_BYTES // row_bytes, *BLOCK_ROWS))
+
+
+def batches(n_samples: int, n_numbers: int) -> Iterator[slice]:
+    """Samples in batches that are small enough to be copied when each takes so many numbers."""
+    step = max(_BATCH_NUMBERS // n_numbers, 1)
+    for start in range(0, n_samples, step):
+        yield slice(start, min(start + step, n_samples))
+
+
+def _without_units(sample_weight: Float64Array) -> Float64Array:
+    """Weights of at most one, which every dtype can hold; times a power of two, so that nothing is rounded."""
+    return np.ldexp(sample_weight, -np.frexp(sample_weight.max())[1])

@@ -1,0 +1,227 @@
+"""
+Which Gram columns to compute, and which of them together.
+
+A column computed alone is bound by memory, several together by arithmetic, and the whole Gram matrix costs half
+as much a column again. Here belong the cost model that chooses, the preview that foresees which columns the
+selection will want next, and the store of columns within scikit-learn's ``working_memory``. None of it changes
+what is picked.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import get_config
+
+from sklearn_gfs._typing import Float64Array, FloatArray
+
+from . import _greedy_kernels as kernels
+from ._gram import Moments, block_rows
+
+# Measured on a server's core, in nanoseconds per byte of the atoms; only their ratios matter. Of single columns by
+# ``benchmarks/selection.py plans``, whose selections find the atoms in the cache or don't, of several by ``costs``.
+_READ = 0.06  # once through them, from memory
+_READ_CACHED = 0.037  # once through them, where they fit the last cache
+_MULTIPLY = 0.006  # one more column in a product of several
+_SQUARE = 0.0032  # each column of the whole matrix
+_CACHE = 2**25  # bytes that a last cache holds
+_CALL = 2e4  # nanoseconds of a small product, or a step of the selection, its call included
+
+_BLOCKS = (32, 96)  # columns computed together at first, and at most
+_PREVIEW_ROWS = 512
+# Measured by ``benchmarks/selection.py plans``. k picks are of about so many different atoms times k ** (2 / 3): with
+# several outputs between what trained networks need and random ones, with one output, where that differs tenfold,
+# nearer to the random ones, as the whole matrix would be the dearest error.
+_DISTINCT = {"one": 0.5, "several": 4.0}
+_HALF_FORESEEN = 250  # preview rows from which half the atoms foreseen are picked
+
+
+class Costs(NamedTuple):
+    """Nanoseconds of a column computed alone, of one computed because it was foreseen, and of the whole matrix."""
+
+    alone: float
+    foreseen: float
+    whole: float
+
+
+def column_costs(n_rows: int, n_atoms: int, itemsize: int) -> Costs:
+    """What columns of so many atoms cost."""
+    n_bytes = n_rows * n_atoms * itemsize
+    alone = n_bytes * (_READ_CACHED if n_bytes <= _CACHE else _READ) + _CALL
+    preview = _preview_rows(n_rows) * n_atoms * itemsize * _READ_CACHED + _CALL
+    return Costs(
+        alone=alone,
+        foreseen=alone / _BLOCKS[0] + n_bytes * _MULTIPLY + preview,
+        whole=2 * alone + n_bytes * n_atoms * _SQUARE,
+    )
+
+
+def plan(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: str = "one") -> str:
+    """
+    Cheapest way to the columns: "column" by column, in foreseen "blocks", or the "whole" matrix at once.
+
+    `directions` says whether the atoms share "one" target or, by their output weights, approximate "several". Blocks
+    go over to single columns where few of the atoms foreseen are picked.
+    """
+    costs = column_costs(n_rows, n_atoms, itemsize)
+    n_columns = min(max(_DISTINCT[directions] * k ** (2 / 3), 1.0), k, n_atoms)
+    n_preview = _preview_rows(n_rows)
+    n_foreseen = max(n_columns * (1.0 + _HALF_FORESEEN / max(n_preview, 1)), kernels.WIDTH)
+    totals = {
+        "column": (n_columns + 1) * costs.alone,  # one for the products with y
+        "blocks": costs.alone + min(n_foreseen * costs.foreseen, n_columns * costs.alone),
+        "whole": costs.whole,
+    }
+    return min(totals, key=totals.__getitem__)
+
+
+def capacity(n_atoms: int, k: int) -> int:
+    """How many columns to keep: those of all picks and of some foreseen in vain, if they fit the working memory."""
+    return max(min(k + _BLOCKS[1], n_atoms, _fit(n_atoms)), 1)
+
+
+def planned_bytes(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: str = "one") -> int:
+    """Memory that a selection for squared error takes beyond its input, by the plan for these sizes."""
+    rows = block_rows(n_atoms * itemsize)
+    if plan(n_rows, n_atoms, itemsize, k, directions) == "whole" and n_atoms <= _fit(n_atoms):
+        return n_atoms**2 * (2 * 8 + itemsize)  # the matrix, its product of output weights, and that of one block
+    kept = 8 * n_atoms * (capacity(n_atoms, k) + _BLOCKS[1])  # with room for columns foreseen
+    preview = 3 * itemsize * n_atoms * _preview_rows(n_rows)  # as read, as scaled, and their squares
+    product = _BLOCKS[1] * ((8 + itemsize) * n_atoms + 2 * itemsize * rows)
+    return kept + preview + product
+
+
+def _fit(n_atoms: int) -> int:
+    return int(get_config()["working_memory"] * 2**20 // (8 * n_atoms))
+
+
+def _preview_rows(n_rows: int) -> int:
+    return min(-(-n_rows // 8), _PREVIEW_ROWS)
+
+
+class GramColumns:
+    """
+    Gram columns of one source of atoms: those that are there, and how more are added.
+
+    ``slots[i]`` says in which row of ``columns`` column i stands; below zero it is not there.
+    """
+
+    def __init__(self, source: Any, k: int) -> None:
+        self.source = source
+        n_atoms = source.n_atoms
+        self._capacity = capacity(n_atoms, k)
+        self._block = min(_BLOCKS[1], self._capacity)
+        directions = "one" if source.output_weights is None or source.output_weights.shape[1] == 1 else "several"
+        self.plan = plan(source.n_rows, n_atoms, source.itemsize, k, directions)
+        if self.plan == "whole" and n_atoms > _fit(n_atoms):
+            self.plan = "blocks"
+        if self.plan == "blocks" and not (source.has_rows and self._capacity > 1):
+            self.plan = "column"
+        weights = source.output_weights
+        self._output_weights = np.empty((0, 0)) if weights is None else np.ascontiguousarray(weights.T)
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop all columns."""
+        n_rows = {"whole": 0, "column": self._capacity, "blocks": self._capacity + self._block}[self.plan]
+        self.slots = np.full(self.source.n_atoms, -1, dtype=np.int64)
+        self.columns = np.empty((n_rows, self.source.n_atoms))
+        self._n_columns = 0
+        self._foreseen = np.empty(0, dtype=np.int64)  # the last time
+        self._ever_foreseen = np.zeros(self.source.n_atoms, dtype=bool)
+        self._n_passes = 0
+        self._rows: FloatArray = np.empty((0, 0))  # read when something is to be foreseen
+
+    def moments(self, atoms: NDArray[np.int64]) -> Moments:
+        """Return the moments of all atoms, and add the columns of some on the same way through the data."""
+        atoms = atoms[: self._capacity]
+        if self.plan == "whole" or not len(atoms):
+            return self.source.moments()
+        return self.source.moments(atoms, self._room(atoms))
+
+    def add(self, atoms: NDArray[np.int64]) -> None:
+        """Compute the columns of these atoms, at most as many as there is room for, the first in any case."""
+        if self.plan == "whole":
+            self.columns = self.source.whole()
+            self.slots = np.arange(self.source.n_atoms)
+            return
+        atoms = atoms[: self._capacity]
+        self.source.columns(atoms, self._room(atoms))
+
+    def _room(self, atoms: NDArray[np.int64]) -> Float64Array:
+        """Rows for the columns of these atoms, after those of others or, if need be, instead of them."""
+        if self._n_columns + len(atoms) > self._capacity:
+            self.slots[:] = -1
+            self._n_columns = 0
+        self._n_passes += 1
+        start, self._n_columns = self._n_columns, self._n_columns + len(atoms)
+        self.slots[atoms] = np.arange(start, self._n_columns)
+        return self.columns[start : self._n_columns]
+
+    def get(self, atom: int) -> Float64Array:
+        """Return one column, computed if need be."""
+        if self.slots[atom] < 0:
+            self.add(np.array([atom]))
+        return self.columns[self.slots[atom]]
+
+    def preview(self) -> Moments | None:
+        """Estimate the moments from a few of the rows, where columns are to be foreseen from them."""
+        if self.plan != "blocks":
+            return None
+        self._rows, moments = self.source.preview(_preview_rows(self.source.n_rows))
+        return moments if np.isfinite(moments.norms).all() and np.isfinite(moments.c).all() else None
+
+    def estimate(self, atom: int) -> Float64Array:
+        """Estimate one column from the preview's rows."""
+        column = self._rows[:, atom] @ self._rows
+        weights = self._output_weights
+        return column.astype(np.float64) if not len(weights) else column * (weights[:, atom] @ weights)
+
+    def foresee_first(self, problem: kernels.Problem, state: kernels.State) -> NDArray[np.int64]:
+        """Atoms whose columns the selection will probably need first, the problem being that of the preview."""
+        n_targets = self.source.n_targets  # which the product with them has as well
+        return self._foresee(_BLOCKS[0] + -n_targets % kernels.WIDTH, n_targets, 0, problem, state)
+
+    def add_foreseen(self, atom: int, step: int, problem: kernels.Problem, state: kernels.State) -> None:
+        """Compute the column that the selection needs now, and with it those it will probably need next."""
+        atoms = np.array([atom])
+        if self.plan == "blocks" and self._foresight_pays(state):
+            if not len(self._rows):
+                self.preview()
+            # A pass over the atoms costs as much as a dozen columns: look further than the last block served. The
+            # first does not count, as it was foreseen without exact products with y.
+            n_used = int(np.count_nonzero(state.counts[self._foreseen])) if self._n_passes > 1 else self._block
+            n_new = max(-(-3 * n_used // kernels.WIDTH) * kernels.WIDTH, _BLOCKS[0])
+            atoms = self._foresee(n_new, 0, step, problem, state)
+        self.add(atoms)
+
+    def _foresight_pays(self, state: kernels.State) -> bool:
+        """Whether the foreseen columns that were picked would not have been cheaper one by one than all of them."""
+        costs = column_costs(self.source.n_rows, self.source.n_atoms, self.source.itemsize)
+        n_picked = np.count_nonzero(state.counts[self._ever_foreseen])
+        return bool(np.count_nonzero(self._ever_foreseen) * costs.foreseen <= n_picked * costs.alone)
+
+    def _foresee(
+        self, n_new: int, n_others: int, step: int, problem: kernels.Problem, state: kernels.State
+    ) -> NDArray[np.int64]:
+        """
+        Atoms without a column that the selection would pick next, going by a few of the rows.
+
+        The state is exact up to this step, so that their error builds up only over the steps foreseen.
+        """
+        self._foreseen = kernels.foresee(
+            step,
+            min(n_new, self._block),
+            n_others,
+            problem._replace(tol=-1.0, doubt=0.0, precision=-np.inf),
+            state._replace(**{name: array.copy() for name, array in state._asdict().items()}),
+            self.slots.copy(),
+            self.columns,
+            self._n_columns,
+            self._rows,
+            self._output_weights,
+        )
+        self._ever_foreseen[self._foreseen] = True
+        return self._foreseen

@@ -1,0 +1,204 @@
+"""
+Greedy forward selection with replacement: what is asked for, checked, and the search that answers it.
+
+Here belong the public function, its validation, and the choice of what to compute when. The inner products
+come from ``_gram``; the loops over atoms are in ``_greedy_kernels``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_gfs._typing import GreedyPath
+from sklearn_gfs._weights import relative_weight
+
+from ._checks import (
+    check_atoms,
+    check_hull,
+    check_output_weights,
+    check_stopping,
+    check_y,
+    is_tensor,
+)
+from ._gram import ArrayAtoms, SparseAtoms, StackedAtoms
+from ._gram_torch import TorchAtoms
+from ._labels import check_classification, indicators_of_labels, look_like_probabilities, stack_atoms
+from ._log_loss import select_logits, select_probabilities
+from ._squared_error import SquaredErrorSearch
+
+
+def greedy_forward_selection(
+    atoms: Any,
+    y: Any,
+    k: int,
+    *,
+    output_weights: Any = None,
+    loss: str = "squared_error",
+    from_logits: bool = True,
+    hull: str = "convex",
+    radius: float | str | None = None,
+    sample_weight: Any = None,
+    offset: Any = None,
+    tol: float | None = None,
+) -> GreedyPath:
+    """
+    Pick atoms one by one, with replacement, so that each pick minimises the loss of the mean of all picks.
+
+    Exact: every pick is the best of all atoms, an atom already picked before others that do as well, and then the
+    one of lowest index. The atoms can be neurons' outputs, features, or the predictions of models of which an
+    ensemble is wanted.
+
+    Parameters
+    ----------
+    atoms : {array-like, sparse matrix, tensor} of shape (n_samples, n_atoms) or (n_samples, n_atoms, n_outputs)
+        Output of every atom on every sample. float32 and float64 are read in place, a memory map from where it is, a
+        torch tensor on its device; any other numbers are converted to float64. Sparse matrices are for squared error
+        only. A list or tuple of arrays holds one array for each atom, of shape (n_samples,) or (n_samples, n_outputs),
+        as the predictions of several models are. A list of lists of numbers holds a row for each sample.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Targets. With ``loss="log_loss"``, or where atoms have several outputs and y is one column, classes: indices of
+        the atoms' columns from 0, of which some may be absent, or else labels of any kind, one for each column. Column
+        c is then the c-th label in sorted order, as in a classifier's ``classes_``. The log loss also takes one
+        indicator for each class; for squared error labels become these.
+    k : int
+        Number of picks, at least 1.
+    output_weights : array-like of shape (n_atoms, n_outputs), default=None
+        If given, ``atoms`` is (n_samples, n_atoms) and atom i the outer product of its column i and row i of these,
+        as of a neuron; nothing of the size of all the outer products is ever held for squared error.
+    loss : {"squared_error", "log_loss"}, default="squared_error"
+        Loss to be minimised, a mean over samples: half the squared distance, summed over outputs, or the negative
+        log-likelihood of the classes.
+    from_logits : bool, default=True
+        For the log loss, whether the atoms are logits (of the softmax; a single one is that of class 1) or
+        probabilities, which are clipped from below at the rounding of their dtype. Logits that look like
+        probabilities get a warning, unless ``output_weights``, ``offset`` or ``hull="l1"`` say that they are logits.
+    hull : {"convex", "l1"}, default="convex"
+        What the picks approximate y with: their mean, or a point of the l1 ball, to which each atom contributes plus
+        or minus ``radius``. If then y has several outputs and the atoms one, each contributes in the best
+        direction over the outputs (the group lasso's ball).
+    radius : float or "auto", default=None
+        Radius of the l1 ball. With "auto" or None the sum of the absolute coefficients that matching pursuit reaches
+        by the time another step explains less than a hundredth of what is explained. The log loss needs a number:
+        where the classes can be separated, ever larger logits are ever better.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the samples; an integer weight equals repeating the sample. A common factor makes no difference.
+    offset : array-like of shape (n_outputs,), default=None
+        Added to the approximation, as the intercept of a network is.
+    tol : float, default=None
+        Stop before k picks once the gap is at most this, in the unit of the loss.
+
+    Returns
+    -------
+    GreedyPath
+        Picks in order, the loss and the Frank-Wolfe gap after each, counts and weights of the atoms, radius.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not among what is allowed, or the data are not finite, masked, complex or do not fit together.
+        Labels must be of as many classes as the atoms have columns, or two where they have one. For squared error also
+        if the values are too small or too large for their squares to be compared (mean squares below 1e-150 or above
+        1e150).
+    TypeError
+        If k, tol or radius is not a number of the right kind, or an array is a ``np.matrix``.
+
+    See Also
+    --------
+    GreedyForwardSelector : The same as a transformer that keeps columns.
+    SelectionStatistics : The same from sums over chunks of the samples.
+
+    Notes
+    -----
+    For squared error each step needs the inner products of all atoms with the sum of the picks, which change by one
+    column of the Gram matrix. Columns are computed as they are needed, in blocks foreseen from a few of the rows, or
+    all at once, as is cheapest; ``working_memory`` of scikit-learn's configuration bounds how many are kept. None of
+    this changes the picks. float32 atoms are multiplied in float32; the losses are computed again from the
+    picks in float64. Atoms between which such products can't decide are scored on the samples themselves. Where too
+    many are in doubt, or a loss or a gap is a tiny difference of large numbers, the products are made again, in float64
+    and, for the convex hull, of the atoms less y.
+
+    The log loss has no such statistics, so its selection works on the samples: on the logits or, of probabilities, on
+    those of each sample's own class alone. Bounds rule most atoms out unseen. float32 atoms bring bounds in float32,
+    and losses in float64: the path is that of the same values in float64. An atom's samples are read one after the
+    other, so a selection holds one copy of the logits unless they lie like that, as those of two dimensions in Fortran
+    order do; of probabilities a copy of those of the own class, in float64 where there is one column. It uses as
+    many threads as linear algebra would, which changes nothing but the time.
+
+    References
+    ----------
+    .. [1] Ye, Gong, Nie, Zhou, Klivans and Liu, "Good subnetworks provably exist: pruning via greedy forward
+       selection", ICML 2020.
+    .. [2] Caruana, Niculescu-Mizil, Crew and Ksikes, "Ensemble selection from libraries of models", ICML 2004.
+    .. [3] Jaggi, "Revisiting Frank-Wolfe: projection-free sparse convex optimization", ICML 2013.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gfs import greedy_forward_selection
+    >>> atoms = np.array([[1.0, 0.0, 3.0], [0.0, 1.0, 3.0]])
+    >>> path = greedy_forward_selection(atoms, np.array([0.75, 0.25]), k=4)
+    >>> path.picks.tolist()
+    [0, 0, 1, 0]
+    >>> path.weights.tolist()
+    [0.75, 0.25, 0.0]
+
+    Probabilities of two models, and labels:
+
+    >>> one, other = np.array([[0.8, 0.2], [0.4, 0.6]]), np.array([[0.5, 0.5], [0.1, 0.9]])
+    >>> path = greedy_forward_selection([one, other], ["no", "yes"], k=4, loss="log_loss", from_logits=False)
+    >>> path
+    GreedyPath(n_picks=4, n_distinct=2, loss=0.3573, gap=0.01149)
+    """
+    k, tolerance = check_stopping(k, tol)
+    if loss not in ("squared_error", "log_loss"):
+        raise ValueError(f"loss={loss!r} is not known; it must be 'squared_error' or 'log_loss'")
+    atoms = stack_atoms(atoms, samples_last=loss == "log_loss")
+    if loss == "log_loss":
+        signed, length = check_hull(hull, radius, n_targets=1)
+        checked = check_classification(atoms, y, output_weights, sample_weight)
+        if from_logits:
+            if length is None:
+                raise ValueError(
+                    f"radius={radius!r} can't be estimated with loss='log_loss', where the logits of classes that can "
+                    "be separated grow without end; it must be a number above 0"
+                )
+            if not signed and output_weights is None and offset is None and look_like_probabilities(checked[0]):
+                warnings.warn(
+                    "atoms look like probabilities and are taken for logits; probabilities need from_logits=False",
+                    UserWarning,
+                    stacklevel=2,
+                )
+            return select_logits(*checked, k, tolerance, radius=length if signed else None, offset=offset)
+        if signed or offset is not None:
+            raise ValueError("hull='l1' and offset do not go with from_logits=False: probabilities are only averaged")
+        return select_probabilities(*checked, k, tolerance)
+    source = _check_source(atoms, y, output_weights, sample_weight, offset)
+    signed, length = check_hull(hull, radius, n_targets=1 if source.output_weights is not None else source.n_targets)
+    return SquaredErrorSearch(source, k, signed=signed, radius=length, tol=tolerance).run()
+
+
+def _check_source(atoms: Any, y: Any, output_weights: Any, sample_weight: Any, offset: Any) -> ArrayAtoms:
+    """Check the data against each other and put them where the search can ask for inner products."""
+    atoms = check_atoms(atoms, ndims=(2, 3) if output_weights is None else (2,), keep_tensor=True)
+    n_samples, n_atoms = atoms.shape[:2]
+    n_outputs = atoms.shape[2] if atoms.ndim == 3 else 1
+    if np.ndim(output_weights) == 2:
+        n_outputs = np.shape(output_weights)[1]
+    y = indicators_of_labels(y, n_samples, n_outputs)
+    y = check_y(y, len_atoms=n_samples, offset=offset)
+    weight = relative_weight(sample_weight, n_samples)
+    if output_weights is not None:
+        output_weights = check_output_weights(output_weights, n_atoms, y.shape[1])
+    if sparse.issparse(atoms):
+        return SparseAtoms(atoms, y, weight, output_weights=output_weights)
+    if atoms.ndim == 3 and atoms.shape[2] != y.shape[1]:
+        raise ValueError(f"atoms has {atoms.shape[2]} outputs and y has {y.shape[1]}; they must be the same")
+    if is_tensor(atoms):
+        return TorchAtoms(atoms, y, weight, output_weights=output_weights)
+    if atoms.ndim == 2:
+        return ArrayAtoms(atoms, y, weight, output_weights=output_weights)
+    return StackedAtoms(atoms, y, weight)

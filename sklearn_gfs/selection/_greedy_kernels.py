@@ -1,0 +1,398 @@
+"""
+The inner loops of greedy forward selection for squared error: arrays in, arrays out.
+
+Here belong the compiled loops over atoms, and the one way in which the package compiles a loop. They know no
+estimator, validate nothing and allocate only work space; what a Gram column costs, and when to
+compute one, is decided by their callers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property, update_wrapper
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_gfs._requirements import numba_for
+
+# Why a kernel handed control back.
+DONE = 0  # all the picks asked for
+NEEDS_COLUMN = 1  # the Gram column of the next pick is not there
+CONVERGED = 2  # the gap fell to tol
+IMPRECISE = 3  # the loss is too small a difference of the statistics
+IN_DOUBT = 4  # the statistics are too inexact to say which atom is best
+UNRESOLVED = 5  # the gap is too small a difference of the statistics
+
+# Running scalars of a selection, kept in one array so that kernels can update them.
+SQUARED_NORM = 0  # <Z, Z>, Z the sum of the picks
+TARGET_PRODUCT = 1  # <Z, Y>
+PICKED_NORMS = 2  # sum of the squared norms of the picks
+
+# A product of matrices costs the same up to the next multiple of this many columns.
+WIDTH = 8
+
+
+class Problem(NamedTuple):
+    """
+    What a selection for squared error is given.
+
+    ``signed``: atoms may be taken in any direction, on the ball of that ``radius``; otherwise the hull is convex and
+    the radius 1. ``tie`` and ``precision`` are relative to the size of the terms whose difference a score, or a loss,
+    is; with a ``precision`` of minus infinity no loss is too small, and gaps that are not known are -1. ``doubt`` is
+    the relative error that an inner product may have: atoms whose scores differ by less than that makes of them can't
+    be told apart, and a gap below that is not known. Zero stands for products that are exact but for ties.
+    """
+
+    c: NDArray[np.float64]  # <x_i, Y>, (n_directions, n_atoms)
+    norms: NDArray[np.float64]  # ||x_i||^2
+    target_norm: float  # ||Y||^2
+    signed: bool
+    radius: float
+    tie: float
+    doubt: float
+    precision: float
+    tol: float
+
+
+class State(NamedTuple):
+    """What a selection has come to; kernels write into it."""
+
+    s: NDArray[np.float64]  # <x_i, Z>, (n_directions, n_atoms)
+    running: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    picks: NDArray[np.int64]
+    directions: NDArray[np.float64]  # (k, n_directions)
+    losses: NDArray[np.float64]
+    gaps: NDArray[np.float64]
+
+
+class Kernel:
+    """
+    A serial loop that releases the GIL, compiled when it is first called; cached on disk where a cache can be written.
+
+    Modules of kernels are so imported without numba, which only a selection needs. Before a kernel is compiled the
+    kernels that it calls become compiled functions in its module, since numba knows no others.
+    """
+
+    def __init__(self, function: Callable[..., Any], fastmath: set[str]) -> None:
+        update_wrapper(self, function)
+        self._function = function
+        self._fastmath = fastmath
+
+    def __call__(self, *args: Any) -> Any:
+        return self._compiled(*args)
+
+    @cached_property
+    def _compiled(self) -> Any:
+        njit = numba_for("Greedy forward selection").njit
+        names = self._function.__globals__
+        for name in self._function.__code__.co_names:
+            if isinstance(names.get(name), Kernel):
+                names[name] = names[name]._compiled
+        try:
+            return njit(cache=True, nogil=True, fastmath=self._fastmath)(self._function)
+        except RuntimeError:  # no directory to write a cache to
+            return njit(nogil=True, fastmath=self._fastmath)(self._function)
+
+
+def jit(function: Callable[..., Any], *, reassociate: bool = False) -> Any:
+    """Return the loop as a kernel; reassociated sums are added up in several chains at once, in any order."""
+    return Kernel(function, {"contract", "reassoc"} if reassociate else {"contract"})
+
+
+@jit
+def choose(scores: NDArray[np.float64], counts: NDArray[np.int64], tolerance: float) -> int:
+    """Index of the least score; within the tolerance a picked atom wins, then the lowest index."""
+    threshold = scores.min() + tolerance
+    first = -1
+    for i in range(scores.shape[0]):
+        if scores[i] <= threshold:
+            if counts[i] > 0:
+                return i
+            if first < 0:
+                first = i
+    return first
+
+
+@jit
+def score(
+    t: float, problem: Problem, s: NDArray[np.float64], slopes: NDArray[np.float64], scores: NDArray[np.float64]
+) -> None:
+    """
+    Criterion of every atom for pick t, and the slope it comes from.
+
+    Adding radius * x_i v' at ||v|| = 1 to the sum Z changes ||Z - tY||^2 by
+    2 radius <s_i - t c_i, v> + radius^2 ||x_i||^2. A free v is best opposite to s_i - t c_i.
+    """
+    n_directions, n_atoms = problem.c.shape
+    radius = problem.radius
+    if problem.signed:
+        slopes[:] = 0.0
+        for o in range(n_directions):
+            for i in range(n_atoms):
+                slopes[i] += (s[o, i] - t * problem.c[o, i]) ** 2
+        for i in range(n_atoms):
+            slopes[i] = -np.sqrt(slopes[i])
+    else:
+        for i in range(n_atoms):
+            slopes[i] = s[0, i] - t * problem.c[0, i]
+    for i in range(n_atoms):
+        scores[i] = radius * (2.0 * slopes[i] + radius * problem.norms[i])
+
+
+@jit
+def terms(t: float, problem: Problem, s: NDArray[np.float64], atom: int) -> float:
+    """Size of the terms whose sum the score of an atom is."""
+    radius = problem.radius
+    size = radius * radius * problem.norms[atom]
+    for o in range(problem.c.shape[0]):
+        size += 2.0 * radius * (abs(s[o, atom]) + t * abs(problem.c[o, atom]))
+    return size
+
+
+@jit
+def reach(t: float, problem: Problem, picked_norms: float) -> float:
+    """
+    Twice the size of the sum of t picks less t times y, as errors of products with it are relative to.
+
+    ``picked_norms`` is the sum of the picks' squared norms: errors of products with different picks add up like its
+    root.
+    """
+    return 2.0 * (np.sqrt(picked_norms) + t * np.sqrt(problem.target_norm))
+
+
+@jit
+def contenders(
+    scores: NDArray[np.float64], lengths: NDArray[np.float64], problem: Problem, size: float, limit: int
+) -> NDArray[np.int64]:
+    """
+    Atoms that errors in the inner products may have kept from being the best, and the best one; at most ``limit``.
+
+    ``lengths`` are the atoms' norms, and ``size`` their ``reach``.
+    """
+    radius, least = problem.radius, scores.min()
+    found = np.empty(limit, dtype=np.int64)
+    n_found = 0
+    for i in range(scores.shape[0]):
+        length = radius * lengths[i]
+        if scores[i] <= least + problem.doubt * length * (size + length):
+            found[n_found] = i
+            n_found += 1
+            if n_found == limit:
+                break
+    return found[:n_found]
+
+
+@jit
+def least_gap(t: float, problem: Problem, running: NDArray[np.float64], slopes: NDArray[np.float64]) -> float:
+    """Frank-Wolfe gap at the mean of t picks; the slopes at t, divided by t, are those of the gradient there."""
+    gap = running[SQUARED_NORM] / (t * t) - running[TARGET_PRODUCT] / t - problem.radius * slopes.min() / t
+    return max(gap, 0.0)
+
+
+@jit
+def gap_error(t: float, problem: Problem, picked_norms: float, longest: float) -> float:
+    """Error that those of the inner products make of the gap; ``longest`` is the largest of the atoms' norms."""
+    return problem.doubt * problem.radius * longest * reach(t, problem, picked_norms) / t
+
+
+@jit
+def in_doubt(
+    t: float,
+    problem: Problem,
+    picked_norms: float,
+    slopes: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    lengths: NDArray[np.float64],
+    pick: int,
+) -> bool:
+    """Whether errors in the inner products may have decided what is picked, or which way it is turned."""
+    size, length = reach(t, problem, picked_norms), problem.radius * lengths[pick]
+    if len(contenders(scores, lengths, problem, size, 2)) > 1:
+        return True
+    return problem.signed and -4.0 * problem.radius * slopes[pick] <= problem.doubt * length * (size + length)
+
+
+@jit
+def turn(
+    t: float, problem: Problem, s: NDArray[np.float64], slope: float, tie: float, pick: int, v: NDArray[np.float64]
+) -> None:
+    """Direction of a pick, into v; where within the tie all are as good as each other the pick stays as it is."""
+    turned = -4.0 * problem.radius * slope > tie
+    for o in range(v.shape[0]):
+        if turned:
+            v[o] = (s[o, pick] - t * problem.c[o, pick]) / slope
+        else:
+            v[o] = 1.0 if o == 0 else 0.0
+
+
+@jit
+def moments_with(problem: Problem, state: State, pick: int, v: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return what the running scalars become with a pick in this direction."""
+    radius = problem.radius
+    squared_norm = state.running[SQUARED_NORM] + radius * radius * problem.norms[pick]
+    product = state.running[TARGET_PRODUCT]
+    for o in range(v.shape[0]):
+        squared_norm += 2.0 * radius * v[o] * state.s[o, pick]
+        product += radius * v[o] * problem.c[o, pick]
+    return squared_norm, product, state.running[PICKED_NORMS] + radius * radius * problem.norms[pick]
+
+
+@jit
+def squared_error_steps(
+    start: int,
+    stop: int,
+    problem: Problem,
+    state: State,
+    slots: NDArray[np.int64],
+    columns: NDArray[np.float64],
+    settled: int,
+    direction: NDArray[np.float64],
+) -> tuple[int, int, int]:
+    """
+    Take steps of greedy forward selection for squared error, as long as the Gram columns are there.
+
+    ``columns[slots[i]]`` is column i of the Gram matrix; a slot below zero says that it is not there. ``settled`` is
+    the atom to pick first, in that ``direction``, below zero if that has not been found in another way.
+    Returns the number of picks taken so far, why it stopped, and the atom that it could not pick, if any.
+    """
+    n_directions, n_atoms = problem.c.shape
+    slopes, scores, lengths = np.empty(n_atoms), np.empty(n_atoms), np.sqrt(problem.norms)
+    v, running = np.ones(n_directions), state.running
+    score(start + 1.0, problem, state.s, slopes, scores)
+    for j in range(start, stop):
+        t = j + 1.0
+        if j == start and settled >= 0:
+            pick = settled
+            v[:] = direction
+        else:
+            tie = problem.tie * terms(t, problem, state.s, np.argmin(scores))
+            pick = choose(scores, state.counts, tie)
+            if problem.doubt > 0.0 and in_doubt(t, problem, running[PICKED_NORMS], slopes, scores, lengths, pick):
+                return j, IN_DOUBT, pick
+            if problem.signed:
+                turn(t, problem, state.s, slopes[pick], tie, pick, v)
+        if slots[pick] < 0:
+            return j, NEEDS_COLUMN, pick
+        squared_norm, product, picked_norms = moments_with(problem, state, pick, v)
+        loss = 0.5 * (squared_norm / (t * t) - 2.0 * product / t + problem.target_norm)
+        if loss < problem.precision * max(problem.target_norm, picked_norms / t):
+            return j, IMPRECISE, pick
+
+        running[SQUARED_NORM], running[TARGET_PRODUCT], running[PICKED_NORMS] = squared_norm, product, picked_norms
+        column = columns[slots[pick]]
+        for o in range(n_directions):
+            state.directions[j, o] = v[o]
+            for i in range(n_atoms):
+                state.s[o, i] += problem.radius * v[o] * column[i]
+        state.counts[pick] += 1
+        state.picks[j] = pick
+        state.losses[j] = loss
+        score(t, problem, state.s, slopes, scores)
+        state.gaps[j] = least_gap(t, problem, running, slopes)
+        if problem.doubt > 0.0 and state.gaps[j] <= gap_error(t, problem, picked_norms, lengths.max()):
+            if problem.tol >= 0.0 or problem.precision > -np.inf:
+                return j + 1, UNRESOLVED, -1
+            state.gaps[j] = -1.0
+        elif state.gaps[j] <= problem.tol:
+            return j + 1, CONVERGED, -1
+        score(t + 1.0, problem, state.s, slopes, scores)
+    return stop, DONE, -1
+
+
+@jit
+def add_squares(block: NDArray[np.floating[Any]], weight: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Add the squared norms of the columns of a block; rows are weighted unless there are no weights."""
+    n_rows, n_columns = block.shape
+    zero = block.dtype.type(0.0)
+    whole = 0
+    if weight.shape[0] == 0:
+        whole = n_rows // 8 * 8
+        for r in range(0, whole, 8):
+            for i in range(n_columns):
+                square = zero
+                for j in range(r, r + 8):
+                    square += block[j, i] * block[j, i]
+                out[i] += square
+    for r in range(whole, n_rows):
+        w = weight[r] if weight.shape[0] > 0 else 1.0
+        for i in range(n_columns):
+            out[i] += w * block[r, i] * block[r, i]
+
+
+@jit
+def add_column(rows: NDArray[np.floating[Any]], atom: int, out: NDArray[np.floating[Any]]) -> None:
+    """Add the inner products of one column of the rows with all of them."""
+    whole = rows.shape[0] // 4 * 4
+    for r in range(0, whole, 4):
+        a, b, c, d = rows[r, atom], rows[r + 1, atom], rows[r + 2, atom], rows[r + 3, atom]
+        for i in range(rows.shape[1]):
+            out[i] += a * rows[r, i] + b * rows[r + 1, i] + c * rows[r + 2, i] + d * rows[r + 3, i]
+    for r in range(whole, rows.shape[0]):
+        a = rows[r, atom]
+        for i in range(rows.shape[1]):
+            out[i] += a * rows[r, i]
+
+
+@jit
+def foresee(
+    start: int,
+    n_new: int,
+    n_others: int,
+    problem: Problem,
+    state: State,
+    slots: NDArray[np.int64],
+    columns: NDArray[np.float64],
+    n_columns: int,
+    rows: NDArray[np.floating[Any]],
+    output_weights: NDArray[np.float64],
+) -> NDArray[np.int64]:
+    """
+    Go on with the selection, estimating each Gram column that is not there from a few rows of the atoms.
+
+    ``rows`` (n_rows, n_atoms) are scaled so that their inner products are estimates of the Gram matrix;
+    ``output_weights`` is (n_outputs, n_atoms), without rows if there are none. ``columns`` holds n_columns columns
+    and has room for n_new. Returns the atoms whose columns were estimated, with as many of those that came
+    closest to being picked as make their number and n_others up to a multiple of ``WIDTH``.
+    """
+    n_atoms = slots.shape[0]
+    new = np.empty(n_new, dtype=np.int64)
+    estimate = np.empty(n_atoms, dtype=rows.dtype)
+    factor = np.empty(n_atoms)
+    slopes, scores = np.empty(n_atoms), np.empty(n_atoms)
+    margins = np.full(n_atoms, np.inf)
+    directions = np.ones(state.s.shape[0])
+    n_found = 0
+    while n_found < n_new:
+        start, reason, atom = squared_error_steps(
+            start, state.picks.shape[0], problem, state, slots, columns, -1, directions
+        )
+        if reason != NEEDS_COLUMN:
+            break
+        score(start + 1.0, problem, state.s, slopes, scores)
+        for i in range(n_atoms):
+            margins[i] = min(margins[i], scores[i] - scores[atom])
+        estimate[:] = 0.0
+        add_column(rows, atom, estimate)
+        column = columns[n_columns + n_found]
+        column[:] = estimate
+        if output_weights.shape[0] > 0:
+            factor[:] = 0.0
+            add_column(output_weights, atom, factor)
+            column *= factor
+        slots[atom] = n_columns + n_found
+        new[n_found] = atom
+        n_found += 1
+    while n_found < n_new and (n_found + n_others) % WIDTH > 0:
+        atom = -1
+        for i in range(n_atoms):
+            if slots[i] < 0 and (atom < 0 or margins[i] < margins[atom]):
+                atom = i
+        if atom < 0:
+            break
+        slots[atom] = 0
+        new[n_found] = atom
+        n_found += 1
+    return new[:n_found]

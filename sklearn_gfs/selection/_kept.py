@@ -1,0 +1,187 @@
+"""
+A selection beside columns that are kept in any case: the others, and y, less what the kept ones say of them.
+
+Here belong the projection and the searches that go on until a number of columns is reached. Kept columns are treated as
+an intercept is: their coefficients are free, and best for whatever has been picked.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath
+
+from ._gram import Moments
+from ._squared_error import SquaredErrorSearch
+
+# Shares of the squared norm of a column. What the kept columns leave of one may be rounding, as may a direction in the
+# space of the kept columns themselves.
+_LEAST_LEFT = 1e-9
+# A share of the squared norm of y: when the kept atoms leave less, they leave rounding.
+_ROUNDING = 1e-14
+
+
+class AtomsBesideKept:
+    """
+    Those atoms of a source of which the kept ones leave something, projected on the complement of the kept ones.
+
+    ``atoms`` says which atoms of the source these are; none where the kept ones leave nothing of y. Inner products are
+    of float64: a projection is a difference.
+    """
+
+    output_weights = None
+
+    def __init__(self, source: Any, kept: NDArray[np.int64]) -> None:
+        source.promote(about_y=False)
+        self._source, self._kept = source, kept
+        columns, moments = source.columns(kept), source.moments()
+        values, vectors = np.linalg.eigh(columns[:, kept])
+        found = values > _LEAST_LEFT * max(values[-1], 0.0)
+        # Orthonormal directions are combinations of the kept atoms.
+        self._combinations = vectors[:, found] / np.sqrt(values[found])
+        self._products = self._combinations.T @ columns
+        self._targets = moments.c[:, kept] @ self._combinations
+        norms = moments.norms - (self._products**2).sum(axis=0)
+        left = norms > _LEAST_LEFT * moments.norms
+        left[kept] = False
+        target_norm = moments.target_norm - float((self._targets**2).sum())
+        self.atoms = np.flatnonzero(left & (target_norm > _ROUNDING * moments.target_norm))
+        c = moments.c - self._targets @ self._products
+        self._moments = Moments(np.ascontiguousarray(c[:, self.atoms]), norms[self.atoms], target_norm)
+        self.n_atoms, self.n_targets = len(self.atoms), source.n_targets
+        self.n_rows, self.itemsize, self.dtype = source.n_rows, source.itemsize, np.dtype(np.float64)
+        self.has_samples, self.has_rows = source.has_samples, source.has_rows
+
+    def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
+        """About as many rows, scaled so that inner products of these are estimates, and the moments themselves."""
+        rows, _ = self._source.preview(n_rows)
+        products = self._combinations @ self._products[:, self.atoms]
+        return np.ascontiguousarray(rows[:, self.atoms] - rows[:, self._kept] @ products), self._moments
+
+    def promote(self, *, about_y: bool) -> bool:  # noqa: ARG002
+        """Nothing better than float64 products."""
+        return False
+
+    def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
+        """Inner products of the atoms with the target, and the squared norms; and the atoms' columns, into out."""
+        if atoms is not None:
+            self.columns(atoms, out)
+        return self._moments
+
+    def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
+        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
+        chosen = self.atoms[atoms]
+        columns = self._source.columns(chosen)[:, self.atoms]
+        left: Float64Array = np.subtract(columns, self._products[:, chosen].T @ self._products[:, self.atoms], out=out)
+        return left
+
+    def whole(self) -> Float64Array:
+        """Compute the whole Gram matrix."""
+        products = self._products[:, self.atoms]
+        gram: Float64Array = self._source.whole()[np.ix_(self.atoms, self.atoms)]
+        gram -= products.T @ products
+        return gram
+
+    @cached_property
+    def _directions(self) -> Float64Array:
+        """The orthonormal directions on the samples, (n_samples, n_directions)."""
+        directions: Float64Array = self._source.outputs(self._kept)[:, :, 0] @ self._combinations
+        return directions
+
+    @cached_property
+    def y(self) -> Float64Array:
+        """What the kept atoms leave of the targets."""
+        left: Float64Array = self._source.y - self._directions @ self._targets.T
+        return left
+
+    def row_weights(self) -> Float64Array:
+        """Weights of the samples, adding up to one, in a column."""
+        weights: Float64Array = self._source.row_weights()
+        return weights
+
+    def outputs(self, atoms: NDArray[np.int64], rows: slice = slice(None)) -> Float64Array:
+        """Outputs of some atoms on some samples, (n_rows, len(atoms), 1), in float64."""
+        chosen = self.atoms[atoms]
+        said = self._directions[rows] @ self._products[:, chosen]
+        left: Float64Array = self._source.outputs(chosen, rows) - said[:, :, None]
+        return left
+
+    def has_target(self) -> bool:
+        """Whether the kept atoms leave anything of y."""
+        return bool(len(self.atoms))
+
+    def nonzero(self, atoms: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of these atoms are not zero on every sample: all, or they would be none of the atoms."""
+        return np.ones(len(atoms), dtype=bool)
+
+    def coefficients(self, weights: Float64Array) -> Float64Array:
+        """Return the weights of all atoms of the source, those of the kept ones the best beside the given ones."""
+        coefficients = np.zeros((len(self._products.T), *weights.shape[1:]))
+        coefficients[self.atoms] = weights
+        targets = self._targets.T if weights.ndim == 2 else self._targets[0]
+        coefficients[self._kept] = self._combinations @ (targets - self._products[:, self.atoms] @ weights)
+        return coefficients
+
+
+def select_beside(
+    source: Any,
+    k: int,
+    *,
+    radius: float | None,
+    tol: float,
+    kept: NDArray[np.int64],
+    n_distinct: int | None,
+) -> tuple[GreedyPath, NDArray[np.bool_]]:
+    """
+    Select in the l1 ball, beside the kept atoms, until so many atoms are kept or picked; and say which they are.
+
+    Where k picks are too few, the atoms picked are kept and k more picks are made beside them, and so on. There are
+    fewer atoms than asked for only where none of the others has anything to add.
+    """
+    support = np.zeros(source.n_atoms, dtype=bool)
+    support[kept] = True
+    rounds = []
+    while True:
+        room = None if n_distinct is None else n_distinct - int(support.sum())
+        path = _round(source, k, radius=radius, tol=tol, kept=np.flatnonzero(support), room=room)
+        rounds.append(path)
+        support[path.picks] = True
+        if n_distinct is None or support.sum() >= n_distinct or not len(path.picks):
+            break
+    picks = np.concatenate([path.picks for path in rounds])
+    joined = GreedyPath(
+        picks,
+        np.concatenate([path.losses for path in rounds]),
+        np.concatenate([path.gaps for path in rounds]),
+        np.bincount(picks, minlength=source.n_atoms),
+        rounds[-1].weights,
+        next((path.radius for path in reversed(rounds) if len(path.picks)), 0.0),
+    )
+    return joined, support
+
+
+def _round(
+    source: Any, k: int, *, radius: float | None, tol: float, kept: NDArray[np.int64], room: int | None
+) -> GreedyPath:
+    """One selection beside the kept atoms, up to the pick that leaves no room; none where there is no candidate."""
+    beside = AtomsBesideKept(source, kept) if len(kept) else None
+    atoms = np.arange(source.n_atoms) if beside is None else beside.atoms
+    if len(atoms) and room != 0:
+        search = SquaredErrorSearch(source if beside is None else beside, k, signed=True, radius=radius, tol=tol)
+        path = search.prefix(picks_until(search.run().picks, room))
+    else:
+        nothing, weights = np.empty(0), np.zeros((len(atoms), source.n_targets))
+        none = np.empty(0, dtype=np.int64)
+        path = GreedyPath(none, nothing, nothing, none, weights[:, 0] if source.n_targets == 1 else weights)
+    weights = path.weights if beside is None else beside.coefficients(path.weights)
+    return path._replace(picks=atoms[path.picks], weights=weights)
+
+
+def picks_until(picks: NDArray[np.int64], n_distinct: int | None) -> int:
+    """How many of the picks are needed for so many different ones; all, where there are not so many."""
+    first = np.sort(np.unique(picks, return_index=True)[1])
+    return len(picks) if n_distinct is None or n_distinct > len(first) else int(first[n_distinct - 1]) + 1

@@ -1,0 +1,184 @@
+"""
+Labels of any kind, as the columns of the atoms that they stand for, and atoms that come as a list.
+
+Here belongs what ensembles ask of a selection beyond numbers: classes, one array for each model, and probabilities
+that would be taken for logits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from sklearn_gfs._plain import check_plain
+from sklearn_gfs._typing import Float64Array
+from sklearn_gfs._weights import relative_weight
+
+from ._checks import _check_floats, as_floats, check_atoms, check_output_weights, is_tensor
+
+_MISSING = "y holds missing values; each sample must have a label"
+_ONE_ATOM: dict[str, Any] = {"shape": "(n_samples,) or (n_samples, n_outputs)", "ndims": (1, 2)}
+# Samples whose atoms are looked at together, before it is known whether they are worth looking at all.
+_BLOCK = 256
+# How far probabilities of a sample may be from adding up to one: they may have been rounded to a few digits.
+_SUM_SLIP = 1e-3
+
+
+def check_classification(
+    atoms: Any, y: Any, output_weights: Any, sample_weight: Any
+) -> tuple[Any, Float64Array | None, NDArray[np.int64], Float64Array]:
+    """Return what a log loss is made of; the weights add up to one, and a single one stands for all the same."""
+    if sparse.issparse(atoms):
+        raise ValueError(
+            "atoms is sparse; with loss='log_loss', whose selection reads every atom on every sample, it must be dense"
+        )
+    atoms = check_atoms(atoms, ndims=(2, 3) if output_weights is None else (2,))
+    n_samples, n_atoms = atoms.shape[:2]
+    if output_weights is not None:
+        n_outputs = np.shape(output_weights)[-1] if np.ndim(output_weights) == 2 else 0
+        output_weights = check_output_weights(output_weights, n_atoms, n_outputs)
+    else:
+        n_outputs = atoms.shape[2] if atoms.ndim == 3 else 1
+    weight = relative_weight(sample_weight, n_samples)
+    if weight is None or (weight == weight[0]).all():
+        weight = np.full(1, 1.0 / n_samples)
+    else:
+        weight /= weight.sum()
+    return atoms, output_weights, _check_classes(y, n_samples, max(n_outputs, 2)), weight
+
+
+def _check_classes(y: Any, n_samples: int, n_classes: int) -> NDArray[np.int64]:
+    """Return the class of every sample as an index, from labels or from one indicator for each class."""
+    y = _check_labels(y, n_samples)
+    if y.ndim == 1:
+        return _label_columns(y, n_classes, "y")
+    numeric = y.dtype.kind in "biuf"
+    if y.shape[1] != n_classes or not numeric or not np.isin(y, (0, 1)).all() or (y.sum(axis=1) != 1).any():
+        raise ValueError(f"y has shape {y.shape}; with loss='log_loss' it must be one indicator for each class")
+    return y.argmax(axis=1)
+
+
+def indicators_of_labels(y: Any, n_samples: int, n_outputs: int) -> Any:
+    """Return the targets; labels beside atoms of several outputs become one indicator for each class."""
+    if n_outputs < 2:
+        text = next((value for value in np.ravel(_as_array(y))[:1].tolist() if isinstance(value, str | bytes)), None)
+        if text is not None:
+            raise ValueError(
+                f"y holds text, for instance {text!r}, and the atoms have one output; y must hold numbers, or loss be "
+                "'log_loss'"
+            )
+        return y
+    labels = _as_array(y)
+    if labels.ndim != 1 and labels.shape[1:] != (1,):
+        return y
+    lead = f"atoms has {n_outputs} outputs and y has 1: y"
+    return np.eye(n_outputs)[_label_columns(_check_labels(labels, n_samples), n_outputs, lead)]
+
+
+def _as_array(y: Any) -> NDArray[Any]:
+    check_plain(y=y)
+    if sparse.issparse(y):
+        raise TypeError("y is sparse; it must be dense, as y.toarray() is")
+    array = np.asarray(as_floats("y", y).cpu() if is_tensor(y) else y)
+    # NumPy makes text of all of a list that holds some.
+    return np.array(y, dtype=object) if array.dtype.kind in "US" and not hasattr(y, "dtype") else array
+
+
+def _check_labels(y: Any, n_samples: int) -> NDArray[Any]:
+    """Return labels, a column of them as one dimension, or a table, as an array of one kind without missing values."""
+    y = _as_array(y)
+    if y.ndim not in (1, 2):
+        raise ValueError(f"y has shape {y.shape}; it must be (n_samples,) or (n_samples, n_classes)")
+    if len(y) != n_samples:
+        raise ValueError(f"y has {len(y)} samples and atoms has {n_samples}; they must be the same")
+    y = np.asarray(y[:, 0] if y.shape[1:] == (1,) else y)
+    if y.dtype.kind == "O":
+        y = _of_one_kind(y)
+    if y.dtype.kind in "fmM" and np.isnan(y).any():
+        raise ValueError(_MISSING)
+    if y.dtype.kind == "f" and np.isinf(y).any():
+        raise ValueError("y contains infinity; labels must be finite")
+    return y
+
+
+def _of_one_kind(y: NDArray[Any]) -> NDArray[Any]:
+    """Return objects, which must be of one kind and none of them missing; numbers as an array of numbers."""
+    kinds = set()
+    for value in y.flat:
+        equal = value == value  # noqa: PLR0124 - not so for NaN and NaT, and undecided for pandas' NA
+        if value is None or not isinstance(equal, bool | np.bool_) or not equal:
+            raise ValueError(_MISSING)
+        kinds.add("number" if isinstance(value, int | float | np.number | np.bool_) else type(value).__name__)
+    if len(kinds) > 1:
+        raise ValueError(f"y holds labels of several kinds, {' and '.join(sorted(kinds))}; they must be of one")
+    return np.array(y.tolist()) if kinds == {"number"} else y
+
+
+def _label_columns(y: NDArray[Any], n_classes: int, lead: str) -> NDArray[np.int64]:
+    """
+    Return the column of every label: the labels themselves where they are columns, or their place in sorted order.
+
+    Columns may lack some classes. Labels may not: their order would tell nothing of which are missing.
+    """
+    allowed = f"{lead} must hold class indices from 0 to {n_classes - 1}, or labels"
+    if y.dtype.kind in "biuf":
+        fractions = y[y != np.floor(y)]
+        if len(fractions):
+            raise ValueError(f"{allowed}; {fractions[0]:g} is neither")
+        if ((y >= 0) & (y < n_classes)).all():
+            return y.astype(np.int64)
+    labels, columns = np.unique(y, return_inverse=True)
+    if len(labels) != n_classes:
+        shown = [repr(label) for label in labels[: 5 if len(labels) <= 5 else 3].tolist()]
+        shown += ["..."] * (len(shown) < len(labels))
+        raise ValueError(f"{allowed} of {n_classes} classes; it holds {len(labels)}: {', '.join(shown)}")
+    return columns
+
+
+def stack_atoms(atoms: Any, *, samples_last: bool) -> Any:
+    """
+    Return atoms that come as a list of arrays, one for each, as one array; anything else as it is.
+
+    ``samples_last``: an atom's samples shall lie one after the other. A list without an array in it is array-like, a
+    row for each sample.
+    """
+    if not isinstance(atoms, list | tuple) or not any(getattr(atom, "ndim", 0) for atom in atoms):
+        return atoms
+    keep = not samples_last and all(is_tensor(atom) for atom in atoms)
+    checked = [atom if keep else _check_floats(f"atoms[{i}]", atom, **_ONE_ATOM) for i, atom in enumerate(atoms)]
+    for i, atom in enumerate(checked):
+        if atom.ndim not in _ONE_ATOM["ndims"]:
+            raise ValueError(f"atoms[{i}] has shape {tuple(atom.shape)}; it must be {_ONE_ATOM['shape']}")
+        if atom.shape != checked[0].shape:
+            raise ValueError(
+                f"atoms[{i}] has shape {tuple(atom.shape)} and atoms[0] {tuple(checked[0].shape)}; all must be the same"
+            )
+    if keep:
+        import torch
+
+        return torch.stack([atom.detach() for atom in checked], dim=1)
+    if not samples_last:
+        return np.stack(checked, axis=1)
+    stacked = np.empty((len(checked), *checked[0].shape[::-1]), dtype=np.result_type(*checked))
+    for place, atom in zip(stacked, checked, strict=True):
+        place[...] = atom.T
+    return stacked.transpose(-1, *range(stacked.ndim - 1))
+
+
+def look_like_probabilities(atoms: Any) -> bool:
+    """Whether the outputs of every atom on every sample are a distribution, or shares of the second of two classes."""
+    inside = False
+    for start in range(0, len(atoms), _BLOCK):
+        block = atoms[start : start + _BLOCK]
+        if not (block.min() >= 0.0 and block.max() <= 1.0 + _SUM_SLIP):
+            return False
+        if block.ndim == 3 and block.shape[2] > 1:
+            inside = True
+            if not (np.abs(block.sum(axis=2) - 1.0) <= _SUM_SLIP).all():
+                return False
+        else:  # zeros and ones alone may be indicators
+            inside = inside or bool(((block > 0.0) & (block < 1.0)).any())
+    return inside

@@ -1,0 +1,353 @@
+"""
+The search for the log loss, of a mean of logits or of a mean of probabilities.
+
+Here belong the bounds that rule candidates out unseen, and how candidates are shared among threads. The loops
+over samples are in ``_log_loss_kernels``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath
+
+from . import _log_loss_kernels as kernels
+from ._checks import check_offset
+from ._greedy_kernels import choose
+
+# Losses that differ by less than this, relative to the terms they are differences of, are ties.
+_TIE = 1e-13
+# An inner product of a matrix product may be wrong by this many roundings of the sum of its terms' sizes: twice what
+# the worst data show, constant ones, where at most _ROWS terms are added up in the dtype of the atoms.
+_ROUNDINGS = 128
+_ROWS = 16384
+# Numbers a step has to look at before a second thread pays for being started.
+_PARALLEL_SIZE = 1_000_000
+
+
+class LogitSearch:
+    """
+    One selection for the log loss of the softmax of a mean of logits (one logit: of the logistic function).
+
+    At every step the gradient at the mean so far gives each candidate's tangent, a lower bound of its loss, with
+    one matrix product in the dtype of the atoms. Candidates are evaluated in the order of their expected loss, and
+    none beyond the sample at which it is known to be worse than the best. What decides is always float64: the
+    dtype of the atoms changes the bounds and nothing else.
+    """
+
+    def __init__(
+        self,
+        logits: kernels.Logits,
+        y: NDArray[np.int64],
+        *,
+        offset: Float64Array,
+        radius: float | None,
+    ) -> None:
+        self.logits = logits
+        self.y = y
+        self.offset = offset[:, None]
+        self.radius = 1.0 if radius is None else radius
+        self.coefs = np.array([1.0] if radius is None else [radius, -radius])
+        self.n_atoms, self.n_outputs = logits.output_weights.shape
+        self.n_samples = logits.atoms.shape[2]
+        # Largest size of an atom's logits, for each output: what the rounding of its slope is relative to.
+        self.largest = np.maximum(logits.atoms.max(axis=2), -logits.atoms.min(axis=2)) * np.abs(logits.output_weights)
+        # And averaged over the samples: what the rounding of its loss is relative to.
+        sizes = np.empty(self.n_atoms)
+        kernels.log_loss_sizes(logits, sizes)
+        self.size = self.radius * float(sizes.max())
+        self.n_threads = _n_threads() if self.n_atoms * self.n_outputs * self.n_samples >= _PARALLEL_SIZE else 1
+
+    def run(self, k: int, tol: float) -> GreedyPath:
+        """Take the steps and return the path."""
+        n_candidates = self.n_atoms * len(self.coefs)
+        self.total = np.zeros((self.n_outputs, self.n_samples))
+        sums, counts = np.zeros(self.n_atoms), np.zeros(self.n_atoms, dtype=np.int64)
+        picks, losses, gaps = np.empty(k, dtype=np.int64), np.empty(k), np.empty(k)
+        # What the candidates' losses were last above their tangents, at a step of length one: it hardly changes.
+        self.candidates, self.remainders = np.empty(n_candidates), np.zeros(n_candidates)
+        self._move_to(self.total + self.offset)
+        self.slopes, self.slack = self._slopes()
+        product = 0.0
+        with ThreadPoolExecutor(self.n_threads) as pool:
+            for step in range(k):
+                t = step + 1
+                tolerance = self._evaluate(pool, t, product)
+                table = self.candidates.reshape(self.n_atoms, -1)
+                pick = choose(table.min(axis=1), counts, tolerance)
+                coef = self.coefs[np.argmax(table[pick] <= table[pick].min() + tolerance)]  # of ties the first
+                counts[pick] += 1
+                sums[pick] += coef
+                self.total += coef * self._outputs(pick)
+                self._move_to(self.total / t + self.offset)
+                self.slopes, self.slack = self._slopes()
+                product = float(np.vdot(self.gradient, self.total)) / t
+                picks[step], losses[step] = pick, self.loss
+                gaps[step] = max(product - self._steepest(), 0.0)
+                if gaps[step] <= tol:
+                    break
+        n = step + 1
+        return GreedyPath(picks[:n], losses[:n], gaps[:n], counts, sums / n, self.radius)
+
+    def _evaluate(self, pool: ThreadPoolExecutor, t: int, product: float) -> float:
+        """Write the losses of the candidates for pick t that may be the best; returns what makes a tie of two."""
+        coefs, base = self.coefs / t, self.total / t + self.offset
+        level = self.loss - product / t
+        tangents = level + np.outer(self.slopes, coefs).ravel()
+        reach = np.maximum(base.max(axis=0), -base.min(axis=0))
+        size = abs(self.loss) + self.size / t + float(np.sum(self.logits.weight * reach))
+        tolerance = _TIE * size
+        bounds = tangents - np.repeat(self.slack * coefs[0], len(coefs)) - tolerance
+        tangent = self.peak + np.einsum("cs,cs->s", self.p, base - self.mean)
+        at = kernels.Step(coefs, base, self.p, self.gradient, tangent, level)
+        order = np.argsort(tangents + self.remainders / t**2)
+        best = np.array([np.inf])
+        _in_shares(
+            pool,
+            self.n_threads,
+            order,
+            lambda share: kernels.log_loss_candidates(
+                share, bounds, best, 2 * tolerance, self.logits, at, self.candidates
+            ),
+        )
+        seen = np.isfinite(self.candidates)
+        self.remainders[seen] = t**2 * np.maximum(self.candidates - tangents, 0.0)[seen]
+        return tolerance
+
+    def _move_to(self, mean: Float64Array) -> None:
+        """Loss, softmax, logsumexp of each sample, and weighted gradient, at the logits."""
+        full = np.concatenate([np.zeros_like(mean), mean]) if self.n_outputs == 1 else mean
+        top = full.max(axis=0)
+        p = full - top
+        np.exp(p, out=p)
+        norm = p.sum(axis=0)
+        p /= norm
+        self.mean, self.peak = mean, top + np.log(norm)
+        each = self.peak - np.take_along_axis(full, self.y[None], axis=0)[0]
+        weight = self.logits.weight
+        gradient = p.copy()
+        gradient[self.y, np.arange(self.n_samples)] -= 1.0
+        gradient *= weight
+        self.loss = float(np.sum(weight * each))
+        first = 1 if self.n_outputs == 1 else 0
+        self.p, self.gradient = np.ascontiguousarray(p[first:]), np.ascontiguousarray(gradient[first:])
+
+    def _slopes(self) -> tuple[Float64Array, Float64Array]:
+        """Inner product of every atom with the gradient, in the dtype of the atoms, and how wrong each may be."""
+        atoms, weights = self.logits.atoms, self.logits.output_weights
+        sizes = np.abs(self.gradient).sum(axis=1)
+        slack = _ROUNDINGS * np.finfo(atoms.dtype).eps * (self.largest @ sizes)
+        scale = 2.0 * sizes.sum()
+        if scale == 0.0:
+            return np.zeros(self.n_atoms), slack
+        # Scaled, so that neither the gradient nor the products leave the range of the dtype.
+        gradient = (self.gradient / scale).astype(atoms.dtype)
+        if atoms.shape[1] == 1 < self.n_outputs:
+            products = np.einsum("nc,nc->n", _product(atoms[:, 0], gradient.T), weights)
+        else:
+            products = _product(atoms.reshape(self.n_atoms, -1), gradient.ravel())
+            products *= weights[:, 0] if self.n_outputs == 1 else 1.0
+        return products * scale, slack
+
+    def _steepest(self) -> float:
+        """Least slope of all candidates, from float64 slopes of those between which float32 can't decide."""
+        if self.logits.atoms.dtype == np.float64:
+            return float(np.outer(self.slopes, self.coefs).min())
+        least = np.outer(self.slopes, self.coefs).min(axis=1)
+        slack = self.radius * self.slack
+        close = np.flatnonzero(least - slack <= (least + slack).min())
+        kernels.log_loss_slopes(close, self.logits, self.gradient, self.slopes)
+        return float(np.outer(self.slopes[close], self.coefs).min())
+
+    def _outputs(self, atom: int) -> Float64Array:
+        return self.logits.atoms[atom].astype(np.float64) * self.logits.output_weights[atom][:, None]
+
+
+def _product(rows: FloatArray, columns: FloatArray) -> Float64Array:
+    """Product of matrices, added up in float64 over blocks of the samples."""
+    total = (rows[:, :_ROWS] @ columns[:_ROWS]).astype(np.float64, copy=False)
+    for start in range(_ROWS, len(columns), _ROWS):
+        total += rows[:, start : start + _ROWS] @ columns[start : start + _ROWS]
+    return total
+
+
+def select_logits(
+    atoms: Any,
+    output_weights: Float64Array | None,
+    classes: NDArray[np.int64],
+    weight: Float64Array,
+    k: int,
+    tol: float,
+    *,
+    radius: float | None,
+    offset: Any,
+) -> GreedyPath:
+    """Select for the log loss of a mean of logits."""
+    n_atoms = atoms.shape[1]
+    if atoms.ndim == 3 and atoms.shape[2] == 1:
+        atoms = atoms[:, :, 0]
+    # Kernels read an atom's samples one after the other; atoms in another layout are copied.
+    if atoms.ndim == 2:
+        stacked = np.ascontiguousarray(atoms.T)[:, None]
+        output_weights = np.ones((n_atoms, 1)) if output_weights is None else output_weights
+    else:
+        stacked = np.ascontiguousarray(atoms.transpose(1, 2, 0))
+        output_weights = np.ones(stacked.shape[:2])
+    offset = check_offset(offset, output_weights.shape[1])
+    logits = kernels.Logits(stacked, output_weights, weight)
+    _check_range(logits, k * (1.0 if radius is None else radius))
+    return LogitSearch(logits, classes, offset=offset, radius=radius).run(k, tol)
+
+
+class ProbabilitySearch:
+    """
+    One selection for the log loss of a mean of probabilities, of which only that of each sample's own class matters.
+
+    As the sum of the picks grows, what an atom adds to the mean of its logarithm can only shrink, and so can its
+    inner product with the gradient: a value from an earlier step is an upper bound, and only atoms whose bound is
+    above the best are looked at again.
+    """
+
+    def __init__(self, atoms: FloatArray, weight: Float64Array) -> None:
+        self.atoms = atoms  # (n_atoms, n_samples)
+        self.weight = weight
+        n_atoms, n_samples = atoms.shape
+        # Bounds leave a step a quarter of the atoms, or fewer, to look at.
+        self.n_threads = _n_threads() if atoms.size >= 4 * _PARALLEL_SIZE else 1
+        self.total = np.zeros(n_samples)
+        self.gains = np.empty(n_atoms)
+        self.bounds = np.full(n_atoms, np.inf)  # of the gains
+        self.slopes = np.full(n_atoms, np.inf)
+
+    def run(self, k: int, tol: float) -> GreedyPath:
+        """Take the steps and return the path."""
+        counts = np.zeros(len(self.atoms), dtype=np.int64)
+        picks, losses, gaps = np.empty(k, dtype=np.int64), np.empty(k), np.empty(k)
+        height = 0.0  # weighted sum of log(total)
+        with ThreadPoolExecutor(self.n_threads) as pool:
+            for step in range(k):
+                t = step + 1
+                tolerance = _TIE * (1.0 + abs(height))
+                arguments = (self.total, height, self.atoms, self.weight, tolerance)
+                self._share(pool, kernels.probability_gains, self.bounds, (*arguments, np.array([-np.inf])), self.gains)
+                pick = choose(-self.gains, counts, tolerance)
+                counts[pick] += 1
+                self.total += self.atoms[pick]
+                height += self.gains[pick]
+                inverse = self.weight / self.total
+                self._share(pool, kernels.probability_slopes, self.slopes, (inverse, self.atoms, np.array([-np.inf])))
+                if step == 0:  # gains over nothing are no bounds
+                    self.bounds[:] = np.inf
+                # By Jensen's inequality, the mean of a logarithm being at most the logarithm of the mean.
+                np.minimum(self.bounds, np.log1p(self.slopes), out=self.bounds)
+                picks[step], losses[step] = pick, np.log(t) - height
+                gaps[step] = max(t * self.slopes.max() - 1.0, 0.0)
+                if gaps[step] <= tol:
+                    break
+        n = step + 1
+        return GreedyPath(picks[:n], losses[:n], gaps[:n], counts, counts / n)
+
+    def _share(
+        self,
+        pool: ThreadPoolExecutor,
+        kernel: Any,
+        bounds: Float64Array,
+        arguments: tuple[Any, ...],
+        *outputs: Float64Array,
+    ) -> None:
+        """Run a kernel over all atoms, that of the largest bound first."""
+        order = np.arange(len(bounds))
+        first = int(bounds.argmax())
+        order[0], order[first] = first, 0
+        _in_shares(pool, self.n_threads, order, lambda share: kernel(share, *arguments, bounds, *outputs))
+
+
+def select_probabilities(
+    atoms: Any,
+    output_weights: Float64Array | None,
+    classes: NDArray[np.int64],
+    weight: Float64Array,
+    k: int,
+    tol: float,
+) -> GreedyPath:
+    """Select for the log loss of a mean of probabilities."""
+    if output_weights is not None:
+        _largest("output_weights", output_weights)
+    return ProbabilitySearch(_own_class(atoms, output_weights, classes), weight).run(k, tol)
+
+
+def _own_class(atoms: Any, output_weights: Float64Array | None, classes: NDArray[np.int64]) -> FloatArray:
+    """
+    Probability that each atom gives each sample's class, (n_atoms, n_samples).
+
+    Nothing stays below the dtype's rounding, as in scikit-learn's log_loss: an event held impossible costs much
+    when it happens, and not everything.
+    """
+    n_samples, n_atoms = atoms.shape[:2]
+    least = np.finfo(atoms.dtype).eps
+    classwise = atoms.ndim == 3 and atoms.shape[2] > 1
+    # The other class's share of two, or a product with a share, has more digits than a float32 atom.
+    own = np.empty((n_atoms, n_samples), dtype=atoms.dtype if classwise else np.float64)
+    n_threads = _n_threads() if own.size >= _PARALLEL_SIZE else 1
+    cuts = np.linspace(0, n_samples, n_threads + 1).astype(int) // 16 * 16
+    cuts[-1] = n_samples
+    if classwise:
+        flat = atoms.reshape(n_samples, -1) if atoms.flags.c_contiguous else np.empty((0, 0), dtype=atoms.dtype)
+        kernel, source = kernels.own_class, (atoms, flat)
+    else:
+        atoms = atoms if atoms.ndim == 2 else atoms[:, :, 0]
+        shares = np.ones((n_atoms, 1)) if output_weights is None else output_weights
+        kernel, source = kernels.own_share, (atoms, shares)
+    # A few samples at a time where each has its values together, which are then still in a cache, else long runs.
+    tile = (8 if classwise else 64) if atoms.flags.c_contiguous else 4096
+    with ThreadPoolExecutor(n_threads) as pool:
+        wrong = sum(pool.map(lambda cut: kernel(*cut, tile, *source, classes, least, own), pairwise(cuts)))
+    if wrong:
+        raise ValueError(
+            f"atoms must be probabilities, between 0 and 1, with from_logits=False; {wrong} of their values are not"
+        )
+    return own
+
+
+def _largest(name: str, values: FloatArray) -> float:
+    """Largest size of the values, all of which must be finite."""
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite([low, high]).all():
+        raise ValueError(f"{name} contain NaN or infinity; they must be finite")
+    return max(high, -low)
+
+
+def _check_range(logits: kernels.Logits, scale: float) -> None:
+    """Make sure that logits, and sums of as many as are picked, are numbers, with room for their differences."""
+    largest = _largest("atoms", logits.atoms)
+    if not np.isfinite(4.0 * scale * largest * _largest("output_weights", logits.output_weights)):
+        raise ValueError(f"atoms (or output_weights) are as large as {largest:g}, too large for their sums")
+
+
+def _in_shares(
+    pool: ThreadPoolExecutor, n_threads: int, order: NDArray[np.int64], work: Callable[[NDArray[np.int64]], None]
+) -> None:
+    """Deal out the order among threads, so that each has the most promising first."""
+    if n_threads == 1:
+        work(order)
+    else:
+        list(pool.map(work, [order[i::n_threads] for i in range(n_threads)]))
+
+
+def _n_threads() -> int:
+    """As many threads as linear algebra would use here, so that limits set for it, or by joblib, hold."""
+    return max((pool.num_threads for pool in _thread_pools() if pool.user_api == "blas"), default=1)
+
+
+@cache
+def _thread_pools() -> list[Any]:
+    """Thread pools of the libraries that are loaded; to look for them takes milliseconds."""
+    return ThreadpoolController().lib_controllers

@@ -1,0 +1,102 @@
+"""
+Means over samples of which a selection's inner products can be made, for a chunk, and of two chunks together.
+
+Here belongs the arithmetic: about the means, so that offsets do no harm, and relative to the sum of the weights,
+whose unit then does not matter. What is collected, and selected from, is in ``_statistics``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import gen_batches
+
+from sklearn_gfs._typing import Float64Array
+
+from ._gram_standardized import shifted
+
+_ROWS = 256  # of the Gram matrix, that are brought to another mean at a time
+
+
+class SampleMoments(NamedTuple):
+    """Weighted means over samples: of atoms and targets, and of products of what they are less these means."""
+
+    n_samples: int
+    weight: float
+    mean_atoms: Float64Array
+    mean_y: Float64Array
+    gram: Float64Array
+    c: Float64Array
+    target_norms: Float64Array
+
+
+NO_SAMPLES = SampleMoments(0, 0.0, np.zeros(0), np.zeros(0), np.zeros((0, 0)), np.zeros((0, 0)), np.zeros(0))
+
+
+def combined(kept: SampleMoments, fresh: SampleMoments) -> SampleMoments:
+    """
+    Moments about the common means, from those about two (Chan, Golub and LeVeque).
+
+    The Gram matrix is made in that of ``fresh``, some rows at a time; nothing of ``kept`` is written to.
+    """
+    total = kept.weight + fresh.weight
+    if not np.isfinite(total):
+        raise ValueError("the sum of sample_weight over all chunks is too large a number; use smaller weights")
+    if not kept.n_samples:
+        return fresh
+    # Samples that weigh nothing count among the samples, and nowhere else.
+    share, rest = (fresh.weight / total, kept.weight / total) if total else (0.0, 1.0)
+    atoms, y = fresh.mean_atoms - kept.mean_atoms, fresh.mean_y - kept.mean_y
+    apart_atoms, apart_y = np.sqrt(share * rest) * atoms, np.sqrt(share * rest) * y
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
+        for rows in gen_batches(len(atoms), _ROWS):
+            fresh.gram[rows] *= share
+            fresh.gram[rows] += rest * kept.gram[rows]
+            fresh.gram[rows] += np.outer(apart_atoms[rows], apart_atoms)
+        moments = SampleMoments(
+            kept.n_samples + fresh.n_samples,
+            total,
+            kept.mean_atoms + share * atoms,
+            kept.mean_y + share * y,
+            fresh.gram,
+            rest * kept.c + share * fresh.c + np.outer(apart_y, apart_atoms),
+            rest * kept.target_norms + share * fresh.target_norms + apart_y**2,
+        )
+    return _finite(moments)
+
+
+def chunk_moments(atoms: Any, y: Float64Array, weight: Float64Array | None) -> SampleMoments:
+    """Moments of one chunk."""
+    n_samples = atoms.shape[0]
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
+        total = float(n_samples if weight is None else weight.sum())
+        share = np.full(n_samples, 1.0 / n_samples) if weight is None else weight / (total or 1.0)
+        mean_y = share @ y
+        y = y - mean_y
+        weighted = y * share[:, None]
+        target_norms = np.einsum("ij,ij->j", y, weighted)
+        if sparse.issparse(atoms):
+            atoms, pivot = shifted(atoms, share)
+            mean = atoms.T @ share
+            gram = (atoms.T @ atoms.multiply(share[:, None])).toarray()
+            c = np.ascontiguousarray((atoms.T @ weighted).T)
+        else:
+            atoms = np.asarray(atoms, dtype=np.float64)
+            pivot = share @ atoms
+            atoms = atoms - pivot
+            mean = share @ atoms  # what rounding has left of it
+            c = weighted.T @ atoms
+            atoms *= np.sqrt(share)[:, None]
+            gram = atoms.T @ atoms
+        gram -= np.outer(mean, mean)
+    return _finite(SampleMoments(n_samples, total, pivot + mean, mean_y, gram, c, target_norms))
+
+
+def _finite(moments: SampleMoments) -> SampleMoments:
+    """Return the moments, unless there are squares that no number holds; none of the others is larger."""
+    for name, squares in (("atoms", np.diagonal(moments.gram)), ("y", moments.target_norms)):
+        if not np.isfinite(squares).all():
+            raise ValueError(f"{name} contains NaN, infinity or values too large for their squares")
+    return moments

@@ -1,0 +1,434 @@
+"""
+The transformer that keeps the columns greedy forward selection picks.
+
+Here belong what a column and a target mean to scikit-learn: validation, encoding of labels, standardisation,
+masks. The selection itself is ``_greedy``'s, its sums over chunks are ``_statistics``'s.
+"""
+
+from __future__ import annotations
+
+import warnings
+from copy import copy
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_selection import SelectorMixin
+from sklearn.preprocessing import label_binarize
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_gfs._compat import type_of_target, unchanged_by_failure
+from sklearn_gfs._plain import check_plain
+from sklearn_gfs._target_kind import holds_numbers
+from sklearn_gfs._typing import Float64Array, GreedyPath
+from sklearn_gfs._version import VersionedState
+from sklearn_gfs._weights import check_weight, of_order_one
+
+from ._checks import check_hull, check_keep, check_n_features, check_stopping
+from ._gram_standardized import mean_and_scale, standardized_columns
+from ._greedy import greedy_forward_selection
+from ._kept import picks_until, select_beside
+from ._statistics import SelectionStatistics, deviations, spread, standardized, varies
+
+
+class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
+    """
+    Keep the columns that greedy forward selection with replacement picks.
+
+    With ``hull="l1"`` columns are standardised and may enter with either sign, as in the lasso: after k picks
+    y is approximated by a combination whose coefficients' absolute values add up to at most ``radius``. With
+    ``hull="convex"`` the plain mean of the picked columns approximates y, as when the columns are predictions
+    of models and an ensemble of some of them is wanted.
+
+    Parameters
+    ----------
+    k : int, default=50
+        Number of picks. A column can be picked more than once, so at most k columns are picked. Where
+        `n_features_to_select` is given, the number of picks may be smaller, or a multiple.
+    hull : {"l1", "convex"}, default="l1"
+        What the picks are combined to: a point of the l1 ball of the standardised columns (with several targets,
+        the ball of the group lasso), or the mean of the columns as they are.
+    radius : float or "auto", default="auto"
+        Radius of the l1 ball, in the units of y. With "auto" the sum of the absolute coefficients that matching
+        pursuit reaches by the time another step explains less than a hundredth of what is explained.
+    tol : float, default=None
+        Stop before k picks once the duality gap is at most this, in the units of y squared.
+    target_type : {"auto", "continuous", "multiclass"}, default="auto"
+        Whether y holds numbers or the labels of two or more classes. "auto" goes by the rule of ``GreedyPrunedMLP``:
+        strings, booleans and whole numbers are labels, but for whole numbers stored as floats with more than 20
+        distinct values and fewer than 5 samples to each; several columns are numbers. ``partial_fit`` decides by the
+        first chunk.
+    n_features_to_select : int or float, default=None
+        How many columns to keep, or which share of them; those of `keep` count. Picks end with the one that makes
+        the number full. Where k picks are too few, the columns picked are kept as those of `keep` are, k more picks
+        are made beside them, and so on. Once no other column adds anything, the columns that correlate most with y
+        make the number full. With ``hull="convex"``, a mean of picks and of nothing else, too few picks lead to a
+        warning. With None the columns of k picks are kept, whatever their number.
+    keep : array-like of str, int or bool, default=None
+        Columns that are kept in any case, for ``hull="l1"``: their names, their indices, or a mask over all columns.
+        Their coefficients are free, as the intercept is: the best ones beside whatever has been picked. A pick is
+        judged by what it adds to the kept columns.
+
+    Attributes
+    ----------
+    selection_path_ : ndarray of shape (n_picks,)
+        Index of the column of every pick, in order.
+    selection_counts_ : ndarray of shape (n_features_in_,)
+        How often each column was picked.
+    selection_losses_ : ndarray of shape (n_picks,)
+        Half the mean squared error after every pick, summed over the targets.
+    duality_gaps_ : ndarray of shape (n_picks,)
+        Upper bound, after every pick, on the loss less the least loss over the hull.
+    coef_ : ndarray of shape (n_features_in_,) or (n_targets, n_features_in_)
+        Coefficients of the columns of X in the approximation of y.
+    intercept_ : float or ndarray of shape (n_targets,)
+        Its constant term.
+    radius_ : float
+        The radius used for the last picks, 0 where there are none; 1 for the convex hull.
+    support_ : ndarray of shape (n_features_in_,)
+        Mask of the columns that are kept.
+    classes_ : ndarray of shape (n_classes,)
+        The labels, if y holds labels.
+    n_features_in_ : int
+        Number of features seen during fit.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X has names that are all strings.
+
+    See Also
+    --------
+    greedy_forward_selection : The selection alone, with more losses and shapes of atoms.
+    SelectionStatistics : The sums that ``partial_fit`` keeps, to be computed on several machines.
+    sklearn.feature_selection.SequentialFeatureSelector : Adds features by cross-validated score.
+
+    Notes
+    -----
+    ``sample_weight`` of an integer equals repeating the sample. Sparse X stays sparse.
+
+    References
+    ----------
+    .. [1] Caruana, Niculescu-Mizil, Crew and Ksikes, "Ensemble selection from libraries of models", ICML 2004.
+    .. [2] Jaggi, "Revisiting Frank-Wolfe: projection-free sparse convex optimization", ICML 2013.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn_gfs import GreedyForwardSelector
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True)
+    >>> selector = GreedyForwardSelector(k=5).fit(X, y)
+    >>> selector.get_feature_names_out().tolist()
+    ['sex', 'bmi', 'bp', 's3', 's5']
+    >>> selector = GreedyForwardSelector(n_features_to_select=4, keep=["age"]).fit(X, y)
+    >>> selector.get_feature_names_out().tolist()
+    ['age', 'bmi', 'bp', 's5']
+    """
+
+    def __init__(
+        self,
+        k: int = 50,
+        *,
+        hull: str = "l1",
+        radius: float | str = "auto",
+        tol: float | None = None,
+        target_type: str = "auto",
+        n_features_to_select: float | None = None,
+        keep: Any = None,
+    ) -> None:
+        self.k = k
+        self.hull = hull
+        self.radius = radius
+        self.tol = tol
+        self.target_type = target_type
+        self.n_features_to_select = n_features_to_select
+        self.keep = keep
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> GreedyForwardSelector:
+        """
+        Select columns of X.
+
+        Whatever an earlier ``fit`` or ``partial_fit`` has seen is forgotten.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features, or predictions of models.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Numbers or labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        GreedyForwardSelector
+            The fitted selector.
+
+        Raises
+        ------
+        ValueError
+            When a parameter, `X`, `y` or `sample_weight` is not as described, `y` holds one class only, or no column
+            varies with `hull="l1"`.
+        TypeError
+            When `k`, `radius` or `tol` is of another type.
+
+        See Also
+        --------
+        partial_fit : Add samples chunk by chunk.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_wine
+        >>> from sklearn_gfs import GreedyForwardSelector
+        >>> X, y = load_wine(return_X_y=True)
+        >>> GreedyForwardSelector(k=4).fit(X, y).transform(X).shape
+        (178, 4)
+        """
+        with unchanged_by_failure(self):
+            self.__dict__.pop("_statistics", None)
+            X, target, weight = self._check_chunk(X, y, sample_weight, first=True)
+            weight = None if weight is None else of_order_one(weight)
+            if self.hull == "convex":
+                path = greedy_forward_selection(X, target, self.k, sample_weight=weight, tol=self.tol)
+                return self._store_means(path)
+            X, mean, scale, pivot = mean_and_scale(X, weight)
+            mean_y = np.average(target, axis=0, weights=weight)
+            atoms = self._varying(mean + pivot, scale)
+            source = standardized_columns(X, target - mean_y, weight, (mean, scale), atoms)
+            return self._select(source, atoms, (mean + pivot, scale, mean_y))
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, *, classes: Any = None) -> GreedyForwardSelector:
+        """
+        Add a chunk of samples and select on all seen so far.
+
+        The picks are those of one ``fit`` on all the chunks together. It keeps n_features_in_ squared numbers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features, or predictions of models.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Numbers or labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+        classes : array-like of shape (n_classes,), default=None
+            All the labels there are; by default those of the first chunk.
+
+        Returns
+        -------
+        GreedyForwardSelector
+            The fitted selector.
+
+        Raises
+        ------
+        ValueError
+            As `fit`; also when `y` holds other classes, or `X` another number of columns, than at the first call.
+        TypeError
+            As `fit`.
+
+        See Also
+        --------
+        fit : Select on all the samples at once.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_wine
+        >>> from sklearn_gfs import GreedyForwardSelector
+        >>> X, y = load_wine(return_X_y=True)
+        >>> selector = GreedyForwardSelector(k=4)
+        >>> for start in range(2):
+        ...     selector = selector.partial_fit(X[start::2], y[start::2])
+        >>> selector.transform(X).shape
+        (178, 4)
+        """
+        with unchanged_by_failure(self):
+            statistics = getattr(self, "_statistics", SelectionStatistics())
+            X, target, weight = self._check_chunk(X, y, sample_weight, first=not statistics.n_samples, classes=classes)
+            # What another object has, the chunk is not added to.
+            self._statistics: SelectionStatistics = copy(statistics).update(X, target, weight)
+            if self.hull == "convex":
+                return self._store_means(self._statistics.select(self.k, tol=self.tol))
+            mean, scale = self._statistics.mean_atoms, deviations(self._statistics)
+            atoms = self._varying(mean, scale)
+            return self._select(standardized(self._statistics, atoms), atoms, (mean, scale, self._statistics.mean_y))
+
+    def transform(self, X: Any) -> Any:
+        """
+        Keep the picked columns.
+
+        Their order stays that of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Features, or predictions of models.
+
+        Returns
+        -------
+        {ndarray, sparse matrix} of shape (n_samples, n_selected)
+            The columns that were picked at least once.
+
+        Raises
+        ------
+        ValueError
+            When X holds masked values, or another number of columns than at the fit.
+
+        See Also
+        --------
+        fit : Select the columns.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import GreedyForwardSelector
+        >>> X = np.array([[1.0, 0.0], [2.0, 0.0], [3.0, 1.0]])
+        >>> GreedyForwardSelector(k=1).fit(X, [1.0, 2.0, 3.0]).transform(X).ravel().tolist()
+        [1.0, 2.0, 3.0]
+        """
+        check_plain(X=X)
+        return super().transform(X)
+
+    def _check_parameters(self) -> None:
+        check_stopping(self.k, self.tol)
+        check_hull(self.hull, self.radius, n_targets=1)
+        if self.hull == "convex" and self.keep is not None:
+            raise ValueError(f"keep={self.keep!r} needs hull='l1'; with hull='convex' it must be None")
+        if self.target_type not in ("auto", "continuous", "multiclass"):
+            raise ValueError(
+                f"target_type={self.target_type!r} is not known; it must be 'auto', 'continuous' or 'multiclass'"
+            )
+
+    def _check_chunk(
+        self, X: Any, y: Any, sample_weight: Any, *, first: bool, classes: Any = None
+    ) -> tuple[Any, Float64Array, Float64Array | None]:
+        """Validate parameters and data; return X, the targets as numbers, and the weights."""
+        self._check_parameters()
+        asked = y
+        check_plain(X=X, y=y)
+        X, y = validate_data(
+            self, X, y, reset=first, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32], multi_output=True
+        )
+        weight = check_weight(sample_weight, X.shape[0])
+        if first and self.hull == "l1" and X.shape[0] == 1:
+            raise ValueError("n_samples = 1, and one sample can't show how columns vary; hull='l1' needs at least two")
+        if first:
+            self.__dict__.pop("classes_", None)
+            # As it was passed: validation makes floats of nullable integers and booleans.
+            if classes is not None or self._holds_labels(asked):
+                check_classification_targets(y)
+                self.classes_ = np.unique(y if classes is None else classes)
+        elif classes is not None and not np.array_equal(getattr(self, "classes_", []), np.unique(classes)):
+            raise ValueError(f"classes={classes!r} is not the same as in the first call to partial_fit")
+        self._asked_for()
+        target = self._encode(y.toarray() if sparse.issparse(y) else y)
+        if self.hull == "convex" and target.shape[1] > 1:
+            raise ValueError(
+                f"y holds {target.shape[1]} {'classes' if hasattr(self, 'classes_') else 'targets'}; hull='convex' "
+                "approximates one target, or two classes, by a mean of columns. Take hull='l1', or "
+                "greedy_forward_selection, whose atoms may have several outputs."
+            )
+        return X, target, weight
+
+    def _holds_labels(self, y: Any) -> bool:
+        if self.target_type == "auto":
+            return type_of_target(y) in ("binary", "multiclass") and not holds_numbers(y)
+        return self.target_type == "multiclass"
+
+    def _encode(self, y: NDArray[Any]) -> Float64Array:
+        """Targets as numbers, (n_samples, n_targets): one indicator a class, two classes need one."""
+        if not hasattr(self, "classes_"):
+            if y.dtype.kind not in "biuf" and any(isinstance(value, str | bytes) for value in y.flat):
+                raise ValueError(f"y of shape {y.shape} holds strings; it must hold numbers, or one label a sample")
+            return y.reshape(len(y), -1).astype(np.float64)
+        if y.ndim == 2 and y.shape[1] > 1:
+            raise ValueError(f"y has shape {y.shape}; with target_type='multiclass' it must hold one label a sample")
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y holds labels {unknown.tolist()} that are not among the classes {self.classes_.tolist()}; the first "
+                "call to partial_fit must have them all, in y or in classes. If y holds numbers, set "
+                "target_type='continuous'."
+            )
+        if len(self.classes_) == 1:
+            raise ValueError(f"y holds one class, {self.classes_.tolist()[0]!r}; at least two are needed")
+        return label_binarize(y, classes=self.classes_).astype(np.float64)
+
+    @staticmethod
+    def _varying(mean: Float64Array, scale: Float64Array) -> NDArray[np.int64]:
+        atoms = np.flatnonzero(varies(mean, scale))
+        if not len(atoms):
+            raise ValueError("no column of X varies over the samples; with hull='l1' at least one must")
+        return atoms
+
+    def _asked_for(self) -> tuple[NDArray[np.int64], int | None]:
+        """Columns to keep in any case, and how many in all; None where that is left to the picks."""
+        keep = check_keep(self.keep, self.n_features_in_, getattr(self, "feature_names_in_", None))
+        return keep, check_n_features(self.n_features_to_select, self.n_features_in_, n_least=len(keep))
+
+    def _select(
+        self,
+        source: Any,
+        atoms: NDArray[np.int64],
+        units: tuple[Float64Array, Float64Array, Float64Array],
+    ) -> GreedyForwardSelector:
+        """Select among standardised columns; ``units`` are means and scales of all, and means of the targets."""
+        keep, wanted = self._asked_for()
+        kept = np.flatnonzero(np.isin(atoms, keep))
+        constant = len(keep) - len(kept)  # nothing can be said of y by these
+        k, tol = check_stopping(self.k, self.tol)
+        _, radius = check_hull(self.hull, self.radius, n_targets=source.n_targets)
+        n_distinct = None if wanted is None else wanted - constant
+        path, support = select_beside(source, k, radius=radius, tol=tol, kept=kept, n_distinct=n_distinct)
+        path = spread(path, atoms, self.n_features_in_)
+        self.support_ = np.isin(np.arange(self.n_features_in_), np.concatenate([keep, atoms[support]]))
+        if wanted is not None:
+            moments, nearness = source.moments(), np.full(self.n_features_in_, -1.0)
+            nearness[atoms] = (moments.c**2).sum(axis=0) / moments.norms
+            others = np.flatnonzero(~self.support_)
+            others = others[np.argsort(-nearness[others], kind="stable")]
+            self.support_[others[: wanted - int(self.support_.sum())]] = True
+        mean, scale, mean_y = units
+        coef = np.zeros_like(path.weights)
+        coef[atoms] = (path.weights[atoms].T / scale[atoms]).T
+        return self._store(path, coef, mean_y - mean @ coef)
+
+    def _store_means(self, path: GreedyPath) -> GreedyForwardSelector:
+        """Keep the path of a selection in the convex hull, up to the pick that makes the number of columns full."""
+        wanted = self._asked_for()[1]
+        n_picks = picks_until(path.picks, wanted)
+        picks = path.picks[:n_picks]
+        counts = np.bincount(picks, minlength=self.n_features_in_)
+        path = GreedyPath(picks, path.losses[:n_picks], path.gaps[:n_picks], counts, counts / n_picks)
+        self.support_ = counts > 0
+        n_kept = int(self.support_.sum())
+        if wanted is not None and n_kept < wanted:
+            warnings.warn(
+                f"{n_kept} columns are kept where n_features_to_select asks for {wanted}: k={self.k} picks are of no "
+                "more; raise k",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return self._store(path, path.weights, np.zeros(1))
+
+    def _store(self, path: GreedyPath, coef: Float64Array, intercept: Float64Array) -> GreedyForwardSelector:
+        self.selection_path_ = path.picks
+        self.selection_counts_ = path.counts
+        self.selection_losses_ = path.losses
+        self.duality_gaps_ = path.gaps
+        self.coef_ = np.ascontiguousarray(coef.T)
+        self.intercept_ = intercept if coef.ndim == 2 else float(np.ravel(intercept)[0])
+        self.radius_ = path.radius
+        return self
+
+    def _get_support_mask(self) -> NDArray[np.bool_]:
+        check_is_fitted(self)
+        return self.support_
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        tags.target_tags.single_output = True
+        return tags

@@ -1,0 +1,289 @@
+"""
+The search for squared error: what to compute when, and how exactly.
+
+Here belong the choice of which Gram columns to compute together, and the ladder of precision: products in the dtype
+of the atoms, in float64 and, for the convex hull, of the atoms less y. Wherever products can't tell, the atoms between
+which they can't are scored on the samples themselves. The products come from ``_gram``, the loops over atoms from
+``_greedy_kernels``, what is done on samples from ``_on_samples``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_gfs._typing import Float64Array, GreedyPath
+
+from . import _greedy_kernels as kernels
+from ._gram import Moments
+from ._gram_columns import GramColumns
+from ._loss_kernels import losses_from_gram
+from ._on_samples import SampledPath, gap_bound
+from ._range import check_radius, find_fault
+
+# Scores that differ by less than this, relative to the terms they are differences of, are ties. Products in float32
+# can't tell: between atoms whose scores are closer than the products' error, which is put at many times that of a
+# product of matrices, float64 ones decide. So picks depend neither on which columns are computed together nor on the
+# machine.
+_TIE = {np.dtype(np.float32): 0.0, np.dtype(np.float64): 1e-14}
+_DOUBT = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 0.0}
+# Where float64 products leave a loss that is none of theirs any more, they are put at many times their error as well.
+_CAREFUL = 1e-13
+# With more contenders than this share of the atoms better products of all are cheaper than scores on the samples.
+_MANY = 1 / 32
+# Below this share of the size of its terms a loss can't be had from products of that precision.
+_PRECISION = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-7}
+# Matching pursuit, which sets the radius, stops when a step adds less than this share of what is explained.
+_LEAST_GAIN = 0.01
+
+
+class SquaredErrorSearch:
+    """
+    One selection, from its source of inner products to the path.
+
+    ``signed`` is the l1 ball of the radius: atoms may be taken in any direction. Otherwise it is the convex
+    hull, with radius 1.
+    """
+
+    def __init__(self, source: Any, k: int, *, signed: bool, radius: float | None, tol: float) -> None:
+        self.source = source
+        self.k = k
+        self.signed = signed
+        self.tol = tol
+        self.columns = GramColumns(source, k)
+        n_directions = 1 if source.output_weights is not None else source.n_targets
+        self.state = kernels.State(
+            s=np.zeros((n_directions, source.n_atoms)),
+            running=np.zeros(3),
+            counts=np.zeros(source.n_atoms, dtype=np.int64),
+            picks=np.empty(k, dtype=np.int64),
+            directions=np.ones((k, n_directions)),
+            losses=np.empty(k),
+            gaps=np.empty(k),
+        )
+        self.radius = radius or 1.0
+        self._read_moments(self._first_atoms(automatic=radius is None))
+        fault = find_fault(source, self.moments, signed=signed)
+        if fault and source.promote(about_y=False):
+            self.columns.forget()
+            self._read_moments(np.empty(0, dtype=np.int64))
+            fault = find_fault(source, self.moments, signed=signed)
+        if fault:
+            raise ValueError(fault)
+        if radius is None:
+            self.radius = _matching_pursuit(self.moments, self.columns.get)[0]
+        check_radius(self.radius, self.moments)
+        self._on_samples: SampledPath | None = None  # once it is needed
+
+    def _first_atoms(self, *, automatic: bool) -> NDArray[np.int64]:
+        """Atoms whose columns will probably be needed, going by a few of the rows."""
+        moments = self.columns.preview()
+        if moments is None:
+            return np.empty(0, dtype=np.int64)
+        atoms = np.empty(0, dtype=np.int64)
+        if automatic:
+            self.radius, atoms = _matching_pursuit(moments, self.columns.estimate)
+        return np.union1d(self.columns.foresee_first(self._problem(moments), self.state), atoms)
+
+    def _read_moments(self, atoms: NDArray[np.int64]) -> None:
+        """Read the moments, and the columns of some atoms."""
+        self.moments = self.columns.moments(atoms)
+
+    def run(self) -> GreedyPath:
+        """Take the steps and return the path."""
+        in_float32 = self.source.dtype == np.float32
+        done, reason, settled, careful = 0, kernels.DONE, -1, False
+        direction = np.ones(len(self.state.s))
+        while done < self.k and reason != kernels.CONVERGED:
+            problem = self._problem(self.moments)
+            if careful:
+                problem = problem._replace(precision=-np.inf, doubt=_CAREFUL if self.source.has_samples else 0.0)
+            done, reason, atom = kernels.squared_error_steps(
+                done, self.k, problem, self.state, self.columns.slots, self.columns.columns, settled, direction
+            )
+            settled = -1
+            if reason == kernels.NEEDS_COLUMN:
+                self.columns.add_foreseen(atom, done, problem, self.state)
+            elif reason == kernels.IN_DOUBT:
+                found = self._contenders(done, problem)
+                if len(found) <= max(_MANY * self.source.n_atoms, 2) or not self._promote(done, atom):
+                    settled, direction = self._settle(done, problem, found, exact=careful)
+                    self.columns.get(settled)
+            elif reason == kernels.IMPRECISE and not self._promote(done, atom):
+                careful = True
+                if not self.source.has_samples:
+                    self._warn_imprecise(done)
+            elif reason == kernels.UNRESOLVED:
+                gap = self._resolve_gap(done, problem)
+                self.state.gaps[done - 1] = gap
+                reason = kernels.CONVERGED if gap <= self.tol else kernels.UNRESOLVED
+        if in_float32:
+            self._losses_from_gram(done)
+        if self.source.has_samples:
+            self._losses_from_samples(done)
+            self._gaps_from_samples(done)
+        return self._path(done)
+
+    def _promote(self, n_picks: int, *atoms: int) -> bool:
+        """Go on with more exact products, if there are any; the columns of these atoms are wanted next."""
+        if not self.source.promote(about_y=not self.signed):
+            return False
+        self._on_samples = None
+        self._restate(n_picks, np.union1d(self.state.picks[:n_picks], np.array(atoms, dtype=np.int64)))
+        return True
+
+    def _sampled(self) -> SampledPath:
+        """The path so far on the samples."""
+        if self._on_samples is None:
+            self._on_samples = SampledPath(self.source, self.radius, signed=self.signed)
+        return self._on_samples
+
+    def _contenders(self, n_picks: int, problem: kernels.Problem) -> NDArray[np.int64]:
+        """Atoms between which the products at hand can't decide."""
+        t = n_picks + 1.0
+        slopes, scores = np.empty(self.source.n_atoms), np.empty(self.source.n_atoms)
+        kernels.score(t, problem, self.state.s, slopes, scores)
+        size = kernels.reach(t, problem, self.state.running[kernels.PICKED_NORMS])
+        found: NDArray[np.int64] = kernels.contenders(scores, np.sqrt(problem.norms), problem, size, len(scores))
+        return found
+
+    def _settle(
+        self, n_picks: int, problem: kernels.Problem, atoms: NDArray[np.int64], *, exact: bool
+    ) -> tuple[int, Float64Array]:
+        """Next pick among the contenders and its direction, on the samples; ``exact`` for ties only they can tell."""
+        t = n_picks + 1.0
+        distances, directions = self._sampled().distances(self.state, n_picks, atoms)
+        best = int(np.argmin(distances))
+        if exact:
+            size = max(problem.target_norm, self.radius**2 * problem.norms.max())
+            tie = 1e-13 * distances[best] + (1e-15 * t) ** 2 * size
+        else:
+            tie = _TIE[np.dtype(np.float64)] * kernels.terms(t, problem, self.state.s, atoms[best])
+        among = int(kernels.choose(distances, self.state.counts[atoms], tie))
+        pick, direction = int(atoms[among]), directions[among]
+        if self.signed and self._sampled().distance_as_it_is(self.state, n_picks, pick) <= distances[among] + tie:
+            direction = np.eye(len(direction))[0]
+        return pick, direction
+
+    def _resolve_gap(self, n_picks: int, problem: kernels.Problem) -> float:
+        """Gap after so many picks, from better products or, where there are none, from the samples."""
+        if self._promote(n_picks):
+            problem = self._problem(self.moments)
+            slopes, scores = np.empty(self.source.n_atoms), np.empty(self.source.n_atoms)
+            kernels.score(n_picks, problem, self.state.s, slopes, scores)
+            return float(kernels.least_gap(n_picks, problem, self.state.running, slopes))
+        longest = float(np.sqrt(problem.norms.max()))
+        known_to = kernels.gap_error(n_picks, problem, self.state.running[kernels.PICKED_NORMS], longest)
+        return self._sampled().gap(self.state, n_picks, longest, known_to)
+
+    def _warn_imprecise(self, n_picks: int) -> None:
+        warnings.warn(
+            f"After {n_picks} picks the loss is below {_PRECISION[self.source.dtype]:g} of the terms that it is the "
+            "difference of: from here on losses and picks are less exact than a selection on the samples would be",
+            UserWarning,
+            stacklevel=2,
+        )
+
+    def _problem(self, moments: Moments) -> kernels.Problem:
+        return kernels.Problem(
+            c=moments.c,
+            norms=moments.norms,
+            target_norm=moments.target_norm,
+            signed=self.signed,
+            radius=self.radius,
+            tie=_TIE[self.source.dtype],
+            doubt=_DOUBT[self.source.dtype],
+            precision=_PRECISION[self.source.dtype],
+            tol=self.tol,
+        )
+
+    def _path(self, n_picks: int) -> GreedyPath:
+        state = self.state
+        picks = state.picks[:n_picks]
+        coefs = np.zeros((self.source.n_atoms, state.directions.shape[1]))
+        np.add.at(coefs, picks, self.radius * state.directions[:n_picks])
+        coefs /= n_picks
+        weights = coefs[:, 0] if coefs.shape[1] == 1 else coefs
+        return GreedyPath(picks, state.losses[:n_picks], state.gaps[:n_picks], state.counts, weights, self.radius)
+
+    def prefix(self, n_picks: int) -> GreedyPath:
+        """Path of the first picks, once the search has run."""
+        counts = np.bincount(self.state.picks[:n_picks], minlength=self.source.n_atoms)
+        return self._path(n_picks)._replace(counts=counts)
+
+    def _restate(self, n_picks: int, atoms: NDArray[np.int64]) -> None:
+        """Bring the state of the search to the source's present precision, with the columns of these atoms."""
+        picks = self.state.picks[:n_picks]
+        self.columns.forget()
+        self._read_moments(atoms)
+        if n_picks == 0:
+            return
+        total = np.zeros((self.source.n_atoms, len(self.state.s)))
+        np.add.at(total, picks, self.radius * self.state.directions[:n_picks])
+        s = self.state.s
+        s[:] = 0.0
+        for atom in np.unique(picks):
+            s += np.outer(total[atom], self.columns.get(atom))
+        self.state.running[kernels.SQUARED_NORM] = np.sum(total.T * self.state.s)
+        self.state.running[kernels.TARGET_PRODUCT] = np.sum(total.T * self.moments.c)
+        self.state.running[kernels.PICKED_NORMS] = self.radius**2 * np.sum(self.moments.norms[picks])
+
+    def _losses_from_gram(self, n_picks: int) -> None:
+        """Losses in float64 from the few atoms that were picked."""
+        atoms, picks = np.unique(self.state.picks[:n_picks], return_inverse=True)
+        gram, c = self.source.exact_moments(atoms)
+        losses_from_gram(
+            picks, self.state.directions, self.radius, gram, c, self.moments.target_norm, self.state.losses
+        )
+
+    def _losses_from_samples(self, n_picks: int) -> None:
+        """Losses sample by sample, where they are too small a difference of the statistics."""
+        steps = np.arange(1, n_picks + 1)
+        size = np.maximum(
+            self.moments.target_norm, np.cumsum(self.radius**2 * self.moments.norms[self.state.picks[:n_picks]]) / steps
+        )
+        imprecise = self.state.losses[:n_picks] < _PRECISION[np.dtype(np.float64)] * size
+        if imprecise.any():
+            self._sampled().losses(self.state, imprecise)
+
+    def _gaps_from_samples(self, n_picks: int) -> None:
+        """Gaps that products could not tell, on the samples."""
+        unknown = np.flatnonzero(self.state.gaps[:n_picks] < 0)
+        if not len(unknown):
+            return
+        problem = self._problem(self.moments)._replace(doubt=_CAREFUL)
+        longest = float(np.sqrt(problem.norms.max()))
+        picked_norms = np.cumsum(self.radius**2 * problem.norms[self.state.picks[:n_picks]])[unknown]
+        known_to = kernels.gap_error(unknown + 1.0, problem, picked_norms, longest)
+        bounds = gap_bound(self.state.losses[unknown], self.radius * longest)
+        self.state.gaps[unknown] = bounds
+        sampled = SampledPath(self.source, self.radius, signed=self.signed)
+        for step, limit in zip(unknown[bounds > known_to], known_to[bounds > known_to], strict=True):
+            self.state.gaps[step] = sampled.gap(self.state, step + 1, longest, limit)
+
+
+def _matching_pursuit(moments: Moments, column: Callable[[int], Float64Array]) -> tuple[float, NDArray[np.int64]]:
+    """
+    Sum of the coefficients that matching pursuit gives the atoms before its steps stop paying, and these atoms.
+
+    It stops when a step explains less than a hundredth of what is explained so far.
+    """
+    slopes, norms = moments.c.copy(), moments.norms
+    coefs = np.zeros_like(slopes)
+    explained = 0.0
+    while True:
+        gains = np.divide((slopes**2).sum(axis=0), norms, out=np.zeros_like(norms), where=norms > 0)
+        atom = kernels.choose(-gains, np.any(coefs != 0, axis=0).astype(np.int64), 1e-12 * gains.max())
+        if gains[atom] <= _LEAST_GAIN * explained:
+            break
+        explained += gains[atom]
+        step = slopes[:, atom] / norms[atom]
+        coefs[:, atom] += step
+        slopes -= np.outer(step, column(atom))
+    lengths = np.sqrt((coefs**2).sum(axis=0))
+    # Where y has nothing in common with the atoms any radius is as good.
+    return float(lengths.sum()) or 1.0, np.flatnonzero(lengths)

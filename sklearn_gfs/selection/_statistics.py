@@ -1,0 +1,385 @@
+"""
+The statistics of a selection as an object of its own: accumulate over chunks, merge over machines, select.
+
+Here belongs what is asked of them; their arithmetic is in ``_sample_moments``. They need memory for n_atoms squared
+numbers, however many samples there are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn import get_config
+from sklearn.utils import gen_batches
+
+from sklearn_gfs._typing import Float64Array, GreedyPath
+from sklearn_gfs._version import VersionedState
+from sklearn_gfs._weights import check_weight
+
+from ._checks import check_atoms, check_hull, check_output_weights, check_stopping, check_y
+from ._gram import Moments
+from ._gram_sums import GramAtoms
+from ._sample_moments import NO_SAMPLES, SampleMoments, chunk_moments, combined
+from ._squared_error import SquaredErrorSearch
+
+
+class SelectionStatistics(VersionedState):
+    """
+    Sums over samples from which greedy forward selection for squared error can be made.
+
+    Data too large for memory, or spread over machines, are read once, chunk by chunk: ``update`` adds a chunk,
+    ``merge`` adds what another object has seen, and ``select`` makes the selection that
+    ``greedy_forward_selection`` makes on all the samples together. The sums are kept about the means in
+    float64, so that large constant offsets do no harm.
+
+    Attributes
+    ----------
+    n_samples : int
+        Number of samples seen.
+    weight : float
+        Sum of their weights.
+    mean_atoms : ndarray of shape (n_atoms,)
+        Mean of every atom.
+    mean_y : ndarray of shape (n_outputs,)
+        Mean of every target.
+    gram : ndarray of shape (n_atoms, n_atoms)
+        Sum of the products of the atoms, each less its mean.
+    c : ndarray of shape (n_outputs, n_atoms)
+        Sum of the products of atoms and targets, each less its mean.
+    target_norms : ndarray of shape (n_outputs,)
+        Sum of the squares of the targets, less their mean.
+
+    See Also
+    --------
+    greedy_forward_selection : The same selection, from the samples themselves.
+    GreedyForwardSelector : A transformer whose ``partial_fit`` is built on these statistics.
+
+    Notes
+    -----
+    A loss that is a tiny share of the mean square of y (below 1e-7) can't be had from sums; ``select`` then warns. The
+    mean of y is taken off first with ``standardize=True``, and in the convex hull of atoms of one output.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gfs import SelectionStatistics, greedy_forward_selection
+    >>> rng = np.random.default_rng(0)
+    >>> atoms = rng.normal(size=(100, 8))
+    >>> y = atoms[:, 2] + rng.normal(size=100)
+    >>> here = SelectionStatistics().update(atoms[:60], y[:60])
+    >>> there = SelectionStatistics().update(atoms[60:], y[60:])
+    >>> path = here.merge(there).select(5)
+    >>> bool((path.picks == greedy_forward_selection(atoms, y, 5).picks).all())
+    True
+    """
+
+    n_samples: int
+    weight: float
+    mean_atoms: Float64Array
+    mean_y: Float64Array
+    _moments: SampleMoments
+
+    def __init__(self) -> None:
+        self._keep(NO_SAMPLES)
+
+    def _keep(self, moments: SampleMoments) -> None:
+        """Take these for the old ones, in one step that no interrupt can halve."""
+        new = {name: getattr(moments, name) for name in ("n_samples", "weight", "mean_atoms", "mean_y")}
+        vars(self).update(new, _moments=moments)
+
+    @property
+    def gram(self) -> Float64Array:
+        """
+        Sum of the products of the atoms, each less its mean.
+
+        Over all pairs of atoms, weighted.
+
+        Returns
+        -------
+        ndarray of shape (n_atoms, n_atoms)
+            The sums, made of means whenever they are asked for.
+
+        See Also
+        --------
+        update : Add samples to them.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import SelectionStatistics
+        >>> SelectionStatistics().update(np.array([[0.0], [2.0]]), np.array([1.0, 5.0])).gram.tolist()
+        [[2.0]]
+        """
+        return self._moments.gram * self.weight
+
+    @property
+    def c(self) -> Float64Array:
+        """
+        Sum of the products of atoms and targets, each less its mean.
+
+        Over all pairs of an atom and a target, weighted.
+
+        Returns
+        -------
+        ndarray of shape (n_outputs, n_atoms)
+            The sums, made of means whenever they are asked for.
+
+        See Also
+        --------
+        update : Add samples to them.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import SelectionStatistics
+        >>> SelectionStatistics().update(np.array([[0.0], [2.0]]), np.array([1.0, 5.0])).c.tolist()
+        [[4.0]]
+        """
+        return self._moments.c * self.weight
+
+    @property
+    def target_norms(self) -> Float64Array:
+        """
+        Sum of the squares of the targets, less their mean.
+
+        One for each target, weighted.
+
+        Returns
+        -------
+        ndarray of shape (n_outputs,)
+            The sums, made of means whenever they are asked for.
+
+        See Also
+        --------
+        update : Add samples to them.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import SelectionStatistics
+        >>> SelectionStatistics().update(np.array([[0.0], [2.0]]), np.array([1.0, 5.0])).target_norms.tolist()
+        [8.0]
+        """
+        return self._moments.target_norms * self.weight
+
+    def update(self, atoms: Any, y: Any, sample_weight: Any = None) -> SelectionStatistics:
+        """
+        Add a chunk of samples, or raise and add nothing.
+
+        The order of the chunks, and how the samples are split into them, makes no difference but rounding.
+
+        Parameters
+        ----------
+        atoms : {array-like, sparse matrix} of shape (n_samples, n_atoms)
+            Outputs of the atoms.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, in one unit for all chunks; an integer weight equals repeating the sample.
+
+        Returns
+        -------
+        SelectionStatistics
+            The object itself.
+
+        Raises
+        ------
+        ValueError
+            When the arrays don't fit each other or the chunks before, hold values that are not finite, or the weights
+            are not as described.
+        TypeError
+            When the weights are not real numbers.
+
+        See Also
+        --------
+        merge : Add samples that another object has seen.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import SelectionStatistics
+        >>> SelectionStatistics().update(np.eye(3), np.arange(3.0)).n_samples
+        3
+        """
+        atoms = check_atoms(atoms, ndims=(2,))
+        y = check_y(y, len_atoms=atoms.shape[0])
+        weight = check_weight(sample_weight, atoms.shape[0])
+        self._check_widths(atoms.shape[1], y.shape[1])
+        # Three arrays of a block's size are alive at once.
+        block = get_config()["working_memory"] * 2**20 // (3 * 8 * atoms.shape[1])
+        if sparse.issparse(atoms):
+            atoms, block = atoms.tocsr(), atoms.shape[0]
+        moments = NO_SAMPLES
+        for rows in gen_batches(atoms.shape[0], max(int(block), 1)):
+            chunk = chunk_moments(atoms[rows], y[rows], None if weight is None else weight[rows])
+            moments = combined(moments, chunk)
+        self._keep(combined(self._moments, moments))
+        return self
+
+    def merge(self, other: SelectionStatistics) -> SelectionStatistics:
+        """
+        Add what another object has seen.
+
+        The other object stays as it is.
+
+        Parameters
+        ----------
+        other : SelectionStatistics
+            Statistics of other samples of the same atoms and targets.
+
+        Returns
+        -------
+        SelectionStatistics
+            The object itself.
+
+        Raises
+        ------
+        ValueError
+            When the other statistics are of atoms or targets of other numbers.
+
+        See Also
+        --------
+        update : Add samples.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import SelectionStatistics
+        >>> here = SelectionStatistics().update(np.eye(3), np.arange(3.0))
+        >>> there = SelectionStatistics().update(np.ones((2, 3)), np.ones(2))
+        >>> here.merge(there).n_samples
+        5
+        """
+        if other.n_samples:
+            self._check_widths(len(other.mean_atoms), len(other.mean_y))
+            moments = other._moments
+            self._keep(combined(self._moments, moments._replace(gram=moments.gram.copy())))
+        return self
+
+    def select(
+        self,
+        k: int,
+        *,
+        output_weights: Any = None,
+        hull: str = "convex",
+        radius: float | str | None = None,
+        tol: float | None = None,
+        standardize: bool = False,
+    ) -> GreedyPath:
+        """
+        Make the selection that all the samples seen so far call for.
+
+        More samples can be added afterwards.
+
+        Parameters
+        ----------
+        k : int
+            Number of picks.
+        output_weights : array-like of shape (n_atoms, n_outputs), default=None
+            Atom i is the outer product of column i of ``atoms`` and row i of these.
+        hull : {"convex", "l1"}, default="convex"
+            As in ``greedy_forward_selection``.
+        radius : float or "auto", default=None
+            As in ``greedy_forward_selection``.
+        tol : float, default=None
+            Stop once the gap is at most this.
+        standardize : bool, default=False
+            Whether to take every atom less its mean and over its standard deviation, and y less its mean, as
+            ``GreedyForwardSelector`` does with ``hull="l1"``. Atoms that do not vary are then never picked.
+
+        Returns
+        -------
+        GreedyPath
+            Picks, losses, gaps, counts and weights.
+
+        Raises
+        ------
+        ValueError
+            When no samples were seen, a parameter is out of its range, or no atom varies with `standardize=True`.
+        TypeError
+            When `k`, `radius` or `tol` is of another type.
+
+        See Also
+        --------
+        greedy_forward_selection : The same selection, from the samples themselves.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import SelectionStatistics
+        >>> statistics = SelectionStatistics().update(np.eye(3), np.array([0.5, 0.4, 0.0]))
+        >>> statistics.select(2).picks.tolist()
+        [0, 1]
+        """
+        k, tolerance = check_stopping(k, tol)
+        if not self.n_samples:
+            raise ValueError("these statistics have seen no samples yet: call update first")
+        n_atoms, n_outputs = len(self.mean_atoms), len(self.mean_y)
+        weights = None
+        if output_weights is not None:
+            if standardize:
+                raise ValueError("standardize=True does not go with output_weights; it must be False")
+            weights = check_output_weights(output_weights, n_atoms, n_outputs)
+        signed, length = check_hull(hull, radius, n_targets=n_outputs if weights is None else 1)
+        if standardize:
+            atoms = np.flatnonzero(varies(self.mean_atoms, deviations(self)))
+            if not len(atoms):
+                raise ValueError("no atom varies over the samples; at least one must")
+            source = standardized(self, atoms)
+        else:
+            atoms = np.arange(n_atoms)
+            # The weights of a mean add up to one: what is taken off atoms and y alike makes no difference.
+            source = self._raw(weights, pivot=0.0 if signed or weights is not None else float(self.mean_y[0]))
+        path = SquaredErrorSearch(source, k, signed=signed, radius=length, tol=tolerance).run()
+        return spread(path, atoms, n_atoms)
+
+    @np.errstate(over="ignore", invalid="ignore")  # the search refuses what is not finite
+    def _raw(self, output_weights: Float64Array | None, *, pivot: float) -> GramAtoms:
+        mean_atoms, mean_y = self.mean_atoms - pivot, self.mean_y - pivot
+        gram = self._moments.gram + np.outer(mean_atoms, mean_atoms)
+        c = self._moments.c + np.outer(mean_y, mean_atoms)
+        norms = np.diagonal(gram).copy()
+        target_norm = float(np.sum(self._moments.target_norms + mean_y**2))
+        if output_weights is not None:
+            norms *= (output_weights**2).sum(axis=1)
+            c = (c * output_weights.T).sum(axis=0, keepdims=True)
+        return GramAtoms(gram, Moments(c, norms, target_norm), means=mean_atoms, output_weights=output_weights)
+
+    def _check_widths(self, n_atoms: int, n_outputs: int) -> None:
+        if self.n_samples and (n_atoms, n_outputs) != (len(self.mean_atoms), len(self.mean_y)):
+            raise ValueError(
+                f"this chunk has {n_atoms} atoms and {n_outputs} outputs; they must be {len(self.mean_atoms)} and "
+                f"{len(self.mean_y)} as in the chunks before"
+            )
+
+
+def standardized(statistics: SelectionStatistics, atoms: NDArray[np.int64]) -> GramAtoms:
+    """Return some of the atoms less their mean, over their standard deviation, and y less its mean."""
+    scale, moments = deviations(statistics)[atoms], statistics._moments
+    gram = moments.gram[np.ix_(atoms, atoms)]
+    gram /= scale
+    gram /= scale[:, None]
+    return GramAtoms(gram, Moments(moments.c[:, atoms] / scale, np.ones(len(atoms)), moments.target_norms.sum()))
+
+
+def deviations(statistics: SelectionStatistics) -> Float64Array:
+    """Return the standard deviation of every atom."""
+    deviation: Float64Array = np.sqrt(np.maximum(np.diagonal(statistics._moments.gram), 0.0))
+    return deviation
+
+
+def varies(mean: Float64Array, scale: Float64Array) -> NDArray[np.bool_]:
+    """Which columns vary by more than the rounding of their mean, which is made in float64 whatever they are in."""
+    return scale > 10 * np.finfo(np.float64).eps * np.abs(mean)
+
+
+def spread(path: GreedyPath, atoms: NDArray[np.int64], n_atoms: int) -> GreedyPath:
+    """Return the path of a selection among some of the atoms in terms of all of them."""
+    counts = np.zeros(n_atoms, dtype=np.int64)
+    counts[atoms] = path.counts
+    weights = np.zeros((n_atoms, *path.weights.shape[1:]))
+    weights[atoms] = path.weights
+    return path._replace(picks=atoms[path.picks], counts=counts, weights=weights)

@@ -1,0 +1,411 @@
+"""
+Geometry of the atoms' hull: spread, diameter, nearest point, gap; :mod:`sklearn_gfs.theory` exports it.
+
+Functions of arrays of atoms; what follows from these numbers for a selection is in ``_bounds``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from scipy.linalg import qr
+from scipy.optimize import nnls
+
+from sklearn_gfs._weights import relative_weight
+
+from ._checks import LARGEST_SQUARE, array, squarable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike, NDArray
+
+
+def hull_spread(
+    atoms: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    output_weights: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    r"""
+    Return the spread of atoms around a point of their hull.
+
+    With the point :math:`s = \sum_i w_i \phi_i`, the spread is :math:`V = \sum_i w_i \|\phi_i - s\|^2`, averaged over
+    samples. For a dense network the weights are equal and the atoms are its neurons.
+
+    Parameters
+    ----------
+    atoms : array-like of shape (n_samples, n_atoms) or (n_samples, n_atoms, n_outputs)
+        Atoms, or the neurons' activations where ``output_weights`` is given.
+    weights : array-like of shape (n_atoms,), default=None
+        Weights of the point, non-negative and of sum 1. None means equal weights.
+    output_weights : array-like of shape (n_atoms, n_outputs), default=None
+        Output weights: atom i is the outer product of column i of ``atoms`` and row i of these.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the samples in the average. None means equal weights.
+
+    Returns
+    -------
+    float
+        Spread, in the squared unit of the atoms.
+
+    Raises
+    ------
+    ValueError
+        If the weights are negative or do not sum to 1, the shapes do not agree, or a value is not finite or too large
+        for its square.
+    TypeError
+        When an argument holds something else than real numbers.
+
+    See Also
+    --------
+    hull_diameter : Its half square bounds the spread around every point.
+    root_bound : What the spread is for.
+
+    Notes
+    -----
+    No assumption. Where neurons are scaled by one over the square root of their number instead of one over it, the
+    spread grows with their number and every bound here is vacuous for small k.
+
+    References
+    ----------
+    .. [1] M. Ye, C. Gong, L. Nie, D. Zhou, A. Klivans and Q. Liu, "Good subnetworks provably exist: pruning via greedy
+       forward selection", ICML 2020, arXiv:2003.01794.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gfs.theory import hull_spread
+    >>> hull_spread(np.array([[-1.0, 1.0], [-1.0, 1.0]]))
+    1.0
+    """
+    if output_weights is not None:
+        mean_square, square_of_mean = _neuron_squares(atoms, weights, output_weights, sample_weight)
+        # The difference has lost digits where it is a small one; then every distance is taken by itself.
+        if mean_square - square_of_mean > 1e-6 * mean_square:
+            return mean_square - square_of_mean
+    total = 0.0
+    for block in _blocks(atoms, output_weights, sample_weight):
+        w = _simplex_weights(weights, block.shape[1])
+        total += float((((block - (block @ w)[:, np.newaxis]) ** 2) @ w).sum())
+    return total
+
+
+def _neuron_squares(
+    atoms: ArrayLike, weights: ArrayLike | None, output_weights: ArrayLike, sample_weight: ArrayLike | None
+) -> tuple[float, float]:
+    """Return the weighted mean of the neurons' squared norms and the squared norm of their weighted mean."""
+    activations = array("atoms", atoms)
+    B = _checked_output_weights(output_weights, activations.shape)
+    activations = next(_blocks(activations, None, sample_weight))
+    w = _simplex_weights(weights, activations.shape[1])
+    squarable("output_weights", B)
+    with np.errstate(over="ignore"):
+        norms = np.einsum("mi,mi->i", activations, activations) * np.einsum("io,io->i", B, B)
+    if not norms.sum() < LARGEST_SQUARE:
+        raise ValueError("atoms times output_weights must not be too large for their squares")
+    return float(w @ norms), float(np.sum((activations @ (w[:, np.newaxis] * B)) ** 2))
+
+
+def hull_diameter(
+    atoms: ArrayLike, *, output_weights: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+) -> float:
+    """
+    Return the diameter of the hull of the atoms.
+
+    It is the greatest distance of two atoms, as a root mean square over samples.
+
+    Parameters
+    ----------
+    atoms : array-like of shape (n_samples, n_atoms) or (n_samples, n_atoms, n_outputs)
+        Atoms, or the neurons' activations where ``output_weights`` is given.
+    output_weights : array-like of shape (n_atoms, n_outputs), default=None
+        Output weights: atom i is the outer product of column i of ``atoms`` and row i of these.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the samples in the average. None means equal weights.
+
+    Returns
+    -------
+    float
+        Diameter, in the unit of the atoms.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not agree, or a value is not finite or too large for its square.
+    TypeError
+        When an argument holds something else than real numbers.
+
+    See Also
+    --------
+    hull_spread : At most half its square.
+    diameter_bound : What the diameter is for.
+
+    Notes
+    -----
+    No assumption. The matrix of all inner products of two atoms is formed.
+
+    References
+    ----------
+    .. [1] M. Ye, C. Gong, L. Nie, D. Zhou, A. Klivans and Q. Liu, "Good subnetworks provably exist: pruning via greedy
+       forward selection", ICML 2020, arXiv:2003.01794.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gfs.theory import hull_diameter
+    >>> hull_diameter(np.array([[-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0]]))
+    2.0
+    """
+    blocks = list(_blocks(atoms, output_weights, sample_weight))
+    gram = np.zeros((blocks[0].shape[1],) * 2)
+    for block in blocks:
+        gram += block.T @ block
+    norms = np.diag(gram)
+    i, j = np.unravel_index(np.argmax(norms[:, np.newaxis] + norms - 2 * gram), gram.shape)
+    # The inner products found the pair; its distance is taken from the atoms, where nothing cancels.
+    return math.sqrt(sum(float(((block[:, i] - block[:, j]) ** 2).sum()) for block in blocks))
+
+
+class HullOptimum(NamedTuple):
+    """
+    The point of a hull that is nearest to the targets.
+
+    The gap says how near to the exact optimum rounding let the computation come.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_atoms,), dtype float64
+        Weights of the point, non-negative and of sum 1.
+    loss : float
+        Its loss, the least over the hull.
+    gap : float
+        Upper bound on the loss minus the exact least loss.
+
+    See Also
+    --------
+    hull_optimum : The function that returns it.
+
+    Examples
+    --------
+    >>> from sklearn_gfs.theory import hull_optimum
+    >>> hull_optimum([[0.0, 2.0]], [1.0]).weights.round(6).tolist()
+    [0.5, 0.5]
+    """
+
+    weights: NDArray[np.float64]
+    loss: float
+    gap: float
+
+
+HullOptimum.__module__ = "sklearn_gfs.theory"  # its public home, which pickles name
+
+
+def hull_optimum(
+    atoms: ArrayLike,
+    y: ArrayLike,
+    *,
+    output_weights: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> HullOptimum:
+    r"""
+    Return the exact least squared-error loss over the hull of the atoms.
+
+    It is what the selection tends to as k grows, computed by another way, for checking. The point of the hull of
+    :math:`p_i = \phi_i - y` nearest to the origin is found by one non-negative least-squares problem: the minimiser of
+    :math:`\|P v\|^2 + (1^T v - 1)^2` over :math:`v \ge 0`, divided by its sum.
+
+    Parameters
+    ----------
+    atoms : array-like of shape (n_samples, n_atoms) or (n_samples, n_atoms, n_outputs)
+        Atoms, or the neurons' activations where ``output_weights`` is given.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Targets.
+    output_weights : array-like of shape (n_atoms, n_outputs), default=None
+        Output weights: atom i is the outer product of column i of ``atoms`` and row i of these.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the samples in the average. None means equal weights.
+
+    Returns
+    -------
+    HullOptimum
+        Weights, loss, and the duality gap there.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not agree, or a value is not finite or too large for its square.
+    TypeError
+        When an argument holds something else than real numbers.
+
+    See Also
+    --------
+    sklearn_gfs.greedy_forward_selection : Comes near it with few atoms.
+    duality_gap : The certificate for any point.
+
+    Notes
+    -----
+    No assumption beyond squared error. The time grows as the cube of the number of atoms: meant for hundreds.
+
+    References
+    ----------
+    .. [1] K. H. Haskell and R. J. Hanson, "An algorithm for linear least squares problems with equality and
+       nonnegativity constraints", Mathematical Programming 21, 1981.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gfs.theory import hull_optimum
+    >>> best = hull_optimum(np.eye(2), np.array([1.0, 1.0]))
+    >>> best.weights.round(6).tolist(), round(best.loss, 6)
+    ([0.5, 0.5], 0.125)
+    """
+    blocks = list(_blocks(atoms, output_weights, sample_weight))
+    residuals = np.vstack([block - t[:, np.newaxis] for block, t in _paired(blocks, y, sample_weight)])
+    if residuals.shape[0] > residuals.shape[1]:
+        residuals = qr(residuals, mode="r", check_finite=False)[0][: residuals.shape[1]]
+    # With P of unit size the two terms of the problem weigh the same, which keeps it well conditioned.
+    size = np.linalg.norm(residuals, axis=0).min() or 1.0
+    system = np.vstack([residuals / size, np.ones(residuals.shape[1])])
+    v = nnls(system, np.append(np.zeros(len(residuals)), 1.0), maxiter=30 * residuals.shape[1])[0]
+    weights = v / v.sum()
+    loss = 0.0
+    slopes = np.zeros(len(weights))
+    for block, t in _paired(blocks, y, sample_weight):
+        error = block @ weights - t
+        loss += float(error @ error) / 2
+        slopes += block.T @ error
+    gap = float(slopes @ weights - slopes.min())
+    return HullOptimum(weights, loss, max(gap, 0.0))
+
+
+def duality_gap(
+    atoms: ArrayLike,
+    y: ArrayLike,
+    prediction: ArrayLike,
+    *,
+    output_weights: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    r"""
+    Bound how far the loss of a prediction is above the least loss over the hull of the atoms.
+
+    The loss is convex, so that :math:`l(u) - \min l \le \max_i \langle \nabla l(u), u - \phi_i \rangle`, the
+    Frank-Wolfe gap.
+
+    Parameters
+    ----------
+    atoms : array-like of shape (n_samples, n_atoms) or (n_samples, n_atoms, n_outputs)
+        Atoms, or the neurons' activations where ``output_weights`` is given.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Targets.
+    prediction : array-like of the shape of y
+        The point u, for instance the mean of the picks. Any point will do, in the hull or not.
+    output_weights : array-like of shape (n_atoms, n_outputs), default=None
+        Output weights: atom i is the outer product of column i of ``atoms`` and row i of these.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the samples in the average. None means equal weights.
+
+    Returns
+    -------
+    float
+        The gap, in the unit of the loss; at least 0 for a point of the hull.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not agree, or a value is not finite or too large for its square.
+    TypeError
+        When an argument holds something else than real numbers.
+
+    See Also
+    --------
+    hull_optimum : The least loss itself.
+
+    Notes
+    -----
+    Assumes squared error. Never vacuous, but at a mean of k picks it falls only as 1/k or so even where the loss is
+    already optimal.
+
+    References
+    ----------
+    .. [1] M. Jaggi, "Revisiting Frank-Wolfe: projection-free sparse convex optimization", ICML 2013.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gfs.theory import duality_gap
+    >>> duality_gap(np.eye(2), np.array([1.0, 1.0]), prediction=np.array([1.0, 0.0]))
+    0.5
+    """
+    blocks = list(_blocks(atoms, output_weights, sample_weight))
+    slopes = np.zeros(blocks[0].shape[1])
+    at_point = 0.0
+    pairs = _paired(blocks, y, sample_weight), _paired(blocks, prediction, sample_weight, "prediction")
+    for (block, t), (_, u) in zip(*pairs, strict=True):
+        slopes += block.T @ (u - t)
+        at_point += float((u - t) @ u)
+    return at_point - float(slopes.min())
+
+
+def _simplex_weights(weights: ArrayLike | None, n_atoms: int) -> NDArray[np.float64]:
+    if weights is None:
+        return np.full(n_atoms, 1.0 / n_atoms)
+    w = array("weights", weights, least=0)
+    if w.shape != (n_atoms,) or not math.isclose(w.sum(), 1.0, rel_tol=1e-9):
+        raise ValueError(f"weights must be {n_atoms} non-negative numbers of sum 1, got {weights!r}")
+    return w
+
+
+def _root_shares(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float64]:
+    """Return the root of each sample's share: rows scaled by it turn averages over samples into plain sums."""
+    if sample_weight is not None:
+        sample_weight = array("sample_weight", sample_weight, least=0)
+    w = relative_weight(sample_weight, n_samples)
+    if w is None:
+        return np.full(n_samples, 1.0 / math.sqrt(n_samples))
+    shares: NDArray[np.float64] = np.sqrt(w / w.sum())
+    return shares
+
+
+def _blocks(
+    atoms: ArrayLike, output_weights: ArrayLike | None, sample_weight: ArrayLike | None
+) -> Iterator[NDArray[np.float64]]:
+    """Yield, per output, the atoms as a scaled (n_samples, n_atoms) array; all outputs at once need not fit memory."""
+    H = array("atoms", atoms)
+    if H.ndim not in {2, 3} or 0 in H.shape:
+        raise ValueError(f"atoms must be a non-empty array of 2 or 3 dimensions, got shape {H.shape}")
+    shares = _root_shares(sample_weight, H.shape[0])[:, np.newaxis]
+    if output_weights is not None:
+        for column in _checked_output_weights(output_weights, H.shape).T:
+            with np.errstate(over="ignore", invalid="ignore"):  # refused in the next line
+                block = H * shares * column
+            yield squarable("atoms times output_weights", block)
+    elif H.ndim == 2:
+        yield squarable("atoms", H * shares)
+    else:
+        for output in range(H.shape[2]):
+            yield squarable("atoms", H[:, :, output] * shares)
+
+
+def _checked_output_weights(output_weights: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    B = array("output_weights", output_weights)
+    if len(shape) != 2 or B.ndim != 2 or B.shape[0] != shape[1]:
+        raise ValueError(f"output_weights must be ({shape[1]}, n_outputs) beside 2-d atoms, got {B.shape}")
+    return B
+
+
+def _paired(
+    blocks: list[NDArray[np.float64]], targets: ArrayLike, sample_weight: ArrayLike | None, name: str = "y"
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield each block of atoms with the scaled column of targets that belongs to it."""
+    Y = array(name, targets)
+    n_samples = blocks[0].shape[0]
+    if Y.shape not in {(n_samples, len(blocks))} | ({(n_samples,)} if len(blocks) == 1 else set()):
+        raise ValueError(f"{name} must be of shape ({n_samples}, {len(blocks)}) as the atoms are, got {Y.shape}")
+    shares = _root_shares(sample_weight, n_samples)
+    for block, column in zip(blocks, Y.reshape(n_samples, -1).T, strict=True):
+        yield block, squarable(name, column * shares)

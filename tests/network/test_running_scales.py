@@ -1,0 +1,152 @@
+"""Standardisation that follows the data: parts whose scales, or whose variation, come late."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from naive import network_outputs
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.datasets import load_digits, make_friedman1
+
+from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+from sklearn_gfs.network._scaling import measure_moments, rescaled, scaling_of
+from sklearn_gfs.network._two_layer import initial_network
+
+SMALL = {"n_pretrain": 50, "k": 20, "n_hidden": 100, "n_retrain": 200, "random_state": 0}
+SEEDS = st.integers(0, 2**31 - 1)
+
+
+@given(
+    seed=SEEDS, first=st.integers(1, 20), kinds=st.sampled_from(["dense", "sparse", "dense, sparse", "sparse, dense"])
+)
+def test_moments_of_parts_are_those_of_the_whole(seed, first, kinds):
+    rng = np.random.default_rng(seed)
+    X, y = 3 + rng.normal(size=(30, 3)), rng.normal(size=(30, 2)) * [1, 1e4]
+    X[:, 1] = 7.0
+    weight = rng.integers(1, 4, size=30) * 1.0
+    one, two = (
+        (sparse.csr_array if "sparse" in kind else np.asarray) for kind in (kinds + ", " + kinds).split(", ")[:2]
+    )
+    parts = measure_moments(one(X[:first]), y[:first], 0.3 * weight[:first], n_copies=weight[:first].sum())
+    parts = measure_moments(two(X[first:]), y[first:], weight[first:], n_copies=weight[first:].sum(), earlier=parts)
+    whole = measure_moments(one(X), y, weight, n_copies=weight.sum())
+    assert parts.n_seen == weight.sum()
+    assert (parts.x_mean is None) == kinds.startswith("sparse")
+    for name in ("x_mean", "x_variance", "x_varies", "y_mean", "y_variance", "y_varies"):
+        if getattr(whole, name) is not None:
+            np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-9, atol=1e-9, err_msg=name)
+    assert whole.x_varies.tolist() == ([True, True, True] if kinds.startswith("sparse") else [True, False, True])
+
+
+@given(seed=SEEDS, centred=st.booleans())
+def test_a_rescaled_network_does_the_same(seed, centred):
+    rng = np.random.default_rng(seed)
+    network = initial_network((3, 5, 2), "tanh", squared_norm=3.0, dtype=np.float64, rng=rng)
+    network = network._replace(output_intercept=rng.normal(size=2))
+    convert = np.asarray if centred else sparse.csr_array
+    scalings = []
+    for _ in range(2):
+        X, y = (
+            rng.uniform(0.7, 2) * rng.normal(size=(20, 3)) + rng.normal(size=3),
+            rng.uniform(0.7, 2) * rng.normal(size=(20, 2)),
+        )
+        scalings.append(scaling_of(measure_moments(convert(X), y), center_targets=True, scale_targets=True))
+    ratios = scalings[0].x_inverse_scale / scalings[1].x_inverse_scale
+    assume((np.abs(np.log(ratios)) < np.log(4)).all())
+    assume((np.abs(np.log(scalings[0].y_scale / scalings[1].y_scale)) < np.log(4)).all())
+    new = rescaled(network, *scalings, np.array([True, True]))
+    outputs = []
+    for net, scaling in zip((network, new), scalings, strict=True):
+        Z = (X - (0 if scaling.x_mean is None else scaling.x_mean)) * scaling.x_inverse_scale
+        outputs.append(network_outputs(Z, net, "tanh") * scaling.y_scale + scaling.y_mean)
+    np.testing.assert_allclose(outputs[1], outputs[0], rtol=1e-9, atol=1e-9)
+
+
+def test_weights_keep_their_size_where_scales_meant_nothing():
+    network = initial_network((3, 5, 1), "relu", squared_norm=3.0, dtype=np.float64, rng=np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    X, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 1))
+    first = measure_moments(X * [0, 1e-6, 1] + [50, 0, 0], 0 * y)
+    then = measure_moments(X, 1e-5 * y)
+    before, after = (scaling_of(moments, center_targets=True, scale_targets=True) for moments in (first, then))
+    new = rescaled(network, before, after, first.y_varies)
+    ratios = np.abs(new.hidden_coef / network.hidden_coef)
+    np.testing.assert_allclose(ratios[:2], [[1.0] * 5, [4.0] * 5])
+    np.testing.assert_allclose(new.output_coef, network.output_coef)
+    assert np.abs(new.hidden_intercept).max() < 10
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("n_first", [1, 2])
+@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array])
+def test_a_first_part_of_few_samples_can_be_learnt_from(solver, n_first, convert):
+    X, y = make_friedman1(600, random_state=0)
+    X, y = 1e3 * X, 1e-3 * y
+    model = GreedyPrunedMLPRegressor(**SMALL, solver=solver).partial_fit(convert(X[:n_first]), y[:n_first])
+    for start in range(n_first, 400, 100):
+        model.partial_fit(convert(X[start : start + 100]), y[start : start + 100])
+    assert model.score(convert(X[400:]), y[400:]) > 0.6
+
+
+def test_first_parts_of_single_samples_of_classes():
+    X, y = load_digits(return_X_y=True)
+    scores = []
+    for starts in ([0, 500], [0, 1, 2, 3, 500]):
+        model = GreedyPrunedMLPClassifier(**SMALL)
+        for start, stop in itertools.pairwise([*starts, 1000]):
+            model.partial_fit(X[start:stop], y[start:stop], classes=np.arange(10))
+        scores.append(model.score(X[1000:], y[1000:]))
+    assert scores[1] > scores[0] - 0.05
+
+
+@pytest.mark.parametrize("how", ["partial_fit", "warm_start"])
+@pytest.mark.parametrize("cls", [GreedyPrunedMLP, GreedyPrunedMLPRegressor])
+def test_features_may_begin_to_vary_late(cls, how):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 4))
+    X[:100, [0, 2]] = [1.0, 0.0]  # constant among the first
+    y = X[:, 0] + np.abs(X[:, 1])
+    model = cls(**SMALL, warm_start=how == "warm_start")
+    if how == "warm_start":
+        model.fit(X[:100], y[:100]).set_params(n_pretrain=150).fit(X[100:400], y[100:400])
+    else:
+        model.partial_fit(X[:100], y[:100])
+        assert not model.coefs_[0][0].any()  # nothing was learnt of a constant
+        for part in (slice(100, 250), slice(250, 400)):
+            model.partial_fit(X[part], y[part])
+    assert model.coefs_[0][0].any()
+    assert model.score(X[400:], y[400:]) > 0.85  # without the feature it is 0.3
+
+
+def test_all_constant_features_may_begin_to_vary_late():
+    X, y = make_friedman1(600, random_state=0)
+    model = GreedyPrunedMLPRegressor(**SMALL).partial_fit(np.ones((50, 10)), y[:50])
+    for start in (0, 200):
+        model.partial_fit(X[start : start + 200], y[start : start + 200])
+    assert model.score(X[400:], y[400:]) > 0.6
+
+
+def test_parts_count_by_their_samples_and_a_warm_start_anew():
+    X, y = make_friedman1(300, random_state=0)
+    weight = np.arange(300) % 3 + 0.0
+    model = GreedyPrunedMLPRegressor(**SMALL, batch_size=None).partial_fit(X[:200], y[:200], weight[:200])
+    model.partial_fit(X[200:], y[200:]).partial_fit(X[:1], y[:1])
+    moments = model._dense_state[0].moments
+    assert moments.n_seen == weight[:200].sum() + 101
+    rows = np.concatenate([np.repeat(np.arange(200), weight[:200].astype(int)), np.arange(200, 300), [0]])
+    np.testing.assert_allclose(moments.x_mean, X[rows].mean(axis=0))
+    np.testing.assert_allclose(moments.y_variance, y[rows].var())
+    model = GreedyPrunedMLPRegressor(**SMALL, warm_start=True).fit(X[:200], y[:200]).fit(X[200:], y[200:])
+    np.testing.assert_allclose(model._dense_state[0].moments.x_mean, X[200:].mean(axis=0))
+
+
+def test_parts_of_the_same_scale_teach_as_much_as_ever():
+    X, y = make_friedman1(1200, random_state=0)
+    parts = GreedyPrunedMLPRegressor(**SMALL)
+    for start in range(0, 1000, 250):
+        parts.partial_fit(X[start : start + 250], y[start : start + 250])
+    whole = clone(parts).set_params(n_pretrain=200).fit(X[:1000], y[:1000])
+    assert parts.score(X[1000:], y[1000:]) > whole.score(X[1000:], y[1000:]) - 0.1

@@ -1,0 +1,130 @@
+"""Which Gram columns are computed, and how often: none of it changes the picks, so the calls are looked at."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sklearn_gfs import greedy_forward_selection
+from sklearn_gfs.selection import _gram_columns
+from sklearn_gfs.selection import _greedy_kernels as kernels
+from sklearn_gfs.selection._gram import ArrayAtoms
+
+
+def problem(n_samples=300, n_atoms=60):
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((n_samples, n_atoms)), rng.standard_normal(n_samples)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Record the atoms whose columns are computed, one call after the other."""
+    calls, room = [], _gram_columns.GramColumns._room
+
+    def record(self, atoms):
+        calls.append(np.array(atoms))
+        return room(self, atoms)
+
+    monkeypatch.setattr(_gram_columns.GramColumns, "_room", record)
+    return calls
+
+
+@pytest.mark.parametrize("spare", [0, 1])
+def test_columns_that_fit_are_computed_once(asked, monkeypatch, spare):
+    atoms, y = problem()
+    monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "column")
+    distinct = np.count_nonzero(greedy_forward_selection(atoms, y, 50).counts)
+    asked.clear()
+    monkeypatch.setattr(_gram_columns, "capacity", lambda n_atoms, k: distinct + spare)
+    greedy_forward_selection(atoms, y, 50)
+    assert len(np.concatenate(asked)) == distinct
+    asked.clear()
+    monkeypatch.setattr(_gram_columns, "capacity", lambda n_atoms, k: distinct - 1)
+    greedy_forward_selection(atoms, y, 50)
+    assert len(np.concatenate(asked)) > distinct
+
+
+@pytest.mark.parametrize(
+    ("n_passes", "n_used", "expected"),
+    [(1, 0, 96), (2, 0, 32), (2, 10, 32), (2, 11, 40), (2, 20, 64), (2, 32, 96), (2, 60, 96)],
+)
+def test_three_times_what_the_last_block_served_is_foreseen(monkeypatch, n_passes, n_used, expected):
+    atoms, y = problem(n_atoms=200)
+    monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
+    monkeypatch.setattr(_gram_columns.GramColumns, "_foresight_pays", lambda *state: True)
+    columns = _gram_columns.GramColumns(ArrayAtoms(atoms, y[:, None], None), 150)
+    columns._foreseen, columns._n_passes = np.arange(64), n_passes
+    counts = np.zeros(200, dtype=np.int64)
+    counts[:n_used] = 2
+    counts[100:] = 1  # not of the last block
+    zeros = np.zeros(200)
+    state = kernels.State(zeros[None], np.zeros(3), counts, np.zeros(150, int), np.ones((150, 1)), zeros, zeros)
+    wanted = []
+
+    def record(step, n_new, n_others, *arguments):
+        wanted.append((n_new, n_others))
+        return np.array([7])
+
+    monkeypatch.setattr(kernels, "foresee", record)
+    moments = columns.source.moments()
+    given = kernels.Problem(moments.c, moments.norms, 1.0, False, 1.0, 0.0, 0.0, 0.0, -1.0)
+    columns.add_foreseen(7, 5, given, state)
+    assert wanted == [(expected, 0)]
+    assert columns.slots[7] == 0
+
+
+@pytest.mark.parametrize(("n_targets", "n_new"), [(1, 39), (3, 37), (8, 32)])
+def test_the_first_block_and_the_targets_fill_a_product(monkeypatch, n_targets, n_new):
+    atoms, _ = problem()
+    monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
+    columns = _gram_columns.GramColumns(ArrayAtoms(atoms, np.ones((300, n_targets)), None), 50)
+    wanted = []
+
+    def record(step, n_new, n_others, *arguments):
+        wanted.append((step, n_new, n_others))
+        return np.array([7])
+
+    monkeypatch.setattr(kernels, "foresee", record)
+    state = kernels.State(*(np.zeros(1) for _ in kernels.State._fields))
+    columns.foresee_first(kernels.Problem(*(0.0 for _ in kernels.Problem._fields)), state)
+    assert wanted == [(0, n_new, n_targets)]
+
+
+def test_what_is_foreseen_is_neither_ended_by_the_gap_nor_by_doubt(monkeypatch):
+    atoms, y = problem()
+    monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
+    given, foresee = [], kernels.foresee
+
+    def record(step, n_new, n_others, problem, *arguments):
+        given.append(problem)
+        return foresee(step, n_new, n_others, problem, *arguments)
+
+    monkeypatch.setattr(kernels, "foresee", record)
+    greedy_forward_selection(atoms.astype(np.float32), y, 20, tol=0.1)
+    assert all((p.tol, p.doubt, p.precision) == (-1.0, 0.0, -np.inf) for p in given)
+
+
+def test_a_preview_that_is_not_finite_foresees_nothing():
+    atoms = np.full((300, 60), 1e21, dtype=np.float32)
+    columns = _gram_columns.GramColumns(ArrayAtoms(atoms, np.ones((300, 1)), None), 50)
+    columns.plan = "blocks"
+    assert columns.preview() is None
+
+
+@pytest.mark.parametrize("with_weights", [False, True])
+def test_estimates_from_all_rows_are_the_columns(with_weights):
+    atoms, y = problem()
+    B = np.random.default_rng(1).standard_normal((60, 2)) if with_weights else None
+    source = ArrayAtoms(atoms, np.stack([y, y], axis=1), None, output_weights=B)
+    columns = _gram_columns.GramColumns(source, 50)
+    columns._rows, _ = source.preview(300)
+    np.testing.assert_allclose(columns.estimate(4), source.columns(np.array([4]))[0], rtol=1e-9, atol=1e-12)
+
+
+def test_a_whole_matrix_that_does_not_fit_is_not_made(monkeypatch):
+    atoms, y = problem()
+    monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "whole")
+    source = ArrayAtoms(atoms, y[:, None], None)
+    for fit, expected in ((60, "whole"), (59, "blocks"), (1, "column")):
+        monkeypatch.setattr(_gram_columns, "_fit", lambda n_atoms, fit=fit: fit)
+        assert _gram_columns.GramColumns(source, 20).plan == expected

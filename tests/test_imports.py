@@ -1,0 +1,83 @@
+"""What import-linter can't tell: heavy packages load late, and private names of scikit-learn stand in one module."""
+
+import ast
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import sklearn_gfs
+
+PACKAGE = Path(sklearn_gfs.__file__).parent
+
+
+def private_imports(source):
+    """Return what the source imports of scikit-learn under a private name."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sklearn":
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.split(".")[0] == "sklearn"]
+        else:
+            continue
+        found += [name for name in names if "._" in name]
+    return found
+
+
+def test_private_names_of_scikit_learn_stand_in_compat_only():
+    found = {path.stem: private_imports(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
+    assert [module for module, names in found.items() if names] == ["_compat"]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("from sklearn.utils._tags import get_tags", ["sklearn.utils._tags.get_tags"]),
+        ("from sklearn.utils import _safe_split", ["sklearn.utils._safe_split"]),
+        ("def f():\n    import sklearn.svm._base as base", ["sklearn.svm._base"]),
+        ("from sklearn.utils import get_tags\nfrom ._compat import _x", []),
+    ],
+)
+def test_the_search_for_private_names_can_fail(source, expected):
+    assert private_imports(source) == expected
+
+
+def test_import_loads_neither_torch_nor_numba():
+    code = """
+        import importlib, pkgutil, sys
+        import sklearn_gfs
+        modules = [module.name for module in pkgutil.walk_packages(sklearn_gfs.__path__, "sklearn_gfs.")]
+        for module in modules:
+            importlib.import_module(module)
+        print(len(modules), *sorted({"torch", "numba", "matplotlib"} & set(sys.modules)))
+    """
+    result = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == [str(len(list(PACKAGE.rglob("*.py"))) - 1)]  # all modules, but for the package
+
+
+def test_training_loads_nothing_of_torch_beyond_its_core():
+    """Its compiler, its distributed part and its companions may be missing or broken."""
+    code = """
+        import sys
+        import torch
+
+        class Refuse:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in {"torch", "torchvision", "torchaudio", "triton", "functorch"}:
+                    raise ImportError(f"{name} is refused")
+
+        sys.meta_path.insert(0, Refuse())
+        from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+        X = [[i % 7, i % 3] for i in range(40)]
+        small = {"n_pretrain": 5, "k": 3, "n_hidden": 10, "n_retrain": 5, "random_state": 0}
+        for solver in ("adam", "sgd"):
+            for loss in ("squared_error", "log_loss"):
+                GreedyPrunedMLPClassifier(**small, solver=solver, loss=loss).fit(X, [i % 2 for i in range(40)])
+            model = GreedyPrunedMLPRegressor(**small, solver=solver).fit(X, [i / 2 for i in range(40)])
+        print(model.n_units_)
+    """
+    result = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    assert int(result.stdout) <= 3
