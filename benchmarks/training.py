@@ -18,6 +18,7 @@ from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
+from sklearn_gfs.network._activations import ACTIVATIONS
 from sklearn_gfs.network._training import Samples, Training, TrainingSettings
 from sklearn_gfs.network._two_layer import TorchNetwork, initial_network
 
@@ -33,7 +34,9 @@ def data(n_features, n_outputs, batch_size):
 
 
 def start(case):
-    return initial_network(case[:3], "relu", squared_norm=12.0, dtype=np.float32, rng=np.random.RandomState(0))
+    return initial_network(
+        case[:3], ACTIVATIONS["relu"], squared_norm=12.0, dtype=np.float32, rng=np.random.RandomState(0)
+    )
 
 
 def ours(case, solver, loss):
@@ -42,7 +45,7 @@ def ours(case, solver, loss):
     targets = np.eye(n_outputs, dtype=np.float32)[y]
     standardisation = (np.zeros(n_features, np.float32), np.ones(n_features, np.float32))
     samples = Samples(X, targets, standardisation, np.arange(len(X)))
-    settings = TrainingSettings("relu", loss, solver, 0.001, 0.0, batch_size, 0.0)
+    settings = TrainingSettings(ACTIVATIONS["relu"], loss, solver, 0.001, 0.0, batch_size, 0.0)
     training = Training(start(case), samples, settings, 0, name="training")
     return lambda: training.advance(N_UPDATES)
 
@@ -54,7 +57,9 @@ def products(case):
     They have the shapes and the order in memory of those in an update.
     """
     n_features, n_hidden, n_outputs, batch_size = case
-    A, _, B, _ = TorchNetwork(start(case), "relu")._views(torch.randn(sum(array.size for array in start(case)[:4])))
+    A, _, B, _ = TorchNetwork(start(case), ACTIVATIONS["relu"])._views(
+        torch.randn(sum(array.size for array in start(case)[:4]))
+    )
     X, residual = torch.randn(batch_size, n_features), torch.randn(n_outputs, batch_size)
     hidden, gradient = torch.empty(n_hidden, batch_size), torch.empty_like(A)
 

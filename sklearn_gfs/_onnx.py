@@ -17,12 +17,12 @@ from .mlp._classifier import GreedyPrunedMLPClassifier
 from .mlp._inferring import GreedyPrunedMLP
 from .mlp._regressor import GreedyPrunedMLPRegressor
 from .mlp._targets import has_several_labels
+from .network._activations import ACTIVATIONS
 from .search._threshold import PretrainThresholdSearch
 from .selection._selector import GreedyForwardSelector
 
 # What skl2onnx calls an estimator.
 _ALIAS = "SklearnGfs{}"
-_ACTIVATIONS = {"identity": "Identity", "logistic": "Sigmoid", "relu": "Relu", "tanh": "Tanh"}
 
 
 def register_onnx_converters() -> None:
@@ -144,7 +144,7 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     model, names = operator.raw_operator, operator.outputs
     columns = _joined(graph, operator, cast=True)
     hidden = graph("Add", graph("MatMul", columns, model.coefs_[0]), model.intercepts_[0])
-    hidden = graph(_ACTIVATIONS[model.activation], hidden)
+    hidden = graph(ACTIVATIONS[model.activation].onnx_operator, hidden)
     outputs = graph("Add", graph("MatMul", hidden, model.coefs_[1]), model.intercepts_[1])
     if not hasattr(model, "classes_"):
         results = [outputs]

@@ -52,7 +52,13 @@ def run(model, X, options=None, target_opset=None, feeds=None):
     onnx = skl2onnx.to_onnx(model, sample, options=options, target_opset=target_opset)
     if target_opset is not None:
         assert next(domain.version for domain in onnx.opset_import if domain.domain == "") <= target_opset
-    session = onnxruntime.InferenceSession(onnx.SerializeToString(), providers=["CPUExecutionProvider"])
+    try:
+        session = onnxruntime.InferenceSession(onnx.SerializeToString(), providers=["CPUExecutionProvider"])
+    except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented as error:
+        # Earlier runtimes lack the first versions of some operators in float64; MLPClassifier meets the same.
+        if tuple(map(int, onnxruntime.__version__.split(".")[:2])) >= (1, 32):
+            raise
+        pytest.skip(str(error))
     return session.run(None, {"X": X} if feeds is None else feeds)
 
 

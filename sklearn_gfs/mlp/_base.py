@@ -33,9 +33,10 @@ from sklearn_gfs._compat import (
 from sklearn_gfs._requirements import numba_for, torch_for
 from sklearn_gfs._typing import FloatArray, PathPoint
 from sklearn_gfs._version import VersionedState
+from sklearn_gfs.network._activations import ACTIVATIONS
 from sklearn_gfs.network._device import DEVICES, find_device
 from sklearn_gfs.network._training import TrainingSettings
-from sklearn_gfs.network._two_layer import ACTIVATIONS, LABELWISE
+from sklearn_gfs.network._two_layer import LABELWISE
 from sklearn_gfs.network._watch import Tasks, Watch
 
 from ._fitted import FittedMLPMixin
@@ -53,7 +54,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         "k": [Interval(Integral, 1, None, closed="left")],
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
         "n_retrain": [Interval(Integral, 0, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS))],
+        "activation": [str],  # those that there are at the time of a fit
         "solver": [StrOptions({"adam", "sgd"})],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither"), None],
         "momentum": [Interval(Real, 0, 1, closed="left")],
@@ -383,7 +384,8 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         return Tasks(context, self._network_attributes, estimator=self, X=X, y=y, metadata=metadata)
 
     def _check_parameters(self) -> None:
-        validate_parameter_constraints(self._constraints, self._plain_parameters(), caller_name=type(self).__name__)
+        constraints = self._constraints | {"activation": [StrOptions(set(ACTIVATIONS))]}
+        validate_parameter_constraints(constraints, self._plain_parameters(), caller_name=type(self).__name__)
         # Their first import takes seconds: it is over when the clock of max_time starts.
         for package_for in (torch_for, numba_for):
             package_for("Training")
@@ -417,6 +419,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
 
     def _settings(self) -> PathSettings:
         given = self._plain_parameters() | {
+            "activation": ACTIVATIONS[self.activation],
             "loss": LABELWISE if self.loss == "log_loss" and has_several_labels(self) else self.loss,
             "device": find_device(self.device),
         }

@@ -12,6 +12,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gfs._requirements import torch_for
+from sklearn_gfs.network._activations import ACTIVATIONS
 
 from ._targets import has_several_labels
 
@@ -152,12 +153,6 @@ def _to_torch_module(estimator: Any, dtype: Any) -> torch.nn.Sequential:
     torch = torch_for("to_torch")
     if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise TypeError(f"dtype={dtype!r} must be None or a floating-point dtype of torch, such as torch.float32.")
-    activations = {
-        "identity": torch.nn.Identity,
-        "logistic": torch.nn.Sigmoid,
-        "relu": torch.nn.ReLU,
-        "tanh": torch.nn.Tanh,
-    }
     layers = []
     for coef, intercept in zip(estimator.coefs_, estimator.intercepts_, strict=True):
         n_inputs, n_outputs = coef.shape
@@ -165,4 +160,6 @@ def _to_torch_module(estimator: Any, dtype: Any) -> torch.nn.Sequential:
         layer.weight = torch.nn.Parameter(torch.from_numpy(coef.T.copy()).to(dtype))
         layer.bias = torch.nn.Parameter(torch.from_numpy(intercept.copy()).to(dtype))
         layers.append(layer)
-    return torch.nn.Sequential(layers[0], activations[estimator.activation](), layers[1])
+    return torch.nn.Sequential(
+        layers[0], getattr(torch.nn, ACTIVATIONS[estimator.activation].torch_module)(), layers[1]
+    )

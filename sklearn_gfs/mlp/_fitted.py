@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_gfs._plain import check_plain
+from sklearn_gfs.network._activations import ACTIVATIONS
 from sklearn_gfs.network._two_layer import hidden_activations
 
 from ._export import ExportMixin
@@ -112,7 +113,7 @@ class FittedMLPMixin(ExportMixin):
         check_is_fitted(self)
         check_plain(X=X)
         X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
-        hidden = hidden_activations(X, self.coefs_[0], self.intercepts_[0], self.activation)
+        hidden = hidden_activations(X, self.coefs_[0], self.intercepts_[0], ACTIVATIONS[self.activation])
         outputs: FloatArray = hidden @ self.coefs_[1] + self.intercepts_[1]
         return outputs
 

@@ -19,6 +19,7 @@ from sklearn_gfs.network._scaling import FittedNetwork, Scaling, in_data_units
 from sklearn_gfs.network._two_layer import LABELWISE, Network, hidden_activations, mean_loss
 
 if TYPE_CHECKING:
+    from sklearn_gfs.network._activations import Activation
     from sklearn_gfs.selection._statistics import SelectionStatistics
 
 
@@ -39,7 +40,8 @@ class NeuronSelection(NamedTuple):
     parts : Parts
         The samples to be used, and which are held out.
     scaling : Scaling
-    activation, loss : str
+    activation : Activation
+    loss : str
     device : str
         Where activations are computed, kept and multiplied for the squared error; "cpu" means in NumPy.
     """
@@ -48,7 +50,7 @@ class NeuronSelection(NamedTuple):
     targets: FloatArray
     parts: Parts
     scaling: Scaling
-    activation: str
+    activation: Activation
     loss: str
     device: str
 
@@ -115,12 +117,12 @@ class NeuronSelection(NamedTuple):
 
         coef, intercept = (torch.from_numpy(a).to(self.device) for a in self._hidden_layer(network))
         hidden = torch.empty((len(rows), len(intercept)), dtype=coef.dtype, device=self.device)
-        activate = {"relu": torch.relu_, "tanh": torch.tanh_, "logistic": torch.sigmoid_}.get(self.activation)
         for chunk in gen_batches(len(rows), CHUNK_ROWS):
             X = self._inputs(rows[chunk])
             X = torch.from_numpy(X.toarray() if sparse.issparse(X) else X).to(self.device)
             torch.addmm(intercept, X, coef, out=hidden[chunk])
-        return hidden if activate is None else activate(hidden)
+        self.activation.apply_torch(hidden)
+        return hidden
 
     def _paths_from_activations(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
         # Samples that are only held out come last, so that the others' activations are the first part of these.

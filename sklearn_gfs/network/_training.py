@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sklearn_gfs._typing import FloatArray, IntArray
 
+    from ._activations import Activation
     from ._two_layer import Network
 
 # Adam moves every coordinate of the standardised problem by about this much in one iteration.
@@ -46,7 +47,7 @@ _COMPARED_SAMPLES = 1024
 class TrainingSettings(NamedTuple):
     """How to train; the names are those of the estimators' parameters."""
 
-    activation: str
+    activation: Activation
     loss: str
     solver: str
     learning_rate_init: float | None

@@ -10,21 +10,19 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.special import expit, logsumexp
+from scipy.special import logsumexp
 
 if TYPE_CHECKING:
     import torch
 
     from sklearn_gfs._typing import FloatArray
 
-ACTIVATIONS = ("identity", "logistic", "relu", "tanh")
+    from ._activations import Activation
+
 LOSSES = ("log_loss", "squared_error")
 # What the log loss of several labels a sample is called here: the sum of each one's own.
 LABELWISE = "labelwise_log_loss"
 
-# Variance of a pre-activation of a neuron at initialisation: relu after He et al. (2015), the others so that a neuron
-# starts where its activation bends.
-_INITIAL_VARIANCE = {"identity": 1.0, "logistic": 4.0, "relu": 2.0, "tanh": 1.0}
 # Spread of the hidden intercepts and of the output weights at initialisation; see docs/decisions.
 _INTERCEPT_SPREAD = 0.5
 _OUTPUT_SPREAD = 0.5
@@ -51,11 +49,11 @@ class Network(NamedTuple):
 
 
 def initial_network(
-    shape: tuple[int, int, int], activation: str, *, squared_norm: float, dtype: Any, rng: Any
+    shape: tuple[int, int, int], activation: Activation, *, squared_norm: float, dtype: Any, rng: Any
 ) -> Network:
     """Draw a dense network of (n_features, n_hidden, n_outputs) for inputs of the given mean squared norm."""
     n_features, n_hidden, n_outputs = shape
-    spread = np.sqrt(_INITIAL_VARIANCE[activation] / max(squared_norm, np.finfo(np.float64).tiny))
+    spread = np.sqrt(activation.initial_variance / max(squared_norm, np.finfo(np.float64).tiny))
     hidden_coef = spread * rng.standard_normal((n_features, n_hidden))
     hidden_intercept = _INTERCEPT_SPREAD * rng.standard_normal(n_hidden)
     output_coef = _OUTPUT_SPREAD * rng.standard_normal((n_hidden, n_outputs))
@@ -80,16 +78,11 @@ def prune(network: Network, picks: np.ndarray) -> Network:
     )
 
 
-def hidden_activations(X: Any, coef: FloatArray, intercept: FloatArray, activation: str) -> FloatArray:
+def hidden_activations(X: Any, coef: FloatArray, intercept: FloatArray, activation: Activation) -> FloatArray:
     """Return act(X coef + intercept) of shape (n_samples, n_hidden); X may be a SciPy sparse array."""
     hidden = np.asarray(X @ coef)
     hidden += intercept
-    if activation == "relu":
-        np.maximum(hidden, 0, out=hidden)
-    elif activation == "tanh":
-        np.tanh(hidden, out=hidden)
-    elif activation == "logistic":
-        expit(hidden, out=hidden)
+    activation.apply(hidden)
     return hidden
 
 
@@ -125,7 +118,7 @@ class TorchNetwork:
     def __init__(
         self,
         network: Network,
-        activation: str,
+        activation: Activation,
         loss: str = "squared_error",
         alpha: float = 0.0,
         device: str = "cpu",
@@ -168,25 +161,10 @@ class TorchNetwork:
             self._buffers[X.shape[0]] = (hidden, torch.empty_like(hidden), X.new_tensor(1 / X.shape[0]))
         hidden = self._buffers[X.shape[0]][0]
         torch.addmm(self._intercept, self._coef, X.T, out=hidden)
-        if self._activation == "relu":
-            hidden.relu_()
-        elif self._activation == "tanh":
-            hidden.tanh_()
-        elif self._activation == "logistic":
-            hidden.sigmoid_()
+        self._activation.apply_torch(hidden)
         if self._equal_weight is None:
             return hidden, torch.addmm(self._out_intercept, self._out_coef * self._weights, hidden)
         return hidden, torch.addmm(self._out_intercept, self._out_coef, hidden, alpha=self._equal_weight)
-
-    def _times_slope(self, values: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
-        """Multiply in place by the activation's derivative, which all four have in terms of their value."""
-        if self._activation == "relu":
-            self._torch.ops.aten.threshold_backward.grad_input(values, hidden, 0, grad_input=values)
-        elif self._activation == "tanh":
-            values.addcmul_(values, hidden * hidden, value=-1)
-        elif self._activation == "logistic":
-            values.mul_(hidden - hidden * hidden)
-        return values
 
     def _backward(self, X: torch.Tensor, hidden: torch.Tensor, residual: torch.Tensor, alpha: float = 0.0) -> None:
         """Fill the gradient with J' residual + alpha coefficients; J is the outputs' Jacobian over neurons' weights."""
@@ -195,7 +173,7 @@ class TorchNetwork:
         torch.addmm(self._out_coef, residual, hidden.T, beta=alpha, out=out_coef)
         torch.sum(residual, 1, keepdim=True, out=out_intercept)
         slope = torch.mm(self._out_coef.T, residual, out=self._buffers[X.shape[0]][1])
-        self._times_slope(slope, hidden)
+        self._activation.times_slope(slope, hidden)
         torch.addmm(self._coef, slope, X, beta=alpha, out=coef)
         torch.sum(slope, 1, keepdim=True, out=intercept)
 
@@ -276,7 +254,8 @@ class TorchNetwork:
         for _ in range(n_iter):
             hidden, _ = self.forward(X)
             coef, intercept, out_coef, out_intercept = self._views(direction)
-            slope = self._times_slope(torch.addmm(intercept, coef, X.T), hidden)
+            slope = torch.addmm(intercept, coef, X.T)
+            self._activation.times_slope(slope, hidden)
             change = (self._out_coef * self._weights) @ slope + (out_coef * self._weights) @ hidden + out_intercept
             if weight is not None:
                 change.mul_(weight)

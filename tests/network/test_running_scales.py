@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits, make_friedman1
 
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+from sklearn_gfs.network._activations import ACTIVATIONS
 from sklearn_gfs.network._scaling import measure_moments, rescaled, scaling_of
 from sklearn_gfs.network._two_layer import initial_network
 
@@ -44,7 +45,7 @@ def test_moments_of_parts_are_those_of_the_whole(seed, first, kinds):
 @given(seed=SEEDS, centred=st.booleans())
 def test_a_rescaled_network_does_the_same(seed, centred):
     rng = np.random.default_rng(seed)
-    network = initial_network((3, 5, 2), "tanh", squared_norm=3.0, dtype=np.float64, rng=rng)
+    network = initial_network((3, 5, 2), ACTIVATIONS["tanh"], squared_norm=3.0, dtype=np.float64, rng=rng)
     network = network._replace(output_intercept=rng.normal(size=2))
     convert = np.asarray if centred else sparse.csr_array
     scalings = []
@@ -66,7 +67,9 @@ def test_a_rescaled_network_does_the_same(seed, centred):
 
 
 def test_weights_keep_their_size_where_scales_meant_nothing():
-    network = initial_network((3, 5, 1), "relu", squared_norm=3.0, dtype=np.float64, rng=np.random.default_rng(0))
+    network = initial_network(
+        (3, 5, 1), ACTIVATIONS["relu"], squared_norm=3.0, dtype=np.float64, rng=np.random.default_rng(0)
+    )
     rng = np.random.default_rng(1)
     X, y = rng.normal(size=(20, 3)), rng.normal(size=(20, 1))
     first = measure_moments(X * [0, 1e-6, 1] + [50, 0, 0], 0 * y)

@@ -11,11 +11,11 @@ from sklearn import config_context
 
 from sklearn_gfs import GreedyPrunedMLP
 from sklearn_gfs.mlp._path import PathData, PathSettings, TrainingPath
+from sklearn_gfs.network._activations import ACTIVATIONS
 from sklearn_gfs.network._data import by_rows
 from sklearn_gfs.network._scaling import log_odds, measure_moments, scaling_of
 from sklearn_gfs.network._training import Samples, Training, TrainingSettings
 from sklearn_gfs.network._two_layer import (
-    ACTIVATIONS,
     Network,
     TorchNetwork,
     hidden_activations,
@@ -24,11 +24,13 @@ from sklearn_gfs.network._two_layer import (
     prune,
 )
 
-SETTINGS = TrainingSettings("relu", "squared_error", "adam", None, 0.9, 16, 0.0)
+SETTINGS = TrainingSettings(ACTIVATIONS["relu"], "squared_error", "adam", None, 0.9, 16, 0.0)
 
 
 def make_network(rng, *, n_features=4, n_hidden=6, n_outputs=2, activation="relu"):
-    network = initial_network((n_features, n_hidden, n_outputs), activation, squared_norm=4.0, dtype=float, rng=rng)
+    network = initial_network(
+        (n_features, n_hidden, n_outputs), ACTIVATIONS[activation], squared_norm=4.0, dtype=float, rng=rng
+    )
     return network._replace(weights=rng.dirichlet(np.ones(n_hidden)), output_intercept=rng.normal(size=n_outputs))
 
 
@@ -71,13 +73,15 @@ def test_outputs_are_those_of_the_formula(activation):
     network = make_network(rng, activation=activation)
     X = rng.normal(size=(5, 4))
     expected = network_outputs(X, network, activation)
-    hidden = hidden_activations(X, network.hidden_coef, network.hidden_intercept, activation)
+    hidden = hidden_activations(X, network.hidden_coef, network.hidden_intercept, ACTIVATIONS[activation])
     np.testing.assert_allclose(
         hidden @ (network.output_coef * network.weights[:, None]) + network.output_intercept, expected
     )
-    torch_outputs = TorchNetwork(network, activation).forward(torch.from_numpy(X))[1]
+    torch_outputs = TorchNetwork(network, ACTIVATIONS[activation]).forward(torch.from_numpy(X))[1]
     np.testing.assert_allclose(torch_outputs.numpy().T, expected)
-    from_sparse = hidden_activations(sparse.csr_array(X), network.hidden_coef, network.hidden_intercept, activation)
+    from_sparse = hidden_activations(
+        sparse.csr_array(X), network.hidden_coef, network.hidden_intercept, ACTIVATIONS[activation]
+    )
     np.testing.assert_allclose(from_sparse, hidden)
 
 
@@ -96,7 +100,9 @@ def test_gradient_agrees_with_finite_differences(activation, kind, weighted, alp
     elif kind == "logistic":
         targets = (targets > 0).double()
     weight = torch.from_numpy(rng.integers(0, 3, size=len(X)).astype(float)) if weighted else None
-    model = TorchNetwork(network, activation, "squared_error" if kind == "squared_error" else "log_loss", alpha)
+    model = TorchNetwork(
+        network, ACTIVATIONS[activation], "squared_error" if kind == "squared_error" else "log_loss", alpha
+    )
     model.loss_and_gradient(X, targets, weight)
     # The gradient of a neuron is divided by the neuron's weight.
     gradient = model.gradient.numpy() * weights_of_parameters(model)
@@ -120,7 +126,7 @@ def test_largest_curvature_is_the_top_eigenvalue(activation, weighted):
     rng = np.random.default_rng(2)
     network = make_network(rng, n_hidden=5, activation=activation)
     X, _, _ = batch_of(make_samples(rng, n_samples=8))
-    model = TorchNetwork(network, activation)
+    model = TorchNetwork(network, ACTIVATIONS[activation])
     n_parameters = len(model.parameters)
     jacobian = np.empty((16, n_parameters))
     for i in range(n_parameters):
@@ -204,7 +210,7 @@ def test_gradient_descent_steps_are_those_of_the_formula():
     settings = SETTINGS._replace(solver="sgd", learning_rate_init=1e-3, batch_size=None, momentum=0.5)
     training = Training(network, samples, settings, 0, name="training")
     training.advance(3)
-    model = TorchNetwork(network, "relu")
+    model = TorchNetwork(network, ACTIVATIONS["relu"])
     velocity = torch.zeros_like(model.parameters)
     for loss in training.losses:
         assert model.loss_and_gradient(*batch_of(samples)) == loss
@@ -220,7 +226,7 @@ def test_adam_agrees_with_torch():
     settings = SETTINGS._replace(learning_rate_init=0.02, batch_size=None)
     training = Training(network, samples, settings, 0, name="training")
     training.advance(20)
-    model = TorchNetwork(network, "relu")
+    model = TorchNetwork(network, ACTIVATIONS["relu"])
     parameter = torch.nn.Parameter(model.parameters)
     parameter.grad = model.gradient
     optimizer = torch.optim.Adam([parameter], lr=0.02)
@@ -252,7 +258,7 @@ def test_averaged_weights_forget_the_beginning_and_then_all_but_a_hundred_iterat
             np.testing.assert_allclose(found, moving_average(visited), rtol=1e-9, atol=1e-12)
     assert averaged.losses == plain.losses  # of the batches, under the weights that are trained
     everything = samples.everything()
-    expected = TorchNetwork(averaged.network(), "relu").loss(*everything)
+    expected = TorchNetwork(averaged.network(), ACTIVATIONS["relu"]).loss(*everything)
     np.testing.assert_allclose(averaged.loss(everything), expected)
     assert averaged.loss(everything) != plain.loss(everything)
 
@@ -264,7 +270,7 @@ def test_descent_is_the_slope_of_the_loss_along_the_gradient(equal):
     samples, network = make_samples(rng), make_network(rng)
     if equal:
         network = network._replace(weights=np.full(6, 1 / 6))
-    model = TorchNetwork(network, "tanh")
+    model = TorchNetwork(network, ACTIVATIONS["tanh"])
     before = model.loss_and_gradient(*batch_of(samples))
     slope = model.descent()
     model.parameters -= 1e-7 * model.gradient
@@ -276,12 +282,12 @@ def test_no_step_is_longer_than_twice_the_loss_over_the_descent(alpha):
     rng = np.random.default_rng(6)
     X, y = rng.normal(size=(30, 4)), rng.normal(size=(30, 2))
     network = make_network(rng)
-    settings = TrainingSettings("tanh", "squared_error", "sgd", 1e6, 0.0, None, alpha)
+    settings = TrainingSettings(ACTIVATIONS["tanh"], "squared_error", "sgd", 1e6, 0.0, None, alpha)
     samples = Samples(X, y, (np.zeros(4), np.ones(4)), np.arange(30))
     training = Training(network, samples, settings, 0, name="training")
     training.advance(1)
     # The same step by hand. The penalty is a part of what falls.
-    model = TorchNetwork(network, "tanh", "squared_error", alpha)
+    model = TorchNetwork(network, ACTIVATIONS["tanh"], "squared_error", alpha)
     loss = model.loss_and_gradient(torch.from_numpy(X), torch.from_numpy(y.T.copy()))
     penalty = 0.5 * alpha * network.weights @ (np.sum(network.hidden_coef**2, 0) + np.sum(network.output_coef**2, 1))
     coef, intercept, out_coef, out_intercept = (view.numpy() for view in model._gradients)
@@ -295,7 +301,7 @@ def test_no_step_is_longer_than_twice_the_loss_over_the_descent(alpha):
 @pytest.mark.parametrize(("activation", "variance"), [("identity", 1), ("logistic", 4), ("relu", 2), ("tanh", 1)])
 def test_initial_preactivations_have_the_variance_of_their_activation(activation, variance):
     rng = np.random.RandomState(8)
-    network = initial_network((5, 40_000, 1), activation, squared_norm=3.0, dtype=np.float64, rng=rng)
+    network = initial_network((5, 40_000, 1), ACTIVATIONS[activation], squared_norm=3.0, dtype=np.float64, rng=rng)
     x = np.sqrt(3.0 / 5) * np.ones(5)
     assert np.var(x @ network.hidden_coef) == pytest.approx(variance, rel=0.03)
     assert np.std(network.hidden_intercept) == pytest.approx(0.5, rel=0.03)
@@ -329,9 +335,9 @@ def test_the_limit_on_steps_does_not_bind_below_the_safe_step():
         name="training",
     )
     training.advance(1)
-    model = TorchNetwork(make_network(np.random.default_rng(14), n_hidden=40), "relu")
+    model = TorchNetwork(make_network(np.random.default_rng(14), n_hidden=40), ACTIVATIONS["relu"])
     model.loss_and_gradient(*batch_of(training._samples))
-    moved = model.parameters - TorchNetwork(training.network(), "relu").parameters
+    moved = model.parameters - TorchNetwork(training.network(), ACTIVATIONS["relu"]).parameters
     step = float(moved.norm() / model.gradient.norm())
     assert step == pytest.approx(training._step_size, rel=1e-6)
 
@@ -364,7 +370,7 @@ def test_a_loss_on_a_batch_of_the_same_size_may_be_asked_for_between_iterations(
     batch = samples.gather(np.arange(16))
     for _ in range(3):
         asked.advance(2)
-        model = TorchNetwork(asked.network(), "relu")
+        model = TorchNetwork(asked.network(), ACTIVATIONS["relu"])
         assert asked.loss(batch) == model.loss(*batch)
         assert not torch.is_inference_mode_enabled()
     silent.advance(6)
@@ -421,7 +427,7 @@ def test_pruned_losses_are_those_of_the_networks(seed, sizes):
     X, y = path._X, path._targets * path._scaling.y_scale + path._scaling.y_mean
 
     def loss(fitted):
-        hidden = hidden_activations(X, fitted.coefs[0], fitted.intercepts[0], "relu")
+        hidden = hidden_activations(X, fitted.coefs[0], fitted.intercepts[0], ACTIVATIONS["relu"])
         residual = (hidden @ fitted.coefs[1] + fitted.intercepts[1] - y) / path._scaling.y_scale
         return 0.5 * float(np.mean(np.sum(residual**2, axis=1)))
 
@@ -493,7 +499,7 @@ def test_losses_in_numpy_and_torch_agree(seed, n_outputs, loss, weighted):
     weight = rng.integers(1, 4, size=6).astype(float) if weighted else None
     expected = mean_loss(network_outputs(X, network, "relu"), targets, loss, weight)
     scaled = None if weight is None else torch.from_numpy(weight / weight.mean())
-    model = TorchNetwork(network, "relu", loss)
+    model = TorchNetwork(network, ACTIVATIONS["relu"], loss)
     assert model.loss(torch.from_numpy(X), torch.from_numpy(targets.T), scaled) == pytest.approx(expected)
 
 

@@ -1,0 +1,103 @@
+"""
+The activations of hidden neurons: each is one object, and no other module compares their names.
+
+An activation is computed in place, and its slope follows from its value. To add one, add an object to `ACTIVATIONS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import expit
+
+if TYPE_CHECKING:
+    import torch
+
+    from sklearn_gfs._typing import FloatArray
+
+
+@dataclass(frozen=True)
+class Activation:
+    """
+    An activation of hidden neurons.
+
+    Parameters
+    ----------
+    name : str
+        What estimators call it, as scikit-learn does.
+    initial_variance : float
+        Variance of a pre-activation at initialisation: relu after He et al. (2015), the others so that a neuron starts
+        where its activation bends.
+    apply : callable
+        Replaces the values of a NumPy array by those of the activation.
+    apply_torch : callable
+        The same for a torch tensor.
+    times_slope : callable
+        Multiplies the first torch tensor in place by the slope, given the activation's values in the second.
+    torch_module : str
+        Its name in ``torch.nn``.
+    onnx_operator : str
+        Its name in ONNX.
+    """
+
+    name: str
+    initial_variance: float
+    apply: Callable[[FloatArray], None]
+    apply_torch: Callable[[torch.Tensor], None]
+    times_slope: Callable[[torch.Tensor, torch.Tensor], None]
+    torch_module: str
+    onnx_operator: str
+
+
+def _identity(values: Any, *_: Any) -> None:
+    """Change nothing: values, and what is multiplied by a slope of one."""
+
+
+def _relu(values: FloatArray) -> None:
+    np.maximum(values, 0, out=values)
+
+
+def _relu_slope(values: torch.Tensor, activated: torch.Tensor) -> None:
+    from torch import ops
+
+    ops.aten.threshold_backward.grad_input(values, activated, 0, grad_input=values)
+
+
+def _tanh(values: FloatArray) -> None:
+    np.tanh(values, out=values)
+
+
+def _tanh_slope(values: torch.Tensor, activated: torch.Tensor) -> None:
+    values.addcmul_(values, activated * activated, value=-1)
+
+
+def _logistic(values: FloatArray) -> None:
+    expit(values, out=values)
+
+
+def _logistic_slope(values: torch.Tensor, activated: torch.Tensor) -> None:
+    values.mul_(activated - activated * activated)
+
+
+def _in_torch(name: str) -> Callable[[torch.Tensor], None]:
+    """Return the tensor's own method of that name, which works in place."""
+
+    def apply(values: torch.Tensor) -> None:
+        getattr(values, name)()
+
+    return apply
+
+
+# By the names that estimators take.
+ACTIVATIONS = {
+    activation.name: activation
+    for activation in (
+        Activation("identity", 1.0, _identity, _identity, _identity, "Identity", "Identity"),
+        Activation("logistic", 4.0, _logistic, _in_torch("sigmoid_"), _logistic_slope, "Sigmoid", "Sigmoid"),
+        Activation("relu", 2.0, _relu, _in_torch("relu_"), _relu_slope, "ReLU", "Relu"),
+        Activation("tanh", 1.0, _tanh, _in_torch("tanh_"), _tanh_slope, "Tanh", "Tanh"),
+    )
+}
