@@ -19,8 +19,10 @@ from threadpoolctl import threadpool_limits
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
 from sklearn_gfs.network._activations import ACTIVATIONS
+from sklearn_gfs.network._losses import LOSSES
+from sklearn_gfs.network._parameters import initial_network
 from sklearn_gfs.network._training import Samples, Training, TrainingSettings
-from sklearn_gfs.network._two_layer import TorchNetwork, initial_network
+from sklearn_gfs.network._two_layer import TorchNetwork
 
 N_UPDATES = 50
 # n_features, n_hidden, n_outputs, batch size
@@ -45,7 +47,7 @@ def ours(case, solver, loss):
     targets = np.eye(n_outputs, dtype=np.float32)[y]
     standardisation = (np.zeros(n_features, np.float32), np.ones(n_features, np.float32))
     samples = Samples(X, targets, standardisation, np.arange(len(X)))
-    settings = TrainingSettings(ACTIVATIONS["relu"], loss, solver, 0.001, 0.0, batch_size, 0.0)
+    settings = TrainingSettings(ACTIVATIONS["relu"], LOSSES[loss], solver, 0.001, 0.0, batch_size, 0.0)
     training = Training(start(case), samples, settings, 0, name="training")
     return lambda: training.advance(N_UPDATES)
 
@@ -57,7 +59,7 @@ def products(case):
     They have the shapes and the order in memory of those in an update.
     """
     n_features, n_hidden, n_outputs, batch_size = case
-    A, _, B, _ = TorchNetwork(start(case), ACTIVATIONS["relu"])._views(
+    A, _, B, _ = TorchNetwork(start(case), ACTIVATIONS["relu"], LOSSES["squared_error"])._views(
         torch.randn(sum(array.size for array in start(case)[:4]))
     )
     X, residual = torch.randn(batch_size, n_features), torch.randn(n_outputs, batch_size)

@@ -35,8 +35,8 @@ from sklearn_gfs._typing import FloatArray, PathPoint
 from sklearn_gfs._version import VersionedState
 from sklearn_gfs.network._activations import ACTIVATIONS
 from sklearn_gfs.network._device import DEVICES, find_device
+from sklearn_gfs.network._losses import LOSSES
 from sklearn_gfs.network._training import TrainingSettings
-from sklearn_gfs.network._two_layer import LABELWISE
 from sklearn_gfs.network._watch import Tasks, Watch
 
 from ._fitted import FittedMLPMixin
@@ -385,6 +385,8 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
 
     def _check_parameters(self) -> None:
         constraints = self._constraints | {"activation": [StrOptions(set(ACTIVATIONS))]}
+        if "loss" in constraints:
+            constraints["loss"] = [StrOptions(set(LOSSES))]
         validate_parameter_constraints(constraints, self._plain_parameters(), caller_name=type(self).__name__)
         # Their first import takes seconds: it is over when the clock of max_time starts.
         for package_for in (torch_for, numba_for):
@@ -420,7 +422,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
     def _settings(self) -> PathSettings:
         given = self._plain_parameters() | {
             "activation": ACTIVATIONS[self.activation],
-            "loss": LABELWISE if self.loss == "log_loss" and has_several_labels(self) else self.loss,
+            "loss": LOSSES[self.loss].for_labels(several=has_several_labels(self)),
             "device": find_device(self.device),
         }
         training = TrainingSettings(**{name: given[name] for name in TrainingSettings._fields})

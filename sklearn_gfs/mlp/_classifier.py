@@ -16,7 +16,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn_gfs._compat import StrOptions, with_callbacks
 from sklearn_gfs._naming import names_its_methods
 from sklearn_gfs._typing import FloatArray
-from sklearn_gfs.network._two_layer import LOSSES
+from sklearn_gfs.network._losses import LOSSES
 
 from ._base import BaseGreedyPrunedMLP
 from ._targets import encode_classes, fitted_on_numbers, log_probabilities, probabilities, weigh_classes
@@ -34,7 +34,8 @@ def _on_classes(estimator: Any) -> bool:
 
 
 def _on_classes_by_log_loss(estimator: Any) -> bool:
-    if _on_classes(estimator) and estimator.loss == "log_loss":
+    loss = LOSSES.get(estimator.loss)
+    if _on_classes(estimator) and loss is not None and loss.gives_logits:
         return True
     raise AttributeError(f"The method needs loss='log_loss'; here it is {estimator.loss!r}. See predict_proba.")
 
@@ -44,7 +45,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
 
     _constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseGreedyPrunedMLP._constraints,
-        "loss": [StrOptions(set(LOSSES))],
+        "loss": [str],  # those that there are at the time of a fit
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 

@@ -17,9 +17,10 @@ from sklearn.utils import check_random_state
 from sklearn_gfs._typing import FloatArray, GreedyPath, IntArray
 from sklearn_gfs.network._data import Parts, Used, divide, find_used, is_table, project
 from sklearn_gfs.network._holdout import held_out_shares
-from sklearn_gfs.network._scaling import FittedNetwork, Moments, log_odds, measure_moments, rescaled, scaling_of
+from sklearn_gfs.network._parameters import Network, initial_network, prune
+from sklearn_gfs.network._scaling import FittedNetwork, Moments, measure_moments, rescaled, scaling_of
 from sklearn_gfs.network._training import Batch, Samples, Training, TrainingSettings, TrainingState
-from sklearn_gfs.network._two_layer import LABELWISE, Network, TorchNetwork, initial_network, prune
+from sklearn_gfs.network._two_layer import TorchNetwork
 from sklearn_gfs.network._watch import Phase, Tasks, Watch, interruptible
 
 from ._pruning import NeuronSelection, prefix
@@ -138,8 +139,8 @@ class TrainingPath:
         used = find_used(data.X, data.targets, data.weight, data.counted, settings.training.batch_size)
         self._X = used.X
         self._dtype = _training_dtype(used, state)
-        squared = settings.training.loss == "squared_error"
-        kinds = {"center_targets": squared, "scale_targets": squared and data.scale_targets}
+        quadratic = settings.training.loss.is_quadratic
+        kinds = {"center_targets": quadratic, "scale_targets": quadratic and data.scale_targets}
         self._moments = measure_moments(
             used.X,
             used.targets,
@@ -197,12 +198,9 @@ class TrainingPath:
             dtype=self._dtype,
             rng=np.random.RandomState(self._seeds[0]),
         )
-        if settings.training.loss == "squared_error":
-            return start
         rows, weight = self._parts.rows, self._parts.weight
-        labelwise = settings.training.loss == LABELWISE
-        intercept = log_odds(
-            self._targets[rows].astype(np.float64), None if weight is None else weight[rows], labelwise=labelwise
+        intercept = settings.training.loss.initial_intercept(
+            self._targets[rows], None if weight is None else weight[rows]
         )
         return start._replace(output_intercept=intercept.astype(self._dtype))
 

@@ -15,11 +15,13 @@ from sklearn.utils import gen_batches
 
 from sklearn_gfs._typing import FloatArray, GreedyPath, IntArray
 from sklearn_gfs.network._data import CHUNK_ROWS, Parts
+from sklearn_gfs.network._parameters import Network
 from sklearn_gfs.network._scaling import FittedNetwork, Scaling, in_data_units
-from sklearn_gfs.network._two_layer import LABELWISE, Network, hidden_activations, mean_loss
+from sklearn_gfs.network._two_layer import hidden_activations
 
 if TYPE_CHECKING:
     from sklearn_gfs.network._activations import Activation
+    from sklearn_gfs.network._losses import Loss
     from sklearn_gfs.selection._statistics import SelectionStatistics
 
 
@@ -41,7 +43,7 @@ class NeuronSelection(NamedTuple):
         The samples to be used, and which are held out.
     scaling : Scaling
     activation : Activation
-    loss : str
+    loss : Loss
     device : str
         Where activations are computed, kept and multiplied for the squared error; "cpu" means in NumPy.
     """
@@ -51,7 +53,7 @@ class NeuronSelection(NamedTuple):
     parts: Parts
     scaling: Scaling
     activation: Activation
-    loss: str
+    loss: Loss
     device: str
 
     def in_data_units(self, network: Network) -> FittedNetwork:
@@ -74,12 +76,12 @@ class NeuronSelection(NamedTuple):
     def _streams(self, network: Network) -> bool:
         """Whether the activations of all samples are too large to be kept; only squared error can do without them."""
         n_bytes = len(self.parts.rows) * len(network.weights) * self._dtype.itemsize
-        return self.loss == "squared_error" and n_bytes > get_config()["working_memory"] * 2**20
+        return self.loss.is_quadratic and n_bytes > get_config()["working_memory"] * 2**20
 
     @property
     def _dtype(self) -> np.dtype[Any]:
         """Precision of the activations."""
-        return np.dtype(np.float32 if self.loss == "squared_error" else self.targets.dtype)
+        return np.dtype(np.float32 if self.loss.is_quadratic else self.targets.dtype)
 
     def _inputs(self, rows: IntArray) -> Any:
         """Standardised inputs of these samples."""
@@ -111,7 +113,7 @@ class NeuronSelection(NamedTuple):
 
     def _kept_activations(self, network: Network, rows: IntArray) -> Any:
         """Hidden activations of these samples, in a tensor where the selection is made on another device."""
-        if self.device == "cpu" or self.loss != "squared_error":
+        if self.device == "cpu" or not self.loss.is_quadratic:
             return self._activations(network, rows)
         import torch
 
@@ -128,7 +130,7 @@ class NeuronSelection(NamedTuple):
         # Samples that are only held out come last, so that the others' activations are the first part of these.
         rows, weight = self.parts.rows, self.parts.weight
         hidden = self._kept_activations(network, rows)
-        dense_loss = mean_loss(_outputs(hidden, network), self.targets[rows], self.loss, _of(weight, rows))
+        dense_loss = self.loss.mean(_outputs(hidden, network), self.targets[rows], _of(weight, rows))
         path = self._select(hidden, rows, weight, network, k)
         if not len(self.parts.held_rows):
             return dense_loss, path, path
@@ -156,7 +158,7 @@ class NeuronSelection(NamedTuple):
         for chunk in gen_batches(len(rows), CHUNK_ROWS):
             hidden = self._activations(network, rows[chunk])
             targets, weight = self.targets[rows[chunk]], _of(sample_weight, rows[chunk])
-            losses.append(mean_loss(_outputs(hidden, network), targets, "squared_error", weight))
+            losses.append(self.loss.mean(_outputs(hidden, network), targets, weight))
             weights.append(float(len(hidden)) if weight is None else float(weight.sum()))
             statistics.update(hidden, targets - network.output_intercept, weight)
         return float(np.average(losses, weights=weights)), statistics
@@ -165,39 +167,7 @@ class NeuronSelection(NamedTuple):
         # numba is loaded by the selection only, never by predictions.
         from sklearn_gfs.selection._greedy import greedy_forward_selection
 
-        y = self.targets[rows]
-        if self.loss == LABELWISE:
-            return self._select_by_labels(hidden, y, _of(weight, rows), network, k)
-        if self.loss == "log_loss":
-            y = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0].astype(np.intp)
-        return greedy_forward_selection(
-            hidden,
-            y,
-            k,
-            output_weights=network.output_coef,
-            loss=self.loss,
-            sample_weight=_of(weight, rows),
-            offset=network.output_intercept,
-        )
-
-    def _select_by_labels(
-        self, hidden: FloatArray, y: FloatArray, weight: FloatArray | None, network: Network, k: int
-    ) -> GreedyPath:
-        """Select for the sum of the labels' log losses: each label of a sample is a sample with one output."""
-        from sklearn_gfs.selection._greedy import greedy_forward_selection
-
-        n_labels = y.shape[1]
-        # The weights of neurons add up to one, so the intercept may as well be a part of each neuron's output.
-        atoms = hidden[:, None, :] * network.output_coef.T + network.output_intercept[:, None]
-        path = greedy_forward_selection(
-            atoms.reshape(-1, atoms.shape[2]),
-            y.ravel().astype(np.intp),
-            k,
-            loss="log_loss",
-            offset=[0.0],  # says that these are logits, whatever they look like
-            sample_weight=None if weight is None else np.repeat(weight, n_labels),
-        )
-        return path._replace(losses=n_labels * path.losses, gaps=n_labels * path.gaps)
+        return self.loss.select(greedy_forward_selection, hidden, self.targets[rows], _of(weight, rows), network, k)
 
 
 def _of(weight: FloatArray | None, rows: IntArray) -> FloatArray | None:

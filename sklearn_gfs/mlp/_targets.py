@@ -21,6 +21,7 @@ from sklearn_gfs._plain import check_plain
 from sklearn_gfs._target_kind import dense_column, plain_array
 from sklearn_gfs._typing import FloatArray
 from sklearn_gfs._weights import of_order_one, relative_weight
+from sklearn_gfs.network._losses import LOSSES
 
 
 def project_to_simplex(outputs: FloatArray) -> FloatArray:
@@ -241,9 +242,7 @@ def has_several_labels(estimator: Any) -> bool:
 
 def out_activation(estimator: Any, n_outputs: int) -> str:
     """Return scikit-learn's name for what turns outputs into predictions."""
-    if estimator.loss == "squared_error":
-        return "identity"
-    return "softmax" if n_outputs > 1 and not has_several_labels(estimator) else "logistic"
+    return LOSSES[estimator.loss].for_labels(several=has_several_labels(estimator)).out_activation(n_outputs)
 
 
 def decode(estimator: Any, outputs: FloatArray) -> np.ndarray:

@@ -16,7 +16,7 @@ from sklearn.utils import gen_batches
 if TYPE_CHECKING:
     from sklearn_gfs._typing import FloatArray, IntArray
 
-    from ._two_layer import Network
+    from ._parameters import Network
 
 # Standardised inputs are shrunk until their mean squared norm is at most this: with many features a step of the same
 # length in every coordinate would otherwise move a pre-activation by more than the activation can follow.
@@ -189,16 +189,6 @@ def _mean_and_variance(
     varies = (scaler.var_ > 0) & ((scaler.scale_ != 1) | np.isclose(scaler.var_, 1))
     # Rounding may leave a variance just below zero.
     return scaler.mean_, np.where(np.isfinite(scaler.var_), np.maximum(scaler.var_, 0.0), np.inf), varies
-
-
-def log_odds(targets: FloatArray, weight: FloatArray | None, *, labelwise: bool = False) -> FloatArray:
-    """Return the outputs under which the log loss of constant outputs is least, for targets of zeros and ones."""
-    shares = np.average(targets, axis=0, weights=weight)
-    least = 0.5 / len(targets)
-    if targets.shape[1] == 1 or labelwise:
-        return np.log(np.maximum(shares, least)) - np.log(np.maximum(1 - shares, least))
-    logs = np.log(np.maximum(shares, least))
-    return logs - logs.mean()
 
 
 def in_data_units(network: Network, scaling: Scaling, dtype: Any) -> FittedNetwork:

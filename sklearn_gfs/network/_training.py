@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from sklearn_gfs._typing import FloatArray, IntArray
 
     from ._activations import Activation
-    from ._two_layer import Network
+    from ._losses import Loss
+    from ._parameters import Network
 
 # Adam moves every coordinate of the standardised problem by about this much in one iteration.
 ADAM_STEP = 0.01
@@ -48,7 +49,7 @@ class TrainingSettings(NamedTuple):
     """How to train; the names are those of the estimators' parameters."""
 
     activation: Activation
-    loss: str
+    loss: Loss
     solver: str
     learning_rate_init: float | None
     momentum: float

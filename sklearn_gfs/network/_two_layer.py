@@ -1,5 +1,5 @@
 """
-The two-layer network: its parameters, its outputs in NumPy, its loss and gradient in torch.
+The two-layer network at work: its activations in NumPy, its outputs, loss and gradient in torch.
 
 Nothing here knows data sets, batches, step sizes or estimators.
 """
@@ -7,10 +7,11 @@ Nothing here knows data sets, batches, step sizes or estimators.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import logsumexp
+
+from ._parameters import Network
 
 if TYPE_CHECKING:
     import torch
@@ -18,64 +19,11 @@ if TYPE_CHECKING:
     from sklearn_gfs._typing import FloatArray
 
     from ._activations import Activation
-
-LOSSES = ("log_loss", "squared_error")
-# What the log loss of several labels a sample is called here: the sum of each one's own.
-LABELWISE = "labelwise_log_loss"
-
-# Spread of the hidden intercepts and of the output weights at initialisation; see docs/decisions.
-_INTERCEPT_SPREAD = 0.5
-_OUTPUT_SPREAD = 0.5
+    from ._losses import Loss
 
 # Up to this many features, the coefficients of a feature and not those of a neuron lie together in training: the
 # product that gives their gradient is slow when its rows in memory are this short.
 _FEW_FEATURES = 32
-
-
-class Network(NamedTuple):
-    """
-    The parameters of a network.
-
-    f(x) = output_intercept + sum_i weights_i * output_coef_i * act(hidden_coef_i . x + hidden_intercept_i).
-
-    The dense network has weights 1 / n_hidden, a subnetwork of k picks has count_i / k.
-    """
-
-    hidden_coef: FloatArray  # (n_features, n_hidden)
-    hidden_intercept: FloatArray  # (n_hidden,)
-    output_coef: FloatArray  # (n_hidden, n_outputs)
-    output_intercept: FloatArray  # (n_outputs,)
-    weights: FloatArray  # (n_hidden,)
-
-
-def initial_network(
-    shape: tuple[int, int, int], activation: Activation, *, squared_norm: float, dtype: Any, rng: Any
-) -> Network:
-    """Draw a dense network of (n_features, n_hidden, n_outputs) for inputs of the given mean squared norm."""
-    n_features, n_hidden, n_outputs = shape
-    spread = np.sqrt(activation.initial_variance / max(squared_norm, np.finfo(np.float64).tiny))
-    hidden_coef = spread * rng.standard_normal((n_features, n_hidden))
-    hidden_intercept = _INTERCEPT_SPREAD * rng.standard_normal(n_hidden)
-    output_coef = _OUTPUT_SPREAD * rng.standard_normal((n_hidden, n_outputs))
-    return Network(
-        hidden_coef.astype(dtype),
-        hidden_intercept.astype(dtype),
-        output_coef.astype(dtype),
-        np.zeros(n_outputs, dtype=dtype),
-        np.full(n_hidden, 1.0 / n_hidden, dtype=dtype),
-    )
-
-
-def prune(network: Network, picks: np.ndarray) -> Network:
-    """Keep the picked neurons, each once, weighted by how often it was picked."""
-    kept, counts = np.unique(picks, return_counts=True)
-    return Network(
-        np.ascontiguousarray(network.hidden_coef[:, kept]),
-        network.hidden_intercept[kept],
-        network.output_coef[kept],
-        network.output_intercept,
-        (counts / len(picks)).astype(network.weights.dtype),
-    )
 
 
 def hidden_activations(X: Any, coef: FloatArray, intercept: FloatArray, activation: Activation) -> FloatArray:
@@ -84,18 +32,6 @@ def hidden_activations(X: Any, coef: FloatArray, intercept: FloatArray, activati
     hidden += intercept
     activation.apply(hidden)
     return hidden
-
-
-def mean_loss(outputs: FloatArray, targets: FloatArray, loss: str, weight: FloatArray | None) -> float:
-    """Return the loss of the outputs, averaged over samples with these weights; see `TorchNetwork`."""
-    outputs = outputs.astype(np.float64)
-    if loss == "squared_error":
-        losses = 0.5 * np.sum((outputs - targets) ** 2, axis=1)
-    elif outputs.shape[1] == 1 or loss == LABELWISE:
-        losses = np.sum(np.logaddexp(0, outputs) - targets * outputs, axis=1)
-    else:
-        losses = logsumexp(outputs, axis=1) - np.sum(outputs * targets, axis=1)
-    return float(np.average(losses, weights=weight))
 
 
 class TorchNetwork:
@@ -109,17 +45,15 @@ class TorchNetwork:
     Activations and outputs have a row for each neuron or output and a column for each sample: the two products with
     the output weights are thin, and run along memory in this order only.
 
-    ``squared_error`` is half the squared error, summed over outputs; ``log_loss`` is the negative log-likelihood of
-    the softmax of the outputs, with one output of its logistic function; ``labelwise_log_loss`` is the sum of the
-    latter over outputs. Each is averaged over the batch. The ``penalty`` is ``alpha / 2`` times the
-    weighted mean over neurons of their squared coefficients.
+    The loss is averaged over the batch. The ``penalty`` is ``alpha / 2`` times the weighted mean over neurons of their
+    squared coefficients.
     """
 
     def __init__(
         self,
         network: Network,
         activation: Activation,
-        loss: str = "squared_error",
+        loss: Loss,
         alpha: float = 0.0,
         device: str = "cpu",
     ) -> None:
@@ -184,31 +118,10 @@ class TorchNetwork:
         Weights of samples multiply their losses; the sum is divided by n_samples.
         """
         hidden, outputs = self.forward(X)
-        loss, residual = self._loss_and_residual(outputs, y, weight)
+        loss, residual = self._loss.value_and_residual(outputs, y, weight)
         # A number in a tensor: torch would make one of a Python number in every call.
         self._backward(X, hidden, residual.mul_(self._buffers[X.shape[0]][2]), self._alpha)
         return loss
-
-    def _loss_and_residual(
-        self, outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None
-    ) -> tuple[float, torch.Tensor]:
-        """Return the mean loss and each sample's derivative with respect to its outputs, which are overwritten."""
-        torch = self._torch
-        if self._loss == "squared_error":
-            residual = outputs.sub_(y)
-            weighted = residual if weight is None else residual * weight
-            return weighted.view(-1).dot(residual.view(-1)).item() / (2 * y.shape[1]), weighted
-        sign = 1
-        if outputs.shape[0] == 1 or self._loss == LABELWISE:
-            losses = torch.nn.functional.softplus(outputs).sub_(y * outputs)
-            residual = outputs.sigmoid_().sub_(y)
-        else:
-            log_probabilities = torch.log_softmax(outputs, 0)
-            sign, losses = -1, log_probabilities * y
-            residual = log_probabilities.exp_().sub_(y)
-        if weight is not None:
-            losses, residual = losses.mul_(weight), residual.mul_(weight)
-        return sign * losses.sum().item() / y.shape[1], residual
 
     def penalty(self) -> float:
         """Return alpha / 2 times the weighted mean over neurons of their squared coefficients."""
@@ -235,7 +148,7 @@ class TorchNetwork:
 
     def loss(self, X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None = None) -> float:
         """Return the loss without the penalty."""
-        return self._loss_and_residual(self.forward(X)[1], y, weight)[0]
+        return self._loss.value_and_residual(self.forward(X)[1], y, weight)[0]
 
     def largest_curvature(
         self, X: torch.Tensor, start: torch.Tensor, weight: torch.Tensor | None = None, n_iter: int = 20

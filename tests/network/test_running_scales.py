@@ -13,8 +13,8 @@ from sklearn.datasets import load_digits, make_friedman1
 
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs.network._activations import ACTIVATIONS
+from sklearn_gfs.network._parameters import initial_network
 from sklearn_gfs.network._scaling import measure_moments, rescaled, scaling_of
-from sklearn_gfs.network._two_layer import initial_network
 
 SMALL = {"n_pretrain": 50, "k": 20, "n_hidden": 100, "n_retrain": 200, "random_state": 0}
 SEEDS = st.integers(0, 2**31 - 1)

@@ -13,18 +13,14 @@ from sklearn_gfs import GreedyPrunedMLP
 from sklearn_gfs.mlp._path import PathData, PathSettings, TrainingPath
 from sklearn_gfs.network._activations import ACTIVATIONS
 from sklearn_gfs.network._data import by_rows
-from sklearn_gfs.network._scaling import log_odds, measure_moments, scaling_of
+from sklearn_gfs.network._losses import LOSSES, log_odds
+from sklearn_gfs.network._parameters import Network, initial_network, prune
+from sklearn_gfs.network._scaling import measure_moments, scaling_of
 from sklearn_gfs.network._training import Samples, Training, TrainingSettings
-from sklearn_gfs.network._two_layer import (
-    Network,
-    TorchNetwork,
-    hidden_activations,
-    initial_network,
-    mean_loss,
-    prune,
-)
+from sklearn_gfs.network._two_layer import TorchNetwork, hidden_activations
 
-SETTINGS = TrainingSettings(ACTIVATIONS["relu"], "squared_error", "adam", None, 0.9, 16, 0.0)
+SQUARED_ERROR, LOG_LOSS = LOSSES["squared_error"], LOSSES["log_loss"]
+SETTINGS = TrainingSettings(ACTIVATIONS["relu"], SQUARED_ERROR, "adam", None, 0.9, 16, 0.0)
 
 
 def make_network(rng, *, n_features=4, n_hidden=6, n_outputs=2, activation="relu"):
@@ -77,7 +73,7 @@ def test_outputs_are_those_of_the_formula(activation):
     np.testing.assert_allclose(
         hidden @ (network.output_coef * network.weights[:, None]) + network.output_intercept, expected
     )
-    torch_outputs = TorchNetwork(network, ACTIVATIONS[activation]).forward(torch.from_numpy(X))[1]
+    torch_outputs = TorchNetwork(network, ACTIVATIONS[activation], SQUARED_ERROR).forward(torch.from_numpy(X))[1]
     np.testing.assert_allclose(torch_outputs.numpy().T, expected)
     from_sparse = hidden_activations(
         sparse.csr_array(X), network.hidden_coef, network.hidden_intercept, ACTIVATIONS[activation]
@@ -101,7 +97,10 @@ def test_gradient_agrees_with_finite_differences(activation, kind, weighted, alp
         targets = (targets > 0).double()
     weight = torch.from_numpy(rng.integers(0, 3, size=len(X)).astype(float)) if weighted else None
     model = TorchNetwork(
-        network, ACTIVATIONS[activation], "squared_error" if kind == "squared_error" else "log_loss", alpha
+        network,
+        ACTIVATIONS[activation],
+        SQUARED_ERROR if kind == "squared_error" else LOG_LOSS,
+        alpha,
     )
     model.loss_and_gradient(X, targets, weight)
     # The gradient of a neuron is divided by the neuron's weight.
@@ -126,7 +125,7 @@ def test_largest_curvature_is_the_top_eigenvalue(activation, weighted):
     rng = np.random.default_rng(2)
     network = make_network(rng, n_hidden=5, activation=activation)
     X, _, _ = batch_of(make_samples(rng, n_samples=8))
-    model = TorchNetwork(network, ACTIVATIONS[activation])
+    model = TorchNetwork(network, ACTIVATIONS[activation], SQUARED_ERROR)
     n_parameters = len(model.parameters)
     jacobian = np.empty((16, n_parameters))
     for i in range(n_parameters):
@@ -210,7 +209,7 @@ def test_gradient_descent_steps_are_those_of_the_formula():
     settings = SETTINGS._replace(solver="sgd", learning_rate_init=1e-3, batch_size=None, momentum=0.5)
     training = Training(network, samples, settings, 0, name="training")
     training.advance(3)
-    model = TorchNetwork(network, ACTIVATIONS["relu"])
+    model = TorchNetwork(network, ACTIVATIONS["relu"], SQUARED_ERROR)
     velocity = torch.zeros_like(model.parameters)
     for loss in training.losses:
         assert model.loss_and_gradient(*batch_of(samples)) == loss
@@ -226,7 +225,7 @@ def test_adam_agrees_with_torch():
     settings = SETTINGS._replace(learning_rate_init=0.02, batch_size=None)
     training = Training(network, samples, settings, 0, name="training")
     training.advance(20)
-    model = TorchNetwork(network, ACTIVATIONS["relu"])
+    model = TorchNetwork(network, ACTIVATIONS["relu"], SQUARED_ERROR)
     parameter = torch.nn.Parameter(model.parameters)
     parameter.grad = model.gradient
     optimizer = torch.optim.Adam([parameter], lr=0.02)
@@ -258,7 +257,7 @@ def test_averaged_weights_forget_the_beginning_and_then_all_but_a_hundred_iterat
             np.testing.assert_allclose(found, moving_average(visited), rtol=1e-9, atol=1e-12)
     assert averaged.losses == plain.losses  # of the batches, under the weights that are trained
     everything = samples.everything()
-    expected = TorchNetwork(averaged.network(), ACTIVATIONS["relu"]).loss(*everything)
+    expected = TorchNetwork(averaged.network(), ACTIVATIONS["relu"], SQUARED_ERROR).loss(*everything)
     np.testing.assert_allclose(averaged.loss(everything), expected)
     assert averaged.loss(everything) != plain.loss(everything)
 
@@ -270,7 +269,7 @@ def test_descent_is_the_slope_of_the_loss_along_the_gradient(equal):
     samples, network = make_samples(rng), make_network(rng)
     if equal:
         network = network._replace(weights=np.full(6, 1 / 6))
-    model = TorchNetwork(network, ACTIVATIONS["tanh"])
+    model = TorchNetwork(network, ACTIVATIONS["tanh"], SQUARED_ERROR)
     before = model.loss_and_gradient(*batch_of(samples))
     slope = model.descent()
     model.parameters -= 1e-7 * model.gradient
@@ -282,12 +281,12 @@ def test_no_step_is_longer_than_twice_the_loss_over_the_descent(alpha):
     rng = np.random.default_rng(6)
     X, y = rng.normal(size=(30, 4)), rng.normal(size=(30, 2))
     network = make_network(rng)
-    settings = TrainingSettings(ACTIVATIONS["tanh"], "squared_error", "sgd", 1e6, 0.0, None, alpha)
+    settings = TrainingSettings(ACTIVATIONS["tanh"], SQUARED_ERROR, "sgd", 1e6, 0.0, None, alpha)
     samples = Samples(X, y, (np.zeros(4), np.ones(4)), np.arange(30))
     training = Training(network, samples, settings, 0, name="training")
     training.advance(1)
     # The same step by hand. The penalty is a part of what falls.
-    model = TorchNetwork(network, ACTIVATIONS["tanh"], "squared_error", alpha)
+    model = TorchNetwork(network, ACTIVATIONS["tanh"], SQUARED_ERROR, alpha)
     loss = model.loss_and_gradient(torch.from_numpy(X), torch.from_numpy(y.T.copy()))
     penalty = 0.5 * alpha * network.weights @ (np.sum(network.hidden_coef**2, 0) + np.sum(network.output_coef**2, 1))
     coef, intercept, out_coef, out_intercept = (view.numpy() for view in model._gradients)
@@ -335,9 +334,9 @@ def test_the_limit_on_steps_does_not_bind_below_the_safe_step():
         name="training",
     )
     training.advance(1)
-    model = TorchNetwork(make_network(np.random.default_rng(14), n_hidden=40), ACTIVATIONS["relu"])
+    model = TorchNetwork(make_network(np.random.default_rng(14), n_hidden=40), ACTIVATIONS["relu"], SQUARED_ERROR)
     model.loss_and_gradient(*batch_of(training._samples))
-    moved = model.parameters - TorchNetwork(training.network(), ACTIVATIONS["relu"]).parameters
+    moved = model.parameters - TorchNetwork(training.network(), ACTIVATIONS["relu"], SQUARED_ERROR).parameters
     step = float(moved.norm() / model.gradient.norm())
     assert step == pytest.approx(training._step_size, rel=1e-6)
 
@@ -370,7 +369,7 @@ def test_a_loss_on_a_batch_of_the_same_size_may_be_asked_for_between_iterations(
     batch = samples.gather(np.arange(16))
     for _ in range(3):
         asked.advance(2)
-        model = TorchNetwork(asked.network(), ACTIVATIONS["relu"])
+        model = TorchNetwork(asked.network(), ACTIVATIONS["relu"], SQUARED_ERROR)
         assert asked.loss(batch) == model.loss(*batch)
         assert not torch.is_inference_mode_enabled()
     silent.advance(6)
@@ -488,7 +487,7 @@ def test_batches_are_rounded_once_they_are_standardised():
 @given(
     seed=st.integers(0, 2**31 - 1),
     n_outputs=st.integers(1, 3),
-    loss=st.sampled_from(["squared_error", "log_loss"]),
+    loss=st.sampled_from([SQUARED_ERROR, LOG_LOSS]),
     weighted=st.booleans(),
 )
 def test_losses_in_numpy_and_torch_agree(seed, n_outputs, loss, weighted):
@@ -497,7 +496,7 @@ def test_losses_in_numpy_and_torch_agree(seed, n_outputs, loss, weighted):
     X = rng.normal(size=(6, 4))
     targets = np.eye(max(n_outputs, 2))[rng.integers(0, max(n_outputs, 2), size=6)][:, :n_outputs]
     weight = rng.integers(1, 4, size=6).astype(float) if weighted else None
-    expected = mean_loss(network_outputs(X, network, "relu"), targets, loss, weight)
+    expected = loss.mean(network_outputs(X, network, "relu"), targets, weight)
     scaled = None if weight is None else torch.from_numpy(weight / weight.mean())
     model = TorchNetwork(network, ACTIVATIONS["relu"], loss)
     assert model.loss(torch.from_numpy(X), torch.from_numpy(targets.T), scaled) == pytest.approx(expected)
@@ -512,7 +511,7 @@ def test_constant_outputs_start_at_the_least_log_loss(n_classes):
     best = log_odds(targets, weight)
 
     def loss(outputs):
-        return mean_loss(np.tile(outputs, (300, 1)), targets, "log_loss", weight)
+        return LOG_LOSS.mean(np.tile(outputs, (300, 1)), targets, weight)
 
     for _ in range(20):
         assert loss(best) <= loss(best + 0.1 * rng.normal(size=best.shape))

@@ -1,0 +1,259 @@
+"""
+The losses of networks: each is one object, and no other module of training or selection compares their names.
+
+A loss knows its value and its derivative, where training begins, which selection of neurons minimises it, and what
+its outputs are. To add one, add an object to `LOSSES`. Labels and estimators belong in ``mlp``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import logsumexp
+
+if TYPE_CHECKING:
+    import torch
+
+    from sklearn_gfs._typing import FloatArray, GreedyPath
+
+    from ._parameters import Network
+
+
+class Loss(ABC):
+    """
+    A loss of a network's outputs, summed over outputs and averaged over samples.
+
+    Attributes
+    ----------
+    name : str
+        What estimators call it.
+    is_quadratic : bool
+        Whether inner products are all that a selection needs: targets are then centred, neurons selected by activations
+        in float32, and where these can't be kept, from sums over samples.
+    gives_logits : bool
+        Whether outputs are logits, so that there is a decision function.
+    """
+
+    name: str
+    is_quadratic = False
+    gives_logits = False
+
+    def for_labels(self, *, several: bool) -> Loss:  # noqa: ARG002
+        """Return the loss for one label a sample, or for several."""
+        return self
+
+    @abstractmethod
+    def value_and_residual(
+        self, outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None
+    ) -> tuple[float, torch.Tensor]:
+        """
+        Return the mean loss and each sample's derivative with respect to its outputs, which may be overwritten.
+
+        Outputs and targets have a row for each output and a column for each sample. Weights multiply losses; the sum
+        is divided by the number of samples.
+        """
+
+    @abstractmethod
+    def values(self, outputs: FloatArray, targets: FloatArray) -> FloatArray:
+        """Return the loss of each sample, whose outputs are in a row."""
+
+    def mean(self, outputs: FloatArray, targets: FloatArray, weight: FloatArray | None) -> float:
+        """Return the loss averaged over samples with these weights."""
+        return float(np.average(self.values(outputs.astype(np.float64), targets), weights=weight))
+
+    @abstractmethod
+    def initial_intercept(self, targets: FloatArray, weight: FloatArray | None) -> FloatArray:
+        """Return the constant outputs of which the loss is least."""
+
+    @abstractmethod
+    def out_activation(self, n_outputs: int) -> str:
+        """Return scikit-learn's name for what turns outputs into predictions."""
+
+    @abstractmethod
+    def select(
+        self,
+        selection: Callable[..., GreedyPath],
+        hidden: Any,
+        targets: FloatArray,
+        weight: FloatArray | None,
+        network: Network,
+        k: int,
+    ) -> GreedyPath:
+        """
+        Select k neurons for these targets, given the activations.
+
+        `selection` is `sklearn_gfs.greedy_forward_selection`, which is loaded by those only who select.
+        """
+
+
+class SquaredError(Loss):
+    """Half the squared error."""
+
+    name = "squared_error"
+    is_quadratic = True
+
+    def value_and_residual(
+        self, outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None
+    ) -> tuple[float, torch.Tensor]:
+        """Return the mean loss and the derivative."""
+        residual = outputs.sub_(y)
+        weighted = residual if weight is None else residual * weight
+        return weighted.view(-1).dot(residual.view(-1)).item() / (2 * y.shape[1]), weighted
+
+    def values(self, outputs: FloatArray, targets: FloatArray) -> FloatArray:
+        """Return the loss of each sample."""
+        losses: FloatArray = 0.5 * np.sum((outputs - targets) ** 2, axis=1)
+        return losses
+
+    def initial_intercept(self, targets: FloatArray, weight: FloatArray | None) -> FloatArray:  # noqa: ARG002
+        """Return zeros, for targets that are centred."""
+        return np.zeros(targets.shape[1])
+
+    def out_activation(self, n_outputs: int) -> str:  # noqa: ARG002
+        """Return "identity"."""
+        return "identity"
+
+    def select(
+        self,
+        selection: Callable[..., GreedyPath],
+        hidden: Any,
+        targets: FloatArray,
+        weight: FloatArray | None,
+        network: Network,
+        k: int,
+    ) -> GreedyPath:
+        """Select neurons by inner products."""
+        neurons = {"output_weights": network.output_coef, "offset": network.output_intercept}
+        return selection(hidden, targets, k, sample_weight=weight, **neurons)
+
+
+class LogLoss(Loss):
+    """Negative log-likelihood of the softmax of the outputs, of one output of its logistic function."""
+
+    name = "log_loss"
+    gives_logits = True
+
+    def for_labels(self, *, several: bool) -> Loss:
+        """Return the loss for one label a sample, or for several."""
+        return LabelwiseLogLoss() if several else self
+
+    def value_and_residual(
+        self, outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None
+    ) -> tuple[float, torch.Tensor]:
+        """Return the mean loss and the derivative."""
+        if outputs.shape[0] == 1:
+            return _logistic_value_and_residual(outputs, y, weight)
+        log_probabilities = outputs.log_softmax(0)
+        losses = log_probabilities * y
+        residual = log_probabilities.exp_().sub_(y)
+        if weight is not None:
+            losses, residual = losses.mul_(weight), residual.mul_(weight)
+        return -losses.sum().item() / y.shape[1], residual
+
+    def values(self, outputs: FloatArray, targets: FloatArray) -> FloatArray:
+        """Return the loss of each sample."""
+        if outputs.shape[1] == 1:
+            return _logistic_values(outputs, targets)
+        losses: FloatArray = logsumexp(outputs, axis=1) - np.sum(outputs * targets, axis=1)
+        return losses
+
+    def initial_intercept(self, targets: FloatArray, weight: FloatArray | None) -> FloatArray:
+        """Return the logits of the shares of the classes."""
+        return log_odds(targets.astype(np.float64), weight)
+
+    def out_activation(self, n_outputs: int) -> str:
+        """Return "softmax", for one output "logistic"."""
+        return "softmax" if n_outputs > 1 else "logistic"
+
+    def select(
+        self,
+        selection: Callable[..., GreedyPath],
+        hidden: Any,
+        targets: FloatArray,
+        weight: FloatArray | None,
+        network: Network,
+        k: int,
+    ) -> GreedyPath:
+        """Select neurons by their logits."""
+        y = targets.argmax(axis=1) if targets.shape[1] > 1 else targets[:, 0].astype(np.intp)
+        neurons = {"output_weights": network.output_coef, "offset": network.output_intercept}
+        return selection(hidden, y, k, loss="log_loss", sample_weight=weight, **neurons)
+
+
+class LabelwiseLogLoss(LogLoss):
+    """The sum over labels of the negative log-likelihood of each output's logistic function."""
+
+    def value_and_residual(
+        self, outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None
+    ) -> tuple[float, torch.Tensor]:
+        """Return the mean loss and the derivative."""
+        return _logistic_value_and_residual(outputs, y, weight)
+
+    def values(self, outputs: FloatArray, targets: FloatArray) -> FloatArray:
+        """Return the loss of each sample."""
+        return _logistic_values(outputs, targets)
+
+    def initial_intercept(self, targets: FloatArray, weight: FloatArray | None) -> FloatArray:
+        """Return the logits of the shares of the labels."""
+        return log_odds(targets.astype(np.float64), weight, labelwise=True)
+
+    def out_activation(self, n_outputs: int) -> str:  # noqa: ARG002
+        """Return "logistic"."""
+        return "logistic"
+
+    def select(
+        self,
+        selection: Callable[..., GreedyPath],
+        hidden: Any,
+        targets: FloatArray,
+        weight: FloatArray | None,
+        network: Network,
+        k: int,
+    ) -> GreedyPath:
+        """Select neurons by their logits: each label of a sample is a sample with one output."""
+        n_labels = targets.shape[1]
+        # The weights of neurons add up to one, so the intercept may as well be a part of each neuron's output.
+        atoms = hidden[:, None, :] * network.output_coef.T + network.output_intercept[:, None]
+        path = selection(
+            atoms.reshape(-1, atoms.shape[2]),
+            targets.ravel().astype(np.intp),
+            k,
+            loss="log_loss",
+            offset=[0.0],  # says that these are logits, whatever they look like
+            sample_weight=None if weight is None else np.repeat(weight, n_labels),
+        )
+        return path._replace(losses=n_labels * path.losses, gaps=n_labels * path.gaps)
+
+
+def _logistic_value_and_residual(
+    outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None
+) -> tuple[float, torch.Tensor]:
+    from torch.nn.functional import softplus
+
+    losses = softplus(outputs).sub_(y * outputs)
+    residual = outputs.sigmoid_().sub_(y)
+    if weight is not None:
+        losses, residual = losses.mul_(weight), residual.mul_(weight)
+    return losses.sum().item() / y.shape[1], residual
+
+
+def _logistic_values(outputs: FloatArray, targets: FloatArray) -> FloatArray:
+    losses: FloatArray = np.sum(np.logaddexp(0, outputs) - targets * outputs, axis=1)
+    return losses
+
+
+def log_odds(targets: FloatArray, weight: FloatArray | None, *, labelwise: bool = False) -> FloatArray:
+    """Return the outputs under which the log loss of constant outputs is least, for targets of zeros and ones."""
+    shares = np.average(targets, axis=0, weights=weight)
+    least = 0.5 / len(targets)
+    if targets.shape[1] == 1 or labelwise:
+        return np.log(np.maximum(shares, least)) - np.log(np.maximum(1 - shares, least))
+    logs = np.log(np.maximum(shares, least))
+    return logs - logs.mean()
+
+
+# By the names that estimators take.
+LOSSES: dict[str, Loss] = {loss.name: loss for loss in (LogLoss(), SquaredError())}
