@@ -36,6 +36,7 @@ from sklearn_gfs._version import VersionedState
 from sklearn_gfs.network._activations import ACTIVATIONS
 from sklearn_gfs.network._device import DEVICES, find_device
 from sklearn_gfs.network._losses import LOSSES
+from sklearn_gfs.network._solvers import SOLVERS
 from sklearn_gfs.network._training import TrainingSettings
 from sklearn_gfs.network._watch import Tasks, Watch
 
@@ -54,8 +55,8 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         "k": [Interval(Integral, 1, None, closed="left")],
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
         "n_retrain": [Interval(Integral, 0, None, closed="left")],
-        "activation": [str],  # those that there are at the time of a fit
-        "solver": [StrOptions({"adam", "sgd"})],
+        "activation": [str],  # of the names of activations, losses and solvers those are allowed that there are
+        "solver": [str],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither"), None],
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
@@ -384,9 +385,9 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         return Tasks(context, self._network_attributes, estimator=self, X=X, y=y, metadata=metadata)
 
     def _check_parameters(self) -> None:
-        constraints = self._constraints | {"activation": [StrOptions(set(ACTIVATIONS))]}
-        if "loss" in constraints:
-            constraints["loss"] = [StrOptions(set(LOSSES))]
+        objects: dict[str, Any] = {"activation": ACTIVATIONS, "loss": LOSSES, "solver": SOLVERS}
+        named = {name: [StrOptions(set(known))] for name, known in objects.items() if name in self._constraints}
+        constraints = self._constraints | named
         validate_parameter_constraints(constraints, self._plain_parameters(), caller_name=type(self).__name__)
         # Their first import takes seconds: it is over when the clock of max_time starts.
         for package_for in (torch_for, numba_for):
@@ -422,6 +423,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
     def _settings(self) -> PathSettings:
         given = self._plain_parameters() | {
             "activation": ACTIVATIONS[self.activation],
+            "solver": SOLVERS[self.solver],
             "loss": LOSSES[self.loss].for_labels(several=has_several_labels(self)),
             "device": find_device(self.device),
         }

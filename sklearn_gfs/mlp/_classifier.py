@@ -45,7 +45,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
 
     _constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseGreedyPrunedMLP._constraints,
-        "loss": [str],  # those that there are at the time of a fit
+        "loss": [str],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 

@@ -25,11 +25,7 @@ if TYPE_CHECKING:
     from ._activations import Activation
     from ._losses import Loss
     from ._parameters import Network
-
-# Adam moves every coordinate of the standardised problem by about this much in one iteration.
-ADAM_STEP = 0.01
-_ADAM_DECAYS = (0.9, 0.999)
-_ADAM_EPSILON = 1e-8
+    from ._solvers import Solver
 
 # Iteration t moves averaged weights towards its own by this share of the way, or by _DECAY / (t + _DECAY - 1) where
 # that is more: the noise of a hundred batches is averaged out, and the beginning is soon forgotten.
@@ -50,7 +46,7 @@ class TrainingSettings(NamedTuple):
 
     activation: Activation
     loss: Loss
-    solver: str
+    solver: type[Solver]
     learning_rate_init: float | None
     momentum: float
     batch_size: int | None
@@ -217,9 +213,7 @@ class Training:
             moments = [torch.from_numpy(moment.copy()).to(parameters) for moment in state.moments]
             self._step_size = self._step_size or state.step_size
             self.losses = list(state.losses)
-        self._first_moment, self._second_moment = moments
-        # Adam counts its updates in a tensor.
-        self._n_updates = torch.tensor(float(len(self.losses)), dtype=torch.float32, device=settings.device)
+        self._solver = settings.solver(self._network, settings.momentum, (moments[0], moments[1]), len(self.losses))
         self._start_stream(None if state is None else state.stream)
 
     def _start_stream(self, earlier: Stream | None) -> None:
@@ -235,9 +229,9 @@ class Training:
 
     def state(self) -> TrainingState:
         """Return what it takes to go on from here."""
-        moments = self._first_moment.cpu().numpy().copy(), self._second_moment.cpu().numpy().copy()
+        first, second = (moment.cpu().numpy().copy() for moment in self._solver.moments)
         measured = 0.0 if self._settings.learning_rate_init else self._step_size
-        return TrainingState(self.network(), moments, measured, self._stream, list(self.losses))
+        return TrainingState(self.network(), (first, second), measured, self._stream, list(self.losses))
 
     def _next_batch(self) -> Batch:
         if self._fixed_batch is not None:
@@ -287,7 +281,7 @@ class Training:
     def _update(self) -> float:
         batch = self._next_batch()
         if self._step_size == 0.0:
-            self._step_size = self._default_step_size(batch)
+            self._step_size = self._solver.default_step_size(lambda: self._curvature(batch))
         loss = self._network.loss_and_gradient(*batch)
         if not math.isfinite(loss):
             raise ValueError(
@@ -296,10 +290,7 @@ class Training:
                 "values in X and y."
             )
         self.losses.append(loss)
-        if self._settings.solver == "adam":
-            self._adam()
-        else:
-            self._sgd(loss + self._network.penalty())
+        self._solver.step(self._step_size, loss)
         if self._result is not self._network:
             share = max(_LEAST_SHARE, _DECAY / (len(self.losses) + _DECAY - 1))
             self._result.parameters.lerp_(self._network.parameters, share)
@@ -329,52 +320,11 @@ class Training:
         """The step size, zero before it has been chosen."""
         return self._step_size
 
-    def _default_step_size(self, batch: Batch) -> float:
-        """
-        For SGD one over the largest curvature on the first batch: the longest step that theory calls safe.
-
-        Momentum prolongs every step to 1 / (1 - momentum) times itself in the end, and so the first part is shortened.
-        """
-        if self._settings.solver == "adam":
-            return ADAM_STEP
+    def _curvature(self, batch: Batch) -> float:
+        """Return the largest curvature of the loss on a batch."""
         rng = np.random.RandomState(self._seed)  # its own: what the batches are must not depend on the solver
         start = self._torch.from_numpy(rng.standard_normal(len(self._network.parameters))).to(batch.X)
-        curvature = self._network.largest_curvature(batch.X, start, batch.weight)
-        return (1.0 - self._settings.momentum) / curvature if 0 < curvature < np.inf else 1.0
-
-    def _adam(self) -> None:
-        # torch.optim.Adam makes the same call, behind bookkeeping that costs more than it in a small network.
-        self._torch._fused_adam_(
-            [self._network.parameters],
-            [self._network.gradient],
-            [self._first_moment],
-            [self._second_moment],
-            [],
-            [self._n_updates.add_(1)],
-            lr=self._step_size,
-            beta1=_ADAM_DECAYS[0],
-            beta2=_ADAM_DECAYS[1],
-            weight_decay=0.0,
-            eps=_ADAM_EPSILON,
-            amsgrad=False,
-            maximize=False,
-        )
-
-    def _sgd(self, loss: float) -> None:
-        """
-        Heavy-ball momentum; no step is longer than 2 loss / descent.
-
-        For squared error that length is at least 1 / curvature, so the limit never binds while the step size is below
-        it, and where the curvature has grown since the step size was chosen it keeps the loss from exploding.
-        """
-        gradient, descent = self._network.gradient, self._network.descent()
-        step = min(self._step_size, 2 * loss / descent) if descent > 0 else self._step_size
-        if self._settings.momentum == 0:
-            self._network.parameters.sub_(gradient, alpha=step)
-            return
-        velocity = self._first_moment
-        velocity.mul_(self._settings.momentum).add_(gradient, alpha=step)
-        self._network.parameters.sub_(velocity)
+        return self._network.largest_curvature(batch.X, start, batch.weight)
 
     def loss(self, batch: Batch) -> float:
         """Return the loss of the network as it is now, without the penalty."""

@@ -16,11 +16,12 @@ from sklearn_gfs.network._data import by_rows
 from sklearn_gfs.network._losses import LOSSES, log_odds
 from sklearn_gfs.network._parameters import Network, initial_network, prune
 from sklearn_gfs.network._scaling import measure_moments, scaling_of
+from sklearn_gfs.network._solvers import SOLVERS
 from sklearn_gfs.network._training import Samples, Training, TrainingSettings
 from sklearn_gfs.network._two_layer import TorchNetwork, hidden_activations
 
 SQUARED_ERROR, LOG_LOSS = LOSSES["squared_error"], LOSSES["log_loss"]
-SETTINGS = TrainingSettings(ACTIVATIONS["relu"], SQUARED_ERROR, "adam", None, 0.9, 16, 0.0)
+SETTINGS = TrainingSettings(ACTIVATIONS["relu"], SQUARED_ERROR, SOLVERS["adam"], None, 0.9, 16, 0.0)
 
 
 def make_network(rng, *, n_features=4, n_hidden=6, n_outputs=2, activation="relu"):
@@ -158,7 +159,7 @@ def test_pruning_keeps_each_pick_once_with_its_count():
     batch_size=st.integers(1, 40),
     first=st.integers(0, 15),
     more=st.integers(1, 15),
-    solver=st.sampled_from(["adam", "sgd"]),
+    solver=st.sampled_from([SOLVERS["adam"], SOLVERS["sgd"]]),
     seed=st.integers(0, 2**31 - 1),
 )
 def test_fewer_iterations_are_a_prefix_of_more(n_samples, batch_size, first, more, solver, seed):
@@ -206,7 +207,7 @@ def test_every_sample_is_used_equally_often(n_samples, batch_size, seed):
 def test_gradient_descent_steps_are_those_of_the_formula():
     rng = np.random.default_rng(4)
     network, samples = make_network(rng), make_samples(rng)
-    settings = SETTINGS._replace(solver="sgd", learning_rate_init=1e-3, batch_size=None, momentum=0.5)
+    settings = SETTINGS._replace(solver=SOLVERS["sgd"], learning_rate_init=1e-3, batch_size=None, momentum=0.5)
     training = Training(network, samples, settings, 0, name="training")
     training.advance(3)
     model = TorchNetwork(network, ACTIVATIONS["relu"], SQUARED_ERROR)
@@ -238,7 +239,7 @@ def test_adam_agrees_with_torch():
         )
 
 
-@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("solver", SOLVERS.values())
 def test_averaged_weights_forget_the_beginning_and_then_all_but_a_hundred_iterations(solver):
     rng = np.random.default_rng(6)
     network, samples = make_network(rng), make_samples(rng)
@@ -281,7 +282,7 @@ def test_no_step_is_longer_than_twice_the_loss_over_the_descent(alpha):
     rng = np.random.default_rng(6)
     X, y = rng.normal(size=(30, 4)), rng.normal(size=(30, 2))
     network = make_network(rng)
-    settings = TrainingSettings(ACTIVATIONS["tanh"], SQUARED_ERROR, "sgd", 1e6, 0.0, None, alpha)
+    settings = TrainingSettings(ACTIVATIONS["tanh"], SQUARED_ERROR, SOLVERS["sgd"], 1e6, 0.0, None, alpha)
     samples = Samples(X, y, (np.zeros(4), np.ones(4)), np.arange(30))
     training = Training(network, samples, settings, 0, name="training")
     training.advance(1)
@@ -329,7 +330,7 @@ def test_the_limit_on_steps_does_not_bind_below_the_safe_step():
     training = Training(
         make_network(rng, n_hidden=40),
         make_samples(rng),
-        SETTINGS._replace(solver="sgd", batch_size=None, momentum=0.0),
+        SETTINGS._replace(solver=SOLVERS["sgd"], batch_size=None, momentum=0.0),
         0,
         name="training",
     )
@@ -344,7 +345,7 @@ def test_the_limit_on_steps_does_not_bind_below_the_safe_step():
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_full_batch_descent_with_the_default_step_lowers_the_loss(momentum):
     rng = np.random.default_rng(6)
-    settings = SETTINGS._replace(solver="sgd", batch_size=None, momentum=momentum)
+    settings = SETTINGS._replace(solver=SOLVERS["sgd"], batch_size=None, momentum=momentum)
     training = Training(make_network(rng, n_hidden=40), make_samples(rng), settings, 0, name="training")
     training.advance(200)
     assert training.losses[-1] < 0.5 * training.losses[0]
@@ -355,7 +356,7 @@ def test_full_batch_descent_with_the_default_step_lowers_the_loss(momentum):
 
 def test_no_gradient_step_diverges():
     rng = np.random.default_rng(7)
-    settings = SETTINGS._replace(solver="sgd", learning_rate_init=1e6, momentum=0.0)
+    settings = SETTINGS._replace(solver=SOLVERS["sgd"], learning_rate_init=1e6, momentum=0.0)
     training = Training(make_network(rng, n_hidden=40), make_samples(rng), settings, 0, name="training")
     training.advance(300)
     assert np.isfinite(training.losses).all()

@@ -1,0 +1,124 @@
+"""
+The solvers of training: each is one class, and no other module compares their names.
+
+A solver knows its state, its step, and what keeps the step safe. To add one, add a class to `SOLVERS`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+    from ._two_layer import TorchNetwork
+
+# Adam moves every coordinate of the standardised problem by about this much in one iteration.
+_ADAM_STEP = 0.01
+_ADAM_DECAYS = (0.9, 0.999)
+_ADAM_EPSILON = 1e-8
+
+
+class Solver(ABC):
+    """
+    A solver at work on one network.
+
+    Parameters
+    ----------
+    network : TorchNetwork
+        Whose parameters it moves along its gradient.
+    momentum : float
+    moments : tuple of two tensors
+        What it remembers of earlier gradients, in the shape of the parameters; zeros at first.
+    n_updates : int
+        How many updates these come from.
+    """
+
+    name: str
+
+    def __init__(
+        self, network: TorchNetwork, momentum: float, moments: tuple[torch.Tensor, torch.Tensor], n_updates: int
+    ) -> None:
+        self._network = network
+        self._momentum = momentum
+        self.moments = moments
+        self._n_updates = network.parameters.new_tensor(float(n_updates)).float()
+
+    @abstractmethod
+    def default_step_size(self, curvature: Callable[[], float]) -> float:
+        """Return the step size where the user names none; the largest curvature of the loss is measured on request."""
+
+    @abstractmethod
+    def step(self, step_size: float, loss: float) -> None:
+        """Update the parameters by the network's gradient, at which the batch had this loss, without the penalty."""
+
+
+class Adam(Solver):
+    """Adam with its usual decay rates."""
+
+    name = "adam"
+
+    def default_step_size(self, curvature: Callable[[], float]) -> float:  # noqa: ARG002
+        """Return a fixed step: in standardised problems all coordinates are of one size."""
+        return _ADAM_STEP
+
+    def step(self, step_size: float, loss: float) -> None:  # noqa: ARG002
+        """Make one update."""
+        import torch
+
+        # torch.optim.Adam makes the same call, behind bookkeeping that costs more than it in a small network.
+        torch._fused_adam_(
+            [self._network.parameters],
+            [self._network.gradient],
+            [self.moments[0]],
+            [self.moments[1]],
+            [],
+            [self._n_updates.add_(1)],
+            lr=step_size,
+            beta1=_ADAM_DECAYS[0],
+            beta2=_ADAM_DECAYS[1],
+            weight_decay=0.0,
+            eps=_ADAM_EPSILON,
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+class GradientDescent(Solver):
+    """
+    Gradient descent with heavy-ball momentum; no step is longer than 2 loss / descent.
+
+    For squared error that length is at least 1 / curvature, so the limit never binds while the step size is below it,
+    and where the curvature has grown since the step size was chosen it keeps the loss from exploding.
+    """
+
+    name = "sgd"
+
+    def default_step_size(self, curvature: Callable[[], float]) -> float:
+        """
+        Return one over the largest curvature, the longest step that theory calls safe, shortened for the momentum.
+
+        Momentum prolongs every step to 1 / (1 - momentum) times itself in the end.
+        """
+        largest = curvature()
+        return (1.0 - self._momentum) / largest if 0 < largest < np.inf else 1.0
+
+    def step(self, step_size: float, loss: float) -> None:
+        """Make one update."""
+        gradient, descent = self._network.gradient, self._network.descent()
+        loss += self._network.penalty()
+        step = min(step_size, 2 * loss / descent) if descent > 0 else step_size
+        if self._momentum == 0:
+            self._network.parameters.sub_(gradient, alpha=step)
+            return
+        velocity = self.moments[0]
+        velocity.mul_(self._momentum).add_(gradient, alpha=step)
+        self._network.parameters.sub_(velocity)
+
+
+# By the names that estimators take.
+SOLVERS: dict[str, type[Solver]] = {solver.name: solver for solver in (Adam, GradientDescent)}
