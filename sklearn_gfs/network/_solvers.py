@@ -62,16 +62,22 @@ class Adam(Solver):
 
     name = "adam"
 
+    def __init__(
+        self, network: TorchNetwork, momentum: float, moments: tuple[torch.Tensor, torch.Tensor], n_updates: int
+    ) -> None:
+        import torch
+
+        super().__init__(network, momentum, moments, n_updates)
+        # torch.optim.Adam makes the same call, behind bookkeeping that costs more than it in a small network.
+        self._update = torch._fused_adam_
+
     def default_step_size(self, curvature: Callable[[], float]) -> float:  # noqa: ARG002
         """Return a fixed step: in standardised problems all coordinates are of one size."""
         return _ADAM_STEP
 
     def step(self, step_size: float, loss: float) -> None:  # noqa: ARG002
         """Make one update."""
-        import torch
-
-        # torch.optim.Adam makes the same call, behind bookkeeping that costs more than it in a small network.
-        torch._fused_adam_(
+        self._update(
             [self._network.parameters],
             [self._network.gradient],
             [self.moments[0]],
