@@ -22,7 +22,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn_gfs._compat import MultimetricScorer, count_samples, type_of_target
 from sklearn_gfs._plain import check_plain
 
-from ._fold import evaluate_fold
+from ._fold import FoldSettings, evaluate_fold
 from ._grid import Grid, check_n_jobs, make_grid, settle_task
 from ._laws import ScalingFit, fit_law
 from ._progress import SILENT
@@ -238,10 +238,7 @@ def _one_run(
     estimator: Any, *data: Any, grid: Grid, scorer: Any, rule: tuple[str | float, str | float]
 ) -> tuple[float, float]:
     """Return the threshold (NaN for none) and the target of one training run."""
-    records = evaluate_fold(
-        estimator, *data, grid=grid, progress=SILENT, scorer=scorer, metric="score", score_on="test",
-        fit_params={}, score_params={}, score_train=False, error_score="raise",
-    )  # fmt: skip
+    records = evaluate_fold(estimator, *data, grid=grid, settings=FoldSettings(scorer), progress=SILENT)
     if isinstance(records[0]["test_scores"], dict):
         raise ValueError(f"scoring must give one score, got {list(records[0]['test_scores'])}.")
     budgets = tuple(sorted({record["budget"] for record in records}))

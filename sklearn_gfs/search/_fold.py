@@ -14,6 +14,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, nullcontext
 from copy import copy
 from traceback import format_exc
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sklearn.base import BaseEstimator, clone
@@ -32,6 +33,35 @@ from sklearn_gfs._compat import (
 
 from ._grid import AUTO_END, AUTO_FIRST, Grid, StopRule, automatic_budgets, last_step
 from ._progress import FoldProgress
+
+
+class FoldSettings(NamedTuple):
+    """
+    How every fold is trained and scored; a checkpoint's fingerprint has all of it.
+
+    Parameters
+    ----------
+    scorer : callable
+        As scikit-learn's searches call theirs.
+    metric : str, default="score"
+        The score that decides when an automatic grid is long enough.
+    score_on : {"test", "train"}, default="test"
+        The part on which it decides.
+    fit_params, score_params : dict
+        Metadata for the estimator's ``fit`` and the scorer.
+    score_train : bool, default=False
+        Whether to score on the training part too.
+    error_score : "raise" or float, default="raise"
+        What a point gets that fails.
+    """
+
+    scorer: Any
+    metric: str = "score"
+    score_on: str = "test"
+    fit_params: Mapping[str, Any] = MappingProxyType({})
+    score_params: Mapping[str, Any] = MappingProxyType({})
+    score_train: bool = False
+    error_score: Any = "raise"
 
 
 class _Point(NamedTuple):
@@ -217,14 +247,8 @@ def evaluate_fold(
     test: Any,
     *,
     grid: Grid,
+    settings: FoldSettings,
     progress: FoldProgress,
-    scorer: Any,
-    metric: str,
-    score_on: str,
-    fit_params: Mapping[str, Any],
-    score_params: Mapping[str, Any],
-    score_train: bool,
-    error_score: Any,
 ) -> list[dict[str, Any]]:
     """
     Train once on one fold's training part and score every point of the grid.
@@ -239,20 +263,10 @@ def evaluate_fold(
         Rows of the two parts.
     grid : Grid
         What to evaluate.
+    settings : FoldSettings
+        How.
     progress : FoldProgress
         Told of every point.
-    scorer : callable
-        As scikit-learn's searches call theirs.
-    metric : str
-        The score that decides when an automatic grid is long enough.
-    score_on : {"test", "train"}
-        The part on which it decides.
-    fit_params, score_params : dict
-        Metadata for the estimator's ``fit`` and the scorer.
-    score_train : bool
-        Whether to score on the training part too.
-    error_score : "raise" or float
-        What a point gets that fails.
 
     Returns
     -------
@@ -264,15 +278,17 @@ def evaluate_fold(
     X_train, y_train = split_rows(estimator, X, y, train)
     X_test, y_test = split_rows(estimator, X, y, test, train)
     score = _Scoring(
-        scorer,
-        error_score,
-        (X_test, y_test, take_params(X, params=score_params, indices=test)),
-        (X_train, y_train, take_params(X, params=score_params, indices=train)) if score_train else None,
+        settings.scorer,
+        settings.error_score,
+        (X_test, y_test, take_params(X, params=settings.score_params, indices=test)),
+        (X_train, y_train, take_params(X, params=settings.score_params, indices=train))
+        if settings.score_train
+        else None,
     )
     budgets: Iterable[int] = automatic_budgets(0 if grid.one_run else 1) if grid.budgets is None else grid.budgets
-    stop = StopRule(grid, metric, score_on) if grid.budgets is None else None
-    train_params = take_params(X, params=fit_params, indices=train)
-    training = _Training(estimator, X_train, y_train, train_params, error_score, progress)
+    stop = StopRule(grid, settings.metric, settings.score_on) if grid.budgets is None else None
+    train_params = take_params(X, params=settings.fit_params, indices=train)
+    training = _Training(estimator, X_train, y_train, train_params, settings.error_score, progress)
     run = _path if grid.one_run else _one_by_one
     records: list[dict[str, Any]] = []
     start = time.perf_counter()

@@ -6,7 +6,7 @@ What one fold does belongs in ``_fold``, what is told of it in ``_progress``.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -20,11 +20,14 @@ from sklearn_gfs._compat import without_callbacks
 
 from ._checkpoint import Checkpoint
 from ._fingerprint import canonical, versions
-from ._fold import evaluate_fold
+from ._fold import FoldSettings, evaluate_fold
 from ._grid import Grid
 from ._progress import SearchProgress
 
 Records = list[dict[str, Any]]
+
+# What settings are called where a search differs from that of a checkpoint.
+_TOLD_AS = {"scorer": "scoring", "fit_params": "metadata of fit", "score_params": "metadata of scoring"}
 
 
 def run_folds(
@@ -32,7 +35,7 @@ def run_folds(
     estimator: Any,
     data: tuple[Any, Any, list[Any]],
     grid: Grid,
-    settings: Mapping[str, Any],
+    settings: FoldSettings,
     task: Any,
 ) -> tuple[Grid, list[Records]]:
     """
@@ -48,8 +51,8 @@ def run_folds(
         What every fold needs.
     grid : Grid
         What to evaluate.
-    settings : dict
-        The other arguments of ``evaluate_fold``.
+    settings : FoldSettings
+        How.
     task : callback context
         The search's task.
 
@@ -83,17 +86,18 @@ def run_folds(
 
 
 def _open_checkpoint(
-    search: Any, estimator: Any, data: tuple[Any, Any, list[Any]], grid: Grid, settings: Mapping[str, Any]
+    search: Any, estimator: Any, data: tuple[Any, Any, list[Any]], grid: Grid, settings: FoldSettings
 ) -> Checkpoint:
     """Open the file of finished folds, which must belong to the same search."""
     X, y, splits = data
-    metadata = [{name: dict(settings[name])} for name in ("fit_params", "score_params")]
-    given = {name: canonical(part) for name, part in (("X", X), ("y", y), ("metadata", metadata))}
-    how = {name: settings[name] for name in ("metric", "score_on", "score_train", "error_score")}
+    how = settings._asdict()
+    # A scorer is made of what was asked for, and of nothing else that could be compared.
+    how |= {"scorer": search.scoring} | {name: dict(how[name]) for name in ("fit_params", "score_params")}
     # Callbacks change no score, and are never the same twice.
     estimator = without_callbacks(estimator)
-    asked = {"estimator": estimator, "grid": tuple(grid), "folds": canonical(splits), "scoring": search.scoring}
-    return Checkpoint(search.checkpoint, given | asked | how | {"version": versions(estimator)}, len(splits))
+    asked = {"X": X, "y": y, "folds": splits, "grid": tuple(grid)} | how
+    parts = {_TOLD_AS.get(name, name): canonical(part) for name, part in asked.items()}
+    return Checkpoint(search.checkpoint, parts | {"estimator": estimator, "version": versions(estimator)}, len(splits))
 
 
 def _of_one_grid(folds: dict[int, Records], grid: Grid) -> dict[int, Records]:
@@ -110,7 +114,7 @@ def _in_parallel(
     data: tuple[Any, Any, list[Any]],
     chosen: list[int],
     grid: Grid,
-    settings: Mapping[str, Any],
+    settings: FoldSettings,
     progress: SearchProgress,
 ) -> Generator[tuple[int, Records], None, None]:
     """Yield each of the chosen folds, with its number, as soon as it is finished, in any order."""
@@ -120,7 +124,9 @@ def _in_parallel(
     def tasks(some: list[int]) -> Iterator[Any]:
         for i in some:
             progress.begin(i)
-            yield delayed(_numbered)(i, clone(estimator), X, y, *splits[i], grid=grid, progress=reports[i], **settings)
+            yield delayed(_numbered)(
+                i, clone(estimator), X, y, *splits[i], grid=grid, settings=settings, progress=reports[i]
+            )
 
     n_jobs = search.n_jobs
     if get_active_backend()[0].supports_return_generator:

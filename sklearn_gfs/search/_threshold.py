@@ -27,6 +27,7 @@ from sklearn_gfs._compat import take_params, unchanged_by_failure, with_callback
 from sklearn_gfs._plain import check_plain
 from sklearn_gfs._version import VersionedState
 
+from ._fold import FoldSettings
 from ._grid import check_n_jobs, make_grid, settle_task
 from ._outcome import SearchOutcome
 from ._rule import check_rule, is_number
@@ -358,16 +359,16 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
                 raise ValueError("cv must yield at least one fold, got none.")
             if self.tol == "1se" and self.n_splits_ < 2:
                 raise ValueError("tol='1se' needs at least two folds to measure a standard error, got one.")
-            settings = {
-                "scorer": scorer,
+            settings = FoldSettings(
+                scorer,
                 # Whether a callable returns several scores is only known once it has been called.
-                "metric": self.refit if callable(self.scoring) and isinstance(self.refit, str) else metric,
-                "score_on": self.score_on,
-                "fit_params": routed.estimator.fit,
-                "score_params": routed.scorer.score,
-                "score_train": bool(self.return_train_score) or self.score_on == "train",
-                "error_score": self.error_score if isinstance(self.error_score, str) else float(self.error_score),
-            }
+                metric=self.refit if callable(self.scoring) and isinstance(self.refit, str) else metric,
+                score_on=self.score_on,
+                fit_params=routed.estimator.fit,
+                score_params=routed.scorer.score,
+                score_train=bool(self.return_train_score) or self.score_on == "train",
+                error_score=self.error_score if isinstance(self.error_score, str) else float(self.error_score),
+            )
             weight = params.get("sample_weight")
             told = {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
             tasks = self._init_callback_context(max_subtasks=1 + bool(self.refit))
