@@ -7,7 +7,7 @@ import inspect
 import numpy as np
 import pandas as pd
 import pytest
-from numpydoc.docscrape import ClassDoc
+from numpydoc.docscrape import ClassDoc, FunctionDoc
 from numpydoc.validate import validate
 from sklearn.base import BaseEstimator
 
@@ -100,3 +100,23 @@ def test_documented_attributes_are_the_fitted_ones(name):
         candidates = set(vars(estimator)) | {key for key in dir(cls) if isinstance(getattr(cls, key), property)}
         found |= {key for key in candidates if key.endswith("_") and key[0] != "_" and hasattr(estimator, key)}
     assert documented == found
+
+
+def documented(cls):
+    """Return the description of every parameter and attribute, by name."""
+    parsed = ClassDoc(cls)
+    return {entry.name: " ".join(entry.desc) for part in ("Parameters", "Attributes") for entry in parsed[part]}
+
+
+# Of these the estimators say different things: what is for classes only, and the units of a loss.
+DIFFERENT = {"class_weight", "classes_", "loss", "out_activation_", "selection_losses_"}
+
+
+def test_what_the_estimators_repeat_is_the_same_in_each():
+    names = ("GreedyPrunedMLP", "GreedyPrunedMLPClassifier", "GreedyPrunedMLPRegressor")
+    whole, *parts = (documented(CLASSES[name]) for name in names)
+    for part in parts:
+        assert {name for name in part if part[name] != whole[name]} <= DIFFERENT
+    # `partial_fit` stands twice, for the classifier takes the classes and the regressor does not.
+    one, other = (FunctionDoc(CLASSES[name].partial_fit)["Extended Summary"] for name in names[1:])
+    assert one == other
