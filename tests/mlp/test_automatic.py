@@ -1,0 +1,64 @@
+"""Automatic pre-training: where it stops, and what it never does."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from mlp.small import SMALL, blobs
+from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_automatic_pretraining_equals_the_best_checkpoint(early_stopping):
+    X, y = blobs(200)
+    model = GreedyPrunedMLPClassifier(**SMALL, early_stopping=early_stopping)
+    chosen = clone(model).set_params(n_pretrain="auto").fit(X, y)
+    assert chosen.n_pretrain_ in [20, 80, 320, 1280]
+    assert len(chosen.loss_curve_) == chosen.n_pretrain_
+    fixed = clone(model).set_params(n_pretrain=chosen.n_pretrain_).fit(X, y)
+    np.testing.assert_array_equal(chosen.predict_proba(X), fixed.predict_proba(X))
+    np.testing.assert_array_equal(chosen.selection_path_, fixed.selection_path_)
+
+
+@pytest.mark.parametrize("frequency", [0.3, 1, 3])
+@pytest.mark.parametrize("noise", [0, 1])
+def test_automatic_pretraining_stops_when_the_subnetwork_no_longer_improves_enough(frequency, noise):
+    X, _ = blobs(200)
+    y = np.sin(frequency * X[:, 0]) + noise * np.random.default_rng(0).normal(size=200)
+    model = GreedyPrunedMLPRegressor(**SMALL, early_stopping=False).set_params(n_retrain=0)
+    points = clone(model).fit_path(X, y, n_pretrain=[20, 80, 320, 1280])
+    losses = {p.n_pretrain: p.estimator.selection_losses_[-1] for p in points if p.k is not None}
+    # Every iteration has to lower the loss by 0.03 % of itself, and the last ones must give hope that the next will.
+    expected = 20
+    if losses[80] < (1 - 60 * 3e-4) * losses[20]:
+        expected = 80
+        if losses[80] <= (1 - 240 * 3e-4) * losses[20] and losses[320] < (1 - 240 * 3e-4) * losses[80]:
+            expected = 320
+            if losses[320] <= (1 - 960 * 3e-4) * losses[80] and losses[1280] < (1 - 960 * 3e-4) * losses[320]:
+                expected = 1280
+    auto = clone(model).set_params(n_pretrain="auto").fit(X, y)
+    assert auto.n_pretrain_ == expected
+    assert auto.selection_losses_[-1] == pytest.approx(losses[expected])
+
+
+def test_automatic_pretraining_never_tries_what_it_cannot_choose(monkeypatch):
+    X, _ = blobs(200)
+    n_made = 0
+
+    def advance(training, n_iterations):
+        nonlocal n_made
+        n_made += n_iterations
+        training.losses.extend([1.0] * n_iterations)
+
+    halved = iter(0.5 ** np.arange(20))
+    monkeypatch.setattr("sklearn_gfs.network._training.Training.advance", advance)
+    monkeypatch.setattr("sklearn_gfs.mlp._path.TrainingPath._pruned_loss", lambda *_: next(halved))
+    model = GreedyPrunedMLPRegressor(**SMALL).set_params(n_pretrain="auto", n_retrain=0).fit(X, X[:, 0])
+    assert model.n_pretrain_ == n_made == 1280
+
+
+def test_automatic_pretraining_listens_to_validation_data():
+    X, y = blobs(200)
+    model = GreedyPrunedMLPClassifier(**SMALL).set_params(n_pretrain="auto")
+    model.fit(X[:150], y[:150], X_val=X[150:], y_val=(y[150:] + 1) % 3)
+    assert model.n_pretrain_ <= 20  # the more it learns, the worse it does on these

@@ -1,0 +1,80 @@
+"""Units, precision, repetition: what must not change a result, and what is left alone."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn import config_context
+from sklearn.base import clone
+
+from mlp.small import ALL, SMALL, blobs
+from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_units_of_features_and_targets_do_not_matter(scale):
+    X, _ = blobs()
+    y = np.sin(X[:, 0]) + X[:, 1]
+    model = GreedyPrunedMLPRegressor(**SMALL).fit(X, y)
+    scaled = GreedyPrunedMLPRegressor(**SMALL).fit(scale * X + scale, scale * y - 3 * scale)
+    np.testing.assert_array_equal(scaled.selection_path_, model.selection_path_)
+    np.testing.assert_allclose(scaled.selection_losses_, model.selection_losses_, rtol=1e-6)
+    np.testing.assert_allclose(scaled.predict(scale * X + scale), scale * model.predict(X) - 3 * scale, rtol=1e-4)
+
+
+def test_float32_stays_float32():
+    X, y = blobs()
+    model = GreedyPrunedMLPClassifier(**SMALL).fit(X.astype(np.float32), y)
+    assert {array.dtype for array in (*model.coefs_, *model.intercepts_)} == {np.dtype(np.float32)}
+    assert model.predict_proba(X.astype(np.float32)).dtype == np.float32
+    double = GreedyPrunedMLPClassifier(**SMALL).fit(X, y)
+    assert np.mean(double.predict(X) == model.predict(X.astype(np.float32))) > 0.95
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array])
+def test_sparse_features(kind):
+    X, y = blobs()
+    X[np.abs(X) < 0.7] = 0
+    model = GreedyPrunedMLPClassifier(**SMALL).fit(kind(X), y)
+    assert model.score(kind(X), y) > 0.8
+    np.testing.assert_allclose(model.predict_proba(kind(X)), model.predict_proba(X))
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_an_integer_random_state_repeats(cls):
+    X, y = blobs()
+    first, second = (cls(**SMALL).fit(X, y) for _ in range(2))
+    for name in ("coefs_", "intercepts_"):
+        for one, other in zip(getattr(first, name), getattr(second, name), strict=True):
+            np.testing.assert_array_equal(one, other)
+    other_seed = cls(**SMALL).set_params(random_state=1).fit(X, y)
+    assert not np.array_equal(other_seed.coefs_[0], first.coefs_[0])
+
+
+@pytest.mark.parametrize("n_pretrain", [20, "auto"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_activations_too_large_to_keep_are_summed_chunk_by_chunk(monkeypatch, weighted, n_pretrain):
+    X, y = blobs(150)
+    weight = np.random.default_rng(0).integers(1, 4, size=150) if weighted else None
+    model = GreedyPrunedMLPClassifier(**SMALL).set_params(n_pretrain=n_pretrain)
+    kept = clone(model).fit(X, y, weight)
+    monkeypatch.setattr("sklearn_gfs.mlp._pruning.CHUNK_ROWS", 32)
+    with config_context(working_memory=0.01):
+        summed = clone(model).fit(X, y, weight)
+    np.testing.assert_array_equal(summed.selection_path_, kept.selection_path_)
+    np.testing.assert_allclose(summed.selection_losses_, kept.selection_losses_, rtol=1e-7)
+    assert summed.dense_loss_ == pytest.approx(kept.dense_loss_)
+    np.testing.assert_array_equal(summed.predict_proba(X), kept.predict_proba(X))
+
+
+def test_no_global_state_is_touched():
+    import torch
+
+    def global_state():
+        return np.random.mtrand._rand.get_state()[1].tolist()
+
+    X, y = blobs()
+    before = (global_state(), torch.get_rng_state().tolist())
+    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+    GreedyPrunedMLP(**SMALL).fit(X, y)
+    assert (global_state(), torch.get_rng_state().tolist()) == before
+    assert (torch.get_num_threads(), torch.get_default_dtype()) == (threads, dtype)

@@ -1,0 +1,126 @@
+"""Weights of samples and of classes: what they are worth, and what is refused."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+
+from mlp.small import SMALL, blobs
+from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_an_integer_weight_is_repetition(loss, early_stopping):
+    X, y = blobs()
+    weight = np.random.default_rng(0).integers(0, 3, size=len(y))
+    model = GreedyPrunedMLPClassifier(**SMALL, loss=loss, batch_size=None, early_stopping=early_stopping)
+    weighted = clone(model).fit(X, y, sample_weight=weight)
+    repeated = clone(model).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight))
+    np.testing.assert_array_equal(weighted.selection_path_, repeated.selection_path_)
+    np.testing.assert_allclose(weighted.selection_losses_, repeated.selection_losses_, rtol=1e-6)
+    np.testing.assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-5, atol=1e-8)
+    assert weighted.dense_loss_ == pytest.approx(repeated.dense_loss_, rel=1e-6)
+    plain = clone(model).fit(X, y)
+    assert not np.allclose(plain.predict_proba(X), weighted.predict_proba(X))
+
+
+def test_class_weights_multiply_sample_weights():
+    X, y = blobs(n_classes=2)
+    given = np.random.default_rng(1).uniform(1, 2, size=len(y))
+    by_class = GreedyPrunedMLPClassifier(**SMALL, class_weight={0: 1.0, 1: 5.0}).fit(X, y, given)
+    by_hand = GreedyPrunedMLPClassifier(**SMALL).fit(X, y, given * np.where(y == 1, 5.0, 1.0))
+    np.testing.assert_array_equal(by_class.predict_proba(X), by_hand.predict_proba(X))
+
+
+def test_balanced_classes_raise_the_recall_of_the_rare_one():
+    rng = np.random.default_rng(2)
+    y = (np.arange(300) % 15 == 0).astype(int)
+    X = rng.normal(size=(300, 2)) + y[:, None]
+    parameters = SMALL | {"k": 20, "n_retrain": 200}
+    plain = GreedyPrunedMLPClassifier(**parameters).fit(X, y).predict(X)
+    balanced = GreedyPrunedMLPClassifier(**parameters, class_weight="balanced").fit(X, y).predict(X)
+    assert balanced[y == 1].mean() > plain[y == 1].mean() + 0.2
+
+
+@pytest.mark.parametrize("labels", ["one", "several"])
+def test_balanced_classes_count_samples_by_their_weight(labels):
+    X, y = blobs(90)
+    y = np.stack([y == 0, y > 0], axis=1).astype(int) if labels == "several" else y
+    weight = np.random.default_rng(4).integers(0, 4, size=90)
+    model = GreedyPrunedMLPClassifier(**SMALL, batch_size=None, class_weight="balanced")
+    weighted = clone(model).fit(X, y, weight).predict_proba(X)
+    repeated = clone(model).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight, axis=0)).predict_proba(X)
+    np.testing.assert_allclose(weighted, repeated, rtol=1e-9, atol=1e-12)
+    other = clone(model).set_params(class_weight=None).fit(X, y, weight).predict_proba(X)
+    assert np.abs(weighted - other).max() > 1e-3
+
+
+def test_class_weights_of_several_labels():
+    X, y = blobs()
+    Y = np.stack([y == 0, y > 0], axis=1).astype(int)
+    # Whole-number weights of samples would count copies, which weights of classes never do.
+    factors = [{0: 1.0, 1: np.pi}, {0: 1.7321, 1: 1.0}]
+    by_hand = np.where(Y[:, 0], np.pi, 1.0) * np.where(Y[:, 1], 1.0, 1.7321)
+    expected = GreedyPrunedMLPClassifier(**SMALL).fit(X, Y, by_hand).predict_proba(X)
+    model = GreedyPrunedMLPClassifier(**SMALL, class_weight=factors)
+    np.testing.assert_array_equal(model.fit(X, Y).predict_proba(X), expected)
+    np.testing.assert_array_equal(clone(model).partial_fit(X, Y).predict_proba(X), expected)
+    with pytest.raises(ValueError, match="list of dicts"):
+        GreedyPrunedMLPClassifier(class_weight={1: 2.0}).fit(X, Y)
+
+
+@pytest.mark.parametrize("wrong", [{0: -3.0}, {1: np.nan}, {2: np.inf}])
+def test_impossible_class_weights_are_named(wrong):
+    X, y = blobs()
+    with pytest.raises(ValueError, match=r"class_weight=.* must hold finite numbers that are not negative"):
+        GreedyPrunedMLPClassifier(**SMALL, class_weight=wrong).fit(X, y)
+
+
+@pytest.mark.parametrize("lists", [[], [{0: 1.0, 1: 3.0}]])
+def test_a_list_of_class_weights_is_for_several_labels(lists):
+    X, y = blobs()
+    with pytest.raises(ValueError, match="is a list, which is for multilabel y"):
+        GreedyPrunedMLPClassifier(**SMALL, class_weight=lists).fit(X, y)
+
+
+@pytest.mark.parametrize("unit", [1e-310, 1e-30, 1e14, 1e300])
+def test_the_unit_of_weights_does_not_matter(unit):
+    X, _ = blobs()
+    y = 1e5 + X[:, 0]
+    weight = np.random.default_rng(5).integers(1, 4, size=60)
+    model = GreedyPrunedMLPRegressor(**SMALL)
+    expected = clone(model).fit(X, y, weight).predict(X)
+    np.testing.assert_allclose(model.fit(X, y, unit * weight).predict(X), expected, rtol=1e-12)
+
+
+def test_one_weight_far_above_the_others():
+    X, y = blobs()
+    weight = np.ones(60)
+    weight[7] = 1e40
+    model = GreedyPrunedMLPClassifier(**SMALL).fit(X, y, weight)
+    assert model.predict(X)[7] == y[7]
+    assert np.isfinite(model.predict_proba(X)).all()
+
+
+def test_entries_of_sparse_data_in_two_parts_are_added():
+    X, y = blobs()
+    X = sparse.csr_array(X)
+    halved = sparse.csr_array((np.repeat(X.data / 2, 2), np.repeat(X.indices, 2), 2 * X.indptr), shape=X.shape)
+    expected = GreedyPrunedMLPClassifier(**SMALL).fit(X, y).predict_proba(X)
+    np.testing.assert_allclose(GreedyPrunedMLPClassifier(**SMALL).fit(halved, y).predict_proba(X), expected)
+    assert halved.nnz == 2 * X.nnz
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (np.zeros(60), "weights of all samples are zero|at least one non-zero"),
+        (-np.ones(60), "[Nn]egative"),
+        (np.ones(59), "sample_weight"),
+    ],
+)
+def test_impossible_weights_are_refused(weight, message):
+    X, y = blobs()
+    with pytest.raises(ValueError, match=message):
+        GreedyPrunedMLP(**SMALL).fit(X, y, sample_weight=weight)

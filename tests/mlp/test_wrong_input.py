@@ -1,0 +1,107 @@
+"""Wrong input is refused with an error that names it; odd input gives a finite model."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlp.small import ALL, SMALL, blobs
+from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+
+
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"k": 0}, r"'k' parameter of .* must be an int in the range \[1, inf\)\. Got 0"),
+        ({"k": 2.5}, "'k' parameter of .* must be an int"),
+        (
+            {"n_pretrain": -1},
+            r"'n_pretrain' parameter of .* must be an int in the range \[0, inf\) or .*'auto'.* Got -1",
+        ),
+        ({"n_retrain": -5}, "'n_retrain' parameter"),
+        ({"n_hidden": 0}, "'n_hidden' parameter"),
+        ({"activation": "swish"}, "'activation' parameter of .* must be a str among .*'relu'.* Got 'swish'"),
+        ({"solver": "lbfgs"}, "'solver' parameter of .* must be a str among"),
+        ({"learning_rate_init": 0.0}, "'learning_rate_init' parameter"),
+        ({"momentum": 1.0}, "'momentum' parameter"),
+        ({"batch_size": 0}, "'batch_size' parameter"),
+        ({"alpha": -1e-3}, "'alpha' parameter"),
+        ({"validation_fraction": 1.0}, "'validation_fraction' parameter"),
+        ({"early_stopping": "yes"}, "'early_stopping' parameter"),
+        ({"random_state": "zero"}, "'random_state' parameter"),
+    ],
+)
+def test_impossible_parameters_are_named(cls, parameters, message):
+    X, y = blobs()
+    with pytest.raises(ValueError, match=message):
+        cls(**{**SMALL, **parameters}).fit(X, y)
+
+
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y: (np.where(X > 1, np.nan, X), y), "Input X contains NaN"),
+        (lambda X, y: (np.where(X > 1, np.inf, X), y), "Input X contains infinity"),
+        (lambda X, y: (X[:0], y[:0]), "0 sample"),
+        (lambda X, y: (X[:, :0], y), "0 feature"),
+        (lambda X, y: (X, y[:-1]), "inconsistent numbers of samples"),
+        (lambda X, y: (X[:, 0], y), "Expected 2D array"),
+        (lambda X, _: (X, None), "requires y to be passed"),
+    ],
+)
+def test_impossible_data_are_refused(cls, change, message):
+    with pytest.raises(ValueError, match=message):
+        cls(**SMALL).fit(*change(*blobs()))
+
+
+@pytest.mark.parametrize("cls", [GreedyPrunedMLP, GreedyPrunedMLPClassifier])
+def test_one_class_is_refused(cls):
+    X, _ = blobs()
+    with pytest.raises(ValueError, match="one class, 'only'; a classifier needs at least two"):
+        cls(**SMALL).fit(X, ["only"] * len(X))
+
+
+@pytest.mark.parametrize("huge", ["X", "y"])
+def test_numbers_that_overflow_are_refused(huge):
+    X, _ = blobs()
+    y = X[:, 0].copy()
+    (X if huge == "X" else y)[...] *= 1e200
+    with pytest.raises(ValueError, match=f"{huge} holds values so large|not finite in the units"):
+        GreedyPrunedMLPRegressor(**SMALL).fit(X, y)
+
+
+def test_a_step_that_explodes_leaves_no_model():
+    X, y = blobs()
+    model = GreedyPrunedMLPClassifier(**SMALL).set_params(learning_rate_init=1e200)
+    with pytest.raises(ValueError, match="learning_rate_init"):
+        model.fit(X, y)
+    assert not hasattr(model, "coefs_")
+
+
+@pytest.mark.filterwarnings("ignore:.*ended at a training loss:sklearn.exceptions.ConvergenceWarning")
+@settings(max_examples=100)
+@given(data=st.data(), seed=st.integers(0, 2**31 - 1))
+def test_small_problems_give_a_finite_model(data, seed):
+    rng = np.random.default_rng(seed)
+    n_samples, n_features = data.draw(st.integers(2, 12)), data.draw(st.integers(1, 4))
+    X = rng.normal(size=(n_samples, n_features)) * 10.0 ** rng.integers(-6, 7, size=n_features)
+    X[:, data.draw(st.integers(0, n_features - 1))] = data.draw(st.sampled_from([0.0, 1e6, X[0, 0]]))
+    model = GreedyPrunedMLPRegressor(
+        n_pretrain=data.draw(st.integers(0, 5)),
+        k=data.draw(st.sampled_from([1, 3, 40])),
+        n_hidden=data.draw(st.integers(1, 6)),
+        n_retrain=data.draw(st.integers(0, 25)),
+        activation=data.draw(st.sampled_from(["identity", "logistic", "relu", "tanh"])),
+        solver=data.draw(st.sampled_from(["adam", "sgd"])),
+        batch_size=data.draw(st.sampled_from([None, 1, 4, 100])),
+        alpha=data.draw(st.sampled_from([0.0, 0.1])),
+        early_stopping=data.draw(st.booleans()),
+        random_state=seed % 1000,
+    )
+    n_outputs = data.draw(st.integers(1, 9))
+    model.fit(X, np.squeeze(rng.normal(size=(n_samples, n_outputs)), axis=1 if n_outputs == 1 else ()))
+    assert np.isfinite(model.predict(X)).all()
+    assert np.isfinite(model.selection_losses_).all()
+    assert (model.duality_gaps_ >= -1e-9).all()
