@@ -70,3 +70,20 @@ def test_training_on_noise_is_no_divergence(solver, n_pretrain, batch_size):
         warnings.simplefilter("error")
         parameters = {"solver": solver, "n_pretrain": n_pretrain, "batch_size": batch_size}
         GreedyPrunedMLPRegressor(**SMALL, n_retrain=40, **parameters).fit(X, y)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+@pytest.mark.parametrize("seed", range(4))
+def test_where_nothing_is_to_be_learnt_nothing_diverges(early_stopping, loss, seed):
+    rng = np.random.default_rng(seed)
+    X, y = rng.uniform(size=(8, 10)), np.arange(8) % 2
+    parameters = {"random_state": seed, "early_stopping": early_stopping, "n_retrain": 300}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # Only one class has a weight.
+        path = GreedyPrunedMLPClassifier(**parameters, loss=loss).fit_path(
+            X, y, n_pretrain=[0, 1, 4, 64, 512], sample_weight=y
+        )
+        assert len(list(path)) == 10
+        GreedyPrunedMLPRegressor(**parameters, n_pretrain=1).fit(X, np.full(8, 1e6))
