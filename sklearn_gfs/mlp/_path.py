@@ -33,8 +33,9 @@ _VALIDATION_INTERVAL = 20
 _INDIFFERENCE = 1.01
 # Iterations of re-training in which no held-out loss was lower by that factor than all before them: they end the trial.
 _PATIENCE = 500
-# By these parts, of itself and of the loss before any training, the training loss may grow as noise makes it grow.
-_GROWTH, _NOISE = 1.1, 0.01
+# By these parts, of itself and of the loss before any training, the training loss may grow as noise makes it grow; and
+# by so much, in standardised units, where there is next to nothing to be learnt.
+_GROWTH, _NOISE, _NOTHING = 1.1, 0.01, 1e-3
 # Fewer samples than this tell little of the scales and the curvature that others will have.
 _FEW_SAMPLES = 1000
 # Iterations after which an automatic number of pre-training iterations is decided.
@@ -381,7 +382,7 @@ class TrainingPath:
         if self.complaints or stopped or not training.may_have_diverged:
             return
         before, after = training.loss_of(start()), training.loss_of(end)
-        if after > _GROWTH * before + _NOISE * (self.losses[0] if self.losses else before):
+        if after > _GROWTH * before + _NOISE * (self.losses[0] if self.losses else before) + _NOTHING:
             self.complaints.append(
                 f"{training.name.capitalize()} ended at a training loss of {after:.4g}, above the {before:.4g} that it "
                 f"began with. Its steps are too long: use a smaller learning_rate_init (it was {training.step_size:g})."
