@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .mlp._classifier import GreedyPrunedMLPClassifier
 from .mlp._inferring import GreedyPrunedMLP
+from .mlp._links import LINKS
 from .mlp._regressor import GreedyPrunedMLPRegressor
 from .mlp._targets import has_several_labels
 from .network._activations import ACTIVATIONS
@@ -149,12 +150,12 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     if not hasattr(model, "classes_"):
         results = [outputs]
     elif has_several_labels(model):
-        if model.out_activation_ == "logistic":
+        if LINKS[model.out_activation_].gives_probabilities:
             outputs = graph("Sigmoid", outputs)
         probabilities = graph.clip(outputs, *_limits(graph.dtype))
         results = [graph("Cast", graph("Greater", outputs, np.array(0.5)), to=7), probabilities]
     else:
-        probabilities = _probabilities(graph, model, outputs)
+        probabilities = _PROBABILITIES[model.out_activation_](graph, model.n_outputs_, outputs)
         best = graph("ArgMax", outputs if model.n_outputs_ > 1 else probabilities, axis=1, keepdims=0)
         results = [graph("Gather", _labels(model.classes_), best), probabilities]
     for result, name in zip(results, names, strict=True):
@@ -197,21 +198,26 @@ def _labels(classes: np.ndarray) -> np.ndarray:
     return classes.astype(np.int64) if classes.dtype.kind in "biuf" else classes.astype(str)
 
 
-def _probabilities(graph: _Graph, model: Any, outputs: Any) -> Any:
-    """Do what `mlp._targets.probabilities` does, for one label a sample."""
-    if model.out_activation_ == "softmax":
-        return graph("Softmax", outputs, axis=1)
-    if model.out_activation_ == "logistic":
-        both = graph("Concat", graph("Neg", outputs), outputs, axis=1)
-        return graph("Sigmoid", both)
-    if model.n_outputs_ == 1:
+def _softmax(graph: _Graph, n_outputs: int, outputs: Any) -> Any:  # noqa: ARG001
+    return graph("Softmax", outputs, axis=1)
+
+
+def _logistic(graph: _Graph, n_outputs: int, outputs: Any) -> Any:  # noqa: ARG001
+    return graph("Sigmoid", graph("Concat", graph("Neg", outputs), outputs, axis=1))
+
+
+def _projected(graph: _Graph, n_outputs: int, outputs: Any) -> Any:
+    if n_outputs == 1:
         second = graph.clip(outputs, np.array(0.0), np.array(1.0))
         return graph("Concat", graph("Sub", np.array([1.0]), second), second, axis=1)
     # Projection onto the simplex: what is subtracted is the largest, over j, of (sum of the j largest - 1) / j.
-    n_classes = model.n_outputs_
-    sums = graph("MatMul", graph.largest(outputs, n_classes), np.triu(np.ones((n_classes, n_classes))))
-    ratios = graph("Div", graph("Sub", sums, np.array([1.0])), np.arange(1.0, n_classes + 1))
+    sums = graph("MatMul", graph.largest(outputs, n_outputs), np.triu(np.ones((n_outputs, n_outputs))))
+    ratios = graph("Div", graph("Sub", sums, np.array([1.0])), np.arange(1.0, n_outputs + 1))
     return graph("Relu", graph("Sub", outputs, graph.largest(ratios, 1)))
+
+
+# What `mlp._links` does to outputs of classes that exclude each other, by the name of the output activation.
+_PROBABILITIES = {"identity": _projected, "logistic": _logistic, "softmax": _softmax}
 
 
 def _set_shape_of_columns(operator: Any) -> None:

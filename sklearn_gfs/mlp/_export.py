@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_gfs._requirements import torch_for
 from sklearn_gfs.network._activations import ACTIVATIONS
 
+from ._links import LINKS
 from ._targets import has_several_labels
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _to_mlp(estimator: Any) -> Any:
     model.coefs_ = [coef.copy() for coef in estimator.coefs_]
     model.intercepts_ = [intercept.copy() for intercept in estimator.intercepts_]
     model.out_activation_ = estimator.out_activation_
-    if on_classes and estimator.out_activation_ == "identity":
+    if on_classes and not LINKS[estimator.out_activation_].gives_probabilities:
         model.out_activation_ = _scale_to_logits(model)
     model.n_layers_ = estimator.n_layers_
     model.n_outputs_ = estimator.n_outputs_

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import check_consistent_length, compute_class_weight, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
@@ -23,15 +22,7 @@ from sklearn_gfs._typing import FloatArray
 from sklearn_gfs._weights import of_order_one, relative_weight
 from sklearn_gfs.network._losses import LOSSES
 
-
-def project_to_simplex(outputs: FloatArray) -> FloatArray:
-    """Return for each row the nearest point of the probability simplex (Duchi et al., 2008)."""
-    descending = -np.sort(-outputs, axis=1)
-    excess = np.cumsum(descending, axis=1) - 1
-    # The ratio grows with the number of coordinates as long as all of them stay positive, and falls from there on.
-    shift = np.max(excess / np.arange(1, outputs.shape[1] + 1, dtype=outputs.dtype), axis=1, keepdims=True)
-    projected: FloatArray = np.maximum(outputs - shift, 0)
-    return projected
+from ._links import LINKS
 
 
 def _validate(estimator: Any, X: Any, y: Any, *, again: bool, y_numeric: bool = False) -> tuple[Any, Any]:
@@ -249,33 +240,18 @@ def decode(estimator: Any, outputs: FloatArray) -> np.ndarray:
     """Turn outputs into predictions: classes where the estimator was fitted on them, else numbers."""
     if not hasattr(estimator, "classes_"):
         return outputs.ravel() if estimator._one_column else outputs
-    if estimator.out_activation_ == "logistic":
-        outputs = expit(outputs)
-    labels: np.ndarray = estimator._label_binarizer.inverse_transform(outputs)
+    estimates = LINKS[estimator.out_activation_].estimates(outputs)
+    labels: np.ndarray = estimator._label_binarizer.inverse_transform(estimates)
     return labels
 
 
 def probabilities(estimator: Any, outputs: FloatArray) -> FloatArray:
-    """Turn outputs into probabilities: of the log loss its own; else projected onto the simplex, labels one by one."""
-    if estimator.out_activation_ == "softmax":
-        return np.asarray(softmax(outputs, axis=1))
-    if has_several_labels(estimator):
-        # No label is called impossible or certain, as scikit-learn demands; logarithms stay finite.
-        margin = np.finfo(outputs.dtype).eps
-        return np.clip(expit(outputs) if estimator.out_activation_ == "logistic" else outputs, margin, 1 - margin)
-    if estimator.out_activation_ == "logistic":
-        return np.hstack([expit(-outputs), expit(outputs)])
-    if outputs.shape[1] == 1:
-        outputs = np.hstack([1 - outputs, outputs])
-    return project_to_simplex(outputs)
+    """Turn outputs into probabilities, of classes or of labels one by one."""
+    link = LINKS[estimator.out_activation_]
+    return link.of_labels(outputs) if has_several_labels(estimator) else link.of_classes(outputs)
 
 
 def log_probabilities(estimator: Any, outputs: FloatArray) -> FloatArray:
-    """Turn outputs into logarithms of probabilities, without the detour where they are logits."""
-    if not has_several_labels(estimator):
-        if estimator.out_activation_ == "softmax":
-            return np.asarray(log_softmax(outputs, axis=1))
-        if estimator.out_activation_ == "logistic":
-            return np.hstack([log_expit(-outputs), log_expit(outputs)])
-    with np.errstate(divide="ignore"):
-        return np.log(probabilities(estimator, outputs))
+    """Turn outputs into logarithms of probabilities."""
+    link = LINKS[estimator.out_activation_]
+    return np.log(link.of_labels(outputs)) if has_several_labels(estimator) else link.log_of_classes(outputs)

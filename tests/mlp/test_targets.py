@@ -11,7 +11,7 @@ from sklearn.metrics import log_loss
 
 from mlp.small import SMALL, blobs
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
-from sklearn_gfs.mlp._targets import project_to_simplex
+from sklearn_gfs.mlp._links import project_to_simplex
 
 
 @pytest.mark.parametrize(
