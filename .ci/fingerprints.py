@@ -1,5 +1,5 @@
 """
-Hash what a dozen configurations learn, to compare two trees of the package bit by bit.
+Hash what some dozens of configurations learn, to compare two trees of the package bit by bit.
 
 `python .ci/fingerprints.py` prints a line for each; the lines of two trees on one machine are equal where nothing that
 is computed has changed. Arrays are hashed, not pickles: names of modules don't count.

@@ -59,10 +59,10 @@ VARIANTS = {
     "validation_fraction 0.1": {"validation_fraction": 0.1},
     "validation_fraction 0.2": {"validation_fraction": 0.2},
     "validation_fraction 0.3": {"validation_fraction": 0.3},
-    "initial output weights 0.1": {"network._two_layer._OUTPUT_SPREAD": 0.1},
-    "initial output weights 0.25": {"network._two_layer._OUTPUT_SPREAD": 0.25},
-    "initial output weights 1": {"network._two_layer._OUTPUT_SPREAD": 1.0},
-    "initial intercepts 1": {"network._two_layer._INTERCEPT_SPREAD": 1.0},
+    "initial output weights 0.1": {"network._parameters._OUTPUT_SPREAD": 0.1},
+    "initial output weights 0.25": {"network._parameters._OUTPUT_SPREAD": 0.25},
+    "initial output weights 1": {"network._parameters._OUTPUT_SPREAD": 1.0},
+    "initial intercepts 1": {"network._parameters._INTERCEPT_SPREAD": 1.0},
 }
 ONLY_CLASSES = {"loss log_loss"}
 

@@ -48,7 +48,7 @@ def chosen_otherwise(how, seed):
     """Patch in a training path that keeps neurons by magnitude or at random, each once, in place of the greedy one."""
 
     class OtherSelection(NeuronSelection):
-        def _select(self, _hidden, _rows, network, k):
+        def _select(self, _hidden, _rows, _weight, network, k):
             k = min(k, len(network.weights))
             strength = np.linalg.norm(network.hidden_coef, axis=0) * np.linalg.norm(network.output_coef, axis=1)
             if how == RANDOM:

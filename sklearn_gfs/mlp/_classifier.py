@@ -315,8 +315,8 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         re-trained on all samples for as many as served the trial best; pre-training leaves the held-out samples out.
     validation_fraction : float or "auto", default="auto"
         Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data. "auto" holds
-        out a tenth; of fewer than 1000 samples 100, but at most 0.3 of them. A sample is held out with its copies; in
-        tables of categories both parts get some.
+        out a tenth; of fewer than 1000 samples 100, but at most 0.3 of them. Copies of a sample
+        stay together, except in tables of categories.
     class_weight : dict, list of dicts or "balanced", default=None
         Weights of the classes, multiplied with `sample_weight`; for a multilabel `y` a dict for each column, whose
         factors are multiplied. "balanced" weighs inversely to the classes' frequencies by `sample_weight`.

@@ -71,8 +71,8 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         re-trained on all samples for as many as served the trial best; pre-training leaves the held-out samples out.
     validation_fraction : float or "auto", default="auto"
         Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data. "auto" holds
-        out a tenth; of fewer than 1000 samples 100, but at most 0.3 of them. A sample is held out with its copies; in
-        tables of categories both parts get some.
+        out a tenth; of fewer than 1000 samples 100, but at most 0.3 of them. Copies of a sample
+        stay together, except in tables of categories.
     class_weight : dict, list of dicts or "balanced", default=None
         Weights of the classes, multiplied with `sample_weight`; for a multilabel `y` a dict for each column, whose
         factors are multiplied. "balanced" weighs inversely to the classes' frequencies by `sample_weight`. For classes
@@ -163,8 +163,8 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     Before it is fitted the estimator tells scikit-learn that it is a classifier, so that cross-validation splits labels
     stratified, as for :class:`GreedyPrunedMLPClassifier`. :func:`~sklearn.model_selection.cross_val_score`,
     :class:`~sklearn.model_selection.GridSearchCV` and the like split before anything is fitted, and let each fit
-    decide on its own part of `y`. They split fractions as numbers, but whole numbers as labels: whole numbers that are
-    to be fitted as numbers want :class:`GreedyPrunedMLPRegressor` there. :class:`PretrainThresholdSearch` and
+    decide on its own part of `y`. They split fractions as numbers, but whole numbers as labels. Use
+    :class:`GreedyPrunedMLPRegressor` there to fit whole numbers as numbers. :class:`PretrainThresholdSearch` and
     :func:`pretrain_threshold_curve` ask the estimator once, with all of `y`, and split as it says.
 
     References

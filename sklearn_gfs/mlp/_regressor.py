@@ -62,8 +62,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         re-trained on all samples for as many as served the trial best; pre-training leaves the held-out samples out.
     validation_fraction : float or "auto", default="auto"
         Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data. "auto" holds
-        out a tenth; of fewer than 1000 samples 100, but at most 0.3 of them. A sample is held out with its copies; in
-        tables of categories both parts get some.
+        out a tenth; of fewer than 1000 samples 100, but at most 0.3 of them. Copies of a sample
+        stay together, except in tables of categories.
     max_time : float, default=None
         Seconds after which training ends early, with a warning and a usable model. Pre-training ends after half of it.
         A selection is finished all the same.

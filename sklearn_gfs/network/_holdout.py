@@ -79,9 +79,9 @@ def held_out_shares(
     them is held out as a whole, from a random start.
 
     Where the samples are the cells of a table (categories, small integers), future samples are copies of these, and
-    what is learnt of other cells tells nothing of one that is held out. There each lies along the line as long as its
-    number of copies, so that of a repeated cell both parts get copies. A sample that weighs more than all its
-    neighbours together is divided likewise, wherever it is: without it nothing would be learnt about its neighbourhood.
+    what is learnt of other cells tells nothing of one that is held out. There each copy of a cell is counted and held
+    out by itself, and both parts get copies. A sample that weighs more than all its neighbours together is divided
+    likewise, wherever it is: without it nothing would be learnt about its neighbourhood.
 
     Parameters
     ----------

@@ -63,11 +63,11 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         distinct values and fewer than 5 samples to each; several columns are numbers. ``partial_fit`` decides by the
         first chunk.
     n_features_to_select : int or float, default=None
-        How many columns to keep, or which share of them; those of `keep` count. Picks end with the one that makes
-        the number full. Where k picks are too few, the columns picked are kept as those of `keep` are, k more picks
-        are made beside them, and so on. Once no other column adds anything, the columns that correlate most with y
-        make the number full. With ``hull="convex"``, a mean of picks and of nothing else, too few picks lead to a
-        warning. With None the columns of k picks are kept, whatever their number.
+        How many columns to keep, or which share of them; those of `keep` count. The selection ends when so many
+        have been picked. If k picks are too few, the columns picked so far are kept as those of `keep` are, and k more
+        picks are made beside them. Once no other column adds anything, the columns that correlate most with y are
+        added. With ``hull="convex"``, a mean of picks and of nothing else, too few picks lead to a warning. None
+        means the columns of k picks, whatever their number.
     keep : array-like of str, int or bool, default=None
         Columns that are kept in any case, for ``hull="l1"``: their names, their indices, or a mask over all columns.
         Their coefficients are free, as the intercept is: the best ones beside whatever has been picked. A pick is

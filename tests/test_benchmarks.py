@@ -1,0 +1,34 @@
+"""What the benchmarks reach into the package for is there: they run too long to run here."""
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sklearn_gfs import GreedyPrunedMLPClassifier
+
+
+@pytest.fixture
+def _benchmarks_on_path(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+
+
+@pytest.mark.usefixtures("_benchmarks_on_path")
+def test_variants_of_the_defaults_change_what_there_is():
+    variants = importlib.import_module("defaults").VARIANTS
+    names = {name for changes in variants.values() for name in changes}
+    for name in names:
+        module, dot, attribute = name.rpartition(".")
+        owner = importlib.import_module(f"sklearn_gfs.{module}") if dot else GreedyPrunedMLPClassifier()
+        assert hasattr(owner, attribute), name
+
+
+@pytest.mark.usefixtures("_benchmarks_on_path")
+@pytest.mark.parametrize("how", ["by magnitude", "at random"])
+def test_neurons_can_be_chosen_otherwise(how):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), np.arange(60) % 2
+    with importlib.import_module("same_size").chosen_otherwise(how, 0):
+        model = GreedyPrunedMLPClassifier(10, 5, n_hidden=20, n_retrain=20, random_state=0).fit(X, y)
+    assert len(set(model.selection_path_)) == 5
