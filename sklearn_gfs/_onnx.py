@@ -19,8 +19,8 @@ from .mlp._links import LINKS
 from .mlp._regressor import GreedyPrunedMLPRegressor
 from .mlp._targets import has_several_labels
 from .network._activations import ACTIVATIONS
-from .search._threshold import PretrainThresholdSearch
-from .selection._selector import GreedyForwardSelector
+from .search import PretrainThresholdSearch
+from .selection import GreedyForwardSelector
 
 # What skl2onnx calls an estimator.
 _ALIAS = "SklearnGfs{}"
