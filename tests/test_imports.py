@@ -59,6 +59,28 @@ def test_import_loads_neither_torch_nor_numba():
     assert result.stdout.split() == [str(len(list(PACKAGE.rglob("*.py"))) - 1)]  # all modules, but for the package
 
 
+def test_the_theory_needs_numpy_and_scipy_only():
+    code = """
+        import sys
+
+        class Refuse:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in {"joblib", "matplotlib", "numba", "sklearn", "threadpoolctl", "torch"}:
+                    raise ImportError(f"{name} is refused")
+
+        sys.meta_path.insert(0, Refuse())
+        from sklearn_gfs import theory
+        from sklearn_gfs._activations import ACTIVATIONS
+        X = [[1.0, 2.0], [0.0, 1.0]]
+        for activation in ACTIVATIONS:
+            kernel = theory.network_kernel(X, X, [0.0, 1.0], X, activation=activation)
+        theory.extreme_eigenvalues(kernel)
+        print(theory.hull_spread(X, sample_weight=[1.0, 3.0]), theory.hull_optimum(X, [1.0, 1.0]).loss)
+    """
+    result = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    assert len(result.stdout.split()) == 2
+
+
 def test_training_loads_nothing_of_torch_beyond_its_core():
     """Its compiler, its distributed part and its companions may be missing or broken."""
     code = """

@@ -20,7 +20,7 @@ from sklearn_gfs.network._scaling import FittedNetwork, Scaling, in_data_units
 from sklearn_gfs.network._two_layer import hidden_activations
 
 if TYPE_CHECKING:
-    from sklearn_gfs.network._activations import Activation
+    from sklearn_gfs._activations import Activation
     from sklearn_gfs.network._losses import Loss
     from sklearn_gfs.selection import SelectionStatistics
 
