@@ -1,8 +1,8 @@
 """
 The activations of hidden neurons: each is one object, and no other module compares their names.
 
-To add one, add an object to `ACTIVATIONS`. Training takes the functions of tensors, and imports torch; predicting and the
-theory take those of arrays.
+To add one, add an object to `ACTIVATIONS`. Training takes the functions of tensors, and imports torch; predicting and
+the theory take those of arrays.
 """
 
 from __future__ import annotations
