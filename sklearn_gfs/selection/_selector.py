@@ -187,9 +187,10 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         """
         with unchanged_by_failure(self):
             self.__dict__.pop("_statistics", None)
-            X, target, weight = self._check_chunk(X, y, sample_weight, first=True)
+            signed = self._check_parameters()
+            X, target, weight = self._check_chunk(X, y, sample_weight, signed=signed, first=True)
             weight = None if weight is None else of_order_one(weight)
-            if self.hull == "convex":
+            if not signed:
                 path = greedy_forward_selection(X, target, self.k, sample_weight=weight, tol=self.tol)
                 return self._store_means(path)
             X, mean, scale, pivot = mean_and_scale(X, weight)
@@ -243,11 +244,13 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         (178, 4)
         """
         with unchanged_by_failure(self):
+            signed = self._check_parameters()
             statistics = getattr(self, "_statistics", SelectionStatistics())
-            X, target, weight = self._check_chunk(X, y, sample_weight, first=not statistics.n_samples, classes=classes)
+            first = not statistics.n_samples
+            X, target, weight = self._check_chunk(X, y, sample_weight, signed=signed, first=first, classes=classes)
             # What another object has, the chunk is not added to.
             self._statistics: SelectionStatistics = copy(statistics).update(X, target, weight)
-            if self.hull == "convex":
+            if not signed:
                 return self._store_means(self._statistics.select(self.k, tol=self.tol))
             mean, scale = self._statistics.mean_atoms, deviations(self._statistics)
             atoms = self._varying(mean, scale)
@@ -289,28 +292,29 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         check_plain(X=X)
         return super().transform(X)
 
-    def _check_parameters(self) -> None:
+    def _check_parameters(self) -> bool:
+        """Validate parameters; return whether columns are standardised and may be turned around, or only averaged."""
         check_stopping(self.k, self.tol)
-        check_hull(self.hull, self.radius, n_targets=1)
-        if self.hull == "convex" and self.keep is not None:
+        signed, _ = check_hull(self.hull, self.radius, n_targets=1)
+        if not signed and self.keep is not None:
             raise ValueError(f"keep={self.keep!r} needs hull='l1'; with hull='convex' it must be None")
         if self.target_type not in ("auto", "continuous", "multiclass"):
             raise ValueError(
                 f"target_type={self.target_type!r} is not known; it must be 'auto', 'continuous' or 'multiclass'"
             )
+        return signed
 
     def _check_chunk(
-        self, X: Any, y: Any, sample_weight: Any, *, first: bool, classes: Any = None
+        self, X: Any, y: Any, sample_weight: Any, *, signed: bool, first: bool, classes: Any = None
     ) -> tuple[Any, Float64Array, Float64Array | None]:
-        """Validate parameters and data; return X, the targets as numbers, and the weights."""
-        self._check_parameters()
+        """Validate data; return X, the targets as numbers, and the weights."""
         asked = y
         check_plain(X=X, y=y)
         X, y = validate_data(
             self, X, y, reset=first, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32], multi_output=True
         )
         weight = check_weight(sample_weight, X.shape[0])
-        if first and self.hull == "l1" and X.shape[0] == 1:
+        if first and signed and X.shape[0] == 1:
             raise ValueError("n_samples = 1, and one sample can't show how columns vary; hull='l1' needs at least two")
         if first:
             self.__dict__.pop("classes_", None)
@@ -322,7 +326,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
             raise ValueError(f"classes={classes!r} is not the same as in the first call to partial_fit")
         self._asked_for()
         target = self._encode(y.toarray() if sparse.issparse(y) else y)
-        if self.hull == "convex" and target.shape[1] > 1:
+        if not signed and target.shape[1] > 1:
             raise ValueError(
                 f"y holds {target.shape[1]} {'classes' if hasattr(self, 'classes_') else 'targets'}; hull='convex' "
                 "approximates one target, or two classes, by a mean of columns. Take hull='l1', or "
