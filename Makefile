@@ -59,7 +59,8 @@ test-sealed:  ## Run the suite from a read-only installation, with no cache to w
 test-nojit: export NUMBA_DISABLE_JIT = 1
 test-nojit: export OMP_NUM_THREADS = 1
 test-nojit: $(INSTALLED)  ## Run the tests of the kernels on the kernels as plain Python.
-	$(PY) -m pytest -n 2 $(PYTEST_ARGS) $(addprefix tests/selection/test_,greedy.py gram_columns.py on_samples.py log_loss.py selector.py)
+	$(PY) -m pytest -n 2 $(PYTEST_ARGS) $(patsubst %,tests/selection/test_%.py,greedy greedy_kernels greedy_layouts greedy_path \
+		greedy_plans greedy_precision greedy_ties gram_columns on_samples log_loss selector)
 
 test-predict-only: $(INSTALLED)  ## Use fitted models from an installation without torch and numba.
 	$(PY) .ci/predict_only.py save $(OUT)/predict_only

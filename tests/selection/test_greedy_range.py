@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from strategies import cases
 
+from selection.small import CLASSES, P, Z
 from sklearn_gfs import GreedyForwardSelector, SelectionStatistics, greedy_forward_selection
 
 RNG = np.random.default_rng(0)
@@ -144,6 +145,29 @@ def test_the_unit_of_weights_does_not_matter_to_the_selector(hull):
         for unit in (1e-46, 1e39):
             path = selector.fit(ATOMS.astype(dtype), Y, (np.arange(60) % 4) * unit).selection_path_
             np.testing.assert_array_equal(path, expected)
+
+
+@pytest.mark.parametrize("unit", [1e-320, 1e-46, 1.0, 1e38, 1e308])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("from_logits", [True, False])
+def test_equal_weights_of_any_unit_are_no_weights(unit, dtype, from_logits):
+    atoms = (Z if from_logits else P).astype(dtype)
+    options = {"loss": "log_loss", "from_logits": from_logits}
+    path = greedy_forward_selection(atoms, CLASSES, 20, sample_weight=np.full(60, unit), **options)
+    expected = greedy_forward_selection(atoms, CLASSES, 20, **options)
+    np.testing.assert_array_equal(path.picks, expected.picks)
+    np.testing.assert_array_equal(path.losses, expected.losses)
+
+
+@pytest.mark.parametrize("exponent", [-1000, 1021])
+@pytest.mark.parametrize("from_logits", [True, False])
+def test_the_unit_of_weights_changes_nothing(exponent, from_logits):
+    atoms, weight = Z if from_logits else P, np.random.default_rng(0).uniform(0.1, 3.0, 60)
+    options = {"loss": "log_loss", "from_logits": from_logits}
+    path = greedy_forward_selection(atoms, CLASSES, 20, sample_weight=np.ldexp(weight, exponent), **options)
+    expected = greedy_forward_selection(atoms, CLASSES, 20, sample_weight=weight, **options)
+    np.testing.assert_array_equal(path.picks, expected.picks)
+    np.testing.assert_allclose(path.losses, expected.losses, rtol=1e-14)
 
 
 @given(cases(), st.integers(-200, 200), st.sampled_from([np.float32, np.float64]))

@@ -1,0 +1,94 @@
+"""The training path below the estimators: its randomness, its held-out samples, its precision, and its losses."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sklearn_gfs import GreedyPrunedMLP
+from sklearn_gfs._activations import ACTIVATIONS
+from sklearn_gfs.mlp._path import PathData, PathSettings, TrainingPath
+from sklearn_gfs.network._losses import LOSSES
+from sklearn_gfs.network._solvers import SOLVERS
+from sklearn_gfs.network._training import Training, TrainingSettings
+from sklearn_gfs.network._two_layer import hidden_activations
+
+SETTINGS = TrainingSettings(ACTIVATIONS["relu"], LOSSES["squared_error"], SOLVERS["adam"], None, 0.9, 16, 0.0)
+
+
+def make_path(rng, *, n_samples=60, n_retrain=0, early_stopping=False, random_state=0, **training):
+    X = rng.normal(size=(n_samples, 3))
+    y = np.sin(2 * X[:, :1]) + 0.1 * rng.normal(size=(n_samples, 1))
+    settings = PathSettings(30, n_retrain, early_stopping, 0.2, SETTINGS._replace(**training))
+    tasks = GreedyPrunedMLP()._start_tasks(X, y, None, "fit_path")
+    return TrainingPath(PathData(X, y, None, True, None), settings, random_state, tasks=tasks)
+
+
+def test_each_use_of_randomness_has_a_stream_of_its_own(monkeypatch):
+    seeds = {}
+    start = Training.__init__
+
+    def noted(training, network, samples, settings, seed, **how):
+        seeds[how["name"]] = seed
+        start(training, network, samples, settings, seed, **how)
+
+    monkeypatch.setattr(Training, "__init__", noted)
+    path = make_path(np.random.default_rng(9), n_retrain=20, early_stopping=True)
+    path.pretrain_to(5)
+    path.subnetworks([3])
+    assert seeds["pre-training"] != seeds["re-training"] == seeds["trial re-training"]
+    assert len(set(path._seeds)) == 4
+    assert set(seeds.values()).isdisjoint({path._seeds[0], path._seeds[3]})  # the network's, and the division's
+
+
+@given(seed=st.integers(0, 2**31 - 1), sizes=st.lists(st.integers(1, 12), min_size=1, max_size=3))
+def test_pruned_losses_are_those_of_the_networks(seed, sizes):
+    rng = np.random.default_rng(seed)
+    path = make_path(rng, random_state=seed)
+    path.pretrain_to(5)
+    X, y = path._X, path._targets * path._scaling.y_scale + path._scaling.y_mean
+
+    def loss(fitted):
+        hidden = hidden_activations(X, fitted.coefs[0], fitted.intercepts[0], ACTIVATIONS["relu"])
+        residual = (hidden @ fitted.coefs[1] + fitted.intercepts[1] - y) / path._scaling.y_scale
+        return 0.5 * float(np.mean(np.sum(residual**2, axis=1)))
+
+    dense_loss, subnetworks = path.subnetworks(sizes)
+    # Activations are rounded to float32 for the selection.
+    assert dense_loss == pytest.approx(loss(path.dense()), rel=1e-6)
+    for k, subnetwork in zip(sizes, subnetworks, strict=True):
+        assert len(subnetwork.path.picks) == k
+        assert subnetwork.path.losses[-1] == pytest.approx(loss(subnetwork.fitted), rel=1e-6)
+        assert subnetwork.fitted.coefs[0].shape[1] == len(set(subnetwork.path.picks))
+
+
+def test_held_out_samples_decide_how_long_to_retrain():
+    rng = np.random.default_rng(11)
+    path = make_path(rng, n_retrain=70, early_stopping=True)
+    path.pretrain_to(20)
+    _, (subnetwork,) = path.subnetworks([5])
+    losses = subnetwork.validation_losses
+    assert len(losses) == 5  # before, after 20, 40, 60 and 70
+    best = max(i for i, loss in enumerate(losses) if loss <= 1.01 * min(losses))
+    assert len(subnetwork.retrain_losses) == min(20 * best, 70)
+
+
+def test_pretraining_never_sees_the_held_out_samples():
+    rng = np.random.default_rng(12)
+    path = make_path(rng, n_retrain=10, early_stopping=True)
+    held_out = path._parts.held_rows
+    assert 11 <= len(held_out) <= 13  # a fifth
+    before = path._targets.copy()
+    path._targets[held_out] = np.nan  # whoever looks gets a loss of NaN, an error
+    path.pretrain_to(10)
+    path._targets[:] = before
+
+
+@pytest.mark.parametrize(("batch_size", "dtype"), [(None, np.float64), (60, np.float64), (59, np.float32)])
+def test_minibatches_are_trained_in_float32_full_batches_in_the_precision_of_the_data(batch_size, dtype):
+    path = make_path(np.random.default_rng(16), n_retrain=20, early_stopping=True, batch_size=batch_size)
+    path.pretrain_to(10)
+    assert {array.dtype for array in path._dense_network()} == {np.dtype(dtype)}
+    _, (subnetwork,) = path.subnetworks([5])
+    arrays = [*path.dense().coefs, *path.dense().intercepts, *subnetwork.fitted.coefs, *subnetwork.fitted.intercepts]
+    assert {array.dtype for array in arrays} == {np.dtype(np.float64)}

@@ -1,0 +1,62 @@
+"""Losses that are small differences of large numbers: exact where they can be, and a warning where not."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import naive
+import numpy as np
+import pytest
+
+from selection.small import make
+from sklearn_gfs import SelectionStatistics, greedy_forward_selection
+
+
+def test_statistics_say_when_they_cannot_resolve_the_loss():
+    atoms, y = make()
+    y = atoms[:, 3]
+    with pytest.warns(UserWarning, match="less exact"):
+        path = SelectionStatistics().update(atoms, y).select(3)
+    assert path.picks[0] == 3
+
+
+@pytest.mark.parametrize("shape", ["factorised", "stacked"])
+def test_float32_losses_are_those_of_the_picks(shape):
+    rng = np.random.default_rng(0)
+    H, B = rng.random((3000, 50), dtype=np.float32), rng.standard_normal((50, 3), dtype=np.float32)
+    y = H[:, :5] @ rng.standard_normal((5, 3)) + 10.0
+    atoms = H[:, :, None] * B
+    path = (
+        greedy_forward_selection(H, y, 40, output_weights=B)
+        if shape == "factorised"
+        else greedy_forward_selection(atoms, y, 40)
+    )
+    exact = H[:, :, None].astype(np.float64) * B if shape == "factorised" else atoms.astype(np.float64)
+    means = np.cumsum(exact[:, path.picks], axis=1) / np.arange(1, 41)[:, None]
+    losses = 0.5 * ((means - y[:, None]) ** 2).sum(axis=2).mean(axis=0)
+    np.testing.assert_allclose(path.losses, losses, rtol=1e-6)
+
+
+def ill_conditioned():
+    """Problems whose losses are tiny differences of large numbers."""
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal((40, 8))
+    yield "offset", 1e8 + noise, 1e8 + rng.standard_normal(40)
+    yield "near duplicates", noise[:, :1] + 1e-9 * noise, noise[:, 0] + 1e-9 * rng.standard_normal(40)
+    yield "scaled", 1e8 * noise, 1e8 * noise[:, :3].mean(axis=1) + rng.standard_normal(40)
+    yield "tiny", 1e-8 * noise, 1e-8 * rng.standard_normal(40)
+    yield "exact", noise, noise[:, :2].mean(axis=1)
+
+
+@pytest.mark.parametrize(("name", "atoms", "y"), ill_conditioned())
+@pytest.mark.parametrize("hull", ["convex", "l1"])
+def test_ill_conditioned_atoms_agree_with_the_oracle(name, atoms, y, hull):
+    # In fractions, since rounding leaves plain loops seven digits of these losses.
+    exact_atoms, exact_y = (np.vectorize(Fraction, otypes=[object])(a) for a in (atoms, y))
+    options = {"signs": (1, -1) if hull == "l1" else (1,), "radius": 1, "offset": 0}
+    picks, losses, gaps = naive.greedy(exact_atoms[:, :, None], exact_y[:, None], 10, tie=0.0, **options)
+    path = greedy_forward_selection(atoms, y, 10, hull=hull, radius=1.0 if hull == "l1" else None)
+    np.testing.assert_array_equal(path.picks, picks)
+    np.testing.assert_allclose(path.losses, losses.astype(float), rtol=1e-9, atol=1e-30)
+    gaps = np.maximum(gaps.astype(float), 0)
+    np.testing.assert_allclose(path.gaps, gaps, rtol=1e-5, atol=1e-15 if name == "exact" else 0.0)

@@ -1,0 +1,133 @@
+"""An exact number of columns: which ones make it full, and where the picks end."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_linnerud, load_wine
+from sklearn.exceptions import ConvergenceWarning
+
+from selection.small import regression
+from sklearn_gfs import GreedyForwardSelector
+from sklearn_gfs.selection._gram import ArrayAtoms
+from sklearn_gfs.selection._squared_error import SquaredErrorSearch
+
+DATA = {
+    "diabetes": lambda: load_diabetes(return_X_y=True),
+    "breast cancer": lambda: load_breast_cancer(return_X_y=True),
+    "wine": lambda: load_wine(return_X_y=True),
+    "digits": lambda: load_digits(return_X_y=True),
+    "several targets": lambda: load_linnerud(return_X_y=True),
+    "correlated": regression,
+}
+
+
+@pytest.mark.parametrize("k", [1, 50])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("name", DATA)
+def test_as_many_columns_are_kept_as_are_asked_for(name, share, k):
+    X, y = DATA[name]()
+    n_wanted = max(int(share * X.shape[1]), 1)
+    for wanted in (n_wanted, np.int64(n_wanted), share):
+        selector = GreedyForwardSelector(k=k, n_features_to_select=wanted).fit(X, y)
+        assert selector.get_support().sum() == selector.transform(X).shape[1] == n_wanted
+    np.testing.assert_array_equal(selector.support_, selector.get_support())
+    used = np.any(np.atleast_2d(selector.coef_) != 0, axis=0)
+    assert not used[~selector.support_].any()
+
+
+def test_all_columns_can_be_asked_for():
+    X, y = regression()
+    for wanted in (X.shape[1], 1.0):
+        selector = GreedyForwardSelector(n_features_to_select=wanted).fit(X, y)
+        assert selector.get_support().all()
+
+
+def test_picks_end_with_the_one_that_makes_the_number_full():
+    X, y = load_digits(return_X_y=True)
+    free = GreedyForwardSelector(k=60).fit(X, y)
+    assert free.get_support().sum() > 10
+    selector = GreedyForwardSelector(k=60, n_features_to_select=10).fit(X, y)
+    n_picks = len(selector.selection_path_)
+    np.testing.assert_array_equal(selector.selection_path_, free.selection_path_[:n_picks])
+    assert len(np.unique(free.selection_path_[: n_picks - 1])) == 9
+    same = GreedyForwardSelector(k=n_picks).fit(X, y)
+    np.testing.assert_allclose(selector.coef_, same.coef_)
+    np.testing.assert_array_equal(selector.selection_counts_, same.selection_counts_)
+    np.testing.assert_allclose(selector.selection_losses_, same.selection_losses_)
+    np.testing.assert_allclose(selector.duality_gaps_, same.duality_gaps_)
+
+
+def test_where_picks_are_too_few_those_made_are_kept_and_more_are_made_beside_them():
+    X, y = regression()
+    first = GreedyForwardSelector(k=6, radius=2.0).fit(X, y)
+    n_first = int(first.get_support().sum())
+    wanted = n_first + 3
+    selector = GreedyForwardSelector(k=6, radius=2.0, n_features_to_select=wanted).fit(X, y)
+    np.testing.assert_array_equal(selector.selection_path_[:6], first.selection_path_)
+    beside = clone(selector).set_params(keep=first.get_support()).fit(X, y)
+    np.testing.assert_array_equal(selector.selection_path_[6:], beside.selection_path_)
+    np.testing.assert_allclose(selector.coef_, beside.coef_)
+    np.testing.assert_array_equal(selector.get_support(), beside.get_support())
+    assert (np.diff(selector.selection_losses_[[5, -1]]) < 0).all()
+
+
+def test_constant_columns_count_and_the_first_of_them_come_first():
+    X, y = regression(n_features=5)
+    X = np.column_stack([np.ones((len(y), 40)), X])
+    selector = GreedyForwardSelector(k=5, keep=[7], n_features_to_select=3).fit(X, y)
+    assert selector.get_support().sum() == 3
+    assert selector.get_support()[7]
+    selector = GreedyForwardSelector(k=5, keep=[30], n_features_to_select=26).fit(X, y)
+    np.testing.assert_array_equal(np.flatnonzero(selector.get_support()), [*range(20), 30, *range(40, 45)])
+
+
+def test_the_prefix_of_a_search_is_the_search_for_fewer_picks():
+    X, y = regression(n_targets=2)
+    source = ArrayAtoms((X - X.mean(axis=0)) / X.std(axis=0), y - y.mean(axis=0), None)
+    search = SquaredErrorSearch(source, 20, signed=True, radius=3.0, tol=-1.0)
+    search.run()
+    for n_picks in (1, 7, 20):
+        expected = SquaredErrorSearch(source, n_picks, signed=True, radius=3.0, tol=-1.0).run()
+        for one, other in zip(search.prefix(n_picks), expected, strict=True):
+            np.testing.assert_allclose(one, other)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("n_targets", [1, 3])
+def test_where_nothing_has_anything_to_add_what_is_nearest_to_y_makes_the_number_full(n_targets, method):
+    X, y = regression(12, 30, n_targets)  # twelve samples span eleven dimensions
+    X = np.column_stack([np.ones(12), X])
+    selector = getattr(GreedyForwardSelector(k=3, radius=2.5, n_features_to_select=20), method)(X, y)
+    picked = selector.selection_counts_ > 0
+    assert picked.sum() == 11
+    Z, t = (X[:, 1:] - X[:, 1:].mean(axis=0)) / X[:, 1:].std(axis=0), (y - y.mean(axis=0)).reshape(12, -1)
+    nearness = np.r_[-1.0, np.sum((Z.T @ t) ** 2, axis=1)]
+    others = np.flatnonzero(~picked)
+    added = others[np.argsort(-nearness[others])][:9]
+    np.testing.assert_array_equal(np.flatnonzero(selector.get_support() & ~picked), np.sort(added))
+    assert not np.atleast_2d(selector.coef_)[:, added].any()
+    assert selector.radius_ == 2.5
+    # A constant column comes last of all, but comes.
+    for wanted, constant in ((30, False), (31, True)):
+        selector = getattr(GreedyForwardSelector(n_features_to_select=wanted), method)(X, y)
+        assert selector.get_support().sum() == wanted
+        assert selector.get_support()[0] == constant
+
+
+def test_the_mean_of_the_convex_hull_is_cut_where_the_number_is_full():
+    rng = np.random.default_rng(0)
+    y = rng.standard_normal(200)
+    models = y[:, None] + rng.standard_normal((200, 15)) * rng.uniform(0.5, 2.0, 15)
+    free = GreedyForwardSelector(k=40, hull="convex").fit(models, y)
+    for method in ("fit", "partial_fit"):
+        selector = getattr(GreedyForwardSelector(k=40, hull="convex", n_features_to_select=4), method)(models, y)
+        n_picks = len(selector.selection_path_)
+        assert selector.get_support().sum() == 4
+        np.testing.assert_array_equal(selector.selection_path_, free.selection_path_[:n_picks])
+        expected = GreedyForwardSelector(k=n_picks, hull="convex").fit(models, y)
+        np.testing.assert_allclose(selector.coef_, expected.coef_)
+        np.testing.assert_array_equal(selector.selection_counts_, expected.selection_counts_)
+        with pytest.warns(ConvergenceWarning, match="k=2 picks are of no more; raise k"):
+            getattr(GreedyForwardSelector(k=2, hull="convex", n_features_to_select=4), method)(models, y)
