@@ -60,7 +60,7 @@ def products(case):
     They have the shapes and the order in memory of those in an update.
     """
     n_features, n_hidden, n_outputs, batch_size = case
-    A, _, B, _ = TorchNetwork(start(case), ACTIVATIONS["relu"], LOSSES["squared_error"])._views(
+    A, _, B, _ = TorchNetwork(start(case), ACTIVATIONS["relu"], LOSSES["squared_error"]).layout.views(
         torch.randn(sum(array.size for array in start(case)[:4]))
     )
     X, residual = torch.randn(batch_size, n_features), torch.randn(n_outputs, batch_size)

@@ -15,6 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
+    from ._parts import NetworkInParts
     from ._two_layer import TorchNetwork
 
 # Adam moves every coordinate of the standardised problem by about this much in one iteration.
@@ -29,7 +30,7 @@ class Solver(ABC):
 
     Parameters
     ----------
-    network : TorchNetwork
+    network : TorchNetwork or NetworkInParts
         Whose parameters it moves along its gradient.
     momentum : float
     moments : tuple of two tensors
@@ -41,7 +42,7 @@ class Solver(ABC):
     name: str
 
     def __init__(
-        self, network: TorchNetwork, momentum: float, moments: tuple[torch.Tensor, torch.Tensor], n_updates: int
+        self, network: TorchNetwork | NetworkInParts, momentum: float, moments: tuple[torch.Tensor, torch.Tensor], n_updates: int
     ) -> None:
         self._network = network
         self._momentum = momentum
@@ -63,13 +64,15 @@ class Adam(Solver):
     name = "adam"
 
     def __init__(
-        self, network: TorchNetwork, momentum: float, moments: tuple[torch.Tensor, torch.Tensor], n_updates: int
+        self, network: TorchNetwork | NetworkInParts, momentum: float, moments: tuple[torch.Tensor, torch.Tensor], n_updates: int
     ) -> None:
         import torch
 
         super().__init__(network, momentum, moments, n_updates)
         # torch.optim.Adam makes the same call, behind bookkeeping that costs more than it in a small network.
         self._update = torch._fused_adam_
+        vectors = (network.parameters, network.gradient, *moments)
+        self._pieces = [[[vector[piece]] for vector in vectors] for piece in network.pieces]
 
     def default_step_size(self, curvature: Callable[[], float]) -> float:  # noqa: ARG002
         """Return a fixed step: in standardised problems all coordinates are of one size."""
@@ -77,20 +80,20 @@ class Adam(Solver):
 
     def step(self, step_size: float, loss: float) -> None:  # noqa: ARG002
         """Make one update."""
-        self._update(
-            [self._network.parameters],
-            [self._network.gradient],
-            [self.moments[0]],
-            [self.moments[1]],
-            [],
-            [self._n_updates.add_(1)],
-            lr=step_size,
-            beta1=_ADAM_DECAYS[0],
-            beta2=_ADAM_DECAYS[1],
-            weight_decay=0.0,
-            eps=_ADAM_EPSILON,
-            amsgrad=False,
-            maximize=False,
+        n_updates = [self._n_updates.add_(1)]
+        self._network.in_parts(
+            lambda part: self._update(
+                *self._pieces[part],
+                [],
+                n_updates,
+                lr=step_size,
+                beta1=_ADAM_DECAYS[0],
+                beta2=_ADAM_DECAYS[1],
+                weight_decay=0.0,
+                eps=_ADAM_EPSILON,
+                amsgrad=False,
+                maximize=False,
+            )
         )
 
 
@@ -118,12 +121,16 @@ class GradientDescent(Solver):
         gradient, descent = self._network.gradient, self._network.descent()
         loss += self._network.penalty()
         step = min(step_size, 2 * loss / descent) if descent > 0 else step_size
-        if self._momentum == 0:
-            self._network.parameters.sub_(gradient, alpha=step)
-            return
-        velocity = self.moments[0]
-        velocity.mul_(self._momentum).add_(gradient, alpha=step)
-        self._network.parameters.sub_(velocity)
+        parameters, velocity, pieces = self._network.parameters, self.moments[0], self._network.pieces
+
+        def move(part: int) -> None:
+            piece = pieces[part]
+            if self._momentum == 0:
+                parameters[piece].sub_(gradient[piece], alpha=step)
+            else:
+                parameters[piece].sub_(velocity[piece].mul_(self._momentum).add_(gradient[piece], alpha=step))
+
+        self._network.in_parts(move)
 
 
 # By the names that estimators take.

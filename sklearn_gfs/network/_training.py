@@ -14,6 +14,7 @@ from scipy import sparse
 from sklearn.utils import gen_batches
 
 from ._data import CHUNK_ROWS
+from ._parts import NetworkInParts, n_parts_of
 from ._two_layer import TorchNetwork
 from ._watch import Watch, interruptible
 
@@ -193,9 +194,6 @@ class Training:
         self._torch = torch
         state = start if isinstance(start, TrainingState) else None
         network = start.network if isinstance(start, TrainingState) else start
-        arguments = (settings.activation, settings.loss, settings.alpha, settings.device)
-        self._network = TorchNetwork(network, *arguments)
-        self._result = TorchNetwork(network, *arguments) if averaged else self._network
         self._samples = samples
         self._settings = settings
         self.name = name
@@ -203,6 +201,8 @@ class Training:
         self._seed = seed
         n_rows = len(samples.rows)
         self._batch_size = n_rows if settings.batch_size is None else min(settings.batch_size, n_rows)
+        self._network = self._at_work(network, self._batch_size)
+        self._result = self._at_work(network, self._batch_size) if averaged else self._network
         self._fixed_batch = samples.everything() if self._batch_size == n_rows else None
         self._batches: list[Batch] = []
         parameters = self._network.parameters
@@ -210,11 +210,20 @@ class Training:
         self._step_size = settings.learning_rate_init or 0.0  # zero until the first batch has been seen
         self.losses: list[float] = []
         if state is not None:
-            moments = [torch.from_numpy(moment.copy()).to(parameters) for moment in state.moments]
+            moments = [self._network.in_pieces(moment) for moment in state.moments]
             self._step_size = self._step_size or state.step_size
             self.losses = list(state.losses)
         self._solver = settings.solver(self._network, settings.momentum, (moments[0], moments[1]), len(self.losses))
         self._start_stream(None if state is None else state.stream)
+
+    def _at_work(self, network: Network, batch_size: int) -> TorchNetwork | NetworkInParts:
+        """Return the network in torch, in as many parts as the size of an update asks for."""
+        settings, n_parts = self._settings, 1
+        if settings.device == "cpu":
+            n_parts = n_parts_of(*network.output_coef.shape, len(network.hidden_coef), batch_size)
+        if n_parts == 1:
+            return TorchNetwork(network, settings.activation, settings.loss, settings.alpha, settings.device)
+        return NetworkInParts(network, settings.activation, settings.loss, settings.alpha, n_parts)
 
     def _start_stream(self, earlier: Stream | None) -> None:
         """Shuffle anew, or find the place in the row of shuffles where an earlier training stopped."""
@@ -229,7 +238,7 @@ class Training:
 
     def state(self) -> TrainingState:
         """Return what it takes to go on from here."""
-        first, second = (moment.cpu().numpy().copy() for moment in self._solver.moments)
+        first, second = (self._network.whole(moment) for moment in self._solver.moments)
         measured = 0.0 if self._settings.learning_rate_init else self._step_size
         return TrainingState(self.network(), (first, second), measured, self._stream, list(self.losses))
 
@@ -263,7 +272,8 @@ class Training:
 
     def advance(self, n_iterations: int) -> None:
         """Make this many gradient updates; fewer where the watch, if there is one, says stop."""
-        with self._torch.inference_mode():  # calls are shorter without the bookkeeping of automatic gradients
+        # Calls are shorter without the bookkeeping of automatic gradients.
+        with self._network.threads(), self._torch.inference_mode():
             self._advance(n_iterations)
 
     def _advance(self, n_iterations: int) -> None:
@@ -305,10 +315,9 @@ class Training:
 
     def loss_of(self, network: Network) -> float:
         """Return the loss of a network on all samples, without the penalty."""
-        torch, settings = self._torch, self._settings
-        model = TorchNetwork(network, settings.activation, settings.loss, device=settings.device)
         rows = self._samples.rows
-        with torch.inference_mode():
+        model = self._at_work(network, min(len(rows), CHUNK_ROWS))
+        with model.threads(), self._torch.inference_mode():
             losses = [
                 len(rows[chunk]) * model.loss(*self._samples.gather(rows[chunk]))
                 for chunk in gen_batches(len(rows), CHUNK_ROWS)
@@ -323,12 +332,15 @@ class Training:
     def _curvature(self, batch: Batch) -> float:
         """Return the largest curvature of the loss on a batch."""
         rng = np.random.RandomState(self._seed)  # its own: what the batches are must not depend on the solver
-        start = self._torch.from_numpy(rng.standard_normal(len(self._network.parameters))).to(batch.X)
-        return self._network.largest_curvature(batch.X, start, batch.weight)
+        settings = self._settings
+        network = TorchNetwork(self.network(), settings.activation, settings.loss, device=settings.device)
+        start = self._torch.from_numpy(rng.standard_normal(len(network.parameters))).to(batch.X)
+        return network.largest_curvature(batch.X, start, batch.weight)
 
     def loss(self, batch: Batch) -> float:
         """Return the loss of the network as it is now, without the penalty."""
-        with self._torch.inference_mode():  # as in training, whose buffers it may share
+        # In the mode of training, whose buffers it may share.
+        with self._result.threads(), self._torch.inference_mode():
             return self._result.loss(*batch)
 
     def network(self) -> Network:

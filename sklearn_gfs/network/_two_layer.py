@@ -7,9 +7,13 @@ Nothing here knows data sets, batches, step sizes or estimators.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from sklearn_gfs._threads import one_thread
 
 from ._parameters import Network
 
@@ -32,6 +36,33 @@ def hidden_activations(X: Any, coef: FloatArray, intercept: FloatArray, activati
     hidden += intercept
     activation.apply(hidden)
     return hidden
+
+
+class Layout:
+    """
+    How the parameters of a network, or a vector of the same kind, lie in one flat tensor.
+
+    The four parts are coefficients (n_hidden, n_features), intercepts (n_hidden, 1), output coefficients (n_outputs,
+    n_hidden) and output intercepts (n_outputs, 1).
+    """
+
+    def __init__(self, n_features: int, n_hidden: int, n_outputs: int) -> None:
+        self._by_feature = n_features <= _FEW_FEATURES
+        coef = (n_features, n_hidden) if self._by_feature else (n_hidden, n_features)
+        self._shapes = [coef, (n_hidden, 1), (n_outputs, n_hidden), (n_outputs, 1)]
+        self._sizes = [math.prod(shape) for shape in self._shapes]
+
+    def views(self, flat: torch.Tensor) -> list[torch.Tensor]:
+        """Return the parts of a flat tensor, which share its memory."""
+        parts = [part.view(shape) for part, shape in zip(flat.split(self._sizes), self._shapes, strict=True)]
+        if self._by_feature:
+            parts[0] = parts[0].T
+        return parts
+
+    def flat(self, parts: Sequence[FloatArray]) -> FloatArray:
+        """Return a flat array of these parts."""
+        coef, *others = parts
+        return np.concatenate([part.ravel() for part in (coef.T if self._by_feature else coef, *others)])
 
 
 class TorchNetwork:
@@ -63,29 +94,31 @@ class TorchNetwork:
         self._activation = activation
         self._loss = loss
         self._alpha = alpha
-        self._few_features = len(network.hidden_coef) <= _FEW_FEATURES
-        arrays = (
-            network.hidden_coef if self._few_features else network.hidden_coef.T,
-            network.hidden_intercept[:, None],
-            network.output_coef.T,
-            network.output_intercept[:, None],
-        )
-        self._shapes = [array.shape for array in arrays]
-        self.parameters = torch.from_numpy(np.concatenate([array.ravel() for array in arrays])).to(device)
-        self.gradient = torch.zeros_like(self.parameters)
-        self._coef, self._intercept, self._out_coef, self._out_intercept = self._views(self.parameters)
-        self._gradients = self._views(self.gradient)
+        self.layout = Layout(*network.hidden_coef.shape, network.output_coef.shape[1])
+        arrays = (network.hidden_coef.T, network.hidden_intercept, network.output_coef.T, network.output_intercept)
+        parameters = torch.from_numpy(self.layout.flat(arrays)).to(device)
+        self.lie_in(parameters, torch.zeros_like(parameters))
+        self.pieces = [slice(len(parameters))]
         self._weights = torch.from_numpy(network.weights.copy()).to(device)
         self._equal_weight = float(network.weights[0]) if np.ptp(network.weights) == 0 else None
         # For every size of batch: activations, slopes, and one over the size.
         self._buffers: dict[int, tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = {}
 
-    def _views(self, flat: torch.Tensor) -> list[torch.Tensor]:
-        sizes = [math.prod(shape) for shape in self._shapes]
-        parts = [part.view(shape) for part, shape in zip(self._torch.split(flat, sizes), self._shapes, strict=True)]
-        if self._few_features:
-            parts[0] = parts[0].T
-        return parts
+    def lie_in(self, parameters: torch.Tensor, gradient: torch.Tensor) -> None:
+        """Take the parameters from this tensor, and have the gradient in that one, from now on."""
+        self.parameters, self.gradient = parameters, gradient
+        self._coef, self._intercept, self._out_coef, self._out_intercept = self.layout.views(parameters)
+        self._gradients = self.layout.views(gradient)
+
+    @contextmanager
+    def threads(self) -> Iterator[None]:
+        """Have as many threads as pay while one is inside: one."""
+        with nullcontext() if self.parameters.is_cuda else one_thread():
+            yield
+
+    def in_parts(self, work: Callable[[int], None]) -> None:
+        """Do the work for the only part, whose number it is told; see `NetworkInParts`."""
+        work(0)
 
     def forward(self, X: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the hidden activations and the outputs; the activations are overwritten by the next call."""
@@ -100,12 +133,25 @@ class TorchNetwork:
             return hidden, torch.addmm(self._out_intercept, self._out_coef * self._weights, hidden)
         return hidden, torch.addmm(self._out_intercept, self._out_coef, hidden, alpha=self._equal_weight)
 
-    def _backward(self, X: torch.Tensor, hidden: torch.Tensor, residual: torch.Tensor, alpha: float = 0.0) -> None:
+    def backward(self, X: torch.Tensor, residual: torch.Tensor, *, moves_intercept: bool = True) -> None:
+        """Fill the gradient, from the derivative of the mean loss by the outputs that the last `forward` gave."""
+        self._backward(X, self._buffers[X.shape[0]][0], residual, self._alpha, moves_intercept=moves_intercept)
+
+    def _backward(
+        self,
+        X: torch.Tensor,
+        hidden: torch.Tensor,
+        residual: torch.Tensor,
+        alpha: float = 0.0,
+        *,
+        moves_intercept: bool = True,
+    ) -> None:
         """Fill the gradient with J' residual + alpha coefficients; J is the outputs' Jacobian over neurons' weights."""
         torch = self._torch
         coef, intercept, out_coef, out_intercept = self._gradients
         torch.addmm(self._out_coef, residual, hidden.T, beta=alpha, out=out_coef)
-        torch.sum(residual, 1, keepdim=True, out=out_intercept)
+        if moves_intercept:
+            torch.sum(residual, 1, keepdim=True, out=out_intercept)
         slope = torch.mm(self._out_coef.T, residual, out=self._buffers[X.shape[0]][1])
         self._activation.times_slope(slope, hidden)
         torch.addmm(self._coef, slope, X, beta=alpha, out=coef)
@@ -117,10 +163,9 @@ class TorchNetwork:
 
         Weights of samples multiply their losses; the sum is divided by n_samples.
         """
-        hidden, outputs = self.forward(X)
-        loss, residual = self._loss.value_and_residual(outputs, y, weight)
+        loss, residual = self._loss.value_and_residual(self.forward(X)[1], y, weight)
         # A number in a tensor: torch would make one of a Python number in every call.
-        self._backward(X, hidden, residual.mul_(self._buffers[X.shape[0]][2]), self._alpha)
+        self.backward(X, residual.mul_(self._buffers[X.shape[0]][2]))
         return loss
 
     def penalty(self) -> float:
@@ -166,7 +211,7 @@ class TorchNetwork:
         eigenvalue = 0.0
         for _ in range(n_iter):
             hidden, _ = self.forward(X)
-            coef, intercept, out_coef, out_intercept = self._views(direction)
+            coef, intercept, out_coef, out_intercept = self.layout.views(direction)
             slope = torch.addmm(intercept, coef, X.T)
             self._activation.times_slope(slope, hidden)
             change = (self._out_coef * self._weights) @ slope + (out_coef * self._weights) @ hidden + out_intercept
@@ -179,9 +224,17 @@ class TorchNetwork:
             direction = self.gradient / eigenvalue
         return eigenvalue
 
+    def whole(self, vector: torch.Tensor) -> FloatArray:
+        """Return a copy of a vector that lies like the parameters, in the order of a network in one part."""
+        return np.array(vector.cpu().numpy())
+
+    def in_pieces(self, vector: FloatArray) -> torch.Tensor:
+        """Return what `whole` was told."""
+        return self._torch.from_numpy(vector.copy()).to(self.parameters)
+
     def to_network(self) -> Network:
         """Return a copy of the parameters as NumPy arrays."""
-        coef, intercept, out_coef, out_intercept = (view.cpu().numpy() for view in self._views(self.parameters))
+        coef, intercept, out_coef, out_intercept = (view.cpu().numpy() for view in self.layout.views(self.parameters))
         return Network(
             np.array(coef.T, order="C"),
             intercept[:, 0].copy(),

@@ -14,7 +14,7 @@ from sklearn_gfs.network._two_layer import TorchNetwork, hidden_activations
 def weights_of_parameters(model):
     """Return the weight of the neuron that each parameter belongs to, in the order of the parameters."""
     flat = torch.ones_like(model.parameters)
-    coef, intercept, out_coef, _ = model._views(flat)
+    coef, intercept, out_coef, _ = model.layout.views(flat)
     coef *= model._weights[:, None]
     intercept *= model._weights[:, None]
     out_coef *= model._weights

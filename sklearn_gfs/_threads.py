@@ -1,0 +1,108 @@
+"""
+How many threads an operation uses: as many as pay, and as before once it is over.
+
+Threads wait for each other at the end of every operation. In one of some microseconds the waiting costs more than a
+second thread gains, and hundreds of times as much where another program has the second core: the thread that is
+waited for comes back only when its turn has come.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
+from typing import Any
+
+from threadpoolctl import ThreadpoolController
+
+
+class _Limit:
+    """
+    One thread for the linear algebra of NumPy and SciPy, and for torch, while anybody is inside.
+
+    The number of BLAS threads is of the whole process, that of torch of each Python thread. So the first to come in
+    notes what was there and the last to leave brings it back, whatever the order in which they leave.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._here = threading.local()
+        self._n_inside = 0
+        self._n_blas = self._n_torch = 1
+        self._limiter: Any = None
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many threads BLAS and torch would use outside of the limit."""
+        with self._lock:
+            return (self._n_blas, self._n_torch) if self._n_inside else _counts()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Stay inside; what is inside already stays as it is."""
+        if getattr(self._here, "inside", False):
+            yield
+            return
+        try:
+            self._enter()
+            yield
+        finally:
+            if getattr(self._here, "inside", False):  # else an interrupt came first
+                self._leave()
+
+    def _enter(self) -> None:
+        with self._lock:
+            if self._n_inside == 0:
+                self._n_blas, self._n_torch = _counts()
+            self._n_inside += 1
+            self._here.inside = True
+            if self._limiter is None and self._n_blas > 1:
+                self._limiter = _controller("torch" in sys.modules).limit(limits=1, user_api="blas")
+            if self._n_torch > 1:
+                _torch().set_num_threads(1)
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._n_inside -= 1
+            self._here.inside = False
+            if self._n_torch > 1:
+                _torch().set_num_threads(self._n_torch)
+            if self._n_inside == 0 and self._limiter is not None:
+                self._limiter.restore_original_limits()
+                self._limiter = None
+
+
+def _torch() -> Any:
+    return sys.modules["torch"]
+
+
+def _counts() -> tuple[int, int]:
+    """Return how many threads BLAS and torch would use now; torch, where it is not loaded, uses none."""
+    libraries = _controller("torch" in sys.modules).lib_controllers
+    n_blas = max((library.num_threads for library in libraries if library.user_api == "blas"), default=1)
+    return n_blas, _torch().get_num_threads() if "torch" in sys.modules else 1
+
+
+@cache
+def _controller(with_torch: bool) -> ThreadpoolController:  # noqa: FBT001
+    """Return the thread pools of the libraries that are loaded, to look for which takes milliseconds; torch has its own."""
+    return ThreadpoolController()
+
+
+one_thread = _Limit()
+
+
+def one_thread_unless(pays: bool) -> AbstractContextManager[None]:  # noqa: FBT001
+    """Return a context in which there is one thread, or, where more of them pay, as many as there were."""
+    return nullcontext() if pays else one_thread()
+
+
+def n_blas_threads() -> int:
+    """Return as many threads as linear algebra would use here, so that limits set for it, or by joblib, hold."""
+    return one_thread.counts()[0]
+
+
+def n_torch_threads() -> int:
+    """Return as many threads as torch would use here."""
+    return one_thread.counts()[1]

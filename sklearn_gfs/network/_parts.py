@@ -1,0 +1,186 @@
+"""
+A wide network in parts: groups of neurons, each with its own share of the work, for as many threads as there are.
+
+Into how many parts a network falls depends on the size of an update alone, so that results are the same for any number
+of threads. An operation that is divided among threads by torch or BLAS ends when the last thread does; here two such
+meetings make an update, and who waits sleeps.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sklearn_gfs._threads import n_torch_threads, one_thread
+
+from ._parameters import Network
+from ._two_layer import Layout, TorchNetwork
+
+if TYPE_CHECKING:
+    import torch
+
+    from sklearn_gfs._activations import Activation
+    from sklearn_gfs._typing import FloatArray
+
+    from ._losses import Loss
+
+# Operations of an update from which on two parts pay, and how many times as many it takes until twice as many parts do.
+_TWO_PARTS, _TWICE_AS_MANY = 1e8, 4.0
+# No part has fewer neurons, and no network more parts.
+_LEAST_NEURONS, _MOST_PARTS = 64, 16
+
+
+def n_parts_of(n_hidden: int, n_outputs: int, n_features: int, batch_size: int) -> int:
+    """Return into how many parts a network of this size falls in training."""
+    n_operations = 6.0 * batch_size * n_hidden * (n_features + n_outputs)
+    if n_operations < _TWO_PARTS:
+        return 1
+    n_parts = 2 ** (1 + int(math.log(n_operations / _TWO_PARTS, _TWICE_AS_MANY)))
+    return max(1, min(n_parts, n_hidden // _LEAST_NEURONS, _MOST_PARTS))
+
+
+class NetworkInParts:
+    """
+    A network like `TorchNetwork`, made of several of them, which compute and move at the same time.
+
+    The parameters of the first part come first in ``parameters``, then those of the second. Each part has an output
+    intercept; all but the first part's are zero and stay so.
+    """
+
+    def __init__(self, network: Network, activation: Activation, loss: Loss, alpha: float, n_parts: int) -> None:
+        import torch
+
+        self._torch = torch
+        self._loss = loss
+        bounds = np.linspace(0, len(network.weights), n_parts + 1).astype(int).tolist()
+        self._neurons = [slice(*pair) for pair in itertools.pairwise(bounds)]
+        self._layout = Layout(*network.hidden_coef.shape, network.output_coef.shape[1])
+        self._parts = [TorchNetwork(_neurons_of(network, some), activation, loss, alpha) for some in self._neurons]
+        self.parameters = torch.cat([part.parameters for part in self._parts])
+        self.gradient = torch.zeros_like(self.parameters)
+        ends = itertools.accumulate((len(part.parameters) for part in self._parts), initial=0)
+        self.pieces = [slice(*pair) for pair in itertools.pairwise(ends)]
+        for part, piece in zip(self._parts, self.pieces, strict=True):
+            part.lie_in(self.parameters[piece], self.gradient[piece])
+        self._pool: ThreadPoolExecutor | None = None
+        self._n_threads = 1
+
+    @contextmanager
+    def threads(self) -> Iterator[None]:
+        """Have as many threads as torch would use, but no more than there are parts, while one is inside."""
+        self._n_threads = min(n_torch_threads(), len(self._parts))
+        if self._n_threads == 1:
+            with one_thread():
+                yield
+            return
+        with one_thread(), ThreadPoolExecutor(self._n_threads - 1, "neurons", _start_thread) as self._pool:
+            try:
+                yield
+            finally:
+                self._pool = None
+
+    def in_parts(self, work: Callable[[int], None]) -> None:
+        """Do the work for every part, whose number it is told."""
+        n_parts = len(self._parts)
+        if self._pool is None:
+            for part in range(n_parts):
+                work(part)
+            return
+
+        def share(first: int) -> None:
+            with self._torch.inference_mode():  # each thread has a mode of its own
+                for part in range(first, n_parts, self._n_threads):
+                    work(part)
+
+        others = [self._pool.submit(share, first) for first in range(1, self._n_threads)]
+        share(0)
+        for other in others:
+            other.result()
+
+    def outputs(self, X: torch.Tensor) -> torch.Tensor:
+        """Return the outputs; the hidden activations stay with the parts."""
+        outputs: list[torch.Tensor] = [X] * len(self._parts)
+
+        def forward(part: int) -> None:
+            outputs[part] = self._parts[part].forward(X)[1]
+
+        self.in_parts(forward)
+        total = outputs[0]
+        for more in outputs[1:]:
+            total.add_(more)
+        return total
+
+    def loss_and_gradient(self, X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None = None) -> float:
+        """Return the loss on the batch and leave the gradient of the loss and the penalty in ``gradient``."""
+        loss, residual = self._loss.value_and_residual(self.outputs(X), y, weight)
+        residual.mul_(1 / X.shape[0])
+        self.in_parts(lambda part: self._parts[part].backward(X, residual, moves_intercept=part == 0))
+        return loss
+
+    def penalty(self) -> float:
+        """Return alpha / 2 times the weighted mean over neurons of their squared coefficients."""
+        return math.fsum(part.penalty() for part in self._parts)
+
+    def descent(self) -> float:
+        """Return by how much the loss falls per unit of a short step against ``gradient``."""
+        return math.fsum(part.descent() for part in self._parts)
+
+    def loss(self, X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None = None) -> float:
+        """Return the loss without the penalty."""
+        return self._loss.value_and_residual(self.outputs(X), y, weight)[0]
+
+    def whole(self, vector: torch.Tensor) -> FloatArray:
+        """Return a vector that lies like the parameters as it lies in a network of one part."""
+        views = [
+            [view.numpy() for view in part.layout.views(vector[piece])]
+            for part, piece in zip(self._parts, self.pieces, strict=True)
+        ]
+        coef, intercept, out_coef, out_intercepts = zip(*views, strict=True)
+        joined = [np.concatenate(coef), np.concatenate(intercept), np.concatenate(out_coef, axis=1), out_intercepts[0]]
+        return self._layout.flat(joined)
+
+    def in_pieces(self, vector: FloatArray) -> torch.Tensor:
+        """Return what `whole` was told."""
+        from torch import from_numpy
+
+        coef, intercept, out_coef, out_intercept = (view.numpy() for view in self._layout.views(from_numpy(vector)))
+        pieces = [
+            part.layout.flat(
+                [coef[some], intercept[some], out_coef[:, some], out_intercept * (some.start == 0)]
+            )
+            for part, some in zip(self._parts, self._neurons, strict=True)
+        ]
+        return from_numpy(np.concatenate(pieces))
+
+    def to_network(self) -> Network:
+        """Return a copy of the parameters as NumPy arrays."""
+        parts = [part.to_network() for part in self._parts]
+        return parts[0]._replace(
+            hidden_coef=np.concatenate([part.hidden_coef for part in parts], axis=1),
+            hidden_intercept=np.concatenate([part.hidden_intercept for part in parts]),
+            output_coef=np.concatenate([part.output_coef for part in parts]),
+            weights=np.concatenate([part.weights for part in parts]),
+        )
+
+
+def _neurons_of(network: Network, some: slice) -> Network:
+    """Return some of the neurons; the output intercept goes with the first."""
+    return Network(
+        network.hidden_coef[:, some],
+        network.hidden_intercept[some],
+        network.output_coef[some],
+        network.output_intercept if some.start == 0 else np.zeros_like(network.output_intercept),
+        network.weights[some],
+    )
+
+
+def _start_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
