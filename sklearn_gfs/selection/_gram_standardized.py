@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn import get_config
-from sklearn.utils import gen_batches
 
+from sklearn_gfs._chunks import row_chunks, working_memory
 from sklearn_gfs._typing import Float64Array, FloatArray
 
 from ._gram import ArrayAtoms, Moments, SparseAtoms
@@ -109,7 +108,7 @@ def mean_and_scale(X: Any, weight: Float64Array | None) -> tuple[Any, Float64Arr
             X, pivot = shifted(X, share)
             rest, squares = X.T @ share, X.multiply(X).T @ share
         else:
-            blocks = list(gen_batches(n_samples, max(2**20 // n_features, 1)))
+            blocks = list(row_chunks(n_samples, 8 * n_features))
             for rows in blocks:
                 mean += share[rows] @ X[rows].astype(np.float64)
             for rows in blocks:
@@ -136,9 +135,9 @@ def standardized_columns(
         X, mean, scale = X[:, atoms], mean[atoms], scale[atoms]
     if sparse.issparse(X):
         return StandardizedSparseAtoms(X, y, weight, mean=mean, scale=scale)
-    if X.nbytes > get_config()["working_memory"] * 2**20:
+    if X.nbytes > working_memory():
         return StandardizedAtoms(X, y, weight, mean=mean, scale=scale)
     standardized = np.empty(X.shape, dtype=X.dtype)
-    for rows in gen_batches(X.shape[0], max(2**20 // X.shape[1], 1)):
+    for rows in row_chunks(X.shape[0], 8 * X.shape[1]):
         standardized[rows] = (X[rows] - mean) / scale
     return ArrayAtoms(standardized, y, weight)

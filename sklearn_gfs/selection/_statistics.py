@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn import get_config
-from sklearn.utils import gen_batches
 
+from sklearn_gfs._chunks import row_chunks, working_memory
 from sklearn_gfs._typing import Float64Array, GreedyPath
 from sklearn_gfs._version import VersionedState
 from sklearn_gfs._weights import check_weight
@@ -208,12 +207,12 @@ class SelectionStatistics(VersionedState):
         y = check_y(y, len_atoms=atoms.shape[0])
         weight = check_weight(sample_weight, atoms.shape[0])
         self._check_widths(atoms.shape[1], y.shape[1])
-        # Three arrays of a block's size are alive at once.
-        block = get_config()["working_memory"] * 2**20 // (3 * 8 * atoms.shape[1])
+        # Three arrays of a chunk's size are alive at once; a sparse matrix is taken whole.
+        chunks = row_chunks(atoms.shape[0], 3 * 8 * atoms.shape[1], working_memory())
         if sparse.issparse(atoms):
-            atoms, block = atoms.tocsr(), atoms.shape[0]
+            atoms, chunks = atoms.tocsr(), iter([slice(None)])
         moments = NO_SAMPLES
-        for rows in gen_batches(atoms.shape[0], max(int(block), 1)):
+        for rows in chunks:
             chunk = chunk_moments(atoms[rows], y[rows], None if weight is None else weight[rows])
             moments = combined(moments, chunk)
         self._keep(combined(self._moments, moments))
