@@ -16,9 +16,11 @@ from ._plain import check_plain
 
 def check_weight(sample_weight: Any, n_samples: int, name: str = "sample_weight") -> NDArray[np.float64] | None:
     """Return the weights of the samples as a new array; they are finite, not negative, and not all zero."""
-    if sample_weight is None:
-        return None
-    weight = _real_numbers(sample_weight, name)
+    return None if sample_weight is None else check_values(_real_numbers(sample_weight, name), n_samples, name)
+
+
+def check_values(weight: NDArray[np.float64], n_samples: int, name: str = "sample_weight") -> NDArray[np.float64]:
+    """Return an array of real numbers, if these can be the weights of so many samples."""
     if weight.shape != (n_samples,):
         raise ValueError(f"{name} has shape {weight.shape}; it must be ({n_samples},), one number for each sample")
     if not np.isfinite(weight).all() or (weight < 0).any():

@@ -13,13 +13,10 @@ import numpy as np
 from scipy.linalg import qr
 from scipy.optimize import nnls
 
-from sklearn_gfs._weights import relative_weight
-
-from ._checks import LARGEST_SQUARE, array, squarable
+from ._atoms import HullAtoms, simplex_weights
+from ._checks import LARGEST_SQUARE, squarable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import ArrayLike, NDArray
 
 
@@ -82,26 +79,22 @@ def hull_spread(
     >>> hull_spread(np.array([[-1.0, 1.0], [-1.0, 1.0]]))
     1.0
     """
-    if output_weights is not None:
-        mean_square, square_of_mean = _neuron_squares(atoms, weights, output_weights, sample_weight)
+    given = HullAtoms(atoms, output_weights, sample_weight)
+    w = simplex_weights(weights, given.n_atoms)
+    if given.output_weights is not None:
+        mean_square, square_of_mean = _neuron_squares(given, given.output_weights, w)
         # The difference has lost digits where it is a small one; then every distance is taken by itself.
         if mean_square - square_of_mean > 1e-6 * mean_square:
             return mean_square - square_of_mean
     total = 0.0
-    for block in _blocks(atoms, output_weights, sample_weight):
-        w = _simplex_weights(weights, block.shape[1])
+    for block in given.blocks():
         total += float((((block - (block @ w)[:, np.newaxis]) ** 2) @ w).sum())
     return total
 
 
-def _neuron_squares(
-    atoms: ArrayLike, weights: ArrayLike | None, output_weights: ArrayLike, sample_weight: ArrayLike | None
-) -> tuple[float, float]:
+def _neuron_squares(given: HullAtoms, B: NDArray[np.float64], w: NDArray[np.float64]) -> tuple[float, float]:
     """Return the weighted mean of the neurons' squared norms and the squared norm of their weighted mean."""
-    activations = array("atoms", atoms)
-    B = _checked_output_weights(output_weights, activations.shape)
-    activations = next(_blocks(activations, None, sample_weight))
-    w = _simplex_weights(weights, activations.shape[1])
+    activations = given.activations()
     squarable("output_weights", B)
     with np.errstate(over="ignore"):
         norms = np.einsum("mi,mi->i", activations, activations) * np.einsum("io,io->i", B, B)
@@ -160,7 +153,7 @@ def hull_diameter(
     >>> hull_diameter(np.array([[-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0]]))
     2.0
     """
-    blocks = list(_blocks(atoms, output_weights, sample_weight))
+    blocks = list(HullAtoms(atoms, output_weights, sample_weight).blocks())
     gram = np.zeros((blocks[0].shape[1],) * 2)
     for block in blocks:
         gram += block.T @ block
@@ -263,8 +256,10 @@ def hull_optimum(
     >>> best.weights.round(6).tolist(), round(best.loss, 6)
     ([0.5, 0.5], 0.125)
     """
-    blocks = list(_blocks(atoms, output_weights, sample_weight))
-    residuals = np.vstack([block - t[:, np.newaxis] for block, t in _paired(blocks, y, sample_weight)])
+    given = HullAtoms(atoms, output_weights, sample_weight)
+    blocks = list(given.blocks())
+    targets = given.targets("y", y, len(blocks))
+    residuals = np.vstack([block - t[:, np.newaxis] for block, t in zip(blocks, targets, strict=True)])
     if residuals.shape[0] > residuals.shape[1]:
         residuals = qr(residuals, mode="r", check_finite=False)[0][: residuals.shape[1]]
     # With P of unit size the two terms of the problem weigh the same, which keeps it well conditioned.
@@ -274,7 +269,7 @@ def hull_optimum(
     weights = v / v.sum()
     loss = 0.0
     slopes = np.zeros(len(weights))
-    for block, t in _paired(blocks, y, sample_weight):
+    for block, t in zip(blocks, targets, strict=True):
         error = block @ weights - t
         loss += float(error @ error) / 2
         slopes += block.T @ error
@@ -341,71 +336,12 @@ def duality_gap(
     >>> duality_gap(np.eye(2), np.array([1.0, 1.0]), prediction=np.array([1.0, 0.0]))
     0.5
     """
-    blocks = list(_blocks(atoms, output_weights, sample_weight))
-    slopes = np.zeros(blocks[0].shape[1])
+    given = HullAtoms(atoms, output_weights, sample_weight)
+    blocks = list(given.blocks())
+    columns = given.targets("y", y, len(blocks)), given.targets("prediction", prediction, len(blocks))
+    slopes = np.zeros(given.n_atoms)
     at_point = 0.0
-    pairs = _paired(blocks, y, sample_weight), _paired(blocks, prediction, sample_weight, "prediction")
-    for (block, t), (_, u) in zip(*pairs, strict=True):
+    for block, t, u in zip(blocks, *columns, strict=True):
         slopes += block.T @ (u - t)
         at_point += float((u - t) @ u)
     return at_point - float(slopes.min())
-
-
-def _simplex_weights(weights: ArrayLike | None, n_atoms: int) -> NDArray[np.float64]:
-    if weights is None:
-        return np.full(n_atoms, 1.0 / n_atoms)
-    w = array("weights", weights, least=0)
-    if w.shape != (n_atoms,) or not math.isclose(w.sum(), 1.0, rel_tol=1e-9):
-        raise ValueError(f"weights must be {n_atoms} non-negative numbers of sum 1, got {weights!r}")
-    return w
-
-
-def _root_shares(sample_weight: ArrayLike | None, n_samples: int) -> NDArray[np.float64]:
-    """Return the root of each sample's share: rows scaled by it turn averages over samples into plain sums."""
-    if sample_weight is not None:
-        sample_weight = array("sample_weight", sample_weight, least=0)
-    w = relative_weight(sample_weight, n_samples)
-    if w is None:
-        return np.full(n_samples, 1.0 / math.sqrt(n_samples))
-    shares: NDArray[np.float64] = np.sqrt(w / w.sum())
-    return shares
-
-
-def _blocks(
-    atoms: ArrayLike, output_weights: ArrayLike | None, sample_weight: ArrayLike | None
-) -> Iterator[NDArray[np.float64]]:
-    """Yield, per output, the atoms as a scaled (n_samples, n_atoms) array; all outputs at once need not fit memory."""
-    H = array("atoms", atoms)
-    if H.ndim not in {2, 3} or 0 in H.shape:
-        raise ValueError(f"atoms must be a non-empty array of 2 or 3 dimensions, got shape {H.shape}")
-    shares = _root_shares(sample_weight, H.shape[0])[:, np.newaxis]
-    if output_weights is not None:
-        for column in _checked_output_weights(output_weights, H.shape).T:
-            with np.errstate(over="ignore", invalid="ignore"):  # refused in the next line
-                block = H * shares * column
-            yield squarable("atoms times output_weights", block)
-    elif H.ndim == 2:
-        yield squarable("atoms", H * shares)
-    else:
-        for output in range(H.shape[2]):
-            yield squarable("atoms", H[:, :, output] * shares)
-
-
-def _checked_output_weights(output_weights: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    B = array("output_weights", output_weights)
-    if len(shape) != 2 or B.ndim != 2 or B.shape[0] != shape[1]:
-        raise ValueError(f"output_weights must be ({shape[1]}, n_outputs) beside 2-d atoms, got {B.shape}")
-    return B
-
-
-def _paired(
-    blocks: list[NDArray[np.float64]], targets: ArrayLike, sample_weight: ArrayLike | None, name: str = "y"
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Yield each block of atoms with the scaled column of targets that belongs to it."""
-    Y = array(name, targets)
-    n_samples = blocks[0].shape[0]
-    if Y.shape not in {(n_samples, len(blocks))} | ({(n_samples,)} if len(blocks) == 1 else set()):
-        raise ValueError(f"{name} must be of shape ({n_samples}, {len(blocks)}) as the atoms are, got {Y.shape}")
-    shares = _root_shares(sample_weight, n_samples)
-    for block, column in zip(blocks, Y.reshape(n_samples, -1).T, strict=True):
-        yield block, squarable(name, column * shares)
