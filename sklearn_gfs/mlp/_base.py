@@ -8,7 +8,6 @@ What a fit leaves and predictions are in ``_fitted``, encoding of targets in ``_
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -19,7 +18,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 
 from sklearn_gfs._compat import (
-    WRAPPER_FRAMES,
     CallbackSupportMixin,
     Interval,
     StrOptions,
@@ -33,6 +31,7 @@ from sklearn_gfs._compat import (
 from sklearn_gfs._requirements import numba_for, torch_for
 from sklearn_gfs._typing import FloatArray, PathPoint
 from sklearn_gfs._version import VersionedState
+from sklearn_gfs._warn import warn_caller
 from sklearn_gfs.network._activations import ACTIVATIONS
 from sklearn_gfs.network._device import DEVICES, find_device
 from sklearn_gfs.network._losses import LOSSES
@@ -203,7 +202,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
             validation = (X_val, y_val, sample_weight_val)
             data = self._encode(X, y, sample_weight, validation, state, again=state is not None)
             watch = self._train_and_prune(data, state, tasks, keep=bool(self.warm_start))
-        watch.tell(self.n_pretrain_, self.n_retrain_, n_frames=2)
+        watch.tell(self.n_pretrain_, self.n_retrain_)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, **classes: Any) -> Self:
@@ -217,15 +216,14 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
                 # The samples are new ones, and so are the batches.
                 state = state._replace(training=state.training._replace(stream=None))
             elif again:
-                warnings.warn(
+                warn_caller(
                     "partial_fit begins with a new dense network, since fit has not kept its own; set warm_start=True "
                     "before fit to go on with that.",
                     UserWarning,
-                    stacklevel=3 + WRAPPER_FRAMES,
                 )
             data = self._encode(X, y, sample_weight, (None, None, None), state, again=again, partial=True, **classes)
             watch = self._train_and_prune(data, state, tasks, keep=True, since=n_done, more=True)
-        watch.tell(self.n_pretrain_, self.n_retrain_, n_frames=3)
+        watch.tell(self.n_pretrain_, self.n_retrain_)
         return self
 
     def _train_and_prune(
@@ -359,7 +357,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
                     yield PathPoint(n_iterations, None, last)
                     dense_loss, subnetworks = path.subnetworks(sizes)
                     while path.complaints:
-                        warnings.warn(path.complaints.pop(0), ConvergenceWarning, stacklevel=2)
+                        warn_caller(path.complaints.pop(0), ConvergenceWarning)
                     for size, subnetwork in zip(sizes, subnetworks, strict=True):
                         last = self._point(n_iterations, size)
                         last._store_subnetwork(subnetwork, dense_loss, path.losses)
