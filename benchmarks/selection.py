@@ -176,7 +176,7 @@ from numba.core.registry import cpu_target
 cpu_target.typing_context.refresh()
 cpu_target.target_context.refresh()
 ready = now()
-from sklearn_gfs.selection._greedy import greedy_forward_selection
+from sklearn_gfs.selection import greedy_forward_selection
 rng = numpy.random.default_rng(0)
 atoms, y = rng.random((300, 40, 3)), rng.integers(0, 3, 300)
 options = {{"squared_error": {{}}, "logits": {{"loss": "log_loss", "offset": [0.0] * 3}},

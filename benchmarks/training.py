@@ -18,7 +18,7 @@ from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
-from sklearn_gfs.network._activations import ACTIVATIONS
+from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.network._losses import LOSSES
 from sklearn_gfs.network._parameters import initial_network
 from sklearn_gfs.network._solvers import SOLVERS

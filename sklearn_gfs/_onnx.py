@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ._activations import ACTIVATIONS
 from .mlp._classifier import GreedyPrunedMLPClassifier
 from .mlp._inferring import GreedyPrunedMLP
 from .mlp._links import LINKS
 from .mlp._regressor import GreedyPrunedMLPRegressor
 from .mlp._targets import has_several_labels
-from .network._activations import ACTIVATIONS
-from .search._threshold import PretrainThresholdSearch
-from .selection._selector import GreedyForwardSelector
+from .search import PretrainThresholdSearch
+from .selection import GreedyForwardSelector
 
 # What skl2onnx calls an estimator.
 _ALIAS = "SklearnGfs{}"

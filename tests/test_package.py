@@ -126,11 +126,3 @@ def test_every_module_says_first_what_belongs_in_it(name):
 def test_no_module_repeats_the_name_of_its_folder():
     repeated = [name for name in MODULES if "/" in name and name.split("/")[1].startswith("_" + name.split("/")[0])]
     assert not repeated
-
-
-def test_type_checkers_see_the_names_where_they_are_resolved():
-    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
-    block = next(node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
-    seen = {alias.name: node.module for node in block.body for alias in node.names}
-    assert seen == sklearn_gfs._HOME
-    assert set(sklearn_gfs.__all__) == {*seen, "__version__"}

@@ -17,7 +17,7 @@ from _paper import finished_runs, load, parse_arguments, save_figure, subset, wr
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, theory
-from sklearn_gfs.plotting._style import COLOURS, DASHES, MARKERS
+from sklearn_gfs.plotting import COLOURS, DASHES, MARKERS
 
 arguments = parse_arguments("Thresholds predicted from the eigenvalues of the network's kernel.")
 data = load(arguments)

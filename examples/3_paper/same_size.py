@@ -19,7 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
-from sklearn_gfs.plotting._style import COLOURS, DASHES, MARKERS
+from sklearn_gfs.plotting import COLOURS, DASHES, MARKERS
 
 arguments = parse_arguments("Subnetworks beside magnitude pruning, random pruning and training from scratch.")
 data = load(arguments)

@@ -18,8 +18,8 @@ import numpy as np
 from _paper import finished_runs, load, parse_arguments, save_figure, subset, write_table
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, PretrainThresholdDisplay, ThresholdScalingDisplay, theory
-from sklearn_gfs.plotting._style import COLOURS
-from sklearn_gfs.search._laws import fit_law
+from sklearn_gfs.plotting import COLOURS
+from sklearn_gfs.search import fit_law
 
 arguments = parse_arguments("Thresholds of pre-training over iterations, subnetwork sizes and numbers of samples.")
 data = load(arguments)

@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 
+from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs._compat import (
     CallbackSupportMixin,
     Interval,
@@ -32,7 +33,6 @@ from sklearn_gfs._requirements import numba_for, torch_for
 from sklearn_gfs._typing import FloatArray, PathPoint
 from sklearn_gfs._version import VersionedState
 from sklearn_gfs._warn import warn_caller
-from sklearn_gfs.network._activations import ACTIVATIONS
 from sklearn_gfs.network._device import DEVICES, find_device
 from sklearn_gfs.network._losses import LOSSES
 from sklearn_gfs.network._solvers import SOLVERS

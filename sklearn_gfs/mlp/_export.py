@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs._requirements import torch_for
-from sklearn_gfs.network._activations import ACTIVATIONS
 
 from ._links import LINKS
 from ._targets import has_several_labels

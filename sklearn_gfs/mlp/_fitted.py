@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs._plain import check_plain
-from sklearn_gfs.network._activations import ACTIVATIONS
 from sklearn_gfs.network._two_layer import hidden_activations
 
 from ._export import ExportMixin

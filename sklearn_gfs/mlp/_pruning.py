@@ -20,9 +20,9 @@ from sklearn_gfs.network._scaling import FittedNetwork, Scaling, in_data_units
 from sklearn_gfs.network._two_layer import hidden_activations
 
 if TYPE_CHECKING:
-    from sklearn_gfs.network._activations import Activation
+    from sklearn_gfs._activations import Activation
     from sklearn_gfs.network._losses import Loss
-    from sklearn_gfs.selection._statistics import SelectionStatistics
+    from sklearn_gfs.selection import SelectionStatistics
 
 
 class NeuronSelection(NamedTuple):
@@ -152,7 +152,7 @@ class NeuronSelection(NamedTuple):
         self, network: Network, rows: IntArray, sample_weight: FloatArray | None
     ) -> tuple[float, SelectionStatistics]:
         """Return the dense loss over these samples and the sums that a selection on them needs."""
-        from sklearn_gfs.selection._statistics import SelectionStatistics
+        from sklearn_gfs.selection import SelectionStatistics
 
         statistics, losses, weights = SelectionStatistics(), [], []
         for chunk in gen_batches(len(rows), CHUNK_ROWS):
@@ -165,7 +165,7 @@ class NeuronSelection(NamedTuple):
 
     def _select(self, hidden: Any, rows: IntArray, weight: FloatArray | None, network: Network, k: int) -> GreedyPath:
         # numba is loaded by the selection only, never by predictions.
-        from sklearn_gfs.selection._greedy import greedy_forward_selection
+        from sklearn_gfs.selection import greedy_forward_selection
 
         return self.loss.select(greedy_forward_selection, hidden, self.targets[rows], _of(weight, rows), network, k)
 

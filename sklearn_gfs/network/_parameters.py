@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from sklearn_gfs._activations import Activation
     from sklearn_gfs._typing import FloatArray
 
-    from ._activations import Activation
 
 # Spread of the hidden intercepts and of the output weights at initialisation; see docs/decisions.
 _INTERCEPT_SPREAD = 0.5

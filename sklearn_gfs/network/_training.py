@@ -20,9 +20,9 @@ from ._watch import Watch, interruptible
 if TYPE_CHECKING:
     import torch
 
+    from sklearn_gfs._activations import Activation
     from sklearn_gfs._typing import FloatArray, IntArray
 
-    from ._activations import Activation
     from ._losses import Loss
     from ._parameters import Network
     from ._solvers import Solver

@@ -16,9 +16,9 @@ from ._parameters import Network
 if TYPE_CHECKING:
     import torch
 
+    from sklearn_gfs._activations import Activation
     from sklearn_gfs._typing import FloatArray
 
-    from ._activations import Activation
     from ._losses import Loss
 
 # Up to this many features, the coefficients of a feature and not those of a neuron lie together in training: the

@@ -168,7 +168,7 @@ class ThresholdScalingDisplay(VersionedState):
         >>> display.thresholds.shape
         (2, 1)
         """
-        from sklearn_gfs.search._curve import pretrain_threshold_curve
+        from sklearn_gfs.search import pretrain_threshold_curve
 
         return cls.from_curve(pretrain_threshold_curve(estimator, X, y, **curve_params), ax=ax)
 

@@ -149,7 +149,7 @@ class PretrainThresholdDisplay(VersionedState):
         >>> len(display.lines_)
         3
         """
-        from sklearn_gfs.search._threshold import PretrainThresholdSearch
+        from sklearn_gfs.search import PretrainThresholdSearch
 
         if not isinstance(search, PretrainThresholdSearch):
             raise TypeError(f"search must be a PretrainThresholdSearch, got {type(search).__name__}.")
@@ -226,7 +226,7 @@ class PretrainThresholdDisplay(VersionedState):
         >>> display.scores.shape
         (2, 2, 2)
         """
-        from sklearn_gfs.search._threshold import PretrainThresholdSearch
+        from sklearn_gfs.search import PretrainThresholdSearch
 
         search_params.setdefault("refit", False)
         search = PretrainThresholdSearch(estimator, **search_params).fit(X, y)

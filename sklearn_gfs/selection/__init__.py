@@ -5,3 +5,29 @@ Here belong the kernels, the inner products that they need, the search for each 
 `greedy_forward_selection`, `GreedyForwardSelector` and `SelectionStatistics`. Nothing here trains, and nothing knows
 of networks: atoms are columns, or outputs of whatever model.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sklearn_gfs._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from ._greedy import greedy_forward_selection
+    from ._selector import GreedyForwardSelector
+    from ._statistics import SelectionStatistics
+
+_HOME = {
+    "GreedyForwardSelector": "_selector",
+    "SelectionStatistics": "_statistics",
+    "greedy_forward_selection": "_greedy",
+}
+
+__all__ = [
+    "GreedyForwardSelector",
+    "SelectionStatistics",
+    "greedy_forward_selection",
+]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_names(__name__, _HOME)

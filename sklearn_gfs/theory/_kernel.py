@@ -7,14 +7,14 @@ Here belongs linear algebra; what follows from eigenvalues for training stands i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
-from scipy.special import expit
+
+from sklearn_gfs._activations import ACTIVATIONS
 
 from ._checks import array, number
 
@@ -31,15 +31,6 @@ _LANCZOS_VECTORS = 60
 _LANCZOS_RESTARTS = 50
 # Products made together where a matrix is formed.
 _BLOCK = 256
-
-_Function = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-# Each activation with its derivative.
-_ACTIVATIONS: dict[str, tuple[_Function, _Function]] = {
-    "relu": (lambda z: np.maximum(z, 0.0), lambda z: (z > 0.0).astype(z.dtype)),
-    "tanh": (np.tanh, lambda z: 1.0 - np.tanh(z) ** 2),
-    "logistic": (expit, lambda z: expit(z) * expit(-z)),
-    "identity": (lambda z: z, np.ones_like),
-}
 
 
 def network_kernel(
@@ -114,8 +105,8 @@ def network_kernel(
     >>> (kernel @ np.eye(2)).tolist()
     [[0.125, 0.25], [0.25, 0.5]]
     """
-    if activation not in _ACTIVATIONS:
-        raise ValueError(f"activation must be one of {sorted(_ACTIVATIONS)}, got {activation!r}")
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation must be one of {sorted(ACTIVATIONS)}, got {activation!r}")
     if trained not in {"all", "output"}:
         raise ValueError(f"trained must be 'all' or 'output', got {trained!r}")
     X, A, B = array("X", X), array("hidden_weights", hidden_weights), array("output_weights", output_weights)
@@ -127,10 +118,10 @@ def network_kernel(
         raise ValueError(f"X and output_weights must not be empty, got shapes {X.shape} and {B.shape}")
     if c.shape != A.shape[1:]:
         raise ValueError(f"hidden_intercepts must be of shape {A.shape[1:]}, as hidden_weights say, got {c.shape}")
-    function, derivative = _ACTIVATIONS[activation]
-    preactivation = X @ A + c
-    slope = derivative(preactivation) if trained == "all" else None
-    return NetworkKernel(X, function(preactivation), slope, B, neuron_rate / B.shape[0] ** 2)
+    hidden = X @ A + c
+    slope = ACTIVATIONS[activation].slope(hidden) if trained == "all" else None
+    ACTIVATIONS[activation].apply(hidden)
+    return NetworkKernel(X, hidden, slope, B, neuron_rate / B.shape[0] ** 2)
 
 
 class NetworkKernel(LinearOperator):

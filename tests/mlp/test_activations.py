@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
-from sklearn_gfs.network._activations import ACTIVATIONS, Activation
+from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor, theory
+from sklearn_gfs._activations import ACTIVATIONS, Activation
 
 SMALL = {"n_pretrain": 200, "k": 10, "n_hidden": 50, "n_retrain": 200, "random_state": 0}
 
@@ -16,13 +16,19 @@ def softsign(values):
     values /= 1 + abs(values)
 
 
-def softsign_slope(values, activated):
+def softsign_slope(values):
+    return (1 + abs(values)) ** -2.0
+
+
+def times_softsign_slope(values, activated):
     values.mul_((1 - activated.abs()) ** 2)
 
 
 @pytest.fixture
 def _softsign(monkeypatch):
-    activation = Activation("softsign", 2.0, softsign, softsign, softsign_slope, "Softsign", "Softsign")
+    activation = Activation(
+        "softsign", 2.0, softsign, softsign_slope, softsign, times_softsign_slope, "Softsign", "Softsign"
+    )
     monkeypatch.setitem(ACTIVATIONS, "softsign", activation)
 
 
@@ -39,6 +45,15 @@ def test_an_activation_from_outside_is_fitted(loss):
     module = model.to_torch()
     np.testing.assert_allclose(module(torch.from_numpy(X)).detach().numpy(), outputs, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(model.predict(X), outputs[:, 0] > (0.5 if loss == "squared_error" else 0))
+
+
+@pytest.mark.usefixtures("_softsign")
+def test_the_theory_takes_an_activation_from_outside():
+    X, weights = np.array([[2.0]]), (np.array([[-0.5]]), np.array([0.0]), np.array([[3.0]]))
+    kernel = theory.network_kernel(X, *weights, activation="softsign").toarray()
+    value, slope = -1 / 2, 1 / 4  # at -1
+    # Derivatives with respect to the output weight, the hidden weight, and both intercepts.
+    assert kernel == pytest.approx(value**2 + (3 * slope * 2) ** 2 + (3 * slope) ** 2 + 1)
 
 
 def test_an_activation_that_there_is_not_is_refused():
@@ -60,4 +75,8 @@ def test_values_and_slopes_agree_in_numpy_and_torch(seed, name):
     activation.apply(below)
     slope = torch.full((12,), 3.0, dtype=torch.float64)
     activation.times_slope(slope, in_torch)
-    np.testing.assert_allclose(slope.numpy(), 3 * (above - below) / (2 * step), rtol=1e-4, atol=1e-4)
+    differences = (above - below) / (2 * step)
+    np.testing.assert_allclose(slope.numpy(), 3 * differences, rtol=1e-4, atol=1e-4)
+    given_z = z.copy()
+    np.testing.assert_allclose(activation.slope(z), differences, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(z, given_z)  # the slope is a new array

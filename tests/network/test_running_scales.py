@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits, make_friedman1
 
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
-from sklearn_gfs.network._activations import ACTIVATIONS
+from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.network._parameters import initial_network
 from sklearn_gfs.network._scaling import measure_moments, rescaled, scaling_of
 

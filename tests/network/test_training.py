@@ -10,8 +10,8 @@ from scipy import sparse
 from sklearn import config_context
 
 from sklearn_gfs import GreedyPrunedMLP
+from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.mlp._path import PathData, PathSettings, TrainingPath
-from sklearn_gfs.network._activations import ACTIVATIONS
 from sklearn_gfs.network._data import by_rows
 from sklearn_gfs.network._losses import LOSSES, log_odds
 from sklearn_gfs.network._parameters import Network, initial_network, prune

@@ -16,7 +16,7 @@ from sklearn_gfs import (
     ThresholdCurve,
     ThresholdScalingDisplay,
 )
-from sklearn_gfs.search._laws import fit_law
+from sklearn_gfs.search import fit_law
 
 pytest.importorskip("matplotlib")
 

@@ -1,7 +1,8 @@
 """
 The activations of hidden neurons: each is one object, and no other module compares their names.
 
-An activation is computed in place, and its slope follows from its value. To add one, add an object to `ACTIVATIONS`.
+To add one, add an object to `ACTIVATIONS`. Training takes the functions of tensors, and imports torch; predicting and
+the theory take those of arrays.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from operator import methodcaller
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 
 if TYPE_CHECKING:
     import torch
 
-    from sklearn_gfs._typing import FloatArray
+    from ._typing import FloatArray
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,10 @@ class Activation:
         where its activation bends.
     apply : callable
         Replaces the values of a NumPy array by those of the activation.
+    slope : callable
+        Returns a new NumPy array: the derivative at the values of a NumPy array.
     apply_torch : callable
-        The same for a torch tensor.
+        As `apply`, for a torch tensor.
     times_slope : callable
         Multiplies the first torch tensor in place by the slope, given the activation's values in the second.
     torch_module : str
@@ -48,6 +52,7 @@ class Activation:
     name: str
     initial_variance: float
     apply: Callable[[FloatArray], None]
+    slope: Callable[[FloatArray], NDArray[Any]]
     apply_torch: Callable[[torch.Tensor], None]
     times_slope: Callable[[torch.Tensor, torch.Tensor], None]
     torch_module: str
@@ -62,6 +67,10 @@ def _relu(values: FloatArray) -> None:
     np.maximum(values, 0, out=values)
 
 
+def _relu_slope(values: FloatArray) -> FloatArray:
+    return (values > 0).astype(values.dtype)
+
+
 @cache
 def _threshold_backward() -> Any:
     """Return torch's own slope of relu; looked up once, since an update takes some microseconds only."""
@@ -70,7 +79,7 @@ def _threshold_backward() -> Any:
     return ops.aten.threshold_backward.grad_input
 
 
-def _relu_slope(values: torch.Tensor, activated: torch.Tensor) -> None:
+def _times_relu_slope(values: torch.Tensor, activated: torch.Tensor) -> None:
     _threshold_backward()(values, activated, 0, grad_input=values)
 
 
@@ -78,7 +87,12 @@ def _tanh(values: FloatArray) -> None:
     np.tanh(values, out=values)
 
 
-def _tanh_slope(values: torch.Tensor, activated: torch.Tensor) -> None:
+def _tanh_slope(values: FloatArray) -> FloatArray:
+    slope: FloatArray = 1 - np.tanh(values) ** 2
+    return slope
+
+
+def _times_tanh_slope(values: torch.Tensor, activated: torch.Tensor) -> None:
     values.addcmul_(values, activated * activated, value=-1)
 
 
@@ -86,7 +100,12 @@ def _logistic(values: FloatArray) -> None:
     expit(values, out=values)
 
 
-def _logistic_slope(values: torch.Tensor, activated: torch.Tensor) -> None:
+def _logistic_slope(values: FloatArray) -> FloatArray:
+    slope: FloatArray = expit(values) * expit(-values)
+    return slope
+
+
+def _times_logistic_slope(values: torch.Tensor, activated: torch.Tensor) -> None:
     values.mul_(activated - activated * activated)
 
 
@@ -94,9 +113,18 @@ def _logistic_slope(values: torch.Tensor, activated: torch.Tensor) -> None:
 ACTIVATIONS = {
     activation.name: activation
     for activation in (
-        Activation("identity", 1.0, _identity, _identity, _identity, "Identity", "Identity"),
-        Activation("logistic", 4.0, _logistic, methodcaller("sigmoid_"), _logistic_slope, "Sigmoid", "Sigmoid"),
-        Activation("relu", 2.0, _relu, methodcaller("relu_"), _relu_slope, "ReLU", "Relu"),
-        Activation("tanh", 1.0, _tanh, methodcaller("tanh_"), _tanh_slope, "Tanh", "Tanh"),
+        Activation("identity", 1.0, _identity, np.ones_like, _identity, _identity, "Identity", "Identity"),
+        Activation(
+            "logistic",
+            4.0,
+            _logistic,
+            _logistic_slope,
+            methodcaller("sigmoid_"),
+            _times_logistic_slope,
+            "Sigmoid",
+            "Sigmoid",
+        ),
+        Activation("relu", 2.0, _relu, _relu_slope, methodcaller("relu_"), _times_relu_slope, "ReLU", "Relu"),
+        Activation("tanh", 1.0, _tanh, _tanh_slope, methodcaller("tanh_"), _times_tanh_slope, "Tanh", "Tanh"),
     )
 }
