@@ -199,10 +199,7 @@ class TrainingPath:
             dtype=self._dtype,
             rng=np.random.RandomState(self._seeds[0]),
         )
-        rows, weight = self._parts.rows, self._parts.weight
-        intercept = settings.training.loss.initial_intercept(
-            self._targets[rows], None if weight is None else weight[rows]
-        )
+        intercept = settings.training.loss.initial_intercept(self._targets, self._parts.weight, self._parts.rows)
         return start._replace(output_intercept=intercept.astype(self._dtype))
 
     def _divide(self, used: Used, labels: FloatArray | None) -> Parts:
@@ -211,9 +208,8 @@ class TrainingPath:
         shares: FloatArray = np.zeros(len(rows))
         if settings.early_stopping and settings.n_retrain > 0 and self._validation is None:
             rng = np.random.RandomState(self._seeds[3])
-            direction = rng.standard_normal(self._X.shape[1]) * self._scaling.x_inverse_scale
             shares = held_out_shares(
-                project(self._X, rows, self._scaling.x_mean, direction),
+                project(self._X, rows, self._scaling.inputs, rng.standard_normal(self._X.shape[1])),
                 self._targets[rows],
                 None if used.weight is None else used.weight[rows],
                 used.copies,
@@ -232,9 +228,7 @@ class TrainingPath:
     ) -> Samples:
         """Rows of the training data, or of other data."""
         X, targets = (self._X, self._targets) if data is None else data
-        mean = None if self._scaling.x_mean is None else self._scaling.x_mean.astype(self._X.dtype)
-        standardisation = (mean, self._scaling.x_inverse_scale.astype(self._X.dtype))
-        return Samples(X, targets, standardisation, rows, weight, self._settings.training.device)
+        return Samples(X, targets, self._scaling.inputs, rows, weight, self._settings.training.device)
 
     def _train(
         self,

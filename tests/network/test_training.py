@@ -1,5 +1,7 @@
 """The network's gradient, the batches, the solvers and the training path, below the estimators."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -17,6 +19,7 @@ from sklearn_gfs.network._losses import LOSSES, log_odds
 from sklearn_gfs.network._parameters import Network, initial_network, prune
 from sklearn_gfs.network._scaling import measure_moments, scaling_of
 from sklearn_gfs.network._solvers import SOLVERS
+from sklearn_gfs.network._standardisation import Standardisation
 from sklearn_gfs.network._training import Samples, Training, TrainingSettings
 from sklearn_gfs.network._two_layer import TorchNetwork, hidden_activations
 
@@ -34,7 +37,7 @@ def make_network(rng, *, n_features=4, n_hidden=6, n_outputs=2, activation="relu
 def make_samples(rng, *, n_samples=40, n_features=4, n_outputs=2):
     X = rng.normal(size=(n_samples, n_features))
     targets = np.stack([np.sin(X @ rng.normal(size=n_features)) for _ in range(n_outputs)], axis=1)
-    return Samples(X, targets, (np.zeros(n_features), np.ones(n_features)), np.arange(n_samples))
+    return Samples(X, targets, Standardisation(np.zeros(n_features), np.ones(n_features)), np.arange(n_samples))
 
 
 def make_path(rng, *, n_samples=60, n_retrain=0, early_stopping=False, random_state=0, **training):
@@ -188,7 +191,7 @@ def test_fewer_iterations_are_a_prefix_of_more(n_samples, batch_size, first, mor
 @given(n_samples=st.integers(2, 30), batch_size=st.integers(1, 29), seed=st.integers(0, 1000))
 def test_every_sample_is_used_equally_often(n_samples, batch_size, seed):
     X = np.arange(n_samples, dtype=float)[:, None]
-    samples = Samples(X, np.zeros((n_samples, 1)), (np.zeros(1), np.ones(1)), np.arange(n_samples))
+    samples = Samples(X, np.zeros((n_samples, 1)), Standardisation(np.zeros(1), np.ones(1)), np.arange(n_samples))
     network = make_network(np.random.default_rng(seed), n_features=1, n_outputs=1)
     training = Training(network, samples, SETTINGS._replace(batch_size=batch_size), seed, name="training")
     used = []
@@ -283,7 +286,7 @@ def test_no_step_is_longer_than_twice_the_loss_over_the_descent(alpha):
     X, y = rng.normal(size=(30, 4)), rng.normal(size=(30, 2))
     network = make_network(rng)
     settings = TrainingSettings(ACTIVATIONS["tanh"], SQUARED_ERROR, SOLVERS["sgd"], 1e6, 0.0, None, alpha)
-    samples = Samples(X, y, (np.zeros(4), np.ones(4)), np.arange(30))
+    samples = Samples(X, y, Standardisation(np.zeros(4), np.ones(4)), np.arange(30))
     training = Training(network, samples, settings, 0, name="training")
     training.advance(1)
     # The same step by hand. The penalty is a part of what falls.
@@ -391,7 +394,7 @@ def test_samples_are_standardised_in_place_and_sparse_ones_by_scale():
     X[:, 1] = 7.0
     before = X.copy()
     scaling = scaling_of(measure_moments(X, X[:, :1]), center_targets=True, scale_targets=True)
-    samples = Samples(X, X[:, :1], (scaling.x_mean, scaling.x_inverse_scale), np.arange(50))
+    samples = Samples(X, X[:, :1], scaling.inputs, np.arange(50))
     standardised = samples.gather(np.arange(50)).X.numpy()
     np.testing.assert_allclose(standardised.mean(axis=0), 0, atol=1e-12)
     np.testing.assert_allclose(standardised.std(axis=0), [1, 0, 1], atol=1e-12)
@@ -400,21 +403,15 @@ def test_samples_are_standardised_in_place_and_sparse_ones_by_scale():
 
     sparse_moments = measure_moments(sparse.csr_array(X), X[:, :1])
     sparse_scaling = scaling_of(sparse_moments, center_targets=False, scale_targets=False)
-    assert sparse_scaling.x_mean is None
-    rows = (
-        Samples(sparse.csr_array(X), X[:, :1], (None, sparse_scaling.x_inverse_scale), np.arange(50))
-        .gather(np.arange(50))
-        .X.numpy()
-    )
+    assert sparse_scaling.inputs.mean is None
+    rows = Samples(sparse.csr_array(X), X[:, :1], sparse_scaling.inputs, np.arange(50)).gather(np.arange(50)).X.numpy()
     np.testing.assert_allclose((rows**2).mean(axis=0), 1)
 
 
 def test_many_features_are_shrunk_to_a_bounded_norm():
     X = np.random.default_rng(10).normal(size=(200, 500))
     scaling = scaling_of(measure_moments(X, X[:, :1]), center_targets=True, scale_targets=False)
-    rows = (
-        Samples(X, X[:, :1], (scaling.x_mean, scaling.x_inverse_scale), np.arange(200)).gather(np.arange(200)).X.numpy()
-    )
+    rows = Samples(X, X[:, :1], scaling.inputs, np.arange(200)).gather(np.arange(200)).X.numpy()
     assert np.mean(np.sum(rows**2, axis=1)) == pytest.approx(12)
     assert scaling.x_squared_norm == pytest.approx(12)
 
@@ -476,12 +473,12 @@ def test_batches_are_rounded_once_they_are_standardised():
     rng = np.random.default_rng(17)
     small = 1e-3 * rng.normal(size=(40, 3))
     X, scale = 1e6 + small, np.full(3, 1e3)
-    samples = Samples(X, np.zeros((40, 1), np.float32), (np.full(3, 1e6), scale), np.arange(40))
+    samples = Samples(X, np.zeros((40, 1), np.float32), Standardisation(np.full(3, 1e6), scale), np.arange(40))
     batch = samples.gather(np.arange(40)).X
     assert batch.dtype == torch.float32
     np.testing.assert_allclose(batch.numpy(), scale * small, atol=1e-6)
     huge = sparse.csr_array(1e300 * small)
-    samples = Samples(huge, np.zeros((40, 1), np.float32), (None, scale / 1e300), np.arange(40))
+    samples = Samples(huge, np.zeros((40, 1), np.float32), Standardisation(None, scale / 1e300), np.arange(40))
     np.testing.assert_allclose(samples.gather(np.arange(40)).X.numpy(), scale * small, rtol=1e-6)
 
 
@@ -523,3 +520,17 @@ def test_samples_are_taken_from_rows_that_lie_together():
     assert by_rows(X).flags.c_contiguous
     with config_context(working_memory=1e-4):
         assert by_rows(X) is X
+
+
+@pytest.mark.parametrize(("loss", "copies"), [(SQUARED_ERROR, 0), (LOG_LOSS, 1)])
+def test_only_a_loss_that_reads_the_targets_copies_them_at_the_start(loss, copies):
+    targets = np.eye(10)[np.arange(20_000) % 10]
+    rows = np.arange(1, 20_000)
+    tracemalloc.start()
+    try:
+        intercept = loss.initial_intercept(targets, None, rows)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (peak > 0.5 * targets.nbytes) == bool(copies)
+    np.testing.assert_allclose(intercept, 0, atol=1e-3)
