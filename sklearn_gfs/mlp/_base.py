@@ -54,8 +54,8 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         "k": [Interval(Integral, 1, None, closed="left")],
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
         "n_retrain": [Interval(Integral, 0, None, closed="left")],
-        "activation": [str],  # of the names of activations, losses and solvers those are allowed that there are
-        "solver": [str],
+        "activation": [StrOptions(ACTIVATIONS.keys())],  # a view: those that are added later count
+        "solver": [StrOptions(SOLVERS.keys())],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither"), None],
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
@@ -383,10 +383,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         return Tasks(context, self._network_attributes, estimator=self, X=X, y=y, metadata=metadata)
 
     def _check_parameters(self) -> None:
-        objects: dict[str, Any] = {"activation": ACTIVATIONS, "loss": LOSSES, "solver": SOLVERS}
-        named = {name: [StrOptions(set(known))] for name, known in objects.items() if name in self._constraints}
-        constraints = self._constraints | named
-        validate_parameter_constraints(constraints, self._plain_parameters(), caller_name=type(self).__name__)
+        validate_parameter_constraints(self._constraints, self._plain_parameters(), caller_name=type(self).__name__)
         # Their first import takes seconds: it is over when the clock of max_time starts.
         for package_for in (torch_for, numba_for):
             package_for("Training")

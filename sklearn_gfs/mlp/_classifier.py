@@ -45,7 +45,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
 
     _constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseGreedyPrunedMLP._constraints,
-        "loss": [str],
+        "loss": [StrOptions(LOSSES.keys())],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 

@@ -231,7 +231,9 @@ IN_DOUBT = {
     "pipeline": lambda X, y: make_pipeline(StandardScaler(), GreedyPrunedMLP(**SMALL)).fit(X, y),
     "search": lambda X, y: PretrainThresholdSearch(GreedyPrunedMLP(**SMALL), n_pretrain=[0, 5], cv=2).fit(X, y),
     "curve": lambda X, y: pretrain_threshold_curve(GreedyPrunedMLP(**SMALL), X, y, **CURVE),
-    "display": lambda X, y: PretrainThresholdDisplay.from_estimator(GreedyPrunedMLP(**SMALL), X, y, n_pretrain=[0], cv=2),
+    "display": lambda X, y: PretrainThresholdDisplay.from_estimator(
+        GreedyPrunedMLP(**SMALL), X, y, n_pretrain=[0], cv=2
+    ),
 }
 
 
