@@ -1,8 +1,7 @@
 """
 The public estimator that infers from its targets whether to fit classes or numbers.
 
-Parameters, fit, the training path and predict are in ``_base``, encoding and decoding of targets in
-``_targets``.
+Fits and predictions are in ``_base`` and ``_classifying``, encoding and decoding of targets in ``_targets``.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from sklearn_gfs._target_kind import doubt_about, holds_numbers
 from sklearn_gfs._typing import FloatArray
 from sklearn_gfs._warn import warn_caller
 
-from ._classifier import BaseClassifyingMLP
+from ._classifying import BaseClassifyingMLP
 from ._targets import encode_classes, encode_numbers, fitted_on_numbers
 
 
