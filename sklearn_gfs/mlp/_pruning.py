@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
-from sklearn import get_config
 from sklearn.utils import gen_batches
 
+from sklearn_gfs._chunks import working_memory
 from sklearn_gfs._typing import FloatArray, GreedyPath, IntArray
 from sklearn_gfs.network._data import CHUNK_ROWS, Parts
 from sklearn_gfs.network._losses import Candidates
@@ -77,7 +77,7 @@ class NeuronSelection(NamedTuple):
     def _streams(self, network: Network) -> bool:
         """Whether the activations of all samples are too large to be kept; only squared error can do without them."""
         n_bytes = len(self.parts.rows) * len(network.weights) * self._dtype.itemsize
-        return self.loss.is_quadratic and n_bytes > get_config()["working_memory"] * 2**20
+        return self.loss.is_quadratic and n_bytes > working_memory()
 
     @property
     def _dtype(self) -> np.dtype[Any]:

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
-from sklearn import get_config
 from sklearn.utils import gen_batches
 
+from sklearn_gfs._chunks import working_memory
 from sklearn_gfs._typing import FloatArray, IntArray
 
 from ._holdout import count_copies
 from ._standardisation import Standardisation
 
-# Rows that are read at once.
+# Rows that go through a network together: a number, so that products round alike whatever the dtype of X.
 CHUNK_ROWS = 4096
 # So few distinct rows are the cells of a table, whatever they are.
 _FEW_CELLS = 20
@@ -127,7 +127,7 @@ def by_rows(X: Any) -> Any:
 
     Batches are gathered faster from it than from an array whose columns lie together.
     """
-    if not isinstance(X, np.ndarray) or isinstance(X, np.memmap) or X.nbytes > get_config()["working_memory"] * 2**20:
+    if not isinstance(X, np.ndarray) or isinstance(X, np.memmap) or X.nbytes > working_memory():
         return X
     return np.ascontiguousarray(X)
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy import sparse
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import gen_batches
+
+from sklearn_gfs._chunks import row_chunks
 
 from ._standardisation import Standardisation
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 # Standardised inputs are shrunk until their mean squared norm is at most this: with many features a step of the same
 # length in every coordinate would otherwise move a pre-activation by more than the activation can follow.
 _INPUT_SQUARED_NORM = 12.0
-# Size of the pieces in which the moments of X are taken.
+# Size of the pieces in which the moments of X are taken, by a scaler that takes a while for each.
 _CHUNK_BYTES = 2**26
 
 
@@ -181,9 +182,9 @@ def _mean_and_variance(
 ) -> tuple[FloatArray, FloatArray, np.ndarray]:
     """Return mean and variance of each column, infinite where it overflows, and which columns vary."""
     # Chunk by chunk, since the scaler makes copies of what it is given, and X may be larger than memory.
-    n_rows = max(1, _CHUNK_BYTES // (values.shape[1] * values.dtype.itemsize))
+    n_rows, row_bytes = values.shape[0] if rows is None else len(rows), values.shape[1] * values.dtype.itemsize
     with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses what is not finite
-        for chunk in gen_batches(values.shape[0] if rows is None else len(rows), n_rows):
+        for chunk in row_chunks(n_rows, row_bytes, _CHUNK_BYTES):
             some = chunk if rows is None else rows[chunk]
             part = values[some].toarray() if sparse.issparse(values) else values[some]
             scaler.partial_fit(part, sample_weight=None if weight is None else weight[some])

@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sklearn_gfs._chunks import row_chunks
 from sklearn_gfs._typing import Float64Array, FloatArray
 
 from ._greedy_kernels import add_squares
 
 # Rows are read in blocks that stay in the last cache while all their products are made. The sums of the blocks
-# are float64, so that the error of float32 products does not grow with n_samples.
+# are float64, so that the error of float32 products does not grow with n_samples. Blocks are no pieces of
+# ``_chunks``: with fewer rows products would be slow, with more they would be less exact, and plans count on both.
 _BLOCK_BYTES = 2**23
 BLOCK_ROWS = (1024, 8192)
 # Blocks that are copies are so many times smaller, as they come on top of the atoms.
@@ -353,9 +355,7 @@ def block_rows(row_bytes: int) -> int:
 
 def batches(n_samples: int, n_numbers: int) -> Iterator[slice]:
     """Samples in batches that are small enough to be copied when each takes so many numbers."""
-    step = max(_BATCH_NUMBERS // n_numbers, 1)
-    for start in range(0, n_samples, step):
-        yield slice(start, min(start + step, n_samples))
+    return row_chunks(n_samples, 8 * n_numbers, 8 * _BATCH_NUMBERS)
 
 
 def _without_units(sample_weight: Float64Array) -> Float64Array:

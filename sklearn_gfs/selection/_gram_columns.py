@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import get_config
 
+from sklearn_gfs._chunks import working_memory
 from sklearn_gfs._typing import Float64Array, FloatArray
 
 from . import _greedy_kernels as kernels
@@ -94,7 +94,7 @@ def planned_bytes(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: 
 
 
 def _fit(n_atoms: int) -> int:
-    return int(get_config()["working_memory"] * 2**20 // (8 * n_atoms))
+    return int(working_memory() // (8 * n_atoms))
 
 
 def _preview_rows(n_rows: int) -> int:

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn import get_config
-from sklearn.utils import gen_batches
 
 from sklearn_gfs._typing import Float64Array, FloatArray
 
@@ -93,52 +91,3 @@ class StandardizedSparseAtoms(_Standardized, SparseAtoms):
         raw /= self.scale
         raw /= self.scale[atoms, None]
         return raw
-
-
-def mean_and_scale(X: Any, weight: Float64Array | None) -> tuple[Any, Float64Array, Float64Array, Float64Array]:
-    """
-    Return X, mean and standard deviation of every column in float64, and what the columns were shifted by.
-
-    Only sparse columns far from zero are shifted; of a dense array the second pass goes about the first's means.
-    """
-    n_samples, n_features = X.shape
-    share = np.full(n_samples, 1.0 / n_samples) if weight is None else weight / weight.sum()
-    mean, rest, squares, pivot = np.zeros((4, n_features))
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused below
-        if sparse.issparse(X):
-            X, pivot = shifted(X, share)
-            rest, squares = X.T @ share, X.multiply(X).T @ share
-        else:
-            blocks = list(gen_batches(n_samples, max(2**20 // n_features, 1)))
-            for rows in blocks:
-                mean += share[rows] @ X[rows].astype(np.float64)
-            for rows in blocks:
-                deviation = X[rows] - mean
-                rest += share[rows] @ deviation
-                squares += share[rows] @ deviation**2
-        # Without the second term what rounding leaves of a mean would make a column vary that is constant.
-        scale = np.sqrt(np.maximum(squares - rest**2, 0.0))
-    if not np.isfinite(scale).all():
-        raise ValueError("X holds values so large that the variance of a column overflows; scale X down")
-    return X, mean + rest, scale, pivot
-
-
-def standardized_columns(
-    X: Any,
-    y: Float64Array,
-    weight: Float64Array | None,
-    units: tuple[Float64Array, Float64Array],
-    atoms: NDArray[np.int64],
-) -> ArrayAtoms:
-    """The columns that vary, standardised once where a copy fits in the working memory, else whenever read."""
-    mean, scale = units
-    if len(atoms) < X.shape[1]:
-        X, mean, scale = X[:, atoms], mean[atoms], scale[atoms]
-    if sparse.issparse(X):
-        return StandardizedSparseAtoms(X, y, weight, mean=mean, scale=scale)
-    if X.nbytes > get_config()["working_memory"] * 2**20:
-        return StandardizedAtoms(X, y, weight, mean=mean, scale=scale)
-    standardized = np.empty(X.shape, dtype=X.dtype)
-    for rows in gen_batches(X.shape[0], max(2**20 // X.shape[1], 1)):
-        standardized[rows] = (X[rows] - mean) / scale
-    return ArrayAtoms(standardized, y, weight)

@@ -1,34 +1,18 @@
 """
-Greedy forward selection with replacement: what is asked for, checked, and the search that answers it.
+Greedy forward selection with replacement: the public function.
 
-Here belong the public function, its validation, and the choice of what to compute when. The inner products
-come from ``_gram``; the loops over atoms are in ``_greedy_kernels``.
+What each loss makes of its arguments, and which search answers, is in ``_losses``.
 """
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
-import numpy as np
-from scipy import sparse
-
 from sklearn_gfs._typing import GreedyPath
-from sklearn_gfs._weights import relative_weight
 
-from ._checks import (
-    check_atoms,
-    check_hull,
-    check_output_weights,
-    check_stopping,
-    check_y,
-    is_tensor,
-)
-from ._gram import ArrayAtoms, SparseAtoms, StackedAtoms
-from ._gram_torch import TorchAtoms
-from ._labels import check_classification, indicators_of_labels, look_like_probabilities, stack_atoms
-from ._log_loss import select_logits, select_probabilities
-from ._squared_error import SquaredErrorSearch
+from ._checks import check_stopping
+from ._labels import stack_atoms
+from ._losses import Asked, find_loss
 
 
 def greedy_forward_selection(
@@ -154,51 +138,8 @@ def greedy_forward_selection(
     GreedyPath(n_picks=4, n_distinct=2, loss=0.3573, gap=0.01149)
     """
     k, tolerance = check_stopping(k, tol)
-    if loss not in ("squared_error", "log_loss"):
-        raise ValueError(f"loss={loss!r} is not known; it must be 'squared_error' or 'log_loss'")
-    atoms = stack_atoms(atoms, samples_last=loss == "log_loss")
-    if loss == "log_loss":
-        signed, length = check_hull(hull, radius, n_targets=1)
-        checked = check_classification(atoms, y, output_weights, sample_weight)
-        if from_logits:
-            if length is None:
-                raise ValueError(
-                    f"radius={radius!r} can't be estimated with loss='log_loss', where the logits of classes that can "
-                    "be separated grow without end; it must be a number above 0"
-                )
-            if not signed and output_weights is None and offset is None and look_like_probabilities(checked[0]):
-                warnings.warn(
-                    "atoms look like probabilities and are taken for logits; probabilities need from_logits=False",
-                    UserWarning,
-                    stacklevel=2,
-                )
-            return select_logits(*checked, k, tolerance, radius=length if signed else None, offset=offset)
-        if signed or offset is not None:
-            raise ValueError("hull='l1' and offset do not go with from_logits=False: probabilities are only averaged")
-        return select_probabilities(*checked, k, tolerance)
-    source = _check_source(atoms, y, output_weights, sample_weight, offset)
-    signed, length = check_hull(hull, radius, n_targets=1 if source.output_weights is not None else source.n_targets)
-    return SquaredErrorSearch(source, k, signed=signed, radius=length, tol=tolerance).run()
-
-
-def _check_source(atoms: Any, y: Any, output_weights: Any, sample_weight: Any, offset: Any) -> ArrayAtoms:
-    """Check the data against each other and put them where the search can ask for inner products."""
-    atoms = check_atoms(atoms, ndims=(2, 3) if output_weights is None else (2,), keep_tensor=True)
-    n_samples, n_atoms = atoms.shape[:2]
-    n_outputs = atoms.shape[2] if atoms.ndim == 3 else 1
-    if np.ndim(output_weights) == 2:
-        n_outputs = np.shape(output_weights)[1]
-    y = indicators_of_labels(y, n_samples, n_outputs)
-    y = check_y(y, len_atoms=n_samples, offset=offset)
-    weight = relative_weight(sample_weight, n_samples)
-    if output_weights is not None:
-        output_weights = check_output_weights(output_weights, n_atoms, y.shape[1])
-    if sparse.issparse(atoms):
-        return SparseAtoms(atoms, y, weight, output_weights=output_weights)
-    if atoms.ndim == 3 and atoms.shape[2] != y.shape[1]:
-        raise ValueError(f"atoms has {atoms.shape[2]} outputs and y has {y.shape[1]}; they must be the same")
-    if is_tensor(atoms):
-        return TorchAtoms(atoms, y, weight, output_weights=output_weights)
-    if atoms.ndim == 2:
-        return ArrayAtoms(atoms, y, weight, output_weights=output_weights)
-    return StackedAtoms(atoms, y, weight)
+    chosen = find_loss(loss)
+    atoms = stack_atoms(atoms, samples_last=chosen.samples_last)
+    return chosen.select(
+        Asked(atoms, y, k, tolerance, output_weights, from_logits, hull, radius, sample_weight, offset)
+    )

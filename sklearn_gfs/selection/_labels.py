@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from sklearn_gfs._chunks import row_chunks
 from sklearn_gfs._plain import check_plain
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._weights import relative_weight
@@ -21,8 +22,6 @@ from ._checks import _check_floats, as_floats, check_atoms, check_output_weights
 
 _MISSING = "y holds missing values; each sample must have a label"
 _ONE_ATOM: dict[str, Any] = {"shape": "(n_samples,) or (n_samples, n_outputs)", "ndims": (1, 2)}
-# Samples whose atoms are looked at together, before it is known whether they are worth looking at all.
-_BLOCK = 256
 # How far probabilities of a sample may be from adding up to one: they may have been rounded to a few digits.
 _SUM_SLIP = 1e-3
 
@@ -171,8 +170,8 @@ def stack_atoms(atoms: Any, *, samples_last: bool) -> Any:
 def look_like_probabilities(atoms: Any) -> bool:
     """Whether the outputs of every atom on every sample are a distribution, or shares of the second of two classes."""
     inside = False
-    for start in range(0, len(atoms), _BLOCK):
-        block = atoms[start : start + _BLOCK]
+    for rows in row_chunks(len(atoms), atoms[0].nbytes):
+        block = atoms[rows]
         if not (block.min() >= 0.0 and block.max() <= 1.0 + _SUM_SLIP):
             return False
         if block.ndim == 3 and block.shape[2] > 1:

@@ -11,13 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import gen_batches
 
+from sklearn_gfs._chunks import row_chunks
 from sklearn_gfs._typing import Float64Array
 
 from ._gram_standardized import shifted
-
-_ROWS = 256  # of the Gram matrix, that are brought to another mean at a time
 
 
 class SampleMoments(NamedTuple):
@@ -51,7 +49,7 @@ def combined(kept: SampleMoments, fresh: SampleMoments) -> SampleMoments:
     atoms, y = fresh.mean_atoms - kept.mean_atoms, fresh.mean_y - kept.mean_y
     apart_atoms, apart_y = np.sqrt(share * rest) * atoms, np.sqrt(share * rest) * y
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
-        for rows in gen_batches(len(atoms), _ROWS):
+        for rows in row_chunks(len(atoms), 8 * len(atoms)):
             fresh.gram[rows] *= share
             fresh.gram[rows] += rest * kept.gram[rows]
             fresh.gram[rows] += np.outer(apart_atoms[rows], apart_atoms)

@@ -1,8 +1,8 @@
 """
 The transformer that keeps the columns greedy forward selection picks.
 
-Here belong what a column and a target mean to scikit-learn: validation, encoding of labels, standardisation,
-masks. The selection itself is ``_greedy``'s, its sums over chunks are ``_statistics``'s.
+Here belongs what columns mean to scikit-learn: validation, names, masks. What y means is in ``_targets``, columns are
+standardised in ``_standardized``. The selection itself is ``_greedy``'s, its sums over chunks are ``_statistics``'s.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectorMixin
-from sklearn.preprocessing import label_binarize
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_gfs._compat import type_of_target, unchanged_by_failure
+from sklearn_gfs._compat import unchanged_by_failure
 from sklearn_gfs._plain import check_plain
-from sklearn_gfs._target_kind import holds_numbers
 from sklearn_gfs._typing import Float64Array, GreedyPath
 from sklearn_gfs._version import VersionedState
 from sklearn_gfs._weights import check_weight, of_order_one
 
 from ._checks import check_hull, check_keep, check_n_features, check_stopping
-from ._gram_standardized import mean_and_scale, standardized_columns
 from ._greedy import greedy_forward_selection
 from ._kept import picks_until, select_beside
-from ._statistics import SelectionStatistics, deviations, spread, standardized, varies
+from ._standardized import StandardizedColumns, standardized_moments, standardized_samples
+from ._statistics import SelectionStatistics
+from ._targets import check_target_type, indicators_of, numbers_of
+
+_NONE_VARIES = "no column of X varies over the samples; with hull='l1' at least one must"
 
 
 class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
@@ -187,16 +188,13 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         """
         with unchanged_by_failure(self):
             self.__dict__.pop("_statistics", None)
-            X, target, weight = self._check_chunk(X, y, sample_weight, first=True)
+            signed = self._check_parameters()
+            X, target, weight = self._check_chunk(X, y, sample_weight, signed=signed, first=True)
             weight = None if weight is None else of_order_one(weight)
-            if self.hull == "convex":
+            if not signed:
                 path = greedy_forward_selection(X, target, self.k, sample_weight=weight, tol=self.tol)
                 return self._store_means(path)
-            X, mean, scale, pivot = mean_and_scale(X, weight)
-            mean_y = np.average(target, axis=0, weights=weight)
-            atoms = self._varying(mean + pivot, scale)
-            source = standardized_columns(X, target - mean_y, weight, (mean, scale), atoms)
-            return self._select(source, atoms, (mean + pivot, scale, mean_y))
+            return self._select(standardized_samples(X, target, weight, refusal=_NONE_VARIES))
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, *, classes: Any = None) -> GreedyForwardSelector:
         """
@@ -243,15 +241,15 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         (178, 4)
         """
         with unchanged_by_failure(self):
+            signed = self._check_parameters()
             statistics = getattr(self, "_statistics", SelectionStatistics())
-            X, target, weight = self._check_chunk(X, y, sample_weight, first=not statistics.n_samples, classes=classes)
+            first = not statistics.n_samples
+            X, target, weight = self._check_chunk(X, y, sample_weight, signed=signed, first=first, classes=classes)
             # What another object has, the chunk is not added to.
             self._statistics: SelectionStatistics = copy(statistics).update(X, target, weight)
-            if self.hull == "convex":
+            if not signed:
                 return self._store_means(self._statistics.select(self.k, tol=self.tol))
-            mean, scale = self._statistics.mean_atoms, deviations(self._statistics)
-            atoms = self._varying(mean, scale)
-            return self._select(standardized(self._statistics, atoms), atoms, (mean, scale, self._statistics.mean_y))
+            return self._select(standardized_moments(self._statistics._moments, refusal=_NONE_VARIES))
 
     def transform(self, X: Any) -> Any:
         """
@@ -289,40 +287,39 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         check_plain(X=X)
         return super().transform(X)
 
-    def _check_parameters(self) -> None:
+    def _check_parameters(self) -> bool:
+        """Validate parameters; return whether columns are standardised and may be turned around, or only averaged."""
         check_stopping(self.k, self.tol)
-        check_hull(self.hull, self.radius, n_targets=1)
-        if self.hull == "convex" and self.keep is not None:
+        signed, _ = check_hull(self.hull, self.radius, n_targets=1)
+        if not signed and self.keep is not None:
             raise ValueError(f"keep={self.keep!r} needs hull='l1'; with hull='convex' it must be None")
-        if self.target_type not in ("auto", "continuous", "multiclass"):
-            raise ValueError(
-                f"target_type={self.target_type!r} is not known; it must be 'auto', 'continuous' or 'multiclass'"
-            )
+        check_target_type(self.target_type)
+        return signed
 
     def _check_chunk(
-        self, X: Any, y: Any, sample_weight: Any, *, first: bool, classes: Any = None
+        self, X: Any, y: Any, sample_weight: Any, *, signed: bool, first: bool, classes: Any = None
     ) -> tuple[Any, Float64Array, Float64Array | None]:
-        """Validate parameters and data; return X, the targets as numbers, and the weights."""
-        self._check_parameters()
+        """Validate data; return X, the targets as numbers, and the weights."""
         asked = y
         check_plain(X=X, y=y)
         X, y = validate_data(
             self, X, y, reset=first, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32], multi_output=True
         )
         weight = check_weight(sample_weight, X.shape[0])
-        if first and self.hull == "l1" and X.shape[0] == 1:
+        if first and signed and X.shape[0] == 1:
             raise ValueError("n_samples = 1, and one sample can't show how columns vary; hull='l1' needs at least two")
         if first:
             self.__dict__.pop("classes_", None)
             # As it was passed: validation makes floats of nullable integers and booleans.
-            if classes is not None or self._holds_labels(asked):
+            if classes is not None or check_target_type(self.target_type)(asked):
                 check_classification_targets(y)
                 self.classes_ = np.unique(y if classes is None else classes)
         elif classes is not None and not np.array_equal(getattr(self, "classes_", []), np.unique(classes)):
             raise ValueError(f"classes={classes!r} is not the same as in the first call to partial_fit")
         self._asked_for()
-        target = self._encode(y.toarray() if sparse.issparse(y) else y)
-        if self.hull == "convex" and target.shape[1] > 1:
+        y = y.toarray() if sparse.issparse(y) else y
+        target = indicators_of(y, self.classes_) if hasattr(self, "classes_") else numbers_of(y)
+        if not signed and target.shape[1] > 1:
             raise ValueError(
                 f"y holds {target.shape[1]} {'classes' if hasattr(self, 'classes_') else 'targets'}; hull='convex' "
                 "approximates one target, or two classes, by a mean of columns. Take hull='l1', or "
@@ -330,49 +327,14 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
             )
         return X, target, weight
 
-    def _holds_labels(self, y: Any) -> bool:
-        if self.target_type == "auto":
-            return type_of_target(y) in ("binary", "multiclass") and not holds_numbers(y)
-        return self.target_type == "multiclass"
-
-    def _encode(self, y: NDArray[Any]) -> Float64Array:
-        """Targets as numbers, (n_samples, n_targets): one indicator a class, two classes need one."""
-        if not hasattr(self, "classes_"):
-            if y.dtype.kind not in "biuf" and any(isinstance(value, str | bytes) for value in y.flat):
-                raise ValueError(f"y of shape {y.shape} holds strings; it must hold numbers, or one label a sample")
-            return y.reshape(len(y), -1).astype(np.float64)
-        if y.ndim == 2 and y.shape[1] > 1:
-            raise ValueError(f"y has shape {y.shape}; with target_type='multiclass' it must hold one label a sample")
-        unknown = np.setdiff1d(y, self.classes_)
-        if len(unknown):
-            raise ValueError(
-                f"y holds labels {unknown.tolist()} that are not among the classes {self.classes_.tolist()}; the first "
-                "call to partial_fit must have them all, in y or in classes. If y holds numbers, set "
-                "target_type='continuous'."
-            )
-        if len(self.classes_) == 1:
-            raise ValueError(f"y holds one class, {self.classes_.tolist()[0]!r}; at least two are needed")
-        return label_binarize(y, classes=self.classes_).astype(np.float64)
-
-    @staticmethod
-    def _varying(mean: Float64Array, scale: Float64Array) -> NDArray[np.int64]:
-        atoms = np.flatnonzero(varies(mean, scale))
-        if not len(atoms):
-            raise ValueError("no column of X varies over the samples; with hull='l1' at least one must")
-        return atoms
-
     def _asked_for(self) -> tuple[NDArray[np.int64], int | None]:
         """Columns to keep in any case, and how many in all; None where that is left to the picks."""
         keep = check_keep(self.keep, self.n_features_in_, getattr(self, "feature_names_in_", None))
         return keep, check_n_features(self.n_features_to_select, self.n_features_in_, n_least=len(keep))
 
-    def _select(
-        self,
-        source: Any,
-        atoms: NDArray[np.int64],
-        units: tuple[Float64Array, Float64Array, Float64Array],
-    ) -> GreedyForwardSelector:
-        """Select among standardised columns; ``units`` are means and scales of all, and means of the targets."""
+    def _select(self, columns: StandardizedColumns) -> GreedyForwardSelector:
+        """Select among standardised columns."""
+        source, atoms = columns.source, columns.varying
         keep, wanted = self._asked_for()
         kept = np.flatnonzero(np.isin(atoms, keep))
         constant = len(keep) - len(kept)  # nothing can be said of y by these
@@ -380,7 +342,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         _, radius = check_hull(self.hull, self.radius, n_targets=source.n_targets)
         n_distinct = None if wanted is None else wanted - constant
         path, support = select_beside(source, k, radius=radius, tol=tol, kept=kept, n_distinct=n_distinct)
-        path = spread(path, atoms, self.n_features_in_)
+        path = columns.of_all(path)
         self.support_ = np.isin(np.arange(self.n_features_in_), np.concatenate([keep, atoms[support]]))
         if wanted is not None:
             moments, nearness = source.moments(), np.full(self.n_features_in_, -1.0)
@@ -388,10 +350,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
             others = np.flatnonzero(~self.support_)
             others = others[np.argsort(-nearness[others], kind="stable")]
             self.support_[others[: wanted - int(self.support_.sum())]] = True
-        mean, scale, mean_y = units
-        coef = np.zeros_like(path.weights)
-        coef[atoms] = (path.weights[atoms].T / scale[atoms]).T
-        return self._store(path, coef, mean_y - mean @ coef)
+        return self._store(path, *columns.in_own_units(path.weights))
 
     def _store_means(self, path: GreedyPath) -> GreedyForwardSelector:
         """Keep the path of a selection in the convex hull, up to the pick that makes the number of columns full."""

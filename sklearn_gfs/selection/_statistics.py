@@ -10,11 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
-from sklearn import get_config
-from sklearn.utils import gen_batches
 
+from sklearn_gfs._chunks import row_chunks, working_memory
 from sklearn_gfs._typing import Float64Array, GreedyPath
 from sklearn_gfs._version import VersionedState
 from sklearn_gfs._weights import check_weight
@@ -24,6 +22,7 @@ from ._gram import Moments
 from ._gram_sums import GramAtoms
 from ._sample_moments import NO_SAMPLES, SampleMoments, chunk_moments, combined
 from ._squared_error import SquaredErrorSearch
+from ._standardized import standardized_moments
 
 
 class SelectionStatistics(VersionedState):
@@ -208,12 +207,12 @@ class SelectionStatistics(VersionedState):
         y = check_y(y, len_atoms=atoms.shape[0])
         weight = check_weight(sample_weight, atoms.shape[0])
         self._check_widths(atoms.shape[1], y.shape[1])
-        # Three arrays of a block's size are alive at once.
-        block = get_config()["working_memory"] * 2**20 // (3 * 8 * atoms.shape[1])
+        # Three arrays of a chunk's size are alive at once; a sparse matrix is taken whole.
+        chunks = row_chunks(atoms.shape[0], 3 * 8 * atoms.shape[1], working_memory())
         if sparse.issparse(atoms):
-            atoms, block = atoms.tocsr(), atoms.shape[0]
+            atoms, chunks = atoms.tocsr(), iter([slice(None)])
         moments = NO_SAMPLES
-        for rows in gen_batches(atoms.shape[0], max(int(block), 1)):
+        for rows in chunks:
             chunk = chunk_moments(atoms[rows], y[rows], None if weight is None else weight[rows])
             moments = combined(moments, chunk)
         self._keep(combined(self._moments, moments))
@@ -325,16 +324,12 @@ class SelectionStatistics(VersionedState):
             weights = check_output_weights(output_weights, n_atoms, n_outputs)
         signed, length = check_hull(hull, radius, n_targets=n_outputs if weights is None else 1)
         if standardize:
-            atoms = np.flatnonzero(varies(self.mean_atoms, deviations(self)))
-            if not len(atoms):
-                raise ValueError("no atom varies over the samples; at least one must")
-            source = standardized(self, atoms)
-        else:
-            atoms = np.arange(n_atoms)
-            # The weights of a mean add up to one: what is taken off atoms and y alike makes no difference.
-            source = self._raw(weights, pivot=0.0 if signed or weights is not None else float(self.mean_y[0]))
-        path = SquaredErrorSearch(source, k, signed=signed, radius=length, tol=tolerance).run()
-        return spread(path, atoms, n_atoms)
+            columns = standardized_moments(self._moments, refusal="no atom varies over the samples; at least one must")
+            path = SquaredErrorSearch(columns.source, k, signed=signed, radius=length, tol=tolerance).run()
+            return columns.of_all(path)
+        # The weights of a mean add up to one: what is taken off atoms and y alike makes no difference.
+        source = self._raw(weights, pivot=0.0 if signed or weights is not None else float(self.mean_y[0]))
+        return SquaredErrorSearch(source, k, signed=signed, radius=length, tol=tolerance).run()
 
     @np.errstate(over="ignore", invalid="ignore")  # the search refuses what is not finite
     def _raw(self, output_weights: Float64Array | None, *, pivot: float) -> GramAtoms:
@@ -354,32 +349,3 @@ class SelectionStatistics(VersionedState):
                 f"this chunk has {n_atoms} atoms and {n_outputs} outputs; they must be {len(self.mean_atoms)} and "
                 f"{len(self.mean_y)} as in the chunks before"
             )
-
-
-def standardized(statistics: SelectionStatistics, atoms: NDArray[np.int64]) -> GramAtoms:
-    """Return some of the atoms less their mean, over their standard deviation, and y less its mean."""
-    scale, moments = deviations(statistics)[atoms], statistics._moments
-    gram = moments.gram[np.ix_(atoms, atoms)]
-    gram /= scale
-    gram /= scale[:, None]
-    return GramAtoms(gram, Moments(moments.c[:, atoms] / scale, np.ones(len(atoms)), moments.target_norms.sum()))
-
-
-def deviations(statistics: SelectionStatistics) -> Float64Array:
-    """Return the standard deviation of every atom."""
-    deviation: Float64Array = np.sqrt(np.maximum(np.diagonal(statistics._moments.gram), 0.0))
-    return deviation
-
-
-def varies(mean: Float64Array, scale: Float64Array) -> NDArray[np.bool_]:
-    """Which columns vary by more than the rounding of their mean, which is made in float64 whatever they are in."""
-    return scale > 10 * np.finfo(np.float64).eps * np.abs(mean)
-
-
-def spread(path: GreedyPath, atoms: NDArray[np.int64], n_atoms: int) -> GreedyPath:
-    """Return the path of a selection among some of the atoms in terms of all of them."""
-    counts = np.zeros(n_atoms, dtype=np.int64)
-    counts[atoms] = path.counts
-    weights = np.zeros((n_atoms, *path.weights.shape[1:]))
-    weights[atoms] = path.weights
-    return path._replace(picks=atoms[path.picks], counts=counts, weights=weights)

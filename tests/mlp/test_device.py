@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor, greedy_forward_selection
 from sklearn_gfs.network._device import find_device
 
 SMALL = {"n_pretrain": 20, "k": 8, "n_hidden": 40, "n_retrain": 40, "random_state": 0}
@@ -40,11 +40,9 @@ def test_another_device_gives_the_same_network(monkeypatch, activation, loss):
     model = GreedyPrunedMLPClassifier(**SMALL, activation=activation, loss=loss)
     here = model.fit(X, y)
     atoms = []
-    from sklearn_gfs.selection import _greedy
-
-    select = _greedy.greedy_forward_selection
     monkeypatch.setattr(
-        _greedy, "greedy_forward_selection", lambda H, *a, **k: atoms.append(type(H)) or select(H, *a, **k)
+        "sklearn_gfs.selection.greedy_forward_selection",
+        lambda H, *a, **k: atoms.append(type(H)) or greedy_forward_selection(H, *a, **k),
     )
     monkeypatch.setattr("sklearn_gfs.mlp._parameters.find_device", lambda _: "cpu:0")
     there = GreedyPrunedMLPClassifier(**SMALL, activation=activation, loss=loss).fit(X, y)

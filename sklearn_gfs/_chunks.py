@@ -1,0 +1,26 @@
+"""
+How many rows are read, copied or computed at once, where that is a matter of memory.
+
+Whoever needs rows in pieces says what a row takes and how much may be taken. Other sizes stand where they are used:
+those on which the time of a product depends, and the number of samples that go through a network together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sklearn import get_config
+from sklearn.utils import gen_batches
+
+# Pieces that stay in the last cache while several things are done with each.
+CHUNK_BYTES = 2**23
+
+
+def row_chunks(n_rows: int, row_bytes: int, most_bytes: float = CHUNK_BYTES) -> Iterator[slice]:
+    """Rows in pieces of so many bytes at most, and of one row at least."""
+    return gen_batches(n_rows, max(int(most_bytes // row_bytes), 1))
+
+
+def working_memory() -> float:
+    """Bytes that scikit-learn's configuration allows for temporary arrays."""
+    return get_config()["working_memory"] * 2**20

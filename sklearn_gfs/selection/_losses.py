@@ -1,0 +1,139 @@
+"""
+The losses that a selection can minimise: each is one object, and no other module compares their names.
+
+A loss checks the data for what it means by them, and hands them to its search. To add one, add an object to `LOSSES`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from sklearn_gfs._typing import GreedyPath
+from sklearn_gfs._weights import relative_weight
+
+from ._checks import check_atoms, check_hull, check_output_weights, check_y, is_tensor
+from ._gram import ArrayAtoms, SparseAtoms, StackedAtoms
+from ._gram_torch import TorchAtoms
+from ._labels import check_classification, indicators_of_labels, look_like_probabilities
+from ._log_loss import select_logits, select_probabilities
+from ._squared_error import SquaredErrorSearch
+
+
+class Asked(NamedTuple):
+    """What `greedy_forward_selection` was asked for: one array of atoms, checked `k` and `tol`, the rest as passed."""
+
+    atoms: Any
+    y: Any
+    k: int
+    tol: float
+    output_weights: Any
+    from_logits: Any
+    hull: Any
+    radius: Any
+    sample_weight: Any
+    offset: Any
+
+
+class SelectionLoss(ABC):
+    """
+    A loss of a mean of atoms' outputs, averaged over samples.
+
+    Attributes
+    ----------
+    name : str
+        What `greedy_forward_selection` calls it.
+    samples_last : bool
+        Whether its search reads the samples of an atom one after the other; a list of atoms is then stacked so.
+    """
+
+    name: str
+    samples_last = False
+
+    @abstractmethod
+    def select(self, asked: Asked) -> GreedyPath:
+        """Check what is asked for, and make the selection; warnings point three frames up, to the user's call."""
+
+
+class SquaredError(SelectionLoss):
+    """Half the squared distance to y: inner products are all that its search needs."""
+
+    name = "squared_error"
+
+    def select(self, asked: Asked) -> GreedyPath:
+        """Select by inner products."""
+        source = self._source(asked)
+        n_targets = 1 if source.output_weights is not None else source.n_targets
+        signed, length = check_hull(asked.hull, asked.radius, n_targets=n_targets)
+        return SquaredErrorSearch(source, asked.k, signed=signed, radius=length, tol=asked.tol).run()
+
+    @staticmethod
+    def _source(asked: Asked) -> ArrayAtoms:
+        """Check the data against each other and put them where the search can ask for inner products."""
+        output_weights = asked.output_weights
+        atoms = check_atoms(asked.atoms, ndims=(2, 3) if output_weights is None else (2,), keep_tensor=True)
+        n_samples, n_atoms = atoms.shape[:2]
+        n_outputs = atoms.shape[2] if atoms.ndim == 3 else 1
+        if np.ndim(output_weights) == 2:
+            n_outputs = np.shape(output_weights)[1]
+        y = indicators_of_labels(asked.y, n_samples, n_outputs)
+        y = check_y(y, len_atoms=n_samples, offset=asked.offset)
+        weight = relative_weight(asked.sample_weight, n_samples)
+        if output_weights is not None:
+            output_weights = check_output_weights(output_weights, n_atoms, y.shape[1])
+        if sparse.issparse(atoms):
+            return SparseAtoms(atoms, y, weight, output_weights=output_weights)
+        if atoms.ndim == 3 and atoms.shape[2] != y.shape[1]:
+            raise ValueError(f"atoms has {atoms.shape[2]} outputs and y has {y.shape[1]}; they must be the same")
+        if is_tensor(atoms):
+            return TorchAtoms(atoms, y, weight, output_weights=output_weights)
+        if atoms.ndim == 2:
+            return ArrayAtoms(atoms, y, weight, output_weights=output_weights)
+        return StackedAtoms(atoms, y, weight)
+
+
+class LogLoss(SelectionLoss):
+    """The negative log-likelihood of the classes, of logits or of probabilities: its search works on the samples."""
+
+    name = "log_loss"
+    samples_last = True
+
+    def select(self, asked: Asked) -> GreedyPath:
+        """Select among logits or probabilities."""
+        signed, length = check_hull(asked.hull, asked.radius, n_targets=1)
+        checked = check_classification(asked.atoms, asked.y, asked.output_weights, asked.sample_weight)
+        if not asked.from_logits:
+            if signed or asked.offset is not None:
+                raise ValueError(
+                    "hull='l1' and offset do not go with from_logits=False: probabilities are only averaged"
+                )
+            return select_probabilities(*checked, asked.k, asked.tol)
+        if length is None:
+            raise ValueError(
+                f"radius={asked.radius!r} can't be estimated with loss='log_loss', where the logits of classes that "
+                "can be separated grow without end; it must be a number above 0"
+            )
+        surely_logits = signed or asked.output_weights is not None or asked.offset is not None
+        if not surely_logits and look_like_probabilities(checked[0]):
+            warnings.warn(
+                "atoms look like probabilities and are taken for logits; probabilities need from_logits=False",
+                UserWarning,
+                stacklevel=3,
+            )
+        return select_logits(*checked, asked.k, asked.tol, radius=length if signed else None, offset=asked.offset)
+
+
+# By the names that `greedy_forward_selection` takes.
+LOSSES: dict[str, SelectionLoss] = {loss.name: loss for loss in (SquaredError(), LogLoss())}
+
+
+def find_loss(loss: Any) -> SelectionLoss:
+    """Return the loss of this name, or raise an error that says which there are."""
+    found = LOSSES.get(loss) if isinstance(loss, str) else None
+    if found is None:
+        raise ValueError(f"loss={loss!r} is not known; it must be {' or '.join(map(repr, LOSSES))}")
+    return found

@@ -1,0 +1,61 @@
+"""
+What y is to the selector: numbers, or the labels of classes, which become indicators.
+
+Labels that stand for columns of the atoms, as the function takes them, are in ``_labels``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.preprocessing import label_binarize
+
+from sklearn_gfs._compat import type_of_target
+from sklearn_gfs._target_kind import holds_numbers
+from sklearn_gfs._typing import Float64Array
+
+
+def _look_like_labels(y: Any) -> bool:
+    return type_of_target(y) in ("binary", "multiclass") and not holds_numbers(y)
+
+
+# Whether y holds labels, by the names of the types of targets.
+_HOLDS_LABELS: dict[str, Callable[[Any], bool]] = {
+    "auto": _look_like_labels,
+    "continuous": lambda _: False,
+    "multiclass": lambda _: True,
+}
+
+
+def check_target_type(target_type: Any) -> Callable[[Any], bool]:
+    """Return what says whether y holds labels, or raise an error that names what is allowed."""
+    found = _HOLDS_LABELS.get(target_type) if isinstance(target_type, str) else None
+    if found is None:
+        raise ValueError(f"target_type={target_type!r} is not known; it must be 'auto', 'continuous' or 'multiclass'")
+    return found
+
+
+def numbers_of(y: NDArray[Any]) -> Float64Array:
+    """Return targets that hold numbers as (n_samples, n_targets)."""
+    if y.dtype.kind not in "biuf" and any(isinstance(value, str | bytes) for value in y.flat):
+        raise ValueError(f"y of shape {y.shape} holds strings; it must hold numbers, or one label a sample")
+    return y.reshape(len(y), -1).astype(np.float64)
+
+
+def indicators_of(y: NDArray[Any], classes: NDArray[Any]) -> Float64Array:
+    """Return labels as indicators, one for each class; two classes need one."""
+    if y.ndim == 2 and y.shape[1] > 1:
+        raise ValueError(f"y has shape {y.shape}; with target_type='multiclass' it must hold one label a sample")
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise ValueError(
+            f"y holds labels {unknown.tolist()} that are not among the classes {classes.tolist()}; the first "
+            "call to partial_fit must have them all, in y or in classes. If y holds numbers, set "
+            "target_type='continuous'."
+        )
+    if len(classes) == 1:
+        raise ValueError(f"y holds one class, {classes.tolist()[0]!r}; at least two are needed")
+    return label_binarize(y, classes=classes).astype(np.float64)
