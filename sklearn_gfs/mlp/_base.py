@@ -27,7 +27,7 @@ from sklearn_gfs._compat import (
 from sklearn_gfs._typing import FloatArray, PathPoint
 from sklearn_gfs._version import VersionedState
 from sklearn_gfs._warn import warn_caller
-from sklearn_gfs.network._watch import Tasks, Watch
+from sklearn_gfs.network import Tasks, Watch
 
 from ._fitted import FittedMLPMixin
 from ._parameters import MLPParameters

@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 
 from sklearn_gfs._compat import StrOptions, with_callbacks
 from sklearn_gfs._typing import FloatArray
-from sklearn_gfs.network._losses import LOSSES
+from sklearn_gfs.network import LOSSES
 
 from ._base import BaseGreedyPrunedMLP
 from ._targets import fitted_on_numbers, log_probabilities, probabilities, weigh_classes

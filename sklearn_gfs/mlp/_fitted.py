@@ -13,14 +13,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs._plain import check_plain
-from sklearn_gfs.network._two_layer import hidden_activations
+from sklearn_gfs.network import hidden_activations
 
 from ._export import ExportMixin
 from ._targets import decode, out_activation
 
 if TYPE_CHECKING:
     from sklearn_gfs._typing import FloatArray
-    from sklearn_gfs.network._scaling import FittedNetwork
+    from sklearn_gfs.network import FittedNetwork
 
     from ._retraining import Subnetwork
     from ._trainer import DenseState

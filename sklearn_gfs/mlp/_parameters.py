@@ -15,10 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs._compat import Interval, StrOptions, validate_parameter_constraints
 from sklearn_gfs._requirements import numba_for, torch_for
-from sklearn_gfs.network._device import DEVICES, find_device
-from sklearn_gfs.network._losses import LOSSES
-from sklearn_gfs.network._solvers import SOLVERS
-from sklearn_gfs.network._training import TrainingSettings
+from sklearn_gfs.network import DEVICES, LOSSES, SOLVERS, TrainingSettings, find_device
 
 from ._targets import has_several_labels
 from ._trainer import PathSettings

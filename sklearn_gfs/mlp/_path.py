@@ -14,11 +14,18 @@ from typing import Any
 import numpy as np
 
 from sklearn_gfs._typing import GreedyPath
-from sklearn_gfs.network._parameters import Network, prune
-from sklearn_gfs.network._scaling import FittedNetwork
-from sklearn_gfs.network._training import Training, TrainingState
-from sklearn_gfs.network._two_layer import TorchNetwork
-from sklearn_gfs.network._watch import Phase, Tasks, Watch, interruptible
+from sklearn_gfs.network import (
+    FittedNetwork,
+    Network,
+    Phase,
+    Tasks,
+    TorchNetwork,
+    Training,
+    TrainingState,
+    Watch,
+    interruptible,
+    prune,
+)
 
 from ._pruning import prefix
 from ._retraining import Retraining, Subnetwork

@@ -14,15 +14,20 @@ from sklearn.utils import gen_batches
 
 from sklearn_gfs._chunks import working_memory
 from sklearn_gfs._typing import FloatArray, GreedyPath, IntArray
-from sklearn_gfs.network._data import CHUNK_ROWS, Parts
-from sklearn_gfs.network._losses import Candidates
-from sklearn_gfs.network._parameters import Network
-from sklearn_gfs.network._scaling import FittedNetwork, Scaling, in_data_units
-from sklearn_gfs.network._two_layer import hidden_activations
+from sklearn_gfs.network import (
+    CHUNK_ROWS,
+    Candidates,
+    FittedNetwork,
+    Network,
+    Parts,
+    Scaling,
+    hidden_activations,
+    in_data_units,
+)
 
 if TYPE_CHECKING:
     from sklearn_gfs._activations import Activation
-    from sklearn_gfs.network._losses import Loss
+    from sklearn_gfs.network import Loss
     from sklearn_gfs.selection import SelectionStatistics
 
 

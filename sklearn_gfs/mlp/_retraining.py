@@ -10,10 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from sklearn_gfs._typing import GreedyPath
-from sklearn_gfs.network._parameters import Network, prune
-from sklearn_gfs.network._scaling import FittedNetwork
-from sklearn_gfs.network._training import Batch, Training
-from sklearn_gfs.network._watch import interruptible
+from sklearn_gfs.network import Batch, FittedNetwork, Network, Training, interruptible, prune
 
 from ._trainer import Trainer
 

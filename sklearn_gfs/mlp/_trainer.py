@@ -13,12 +13,30 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sklearn_gfs._typing import FloatArray, IntArray
-from sklearn_gfs.network._data import Parts, Used, divide, find_used, is_table, project
-from sklearn_gfs.network._holdout import held_out_shares
-from sklearn_gfs.network._parameters import Network, initial_network
-from sklearn_gfs.network._scaling import Moments, measure_moments, rescaled, scaling_of
-from sklearn_gfs.network._training import Batch, Samples, Training, TrainingSettings, TrainingState
-from sklearn_gfs.network._watch import Phase, Tasks, Watch, interruptible
+from sklearn_gfs.network import (
+    Batch,
+    Moments,
+    Network,
+    Parts,
+    Phase,
+    Samples,
+    Tasks,
+    Training,
+    TrainingSettings,
+    TrainingState,
+    Used,
+    Watch,
+    divide,
+    find_used,
+    held_out_shares,
+    initial_network,
+    interruptible,
+    is_table,
+    measure_moments,
+    project,
+    rescaled,
+    scaling_of,
+)
 
 from ._pruning import NeuronSelection
 
