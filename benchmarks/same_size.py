@@ -57,7 +57,7 @@ def chosen_otherwise(how, seed):
             counts = np.bincount(picks, minlength=len(strength))
             return GreedyPath(picks, np.zeros(k), np.zeros(k), counts, counts / k)
 
-    return mock.patch("sklearn_gfs.mlp._path.NeuronSelection", OtherSelection)
+    return mock.patch("sklearn_gfs.mlp._trainer.NeuronSelection", OtherSelection)
 
 
 def fit(model, X, y):

@@ -22,6 +22,7 @@ from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.network._losses import LOSSES
 from sklearn_gfs.network._parameters import initial_network
 from sklearn_gfs.network._solvers import SOLVERS
+from sklearn_gfs.network._standardisation import Standardisation
 from sklearn_gfs.network._training import Samples, Training, TrainingSettings
 from sklearn_gfs.network._two_layer import TorchNetwork
 
@@ -46,7 +47,7 @@ def ours(case, solver, loss):
     n_features, _, n_outputs, batch_size = case
     X, y = data(n_features, n_outputs, batch_size)
     targets = np.eye(n_outputs, dtype=np.float32)[y]
-    standardisation = (np.zeros(n_features, np.float32), np.ones(n_features, np.float32))
+    standardisation = Standardisation(np.zeros(n_features, np.float32), np.ones(n_features, np.float32))
     samples = Samples(X, targets, standardisation, np.arange(len(X)))
     settings = TrainingSettings(ACTIVATIONS["relu"], LOSSES[loss], SOLVERS[solver], 0.001, 0.0, batch_size, 0.0)
     training = Training(start(case), samples, settings, 0, name="training")

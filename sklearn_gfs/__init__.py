@@ -16,9 +16,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which don't see names that a
     from . import theory
     from ._onnx import register_onnx_converters
     from ._typing import GreedyPath, PathPoint
-    from .mlp._classifier import GreedyPrunedMLPClassifier
-    from .mlp._inferring import GreedyPrunedMLP
-    from .mlp._regressor import GreedyPrunedMLPRegressor
+    from .mlp import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
     from .plotting import PretrainThresholdDisplay, SelectionPathDisplay, ThresholdScalingDisplay
     from .search import PretrainThresholdSearch, ScalingFit, ThresholdCurve, pretrain_threshold_curve
     from .selection import GreedyForwardSelector, SelectionStatistics, greedy_forward_selection
@@ -27,9 +25,9 @@ if TYPE_CHECKING:  # for editors and type checkers, which don't see names that a
 _HOME = {
     "GreedyForwardSelector": "selection",
     "GreedyPath": "_typing",
-    "GreedyPrunedMLP": "mlp._inferring",
-    "GreedyPrunedMLPClassifier": "mlp._classifier",
-    "GreedyPrunedMLPRegressor": "mlp._regressor",
+    "GreedyPrunedMLP": "mlp",
+    "GreedyPrunedMLPClassifier": "mlp",
+    "GreedyPrunedMLPRegressor": "mlp",
     "PathPoint": "_typing",
     "PretrainThresholdDisplay": "plotting",
     "PretrainThresholdSearch": "search",

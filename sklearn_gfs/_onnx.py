@@ -14,11 +14,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ._activations import ACTIVATIONS
-from .mlp._classifier import GreedyPrunedMLPClassifier
-from .mlp._inferring import GreedyPrunedMLP
-from .mlp._links import LINKS
-from .mlp._regressor import GreedyPrunedMLPRegressor
-from .mlp._targets import has_several_labels
+from .mlp import LINKS, GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor, has_several_labels
 from .search import PretrainThresholdSearch
 from .selection import GreedyForwardSelector
 

@@ -58,7 +58,7 @@ class _Limit:
             self._n_inside += 1
             self._here.inside = True
             if self._limiter is None and self._n_blas > 1:
-                self._limiter = _controller("torch" in sys.modules).limit(limits=1, user_api="blas")
+                self._limiter = _controller().limit(limits=1, user_api="blas")
             if self._n_torch > 1:
                 _torch().set_num_threads(1)
 
@@ -79,21 +79,26 @@ def _torch() -> Any:
 
 def _counts() -> tuple[int, int]:
     """Return how many threads BLAS and torch would use now; torch, where it is not loaded, uses none."""
-    libraries = _controller("torch" in sys.modules).lib_controllers
+    libraries = _controller().lib_controllers
     n_blas = max((library.num_threads for library in libraries if library.user_api == "blas"), default=1)
     return n_blas, _torch().get_num_threads() if "torch" in sys.modules else 1
 
 
+def _controller() -> ThreadpoolController:
+    """Return the thread pools of the libraries that are loaded; torch may bring some more."""
+    return _find_pools("torch" in sys.modules)
+
+
 @cache
-def _controller(with_torch: bool) -> ThreadpoolController:  # noqa: FBT001
-    """Return the thread pools of the libraries that are loaded, to look for which takes milliseconds; torch has its own."""
+def _find_pools(torch_is_loaded: bool) -> ThreadpoolController:  # noqa: ARG001
+    """Look for thread pools, which takes milliseconds."""
     return ThreadpoolController()
 
 
 one_thread = _Limit()
 
 
-def one_thread_unless(pays: bool) -> AbstractContextManager[None]:  # noqa: FBT001
+def one_thread_unless(pays: bool) -> AbstractContextManager[None]:
     """Return a context in which there is one thread, or, where more of them pay, as many as there were."""
     return nullcontext() if pays else one_thread()
 

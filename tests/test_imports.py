@@ -107,7 +107,7 @@ def test_training_loads_nothing_of_torch_beyond_its_core():
 
 
 SUBPACKAGES = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
-LAZY = ["", *(name for name in SUBPACKAGES if name not in {"mlp", "network", "theory"})]
+LAZY = ["", *(name for name in SUBPACKAGES if name != "theory")]
 
 
 def imported_for_type_checkers(package):

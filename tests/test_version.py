@@ -43,7 +43,7 @@ OBJECTS = {
     ).fit(X, LABELS),
     "SelectionPathDisplay": lambda: SelectionPathDisplay(losses=np.ones(2), gaps=np.ones(2)),
     "SelectionStatistics": lambda: SelectionStatistics().update(X, NUMBERS),
-    "ThresholdScalingDisplay": lambda: ThresholdScalingDisplay(train_sizes=np.arange(2), thresholds=np.ones((2, 2))),
+    "ThresholdScalingDisplay": lambda: ThresholdScalingDisplay(train_sizes=np.arange(1, 3), thresholds=np.ones((2, 2))),
 }
 
 

@@ -4,3 +4,35 @@ The estimators: pre-train a network, prune it, re-train what is left.
 Here belongs what joins `network` and `selection`, and what scikit-learn asks of an estimator; how a network is trained
 and how its neurons are selected belongs there.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sklearn_gfs._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from ._classifier import GreedyPrunedMLPClassifier
+    from ._inferring import GreedyPrunedMLP
+    from ._links import LINKS
+    from ._regressor import GreedyPrunedMLPRegressor
+    from ._targets import has_several_labels
+
+_HOME = {
+    "LINKS": "_links",
+    "GreedyPrunedMLP": "_inferring",
+    "GreedyPrunedMLPClassifier": "_classifier",
+    "GreedyPrunedMLPRegressor": "_regressor",
+    "has_several_labels": "_targets",
+}
+
+__all__ = [
+    "LINKS",
+    "GreedyPrunedMLP",
+    "GreedyPrunedMLPClassifier",
+    "GreedyPrunedMLPRegressor",
+    "has_several_labels",
+]
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = lazy_names(__name__, _HOME)

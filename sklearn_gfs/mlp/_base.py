@@ -1,113 +1,43 @@
 """
-What the three estimators share: parameters and their checks, fit, and the training path.
+What the three estimators share: `fit`, `fit_path`, and what `partial_fit` does.
 
-What a fit leaves and predictions are in ``_fitted``, encoding of targets in ``_targets``, training in
-``_path``.
+Parameters and their checks are in ``_parameters``, what a fit leaves and predictions in ``_fitted``, encoding of
+targets in ``_targets``, training in ``_path``.
 """
 
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from numbers import Integral
+from typing import Any, Self
 
-import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 
-from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs._compat import (
-    WRAPPER_FRAMES,
     CallbackSupportMixin,
-    Interval,
-    StrOptions,
     callback_management,
     continue_callbacks,
     copy_without_tasks,
     unchanged_by_failure,
-    validate_parameter_constraints,
     with_callbacks,
 )
-from sklearn_gfs._requirements import numba_for, torch_for
 from sklearn_gfs._typing import FloatArray, PathPoint
 from sklearn_gfs._version import VersionedState
-from sklearn_gfs.network._device import DEVICES, find_device
-from sklearn_gfs.network._losses import LOSSES
-from sklearn_gfs.network._solvers import SOLVERS
-from sklearn_gfs.network._training import TrainingSettings
-from sklearn_gfs.network._watch import Tasks, Watch
+from sklearn_gfs._warn import warn_caller
+from sklearn_gfs.network import Tasks, Watch
 
 from ._fitted import FittedMLPMixin
-from ._path import DenseState, PathData, PathSettings, TrainingPath
-from ._targets import encode_validation, has_several_labels, validate_weights
+from ._parameters import MLPParameters
+from ._path import TrainingPath
+from ._targets import encode_validation, validate_weights
+from ._trainer import DenseState, PathData, PathSettings
 
 
-class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, BaseEstimator):
+class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, MLPParameters):
     """Base of the estimators; a subclass says what its targets are."""
-
-    loss = "squared_error"  # a parameter of those that can be fitted on classes
-
-    _constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_pretrain": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
-        "k": [Interval(Integral, 1, None, closed="left")],
-        "n_hidden": [Interval(Integral, 1, None, closed="left")],
-        "n_retrain": [Interval(Integral, 0, None, closed="left")],
-        "activation": [str],  # of the names of activations, losses and solvers those are allowed that there are
-        "solver": [str],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither"), None],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
-        "max_time": [Interval(Real, 0, None, closed="neither"), None],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "device": [StrOptions(set(DEVICES))],
-        "random_state": ["random_state"],
-    }
-
-    def __init__(
-        self,
-        n_pretrain: int | str = "auto",
-        k: int = 50,
-        *,
-        n_hidden: int = 1000,
-        n_retrain: int = 4000,
-        activation: str = "relu",
-        solver: str = "adam",
-        learning_rate_init: float | None = None,
-        momentum: float = 0.9,
-        batch_size: int | None = 128,
-        alpha: float = 1e-3,
-        early_stopping: bool = True,
-        validation_fraction: float | str = "auto",
-        max_time: float | None = None,
-        verbose: bool = False,
-        warm_start: bool = False,
-        device: str = "cpu",
-        random_state: Any = None,
-    ) -> None:
-        self.n_pretrain = n_pretrain
-        self.k = k
-        self.n_hidden = n_hidden
-        self.n_retrain = n_retrain
-        self.activation = activation
-        self.solver = solver
-        self.learning_rate_init = learning_rate_init
-        self.momentum = momentum
-        self.batch_size = batch_size
-        self.alpha = alpha
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.max_time = max_time
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.device = device
-        self.random_state = random_state
 
     def _encode_targets(
         self, X: Any, y: Any, *, classes: Any = None, partial: bool = False, again: bool = False
@@ -203,7 +133,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
             validation = (X_val, y_val, sample_weight_val)
             data = self._encode(X, y, sample_weight, validation, state, again=state is not None)
             watch = self._train_and_prune(data, state, tasks, keep=bool(self.warm_start))
-        watch.tell(self.n_pretrain_, self.n_retrain_, n_frames=2)
+        watch.tell(self.n_pretrain_, self.n_retrain_)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, **classes: Any) -> Self:
@@ -217,15 +147,14 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
                 # The samples are new ones, and so are the batches.
                 state = state._replace(training=state.training._replace(stream=None))
             elif again:
-                warnings.warn(
+                warn_caller(
                     "partial_fit begins with a new dense network, since fit has not kept its own; set warm_start=True "
                     "before fit to go on with that.",
                     UserWarning,
-                    stacklevel=3 + WRAPPER_FRAMES,
                 )
             data = self._encode(X, y, sample_weight, (None, None, None), state, again=again, partial=True, **classes)
             watch = self._train_and_prune(data, state, tasks, keep=True, since=n_done, more=True)
-        watch.tell(self.n_pretrain_, self.n_retrain_, n_frames=3)
+        watch.tell(self.n_pretrain_, self.n_retrain_)
         return self
 
     def _train_and_prune(
@@ -359,7 +288,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
                     yield PathPoint(n_iterations, None, last)
                     dense_loss, subnetworks = path.subnetworks(sizes)
                     while path.complaints:
-                        warnings.warn(path.complaints.pop(0), ConvergenceWarning, stacklevel=2)
+                        warn_caller(path.complaints.pop(0), ConvergenceWarning)
                     for size, subnetwork in zip(sizes, subnetworks, strict=True):
                         last = self._point(n_iterations, size)
                         last._store_subnetwork(subnetwork, dense_loss, path.losses)
@@ -384,24 +313,6 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         return Tasks(context, self._network_attributes, estimator=self, X=X, y=y, metadata=metadata)
 
-    def _check_parameters(self) -> None:
-        objects: dict[str, Any] = {"activation": ACTIVATIONS, "loss": LOSSES, "solver": SOLVERS}
-        named = {name: [StrOptions(set(known))] for name, known in objects.items() if name in self._constraints}
-        constraints = self._constraints | named
-        validate_parameter_constraints(constraints, self._plain_parameters(), caller_name=type(self).__name__)
-        # Their first import takes seconds: it is over when the clock of max_time starts.
-        for package_for in (torch_for, numba_for):
-            package_for("Training")
-
-    def _plain_parameters(self) -> dict[str, Any]:
-        """
-        Return the parameters, those that are NumPy's scalars as Python's.
-
-        torch refuses some of NumPy's, and arithmetic with short ones overflows.
-        """
-        parameters = {name: getattr(self, name) for name in self._constraints}
-        return {name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()}
-
     def _encode(
         self,
         X: Any,
@@ -419,16 +330,6 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         weight = self._weigh_targets(labels, counted, partial=partial)
         encoded = encode_validation(self, *validation, dtype=X.dtype, n_outputs=targets.shape[1])
         return PathData(X, targets, weight, scale_targets, counted, encoded)
-
-    def _settings(self) -> PathSettings:
-        given = self._plain_parameters() | {
-            "activation": ACTIVATIONS[self.activation],
-            "solver": SOLVERS[self.solver],
-            "loss": LOSSES[self.loss].for_labels(several=has_several_labels(self)),
-            "device": find_device(self.device),
-        }
-        training = TrainingSettings(**{name: given[name] for name in TrainingSettings._fields})
-        return PathSettings(**{name: given[name] for name in PathSettings._fields if name in given}, training=training)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

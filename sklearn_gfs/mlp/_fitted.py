@@ -1,7 +1,7 @@
 """
 What a fit leaves on an estimator, and the predictions that are made of it; NumPy only.
 
-How the networks came about is in ``_path``, parameters and ``fit`` are in ``_base``.
+How the networks came about is in ``_path``, ``fit`` is in ``_base``.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs._plain import check_plain
-from sklearn_gfs.network._two_layer import hidden_activations
+from sklearn_gfs.network import hidden_activations
 
 from ._export import ExportMixin
 from ._targets import decode, out_activation
 
 if TYPE_CHECKING:
     from sklearn_gfs._typing import FloatArray
-    from sklearn_gfs.network._scaling import FittedNetwork
+    from sklearn_gfs.network import FittedNetwork
 
-    from ._path import DenseState, Subnetwork
+    from ._retraining import Subnetwork
+    from ._trainer import DenseState
 
 # Parameters that can't change while a dense network is trained on.
 _FIXED = ("n_hidden", "activation", "loss", "solver")

@@ -1,25 +1,23 @@
 """
 The public estimator that infers from its targets whether to fit classes or numbers.
 
-Parameters, fit, the training path and predict are in ``_base``, encoding and decoding of targets in
-``_targets``.
+Fits and predictions are in ``_base`` and ``_classifying``, encoding and decoding of targets in ``_targets``.
 """
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Self
 
 from sklearn.base import ClassifierMixin, RegressorMixin, clone
 from sklearn.utils import ClassifierTags, RegressorTags, Tags
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_gfs._compat import WRAPPER_FRAMES
 from sklearn_gfs._naming import names_its_methods
 from sklearn_gfs._target_kind import doubt_about, holds_numbers
 from sklearn_gfs._typing import FloatArray
+from sklearn_gfs._warn import warn_caller
 
-from ._classifier import BaseClassifyingMLP
+from ._classifying import BaseClassifyingMLP
 from ._targets import encode_classes, encode_numbers, fitted_on_numbers
 
 
@@ -217,7 +215,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         numbers = holds_numbers(y)
         doubt = doubt_about(y, numbers=numbers)
         if doubt is not None:
-            warnings.warn(doubt, UserWarning, stacklevel=5 + WRAPPER_FRAMES)
+            warn_caller(doubt, UserWarning)
         return numbers
 
     def _settle_task(self, y: Any) -> Self:

@@ -14,14 +14,20 @@ from sklearn.utils import gen_batches
 
 from sklearn_gfs._chunks import working_memory
 from sklearn_gfs._typing import FloatArray, GreedyPath, IntArray
-from sklearn_gfs.network._data import CHUNK_ROWS, Parts
-from sklearn_gfs.network._parameters import Network
-from sklearn_gfs.network._scaling import FittedNetwork, Scaling, in_data_units
-from sklearn_gfs.network._two_layer import hidden_activations
+from sklearn_gfs.network import (
+    CHUNK_ROWS,
+    Candidates,
+    FittedNetwork,
+    Network,
+    Parts,
+    Scaling,
+    hidden_activations,
+    in_data_units,
+)
 
 if TYPE_CHECKING:
     from sklearn_gfs._activations import Activation
-    from sklearn_gfs.network._losses import Loss
+    from sklearn_gfs.network import Loss
     from sklearn_gfs.selection import SelectionStatistics
 
 
@@ -85,16 +91,7 @@ class NeuronSelection(NamedTuple):
 
     def _inputs(self, rows: IntArray) -> Any:
         """Standardised inputs of these samples."""
-        X, mean = self.X[rows], self.scaling.x_mean
-        scale = self.scaling.x_inverse_scale.astype(X.dtype)
-        # A later part of the data may be sparse where the first was not, and the other way round.
-        if mean is not None:
-            X = X.toarray() if sparse.issparse(X) else X
-            X -= mean.astype(X.dtype)
-        if sparse.issparse(X):
-            X.data *= scale[X.indices]
-        else:
-            X *= scale
+        X = self.scaling.inputs.astype(self.X.dtype).apply(self.X[rows])
         return X.astype(self._dtype, copy=False)
 
     def _hidden_layer(self, network: Network) -> tuple[FloatArray, FloatArray]:
@@ -167,7 +164,8 @@ class NeuronSelection(NamedTuple):
         # numba is loaded by the selection only, never by predictions.
         from sklearn_gfs.selection import greedy_forward_selection
 
-        return self.loss.select(greedy_forward_selection, hidden, self.targets[rows], _of(weight, rows), network, k)
+        given = Candidates(hidden, self.targets[rows], _of(weight, rows), network, k)
+        return self.loss.select(greedy_forward_selection, given)
 
 
 def _of(weight: FloatArray | None, rows: IntArray) -> FloatArray | None:

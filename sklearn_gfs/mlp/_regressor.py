@@ -1,8 +1,7 @@
 """
 The public estimator for numbers.
 
-Parameters, fit, the training path and predict are in ``_base``, encoding and decoding of targets in
-``_targets``.
+Fits and predictions are in ``_base``, encoding and decoding of targets in ``_targets``.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from sklearn_gfs._plain import check_plain
 from sklearn_gfs._target_kind import dense_column, plain_array
 from sklearn_gfs._typing import FloatArray
 from sklearn_gfs._weights import of_order_one, relative_weight
-from sklearn_gfs.network._losses import LOSSES
+from sklearn_gfs.network import LOSSES
 
 from ._links import LINKS
 

@@ -16,6 +16,7 @@ from sklearn_gfs._chunks import working_memory
 from sklearn_gfs._typing import FloatArray, IntArray
 
 from ._holdout import count_copies
+from ._standardisation import Standardisation
 
 # Rows that go through a network together: a number, so that products round alike whatever the dtype of X.
 CHUNK_ROWS = 4096
@@ -131,15 +132,11 @@ def by_rows(X: Any) -> Any:
     return np.ascontiguousarray(X)
 
 
-def project(X: Any, rows: IntArray, mean: FloatArray | None, direction: FloatArray) -> FloatArray:
-    """Return (X - mean) @ direction of these rows; equal rows have equal numbers to the last bit, wherever they are."""
+def project(X: Any, rows: IntArray, standardisation: Standardisation, direction: FloatArray) -> FloatArray:
+    """Return standardised X @ direction of these rows; equal rows have equal numbers to the last bit, wherever."""
     projections = np.empty(len(rows))
     for chunk in gen_batches(len(rows), CHUNK_ROWS):
-        part = X[rows[chunk]]
-        if sparse.issparse(part):
-            projections[chunk] = part @ direction
-        else:
-            projections[chunk] = ((part if mean is None else part - mean) * direction).sum(axis=1)
+        projections[chunk] = standardisation.project(X[rows[chunk]], direction)
     return projections
 
 

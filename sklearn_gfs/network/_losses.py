@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp
@@ -17,9 +17,37 @@ from scipy.special import logsumexp
 if TYPE_CHECKING:
     import torch
 
-    from sklearn_gfs._typing import FloatArray, GreedyPath
+    from sklearn_gfs._typing import FloatArray, GreedyPath, IntArray
 
     from ._parameters import Network
+
+
+class Candidates(NamedTuple):
+    """
+    The neurons of which a selection picks some, and what these are to fit.
+
+    Parameters
+    ----------
+    hidden : array or tensor of shape (n_samples, n_hidden)
+        Their activations.
+    targets : ndarray of shape (n_samples, n_outputs)
+    weight : ndarray of shape (n_samples,) or None
+    network : Network
+        The one that they are from.
+    k : int
+        How many picks.
+    """
+
+    hidden: Any
+    targets: FloatArray
+    weight: FloatArray | None
+    network: Network
+    k: int
+
+    @property
+    def output_layer(self) -> dict[str, FloatArray]:
+        """What becomes of the activations, by the names of the selection's parameters."""
+        return {"output_weights": self.network.output_coef, "offset": self.network.output_intercept}
 
 
 class Loss(ABC):
@@ -65,25 +93,17 @@ class Loss(ABC):
         return float(np.average(self.values(outputs.astype(np.float64), targets), weights=weight))
 
     @abstractmethod
-    def initial_intercept(self, targets: FloatArray, weight: FloatArray | None) -> FloatArray:
-        """Return the constant outputs of which the loss is least."""
+    def initial_intercept(self, targets: FloatArray, weight: FloatArray | None, rows: IntArray) -> FloatArray:
+        """Return the constant outputs of which the loss on these rows is least; the arrays have all."""
 
     @abstractmethod
     def out_activation(self, n_outputs: int) -> str:
         """Return scikit-learn's name for what turns outputs into predictions."""
 
     @abstractmethod
-    def select(
-        self,
-        selection: Callable[..., GreedyPath],
-        hidden: Any,
-        targets: FloatArray,
-        weight: FloatArray | None,
-        network: Network,
-        k: int,
-    ) -> GreedyPath:
+    def select(self, selection: Callable[..., GreedyPath], given: Candidates) -> GreedyPath:
         """
-        Select k neurons for these targets, given the activations.
+        Select neurons.
 
         `selection` is `sklearn_gfs.greedy_forward_selection`, which is loaded by those only who select.
         """
@@ -108,7 +128,12 @@ class SquaredError(Loss):
         losses: FloatArray = 0.5 * np.sum((outputs - targets) ** 2, axis=1)
         return losses
 
-    def initial_intercept(self, targets: FloatArray, weight: FloatArray | None) -> FloatArray:  # noqa: ARG002
+    def initial_intercept(
+        self,
+        targets: FloatArray,
+        weight: FloatArray | None,  # noqa: ARG002
+        rows: IntArray,  # noqa: ARG002
+    ) -> FloatArray:
         """Return zeros, for targets that are centred."""
         return np.zeros(targets.shape[1])
 
@@ -116,18 +141,9 @@ class SquaredError(Loss):
         """Return "identity"."""
         return "identity"
 
-    def select(
-        self,
-        selection: Callable[..., GreedyPath],
-        hidden: Any,
-        targets: FloatArray,
-        weight: FloatArray | None,
-        network: Network,
-        k: int,
-    ) -> GreedyPath:
+    def select(self, selection: Callable[..., GreedyPath], given: Candidates) -> GreedyPath:
         """Select neurons by inner products."""
-        neurons = {"output_weights": network.output_coef, "offset": network.output_intercept}
-        return selection(hidden, targets, k, sample_weight=weight, **neurons)
+        return selection(given.hidden, given.targets, given.k, sample_weight=given.weight, **given.output_layer)
 
 
 class LogLoss(Loss):
@@ -160,27 +176,19 @@ class LogLoss(Loss):
         losses: FloatArray = logsumexp(outputs, axis=1) - np.sum(outputs * targets, axis=1)
         return losses
 
-    def initial_intercept(self, targets: FloatArray, weight: FloatArray | None) -> FloatArray:
+    def initial_intercept(self, targets: FloatArray, weight: FloatArray | None, rows: IntArray) -> FloatArray:
         """Return the logits of the shares of the classes."""
-        return log_odds(targets.astype(np.float64), weight)
+        return log_odds(targets[rows].astype(np.float64), None if weight is None else weight[rows])
 
     def out_activation(self, n_outputs: int) -> str:
         """Return "softmax", for one output "logistic"."""
         return "softmax" if n_outputs > 1 else "logistic"
 
-    def select(
-        self,
-        selection: Callable[..., GreedyPath],
-        hidden: Any,
-        targets: FloatArray,
-        weight: FloatArray | None,
-        network: Network,
-        k: int,
-    ) -> GreedyPath:
+    def select(self, selection: Callable[..., GreedyPath], given: Candidates) -> GreedyPath:
         """Select neurons by their logits."""
+        targets = given.targets
         y = targets.argmax(axis=1) if targets.shape[1] > 1 else targets[:, 0].astype(np.intp)
-        neurons = {"output_weights": network.output_coef, "offset": network.output_intercept}
-        return selection(hidden, y, k, loss="log_loss", sample_weight=weight, **neurons)
+        return selection(given.hidden, y, given.k, loss="log_loss", sample_weight=given.weight, **given.output_layer)
 
 
 class LabelwiseLogLoss(LogLoss):
@@ -196,31 +204,24 @@ class LabelwiseLogLoss(LogLoss):
         """Return the loss of each sample."""
         return _logistic_values(outputs, targets)
 
-    def initial_intercept(self, targets: FloatArray, weight: FloatArray | None) -> FloatArray:
+    def initial_intercept(self, targets: FloatArray, weight: FloatArray | None, rows: IntArray) -> FloatArray:
         """Return the logits of the shares of the labels."""
-        return log_odds(targets.astype(np.float64), weight, labelwise=True)
+        weight = None if weight is None else weight[rows]
+        return log_odds(targets[rows].astype(np.float64), weight, labelwise=True)
 
     def out_activation(self, n_outputs: int) -> str:  # noqa: ARG002
         """Return "logistic"."""
         return "logistic"
 
-    def select(
-        self,
-        selection: Callable[..., GreedyPath],
-        hidden: Any,
-        targets: FloatArray,
-        weight: FloatArray | None,
-        network: Network,
-        k: int,
-    ) -> GreedyPath:
+    def select(self, selection: Callable[..., GreedyPath], given: Candidates) -> GreedyPath:
         """Select neurons by their logits: each label of a sample is a sample with one output."""
-        n_labels = targets.shape[1]
+        n_labels, weight, network = given.targets.shape[1], given.weight, given.network
         # The weights of neurons add up to one, so the intercept may as well be a part of each neuron's output.
-        atoms = hidden[:, None, :] * network.output_coef.T + network.output_intercept[:, None]
+        atoms = given.hidden[:, None, :] * network.output_coef.T + network.output_intercept[:, None]
         path = selection(
             atoms.reshape(-1, atoms.shape[2]),
-            targets.ravel().astype(np.intp),
-            k,
+            given.targets.ravel().astype(np.intp),
+            given.k,
             loss="log_loss",
             offset=[0.0],  # says that these are logits, whatever they look like
             sample_weight=None if weight is None else np.repeat(weight, n_labels),

@@ -151,9 +151,7 @@ class NetworkInParts:
 
         coef, intercept, out_coef, out_intercept = (view.numpy() for view in self._layout.views(from_numpy(vector)))
         pieces = [
-            part.layout.flat(
-                [coef[some], intercept[some], out_coef[:, some], out_intercept * (some.start == 0)]
-            )
+            part.layout.flat([coef[some], intercept[some], out_coef[:, some], out_intercept * (some.start == 0)])
             for part, some in zip(self._parts, self._neurons, strict=True)
         ]
         return from_numpy(np.concatenate(pieces))

@@ -14,6 +14,8 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_gfs._chunks import row_chunks
 
+from ._standardisation import Standardisation
+
 if TYPE_CHECKING:
     from sklearn_gfs._typing import FloatArray, IntArray
 
@@ -44,10 +46,9 @@ class Moments(NamedTuple):
 
 
 class Scaling(NamedTuple):
-    """x is standardised to (x - x_mean) * x_inverse_scale, y to (y - y_mean) / y_scale; x_mean None for sparse X."""
+    """How inputs are standardised, and their mean squared norm then; y is standardised to (y - y_mean) / y_scale."""
 
-    x_mean: FloatArray | None
-    x_inverse_scale: FloatArray
+    inputs: Standardisation
     x_squared_norm: float
     y_mean: FloatArray
     y_scale: FloatArray
@@ -121,7 +122,7 @@ def scaling_of(moments: Moments, *, center_targets: bool, scale_targets: bool) -
     inverse_scale = np.divide(shrink, x_scale, out=np.zeros_like(x_scale), where=moments.x_varies)
     y_mean = moments.y_mean if center_targets else np.zeros_like(moments.y_mean)
     y_scale = np.where(moments.y_varies & scale_targets, np.sqrt(moments.y_variance), 1.0)
-    return Scaling(moments.x_mean, inverse_scale, shrink**2 * n_varying, y_mean, y_scale)
+    return Scaling(Standardisation(moments.x_mean, inverse_scale), shrink**2 * n_varying, y_mean, y_scale)
 
 
 def rescaled(network: Network, before: Scaling, after: Scaling, y_varied: np.ndarray) -> Network:
@@ -131,13 +132,14 @@ def rescaled(network: Network, before: Scaling, after: Scaling, y_varied: np.nda
     Where a scale has changed many times over, or a feature or a target (`y_varied` says which did) varies only now,
     the weights keep their size: what they had learnt there was of no use, and they must be able to learn.
     """
-    inverse = np.where(before.x_inverse_scale > 0, before.x_inverse_scale, after.x_inverse_scale)
-    factor = np.divide(inverse, after.x_inverse_scale, out=np.ones_like(inverse), where=after.x_inverse_scale > 0)
+    (mean_before, inverse_before), (mean_after, inverse_after) = before.inputs, after.inputs
+    inverse = np.where(inverse_before > 0, inverse_before, inverse_after)
+    factor = np.divide(inverse, inverse_after, out=np.ones_like(inverse), where=inverse_after > 0)
     coef = network.hidden_coef * np.clip(factor, 1 / _MOST_RESCALED, _MOST_RESCALED)[:, None]
     intercept = network.hidden_intercept.astype(np.float64)
-    if before.x_mean is not None and after.x_mean is not None:
-        shift = (after.x_mean - before.x_mean) * after.x_inverse_scale
-        intercept = intercept + np.where(before.x_inverse_scale > 0, shift, 0.0) @ coef
+    if mean_before is not None and mean_after is not None:
+        shift = (mean_after - mean_before) * inverse_after
+        intercept = intercept + np.where(inverse_before > 0, shift, 0.0) @ coef
     factor = np.where(y_varied, before.y_scale / after.y_scale, 1.0)
     factor = np.clip(factor, 1 / _MOST_RESCALED, _MOST_RESCALED)
     dtype = network.hidden_coef.dtype
@@ -194,10 +196,9 @@ def _mean_and_variance(
 
 def in_data_units(network: Network, scaling: Scaling, dtype: Any) -> FittedNetwork:
     """Fold the standardisation and the neurons' weights into the coefficients, in float64, then round to the dtype."""
-    coef = network.hidden_coef.astype(np.float64) * scaling.x_inverse_scale[:, None]
-    intercept = network.hidden_intercept.astype(np.float64)
-    if scaling.x_mean is not None:
-        intercept = intercept - scaling.x_mean @ coef
+    coef, intercept = scaling.inputs.folded_into(
+        network.hidden_coef.astype(np.float64), network.hidden_intercept.astype(np.float64)
+    )
     out_coef = network.output_coef.astype(np.float64) * network.weights[:, None] * scaling.y_scale
     out_intercept = network.output_intercept.astype(np.float64) * scaling.y_scale
     return FittedNetwork(

@@ -42,7 +42,11 @@ class Solver(ABC):
     name: str
 
     def __init__(
-        self, network: TorchNetwork | NetworkInParts, momentum: float, moments: tuple[torch.Tensor, torch.Tensor], n_updates: int
+        self,
+        network: TorchNetwork | NetworkInParts,
+        momentum: float,
+        moments: tuple[torch.Tensor, torch.Tensor],
+        n_updates: int,
     ) -> None:
         self._network = network
         self._momentum = momentum
@@ -64,7 +68,11 @@ class Adam(Solver):
     name = "adam"
 
     def __init__(
-        self, network: TorchNetwork | NetworkInParts, momentum: float, moments: tuple[torch.Tensor, torch.Tensor], n_updates: int
+        self,
+        network: TorchNetwork | NetworkInParts,
+        momentum: float,
+        moments: tuple[torch.Tensor, torch.Tensor],
+        n_updates: int,
     ) -> None:
         import torch
 

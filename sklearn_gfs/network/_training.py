@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ._losses import Loss
     from ._parameters import Network
     from ._solvers import Solver
+    from ._standardisation import Standardisation
 
 # Iteration t moves averaged weights towards its own by this share of the way, or by _DECAY / (t + _DECAY - 1) where
 # that is more: the noise of a hundred batches is averaged out, and the beginning is soon forgotten.
@@ -92,8 +93,7 @@ class Samples:
     X : array or CSR array of shape (n_samples, n_features)
     targets : ndarray of shape (n_samples, n_outputs)
         Their dtype is that of the batches: inputs are rounded to it once they are standardised.
-    standardisation : tuple of ndarrays of shape (n_features,)
-        The mean (None for sparse X) and the inverse scale: x becomes (x - mean) * inverse_scale.
+    standardisation : Standardisation
     rows : ndarray of shape (n_rows,)
         The samples to be used.
     weight : ndarray of shape (n_samples,), default=None
@@ -106,7 +106,7 @@ class Samples:
         self,
         X: Any,
         targets: FloatArray,
-        standardisation: tuple[FloatArray | None, FloatArray],
+        standardisation: Standardisation,
         rows: IntArray,
         weight: FloatArray | None = None,
         device: str = "cpu",
@@ -119,9 +119,7 @@ class Samples:
         self._tensor = torch.from_numpy(X) if isinstance(X, np.ndarray) and X.flags.carray else None
         self._targets = targets
         self._dtype = torch.from_numpy(targets[:0]).dtype
-        mean, inverse_scale = standardisation
-        self._mean = None if mean is None else torch.from_numpy(mean).to(device)
-        self._inverse_scale = torch.from_numpy(inverse_scale).to(device)
+        self._standardisation = standardisation.astype(X.dtype).in_torch(device)
         self.rows = rows
         self._weight = None
         if weight is not None:
@@ -141,9 +139,7 @@ class Samples:
         else:
             part = self._X[rows]
             X = torch.from_numpy(part.toarray() if sparse.issparse(part) else part).to(self._device)
-        if self._mean is not None:
-            X.sub_(self._mean)
-        X = X.mul_(self._inverse_scale).to(self._dtype)
+        X = self._standardisation.apply(X).to(self._dtype)
         y = np.ascontiguousarray(self._targets.take(rows, axis=0).T)
         weight = None if self._weight is None else torch.from_numpy(self._weight[rows]).to(self._device)
         return Batch(X, torch.from_numpy(y).to(self._device), weight)

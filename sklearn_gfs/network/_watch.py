@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_gfs._compat import WRAPPER_FRAMES
+from sklearn_gfs._warn import warn_caller
 
 # Iterations from one printed line to the next.
 _LINE_EVERY = 50
@@ -77,9 +76,9 @@ class Watch:
         """Take note that the user interrupted: there is no more time."""
         self._max_time, self._deadline = None, -math.inf
 
-    def tell(self, n_pretrain: int, n_retrain: int, *, n_frames: int) -> None:
+    def tell(self, n_pretrain: int, n_retrain: int) -> None:
         """
-        Warn of complaints and where time was over, and pass an interrupt on; the user's call is so many frames away.
+        Warn of complaints and where time was over, and pass an interrupt on.
 
         The interrupt is meant for whatever loop the fit is part of, too; only the model had to be finished first.
         """
@@ -90,13 +89,9 @@ class Watch:
         if self.interrupted:
             raise KeyboardInterrupt(f"Training was interrupted: {made}")
         for complaint in self.complaints:
-            warnings.warn(complaint, ConvergenceWarning, stacklevel=1 + n_frames + WRAPPER_FRAMES)
+            warn_caller(complaint, ConvergenceWarning)
         if self.out_of_time:
-            warnings.warn(
-                f"Training ended early because max_time was over: {made}",
-                ConvergenceWarning,
-                stacklevel=1 + n_frames + WRAPPER_FRAMES,
-            )
+            warn_caller(f"Training ended early because max_time was over: {made}", ConvergenceWarning)
 
 
 @contextmanager

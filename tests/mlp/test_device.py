@@ -30,7 +30,7 @@ def holds_torch(value):
 @pytest.fixture
 def elsewhere(monkeypatch):
     """Let every fit run on a device that is not called "cpu"."""
-    monkeypatch.setattr("sklearn_gfs.mlp._base.find_device", lambda _: "cpu:0")
+    monkeypatch.setattr("sklearn_gfs.mlp._parameters.find_device", lambda _: "cpu:0")
 
 
 @pytest.mark.parametrize("activation", ["identity", "logistic", "relu", "tanh"])
@@ -44,7 +44,7 @@ def test_another_device_gives_the_same_network(monkeypatch, activation, loss):
         "sklearn_gfs.selection.greedy_forward_selection",
         lambda H, *a, **k: atoms.append(type(H)) or greedy_forward_selection(H, *a, **k),
     )
-    monkeypatch.setattr("sklearn_gfs.mlp._base.find_device", lambda _: "cpu:0")
+    monkeypatch.setattr("sklearn_gfs.mlp._parameters.find_device", lambda _: "cpu:0")
     there = GreedyPrunedMLPClassifier(**SMALL, activation=activation, loss=loss).fit(X, y)
     assert set(atoms) == {torch.Tensor if loss == "squared_error" else np.ndarray}
     np.testing.assert_array_equal(there.selection_path_, here.selection_path_)

@@ -1,6 +1,7 @@
 """What GreedyPrunedMLP takes y for: in a fit, and where a search or a curve splits y for it."""
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -218,21 +219,30 @@ def test_labels_that_may_be_numbers_are_named(kind):
 
 def test_numbers_that_may_be_labels_are_named():
     few = letters(78)
-    with pytest.warns(UserWarning, match=r"0 to 25.*taken for numbers.*GreedyPrunedMLPClassifier") as seen:
+    with pytest.warns(UserWarning, match=r"0 to 25.*taken for numbers.*GreedyPrunedMLPClassifier"):
         assert is_regressor(GreedyPrunedMLP(**SMALL).fit(*few))
-    assert seen[0].filename == __file__
 
 
-def test_a_search_and_a_curve_name_a_doubt_once():
-    search = PretrainThresholdSearch(GreedyPrunedMLP(**SMALL), n_pretrain=[0, 5], cv=2)
+CURVE = {"train_sizes": [40, 78], "n_repeats": 1, "n_pretrain": [0, 5], "target": "best"}
+IN_DOUBT = {
+    "fit": lambda X, y: GreedyPrunedMLP(**SMALL).fit(X, y),
+    "partial_fit": lambda X, y: GreedyPrunedMLP(**SMALL).partial_fit(X, y),
+    "fit_path": lambda X, y: GreedyPrunedMLP(**SMALL).fit_path(X, y, n_pretrain=[0]),
+    "pipeline": lambda X, y: make_pipeline(StandardScaler(), GreedyPrunedMLP(**SMALL)).fit(X, y),
+    "search": lambda X, y: PretrainThresholdSearch(GreedyPrunedMLP(**SMALL), n_pretrain=[0, 5], cv=2).fit(X, y),
+    "curve": lambda X, y: pretrain_threshold_curve(GreedyPrunedMLP(**SMALL), X, y, **CURVE),
+    "display": lambda X, y: PretrainThresholdDisplay.from_estimator(
+        GreedyPrunedMLP(**SMALL), X, y, n_pretrain=[0], cv=2
+    ),
+}
+
+
+@pytest.mark.parametrize("way", IN_DOUBT)
+def test_a_doubt_is_named_once_at_the_line_of_the_call(way):
     with pytest.warns(UserWarning, match="taken for numbers") as seen:
-        search.fit(*letters(78))
-    assert len(seen) == 1
-    assert seen[0].filename == __file__
-    settings = {"train_sizes": [40, 78], "n_repeats": 1, "n_pretrain": [0, 5], "target": "best"}
-    with pytest.warns(UserWarning, match="taken for numbers") as seen:
-        pretrain_threshold_curve(GreedyPrunedMLP(**SMALL), *letters(78), **settings)
-    assert len(seen) == 1
+        IN_DOUBT[way](*letters(78))
+    assert [one.filename for one in seen] == [__file__]
+    assert Path(__file__).read_text(encoding="utf-8").splitlines()[seen[0].lineno - 1].startswith(f'    "{way}": ')
 
 
 @pytest.mark.parametrize(

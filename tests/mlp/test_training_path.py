@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from sklearn_gfs import GreedyPrunedMLP
 from sklearn_gfs._activations import ACTIVATIONS
-from sklearn_gfs.mlp._path import PathData, PathSettings, TrainingPath
+from sklearn_gfs.mlp._path import TrainingPath
+from sklearn_gfs.mlp._trainer import PathData, PathSettings
 from sklearn_gfs.network._losses import LOSSES
 from sklearn_gfs.network._solvers import SOLVERS
 from sklearn_gfs.network._training import Training, TrainingSettings
@@ -37,8 +38,9 @@ def test_each_use_of_randomness_has_a_stream_of_its_own(monkeypatch):
     path.pretrain_to(5)
     path.subnetworks([3])
     assert seeds["pre-training"] != seeds["re-training"] == seeds["trial re-training"]
-    assert len(set(path._seeds)) == 4
-    assert set(seeds.values()).isdisjoint({path._seeds[0], path._seeds[3]})  # the network's, and the division's
+    of_network, _, _, of_division = path._trainer.seeds
+    assert len(set(path._trainer.seeds)) == 4
+    assert set(seeds.values()).isdisjoint({of_network, of_division})
 
 
 @given(seed=st.integers(0, 2**31 - 1), sizes=st.lists(st.integers(1, 12), min_size=1, max_size=3))
@@ -46,11 +48,11 @@ def test_pruned_losses_are_those_of_the_networks(seed, sizes):
     rng = np.random.default_rng(seed)
     path = make_path(rng, random_state=seed)
     path.pretrain_to(5)
-    X, y = path._X, path._targets * path._scaling.y_scale + path._scaling.y_mean
+    X, y = path._trainer._X, path._trainer._targets * path._trainer._scaling.y_scale + path._trainer._scaling.y_mean
 
     def loss(fitted):
         hidden = hidden_activations(X, fitted.coefs[0], fitted.intercepts[0], ACTIVATIONS["relu"])
-        residual = (hidden @ fitted.coefs[1] + fitted.intercepts[1] - y) / path._scaling.y_scale
+        residual = (hidden @ fitted.coefs[1] + fitted.intercepts[1] - y) / path._trainer._scaling.y_scale
         return 0.5 * float(np.mean(np.sum(residual**2, axis=1)))
 
     dense_loss, subnetworks = path.subnetworks(sizes)
@@ -76,12 +78,12 @@ def test_held_out_samples_decide_how_long_to_retrain():
 def test_pretraining_never_sees_the_held_out_samples():
     rng = np.random.default_rng(12)
     path = make_path(rng, n_retrain=10, early_stopping=True)
-    held_out = path._parts.held_rows
+    held_out = path._trainer.parts.held_rows
     assert 11 <= len(held_out) <= 13  # a fifth
-    before = path._targets.copy()
-    path._targets[held_out] = np.nan  # whoever looks gets a loss of NaN, an error
+    before = path._trainer._targets.copy()
+    path._trainer._targets[held_out] = np.nan  # whoever looks gets a loss of NaN, an error
     path.pretrain_to(10)
-    path._targets[:] = before
+    path._trainer._targets[:] = before
 
 
 @pytest.mark.parametrize(("batch_size", "dtype"), [(None, np.float64), (60, np.float64), (59, np.float32)])

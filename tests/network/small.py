@@ -6,6 +6,7 @@ from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.network._losses import LOSSES
 from sklearn_gfs.network._parameters import initial_network
 from sklearn_gfs.network._solvers import SOLVERS
+from sklearn_gfs.network._standardisation import Standardisation
 from sklearn_gfs.network._training import Samples, TrainingSettings
 
 SQUARED_ERROR, LOG_LOSS = LOSSES["squared_error"], LOSSES["log_loss"]
@@ -22,7 +23,7 @@ def make_network(rng, *, n_features=4, n_hidden=6, n_outputs=2, activation="relu
 def make_samples(rng, *, n_samples=40, n_features=4, n_outputs=2):
     X = rng.normal(size=(n_samples, n_features))
     targets = np.stack([np.sin(X @ rng.normal(size=n_features)) for _ in range(n_outputs)], axis=1)
-    return Samples(X, targets, (np.zeros(n_features), np.ones(n_features)), np.arange(n_samples))
+    return Samples(X, targets, Standardisation(np.zeros(n_features), np.ones(n_features)), np.arange(n_samples))
 
 
 def batch_of(samples):

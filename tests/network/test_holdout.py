@@ -12,6 +12,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs.network._data import distinct, divide, is_table, project
 from sklearn_gfs.network._holdout import count_copies, held_out_shares
+from sklearn_gfs.network._standardisation import Standardisation
 
 SEEDS = st.integers(0, 2**31 - 1)
 
@@ -180,7 +181,8 @@ def test_projections_of_equal_rows_are_equal_wherever_they_are():
     rows = np.repeat(np.arange(7), 1300)
     X = rng.normal(size=(7, 33))[rows] + 1e6
     for data in (X, np.asfortranarray(X), sparse.csr_array(X)):
-        projections = project(data, np.arange(len(X)), X.mean(axis=0), rng.normal(size=33))
+        standardisation = Standardisation(X.mean(axis=0), np.ones(33))
+        projections = project(data, np.arange(len(X)), standardisation, rng.normal(size=33))
         assert len(np.unique(projections)) == 7
 
 

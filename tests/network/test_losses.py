@@ -1,5 +1,7 @@
 """The losses: equal in NumPy and torch, and least where constant outputs begin."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -44,3 +46,17 @@ def test_constant_outputs_start_at_the_least_log_loss(n_classes):
 
     for _ in range(20):
         assert loss(best) <= loss(best + 0.1 * rng.normal(size=best.shape))
+
+
+@pytest.mark.parametrize(("loss", "copies"), [(SQUARED_ERROR, 0), (LOG_LOSS, 1)])
+def test_only_a_loss_that_reads_the_targets_copies_them_at_the_start(loss, copies):
+    targets = np.eye(10)[np.arange(20_000) % 10]
+    rows = np.arange(1, 20_000)
+    tracemalloc.start()
+    try:
+        intercept = loss.initial_intercept(targets, None, rows)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (peak > 0.5 * targets.nbytes) == bool(copies)
+    np.testing.assert_allclose(intercept, 0, atol=1e-3)

@@ -55,13 +55,14 @@ def test_a_rescaled_network_does_the_same(seed, centred):
             rng.uniform(0.7, 2) * rng.normal(size=(20, 2)),
         )
         scalings.append(scaling_of(measure_moments(convert(X), y), center_targets=True, scale_targets=True))
-    ratios = scalings[0].x_inverse_scale / scalings[1].x_inverse_scale
+    ratios = scalings[0].inputs.inverse_scale / scalings[1].inputs.inverse_scale
     assume((np.abs(np.log(ratios)) < np.log(4)).all())
     assume((np.abs(np.log(scalings[0].y_scale / scalings[1].y_scale)) < np.log(4)).all())
     new = rescaled(network, *scalings, np.array([True, True]))
     outputs = []
     for net, scaling in zip((network, new), scalings, strict=True):
-        Z = (X - (0 if scaling.x_mean is None else scaling.x_mean)) * scaling.x_inverse_scale
+        mean, inverse_scale = scaling.inputs
+        Z = (X - (0 if mean is None else mean)) * inverse_scale
         outputs.append(network_outputs(Z, net, "tanh") * scaling.y_scale + scaling.y_mean)
     np.testing.assert_allclose(outputs[1], outputs[0], rtol=1e-9, atol=1e-9)
 

@@ -8,6 +8,7 @@ from sklearn import config_context
 
 from sklearn_gfs.network._data import by_rows
 from sklearn_gfs.network._scaling import measure_moments, scaling_of
+from sklearn_gfs.network._standardisation import Standardisation
 from sklearn_gfs.network._training import Samples
 
 
@@ -17,7 +18,7 @@ def test_samples_are_standardised_in_place_and_sparse_ones_by_scale():
     X[:, 1] = 7.0
     before = X.copy()
     scaling = scaling_of(measure_moments(X, X[:, :1]), center_targets=True, scale_targets=True)
-    samples = Samples(X, X[:, :1], (scaling.x_mean, scaling.x_inverse_scale), np.arange(50))
+    samples = Samples(X, X[:, :1], scaling.inputs, np.arange(50))
     standardised = samples.gather(np.arange(50)).X.numpy()
     np.testing.assert_allclose(standardised.mean(axis=0), 0, atol=1e-12)
     np.testing.assert_allclose(standardised.std(axis=0), [1, 0, 1], atol=1e-12)
@@ -26,21 +27,15 @@ def test_samples_are_standardised_in_place_and_sparse_ones_by_scale():
 
     sparse_moments = measure_moments(sparse.csr_array(X), X[:, :1])
     sparse_scaling = scaling_of(sparse_moments, center_targets=False, scale_targets=False)
-    assert sparse_scaling.x_mean is None
-    rows = (
-        Samples(sparse.csr_array(X), X[:, :1], (None, sparse_scaling.x_inverse_scale), np.arange(50))
-        .gather(np.arange(50))
-        .X.numpy()
-    )
+    assert sparse_scaling.inputs.mean is None
+    rows = Samples(sparse.csr_array(X), X[:, :1], sparse_scaling.inputs, np.arange(50)).gather(np.arange(50)).X.numpy()
     np.testing.assert_allclose((rows**2).mean(axis=0), 1)
 
 
 def test_many_features_are_shrunk_to_a_bounded_norm():
     X = np.random.default_rng(10).normal(size=(200, 500))
     scaling = scaling_of(measure_moments(X, X[:, :1]), center_targets=True, scale_targets=False)
-    rows = (
-        Samples(X, X[:, :1], (scaling.x_mean, scaling.x_inverse_scale), np.arange(200)).gather(np.arange(200)).X.numpy()
-    )
+    rows = Samples(X, X[:, :1], scaling.inputs, np.arange(200)).gather(np.arange(200)).X.numpy()
     assert np.mean(np.sum(rows**2, axis=1)) == pytest.approx(12)
     assert scaling.x_squared_norm == pytest.approx(12)
 
@@ -49,12 +44,12 @@ def test_batches_are_rounded_once_they_are_standardised():
     rng = np.random.default_rng(17)
     small = 1e-3 * rng.normal(size=(40, 3))
     X, scale = 1e6 + small, np.full(3, 1e3)
-    samples = Samples(X, np.zeros((40, 1), np.float32), (np.full(3, 1e6), scale), np.arange(40))
+    samples = Samples(X, np.zeros((40, 1), np.float32), Standardisation(np.full(3, 1e6), scale), np.arange(40))
     batch = samples.gather(np.arange(40)).X
     assert batch.dtype == torch.float32
     np.testing.assert_allclose(batch.numpy(), scale * small, atol=1e-6)
     huge = sparse.csr_array(1e300 * small)
-    samples = Samples(huge, np.zeros((40, 1), np.float32), (None, scale / 1e300), np.arange(40))
+    samples = Samples(huge, np.zeros((40, 1), np.float32), Standardisation(None, scale / 1e300), np.arange(40))
     np.testing.assert_allclose(samples.gather(np.arange(40)).X.numpy(), scale * small, rtol=1e-6)
 
 

@@ -8,6 +8,7 @@ from network.small import SETTINGS, SQUARED_ERROR, batch_of, make_network, make_
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.network._parameters import Network
 from sklearn_gfs.network._solvers import SOLVERS
+from sklearn_gfs.network._standardisation import Standardisation
 from sklearn_gfs.network._training import Samples, Training, TrainingSettings
 from sklearn_gfs.network._two_layer import TorchNetwork
 
@@ -53,7 +54,7 @@ def test_no_step_is_longer_than_twice_the_loss_over_the_descent(alpha):
     X, y = rng.normal(size=(30, 4)), rng.normal(size=(30, 2))
     network = make_network(rng)
     settings = TrainingSettings(ACTIVATIONS["tanh"], SQUARED_ERROR, SOLVERS["sgd"], 1e6, 0.0, None, alpha)
-    samples = Samples(X, y, (np.zeros(4), np.ones(4)), np.arange(30))
+    samples = Samples(X, y, Standardisation(np.zeros(4), np.ones(4)), np.arange(30))
     training = Training(network, samples, settings, 0, name="training")
     training.advance(1)
     # The same step by hand. The penalty is a part of what falls.

@@ -11,6 +11,7 @@ from network.small import SETTINGS, SQUARED_ERROR, make_network, make_samples
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.network._parameters import Network
 from sklearn_gfs.network._solvers import SOLVERS
+from sklearn_gfs.network._standardisation import Standardisation
 from sklearn_gfs.network._training import Samples, Training
 from sklearn_gfs.network._two_layer import TorchNetwork
 
@@ -49,7 +50,7 @@ def test_fewer_iterations_are_a_prefix_of_more(n_samples, batch_size, first, mor
 @given(n_samples=st.integers(2, 30), batch_size=st.integers(1, 29), seed=st.integers(0, 1000))
 def test_every_sample_is_used_equally_often(n_samples, batch_size, seed):
     X = np.arange(n_samples, dtype=float)[:, None]
-    samples = Samples(X, np.zeros((n_samples, 1)), (np.zeros(1), np.ones(1)), np.arange(n_samples))
+    samples = Samples(X, np.zeros((n_samples, 1)), Standardisation(np.zeros(1), np.ones(1)), np.arange(n_samples))
     network = make_network(np.random.default_rng(seed), n_features=1, n_outputs=1)
     training = Training(network, samples, SETTINGS._replace(batch_size=batch_size), seed, name="training")
     used = []

@@ -1,0 +1,251 @@
+"""
+What the trainings of one path share: their samples, standardised and divided, their seeds, and who watches them.
+
+Arrays in, trainings out; which networks are trained, and for how long, is in ``_path`` and ``_retraining``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from sklearn_gfs._typing import FloatArray, IntArray
+from sklearn_gfs.network import (
+    Batch,
+    Moments,
+    Network,
+    Parts,
+    Phase,
+    Samples,
+    Tasks,
+    Training,
+    TrainingSettings,
+    TrainingState,
+    Used,
+    Watch,
+    divide,
+    find_used,
+    held_out_shares,
+    initial_network,
+    interruptible,
+    is_table,
+    measure_moments,
+    project,
+    rescaled,
+    scaling_of,
+)
+
+from ._pruning import NeuronSelection
+
+# Fewer samples than this tell little of the scales and the curvature that others will have.
+_FEW_SAMPLES = 1000
+
+
+class PathSettings(NamedTuple):
+    """How to pre-train, prune and re-train; the names are those of the estimators' parameters."""
+
+    n_hidden: int
+    n_retrain: int
+    early_stopping: bool
+    validation_fraction: float | str
+    training: TrainingSettings
+
+
+class PathData(NamedTuple):
+    """
+    What is trained on.
+
+    Parameters
+    ----------
+    X : array or CSR array of shape (n_samples, n_features), float32 or float64
+    targets : ndarray of shape (n_samples, n_outputs)
+    weight : ndarray of shape (n_samples,) or None
+        Samples of weight zero are as if they were not there.
+    scale_targets : bool
+        Whether targets are divided by their standard deviation. Those that are not are indicators of classes.
+    counted : ndarray of shape (n_samples,) or None
+        The weights without those of classes. Where they are multiples of a unit they are numbers of copies.
+    validation : tuple of inputs, targets and weights (or None), default=None
+        Samples that decide how long to re-train, in place of some held out.
+    """
+
+    X: Any
+    targets: FloatArray
+    weight: FloatArray | None
+    scale_targets: bool
+    counted: FloatArray | None
+    validation: tuple[Any, FloatArray, FloatArray | None] | None = None
+
+
+class DenseState(NamedTuple):
+    """All that a later path needs to go on where this one ended; NumPy only."""
+
+    seeds: IntArray
+    moments: Moments
+    training: TrainingState
+
+
+class Trainer:
+    """
+    Trains networks on the data of one path.
+
+    Its parameters are those of `TrainingPath`. `state` is where pre-training goes on, in the units of these data.
+    """
+
+    def __init__(
+        self,
+        data: PathData,
+        settings: PathSettings,
+        random_state: Any,
+        *,
+        tasks: Tasks,
+        watch: Watch | None,
+        state: DenseState | None,
+        more: bool,
+    ) -> None:
+        # One stream for each use, so that none of them depends on how much of another was used.
+        self.seeds = (
+            check_random_state(random_state).randint(np.iinfo(np.int32).max, size=4) if state is None else state.seeds
+        )
+        self.settings = settings
+        used = find_used(data.X, data.targets, data.weight, data.counted, settings.training.batch_size)
+        self._X = used.X
+        self._dtype = _training_dtype(used, state)
+        quadratic = settings.training.loss.is_quadratic
+        kinds = {"center_targets": quadratic, "scale_targets": quadratic and data.scale_targets}
+        self.moments = measure_moments(
+            used.X,
+            used.targets,
+            used.weight,
+            used.rows,
+            n_copies=float(used.copies.sum()),
+            earlier=state.moments if state is not None and more else None,
+        )
+        self._scaling = scaling_of(self.moments, **kinds)
+        self.state: TrainingState | None = None
+        if state is not None:
+            before = scaling_of(state.moments, **kinds)
+            network = rescaled(state.training.network, before, self._scaling, state.moments.y_varies)
+            # The step that was measured on the first few samples may not be safe for others.
+            measured = 0.0 if more and state.moments.n_seen < _FEW_SAMPLES else state.training.step_size
+            self.state = state.training._replace(network=network, step_size=measured)
+        self._targets = self._standardised(used.targets)
+        self.tasks, self.watch = tasks, watch
+        self._validation = None
+        if data.validation is not None:
+            X_val, targets_val, weight_val = data.validation
+            self._validation = self._samples(
+                np.arange(X_val.shape[0]), weight_val, (X_val, self._standardised(targets_val))
+            )
+        self.parts = self._divide(used, None if data.scale_targets else used.targets)
+        self.selection = NeuronSelection(
+            self._X,
+            self._targets,
+            self.parts,
+            self._scaling,
+            settings.training.activation,
+            settings.training.loss,
+            settings.training.device,
+        )
+
+    def _divide(self, used: Used, labels: FloatArray | None) -> Parts:
+        """Decide which samples are held out."""
+        rows, settings = used.all_rows, self.settings
+        shares: FloatArray = np.zeros(len(rows))
+        if settings.early_stopping and settings.n_retrain > 0 and self._validation is None:
+            rng = np.random.RandomState(self.seeds[3])
+            shares = held_out_shares(
+                project(self._X, rows, self._scaling.inputs, rng.standard_normal(self._X.shape[1])),
+                self._targets[rows],
+                None if used.weight is None else used.weight[rows],
+                used.copies,
+                settings.validation_fraction,
+                rng,
+                is_table=lambda samples: is_table(self._X, rows[samples]),
+                labels=None if labels is None else labels[rows],
+            )
+        return divide(rows, shares, used.weight)
+
+    def _standardised(self, targets: FloatArray) -> FloatArray:
+        return ((targets - self._scaling.y_mean) / self._scaling.y_scale).astype(self._dtype)
+
+    def _samples(
+        self, rows: IntArray, weight: FloatArray | None, data: tuple[Any, FloatArray] | None = None
+    ) -> Samples:
+        """Rows of the training data, or of other data."""
+        X, targets = (self._X, self._targets) if data is None else data
+        return Samples(X, targets, self._scaling.inputs, rows, weight, self.settings.training.device)
+
+    def initial_network(self) -> Network:
+        """Draw the dense network; it is the same each time."""
+        training = self.settings.training
+        start = initial_network(
+            (self._X.shape[1], self.settings.n_hidden, self._targets.shape[1]),
+            training.activation,
+            squared_norm=self._scaling.x_squared_norm,
+            dtype=self._dtype,
+            rng=np.random.RandomState(self.seeds[0]),
+        )
+        intercept = training.loss.initial_intercept(self._targets, self.parts.weight, self.parts.rows)
+        return start._replace(output_intercept=intercept.astype(self._dtype))
+
+    def training(
+        self,
+        network: Network | TrainingState,
+        seed: int,
+        *,
+        name: str,
+        on_all: bool = False,
+        averaged: bool = False,
+    ) -> Training:
+        """Return a training that begins with this network, on the samples that are not held out or `on_all`."""
+        parts = self.parts
+        samples = (
+            self._samples(parts.rows, parts.weight) if on_all else self._samples(parts.train_rows, parts.train_weight)
+        )
+        return Training(network, samples, self.settings.training, seed, name=name, averaged=averaged, watch=self.watch)
+
+    def advance(self, phase: Phase, training: Training, n_iterations: int, losses: list[float]) -> None:
+        """Go on with a training, as a part of this phase; `losses` are those of pre-training."""
+        with interruptible(self.watch):
+            phase.run(
+                training,
+                n_iterations,
+                lambda: self.tasks.attributes(self.selection.in_data_units(training.network()), losses),
+            )
+
+    @property
+    def stopped(self) -> bool:
+        """Whether all training has to stop now."""
+        return self.watch is not None and self.watch.stops
+
+    def held_out(self) -> Batch | None:
+        """Return samples that the trained network has not seen, if there are any."""
+        if len(self.parts.held_rows):
+            return self._samples(self.parts.held_rows, self.parts.held_weight).everything()
+        return None if self._validation is None else self._validation.everything()
+
+    def finite(self, held_out_loss: float) -> float:
+        """Return the loss on these; refuse one that is no number."""
+        if not math.isfinite(held_out_loss):
+            whose = "X_val and y_val" if self._validation is not None else "X and y"
+            raise ValueError(
+                f"The loss on samples held out of training became {held_out_loss}; look for extreme values in {whose}, "
+                "or use a smaller learning_rate_init."
+            )
+        return held_out_loss
+
+
+def _training_dtype(used: Used, state: DenseState | None) -> Any:
+    """
+    Return the precision that networks are trained in: that of the data in full batch, float32 in mini-batches.
+
+    The noise of mini-batches is larger than the rounding of float32 by orders of magnitude, and float64 takes twice the
+    time.
+    """
+    if state is not None:
+        return state.training.network.hidden_coef.dtype
+    return used.X.dtype if used.in_full_batch else np.dtype(np.float32)

@@ -1,0 +1,72 @@
+"""
+How inputs are standardised: batches, chunks for the selection, and the coefficients of networks, by one object.
+
+Where means and scales come from is in ``_scaling``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scipy import sparse
+
+if TYPE_CHECKING:
+    from sklearn_gfs._typing import FloatArray
+
+
+class Standardisation(NamedTuple):
+    """
+    x is standardised to (x - mean) * inverse_scale.
+
+    Parameters
+    ----------
+    mean : array of shape (n_features,) or None
+        None for inputs that were sparse at first: those are scaled only.
+    inverse_scale : array of shape (n_features,)
+        Zero for a feature that did not vary.
+    """
+
+    mean: Any
+    inverse_scale: Any
+
+    def astype(self, dtype: Any) -> Standardisation:
+        """Return the same in another precision."""
+        mean = None if self.mean is None else self.mean.astype(dtype)
+        return Standardisation(mean, self.inverse_scale.astype(dtype))
+
+    def in_torch(self, device: str) -> Standardisation:
+        """Return the same for tensors on this device."""
+        import torch
+
+        mean = None if self.mean is None else torch.from_numpy(self.mean).to(device)
+        return Standardisation(mean, torch.from_numpy(self.inverse_scale).to(device))
+
+    def apply(self, X: Any) -> Any:
+        """
+        Return inputs standardised, in their own precision.
+
+        Arrays and tensors are overwritten. A CSR array stays one where there is no mean to subtract: a later part of
+        the data may be sparse where the first was not, and the other way round.
+        """
+        if sparse.issparse(X):
+            if self.mean is None:
+                X.data *= self.inverse_scale[X.indices]
+                return X
+            X = X.toarray()
+        if self.mean is not None:
+            X -= self.mean
+        X *= self.inverse_scale
+        return X
+
+    def project(self, X: Any, direction: FloatArray) -> FloatArray:
+        """Return for each row its standardised inputs times the direction; of sparse X, but for a constant."""
+        direction = direction * self.inverse_scale
+        if sparse.issparse(X):
+            return X @ direction
+        # Row by row, and not by a matrix product, so that equal rows have equal numbers to the last bit.
+        return ((X if self.mean is None else X - self.mean) * direction).sum(axis=1)
+
+    def folded_into(self, coef: FloatArray, intercept: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the coefficients and intercepts that do on inputs as they are what these do on standardised ones."""
+        coef = coef * self.inverse_scale[:, None]
+        return coef, intercept if self.mean is None else intercept - self.mean @ coef
