@@ -17,6 +17,10 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
+# Operations, multiplications and additions, from which on a second thread of BLAS pays even where it has to be waited
+# for, and below which BLAS uses one anyway.
+_MANY, _FEW = 5e8, 1e5
+
 
 class _Limit:
     """
@@ -98,9 +102,9 @@ def _find_pools(torch_is_loaded: bool) -> ThreadpoolController:  # noqa: ARG001
 one_thread = _Limit()
 
 
-def one_thread_unless(pays: bool) -> AbstractContextManager[None]:
-    """Return a context in which there is one thread, or, where more of them pay, as many as there were."""
-    return nullcontext() if pays else one_thread()
+def threads_for(n_operations: float) -> AbstractContextManager[None]:
+    """Return a context with one thread, or, where so many operations of linear algebra keep more busy, with all."""
+    return nullcontext() if not _FEW <= n_operations < _MANY else one_thread()
 
 
 def n_blas_threads() -> int:

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs._plain import check_plain
+from sklearn_gfs._threads import threads_for
 from sklearn_gfs.network import hidden_activations
 
 from ._export import ExportMixin
@@ -115,7 +116,9 @@ class FittedMLPMixin(ExportMixin):
         check_plain(X=X)
         X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
         hidden = hidden_activations(X, self.coefs_[0], self.intercepts_[0], ACTIVATIONS[self.activation])
-        outputs: FloatArray = hidden @ self.coefs_[1] + self.intercepts_[1]
+        with threads_for(2.0 * hidden.shape[0] * self.coefs_[1].size):
+            outputs: FloatArray = hidden @ self.coefs_[1]
+        outputs += self.intercepts_[1]
         return outputs
 
     def _keep_dense_state(self, state: DenseState | None) -> None:

@@ -147,7 +147,8 @@ class TrainingPath:
             return float(path.losses[-1])
         training = self._trainer.settings.training
         pruned = TorchNetwork(prune(network, path.picks), training.activation, training.loss, device=training.device)
-        return self._trainer.finite(pruned.loss(*held_out))
+        with pruned.threads():
+            return self._trainer.finite(pruned.loss(*held_out))
 
     def _dense_network(self) -> Network:
         return self._training.network() if self._chosen is None else self._chosen.network

@@ -13,6 +13,7 @@ from scipy import sparse
 from sklearn.utils import gen_batches
 
 from sklearn_gfs._chunks import working_memory
+from sklearn_gfs._threads import threads_for
 from sklearn_gfs._typing import FloatArray, GreedyPath, IntArray
 from sklearn_gfs.network import (
     CHUNK_ROWS,
@@ -175,7 +176,8 @@ def _of(weight: FloatArray | None, rows: IntArray) -> FloatArray | None:
 def _outputs(hidden: Any, network: Network) -> FloatArray:
     coef = network.output_coef * network.weights[:, None]
     if isinstance(hidden, np.ndarray):
-        outputs: FloatArray = hidden @ coef.astype(hidden.dtype, copy=False)
+        with threads_for(2.0 * hidden.shape[0] * coef.size):
+            outputs: FloatArray = hidden @ coef.astype(hidden.dtype, copy=False)
     else:
         import torch
 

@@ -20,7 +20,7 @@ import numpy as np
 from sklearn_gfs._threads import n_torch_threads, one_thread
 
 from ._parameters import Network
-from ._two_layer import Layout, TorchNetwork
+from ._two_layer import TorchNetwork, layout_of
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +36,7 @@ _TWO_PARTS, _TWICE_AS_MANY = 1e8, 4.0
 _LEAST_NEURONS, _MOST_PARTS = 64, 16
 
 
-def n_parts_of(n_hidden: int, n_outputs: int, n_features: int, batch_size: int) -> int:
+def n_parts_of(n_features: int, n_hidden: int, n_outputs: int, batch_size: int) -> int:
     """Return into how many parts a network of this size falls in training."""
     n_operations = 6.0 * batch_size * n_hidden * (n_features + n_outputs)
     if n_operations < _TWO_PARTS:
@@ -60,7 +60,7 @@ class NetworkInParts:
         self._loss = loss
         bounds = np.linspace(0, len(network.weights), n_parts + 1).astype(int).tolist()
         self._neurons = [slice(*pair) for pair in itertools.pairwise(bounds)]
-        self._layout = Layout(*network.hidden_coef.shape, network.output_coef.shape[1])
+        self._layout = layout_of(network)
         self._parts = [TorchNetwork(_neurons_of(network, some), activation, loss, alpha) for some in self._neurons]
         self.parameters = torch.cat([part.parameters for part in self._parts])
         self.gradient = torch.zeros_like(self.parameters)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -78,7 +78,7 @@ class Adam(Solver):
 
         super().__init__(network, momentum, moments, n_updates)
         # torch.optim.Adam makes the same call, behind bookkeeping that costs more than it in a small network.
-        self._update = torch._fused_adam_
+        self._update: Any = torch._fused_adam_
         vectors = (network.parameters, network.gradient, *moments)
         self._pieces = [[[vector[piece]] for vector in vectors] for piece in network.pieces]
 

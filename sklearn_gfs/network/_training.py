@@ -215,8 +215,9 @@ class Training:
     def _at_work(self, network: Network, batch_size: int) -> TorchNetwork | NetworkInParts:
         """Return the network in torch, in as many parts as the size of an update asks for."""
         settings, n_parts = self._settings, 1
-        if settings.device == "cpu":
-            n_parts = n_parts_of(*network.output_coef.shape, len(network.hidden_coef), batch_size)
+        if settings.device == "cpu":  # another device has no use for this
+            (n_features, n_hidden), n_outputs = network.hidden_coef.shape, len(network.output_intercept)
+            n_parts = n_parts_of(n_features, n_hidden, n_outputs, batch_size)
         if n_parts == 1:
             return TorchNetwork(network, settings.activation, settings.loss, settings.alpha, settings.device)
         return NetworkInParts(network, settings.activation, settings.loss, settings.alpha, n_parts)

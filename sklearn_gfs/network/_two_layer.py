@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sklearn_gfs._threads import one_thread
+from sklearn_gfs._threads import one_thread, threads_for
 
 from ._parameters import Network
 
@@ -32,7 +32,8 @@ _FEW_FEATURES = 32
 
 def hidden_activations(X: Any, coef: FloatArray, intercept: FloatArray, activation: Activation) -> FloatArray:
     """Return act(X coef + intercept) of shape (n_samples, n_hidden); X may be a SciPy sparse array."""
-    hidden = np.asarray(X @ coef)
+    with threads_for(2.0 * X.shape[0] * coef.size):
+        hidden = np.asarray(X @ coef)
     hidden += intercept
     activation.apply(hidden)
     return hidden
@@ -54,7 +55,9 @@ class Layout:
 
     def views(self, flat: torch.Tensor) -> list[torch.Tensor]:
         """Return the parts of a flat tensor, which share its memory."""
-        parts = [part.view(shape) for part, shape in zip(flat.split(self._sizes), self._shapes, strict=True)]
+        from torch import split
+
+        parts = [part.view(shape) for part, shape in zip(split(flat, self._sizes), self._shapes, strict=True)]
         if self._by_feature:
             parts[0] = parts[0].T
         return parts
@@ -63,6 +66,12 @@ class Layout:
         """Return a flat array of these parts."""
         coef, *others = parts
         return np.concatenate([part.ravel() for part in (coef.T if self._by_feature else coef, *others)])
+
+
+def layout_of(network: Network) -> Layout:
+    """Return how the parameters of this network lie."""
+    n_features, n_hidden = network.hidden_coef.shape
+    return Layout(n_features, n_hidden, len(network.output_intercept))
 
 
 class TorchNetwork:
@@ -94,7 +103,7 @@ class TorchNetwork:
         self._activation = activation
         self._loss = loss
         self._alpha = alpha
-        self.layout = Layout(*network.hidden_coef.shape, network.output_coef.shape[1])
+        self.layout = layout_of(network)
         arrays = (network.hidden_coef.T, network.hidden_intercept, network.output_coef.T, network.output_intercept)
         parameters = torch.from_numpy(self.layout.flat(arrays)).to(device)
         self.lie_in(parameters, torch.zeros_like(parameters))

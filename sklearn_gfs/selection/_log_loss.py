@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
+from sklearn_gfs._threads import n_blas_threads
 from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath
 
 from . import _log_loss_kernels as kernels
@@ -64,7 +63,7 @@ class LogitSearch:
         sizes = np.empty(self.n_atoms)
         kernels.log_loss_sizes(logits, sizes)
         self.size = self.radius * float(sizes.max())
-        self.n_threads = _n_threads() if self.n_atoms * self.n_outputs * self.n_samples >= _PARALLEL_SIZE else 1
+        self.n_threads = n_blas_threads() if self.n_atoms * self.n_outputs * self.n_samples >= _PARALLEL_SIZE else 1
 
     def run(self, k: int, tol: float) -> GreedyPath:
         """Take the steps and return the path."""
@@ -221,7 +220,7 @@ class ProbabilitySearch:
         self.weight = weight
         n_atoms, n_samples = atoms.shape
         # Bounds leave a step a quarter of the atoms, or fewer, to look at.
-        self.n_threads = _n_threads() if atoms.size >= 4 * _PARALLEL_SIZE else 1
+        self.n_threads = n_blas_threads() if atoms.size >= 4 * _PARALLEL_SIZE else 1
         self.total = np.zeros(n_samples)
         self.gains = np.empty(n_atoms)
         self.bounds = np.full(n_atoms, np.inf)  # of the gains
@@ -296,7 +295,7 @@ def _own_class(atoms: Any, output_weights: Float64Array | None, classes: NDArray
     classwise = atoms.ndim == 3 and atoms.shape[2] > 1
     # The other class's share of two, or a product with a share, has more digits than a float32 atom.
     own = np.empty((n_atoms, n_samples), dtype=atoms.dtype if classwise else np.float64)
-    n_threads = _n_threads() if own.size >= _PARALLEL_SIZE else 1
+    n_threads = n_blas_threads() if own.size >= _PARALLEL_SIZE else 1
     cuts = np.linspace(0, n_samples, n_threads + 1).astype(int) // 16 * 16
     cuts[-1] = n_samples
     if classwise:
@@ -340,14 +339,3 @@ def _in_shares(
         work(order)
     else:
         list(pool.map(work, [order[i::n_threads] for i in range(n_threads)]))
-
-
-def _n_threads() -> int:
-    """As many threads as linear algebra would use here, so that limits set for it, or by joblib, hold."""
-    return max((pool.num_threads for pool in _thread_pools() if pool.user_api == "blas"), default=1)
-
-
-@cache
-def _thread_pools() -> list[Any]:
-    """Thread pools of the libraries that are loaded; to look for them takes milliseconds."""
-    return ThreadpoolController().lib_controllers

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
+from sklearn_gfs._threads import threads_for
 from sklearn_gfs._typing import GreedyPath
 from sklearn_gfs._weights import relative_weight
 
@@ -22,6 +23,9 @@ from ._gram_torch import TorchAtoms
 from ._labels import check_classification, indicators_of_labels, look_like_probabilities
 from ._log_loss import select_logits, select_probabilities
 from ._squared_error import SquaredErrorSearch
+
+# A selection makes about so many operations of linear algebra with each number of the atoms.
+_READINGS = 20.0
 
 
 class Asked(NamedTuple):
@@ -69,7 +73,8 @@ class SquaredError(SelectionLoss):
         source = self._source(asked)
         n_targets = 1 if source.output_weights is not None else source.n_targets
         signed, length = check_hull(asked.hull, asked.radius, n_targets=n_targets)
-        return SquaredErrorSearch(source, asked.k, signed=signed, radius=length, tol=asked.tol).run()
+        with threads_for(_READINGS * source.n_samples * source.n_atoms * n_targets):
+            return SquaredErrorSearch(source, asked.k, signed=signed, radius=length, tol=asked.tol).run()
 
     @staticmethod
     def _source(asked: Asked) -> ArrayAtoms:
@@ -111,7 +116,7 @@ class LogLoss(SelectionLoss):
                 raise ValueError(
                     "hull='l1' and offset do not go with from_logits=False: probabilities are only averaged"
                 )
-            return select_probabilities(*checked, asked.k, asked.tol)
+            return select_probabilities(*checked, asked.k, asked.tol)  # threads of its own, and no linear algebra
         if length is None:
             raise ValueError(
                 f"radius={asked.radius!r} can't be estimated with loss='log_loss', where the logits of classes that "
@@ -124,7 +129,8 @@ class LogLoss(SelectionLoss):
                 UserWarning,
                 stacklevel=3,
             )
-        return select_logits(*checked, asked.k, asked.tol, radius=length if signed else None, offset=asked.offset)
+        with threads_for(_READINGS * checked[0].size):
+            return select_logits(*checked, asked.k, asked.tol, radius=length if signed else None, offset=asked.offset)
 
 
 # By the names that `greedy_forward_selection` takes.

@@ -167,7 +167,7 @@ def test_threads_never_change_the_picks(threads, monkeypatch):
         greedy_forward_selection(p, classes, 20, from_logits=False, loss="log_loss"),
     )
     monkeypatch.setattr(_log_loss, "_PARALLEL_SIZE", 0)
-    monkeypatch.setattr(_log_loss, "_n_threads", lambda: threads)
+    monkeypatch.setattr(_log_loss, "n_blas_threads", lambda: threads)
     paths = (
         greedy_forward_selection(H, classes, 20, output_weights=B, loss="log_loss"),
         greedy_forward_selection(p, classes, 20, from_logits=False, loss="log_loss"),
@@ -179,9 +179,9 @@ def test_threads_never_change_the_picks(threads, monkeypatch):
 
 
 def test_threads_are_as_many_as_linear_algebra_may_use():
-    for n in {1, _log_loss._n_threads()}:
+    for n in {1, _log_loss.n_blas_threads()}:
         with threadpool_limits(n):
-            assert _log_loss._n_threads() == n
+            assert _log_loss.n_blas_threads() == n
 
 
 def test_float32_logits_give_the_losses_of_the_picks():

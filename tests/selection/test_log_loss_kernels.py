@@ -142,7 +142,7 @@ def test_own_probabilities_are_the_same_with_any_number_of_threads(n_threads, mo
     rng = np.random.default_rng(0)
     p, classes = rng.dirichlet(np.ones(3), (77, 6)), rng.integers(0, 3, 77)
     monkeypatch.setattr(search, "_PARALLEL_SIZE", 0)
-    monkeypatch.setattr(search, "_n_threads", lambda: n_threads)
+    monkeypatch.setattr(search, "n_blas_threads", lambda: n_threads)
     np.testing.assert_array_equal(search._own_class(p, None, classes), p[np.arange(77), :, classes].T)
 
 
