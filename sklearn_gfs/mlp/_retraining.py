@@ -62,7 +62,7 @@ class Retraining:
         Return the subnetwork of the picks on all samples, re-trained.
 
         Where samples are held out, `trial_path` is that of the picks on the others, and `held_out` decides for how many
-        iterations. Without them both paths are the same, and re-training is as long as the settings say.
+        iterations. Without `held_out` re-training is as long as the settings say.
         """
         trainer, n_retrain = self._trainer, self._trainer.settings.n_retrain
         trial: Subnetwork | None = None
