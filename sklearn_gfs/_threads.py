@@ -24,10 +24,10 @@ _MANY, _FEW = 5e8, 1e5
 
 class _Limit:
     """
-    One thread for the linear algebra of NumPy and SciPy, and for torch, while anybody is inside.
+    One thread for the linear algebra of NumPy and SciPy, and for torch, while one is inside.
 
-    The number of BLAS threads is of the whole process, that of torch of each Python thread. So the first to come in
-    notes what was there and the last to leave brings it back, whatever the order in which they leave.
+    The number of torch's threads is of each Python thread. That of BLAS is of the whole process: the first to come in
+    sets it and brings it back, and who comes meanwhile leaves it alone.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class _Limit:
         self._here = threading.local()
         self._n_inside = 0
         self._n_blas = self._n_torch = 1
-        self._limiter: Any = None
+        self._blas_is_limited = False
 
     def counts(self) -> tuple[int, int]:
         """Return how many threads BLAS and torch would use outside of the limit."""
@@ -60,25 +60,33 @@ class _Limit:
             if self._n_inside == 0:
                 self._n_blas, self._n_torch = _counts()
             self._n_inside += 1
-            self._here.inside = True
-            if self._limiter is None and self._n_blas > 1:
-                self._limiter = _controller().limit(limits=1, user_api="blas")
+            self._here.inside, self._here.blas = True, None
+            if self._n_blas > 1 and not self._blas_is_limited:
+                self._here.blas = _controller().limit(limits=1, user_api="blas")
+                self._here.blas.__enter__()
+                self._blas_is_limited = True
             if self._n_torch > 1:
-                _torch().set_num_threads(1)
+                set_torch_threads(1)
 
     def _leave(self) -> None:
         with self._lock:
             self._n_inside -= 1
             self._here.inside = False
             if self._n_torch > 1:
-                _torch().set_num_threads(self._n_torch)
-            if self._n_inside == 0 and self._limiter is not None:
-                self._limiter.restore_original_limits()
-                self._limiter = None
+                set_torch_threads(self._n_torch)
+            if self._here.blas is not None:
+                self._here.blas.__exit__(None, None, None)
+                self._blas_is_limited = False
 
 
 def _torch() -> Any:
     return sys.modules["torch"]
+
+
+def set_torch_threads(n_threads: int) -> None:
+    """Let torch use so many threads when it is called from this thread of Python."""
+    _torch().get_num_threads()  # the first question, or the first operation, in a thread sets the number anew
+    _torch().set_num_threads(n_threads)
 
 
 def _counts() -> tuple[int, int]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sklearn_gfs._threads import n_torch_threads, one_thread
+from sklearn_gfs._threads import n_torch_threads, one_thread, set_torch_threads
 
 from ._parameters import Network
 from ._two_layer import TorchNetwork, layout_of
@@ -79,7 +79,10 @@ class NetworkInParts:
             with one_thread():
                 yield
             return
-        with one_thread(), ThreadPoolExecutor(self._n_threads - 1, "neurons", _start_thread) as self._pool:
+        with (
+            one_thread(),
+            ThreadPoolExecutor(self._n_threads - 1, initializer=set_torch_threads, initargs=(1,)) as self._pool,
+        ):
             try:
                 yield
             finally:
@@ -176,9 +179,3 @@ def _neurons_of(network: Network, some: slice) -> Network:
         network.output_intercept if some.start == 0 else np.zeros_like(network.output_intercept),
         network.weights[some],
     )
-
-
-def _start_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
