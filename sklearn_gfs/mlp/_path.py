@@ -182,6 +182,8 @@ class TrainingPath:
         self.complaints: list[str] = []
         # The state that an automatic choice went back to.
         self._chosen: TrainingState | None = None
+        # The selection that it was chosen by.
+        self._chosen_path: GreedyPath | None = None
         # Drawn again where it is asked for: a second dense network is not kept.
         self._start = self._initial_network if state is None else lambda: state.training.network
         self._training = self._train(
@@ -292,10 +294,10 @@ class TrainingPath:
                     break
                 if not steps and before == np.inf:  # nothing to compare it with
                     break
-                loss = self._pruned_loss(self._training.network(), k)
+                loss, path = self._pruned_loss(self._training.network(), k)
                 if loss >= (1 - _WORTH * step) * before:
                     break
-                self._chosen = self._training.state()
+                self._chosen, self._chosen_path = self._training.state(), path
                 if not steps or loss > (1 - _WORTH * steps[0]) * before:
                     break
                 before = loss
@@ -308,14 +310,15 @@ class TrainingPath:
         ends = [since + checkpoint for checkpoint in _CHECKPOINTS if since + checkpoint > n_done]
         return [0] * (n_done > 0) + [end - start for start, end in itertools.pairwise([n_done, *ends])]
 
-    def _pruned_loss(self, network: Network, k: int) -> float:
+    def _pruned_loss(self, network: Network, k: int) -> tuple[float, GreedyPath]:
+        """Return the loss of the subnetwork, and its selection."""
         path = self._selection.trial_path(network, k)
         held_out = self._held_out()
         if held_out is None:
-            return float(path.losses[-1])
+            return float(path.losses[-1]), path
         training = self._settings.training
         pruned = TorchNetwork(prune(network, path.picks), training.activation, training.loss, device=training.device)
-        return self._finite(pruned.loss(*held_out))
+        return self._finite(pruned.loss(*held_out)), path
 
     def _finite(self, held_out_loss: float) -> float:
         if not math.isfinite(held_out_loss):
@@ -368,13 +371,16 @@ class TrainingPath:
         return dense_loss, [self._subnetwork(network, prefix(path, k), prefix(trial_path, k), held_out) for k in sizes]
 
     def _select(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
+        known = None if self._chosen is None else self._chosen_path
+        if known is not None and len(known.picks) != k:
+            known = None
         try:
-            return self._selection.paths(network, k)
+            return self._selection.paths(network, k, known)
         except KeyboardInterrupt:
             if self._watch is None or self._watch.interrupted:
                 raise
             self._watch.interrupt()
-        return self._selection.paths(network, k)  # there is no model without; a second interrupt is not held up
+        return self._selection.paths(network, k, known)  # there is no model without; a second interrupt is not held up
 
     def _check_descent(self, training: Training, start: Callable[[], Network], end: Network) -> None:
         """Complain, once, of a training whose loss is higher at its end than it was at its start."""
@@ -396,10 +402,10 @@ class TrainingPath:
         validation_losses: list[float] = []
         if held_out is not None:
             tried, losses, validation_losses = self._try_retraining(prune(network, trial_path.picks), held_out)
-            trial = Subnetwork(self._in_data_units(tried), trial_path, losses, validation_losses)
             n_retrain = len(losses)
             if not len(self._parts.held_rows):  # it was trained on all samples
-                return trial
+                return Subnetwork(self._in_data_units(tried), path, losses, validation_losses)
+            trial = Subnetwork(self._in_data_units(tried), trial_path, losses, validation_losses)
         final = prune(network, path.picks)
         retrain_losses: list[float] = []
         with self._tasks.phase("re-training", n_retrain) as phase, interruptible(self._watch):
@@ -409,7 +415,8 @@ class TrainingPath:
                 start, final, retrain_losses = final, training.network(), training.losses
                 self._check_descent(training, lambda: start, final)
         if trial is not None and len(retrain_losses) < n_retrain and self._stopped:
-            return trial  # there was no time to train another as long
+            # There was no time to train another as long.
+            return trial._replace(path=self._selection.measured(network, trial_path))
         return Subnetwork(self._in_data_units(final), path, retrain_losses, validation_losses)
 
     def _try_retraining(self, pruned: Network, held_out: Batch) -> tuple[Network, list[float], list[float]]:

@@ -1,11 +1,15 @@
 """
-The selection of a dense network's neurons: from activations where those can be kept, else from sums over samples.
+The selection of a dense network's neurons, and the samples and activations that it is made from.
+
+For the squared error these are inner products, of activations where those can be kept, else summed over samples; for
+other losses the search in ``_steepest``.
 
 Arrays and networks in, selection paths out; nothing here trains, and nothing here knows estimators.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,6 +23,8 @@ from sklearn_gfs.network._parameters import Network
 from sklearn_gfs.network._scaling import FittedNetwork, Scaling, in_data_units
 from sklearn_gfs.network._two_layer import hidden_activations
 
+from ._steepest import draw, measure, path_of, pick_steepest
+
 if TYPE_CHECKING:
     from sklearn_gfs.network._activations import Activation
     from sklearn_gfs.network._losses import Loss
@@ -28,6 +34,8 @@ if TYPE_CHECKING:
 class NeuronSelection(NamedTuple):
     """
     The samples on which neurons are selected.
+
+    For other losses neurons are selected on a sample of the samples, and what the picks are worth is measured on all.
 
     For the squared error activations are float32 whatever the dtype of the data, and so are the products that the
     selection begins with, which are faster than float64 ones. Only the choice of neurons hangs on them; inputs are
@@ -45,7 +53,7 @@ class NeuronSelection(NamedTuple):
     activation : Activation
     loss : Loss
     device : str
-        Where activations are computed, kept and multiplied for the squared error; "cpu" means in NumPy.
+        Where activations of all samples are computed, kept and multiplied; "cpu" means in NumPy.
     """
 
     X: Any
@@ -62,21 +70,37 @@ class NeuronSelection(NamedTuple):
         fitted.intercepts[1] += self.scaling.y_mean.astype(self.X.dtype)
         return fitted
 
-    def paths(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
-        """Return the dense loss, the selection on all samples, and that on those that are not held out."""
-        return self._paths_from_sums(network, k) if self._streams(network) else self._paths_from_activations(network, k)
+    def paths(self, network: Network, k: int, trial_path: GreedyPath | None) -> tuple[float, GreedyPath, GreedyPath]:
+        """
+        Return the dense loss, the selection on all samples, and that on those that are not held out.
+
+        The latter may be known from `trial_path` already.
+        """
+        if not self.loss.is_quadratic:
+            return self._paths_by_gradient(network, k, trial_path)
+        if self._streams(network):
+            return self._paths_from_sums(network, k)
+        return self._paths_from_activations(network, k, trial_path)
 
     def trial_path(self, network: Network, k: int) -> GreedyPath:
-        """Return the selection on the samples that are not held out."""
+        """Return the selection on the samples that are not held out; see `measured`."""
         rows, weight = self.parts.train_rows, self.parts.train_weight
+        if not self.loss.is_quadratic:
+            return self._steepest(network, rows, weight, k)
         if self._streams(network):
             return self._statistics(network, rows, weight)[1].select(k, output_weights=network.output_coef)
         return self._select(self._kept_activations(network, rows), rows, weight, network, k)
 
+    def measured(self, network: Network, trial_path: GreedyPath) -> GreedyPath:
+        """Return a trial path with its losses and gaps on all the samples that are not held out."""
+        if self.loss.is_quadratic:
+            return trial_path
+        return self._measured(network, self.parts.train_rows, self.parts.train_weight, trial_path.picks)[1]
+
     def _streams(self, network: Network) -> bool:
-        """Whether the activations of all samples are too large to be kept; only squared error can do without them."""
+        """Whether the activations of all samples are too large to be kept."""
         n_bytes = len(self.parts.rows) * len(network.weights) * self._dtype.itemsize
-        return self.loss.is_quadratic and n_bytes > get_config()["working_memory"] * 2**20
+        return bool(n_bytes > get_config()["working_memory"] * 2**20)
 
     @property
     def _dtype(self) -> np.dtype[Any]:
@@ -112,8 +136,8 @@ class NeuronSelection(NamedTuple):
         return hidden
 
     def _kept_activations(self, network: Network, rows: IntArray) -> Any:
-        """Hidden activations of these samples, in a tensor where the selection is made on another device."""
-        if self.device == "cpu" or not self.loss.is_quadratic:
+        """Hidden activations of these samples, in a tensor where they are multiplied on another device."""
+        if self.device == "cpu":
             return self._activations(network, rows)
         import torch
 
@@ -126,16 +150,55 @@ class NeuronSelection(NamedTuple):
         self.activation.apply_torch(hidden)
         return hidden
 
-    def _paths_from_activations(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
+    def _paths_from_activations(
+        self, network: Network, k: int, trial_path: GreedyPath | None
+    ) -> tuple[float, GreedyPath, GreedyPath]:
         # Samples that are only held out come last, so that the others' activations are the first part of these.
         rows, weight = self.parts.rows, self.parts.weight
         hidden = self._kept_activations(network, rows)
         dense_loss = self.loss.mean(_outputs(hidden, network), self.targets[rows], _of(weight, rows))
-        path = self._select(hidden, rows, weight, network, k)
-        if not len(self.parts.held_rows):
-            return dense_loss, path, path
         n_train, train_rows = self.parts.n_train, self.parts.train_rows
-        return dense_loss, path, self._select(hidden[:n_train], train_rows, self.parts.train_weight, network, k)
+        if trial_path is None:
+            trial_path = self._select(hidden[:n_train], train_rows, self.parts.train_weight, network, k)
+        if not len(self.parts.held_rows):
+            return dense_loss, trial_path, trial_path
+        return dense_loss, self._select(hidden, rows, weight, network, k), trial_path
+
+    def _paths_by_gradient(
+        self, network: Network, k: int, trial_path: GreedyPath | None
+    ) -> tuple[float, GreedyPath, GreedyPath]:
+        rows, weight = self.parts.rows, self.parts.weight
+        if trial_path is None:
+            trial_path = self.trial_path(network, k)
+        path = self._steepest(network, rows, weight, k) if len(self.parts.held_rows) else trial_path
+        dense_loss, path = self._measured(network, rows, weight, path.picks)
+        return dense_loss, path, trial_path
+
+    def _steepest(self, network: Network, rows: IntArray, weight: FloatArray | None, k: int) -> GreedyPath:
+        """Select on a sample of these samples; losses are those on it, and nothing is said of gaps."""
+        drawn, weight = draw(self.targets[rows], _of(weight, rows))
+        rows = rows[drawn]
+        picks, losses = pick_steepest(
+            self._activations(network, rows), self.targets[rows], weight, network, self.loss, k
+        )
+        return path_of(picks, len(network.weights), losses, np.full(k, np.nan))
+
+    def _measured(
+        self, network: Network, rows: IntArray, weight: FloatArray | None, picks: IntArray
+    ) -> tuple[float, GreedyPath]:
+        """Return the dense loss over these samples, and the path of these picks with its losses and gaps on them."""
+        losses, weights = [], []
+
+        def chunks() -> Iterator[tuple[Any, FloatArray, FloatArray | None]]:
+            for chunk in gen_batches(len(rows), CHUNK_ROWS):
+                hidden = self._kept_activations(network, rows[chunk])
+                targets, some = self.targets[rows[chunk]], _of(weight, rows[chunk])
+                losses.append(self.loss.mean(_outputs(hidden, network), targets, some))
+                weights.append(float(len(targets)) if some is None else float(some.sum()))
+                yield hidden, targets, some
+
+        path = measure(chunks(), picks, network, self.loss)
+        return float(np.average(losses, weights=weights)), path
 
     def _paths_from_sums(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
         """Do what `_paths_from_activations` does chunk by chunk, keeping sums over samples only."""
@@ -164,10 +227,12 @@ class NeuronSelection(NamedTuple):
         return float(np.average(losses, weights=weights)), statistics
 
     def _select(self, hidden: Any, rows: IntArray, weight: FloatArray | None, network: Network, k: int) -> GreedyPath:
+        """Select by inner products."""
         # numba is loaded by the selection only, never by predictions.
         from sklearn_gfs.selection._greedy import greedy_forward_selection
 
-        return self.loss.select(greedy_forward_selection, hidden, self.targets[rows], _of(weight, rows), network, k)
+        neurons = {"output_weights": network.output_coef, "offset": network.output_intercept}
+        return greedy_forward_selection(hidden, self.targets[rows], k, sample_weight=_of(weight, rows), **neurons)
 
 
 def _of(weight: FloatArray | None, rows: IntArray) -> FloatArray | None:
