@@ -39,6 +39,7 @@ class MLPParameters(BaseEstimator):
         "alpha": [Interval(Real, 0, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
+        "selection_samples": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
@@ -61,6 +62,7 @@ class MLPParameters(BaseEstimator):
         alpha: float = 1e-3,
         early_stopping: bool = True,
         validation_fraction: float | str = "auto",
+        selection_samples: int | str | None = "auto",
         max_time: float | None = None,
         verbose: bool = False,
         warm_start: bool = False,
@@ -79,6 +81,7 @@ class MLPParameters(BaseEstimator):
         self.alpha = alpha
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.selection_samples = selection_samples
         self.max_time = max_time
         self.verbose = verbose
         self.warm_start = warm_start

@@ -85,6 +85,8 @@ class TrainingPath:
         self.complaints: list[str] = []
         # The state that an automatic choice went back to.
         self._chosen: TrainingState | None = None
+        # The selection that it was chosen by.
+        self._chosen_path: GreedyPath | None = None
         # Drawn again where it is asked for: a second dense network is not kept.
         earlier = self._trainer.state
         self._start = self._trainer.initial_network if earlier is None else lambda: earlier.network
@@ -124,10 +126,10 @@ class TrainingPath:
                     break
                 if not steps and before == np.inf:  # nothing to compare it with
                     break
-                loss = self._pruned_loss(self._training.network(), k)
+                loss, path = self._pruned_loss(self._training.network(), k)
                 if loss >= (1 - _WORTH * step) * before:
                     break
-                self._chosen = self._training.state()
+                self._chosen, self._chosen_path = self._training.state(), path
                 if not steps or loss > (1 - _WORTH * steps[0]) * before:
                     break
                 before = loss
@@ -140,15 +142,16 @@ class TrainingPath:
         ends = [since + checkpoint for checkpoint in _CHECKPOINTS if since + checkpoint > n_done]
         return [0] * (n_done > 0) + [end - start for start, end in itertools.pairwise([n_done, *ends])]
 
-    def _pruned_loss(self, network: Network, k: int) -> float:
+    def _pruned_loss(self, network: Network, k: int) -> tuple[float, GreedyPath]:
+        """Return the loss of the subnetwork, and its selection."""
         path = self._trainer.selection.trial_path(network, k)
         held_out = self._trainer.held_out()
         if held_out is None:
-            return float(path.losses[-1])
+            return float(path.losses[-1]), path
         training = self._trainer.settings.training
         pruned = TorchNetwork(prune(network, path.picks), training.activation, training.loss, device=training.device)
         with pruned.threads():
-            return self._trainer.finite(pruned.loss(*held_out))
+            return self._trainer.finite(pruned.loss(*held_out)), path
 
     def _dense_network(self) -> Network:
         return self._training.network() if self._chosen is None else self._chosen.network
@@ -186,13 +189,17 @@ class TrainingPath:
         ]
 
     def _select(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
+        known = None if self._chosen is None else self._chosen_path
+        if known is not None and len(known.picks) != k:
+            known = None
         try:
-            return self._trainer.selection.paths(network, k)
+            return self._trainer.selection.paths(network, k, known)
         except KeyboardInterrupt:
             if self._watch is None or self._watch.interrupted:
                 raise
             self._watch.interrupt()
-        return self._trainer.selection.paths(network, k)  # there is no model without; a second interrupt is not held up
+        # There is no model without; a second interrupt is not held up.
+        return self._trainer.selection.paths(network, k, known)
 
     def _check_descent(self, training: Training, start: Callable[[], Network], end: Network) -> None:
         """Complain, once, of a training whose loss is higher at its end than it was at its start."""

@@ -1,11 +1,15 @@
 """
-The selection of a dense network's neurons: from activations where those can be kept, else from sums over samples.
+The selection of a dense network's neurons, and the samples and activations that it is made from.
+
+For the squared error these are inner products, of activations where those can be kept, else summed over samples; for
+other losses the search in ``_steepest``.
 
 Arrays and networks in, selection paths out; nothing here trains, and nothing here knows estimators.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,7 +21,6 @@ from sklearn_gfs._threads import threads_for
 from sklearn_gfs._typing import FloatArray, GreedyPath, IntArray
 from sklearn_gfs.network import (
     CHUNK_ROWS,
-    Candidates,
     FittedNetwork,
     Network,
     Parts,
@@ -26,15 +29,25 @@ from sklearn_gfs.network import (
     in_data_units,
 )
 
+from ._steepest import draw, measure, path_of, pick_steepest
+
 if TYPE_CHECKING:
     from sklearn_gfs._activations import Activation
     from sklearn_gfs.network import Loss
     from sklearn_gfs.selection import SelectionStatistics
 
+# Neurons are selected on so many samples. On more of them other neurons are picked, but the loss on all samples
+# changes by a hundredth of itself, up or down.
+_SAMPLES = 20_000
+# By the gradient, on so many numbers, a sample's outputs each, and the least and most samples that hold them.
+_NUMBERS_BY_GRADIENT, _SAMPLES_BY_GRADIENT = 2**14, (1000, 2000)
+
 
 class NeuronSelection(NamedTuple):
     """
     The samples on which neurons are selected.
+
+    Where there are many samples neurons are selected on some, and what the picks are worth is measured on all.
 
     For the squared error activations are float32 whatever the dtype of the data, and so are the products that the
     selection begins with, which are faster than float64 ones. Only the choice of neurons hangs on them; inputs are
@@ -51,8 +64,10 @@ class NeuronSelection(NamedTuple):
     scaling : Scaling
     activation : Activation
     loss : Loss
+    n_samples : int, None or "auto"
+        On how many samples at most neurons are selected; None for all.
     device : str
-        Where activations are computed, kept and multiplied for the squared error; "cpu" means in NumPy.
+        Where activations of all samples are computed, kept and multiplied; "cpu" means in NumPy.
     """
 
     X: Any
@@ -61,6 +76,7 @@ class NeuronSelection(NamedTuple):
     scaling: Scaling
     activation: Activation
     loss: Loss
+    n_samples: int | str | None
     device: str
 
     def in_data_units(self, network: Network) -> FittedNetwork:
@@ -69,21 +85,58 @@ class NeuronSelection(NamedTuple):
         fitted.intercepts[1] += self.scaling.y_mean.astype(self.X.dtype)
         return fitted
 
-    def paths(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
-        """Return the dense loss, the selection on all samples, and that on those that are not held out."""
-        return self._paths_from_sums(network, k) if self._streams(network) else self._paths_from_activations(network, k)
+    def paths(self, network: Network, k: int, trial_path: GreedyPath | None) -> tuple[float, GreedyPath, GreedyPath]:
+        """
+        Return the dense loss, the selection on all samples, and that on those that are not held out.
+
+        The latter may be known from `trial_path` already.
+        """
+        rows, weight = self.parts.rows, self.parts.weight
+        if self.loss.is_quadratic and self._n_drawn >= len(rows) and not self._streams(rows, network):
+            return self._paths_from_activations(network, k, trial_path)
+        if trial_path is None:
+            trial_path = self.trial_path(network, k)
+        path = self._path_on_sample(network, rows, weight, k) if len(self.parts.held_rows) else trial_path
+        dense_loss, path = self._measured(network, rows, weight, path.picks)
+        return dense_loss, path, trial_path
 
     def trial_path(self, network: Network, k: int) -> GreedyPath:
-        """Return the selection on the samples that are not held out."""
-        rows, weight = self.parts.train_rows, self.parts.train_weight
-        if self._streams(network):
-            return self._statistics(network, rows, weight)[1].select(k, output_weights=network.output_coef)
-        return self._select(self._kept_activations(network, rows), rows, weight, network, k)
+        """Return the selection on the samples that are not held out, with the losses that it saw; see `measured`."""
+        return self._path_on_sample(network, self.parts.train_rows, self.parts.train_weight, k)
 
-    def _streams(self, network: Network) -> bool:
-        """Whether the activations of all samples are too large to be kept; only squared error can do without them."""
-        n_bytes = len(self.parts.rows) * len(network.weights) * self._dtype.itemsize
-        return self.loss.is_quadratic and n_bytes > working_memory()
+    def measured(self, network: Network, trial_path: GreedyPath) -> GreedyPath:
+        """Return a trial path with its losses and gaps on all the samples that are not held out."""
+        rows = self.parts.train_rows
+        if self.loss.is_quadratic and self._n_drawn >= len(rows):
+            return trial_path
+        return self._measured(network, rows, self.parts.train_weight, trial_path.picks)[1]
+
+    @property
+    def _n_drawn(self) -> int:
+        """On how many samples neurons are selected, at most."""
+        if self.n_samples is None:
+            return len(self.parts.rows)
+        if not isinstance(self.n_samples, str):
+            return self.n_samples
+        if self.loss.is_quadratic:
+            return _SAMPLES
+        least, most = _SAMPLES_BY_GRADIENT
+        return min(max(_NUMBERS_BY_GRADIENT // self.targets.shape[1], least), most)
+
+    def _path_on_sample(self, network: Network, rows: IntArray, weight: FloatArray | None, k: int) -> GreedyPath:
+        """Select on as many of these samples as are enough."""
+        drawn, weight = draw(self.targets, rows, weight, self._n_drawn)
+        if not self.loss.is_quadratic:
+            hidden = self._activations(network, drawn)
+            picks, losses = pick_steepest(hidden, self.targets[drawn], weight, network, self.loss, k)
+            return path_of(picks, len(network.weights), losses, np.full(k, np.nan))
+        if self._streams(drawn, network):
+            return self._statistics(network, drawn, weight).select(k, output_weights=network.output_coef)
+        return self._select(self._kept_activations(network, drawn), self.targets[drawn], weight, network, k)
+
+    def _streams(self, rows: IntArray, network: Network) -> bool:
+        """Whether the activations of these samples are too large to be kept."""
+        return len(rows) * len(network.weights) * self._dtype.itemsize > working_memory()
 
     @property
     def _dtype(self) -> np.dtype[Any]:
@@ -110,8 +163,8 @@ class NeuronSelection(NamedTuple):
         return hidden
 
     def _kept_activations(self, network: Network, rows: IntArray) -> Any:
-        """Hidden activations of these samples, in a tensor where the selection is made on another device."""
-        if self.device == "cpu" or not self.loss.is_quadratic:
+        """Hidden activations of these samples, in a tensor where they are multiplied on another device."""
+        if self.device == "cpu":
             return self._activations(network, rows)
         import torch
 
@@ -124,49 +177,65 @@ class NeuronSelection(NamedTuple):
         self.activation.apply_torch(hidden)
         return hidden
 
-    def _paths_from_activations(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
+    def _paths_from_activations(
+        self, network: Network, k: int, trial_path: GreedyPath | None
+    ) -> tuple[float, GreedyPath, GreedyPath]:
         # Samples that are only held out come last, so that the others' activations are the first part of these.
         rows, weight = self.parts.rows, self.parts.weight
         hidden = self._kept_activations(network, rows)
         dense_loss = self.loss.mean(_outputs(hidden, network), self.targets[rows], _of(weight, rows))
-        path = self._select(hidden, rows, weight, network, k)
-        if not len(self.parts.held_rows):
-            return dense_loss, path, path
         n_train, train_rows = self.parts.n_train, self.parts.train_rows
-        return dense_loss, path, self._select(hidden[:n_train], train_rows, self.parts.train_weight, network, k)
+        if trial_path is None:
+            weight = _of(self.parts.train_weight, train_rows)
+            trial_path = self._select(hidden[:n_train], self.targets[train_rows], weight, network, k)
+        if not len(self.parts.held_rows):
+            return dense_loss, trial_path, trial_path
+        path = self._select(hidden, self.targets[rows], _of(self.parts.weight, rows), network, k)
+        return dense_loss, path, trial_path
 
-    def _paths_from_sums(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
-        """Do what `_paths_from_activations` does chunk by chunk, keeping sums over samples only."""
-        loss, statistics = self._statistics(network, self.parts.train_rows, self.parts.train_weight)
-        trial_path = path = statistics.select(k, output_weights=network.output_coef)
-        if len(self.parts.held_rows):
-            more_loss, more = self._statistics(network, self.parts.held_rows, self.parts.held_weight)
-            share = more.weight / (statistics.weight + more.weight)
-            loss = (1 - share) * loss + share * more_loss
-            path = statistics.merge(more).select(k, output_weights=network.output_coef)
-        return loss, path, trial_path
+    def _measured(
+        self, network: Network, rows: IntArray, weight: FloatArray | None, picks: IntArray
+    ) -> tuple[float, GreedyPath]:
+        """Return the dense loss over these samples, and the path of these picks with its losses and gaps on them."""
+        losses, weights = [], []
 
-    def _statistics(
-        self, network: Network, rows: IntArray, sample_weight: FloatArray | None
-    ) -> tuple[float, SelectionStatistics]:
-        """Return the dense loss over these samples and the sums that a selection on them needs."""
+        def chunks() -> Iterator[tuple[Any, FloatArray, FloatArray | None]]:
+            for chunk in gen_batches(len(rows), CHUNK_ROWS):
+                hidden = self._kept_activations(network, rows[chunk])
+                targets, some = self.targets[rows[chunk]], _of(weight, rows[chunk])
+                losses.append(self.loss.mean(_outputs(hidden, network), targets, some))
+                weights.append(float(len(targets)) if some is None else float(some.sum()))
+                yield hidden, targets, some
+
+        path = measure(chunks(), picks, network, self.loss)
+        return float(np.average(losses, weights=weights)), path
+
+    def _statistics(self, network: Network, rows: IntArray, weight: FloatArray | None) -> SelectionStatistics:
+        """Return the sums over these samples that a selection on them needs."""
         from sklearn_gfs.selection import SelectionStatistics
 
-        statistics, losses, weights = SelectionStatistics(), [], []
+        statistics = SelectionStatistics()
         for chunk in gen_batches(len(rows), CHUNK_ROWS):
-            hidden = self._activations(network, rows[chunk])
-            targets, weight = self.targets[rows[chunk]], _of(sample_weight, rows[chunk])
-            losses.append(self.loss.mean(_outputs(hidden, network), targets, weight))
-            weights.append(float(len(hidden)) if weight is None else float(weight.sum()))
-            statistics.update(hidden, targets - network.output_intercept, weight)
-        return float(np.average(losses, weights=weights)), statistics
+            targets = self.targets[rows[chunk]] - network.output_intercept
+            some = None if weight is None else weight[chunk]
+            statistics.update(self._activations(network, rows[chunk]), targets, some)
+        return statistics
 
-    def _select(self, hidden: Any, rows: IntArray, weight: FloatArray | None, network: Network, k: int) -> GreedyPath:
+    def _select(
+        self, hidden: Any, targets: FloatArray, weight: FloatArray | None, network: Network, k: int
+    ) -> GreedyPath:
+        """Select by inner products."""
         # numba is loaded by the selection only, never by predictions.
         from sklearn_gfs.selection import greedy_forward_selection
 
-        given = Candidates(hidden, self.targets[rows], _of(weight, rows), network, k)
-        return self.loss.select(greedy_forward_selection, given)
+        return greedy_forward_selection(
+            hidden,
+            targets,
+            k,
+            output_weights=network.output_coef,
+            offset=network.output_intercept,
+            sample_weight=weight,
+        )
 
 
 def _of(weight: FloatArray | None, rows: IntArray) -> FloatArray | None:

@@ -63,6 +63,10 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data. "auto" holds
         out a tenth; of fewer than 1000 samples 100, but at most 0.3 of them. Copies of a sample
         stay together, except in tables of categories.
+    selection_samples : int, "auto" or None, default="auto"
+        Number of samples, at most, on which neurons are selected; None means all. They are drawn in proportion to
+        their weights from every class and every range of `y`. What the picks are worth, `selection_losses_` and
+        `duality_gaps_`, is measured on all samples. "auto" means 20 000.
     max_time : float, default=None
         Seconds after which training ends early, with a warning and a usable model. Pre-training ends after half of it.
         A selection is finished all the same.

@@ -69,10 +69,11 @@ class Retraining:
         validation_losses: list[float] = []
         if held_out is not None:
             tried, losses, validation_losses = self._try_retraining(prune(network, trial_path.picks), held_out)
-            trial = Subnetwork(trainer.selection.in_data_units(tried), trial_path, losses, validation_losses)
             n_retrain = len(losses)
+            fitted = trainer.selection.in_data_units(tried)
             if not len(trainer.parts.held_rows):  # it was trained on all samples
-                return trial
+                return Subnetwork(fitted, path, losses, validation_losses)
+            trial = Subnetwork(fitted, trial_path, losses, validation_losses)
         final = prune(network, path.picks)
         retrain_losses: list[float] = []
         with trainer.tasks.phase("re-training", n_retrain) as phase, interruptible(trainer.watch):
@@ -82,7 +83,8 @@ class Retraining:
                 start, final, retrain_losses = final, training.network(), training.losses
                 self._check(training, lambda: start, final)
         if trial is not None and len(retrain_losses) < n_retrain and trainer.stopped:
-            return trial  # there was no time to train another as long
+            # There was no time to train another as long.
+            return trial._replace(path=trainer.selection.measured(network, trial_path))
         return Subnetwork(trainer.selection.in_data_units(final), path, retrain_losses, validation_losses)
 
     def _try_retraining(self, pruned: Network, held_out: Batch) -> tuple[Network, list[float], list[float]]:

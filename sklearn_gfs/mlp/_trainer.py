@@ -51,6 +51,7 @@ class PathSettings(NamedTuple):
     n_retrain: int
     early_stopping: bool
     validation_fraction: float | str
+    selection_samples: int | str | None
     training: TrainingSettings
 
 
@@ -148,6 +149,7 @@ class Trainer:
             self._scaling,
             settings.training.activation,
             settings.training.loss,
+            settings.selection_samples,
             settings.training.device,
         )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ._data import CHUNK_ROWS, Parts, Used, divide, find_used, is_table, project
     from ._device import DEVICES, find_device
     from ._holdout import held_out_shares
-    from ._losses import LOSSES, Candidates, Loss
+    from ._losses import LOSSES, Loss
     from ._parameters import Network, initial_network, prune
     from ._scaling import FittedNetwork, Moments, Scaling, in_data_units, measure_moments, rescaled, scaling_of
     from ._solvers import SOLVERS
@@ -28,7 +28,6 @@ _HOME = {
     "LOSSES": "_losses",
     "SOLVERS": "_solvers",
     "Batch": "_training",
-    "Candidates": "_losses",
     "FittedNetwork": "_scaling",
     "Loss": "_losses",
     "Moments": "_scaling",
@@ -66,7 +65,6 @@ __all__ = [
     "LOSSES",
     "SOLVERS",
     "Batch",
-    "Candidates",
     "FittedNetwork",
     "Loss",
     "Moments",

@@ -1,15 +1,14 @@
 """
 The losses of networks: each is one object, and no other module of training or selection compares their names.
 
-A loss knows its value and its derivative, where training begins, which selection of neurons minimises it, and what
-its outputs are. To add one, add an object to `LOSSES`. Labels and estimators belong in ``mlp``.
+A loss knows its value and its derivative, where training begins, whether inner products are all that a selection of
+neurons needs, and what its outputs are. To add one, add an object to `LOSSES`. Labels and estimators belong in ``mlp``.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import logsumexp
@@ -17,37 +16,7 @@ from scipy.special import logsumexp
 if TYPE_CHECKING:
     import torch
 
-    from sklearn_gfs._typing import FloatArray, GreedyPath, IntArray
-
-    from ._parameters import Network
-
-
-class Candidates(NamedTuple):
-    """
-    The neurons of which a selection picks some, and what these are to fit.
-
-    Parameters
-    ----------
-    hidden : array or tensor of shape (n_samples, n_hidden)
-        Their activations.
-    targets : ndarray of shape (n_samples, n_outputs)
-    weight : ndarray of shape (n_samples,) or None
-    network : Network
-        The one that they are from.
-    k : int
-        How many picks.
-    """
-
-    hidden: Any
-    targets: FloatArray
-    weight: FloatArray | None
-    network: Network
-    k: int
-
-    @property
-    def output_layer(self) -> dict[str, FloatArray]:
-        """What becomes of the activations, by the names of the selection's parameters."""
-        return {"output_weights": self.network.output_coef, "offset": self.network.output_intercept}
+    from sklearn_gfs._typing import FloatArray, IntArray
 
 
 class Loss(ABC):
@@ -60,7 +29,8 @@ class Loss(ABC):
         What estimators call it.
     is_quadratic : bool
         Whether inner products are all that a selection needs: targets are then centred, neurons selected by activations
-        in float32, and where these can't be kept, from sums over samples.
+        in float32, and where these can't be kept, from sums over samples. Where it is not, neurons are selected by the
+        loss's gradient.
     gives_logits : bool
         Whether outputs are logits, so that there is a decision function.
     """
@@ -88,6 +58,14 @@ class Loss(ABC):
     def values(self, outputs: FloatArray, targets: FloatArray) -> FloatArray:
         """Return the loss of each sample, whose outputs are in a row."""
 
+    @abstractmethod
+    def each(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """
+        Return the loss of each sample, in torch.
+
+        Outputs and targets have a row for each output, and samples along the last of any number of further axes.
+        """
+
     def mean(self, outputs: FloatArray, targets: FloatArray, weight: FloatArray | None) -> float:
         """Return the loss averaged over samples with these weights."""
         return float(np.average(self.values(outputs.astype(np.float64), targets), weights=weight))
@@ -99,14 +77,6 @@ class Loss(ABC):
     @abstractmethod
     def out_activation(self, n_outputs: int) -> str:
         """Return scikit-learn's name for what turns outputs into predictions."""
-
-    @abstractmethod
-    def select(self, selection: Callable[..., GreedyPath], given: Candidates) -> GreedyPath:
-        """
-        Select neurons.
-
-        `selection` is `sklearn_gfs.greedy_forward_selection`, which is loaded by those only who select.
-        """
 
 
 class SquaredError(Loss):
@@ -122,6 +92,10 @@ class SquaredError(Loss):
         residual = outputs.sub_(y)
         weighted = residual if weight is None else residual * weight
         return weighted.view(-1).dot(residual.view(-1)).item() / (2 * y.shape[1]), weighted
+
+    def each(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return the loss of each sample."""
+        return 0.5 * (outputs - y).square().sum(0)
 
     def values(self, outputs: FloatArray, targets: FloatArray) -> FloatArray:
         """Return the loss of each sample."""
@@ -140,10 +114,6 @@ class SquaredError(Loss):
     def out_activation(self, n_outputs: int) -> str:  # noqa: ARG002
         """Return "identity"."""
         return "identity"
-
-    def select(self, selection: Callable[..., GreedyPath], given: Candidates) -> GreedyPath:
-        """Select neurons by inner products."""
-        return selection(given.hidden, given.targets, given.k, sample_weight=given.weight, **given.output_layer)
 
 
 class LogLoss(Loss):
@@ -169,6 +139,10 @@ class LogLoss(Loss):
             losses, residual = losses.mul_(weight), residual.mul_(weight)
         return -losses.sum().item() / y.shape[1], residual
 
+    def each(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return the loss of each sample."""
+        return _logistic_each(outputs, y) if len(outputs) == 1 else -(outputs.log_softmax(0) * y).sum(0)
+
     def values(self, outputs: FloatArray, targets: FloatArray) -> FloatArray:
         """Return the loss of each sample."""
         if outputs.shape[1] == 1:
@@ -184,12 +158,6 @@ class LogLoss(Loss):
         """Return "softmax", for one output "logistic"."""
         return "softmax" if n_outputs > 1 else "logistic"
 
-    def select(self, selection: Callable[..., GreedyPath], given: Candidates) -> GreedyPath:
-        """Select neurons by their logits."""
-        targets = given.targets
-        y = targets.argmax(axis=1) if targets.shape[1] > 1 else targets[:, 0].astype(np.intp)
-        return selection(given.hidden, y, given.k, loss="log_loss", sample_weight=given.weight, **given.output_layer)
-
 
 class LabelwiseLogLoss(LogLoss):
     """The sum over labels of the negative log-likelihood of each output's logistic function."""
@@ -199,6 +167,10 @@ class LabelwiseLogLoss(LogLoss):
     ) -> tuple[float, torch.Tensor]:
         """Return the mean loss and the derivative."""
         return _logistic_value_and_residual(outputs, y, weight)
+
+    def each(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return the loss of each sample."""
+        return _logistic_each(outputs, y)
 
     def values(self, outputs: FloatArray, targets: FloatArray) -> FloatArray:
         """Return the loss of each sample."""
@@ -213,21 +185,6 @@ class LabelwiseLogLoss(LogLoss):
         """Return "logistic"."""
         return "logistic"
 
-    def select(self, selection: Callable[..., GreedyPath], given: Candidates) -> GreedyPath:
-        """Select neurons by their logits: each label of a sample is a sample with one output."""
-        n_labels, weight, network = given.targets.shape[1], given.weight, given.network
-        # The weights of neurons add up to one, so the intercept may as well be a part of each neuron's output.
-        atoms = given.hidden[:, None, :] * network.output_coef.T + network.output_intercept[:, None]
-        path = selection(
-            atoms.reshape(-1, atoms.shape[2]),
-            given.targets.ravel().astype(np.intp),
-            given.k,
-            loss="log_loss",
-            offset=[0.0],  # says that these are logits, whatever they look like
-            sample_weight=None if weight is None else np.repeat(weight, n_labels),
-        )
-        return path._replace(losses=n_labels * path.losses, gaps=n_labels * path.gaps)
-
 
 def _logistic_value_and_residual(
     outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None
@@ -239,6 +196,12 @@ def _logistic_value_and_residual(
     if weight is not None:
         losses, residual = losses.mul_(weight), residual.mul_(weight)
     return losses.sum().item() / y.shape[1], residual
+
+
+def _logistic_each(outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    from torch.nn.functional import softplus
+
+    return softplus(outputs).sub_(y * outputs).sum(0)
 
 
 def _logistic_values(outputs: FloatArray, targets: FloatArray) -> FloatArray:

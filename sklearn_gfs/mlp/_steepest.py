@@ -1,0 +1,179 @@
+"""
+The selection of neurons for losses that inner products don't tell: by the loss's gradient, on a sample of the samples.
+
+Here belong the sample, the search on it, and what is told of its picks on all samples. Activations, networks and losses
+in, picks and numbers out; where activations come from is the caller's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath, IntArray
+
+if TYPE_CHECKING:
+    import torch
+
+    from sklearn_gfs.network._losses import Loss
+    from sklearn_gfs.network._parameters import Network
+
+# Neurons that are tried for each pick. More of them make the pick better and its successors worse: with all the loss
+# after 50 picks is higher than with so few.
+_TRIED = 16
+
+
+def draw(
+    targets: FloatArray, rows: IntArray, weight: FloatArray | None, n_drawn: int
+) -> tuple[IntArray, FloatArray | None]:
+    """
+    Draw from these rows samples to select neurons on, all where there are no more than so many.
+
+    Samples are drawn in proportion to their weights, at even distances along samples sorted by their targets, so that
+    each class has its share.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_samples, n_outputs)
+    rows : ndarray of shape (n_rows,)
+    weight : ndarray of shape (n_samples,) or None
+    n_drawn : int
+
+    Returns
+    -------
+    drawn : ndarray of shape (n_drawn,)
+    weight : ndarray of shape (n_drawn,) or None
+        Weights of the samples drawn; None where all are the same.
+    """
+    weight = None if weight is None else weight[rows]
+    if len(rows) <= n_drawn:
+        return rows, weight
+    rng = np.random.RandomState(0)
+    order = rng.permutation(len(rows))
+    along = (targets @ rng.standard_normal(targets.shape[1]))[rows]
+    order = order[np.argsort(along[order], kind="stable")]
+    ends = np.arange(1.0, len(rows) + 1) if weight is None else np.cumsum(weight[order], dtype=np.float64)
+    points = (np.arange(n_drawn) + 0.5) * (ends[-1] / n_drawn)
+    drawn, counts = np.unique(order[np.searchsorted(ends, points)], return_counts=True)
+    return rows[drawn], None if (counts == 1).all() else counts.astype(targets.dtype)
+
+
+def pick_steepest(
+    hidden: FloatArray, targets: FloatArray, weight: FloatArray | None, network: Network, loss: Loss, k: int
+) -> tuple[IntArray, Float64Array]:
+    """
+    Pick neurons one by one: of the few along which the loss falls steepest the one after which it is least.
+
+    So no pick is worse than a step of the Frank-Wolfe algorithm along the steepest.
+
+    Returns
+    -------
+    picks : ndarray of shape (k,)
+    losses : ndarray of shape (k,)
+        On these samples, in the precision of the activations.
+    """
+    import torch
+
+    neurons = np.ascontiguousarray(hidden.T)
+    coef = network.output_coef.astype(hidden.dtype, copy=False)
+    rows, y, weights = torch.from_numpy(neurons), _as_rows(targets, hidden.dtype), _weights(weight, hidden)
+    intercept = torch.from_numpy(network.output_intercept.astype(hidden.dtype))[:, None]
+    n_tried = min(_TRIED, len(coef))
+    total = torch.zeros_like(y)
+    picks, losses = np.empty(k, dtype=np.int64), np.empty(k)
+    for step in range(k):
+        residual = loss.value_and_residual(total / max(step, 1) + intercept, y, weights)[1]
+        slopes = np.einsum("nc,nc->n", neurons @ residual.numpy().T, coef)
+        if not np.isfinite(slopes).all():
+            raise ValueError("the activations of neurons, or their products with output weights, are not finite")
+        tried = np.sort(np.argpartition(slopes, n_tried - 1)[:n_tried])
+        directions = torch.from_numpy(coef[tried].T / (step + 1))[:, :, None] * rows[tried]
+        each = loss.each(directions + (total / (step + 1) + intercept)[:, None], y[:, None])
+        means = (each.mean(1) if weights is None else (each @ weights) / weights.sum()).numpy()
+        best = int(np.argmin(means))
+        picks[step], losses[step] = tried[best], means[best]
+        total += torch.from_numpy(coef[picks[step]])[:, None] * rows[picks[step]]
+    return picks, losses
+
+
+def measure(
+    chunks: Iterable[tuple[Any, FloatArray, FloatArray | None]], picks: IntArray, network: Network, loss: Loss
+) -> GreedyPath:
+    """
+    Return the path of these picks, with losses and gaps over all the samples, in float64 from activations as they are.
+
+    After some of the picks the Frank-Wolfe gap is computed. The loss less the gap is below the least loss of the hull,
+    and so the highest of these bounds tells for every pick how far at most its loss is above that.
+
+    Parameters
+    ----------
+    chunks : iterable of tuples of activations, targets and weights (or None)
+        The activations of all neurons on some samples, in NumPy or in a tensor.
+    picks : ndarray of shape (k,)
+    network : Network
+    loss : Loss
+    """
+    import torch
+
+    k, (n_neurons, n_outputs) = len(picks), network.output_coef.shape
+    coef, intercept = network.output_coef.astype(np.float64), network.output_intercept.astype(np.float64)
+    kept, numbers = np.unique(picks, return_inverse=True)
+    marks = {min(2**power, k) for power in range(k.bit_length() + 1)}
+    losses, products, slopes, mass = np.zeros(k), np.zeros(k), np.zeros((len(marks), n_neurons)), 0.0
+    for hidden, targets, weight in chunks:
+        some = torch.from_numpy(_columns(hidden, kept).T.astype(np.float64))
+        y, weights = _as_rows(targets, np.float64), _weights(weight, some.numpy())
+        mass += len(targets) if weights is None else float(weights.sum())
+        total, gradients = torch.zeros_like(y), []
+        for step, (pick, number) in enumerate(zip(picks, numbers, strict=True)):
+            total += torch.from_numpy(coef[pick])[:, None] * some[number]
+            outputs = total / (step + 1) + torch.from_numpy(intercept)[:, None]
+            each = loss.each(outputs, y)
+            losses[step] += float(each.sum() if weights is None else each @ weights)
+            if step + 1 in marks:
+                gradients.append(loss.value_and_residual(outputs, y, weights)[1])
+                products[step] += float((gradients[-1] * total).sum()) / (step + 1)
+        along = _product(torch.cat(gradients).numpy(), hidden).reshape(len(marks), n_outputs, n_neurons)
+        slopes += np.einsum("tcn,nc->tn", along, coef)
+    losses /= mass
+    marked = np.array(sorted(marks)) - 1
+    gaps = (products[marked] - slopes.min(axis=1)) / mass
+    least = float((losses[marked] - np.maximum(gaps, 0.0)).max())
+    return path_of(picks, n_neurons, losses, np.maximum(losses - least, 0.0))
+
+
+def path_of(picks: IntArray, n_neurons: int, losses: Float64Array, gaps: Float64Array) -> GreedyPath:
+    """Return the path of these picks."""
+    counts = np.bincount(picks, minlength=n_neurons)
+    return GreedyPath(picks.astype(np.int64), losses, gaps, counts, counts / len(picks))
+
+
+def _as_rows(targets: FloatArray, dtype: Any) -> torch.Tensor:
+    """Targets with a row for each output."""
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(targets.T, dtype=dtype))
+
+
+def _weights(weight: FloatArray | None, like: FloatArray) -> torch.Tensor | None:
+    import torch
+
+    return None if weight is None else torch.from_numpy(weight.astype(like.dtype))
+
+
+def _columns(hidden: Any, neurons: IntArray) -> FloatArray:
+    """Activations of some neurons, in NumPy."""
+    columns: FloatArray = hidden[:, neurons] if isinstance(hidden, np.ndarray) else hidden[:, neurons].cpu().numpy()
+    return columns
+
+
+def _product(left: FloatArray, hidden: Any) -> FloatArray:
+    """Product of a matrix and the activations, in their precision and where they are."""
+    import torch
+
+    if isinstance(hidden, np.ndarray):
+        return left.astype(hidden.dtype, copy=False) @ hidden
+    product: FloatArray = (torch.from_numpy(left).to(hidden) @ hidden).cpu().numpy()
+    return product
