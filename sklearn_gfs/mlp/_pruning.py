@@ -17,7 +17,7 @@ from scipy import sparse
 from sklearn.utils import gen_batches
 
 from sklearn_gfs._chunks import working_memory
-from sklearn_gfs._threads import threads_for
+from sklearn_gfs._threads import one_thread, threads_for
 from sklearn_gfs._typing import FloatArray, GreedyPath, IntArray
 from sklearn_gfs.network import (
     CHUNK_ROWS,
@@ -207,7 +207,8 @@ class NeuronSelection(NamedTuple):
                 weights.append(float(len(targets)) if some is None else float(some.sum()))
                 yield hidden, targets, some
 
-        path = measure(chunks(), picks, network, self.loss)
+        with one_thread():  # the operations are small, but for those of the activations
+            path = measure(chunks(), picks, network, self.loss)
         return float(np.average(losses, weights=weights)), path
 
     def _statistics(self, network: Network, rows: IntArray, weight: FloatArray | None) -> SelectionStatistics:
