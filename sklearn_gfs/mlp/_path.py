@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sklearn_gfs._typing import FloatArray, GreedyPath, IntArray
-from sklearn_gfs.network._data import Parts, Used, divide, find_used, is_table, project
+from sklearn_gfs.network._data import Parts, Used, divide, find_used, is_table, project, standardised_once
 from sklearn_gfs.network._holdout import held_out_shares
 from sklearn_gfs.network._parameters import Network, initial_network, prune
 from sklearn_gfs.network._scaling import FittedNetwork, Moments, measure_moments, rescaled, scaling_of
@@ -158,6 +158,7 @@ class TrainingPath:
             measured = 0.0 if more and state.moments.n_seen < _FEW_SAMPLES else state.training.step_size
             state = state._replace(training=state.training._replace(network=network, step_size=measured))
         self._targets = self._standardised(used.targets)
+        self._kept = standardised_once(self._X, self._scaling.x_mean, self._scaling.x_inverse_scale, self._dtype)
         self._watch = watch
         if watch is not None:
             watch.allow(_PRETRAINING_SHARE)
@@ -171,6 +172,7 @@ class TrainingPath:
         self._parts = self._divide(used, None if data.scale_targets else used.targets)
         self._selection = NeuronSelection(
             self._X,
+            self._kept,
             self._targets,
             self._parts,
             self._scaling,
@@ -231,10 +233,13 @@ class TrainingPath:
         self, rows: IntArray, weight: FloatArray | None, data: tuple[Any, FloatArray] | None = None
     ) -> Samples:
         """Rows of the training data, or of other data."""
+        device = self._settings.training.device
+        if data is None and self._kept is not None:
+            return Samples(self._kept, self._targets, None, rows, weight, device)
         X, targets = (self._X, self._targets) if data is None else data
         mean = None if self._scaling.x_mean is None else self._scaling.x_mean.astype(self._X.dtype)
         standardisation = (mean, self._scaling.x_inverse_scale.astype(self._X.dtype))
-        return Samples(X, targets, standardisation, rows, weight, self._settings.training.device)
+        return Samples(X, targets, standardisation, rows, weight, device)
 
     def _train(
         self,

@@ -37,6 +37,8 @@ class NeuronSelection(NamedTuple):
     ----------
     X : array or CSR array of shape (n_samples, n_features)
         Inputs in the units of the data.
+    kept : ndarray of shape (n_samples, n_features) or None
+        Standardised inputs, where they are kept.
     targets : ndarray of shape (n_samples, n_outputs)
         Standardised targets, in the precision that networks are trained in.
     parts : Parts
@@ -49,6 +51,7 @@ class NeuronSelection(NamedTuple):
     """
 
     X: Any
+    kept: FloatArray | None
     targets: FloatArray
     parts: Parts
     scaling: Scaling
@@ -85,6 +88,8 @@ class NeuronSelection(NamedTuple):
 
     def _inputs(self, rows: IntArray) -> Any:
         """Standardised inputs of these samples."""
+        if self.kept is not None:
+            return self.kept[rows].astype(self._dtype, copy=False)
         X, mean = self.X[rows], self.scaling.x_mean
         scale = self.scaling.x_inverse_scale.astype(X.dtype)
         # A later part of the data may be sparse where the first was not, and the other way round.

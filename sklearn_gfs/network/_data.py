@@ -19,6 +19,8 @@ from ._holdout import count_copies
 
 # Rows that are read at once.
 CHUNK_ROWS = 4096
+# Inputs of at most so many bytes are standardised once and kept.
+_MOST_KEPT_BYTES = 2**23
 # So few distinct rows are the cells of a table, whatever they are.
 _FEW_CELLS = 20
 
@@ -129,6 +131,24 @@ def by_rows(X: Any) -> Any:
     if not isinstance(X, np.ndarray) or isinstance(X, np.memmap) or X.nbytes > get_config()["working_memory"] * 2**20:
         return X
     return np.ascontiguousarray(X)
+
+
+def standardised_once(X: Any, mean: FloatArray | None, inverse_scale: FloatArray, dtype: Any) -> FloatArray | None:
+    """
+    Return (X - mean) * inverse_scale, computed in the dtype of X and rounded to the other.
+
+    Many trainings read the same rows many times, and gathering is all that is left to do then. None where X is sparse
+    or not small, or where a number would overflow.
+    """
+    dtype = np.dtype(dtype)
+    if not isinstance(X, np.ndarray) or X.size * dtype.itemsize > _MOST_KEPT_BYTES:
+        return None
+    scale, shift = inverse_scale.astype(X.dtype), None if mean is None else mean.astype(X.dtype)
+    kept = np.empty(X.shape, dtype=dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for chunk in gen_batches(len(X), CHUNK_ROWS):
+            kept[chunk] = (X[chunk] if shift is None else X[chunk] - shift) * scale
+    return kept if np.isfinite(kept).all() else None
 
 
 def project(X: Any, rows: IntArray, mean: FloatArray | None, direction: FloatArray) -> FloatArray:

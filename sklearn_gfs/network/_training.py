@@ -84,15 +84,17 @@ class Samples:
     """
     Rows of X, standardised, and their targets, gathered batch by batch.
 
-    X is never copied as a whole: a batch is gathered, made dense and standardised in a buffer of its own.
+    X is never copied as a whole: a batch is gathered, made dense and standardised in a buffer of its own. Where X is
+    standardised already a batch is gathered only.
 
     Parameters
     ----------
     X : array or CSR array of shape (n_samples, n_features)
     targets : ndarray of shape (n_samples, n_outputs)
         Their dtype is that of the batches: inputs are rounded to it once they are standardised.
-    standardisation : tuple of ndarrays of shape (n_features,)
-        The mean (None for sparse X) and the inverse scale: x becomes (x - mean) * inverse_scale.
+    standardisation : tuple of ndarrays of shape (n_features,), or None
+        The mean (None for sparse X) and the inverse scale: x becomes (x - mean) * inverse_scale. None where X is
+        standardised already.
     rows : ndarray of shape (n_rows,)
         The samples to be used.
     weight : ndarray of shape (n_samples,), default=None
@@ -105,7 +107,7 @@ class Samples:
         self,
         X: Any,
         targets: FloatArray,
-        standardisation: tuple[FloatArray | None, FloatArray],
+        standardisation: tuple[FloatArray | None, FloatArray] | None,
         rows: IntArray,
         weight: FloatArray | None = None,
         device: str = "cpu",
@@ -118,9 +120,9 @@ class Samples:
         self._tensor = torch.from_numpy(X) if isinstance(X, np.ndarray) and X.flags.carray else None
         self._targets = targets
         self._dtype = torch.from_numpy(targets[:0]).dtype
-        mean, inverse_scale = standardisation
+        mean, inverse_scale = standardisation or (None, None)
         self._mean = None if mean is None else torch.from_numpy(mean).to(device)
-        self._inverse_scale = torch.from_numpy(inverse_scale).to(device)
+        self._inverse_scale = None if inverse_scale is None else torch.from_numpy(inverse_scale).to(device)
         self.rows = rows
         self._weight = None
         if weight is not None:
@@ -142,7 +144,9 @@ class Samples:
             X = torch.from_numpy(part.toarray() if sparse.issparse(part) else part).to(self._device)
         if self._mean is not None:
             X.sub_(self._mean)
-        X = X.mul_(self._inverse_scale).to(self._dtype)
+        if self._inverse_scale is not None:
+            X.mul_(self._inverse_scale)
+        X = X.to(self._dtype)
         y = np.ascontiguousarray(self._targets.take(rows, axis=0).T)
         weight = None if self._weight is None else torch.from_numpy(self._weight[rows]).to(self._device)
         return Batch(X, torch.from_numpy(y).to(self._device), weight)
