@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from mlp.small import SMALL, blobs
 from scipy import sparse
 
-from mlp.small import SMALL, blobs
 from sklearn_gfs import GreedyPrunedMLPClassifier
 from sklearn_gfs.network import _data
 from sklearn_gfs.network._data import standardised_once
