@@ -19,7 +19,7 @@ from ._holdout import count_copies
 
 # Rows that are read at once.
 CHUNK_ROWS = 4096
-# Inputs of at most so many bytes are standardised once and kept.
+# Inputs of at most so many bytes are standardised once and kept: they stay in the cache, and are a small copy.
 _MOST_KEPT_BYTES = 2**23
 # So few distinct rows are the cells of a table, whatever they are.
 _FEW_CELLS = 20
