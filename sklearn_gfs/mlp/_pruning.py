@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 # Neurons are selected on so many samples. On more of them other neurons are picked, but the loss on all samples
 # changes by a hundredth of itself, up or down.
-_SAMPLES = 20_000
+_SAMPLES = 10_000
 # By the gradient, on so many numbers, a sample's outputs each, and the least and most samples that hold them.
 _NUMBERS_BY_GRADIENT, _SAMPLES_BY_GRADIENT = 2**14, (1000, 2000)
 
@@ -57,6 +57,8 @@ class NeuronSelection(NamedTuple):
     ----------
     X : array or CSR array of shape (n_samples, n_features)
         Inputs in the units of the data.
+    kept : ndarray of shape (n_samples, n_features) or None
+        Standardised inputs, where they are kept.
     targets : ndarray of shape (n_samples, n_outputs)
         Standardised targets, in the precision that networks are trained in.
     parts : Parts
@@ -71,6 +73,7 @@ class NeuronSelection(NamedTuple):
     """
 
     X: Any
+    kept: FloatArray | None
     targets: FloatArray
     parts: Parts
     scaling: Scaling
@@ -145,6 +148,8 @@ class NeuronSelection(NamedTuple):
 
     def _inputs(self, rows: IntArray) -> Any:
         """Standardised inputs of these samples."""
+        if self.kept is not None:
+            return self.kept[rows].astype(self._dtype, copy=False)
         X = self.scaling.inputs.astype(self.X.dtype).apply(self.X[rows])
         return X.astype(self._dtype, copy=False)
 

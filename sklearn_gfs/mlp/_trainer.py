@@ -36,6 +36,7 @@ from sklearn_gfs.network import (
     project,
     rescaled,
     scaling_of,
+    standardised_once,
 )
 
 from ._pruning import NeuronSelection
@@ -134,6 +135,7 @@ class Trainer:
             measured = 0.0 if more and state.moments.n_seen < _FEW_SAMPLES else state.training.step_size
             self.state = state.training._replace(network=network, step_size=measured)
         self._targets = self._standardised(used.targets)
+        self._kept = standardised_once(self._X, self._scaling.inputs, self._dtype)
         self.tasks, self.watch = tasks, watch
         self._validation = None
         if data.validation is not None:
@@ -144,6 +146,7 @@ class Trainer:
         self.parts = self._divide(used, None if data.scale_targets else used.targets)
         self.selection = NeuronSelection(
             self._X,
+            self._kept,
             self._targets,
             self.parts,
             self._scaling,
@@ -179,7 +182,10 @@ class Trainer:
     ) -> Samples:
         """Rows of the training data, or of other data."""
         X, targets = (self._X, self._targets) if data is None else data
-        return Samples(X, targets, self._scaling.inputs, rows, weight, self.settings.training.device)
+        device = self.settings.training.device
+        if data is None and self._kept is not None:
+            return Samples(self._kept, self._targets, None, rows, weight, device)
+        return Samples(X, targets, self._scaling.inputs, rows, weight, device)
 
     def initial_network(self) -> Network:
         """Draw the dense network; it is the same each time."""

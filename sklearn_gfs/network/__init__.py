@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sklearn_gfs._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from ._data import CHUNK_ROWS, Parts, Used, divide, find_used, is_table, project
+    from ._data import CHUNK_ROWS, Parts, Used, divide, find_used, is_table, project, standardised_once
     from ._device import DEVICES, find_device
     from ._holdout import held_out_shares
     from ._losses import LOSSES, Loss
@@ -57,6 +57,7 @@ _HOME = {
     "prune": "_parameters",
     "rescaled": "_scaling",
     "scaling_of": "_scaling",
+    "standardised_once": "_data",
 }
 
 __all__ = [
@@ -94,6 +95,7 @@ __all__ = [
     "prune",
     "rescaled",
     "scaling_of",
+    "standardised_once",
 ]
 
 if not TYPE_CHECKING:

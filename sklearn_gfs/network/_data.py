@@ -20,6 +20,8 @@ from ._standardisation import Standardisation
 
 # Rows that go through a network together: a number, so that products round alike whatever the dtype of X.
 CHUNK_ROWS = 4096
+# Inputs of at most so many bytes are standardised once and kept: they stay in the cache, and are a small copy.
+_MOST_KEPT_BYTES = 2**23
 # So few distinct rows are the cells of a table, whatever they are.
 _FEW_CELLS = 20
 
@@ -130,6 +132,23 @@ def by_rows(X: Any) -> Any:
     if not isinstance(X, np.ndarray) or isinstance(X, np.memmap) or X.nbytes > working_memory():
         return X
     return np.ascontiguousarray(X)
+
+
+def standardised_once(X: Any, standardisation: Standardisation, dtype: Any) -> FloatArray | None:
+    """
+    Return X standardised, in its own dtype, and rounded to the other.
+
+    Many trainings read the same rows many times, and gathering is all that is left to do then. None where X is sparse
+    or not small, or where a number would overflow.
+    """
+    dtype = np.dtype(dtype)
+    if not isinstance(X, np.ndarray) or X.size * dtype.itemsize > _MOST_KEPT_BYTES:
+        return None
+    kept, standardisation = np.empty(X.shape, dtype=dtype), standardisation.astype(X.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for chunk in gen_batches(len(X), CHUNK_ROWS):
+            kept[chunk] = standardisation.apply(X[chunk].copy())
+    return kept if np.isfinite(kept).all() else None
 
 
 def project(X: Any, rows: IntArray, standardisation: Standardisation, direction: FloatArray) -> FloatArray:

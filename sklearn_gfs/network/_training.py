@@ -86,14 +86,16 @@ class Samples:
     """
     Rows of X, standardised, and their targets, gathered batch by batch.
 
-    X is never copied as a whole: a batch is gathered, made dense and standardised in a buffer of its own.
+    X is never copied as a whole: a batch is gathered, made dense and standardised in a buffer of its own. Where X is
+    standardised already a batch is gathered only.
 
     Parameters
     ----------
     X : array or CSR array of shape (n_samples, n_features)
     targets : ndarray of shape (n_samples, n_outputs)
         Their dtype is that of the batches: inputs are rounded to it once they are standardised.
-    standardisation : Standardisation
+    standardisation : Standardisation or None
+        None where X is standardised already.
     rows : ndarray of shape (n_rows,)
         The samples to be used.
     weight : ndarray of shape (n_samples,), default=None
@@ -106,7 +108,7 @@ class Samples:
         self,
         X: Any,
         targets: FloatArray,
-        standardisation: Standardisation,
+        standardisation: Standardisation | None,
         rows: IntArray,
         weight: FloatArray | None = None,
         device: str = "cpu",
@@ -119,7 +121,7 @@ class Samples:
         self._tensor = torch.from_numpy(X) if isinstance(X, np.ndarray) and X.flags.carray else None
         self._targets = targets
         self._dtype = torch.from_numpy(targets[:0]).dtype
-        self._standardisation = standardisation.astype(X.dtype).in_torch(device)
+        self._standardisation = None if standardisation is None else standardisation.astype(X.dtype).in_torch(device)
         self.rows = rows
         self._weight = None
         if weight is not None:
@@ -139,7 +141,7 @@ class Samples:
         else:
             part = self._X[rows]
             X = torch.from_numpy(part.toarray() if sparse.issparse(part) else part).to(self._device)
-        X = self._standardisation.apply(X).to(self._dtype)
+        X = (X if self._standardisation is None else self._standardisation.apply(X)).to(self._dtype)
         y = np.ascontiguousarray(self._targets.take(rows, axis=0).T)
         weight = None if self._weight is None else torch.from_numpy(self._weight[rows]).to(self._device)
         return Batch(X, torch.from_numpy(y).to(self._device), weight)

@@ -20,7 +20,7 @@ SETTINGS = TrainingSettings(ACTIVATIONS["relu"], LOSSES["squared_error"], SOLVER
 def make_path(rng, *, n_samples=60, n_retrain=0, early_stopping=False, random_state=0, **training):
     X = rng.normal(size=(n_samples, 3))
     y = np.sin(2 * X[:, :1]) + 0.1 * rng.normal(size=(n_samples, 1))
-    settings = PathSettings(30, n_retrain, early_stopping, 0.2, SETTINGS._replace(**training))
+    settings = PathSettings(30, n_retrain, early_stopping, 0.2, "auto", SETTINGS._replace(**training))
     tasks = GreedyPrunedMLP()._start_tasks(X, y, None, "fit_path")
     return TrainingPath(PathData(X, y, None, True, None), settings, random_state, tasks=tasks)
 
