@@ -131,8 +131,12 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
                         "had; with warm_start=True it can only go on. Raise n_pretrain, or fit with warm_start=False."
                     )
             validation = (X_val, y_val, sample_weight_val)
-            data = self._encode(X, y, sample_weight, validation, state, again=state is not None)
-            watch = self._train_and_prune(data, state, tasks, keep=bool(self.warm_start))
+            watch = self._train_and_prune(
+                self._encode(X, y, sample_weight, validation, state, again=state is not None),
+                state,
+                tasks,
+                keep=bool(self.warm_start),
+            )
         watch.tell(self.n_pretrain_, self.n_retrain_)
         return self
 
@@ -177,6 +181,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         n_pretrain, k = parameters["n_pretrain"], parameters["k"]
         watch = Watch(parameters["max_time"], verbose=bool(self.verbose))
         path = TrainingPath(data, self._settings(), self.random_state, tasks=tasks, watch=watch, state=state, more=more)
+        del data  # the path has copies of its own, in the precision that it needs
         if isinstance(n_pretrain, str):
             path.pretrain_until_settled(k, since)
         else:

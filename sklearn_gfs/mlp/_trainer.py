@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import check_random_state
 
+from sklearn_gfs._chunks import row_chunks
 from sklearn_gfs._typing import FloatArray, IntArray
 from sklearn_gfs.network import (
     Batch,
@@ -164,18 +165,21 @@ class Trainer:
             rng = np.random.RandomState(self.seeds[3])
             shares = held_out_shares(
                 project(self._X, rows, self._scaling.inputs, rng.standard_normal(self._X.shape[1])),
-                self._targets[rows],
+                self._targets if used.rows is None else self._targets[rows],
                 None if used.weight is None else used.weight[rows],
                 used.copies,
                 settings.validation_fraction,
                 rng,
                 is_table=lambda samples: is_table(self._X, rows[samples]),
-                labels=None if labels is None else labels[rows],
+                labels=labels if labels is None or used.rows is None else labels[rows],
             )
         return divide(rows, shares, used.weight)
 
     def _standardised(self, targets: FloatArray) -> FloatArray:
-        return ((targets - self._scaling.y_mean) / self._scaling.y_scale).astype(self._dtype)
+        standardised = np.empty(targets.shape, dtype=self._dtype)
+        for chunk in row_chunks(len(targets), 8 * targets.shape[1]):
+            standardised[chunk] = (targets[chunk] - self._scaling.y_mean) / self._scaling.y_scale
+        return standardised
 
     def _samples(
         self, rows: IntArray, weight: FloatArray | None, data: tuple[Any, FloatArray] | None = None

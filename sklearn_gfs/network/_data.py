@@ -12,7 +12,6 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import gen_batches
 
-from sklearn_gfs._chunks import working_memory
 from sklearn_gfs._typing import FloatArray, IntArray
 
 from ._holdout import count_copies
@@ -22,6 +21,8 @@ from ._standardisation import Standardisation
 CHUNK_ROWS = 4096
 # Inputs of at most so many bytes are standardised once and kept: they stay in the cache, and are a small copy.
 _MOST_KEPT_BYTES = 2**23
+# Inputs of at most so many bytes are copied where their columns lie together.
+_MOST_COPIED_BYTES = 2**26
 # So few distinct rows are the cells of a table, whatever they are.
 _FEW_CELLS = 20
 
@@ -127,9 +128,10 @@ def by_rows(X: Any) -> Any:
     """
     Return X in C order, unless it is a file or its copy would be large.
 
-    Batches are gathered faster from it than from an array whose columns lie together.
+    Batches are gathered faster from it than from an array whose columns lie together, but of a large array only a part
+    of the rows is ever asked for.
     """
-    if not isinstance(X, np.ndarray) or isinstance(X, np.memmap) or X.nbytes > working_memory():
+    if not isinstance(X, np.ndarray) or isinstance(X, np.memmap) or X.nbytes > _MOST_COPIED_BYTES:
         return X
     return np.ascontiguousarray(X)
 

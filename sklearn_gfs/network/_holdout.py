@@ -104,27 +104,42 @@ def held_out_shares(
     ndarray of shape (n_samples,)
         Between 0 and 1.
     """
-    along_targets = (targets * rng.standard_normal(targets.shape[1])).sum(axis=1)
-    start = rng.uniform()
-    order = np.lexsort((along_inputs, along_targets))
-    keys = np.stack([along_targets[order], along_inputs[order]])
-    group = np.concatenate([[0], np.cumsum(np.any(np.diff(keys, axis=1) != 0, axis=0))])
+    order, group, start = _in_order(along_inputs, targets, rng)
     n_groups = int(group[-1]) + 1
     shares = np.zeros(len(order))
     if n_groups == 1:
         return shares
-    weight = np.ones(len(order)) if weight is None else weight
-    in_group = np.bincount(group, weights=copies[order])
-    weights = np.bincount(group, weights=weight[order]).astype(np.float64)
+    copies = copies[order]
+    in_group = np.bincount(group, weights=copies)
     lengths = np.ones(n_groups)
     if in_group.max() > 1:
         some = np.searchsorted(group, np.arange(0, n_groups, -(-n_groups // _MOST_CELLS)))
         lengths = in_group.astype(np.float64) if is_table(order[some]) else lengths
     if isinstance(fraction, str):
         fraction = max(_FRACTION, min(_MOST, _ENOUGH_SAMPLES / float(lengths.sum())))
+    weights = np.bincount(group, weights=None if weight is None else weight[order]).astype(np.float64)
     taken = _marked_copies(np.maximum(lengths, _excess(weights, fraction)), fraction, start)
-    shares[order] = _shares_within(group, copies[order] / in_group[group], taken)
+    del weights, lengths
+    shares[order] = _shares_within(group, copies / in_group[group], taken)
     return shares if labels is None else _spare_classes(shares, labels, weight, max(_LARGEST_LOSS, fraction))
+
+
+def _in_order(along_inputs: FloatArray, targets: FloatArray, rng: Any) -> tuple[IntArray, IntArray, float]:
+    """Return the samples in order, the number of the distinct sample that each of these is, and a random start."""
+    along_targets = np.zeros(len(targets))
+    for column, factor in zip(targets.T, rng.standard_normal(targets.shape[1]), strict=True):
+        along_targets += factor * column
+    start = rng.uniform()
+    order = np.lexsort((along_inputs, along_targets))
+    return order, _number_groups(along_targets[order], along_inputs[order]), start
+
+
+def _number_groups(*keys: FloatArray) -> IntArray:
+    """Number the runs of equal keys."""
+    begins = np.zeros(len(keys[0]), dtype=bool)
+    for key in keys:
+        begins[1:] |= key[1:] != key[:-1]
+    return np.cumsum(begins)
 
 
 def _excess(weights: FloatArray, fraction: float) -> FloatArray:
@@ -157,20 +172,30 @@ def _marked_copies(lengths: FloatArray, fraction: float, start: float) -> FloatA
 
 def _shares_within(group: np.ndarray, parts: FloatArray, taken: FloatArray) -> FloatArray:
     """Deal out what is taken of each group to its samples, which are `parts` of it: as many whole ones as can be."""
-    ends = np.cumsum(parts)
-    first = np.searchsorted(group, np.arange(len(taken)))
-    before = np.concatenate([[0.0], ends[:-1]])
-    starts = before - before[first][group]
+    if len(taken) == len(group):  # each is a group of its own
+        starts: FloatArray | float = 0.0
+    else:
+        starts = _starts_within(group, parts)
     shares = np.clip((taken[group] - starts) / parts, 0.0, 1.0)
     # Rounding must not split a sample that is to be whole.
-    return np.where(np.abs(shares - np.rint(shares)) < _ROUNDING * len(group), np.rint(shares), shares)
+    whole = np.rint(shares)
+    return np.where(np.abs(shares - whole) < _ROUNDING * len(group), whole, shares)
 
 
-def _spare_classes(shares: FloatArray, labels: FloatArray, weight: FloatArray, most: float) -> FloatArray:
+def _starts_within(group: np.ndarray, parts: FloatArray) -> FloatArray:
+    """Say for each sample which part of its group comes before it."""
+    ends = np.cumsum(parts)
+    first = np.searchsorted(group, np.arange(group[-1] + 1))
+    before = np.concatenate([[0.0], ends[:-1]])
+    return before - before[first][group]
+
+
+def _spare_classes(shares: FloatArray, labels: FloatArray, weight: FloatArray | None, most: float) -> FloatArray:
     """Leave in training, of every class, what must not be held out."""
     for column in labels.T:
         for members in (column > 0, column <= 0):
-            total, held = weight[members].sum(), weight[members] @ shares[members]
+            some = np.ones(int(members.sum())) if weight is None else weight[members]
+            total, held = some.sum(), some @ shares[members]
             if held > most * total:
                 shares[members] *= most * total / held
     return shares

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 # Standardised inputs are shrunk until their mean squared norm is at most this: with many features a step of the same
 # length in every coordinate would otherwise move a pre-activation by more than the activation can follow.
 _INPUT_SQUARED_NORM = 12.0
-# Size of the pieces in which the moments of X are taken, by a scaler that takes a while for each.
-_CHUNK_BYTES = 2**26
-
 
 # By more than this factor, or its inverse, no weight of a network is changed when scales are: the scales of the few
 # samples before meant nothing.
@@ -184,7 +181,7 @@ def _mean_and_variance(
     # Chunk by chunk, since the scaler makes copies of what it is given, and X may be larger than memory.
     n_rows, row_bytes = values.shape[0] if rows is None else len(rows), values.shape[1] * values.dtype.itemsize
     with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses what is not finite
-        for chunk in row_chunks(n_rows, row_bytes, _CHUNK_BYTES):
+        for chunk in row_chunks(n_rows, row_bytes):
             some = chunk if rows is None else rows[chunk]
             part = values[some].toarray() if sparse.issparse(values) else values[some]
             scaler.partial_fit(part, sample_weight=None if weight is None else weight[some])
