@@ -11,6 +11,7 @@ import torch
 from scipy import sparse
 
 from sklearn_gfs import greedy_forward_selection
+from sklearn_gfs.selection import _labels
 
 RNG = np.random.default_rng(0)
 CLASSES = np.tile([0, 1, 2], 20)
@@ -368,6 +369,20 @@ def test_what_may_be_logits_gets_no_warning():
         greedy_forward_selection(hidden, y, 3, loss="log_loss", hull="l1", radius=2.0)
         greedy_forward_selection(np.round(hidden), y, 3, loss="log_loss")
         greedy_forward_selection(hidden + np.eye(60, 8), y, 3, loss="log_loss")
+
+
+@pytest.mark.parametrize("place", [0, 255, 256, 599])
+def test_each_sample_may_tell_logits_from_probabilities(place):
+    p = np.tile(P, (10, 1, 1))
+    assert _labels.look_like_probabilities(p)
+    p[place, 3] += [0.2, 0.0, 0.0]
+    assert not _labels.look_like_probabilities(p)
+    indicators = np.round(p[:, :, 2])
+    assert not _labels.look_like_probabilities(indicators)
+    indicators[place, 3] = 0.5
+    assert _labels.look_like_probabilities(indicators)
+    indicators[place, 3] = -0.5
+    assert not _labels.look_like_probabilities(indicators)
 
 
 def test_a_path_is_shown_in_short():

@@ -352,3 +352,15 @@ def test_copies_of_a_selector_share_no_sums():
     before = attributes(selector)
     copy(selector).partial_fit(-X, y)
     assert attributes(selector) == before
+
+
+@pytest.mark.parametrize("means", [0.0, 1e-200])
+def test_of_atoms_whose_squares_vanish_only_those_of_zeros_are_let_pass(means):
+    # On the l1 ball, where an atom may be taken many times over.
+    atoms = np.column_stack([np.full(4, means), [1.0, 2.0, 3.0, 5.0]])
+    statistics = SelectionStatistics().update(atoms, np.arange(4.0))
+    if means:
+        with pytest.raises(ValueError, match="atom 0 among them"):
+            statistics.select(2, hull="l1", radius=1.0)
+    else:
+        assert statistics.select(2, hull="l1", radius=1.0).picks[0] == 1
