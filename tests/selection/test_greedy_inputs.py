@@ -145,6 +145,13 @@ def test_labels_that_do_not_fit_the_atoms_are_named(atoms, y, options, message):
         greedy_forward_selection(atoms, y, 3, **options)
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+@pytest.mark.parametrize("output_weights", [2.0, np.ones(8), np.ones((8, 3, 1)), np.ones((3, 8))])
+def test_output_weights_of_another_shape_are_named(output_weights, loss):
+    with pytest.raises(ValueError, match="output_weights has shape"):
+        greedy_forward_selection(Z[:, :, 0], CLASSES, 3, loss=loss, output_weights=output_weights)
+
+
 @pytest.mark.parametrize(
     ("as_list", "whole"),
     [

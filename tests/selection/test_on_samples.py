@@ -113,6 +113,8 @@ def test_contenders_are_as_near_as_errors_may_be_wrong_and_no_more_than_asked_fo
     assert kernels.contenders(scores - 0.02 * (lengths > 1), lengths, given, 3.0, 4).tolist() == [1, 2, 3]
     assert kernels.contenders(np.zeros(4), lengths, given, 3.0, 2).tolist() == [0, 1]
     assert kernels.contenders(np.zeros(4), lengths, given, 3.0, 4).tolist() == [0, 1, 2, 3]
+    # The best is one of them even where it has no length, and no error.
+    assert kernels.contenders(np.array([0.05, 0.0, 9.0]), np.array([1.0, 0.0, 1.0]), given, 3.0, 3).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
