@@ -10,7 +10,7 @@ from path_double import OnlyFit, PathClassifier
 from sklearn.datasets import load_iris
 from sklearn.exceptions import FitFailedWarning
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, PretrainThresholdSearch, pretrain_threshold_curve
 
@@ -81,6 +81,45 @@ def test_an_interrupt_ends_the_search_and_finished_folds_are_kept(tmp_path, monk
     assert kind.fits == 9  # of the four folds the first was kept
     undisturbed = PretrainThresholdSearch(kind(random_state=0), **settings).fit(X, Y)
     np.testing.assert_array_equal(search.scores_, undisturbed.scores_)
+
+
+class FailsAtFirst(FunctionTransformer):
+    """A step that fails in the first fold, on whose training part it is fitted first."""
+
+    fits = 0
+
+    def fit(self, X, y=None):
+        type(self).fits += 1
+        if self.fits == 1:
+            raise RuntimeError("a step fails")
+        return super().fit(X, y)
+
+
+def test_a_step_before_the_path_may_fail(monkeypatch):
+    monkeypatch.setattr(FailsAtFirst, "fits", 0)
+    pipeline = make_pipeline(FailsAtFirst(), PathClassifier(random_state=0))
+    search = PretrainThresholdSearch(pipeline, n_pretrain=[0, 5], k=[1, 2], cv=3, refit=False)
+    with (
+        pytest.warns(FitFailedWarning, match="a step fails") as told,
+        pytest.warns(UserWarning, match="non-finite"),
+    ):
+        search.fit(X, Y)
+    assert "4 fits failed out of a total of 12" in str(told[0].message)
+    assert np.isnan(search.scores_[..., 0]).all()
+    assert np.isnan(search.dense_scores_[..., 0]).all()
+    assert np.isfinite(search.scores_[..., 1:]).all()
+    FailsAtFirst.fits = 0
+    with pytest.raises(RuntimeError, match="a step fails"):
+        search.set_params(error_score="raise").fit(X, Y)
+
+
+def test_the_name_of_another_score_is_refused_before_any_training(monkeypatch):
+    monkeypatch.setattr(Interrupted, "fits", 0)
+    for scoring in (None, "accuracy"):
+        search = PretrainThresholdSearch(Interrupted(), n_pretrain=[0, 5], cv=2, scoring=scoring, refit="other")
+        with pytest.raises(ValueError, match="refit must be a bool, or 'score'"):
+            search.fit(X, Y)
+    assert Interrupted.fits == 0
 
 
 class FailsAtTheEnd(PathClassifier):

@@ -128,3 +128,22 @@ def test_a_whole_matrix_that_does_not_fit_is_not_made(monkeypatch):
     for fit, expected in ((60, "whole"), (59, "blocks"), (1, "column")):
         monkeypatch.setattr(_gram_columns, "_fit", lambda n_atoms, fit=fit: fit)
         assert _gram_columns.GramColumns(source, 20).plan == expected
+
+
+def test_rows_of_products_that_were_forgotten_are_read_anew(monkeypatch):
+    atoms, y = problem(n_atoms=200)
+    monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
+    read, preview = [], ArrayAtoms.preview
+    monkeypatch.setattr(ArrayAtoms, "preview", lambda self, n_rows: read.append(n_rows) or preview(self, n_rows))
+    columns = _gram_columns.GramColumns(ArrayAtoms(atoms, y[:, None], None), 20)
+    zeros = np.zeros(200)
+    state = kernels.State(
+        zeros[None].copy(), np.zeros(3), np.zeros(200, int), np.zeros(20, int), np.ones((20, 1)), zeros, zeros
+    )
+    moments = columns.source.moments()
+    given = kernels.Problem(moments.c, moments.norms, moments.target_norm, False, 1.0, 0.0, 0.0, 0.0, -1.0)
+    for _ in range(2):
+        columns.add_foreseen(7, 0, given, state)
+        columns.add_foreseen(8, 0, given, state)
+        columns.forget()
+    assert read == [38, 38]

@@ -137,6 +137,10 @@ def test_what_labels_may_not_be_is_said(labels, message, loss):
         (Z[:, :, 0], NAMES[CLASSES], {"loss": "log_loss"}, "labels of 2 classes; it holds 3: 'ape', 'bee', 'cat'"),
         (Z, np.ones((60, 3)), {"loss": "log_loss"}, "one indicator for each class"),
         (Z, np.eye(4)[CLASSES], {"loss": "log_loss"}, "one indicator for each class"),
+        (Z, np.eye(4)[CLASSES + 1][:, :3], {"loss": "log_loss"}, "one indicator for each class"),
+        (Z, np.full((60, 3), 1 / 3), {"loss": "log_loss"}, "one indicator for each class"),
+        (Z, np.tile([2, -1, 0], (60, 1)), {"loss": "log_loss"}, "one indicator for each class"),
+        (Z, np.tile(["1", "0", "0"], (60, 1)), {"loss": "log_loss"}, "one indicator for each class"),
         (Z, np.tile(["a", "b"], (60, 1)), {"loss": "log_loss"}, "one indicator for each class"),
     ],
 )

@@ -242,6 +242,14 @@ def test_an_interrupt_adds_nothing(name, call, monkeypatch):
         assert_unchanged(statistics, before)
 
 
+def test_without_samples_there_is_no_weight():
+    nothing = SelectionStatistics()
+    assert (nothing.n_samples, nothing.weight) == (0, 0.0)
+    some = SelectionStatistics().update(np.eye(3), np.arange(3.0))
+    for merged in (SelectionStatistics().merge(some), some.merge(nothing), nothing.merge(SelectionStatistics())):
+        assert merged.weight == merged.n_samples == (0 if merged is nothing else 3)
+
+
 def test_merging_leaves_the_other_as_it_is():
     rng = np.random.default_rng(0)
     here, there = (SelectionStatistics().update(rng.standard_normal((9, 4)), rng.standard_normal(9)) for _ in range(2))
