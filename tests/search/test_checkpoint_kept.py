@@ -196,7 +196,10 @@ def test_canonical_forms():
     for other in (in_pieces, inserted, pd.DataFrame(np.asfortranarray(X), columns=list("abcd"))):
         assert same(frame, other)
     assert same({"a": [X, (Y,)]}, {"a": [np.asfortranarray(X), (Y,)]})
-    assert same(pd.Series(X[:, 1]), pd.Series(X[:, 1].copy()))
+    strided = pd.Series(X[:, 1], copy=False)
+    assert not strided.to_numpy().flags.c_contiguous
+    assert same(strided, pd.Series(X[:, 1].copy()))
+    assert same(strided.index, pd.RangeIndex(len(X)))
     for array in (np.array(["a", "b"]), np.array([1, "b"], dtype=object), np.array(["2020-01-01"], dtype="M8[D]")):
         assert same(array, np.repeat(array, 2)[::2])
     column = X[:, :1]

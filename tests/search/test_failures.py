@@ -129,6 +129,16 @@ class FailsAtTheEnd(PathClassifier):
         yield from super().fit_path(X, y, n_pretrain=(b for b in n_pretrain if b <= 64 or 1 / 0), **kwargs)
 
 
+def test_what_was_never_scored_took_no_time():
+    cv = [(np.arange(10, 150), np.arange(0, 10))]
+    search = PretrainThresholdSearch(FailsAtTheEnd(), n_pretrain=[0, 100], cv=cv, refit=False)
+    with pytest.warns(FitFailedWarning), pytest.warns(UserWarning, match="non-finite"):
+        search.fit(X, Y)
+    fitted, failed = search.cv_results_["mean_score_time"]
+    assert fitted > 0
+    assert failed == 0
+
+
 class FailsAfterTheEnd(PathClassifier):
     def fit_path(self, X, y, **kwargs):
         yield from super().fit_path(X, y, **kwargs)

@@ -78,6 +78,17 @@ def test_a_path_on_the_samples_agrees_with_the_oracle(case, radius, kind, seed):
     np.testing.assert_allclose(state.losses, np.where(wanted, expected, np.nan), rtol=1e-9, atol=1e-14)
 
 
+def test_the_bound_of_the_gap_is_reached_at_the_far_end_of_the_ball():
+    # The picks are an atom, its opposite the best: the gap is <u - y, 2 u>, and y = 0 makes that 2 ||u|| sqrt(2 loss).
+    u = np.array([3.0, -4.0])
+    y = np.zeros(2)
+    state = state_of([0], np.ones((1, 1)))
+    sampled = SampledPath(ArrayAtoms(u[:, None], y[:, None], None), 1.0, signed=True)
+    gap = sampled.gap(state, 1, np.inf, -1.0)
+    loss, reach = 0.5 * np.mean(u**2), np.sqrt(np.mean(u**2))
+    np.testing.assert_allclose(gap, gap_bound(loss, reach))
+
+
 def _slopes(outputs, gradient, n_directions):
     """Inner products of every atom with the gradient, one for each direction."""
     products = outputs * gradient[:, None]
