@@ -214,6 +214,17 @@ def test_sums_of_small_targets_are_no_sums_of_zeros():
     assert GramAtoms(np.ones((1, 1)), atoms._replace(c=np.full((1, 1), -1e-200))).has_target()
 
 
+@pytest.mark.parametrize("small", [-1e-200, 1e-200])
+def test_small_output_weights_are_no_zeros(small):
+    weights = np.array([[0.0, 0.0], [small, 0.0]])
+    for source in (
+        GramAtoms(np.eye(2), Moments(np.zeros((1, 2)), np.zeros(2), 1.0), output_weights=weights),
+        ArrayAtoms(np.eye(2), np.ones((2, 2)), None, output_weights=weights),
+        SparseAtoms(sparse.csr_array(np.eye(2)), np.ones((2, 2)), None, output_weights=weights),
+    ):
+        np.testing.assert_array_equal(source.nonzero(np.arange(2)), [False, True])
+
+
 @pytest.mark.usefixtures("block")
 @pytest.mark.parametrize("name", [*SOURCES, *FLOAT32])
 def test_what_is_zero_wherever_there_is_weight_is_told(name):

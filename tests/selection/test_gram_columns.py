@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn import config_context
 
 from sklearn_gfs import greedy_forward_selection
 from sklearn_gfs.selection import _gram_columns
@@ -147,3 +148,12 @@ def test_rows_of_products_that_were_forgotten_are_read_anew(monkeypatch):
         columns.add_foreseen(8, 0, given, state)
         columns.forget()
     assert read == [38, 38]
+
+
+@pytest.mark.parametrize("n_atoms", [100, 1000, 5000, 200_000])
+def test_as_many_columns_are_kept_as_the_working_memory_holds(n_atoms):
+    with config_context(working_memory=1):
+        kept = _gram_columns.capacity(n_atoms, 10**6)
+    column = 8 * n_atoms
+    assert kept * column <= 2**20 or kept == 1
+    assert (kept + 1) * column > 2**20 or kept == n_atoms
