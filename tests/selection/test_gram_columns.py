@@ -157,3 +157,18 @@ def test_as_many_columns_are_kept_as_the_working_memory_holds(n_atoms):
     column = 8 * n_atoms
     assert kept * column <= 2**20 or kept == 1
     assert (kept + 1) * column > 2**20 or kept == n_atoms
+
+
+@pytest.mark.parametrize("n_others", [0, 3])
+def test_what_fills_a_product_came_closest_to_being_picked(n_others):
+    atoms, y = problem(n_atoms=20)
+    moments = ArrayAtoms(atoms, y[:, None], None).moments()
+    given = kernels.Problem(moments.c, moments.norms, moments.target_norm, False, 1.0, 0.0, 0.0, -np.inf, -1.0)
+    state = kernels.State(
+        np.zeros((1, 20)), np.zeros(3), np.zeros(20, int), np.zeros(1, int), np.ones((1, 1)), np.zeros(1), np.zeros(1)
+    )
+    slots, rows, no_weights = np.full(20, -1), atoms / np.sqrt(len(atoms)), np.empty((0, 0))
+    found = kernels.foresee(0, 12, n_others, given, state, slots, np.empty((12, 20)), 0, rows, no_weights)
+    # One pick, the atom of the least score, so that the scores of the first step are all that counts.
+    scores = moments.norms - 2.0 * moments.c[0]
+    assert found.tolist() == np.argsort(scores)[: 8 - n_others].tolist()

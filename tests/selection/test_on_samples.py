@@ -297,3 +297,17 @@ def test_a_small_loss_of_float32_atoms_calls_for_float64_products(noise, dtype):
     running = searching(atoms, atoms[:, :2].mean(axis=1) + noise * y)
     running.run()
     assert running.source.dtype == dtype
+
+
+def test_losses_are_made_on_the_samples_where_they_are_small_beside_target_and_picks(monkeypatch):
+    atoms, y = data()
+    running = searching(atoms, y, signed=True, radius=3.0)
+    picks = running.run().picks
+    norms, target_norm = np.mean(atoms**2, axis=0), np.mean(y**2)
+    size = [max(target_norm, np.mean(9.0 * norms[picks[: t + 1]])) for t in range(6)]
+    asked = []
+    monkeypatch.setattr(SampledPath, "losses", lambda self, state, wanted: asked.append(wanted.tolist()))
+    expected = [True, False, True, False, False, True]
+    running.state.losses[:] = np.where(expected, 0.9e-7, 1.1e-7) * size
+    running._losses_from_samples(6)
+    assert asked == [expected]
