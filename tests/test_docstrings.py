@@ -48,6 +48,33 @@ def test_docstring_is_valid(name):
     assert not errors
 
 
+def defaults():
+    """Yield the name of every documented parameter, the default that is told of it, and that of the signature."""
+    for name in sorted(public_objects()):
+        home, _, rest = name.removeprefix("sklearn_gfs.").rpartition(".")
+        obj = functools.reduce(getattr, filter(None, [*home.split("."), rest]), sklearn_gfs)
+        if not callable(obj):
+            continue
+        signature = inspect.signature(obj).parameters
+        for entry in (ClassDoc if inspect.isclass(obj) else FunctionDoc)(obj)["Parameters"]:
+            given = signature[entry.name].default if entry.name in signature else inspect.Parameter.empty
+            told = entry.type.partition("default=")[2]
+            yield f"{name}({entry.name})", told, given
+
+
+def test_documented_defaults_are_those_of_the_signatures():
+    found = list(defaults())
+    assert len(found) > 100
+    names = {"np": np, "inf": np.inf}
+    # As text, so that NaN is NaN, and 1 is not True.
+    wrong = [
+        name
+        for name, told, given in found
+        if (repr(eval(told, names)) if told else "") != ("" if given is inspect.Parameter.empty else repr(given))
+    ]
+    assert not wrong
+
+
 TUPLES = [cls for cls in {**CLASSES, **vars(theory)}.values() if inspect.isclass(cls) and issubclass(cls, tuple)]
 
 
@@ -109,7 +136,7 @@ def documented(cls):
 
 
 # Of these the estimators say different things: what is for classes only, and the units of a loss.
-DIFFERENT = {"class_weight", "classes_", "loss", "out_activation_", "selection_losses_"}
+DIFFERENT = {"class_weight", "classes_", "loss", "out_activation_", "selection_losses_", "selection_samples"}
 
 
 def test_what_the_estimators_repeat_is_the_same_in_each():

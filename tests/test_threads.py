@@ -2,13 +2,14 @@
 
 import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sklearn_gfs import GreedyPrunedMLPRegressor, greedy_forward_selection
+from sklearn_gfs import GreedyPrunedMLPRegressor, _threads, greedy_forward_selection
 from sklearn_gfs._threads import n_blas_threads, n_torch_threads, one_thread, threads_for
 
 
@@ -106,3 +107,10 @@ def test_torch_is_not_loaded_for_a_limit(monkeypatch):
     assert n_torch_threads() == 1
     with one_thread():
         assert "torch" not in sys.modules
+
+
+def test_without_threads_of_linear_algebra_there_is_one(monkeypatch):
+    monkeypatch.setattr(_threads, "_controller", lambda: SimpleNamespace(lib_controllers=[]))
+    assert n_blas_threads() == 1
+    with one_thread():
+        assert n_blas_threads() == 1

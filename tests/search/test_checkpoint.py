@@ -95,6 +95,21 @@ def test_the_rule_may_change_without_training_again(tmp_path):
     assert loose.threshold_ is not None
 
 
+def accuracy(estimator, X, y):
+    """Score one way, which a search knows only once it has called this."""
+    return estimator.score(X, y)
+
+
+@pytest.mark.parametrize("scoring", [None, "accuracy", accuracy])
+def test_a_refit_may_be_asked_for_without_training_the_folds_again(tmp_path, scoring):
+    X, y = load_iris(return_X_y=True)
+    path = tmp_path / "search"
+    for refit in (False, True, "score"):
+        search(path, scoring=scoring, refit=refit).fit(X, y)
+        assert Watched.runs == 4 + bool(refit)
+        Watched.runs = 4
+
+
 @pytest.mark.parametrize(
     ("change", "part"),
     [

@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 import sklearn_gfs
 from sklearn_gfs import PretrainThresholdSearch
+from sklearn_gfs.search._checkpoint import Checkpoint
 from sklearn_gfs.search._fingerprint import canonical, digest_of_sources, versions
 
 pytestmark = [
@@ -195,7 +196,10 @@ def test_canonical_forms():
     for other in (in_pieces, inserted, pd.DataFrame(np.asfortranarray(X), columns=list("abcd"))):
         assert same(frame, other)
     assert same({"a": [X, (Y,)]}, {"a": [np.asfortranarray(X), (Y,)]})
-    assert same(pd.Series(X[:, 1]), pd.Series(X[:, 1].copy()))
+    strided = pd.Series(X[:, 1], copy=False)
+    assert not strided.to_numpy().flags.c_contiguous
+    assert same(strided, pd.Series(X[:, 1].copy()))
+    assert same(strided.index, pd.RangeIndex(len(X)))
     for array in (np.array(["a", "b"]), np.array([1, "b"], dtype=object), np.array(["2020-01-01"], dtype="M8[D]")):
         assert same(array, np.repeat(array, 2)[::2])
     column = X[:, :1]
@@ -342,3 +346,23 @@ def test_what_else_lies_in_the_folder_is_left_alone(tmp_path):
     for name in ("notes.txt", "fold-9.json", ".fold-0.json.left-over"):
         assert (tmp_path / name).read_text() == "mine"
     assert json.loads((tmp_path / "fold-0.json").read_text())["fold"] == 0
+
+
+def test_a_quiet_search_prints_nothing_of_the_folds_it_reads(tmp_path, capsys):
+    search = PretrainThresholdSearch(Unsteady(random_state=0), **SETTINGS, checkpoint=tmp_path / "search")
+    search.fit(X, Y).fit(X, Y)
+    assert capsys.readouterr().out == ""
+    search.set_params(verbose=1).fit(X, Y)
+    assert "4 of 4 folds read" in capsys.readouterr().out
+
+
+def test_what_keeps_a_file_from_being_made_is_what_is_told(tmp_path, monkeypatch):
+    kept = Checkpoint(tmp_path / "search", {}, 1)
+
+    def full(self, *args, **kwargs):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(OSError, match="no space left"):
+        kept.add(0, [])
+    assert files(tmp_path / "search") == []

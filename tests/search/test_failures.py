@@ -10,7 +10,7 @@ from path_double import OnlyFit, PathClassifier
 from sklearn.datasets import load_iris
 from sklearn.exceptions import FitFailedWarning
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, PretrainThresholdSearch, pretrain_threshold_curve
 
@@ -83,11 +83,60 @@ def test_an_interrupt_ends_the_search_and_finished_folds_are_kept(tmp_path, monk
     np.testing.assert_array_equal(search.scores_, undisturbed.scores_)
 
 
+class FailsAtFirst(FunctionTransformer):
+    """A step that fails in the first fold, on whose training part it is fitted first."""
+
+    fits = 0
+
+    def fit(self, X, y=None):
+        type(self).fits += 1
+        if self.fits == 1:
+            raise RuntimeError("a step fails")
+        return super().fit(X, y)
+
+
+def test_a_step_before_the_path_may_fail(monkeypatch):
+    monkeypatch.setattr(FailsAtFirst, "fits", 0)
+    pipeline = make_pipeline(FailsAtFirst(), PathClassifier(random_state=0))
+    search = PretrainThresholdSearch(pipeline, n_pretrain=[0, 5], k=[1, 2], cv=3, refit=False)
+    with (
+        pytest.warns(FitFailedWarning, match="a step fails") as told,
+        pytest.warns(UserWarning, match="non-finite"),
+    ):
+        search.fit(X, Y)
+    assert "4 fits failed out of a total of 12" in str(told[0].message)
+    assert np.isnan(search.scores_[..., 0]).all()
+    assert np.isnan(search.dense_scores_[..., 0]).all()
+    assert np.isfinite(search.scores_[..., 1:]).all()
+    FailsAtFirst.fits = 0
+    with pytest.raises(RuntimeError, match="a step fails"):
+        search.set_params(error_score="raise").fit(X, Y)
+
+
+def test_the_name_of_another_score_is_refused_before_any_training(monkeypatch):
+    monkeypatch.setattr(Interrupted, "fits", 0)
+    for scoring in (None, "accuracy"):
+        search = PretrainThresholdSearch(Interrupted(), n_pretrain=[0, 5], cv=2, scoring=scoring, refit="other")
+        with pytest.raises(ValueError, match="refit must be a bool, or 'score'"):
+            search.fit(X, Y)
+    assert Interrupted.fits == 0
+
+
 class FailsAtTheEnd(PathClassifier):
     """Fails when it is asked for more than 64 iterations, before it has any of them."""
 
     def fit_path(self, X, y, *, n_pretrain, **kwargs):
         yield from super().fit_path(X, y, n_pretrain=(b for b in n_pretrain if b <= 64 or 1 / 0), **kwargs)
+
+
+def test_what_was_never_scored_took_no_time():
+    cv = [(np.arange(10, 150), np.arange(0, 10))]
+    search = PretrainThresholdSearch(FailsAtTheEnd(), n_pretrain=[0, 100], cv=cv, refit=False)
+    with pytest.warns(FitFailedWarning), pytest.warns(UserWarning, match="non-finite"):
+        search.fit(X, Y)
+    fitted, failed = search.cv_results_["mean_score_time"]
+    assert fitted > 0
+    assert failed == 0
 
 
 class FailsAfterTheEnd(PathClassifier):

@@ -139,3 +139,29 @@ def test_a_scorer_may_keep_every_pipeline():
     PretrainThresholdSearch(pipeline, n_pretrain=[0, 5], k=[1, 2], cv=cv, refit=False, scoring=scoring).fit(X, Y)
     assert [model[-1].n_pretrain for model in kept] == [0, 0, 0, 5, 5, 5]
     assert [model[-1].k for model in kept][1::3] == [1, 1]
+
+
+def first_columns(data):
+    return data[:, :2]
+
+
+def last_columns(data):
+    return data[:, 1:]
+
+
+def test_a_pipeline_within_a_pipeline_keeps_all_its_steps():
+    kept = []
+
+    def scoring(estimator, X, y):
+        kept.append(estimator)
+        return estimator.score(X, y)
+
+    inner = make_pipeline(FunctionTransformer(last_columns), PathClassifier(random_state=0))
+    pipeline = make_pipeline(FunctionTransformer(first_columns), inner)
+    search = PretrainThresholdSearch(pipeline, n_pretrain=[0, 40], cv=3, scoring=scoring, refit=False).fit(X, Y)
+    for model in kept:
+        assert [*model.named_steps] == ["functiontransformer", "pipeline"]
+        assert [*model[-1].named_steps] == ["functiontransformer", "pathclassifier"]
+        assert model[-1][-1].n_features_in_ == 1
+    grid = GridSearchCV(pipeline, {"pipeline__pathclassifier__n_pretrain": [0, 40]}, cv=3, scoring=scoring)
+    same_results(search, grid.fit(X, Y))

@@ -9,9 +9,11 @@ from scipy import sparse
 
 from sklearn_gfs import SelectionStatistics
 from sklearn_gfs.selection import _gram, _gram_torch
-from sklearn_gfs.selection._gram import ArrayAtoms, SparseAtoms, StackedAtoms, batches, block_rows
+from sklearn_gfs.selection._gram import ArrayAtoms, Moments, SparseAtoms, StackedAtoms, batches, block_rows
 from sklearn_gfs.selection._gram_standardized import StandardizedAtoms, StandardizedSparseAtoms
+from sklearn_gfs.selection._gram_sums import GramAtoms
 from sklearn_gfs.selection._gram_torch import TorchAtoms
+from sklearn_gfs.selection._losses import Asked, SquaredError
 
 N_SAMPLES, N_ATOMS = 45, 7
 RNG = np.random.default_rng(0)
@@ -205,6 +207,24 @@ def test_inner_products_from_sums_agree_with_the_oracle(output_weights):
     np.testing.assert_array_equal(source.nonzero(np.array([0, 2])), [True, True])
 
 
+def test_sums_of_small_targets_are_no_sums_of_zeros():
+    atoms = Moments(np.zeros((1, 1)), np.ones(1), 0.0)
+    assert not GramAtoms(np.ones((1, 1)), atoms).has_target()
+    assert GramAtoms(np.ones((1, 1)), atoms._replace(target_norm=1e-200)).has_target()
+    assert GramAtoms(np.ones((1, 1)), atoms._replace(c=np.full((1, 1), -1e-200))).has_target()
+
+
+@pytest.mark.parametrize("small", [-1e-200, 1e-200])
+def test_small_output_weights_are_no_zeros(small):
+    weights = np.array([[0.0, 0.0], [small, 0.0]])
+    for source in (
+        GramAtoms(np.eye(2), Moments(np.zeros((1, 2)), np.zeros(2), 1.0), output_weights=weights),
+        ArrayAtoms(np.eye(2), np.ones((2, 2)), None, output_weights=weights),
+        SparseAtoms(sparse.csr_array(np.eye(2)), np.ones((2, 2)), None, output_weights=weights),
+    ):
+        np.testing.assert_array_equal(source.nonzero(np.arange(2)), [False, True])
+
+
 @pytest.mark.usefixtures("block")
 @pytest.mark.parametrize("name", [*SOURCES, *FLOAT32])
 def test_what_is_zero_wherever_there_is_weight_is_told(name):
@@ -251,3 +271,15 @@ def test_weights_are_brought_to_one_without_rounding(unit):
     assert 0.5 <= scaled.max() <= 1.0
     np.testing.assert_array_equal(np.frexp(scaled)[0], np.frexp(weight)[0])
     assert len(set(np.frexp(scaled[1:])[1] - np.frexp(weight[1:])[1])) == 1
+
+
+def source(atoms, y):
+    return SquaredError._source(Asked(atoms, y, 1, 0.0, None, True, "convex", None, None, None))
+
+
+def test_atoms_stay_where_they_are():
+    for atoms in (tensor(H), tensor(H.astype(np.float32))):
+        assert source(atoms, Y[:, 0]).atoms.data_ptr() == atoms.data_ptr()
+    for array in (H, H.astype(np.float32), np.asfortranarray(H), TURNED):
+        y = Y if array.ndim == 3 else Y[:, 0]
+        assert np.shares_memory(source(array, y).atoms, array)

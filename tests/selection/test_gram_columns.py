@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn import config_context
 
 from sklearn_gfs import greedy_forward_selection
 from sklearn_gfs.selection import _gram_columns
@@ -128,3 +129,46 @@ def test_a_whole_matrix_that_does_not_fit_is_not_made(monkeypatch):
     for fit, expected in ((60, "whole"), (59, "blocks"), (1, "column")):
         monkeypatch.setattr(_gram_columns, "_fit", lambda n_atoms, fit=fit: fit)
         assert _gram_columns.GramColumns(source, 20).plan == expected
+
+
+def test_rows_of_products_that_were_forgotten_are_read_anew(monkeypatch):
+    atoms, y = problem(n_atoms=200)
+    monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
+    read, preview = [], ArrayAtoms.preview
+    monkeypatch.setattr(ArrayAtoms, "preview", lambda self, n_rows: read.append(n_rows) or preview(self, n_rows))
+    columns = _gram_columns.GramColumns(ArrayAtoms(atoms, y[:, None], None), 20)
+    zeros = np.zeros(200)
+    state = kernels.State(
+        zeros[None].copy(), np.zeros(3), np.zeros(200, int), np.zeros(20, int), np.ones((20, 1)), zeros, zeros
+    )
+    moments = columns.source.moments()
+    given = kernels.Problem(moments.c, moments.norms, moments.target_norm, False, 1.0, 0.0, 0.0, 0.0, -1.0)
+    for _ in range(2):
+        columns.add_foreseen(7, 0, given, state)
+        columns.add_foreseen(8, 0, given, state)
+        columns.forget()
+    assert read == [38, 38]
+
+
+@pytest.mark.parametrize("n_atoms", [100, 1000, 5000, 200_000])
+def test_as_many_columns_are_kept_as_the_working_memory_holds(n_atoms):
+    with config_context(working_memory=1):
+        kept = _gram_columns.capacity(n_atoms, 10**6)
+    column = 8 * n_atoms
+    assert kept * column <= 2**20 or kept == 1
+    assert (kept + 1) * column > 2**20 or kept == n_atoms
+
+
+@pytest.mark.parametrize("n_others", [0, 3])
+def test_what_fills_a_product_came_closest_to_being_picked(n_others):
+    atoms, y = problem(n_atoms=20)
+    moments = ArrayAtoms(atoms, y[:, None], None).moments()
+    given = kernels.Problem(moments.c, moments.norms, moments.target_norm, False, 1.0, 0.0, 0.0, -np.inf, -1.0)
+    state = kernels.State(
+        np.zeros((1, 20)), np.zeros(3), np.zeros(20, int), np.zeros(1, int), np.ones((1, 1)), np.zeros(1), np.zeros(1)
+    )
+    slots, rows, no_weights = np.full(20, -1), atoms / np.sqrt(len(atoms)), np.empty((0, 0))
+    found = kernels.foresee(0, 12, n_others, given, state, slots, np.empty((12, 20)), 0, rows, no_weights)
+    # One pick, the atom of the least score, so that the scores of the first step are all that counts.
+    scores = moments.norms - 2.0 * moments.c[0]
+    assert found.tolist() == np.argsort(scores)[: 8 - n_others].tolist()

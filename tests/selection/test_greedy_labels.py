@@ -132,9 +132,20 @@ def test_what_labels_may_not_be_is_said(labels, message, loss):
         (Z[:, :, 0], NAMES[CLASSES], {"loss": "log_loss"}, "labels of 2 classes; it holds 3: 'ape', 'bee', 'cat'"),
         (Z, np.ones((60, 3)), {"loss": "log_loss"}, "one indicator for each class"),
         (Z, np.eye(4)[CLASSES], {"loss": "log_loss"}, "one indicator for each class"),
+        (Z, np.eye(4)[CLASSES + 1][:, :3], {"loss": "log_loss"}, "one indicator for each class"),
+        (Z, np.full((60, 3), 1 / 3), {"loss": "log_loss"}, "one indicator for each class"),
+        (Z, np.tile([2, -1, 0], (60, 1)), {"loss": "log_loss"}, "one indicator for each class"),
+        (Z, np.tile(["1", "0", "0"], (60, 1)), {"loss": "log_loss"}, "one indicator for each class"),
         (Z, np.tile(["a", "b"], (60, 1)), {"loss": "log_loss"}, "one indicator for each class"),
     ],
 )
 def test_labels_that_do_not_fit_the_atoms_are_named(atoms, y, options, message):
     with pytest.raises(ValueError, match=message):
         greedy_forward_selection(atoms, y, 3, **options)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+@pytest.mark.parametrize("output_weights", [2.0, np.ones(8), np.ones((8, 3, 1)), np.ones((3, 8))])
+def test_output_weights_of_another_shape_are_named(output_weights, loss):
+    with pytest.raises(ValueError, match="output_weights has shape"):
+        greedy_forward_selection(Z[:, :, 0], CLASSES, 3, loss=loss, output_weights=output_weights)

@@ -10,6 +10,7 @@ import torch
 
 from selection.small import CLASSES, P, Z
 from sklearn_gfs import greedy_forward_selection
+from sklearn_gfs.selection import _labels
 
 RNG = np.random.default_rng(1)
 
@@ -148,3 +149,17 @@ def test_what_may_be_logits_gets_no_warning():
         greedy_forward_selection(hidden, y, 3, loss="log_loss", hull="l1", radius=2.0)
         greedy_forward_selection(np.round(hidden), y, 3, loss="log_loss")
         greedy_forward_selection(hidden + np.eye(60, 8), y, 3, loss="log_loss")
+
+
+@pytest.mark.parametrize("place", [0, 255, 256, 599])
+def test_each_sample_may_tell_logits_from_probabilities(place):
+    p = np.tile(P, (10, 1, 1))
+    assert _labels.look_like_probabilities(p)
+    p[place, 3] += [0.2, 0.0, 0.0]
+    assert not _labels.look_like_probabilities(p)
+    indicators = np.round(p[:, :, 2])
+    assert not _labels.look_like_probabilities(indicators)
+    indicators[place, 3] = 0.5
+    assert _labels.look_like_probabilities(indicators)
+    indicators[place, 3] = -0.5
+    assert not _labels.look_like_probabilities(indicators)

@@ -77,6 +77,18 @@ def test_the_unit_of_atoms_and_target_changes_nothing_else(layout, options):
         np.testing.assert_allclose(path.radius, expected.radius, rtol=1e-6)
 
 
+@pytest.mark.parametrize("options", [{}, BALL], ids=["convex", "ball"])
+@pytest.mark.parametrize("noise", [0.0, 1e-13, 2e-13, 5e-13, 1e-12, 1e-9])
+def test_nor_does_it_where_only_the_samples_tell_losses_and_gaps(noise, options):
+    y = ATOMS[:, [1, 4, 4, 7]].mean(axis=1) + noise * Y
+    expected = greedy_forward_selection(ATOMS, y, 24, **options)
+    for unit in (2.0**-30, 2.0**30):
+        path = greedy_forward_selection(unit * ATOMS, unit * y, 24, **options)
+        np.testing.assert_array_equal(path.picks, expected.picks)
+        np.testing.assert_allclose(path.losses, expected.losses * unit**2, rtol=1e-9)
+        np.testing.assert_allclose(path.gaps, expected.gaps * unit**2, rtol=1e-9)
+
+
 def test_a_radius_too_large_for_the_squares_is_refused():
     with pytest.raises(ValueError, match=r"radius=1e\+100 makes the atoms too large"):
         greedy_forward_selection(ATOMS, Y, 3, hull="l1", radius=1e100)

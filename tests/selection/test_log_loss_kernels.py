@@ -258,3 +258,16 @@ def test_a_shift_of_all_logits_of_a_sample_changes_nothing(shift):
     expected = greedy_forward_selection(z, classes, 20, loss="log_loss")
     np.testing.assert_array_equal(path.picks, expected.picks)
     np.testing.assert_allclose(path.losses, expected.losses, atol=1e-11)
+
+
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_first_picks_that_tie_but_for_rounding_go_to_the_first_atom(from_logits):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        p = rng.uniform(0.1, 0.9, 150)
+        # The same numbers in other orders, so that their sums are rounded in other ways.
+        atoms = np.column_stack([p, *(rng.permutation(p) for _ in range(5))])
+        atoms = np.log(atoms / (1 - atoms)) if from_logits else atoms
+        y = np.ones(150, dtype=np.int64)
+        path = greedy_forward_selection(atoms, y, 1, loss="log_loss", from_logits=from_logits)
+        assert path.picks.tolist() == [0]

@@ -78,6 +78,17 @@ def test_a_path_on_the_samples_agrees_with_the_oracle(case, radius, kind, seed):
     np.testing.assert_allclose(state.losses, np.where(wanted, expected, np.nan), rtol=1e-9, atol=1e-14)
 
 
+def test_the_bound_of_the_gap_is_reached_at_the_far_end_of_the_ball():
+    # The picks are an atom, its opposite the best: the gap is <u - y, 2 u>, and y = 0 makes that 2 ||u|| sqrt(2 loss).
+    u = np.array([3.0, -4.0])
+    y = np.zeros(2)
+    state = state_of([0], np.ones((1, 1)))
+    sampled = SampledPath(ArrayAtoms(u[:, None], y[:, None], None), 1.0, signed=True)
+    gap = sampled.gap(state, 1, np.inf, -1.0)
+    loss, reach = 0.5 * np.mean(u**2), np.sqrt(np.mean(u**2))
+    np.testing.assert_allclose(gap, gap_bound(loss, reach))
+
+
 def _slopes(outputs, gradient, n_directions):
     """Inner products of every atom with the gradient, one for each direction."""
     products = outputs * gradient[:, None]
@@ -113,10 +124,12 @@ def test_contenders_are_as_near_as_errors_may_be_wrong_and_no_more_than_asked_fo
     assert kernels.contenders(scores - 0.02 * (lengths > 1), lengths, given, 3.0, 4).tolist() == [1, 2, 3]
     assert kernels.contenders(np.zeros(4), lengths, given, 3.0, 2).tolist() == [0, 1]
     assert kernels.contenders(np.zeros(4), lengths, given, 3.0, 4).tolist() == [0, 1, 2, 3]
+    # The best is one of them even where it has no length, and no error.
+    assert kernels.contenders(np.array([0.05, 0.0, 9.0]), np.array([1.0, 0.0, 1.0]), given, 3.0, 3).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
-    ("signed", "slope", "expected"), [(True, -0.02, True), (True, -0.04, False), (False, 0.0, False)]
+    ("signed", "slope", "expected"), [(True, -0.037, True), (True, -0.038, False), (False, 0.0, False)]
 )
 def test_the_direction_of_a_lone_atom_may_be_in_doubt(signed, slope, expected):
     given = problem_of(doubt=0.01, signed=signed)
@@ -284,3 +297,17 @@ def test_a_small_loss_of_float32_atoms_calls_for_float64_products(noise, dtype):
     running = searching(atoms, atoms[:, :2].mean(axis=1) + noise * y)
     running.run()
     assert running.source.dtype == dtype
+
+
+def test_losses_are_made_on_the_samples_where_they_are_small_beside_target_and_picks(monkeypatch):
+    atoms, y = data()
+    running = searching(atoms, y, signed=True, radius=3.0)
+    picks = running.run().picks
+    norms, target_norm = np.mean(atoms**2, axis=0), np.mean(y**2)
+    size = [max(target_norm, np.mean(9.0 * norms[picks[: t + 1]])) for t in range(6)]
+    asked = []
+    monkeypatch.setattr(SampledPath, "losses", lambda self, state, wanted: asked.append(wanted.tolist()))
+    expected = [True, False, True, False, False, True]
+    running.state.losses[:] = np.where(expected, 0.9e-7, 1.1e-7) * size
+    running._losses_from_samples(6)
+    assert asked == [expected]

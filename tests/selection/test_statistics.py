@@ -242,6 +242,14 @@ def test_an_interrupt_adds_nothing(name, call, monkeypatch):
         assert_unchanged(statistics, before)
 
 
+def test_without_samples_there_is_no_weight():
+    nothing = SelectionStatistics()
+    assert (nothing.n_samples, nothing.weight) == (0, 0.0)
+    some = SelectionStatistics().update(np.eye(3), np.arange(3.0))
+    for merged in (SelectionStatistics().merge(some), some.merge(nothing), nothing.merge(SelectionStatistics())):
+        assert merged.weight == merged.n_samples == (0 if merged is nothing else 3)
+
+
 def test_merging_leaves_the_other_as_it_is():
     rng = np.random.default_rng(0)
     here, there = (SelectionStatistics().update(rng.standard_normal((9, 4)), rng.standard_normal(9)) for _ in range(2))
@@ -352,3 +360,15 @@ def test_copies_of_a_selector_share_no_sums():
     before = attributes(selector)
     copy(selector).partial_fit(-X, y)
     assert attributes(selector) == before
+
+
+@pytest.mark.parametrize("means", [0.0, 1e-200])
+def test_of_atoms_whose_squares_vanish_only_those_of_zeros_are_let_pass(means):
+    # On the l1 ball, where an atom may be taken many times over.
+    atoms = np.column_stack([np.full(4, means), [1.0, 2.0, 3.0, 5.0]])
+    statistics = SelectionStatistics().update(atoms, np.arange(4.0))
+    if means:
+        with pytest.raises(ValueError, match="atom 0 among them"):
+            statistics.select(2, hull="l1", radius=1.0)
+    else:
+        assert statistics.select(2, hull="l1", radius=1.0).picks[0] == 1
