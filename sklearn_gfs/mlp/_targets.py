@@ -106,7 +106,7 @@ def _encode_labels(estimator: Any, y: Any, name: str, if_unknown: str) -> FloatA
             raise ValueError(f"{if_unknown}: {sorted(unknown, key=str)}.")
     targets = binarizer.transform(y)
     targets = targets.toarray() if sparse.issparse(targets) else targets
-    return np.asarray(targets, dtype=np.float64)
+    return np.asarray(targets, dtype=np.float32)  # zeros and ones, which any precision holds
 
 
 def _distinct(y: Any) -> list[Any]:

@@ -148,13 +148,17 @@ def _excess(weights: FloatArray, fraction: float) -> FloatArray:
 
     Neighbours are those between two marks to either side.
     """
-    others, n_others = np.zeros(len(weights)), np.zeros(len(weights))
-    for distance in range(1, min(math.ceil(1 / fraction), _MOST_NEIGHBOURS, len(weights) - 1) + 1):
+    n_groups, others = len(weights), np.zeros(len(weights))
+    reach = min(math.ceil(1 / fraction), _MOST_NEIGHBOURS, n_groups - 1)
+    for distance in range(1, reach + 1):
         others[distance:] += weights[:-distance]
         others[:-distance] += weights[distance:]
-        n_others[distance:] += 1
-        n_others[:-distance] += 1
-    return np.where(weights > others, np.minimum(weights / (others / n_others), _MOST_MARKS / fraction), 0.0)
+    heavy = np.flatnonzero(weights > others)
+    n_others = np.minimum(heavy, reach) + np.minimum(n_groups - 1 - heavy, reach)
+    numbers = np.minimum(weights[heavy] / (others[heavy] / n_others), _MOST_MARKS / fraction)
+    others[:] = 0.0
+    others[heavy] = numbers
+    return others
 
 
 def _marked_copies(lengths: FloatArray, fraction: float, start: float) -> FloatArray:
