@@ -231,8 +231,14 @@ class NeuronSelection(NamedTuple):
         # numba is loaded by the selection only, never by predictions.
         from sklearn_gfs.selection._greedy import greedy_forward_selection
 
-        neurons = {"output_weights": network.output_coef, "offset": network.output_intercept}
-        return greedy_forward_selection(hidden, self.targets[rows], k, sample_weight=_of(weight, rows), **neurons)
+        return greedy_forward_selection(
+            hidden,
+            self.targets[rows],
+            k,
+            sample_weight=_of(weight, rows),
+            output_weights=network.output_coef,
+            offset=network.output_intercept,
+        )
 
 
 def _of(weight: FloatArray | None, rows: IntArray) -> FloatArray | None:
