@@ -16,8 +16,9 @@ from sklearn.utils import gen_batches
 CHUNK_BYTES = 2**23
 
 
-def row_chunks(n_rows: int, row_bytes: int, most_bytes: float = CHUNK_BYTES) -> Iterator[slice]:
-    """Rows in pieces of so many bytes at most, and of one row at least."""
+def row_chunks(n_rows: int, row_bytes: int, most_bytes: float | None = None) -> Iterator[slice]:
+    """Rows in pieces of so many bytes at most, by default `CHUNK_BYTES`, and of one row at least."""
+    most_bytes = CHUNK_BYTES if most_bytes is None else most_bytes
     return gen_batches(n_rows, max(int(most_bytes // row_bytes), 1))
 
 

@@ -46,8 +46,10 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         weights that result are moving averages over about the last hundred iterations.
     loss : {"squared_error", "log_loss"}, default="squared_error"
         Loss of pre-training, selection and re-training. "squared_error" is half the squared error against one-hot
-        targets; its selection is the fastest. "log_loss" is the negative log-likelihood of the softmax of the outputs,
-        which are its probabilities; of each output's logistic function, added up, where `y` is multilabel. It is for
+        targets; each of its picks is the best of all neurons. "log_loss" is the negative log-likelihood of the softmax
+        of the outputs, which are its probabilities; of each output's logistic function, added up, where `y` is
+        multilabel. Each of its picks is the best, on at most 2000 of the samples, of the 16 neurons along which the
+        loss falls steepest. It is for
         classes only.
     activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
         Activation of the hidden neurons.
@@ -120,7 +122,8 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         samples.
     duality_gaps_ : ndarray of shape (k,)
         After each pick an upper bound on `selection_losses_` minus the least loss of any convex combination of
-        neurons (the Frank-Wolfe gap).
+        neurons: the Frank-Wolfe gap, or for the log loss the least bound that follows from such gaps after some of the
+        picks.
     dense_loss_ : float
         Loss over the training samples of the dense network when it was pruned.
     loss_curve_ : list of float

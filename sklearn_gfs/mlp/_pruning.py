@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 # changes by a hundredth of itself, up or down.
 _SAMPLES = 10_000
 # By the gradient, on so many numbers, a sample's outputs each, and the least and most samples that hold them.
-_NUMBERS_BY_GRADIENT, _SAMPLES_BY_GRADIENT = 2**14, (1000, 2000)
+_NUMBERS_BY_GRADIENT, _SAMPLES_BY_GRADIENT = 10_000, (1000, 2000)
 
 
 class NeuronSelection(NamedTuple):

@@ -102,10 +102,11 @@ def measure(
     chunks: Iterable[tuple[Any, FloatArray, FloatArray | None]], picks: IntArray, network: Network, loss: Loss
 ) -> GreedyPath:
     """
-    Return the path of these picks, with losses and gaps over all the samples, in float64 from activations as they are.
+    Return the path of these picks, with losses and gaps over all the samples.
 
-    After some of the picks the Frank-Wolfe gap is computed. The loss less the gap is below the least loss of the hull,
-    and so the highest of these bounds tells for every pick how far at most its loss is above that.
+    Losses are computed in float64, gaps from products in the precision of the activations. The Frank-Wolfe gap is
+    computed after some of the picks. The loss less the gap is below the least loss of the hull, and so the highest of
+    these bounds tells for every pick how far at most its loss is above that.
 
     Parameters
     ----------
@@ -147,7 +148,7 @@ def measure(
 def path_of(picks: IntArray, n_neurons: int, losses: Float64Array, gaps: Float64Array) -> GreedyPath:
     """Return the path of these picks."""
     counts = np.bincount(picks, minlength=n_neurons)
-    return GreedyPath(picks.astype(np.int64), losses, gaps, counts, counts / len(picks))
+    return GreedyPath(picks.astype(np.int64, copy=False), losses, gaps, counts, counts / len(picks))
 
 
 def _as_rows(targets: FloatArray, dtype: Any) -> torch.Tensor:

@@ -52,7 +52,7 @@ def test_automatic_pretraining_never_tries_what_it_cannot_choose(monkeypatch):
 
     halved = iter(0.5 ** np.arange(20))
     monkeypatch.setattr("sklearn_gfs.network._training.Training.advance", advance)
-    monkeypatch.setattr("sklearn_gfs.mlp._path.TrainingPath._pruned_loss", lambda *_: next(halved))
+    monkeypatch.setattr("sklearn_gfs.mlp._path.TrainingPath._pruned_loss", lambda *_: (next(halved), None))
     model = GreedyPrunedMLPRegressor(**SMALL).set_params(n_pretrain="auto", n_retrain=0).fit(X, X[:, 0])
     assert model.n_pretrain_ == n_made == 1280
 

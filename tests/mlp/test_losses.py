@@ -2,16 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_iris
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
-from sklearn_gfs.network._losses import LOSSES, LogLoss, SquaredError
+from sklearn_gfs.network._losses import LOSSES, LabelwiseLogLoss, LogLoss, SquaredError
 
 SMALL = {"n_pretrain": 60, "k": 10, "n_hidden": 50, "n_retrain": 60, "random_state": 0}
 
 
 class CautiousLogLoss(LogLoss):
-    """Log loss of targets that are a tenth less certain, selected by the exact log loss."""
+    """Log loss of targets that are a tenth less certain."""
 
     name = "cautious_log_loss"
 
@@ -21,6 +22,9 @@ class CautiousLogLoss(LogLoss):
 
     def value_and_residual(self, outputs, y, weight):
         return super().value_and_residual(outputs, self.softened(y), weight)
+
+    def each(self, outputs, y):
+        return super().each(outputs, self.softened(y))
 
     def values(self, outputs, targets):
         return super().values(outputs, self.softened(targets.T).T)
@@ -34,6 +38,9 @@ class TwiceTheSquaredError(SquaredError):
     def value_and_residual(self, outputs, y, weight):
         value, residual = super().value_and_residual(outputs, y, weight)
         return 2 * value, 2 * residual
+
+    def each(self, outputs, y):
+        return 2 * super().each(outputs, y)
 
     def values(self, outputs, targets):
         return 2 * super().values(outputs, targets)
@@ -58,6 +65,20 @@ def test_a_loss_from_outside_is_fitted(loss):
     if loss.gives_logits:
         assert model.dense_loss_ == pytest.approx(constant, rel=0.05)
     assert np.isfinite(model.dense_loss_)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("loss", [SquaredError(), LogLoss(), LabelwiseLogLoss()], ids=lambda loss: type(loss).__name__)
+def test_a_loss_says_the_same_in_numpy_and_in_torch(loss, n_outputs):
+    rng = np.random.default_rng(0)
+    outputs = 3 * rng.normal(size=(40, n_outputs))
+    several = loss.out_activation(n_outputs) != "softmax"
+    targets = rng.integers(0, 2, outputs.shape) if several else np.eye(n_outputs)[rng.integers(0, n_outputs, 40)]
+    rows, y = torch.from_numpy(outputs.T.copy()), torch.from_numpy(targets.T.astype(float))
+    expected = loss.values(outputs, targets)
+    np.testing.assert_allclose(loss.each(rows, y), expected, rtol=1e-12)
+    np.testing.assert_allclose(loss.each(torch.stack([rows, rows], 1), y[:, None]), [expected, expected], rtol=1e-12)
+    assert loss.value_and_residual(rows, y, None)[0] == pytest.approx(expected.mean(), rel=1e-12)
 
 
 def test_a_loss_that_there_is_not_is_refused():

@@ -28,6 +28,7 @@ from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPruned
         ({"batch_size": 0}, "'batch_size' parameter"),
         ({"alpha": -1e-3}, "'alpha' parameter"),
         ({"validation_fraction": 1.0}, "'validation_fraction' parameter"),
+        ({"selection_samples": 0}, "'selection_samples' parameter"),
         ({"early_stopping": "yes"}, "'early_stopping' parameter"),
         ({"random_state": "zero"}, "'random_state' parameter"),
     ],
