@@ -89,18 +89,18 @@ def greedy(atoms, y, k, *, loss="squared_error", weight=None, offset=0.0, signs=
     return np.array(picks), np.array(losses), np.array(gaps)
 
 
-def steepest(atoms, y, k, n_tried, *, loss="log_loss", weight=None, offset=0.0):
-    """Picks of which each is the best of those few along which the loss falls steepest."""
+def steepest(atoms, y, n_tried, *, loss="log_loss", weight=None, offset=0.0):
+    """Picks of which each is the best of so many along which the loss falls steepest."""
     weight = np.ones(len(y)) if weight is None else weight
     derivative = {"squared_error": squared_error_gradient, "log_loss": log_loss_gradient}[loss]
     total, picks = np.zeros(atoms[:, 0].shape), []
-    for j in range(1, k + 1):
+    for j, n in enumerate(n_tried, start=1):
         mean = total / max(j - 1, 1) + offset
         slopes = [
             sum(w * np.sum(derivative(z, t) * a) for w, z, t, a in zip(weight, mean, y, atoms[:, i], strict=True))
             for i in range(atoms.shape[1])
         ]
-        tried = np.sort(np.argsort(slopes, kind="stable")[:n_tried])
+        tried = np.sort(np.argsort(slopes, kind="stable")[:n])
         losses = [mean_loss((total + atoms[:, i]) / j + offset, y, weight, loss) for i in tried]
         picks.append(int(tried[np.argmin(losses)]))
         total = total + atoms[:, picks[-1]]

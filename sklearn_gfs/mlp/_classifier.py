@@ -44,8 +44,8 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         Loss of pre-training, selection and re-training. "squared_error" is half the squared error against one-hot
         targets; each of its picks is the best of all neurons. "log_loss" is the negative log-likelihood of the softmax
         of the outputs, which are its probabilities; of each output's logistic function, added up, where `y` is
-        multilabel. Each of its picks is the best, on at most 2000 of the samples, of the 16 neurons along which the
-        loss falls steepest.
+        multilabel. Each of its picks is the best of the 16 neurons along which the loss falls
+        steepest, the first ten of a single output those of all neurons.
     activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
         Activation of the hidden neurons.
     solver : {"adam", "sgd"}, default="adam"

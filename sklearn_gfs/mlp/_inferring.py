@@ -48,8 +48,8 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         Loss of pre-training, selection and re-training. "squared_error" is half the squared error against one-hot
         targets; each of its picks is the best of all neurons. "log_loss" is the negative log-likelihood of the softmax
         of the outputs, which are its probabilities; of each output's logistic function, added up, where `y` is
-        multilabel. Each of its picks is the best, on at most 2000 of the samples, of the 16 neurons along which the
-        loss falls steepest. It is for
+        multilabel. Each of its picks is the best of the 16 neurons along which the loss falls
+        steepest, the first ten of a single output those of all neurons. It is for
         classes only.
     activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
         Activation of the hidden neurons.

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from sklearn_gfs.network._parameters import Network
 
 # Neurons that are tried for each pick. More of them make the pick better and its successors worse: with all the loss
-# after 50 picks is higher than with so few.
-_TRIED = 16
+# after 50 picks is higher than with so few. A network of ten neurons, though, is made by its first picks. There all
+# neurons are tried where it takes no more than so many numbers, as with one output it does.
+_TRIED, _FIRST_PICKS, _ALL_TRIED = 16, 10, 2**21
 
 
 def draw(
@@ -66,6 +67,8 @@ def pick_steepest(
     """
     Pick neurons one by one: of the few along which the loss falls steepest the one after which it is least.
 
+    For the first picks all neurons are tried, where that is cheap.
+
     So no pick is worse than a step of the Frank-Wolfe algorithm along the steepest.
 
     Returns
@@ -80,7 +83,7 @@ def pick_steepest(
     coef = network.output_coef.astype(hidden.dtype, copy=False)
     rows, y, weights = torch.from_numpy(neurons), _as_rows(targets, hidden.dtype), _weights(weight, hidden)
     intercept = torch.from_numpy(network.output_intercept.astype(hidden.dtype))[:, None]
-    n_tried = min(_TRIED, len(coef))
+    first = len(coef) if len(coef) * y.numel() <= _ALL_TRIED else _TRIED
     total = torch.zeros_like(y)
     picks, losses = np.empty(k, dtype=np.int64), np.empty(k)
     for step in range(k):
@@ -88,6 +91,7 @@ def pick_steepest(
         slopes = np.einsum("nc,nc->n", neurons @ residual.numpy().T, coef)
         if not np.isfinite(slopes).all():
             raise ValueError("the activations of neurons, or their products with output weights, are not finite")
+        n_tried = min(first if step < _FIRST_PICKS else _TRIED, len(coef))
         tried = np.sort(np.argpartition(slopes, n_tried - 1)[:n_tried])
         directions = torch.from_numpy(coef[tried].T / (step + 1))[:, :, None] * rows[tried]
         each = loss.each(directions + (total / (step + 1) + intercept)[:, None], y[:, None])

@@ -4,6 +4,7 @@ import itertools
 import subprocess
 import sys
 import textwrap
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -45,13 +46,22 @@ def as_naive(targets, loss):
     return targets.argmax(axis=1) if targets.shape[1] > 1 else targets[:, 0].astype(int)
 
 
-@given(st.integers(0, 10**6), st.integers(1, 4), st.booleans(), st.sampled_from([LogLoss(), SquaredError()]))
-def test_each_pick_is_the_best_of_the_steepest(seed, n_outputs, weighted, loss):
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 4),
+    st.booleans(),
+    st.sampled_from([LogLoss(), SquaredError()]),
+    st.sampled_from([0, 3, 7]),
+)
+def test_each_pick_is_the_best_of_the_steepest(seed, n_outputs, weighted, loss, n_first):
+    """The first picks are the best of all."""
     hidden, targets, weight, network = problem(seed, n_outputs, weighted=weighted)
-    picks, losses = pick_steepest(hidden, targets, weight, network, loss, 7)
+    with mock.patch.object(_steepest, "_FIRST_PICKS", n_first):
+        picks, losses = pick_steepest(hidden, targets, weight, network, loss, 7)
     y, intercept = as_naive(targets, loss), network.output_intercept
     atoms = atoms_of(hidden, network)
-    expected = naive.steepest(atoms, y, 7, _steepest._TRIED, loss=loss.name, weight=weight, offset=intercept)
+    n_tried = [len(network.weights)] * n_first + [_steepest._TRIED] * (7 - n_first)
+    expected = naive.steepest(atoms, y, n_tried, loss=loss.name, weight=weight, offset=intercept)
     assert picks.tolist() == expected
     weight = np.ones(len(y)) if weight is None else weight
     for j in range(1, 8):
@@ -62,12 +72,23 @@ def test_each_pick_is_the_best_of_the_steepest(seed, n_outputs, weighted, loss):
 def test_with_all_neurons_tried_picks_are_the_exact_ones(monkeypatch):
     hidden, targets, _, network = problem(0, 3, weighted=False)
     monkeypatch.setattr(_steepest, "_TRIED", 25)
+    monkeypatch.setattr(_steepest, "_ALL_TRIED", 0)
     picks, losses = pick_steepest(hidden, targets, None, network, LogLoss(), 8)
     expected, expected_losses, _ = naive.greedy(
         atoms_of(hidden, network), targets.argmax(axis=1), 8, loss="log_loss", offset=network.output_intercept
     )
     np.testing.assert_array_equal(picks, expected)
     np.testing.assert_allclose(losses, expected_losses)
+
+
+def test_all_neurons_are_tried_only_where_that_is_cheap():
+    hidden, targets, _, network = problem(4, 4, weighted=False)
+    n_numbers = hidden.shape[1] * targets.size
+    paths = []
+    for limit in (n_numbers, n_numbers - 1, 0):
+        with mock.patch.object(_steepest, "_ALL_TRIED", limit):
+            paths.append(pick_steepest(hidden, targets, None, network, SquaredError(), 7)[0].tolist())
+    assert paths[0] != paths[1] == paths[2]
 
 
 def in_chunks(hidden, targets, weight, cuts=(0, 7, 8, 30)):
