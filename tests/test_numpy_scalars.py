@@ -39,6 +39,7 @@ NETWORK = SMALL | {
     "alpha": 0.0625,
     "early_stopping": True,
     "validation_fraction": 0.25,
+    "selection_samples": 30,
     "max_time": 1024.0,
     "verbose": True,
     "warm_start": True,
