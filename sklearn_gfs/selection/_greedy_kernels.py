@@ -1,21 +1,21 @@
 """
 The inner loops of greedy forward selection for squared error: arrays in, arrays out.
 
-Here belong the compiled loops over atoms, and the one way in which the package compiles a loop. They know no
-estimator, validate nothing and allocate only work space; what a Gram column costs, and when to
-compute one, is decided by their callers.
+Here belong the compiled loops over atoms. They know no estimator, validate nothing and allocate only work space; what
+a Gram column costs, and when to compute one, is decided by their callers.
+
+Operations on whole arrays are written out as loops: numba compiles each such operation, an assignment to a slice and a
+minimum included, as several functions of its own, which takes longer than the loop around them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property, update_wrapper
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_gfs._requirements import numba_for
+from sklearn_gfs._jit import jit
 
 # Why a kernel handed control back.
 DONE = 0  # all the picks asked for
@@ -68,45 +68,13 @@ class State(NamedTuple):
     gaps: NDArray[np.float64]
 
 
-class Kernel:
-    """
-    A serial loop that releases the GIL, compiled when it is first called; cached on disk where a cache can be written.
-
-    Modules of kernels are so imported without numba, which only a selection needs. Before a kernel is compiled the
-    kernels that it calls become compiled functions in its module, since numba knows no others.
-    """
-
-    def __init__(self, function: Callable[..., Any], fastmath: set[str]) -> None:
-        update_wrapper(self, function)
-        self._function = function
-        self._fastmath = fastmath
-
-    def __call__(self, *args: Any) -> Any:
-        return self._compiled(*args)
-
-    @cached_property
-    def _compiled(self) -> Any:
-        njit = numba_for("Greedy forward selection").njit
-        names = self._function.__globals__
-        for name in self._function.__code__.co_names:
-            if isinstance(names.get(name), Kernel):
-                names[name] = names[name]._compiled
-        try:
-            return njit(cache=True, nogil=True, fastmath=self._fastmath)(self._function)
-        except RuntimeError:  # no directory to write a cache to
-            return njit(nogil=True, fastmath=self._fastmath)(self._function)
-
-
-def jit(function: Callable[..., Any], *, reassociate: bool = False) -> Any:
-    """Return the loop as a kernel; reassociated sums are added up in several chains at once, in any order."""
-    return Kernel(function, {"contract", "reassoc"} if reassociate else {"contract"})
-
-
 @jit
 def choose(scores: NDArray[np.float64], counts: NDArray[np.int64], tolerance: float) -> int:
     """Index of the least score; within the tolerance a picked atom wins, then the lowest index."""
-    threshold = scores.min() + tolerance
-    first = -1
+    threshold, first = np.inf, -1
+    for i in range(scores.shape[0]):
+        threshold = min(threshold, scores[i])
+    threshold += tolerance
     for i in range(scores.shape[0]):
         if scores[i] <= threshold:
             if counts[i] > 0:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._greedy_kernels import jit
+from sklearn_gfs._jit import jit
 
 # exp(x) = 2^k exp(r): adding the magic number rounds x / ln 2 to the integer k, which then stands in the low bits.
 _MAGIC = 6755399441055744.0  # 1.5 * 2^52
@@ -31,7 +31,7 @@ def exp_in_place(x: NDArray[np.float64], scratch: NDArray[np.float64]) -> None:
     """Exponential of numbers of at most 0, in a form that compilers turn into vector instructions."""
     bits = scratch.view(np.int64)
     for i in range(x.shape[0]):
-        v = max(-708.0, x[i])
+        v = x[i] if x[i] > -708.0 else -708.0
         shifted = v * _LOG2_E + _MAGIC
         scratch[i] = shifted
         k = shifted - _MAGIC
@@ -69,14 +69,19 @@ def log_sum(values: NDArray[np.float64], weight: NDArray[np.float64], lanes: NDA
         for i in range(values.shape[0]):
             total += weight[i] * np.log(values[i])
         return total
-    lanes[:] = 1.0
+    for i in range(_LANES):
+        lanes[i] = 1.0
     whole = values.shape[0] // _LANES * _LANES
     for start in range(0, whole, _LANES):
         for i in range(_LANES):
             lanes[i] *= values[start + i]
     for i in range(whole, values.shape[0]):
         lanes[i - whole] *= values[i]
-    if lanes.min() > 1e-290 and lanes.max() < 1e290:
+    low, high = lanes[0], lanes[0]
+    for i in range(_LANES):
+        low = lanes[i] if lanes[i] < low else low
+        high = lanes[i] if lanes[i] > high else high
+    if low > 1e-290 and high < 1e290:
         for i in range(_LANES):
             total += np.log(lanes[i])
     else:
@@ -132,8 +137,9 @@ def log_loss_remainder(
     for start in range(0, n_samples, _TILE):
         size = min(_TILE, n_samples - start)
         top, slope, sums, scratch = work[0, :size], work[1, :size], work[2, :size], work[3, :size]
-        top[:] = 0.0 if n_outputs == 1 else -np.inf
-        slope[:] = tangent[start : start + size]
+        lowest = 0.0 if n_outputs == 1 else -np.inf
+        for i in range(size):
+            top[i], slope[i], sums[i] = lowest, tangent[start + i], 0.0
         for c in range(n_outputs):
             b = coef * logits.output_weights[atom, c]
             row = logits.atoms[atom, c if rows > 1 else 0, start : start + size]
@@ -142,14 +148,11 @@ def log_loss_remainder(
                 x = b * row[i]
                 slope[i] += share[i] * x
                 v[i] = mean[i] + x
-                top[i] = max(top[i], v[i])
-        sums[:] = 0.0
+                top[i] = v[i] if v[i] > top[i] else top[i]
         for c in range(n_outputs + (n_outputs == 1)):
             v = work[5 + c, :size]
-            if c == n_outputs:
-                v[:] = 0.0
             for i in range(size):
-                v[i] -= top[i]
+                v[i] = (v[i] if c < n_outputs else 0.0) - top[i]
             exp_in_place(v, scratch)
             for i in range(size):
                 sums[i] += v[i]
@@ -240,22 +243,17 @@ def log_loss_candidates(
 def log_loss_sizes(logits: Logits, sizes: NDArray[np.float64]) -> None:
     """Largest logit of every atom on a sample, averaged over the samples."""
     n_atoms, rows, n_samples = logits.atoms.shape
-    weight, top = logits.weight, np.empty(_TILE)
+    weight, weighted = logits.weight, logits.weight.shape[0] > 1
     for i in range(n_atoms):
-        size = 0.0
-        for start in range(0, n_samples, _TILE):
-            n = min(_TILE, n_samples - start)
-            top[:] = 0.0
+        size, largest = 0.0, 0.0
+        for s in range(n_samples):
+            top = 0.0
             for c in range(rows):
-                row = logits.atoms[i, c, start : start + n]
-                for s in range(n):
-                    top[s] = max(top[s], abs(row[s]))
-            if weight.shape[0] > 1:
-                for s in range(n):
-                    size += weight[start + s] * top[s]
-            else:
-                size += weight[0] * top[:n].sum()
-        sizes[i] = size * np.abs(logits.output_weights[i]).max()
+                top = max(top, abs(logits.atoms[i, c, s]))
+            size += weight[s if weighted else 0] * top
+        for c in range(logits.output_weights.shape[1]):
+            largest = max(largest, abs(logits.output_weights[i, c]))
+        sizes[i] = size * largest
 
 
 @jit

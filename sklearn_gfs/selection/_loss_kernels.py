@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ._greedy_kernels import jit
+from sklearn_gfs._jit import jit
 
 
 @jit
