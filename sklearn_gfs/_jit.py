@@ -29,10 +29,11 @@ class Kernel:
     function callable from Python, and are not cached: the kernel that is called from Python holds their machine code.
     """
 
-    def __init__(self, function: Callable[..., Any], fastmath: set[str]) -> None:
+    def __init__(self, function: Callable[..., Any], fastmath: set[str], *, inline: str = "never") -> None:
         update_wrapper(self, function)
         self._function = function
         self._fastmath = fastmath
+        self._inline = inline
 
     def __call__(self, *args: Any) -> Any:
         return self.compiled(*args)
@@ -48,7 +49,7 @@ class Kernel:
 
     @cached_property
     def _called_by_kernels(self) -> Any:
-        return self._jitted(no_cpython_wrapper=True)
+        return self._jitted(inline=self._inline, no_cpython_wrapper=True)
 
     def _jitted(self, **options: Any) -> Any:
         njit = numba_for(_PURPOSE).njit
@@ -69,6 +70,15 @@ class Kernel:
 def jit(function: Callable[..., Any], *, reassociate: bool = False) -> Any:
     """Return the loop as a kernel; reassociated sums are added up in several chains at once, in any order."""
     return Kernel(function, {"contract", "reassoc"} if reassociate else {"contract"})
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """
+    Return the loop as a kernel that becomes part of the one that calls it.
+
+    A large kernel with a single caller is so optimised once; otherwise once by itself and again within its caller.
+    """
+    return Kernel(function, {"contract"}, inline="always")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_gfs._jit import jit
+from sklearn_gfs._jit import inlined, jit
 
 # exp(x) = 2^k exp(r): adding the magic number rounds x / ln 2 to the integer k, which then stands in the low bits.
 _MAGIC = 6755399441055744.0  # 1.5 * 2^52
@@ -49,11 +49,8 @@ def exp_in_place(x: NDArray[np.float64], scratch: NDArray[np.float64]) -> None:
         series = series * r + 1.0 / 6.0
         series = series * r + 0.5
         series = series * r + 1.0
-        x[i] = series * r + 1.0
-    for i in range(x.shape[0]):
         bits[i] = (bits[i] - _MAGIC_BITS + 1023) << 52
-    for i in range(x.shape[0]):
-        x[i] *= scratch[i]
+        x[i] = (series * r + 1.0) * scratch[i]
 
 
 @jit
@@ -114,7 +111,7 @@ class Logits(NamedTuple):
     weight: NDArray[np.float64]  # (n_samples,), adding up to one, or (1,) where all are the same
 
 
-@jit
+@inlined
 def log_loss_remainder(
     atom: int,
     coef: float,
@@ -171,7 +168,7 @@ def log_loss_remainder(
     return total
 
 
-@jit
+@inlined
 def log_loss_slope(atom: int, logits: Logits, gradient: NDArray[np.float64]) -> float:
     """Inner product of an atom's logits with the gradient, in float64."""
     slope = 0.0
@@ -179,15 +176,6 @@ def log_loss_slope(atom: int, logits: Logits, gradient: NDArray[np.float64]) -> 
         row = logits.atoms[atom, c if logits.atoms.shape[1] > 1 else 0]
         slope += logits.output_weights[atom, c] * inner_product(gradient[c], row)
     return slope
-
-
-@jit
-def log_loss_slopes(
-    atoms: NDArray[np.int64], logits: Logits, gradient: NDArray[np.float64], slopes: NDArray[np.float64]
-) -> None:
-    """Bring the slopes of some atoms to float64."""
-    for i in atoms:
-        slopes[i] = log_loss_slope(i, logits, gradient)
 
 
 class Step(NamedTuple):
@@ -237,23 +225,6 @@ def log_loss_candidates(
         if loss <= threshold:
             losses[j] = loss
             best[0] = min(best[0], loss)
-
-
-@jit
-def log_loss_sizes(logits: Logits, sizes: NDArray[np.float64]) -> None:
-    """Largest logit of every atom on a sample, averaged over the samples."""
-    n_atoms, rows, n_samples = logits.atoms.shape
-    weight, weighted = logits.weight, logits.weight.shape[0] > 1
-    for i in range(n_atoms):
-        size, largest = 0.0, 0.0
-        for s in range(n_samples):
-            top = 0.0
-            for c in range(rows):
-                top = max(top, abs(logits.atoms[i, c, s]))
-            size += weight[s if weighted else 0] * top
-        for c in range(logits.output_weights.shape[1]):
-            largest = max(largest, abs(logits.output_weights[i, c]))
-        sizes[i] = size * largest
 
 
 @jit
