@@ -67,9 +67,21 @@ class Kernel:
         return update_wrapper(bound, function)
 
 
+class Formula(Kernel):
+    """A few operations on numbers: compiled within kernels, and not worth that where Python calls them."""
+
+    def __call__(self, *args: Any) -> Any:
+        return self._function(*args)
+
+
 def jit(function: Callable[..., Any], *, reassociate: bool = False) -> Any:
     """Return the loop as a kernel; reassociated sums are added up in several chains at once, in any order."""
     return Kernel(function, {"contract", "reassoc"} if reassociate else {"contract"})
+
+
+def formula(function: Callable[..., Any]) -> Any:
+    """Return the function for Python and for kernels."""
+    return Formula(function, {"contract"}, inline="always")
 
 
 def inlined(function: Callable[..., Any]) -> Any:

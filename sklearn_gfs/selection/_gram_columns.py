@@ -211,17 +211,26 @@ class GramColumns:
 
         The state is exact up to this step, so that their error builds up only over the steps foreseen.
         """
-        self._foreseen = kernels.foresee(
-            step,
-            min(n_new, self._block),
-            n_others,
-            problem._replace(tol=-1.0, doubt=0.0, precision=-np.inf),
-            state._replace(**{name: array.copy() for name, array in state._asdict().items()}),
-            self.slots.copy(),
-            self.columns,
-            self._n_columns,
-            self._rows,
-            self._output_weights,
-        )
+        problem = problem._replace(tol=-1.0, doubt=0.0, precision=-np.inf)
+        state = state._replace(**{name: array.copy() for name, array in state._asdict().items()})
+        slots, columns, first = self.slots.copy(), self.columns, self._n_columns
+        margins, direction = np.full(len(slots), np.inf), np.ones(len(state.s))
+        new: list[int] = []
+        n_new = min(n_new, self._block)
+        while len(new) < n_new:
+            step, reason, atom = kernels.squared_error_steps(
+                step, len(state.picks), problem, state, slots, columns, -1, direction
+            )
+            if reason != kernels.NEEDS_COLUMN:
+                break
+            np.minimum(margins, state.scores - state.scores[atom], out=margins)
+            slots[atom] = first + len(new)
+            columns[slots[atom]] = self.estimate(atom)
+            new.append(atom)
+        # With these, as many of those that came closest to being picked as make a product of full width.
+        others = np.flatnonzero(slots < 0)
+        n_closest = min(-(len(new) + n_others) % kernels.WIDTH, n_new - len(new))
+        closest = others[np.argsort(margins[others], kind="stable")[:n_closest]]
+        self._foreseen = np.concatenate([np.array(new, dtype=np.int64), closest])
         self._ever_foreseen[self._foreseen] = True
         return self._foreseen

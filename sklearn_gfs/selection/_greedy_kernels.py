@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_gfs._jit import jit
+from sklearn_gfs._jit import formula, inlined, jit
 
 # Why a kernel handed control back.
 DONE = 0  # all the picks asked for
@@ -47,6 +47,8 @@ class Problem(NamedTuple):
 
     c: NDArray[np.float64]  # <x_i, Y>, (n_directions, n_atoms)
     norms: NDArray[np.float64]  # ||x_i||^2
+    lengths: NDArray[np.float64]  # ||x_i||
+    longest: float  # of these
     target_norm: float  # ||Y||^2
     signed: bool
     radius: float
@@ -66,6 +68,8 @@ class State(NamedTuple):
     directions: NDArray[np.float64]  # (k, n_directions)
     losses: NDArray[np.float64]
     gaps: NDArray[np.float64]
+    slopes: NDArray[np.float64]  # of every atom, at the next pick when a kernel hands control back
+    scores: NDArray[np.float64]
 
 
 @jit
@@ -73,7 +77,7 @@ def choose(scores: NDArray[np.float64], counts: NDArray[np.int64], tolerance: fl
     """Index of the least score; within the tolerance a picked atom wins, then the lowest index."""
     threshold, first = np.inf, -1
     for i in range(scores.shape[0]):
-        threshold = min(threshold, scores[i])
+        threshold = scores[i] if scores[i] < threshold else threshold
     threshold += tolerance
     for i in range(scores.shape[0]):
         if scores[i] <= threshold:
@@ -97,10 +101,12 @@ def score(
     n_directions, n_atoms = problem.c.shape
     radius = problem.radius
     if problem.signed:
-        slopes[:] = 0.0
+        for i in range(n_atoms):
+            slopes[i] = 0.0
         for o in range(n_directions):
             for i in range(n_atoms):
-                slopes[i] += (s[o, i] - t * problem.c[o, i]) ** 2
+                difference = s[o, i] - t * problem.c[o, i]
+                slopes[i] += difference * difference
         for i in range(n_atoms):
             slopes[i] = -np.sqrt(slopes[i])
     else:
@@ -110,7 +116,7 @@ def score(
         scores[i] = radius * (2.0 * slopes[i] + radius * problem.norms[i])
 
 
-@jit
+@formula
 def terms(t: float, problem: Problem, s: NDArray[np.float64], atom: int) -> float:
     """Size of the terms whose sum the score of an atom is."""
     radius = problem.radius
@@ -120,7 +126,7 @@ def terms(t: float, problem: Problem, s: NDArray[np.float64], atom: int) -> floa
     return size
 
 
-@jit
+@formula
 def reach(t: float, problem: Problem, picked_norms: float) -> float:
     """
     Twice the size of the sum of t picks less t times y, as errors of products with it are relative to.
@@ -131,59 +137,36 @@ def reach(t: float, problem: Problem, picked_norms: float) -> float:
     return 2.0 * (np.sqrt(picked_norms) + t * np.sqrt(problem.target_norm))
 
 
-@jit
-def contenders(
-    scores: NDArray[np.float64], lengths: NDArray[np.float64], problem: Problem, size: float, limit: int
-) -> NDArray[np.int64]:
-    """
-    Atoms that errors in the inner products may have kept from being the best, and the best one; at most ``limit``.
-
-    ``lengths`` are the atoms' norms, and ``size`` their ``reach``.
-    """
-    radius, least = problem.radius, scores.min()
-    found = np.empty(limit, dtype=np.int64)
-    n_found = 0
-    for i in range(scores.shape[0]):
-        length = radius * lengths[i]
-        if scores[i] <= least + problem.doubt * length * (size + length):
-            found[n_found] = i
-            n_found += 1
-            if n_found == limit:
-                break
-    return found[:n_found]
-
-
-@jit
-def least_gap(t: float, problem: Problem, running: NDArray[np.float64], slopes: NDArray[np.float64]) -> float:
-    """Frank-Wolfe gap at the mean of t picks; the slopes at t, divided by t, are those of the gradient there."""
-    gap = running[SQUARED_NORM] / (t * t) - running[TARGET_PRODUCT] / t - problem.radius * slopes.min() / t
+@formula
+def least_gap(t: float, problem: Problem, running: NDArray[np.float64], steepest: float) -> float:
+    """Frank-Wolfe gap at the mean of t picks; ``steepest`` is the least of the slopes at t."""
+    # Divided by t, the slopes are those of the gradient at the mean.
+    gap = running[SQUARED_NORM] / (t * t) - running[TARGET_PRODUCT] / t - problem.radius * steepest / t
     return max(gap, 0.0)
 
 
-@jit
-def gap_error(t: float, problem: Problem, picked_norms: float, longest: float) -> float:
-    """Error that those of the inner products make of the gap; ``longest`` is the largest of the atoms' norms."""
-    return problem.doubt * problem.radius * longest * reach(t, problem, picked_norms) / t
+@formula
+def gap_error(t: float, problem: Problem, picked_norms: float) -> float:
+    """Error that those of the inner products make of the gap."""
+    return problem.doubt * problem.radius * problem.longest * reach(t, problem, picked_norms) / t
 
 
-@jit
-def in_doubt(
-    t: float,
-    problem: Problem,
-    picked_norms: float,
-    slopes: NDArray[np.float64],
-    scores: NDArray[np.float64],
-    lengths: NDArray[np.float64],
-    pick: int,
-) -> bool:
+@inlined
+def in_doubt(t: float, problem: Problem, state: State, pick: int) -> bool:
     """Whether errors in the inner products may have decided what is picked, or which way it is turned."""
-    size, length = reach(t, problem, picked_norms), problem.radius * lengths[pick]
-    if len(contenders(scores, lengths, problem, size, 2)) > 1:
-        return True
-    return problem.signed and -4.0 * problem.radius * slopes[pick] <= problem.doubt * length * (size + length)
+    size, least = reach(t, problem, state.running[PICKED_NORMS]), np.inf
+    for i in range(state.scores.shape[0]):
+        least = state.scores[i] if state.scores[i] < least else least
+    n_contenders = 0
+    for i in range(state.scores.shape[0]):
+        length = problem.radius * problem.lengths[i]
+        n_contenders += state.scores[i] <= least + problem.doubt * length * (size + length)
+    length = problem.radius * problem.lengths[pick]
+    turning = problem.doubt * length * (size + length)
+    return n_contenders > 1 or (problem.signed and -4.0 * problem.radius * state.slopes[pick] <= turning)
 
 
-@jit
+@inlined
 def turn(
     t: float, problem: Problem, s: NDArray[np.float64], slope: float, tie: float, pick: int, v: NDArray[np.float64]
 ) -> None:
@@ -196,7 +179,7 @@ def turn(
             v[o] = 1.0 if o == 0 else 0.0
 
 
-@jit
+@inlined
 def moments_with(problem: Problem, state: State, pick: int, v: NDArray[np.float64]) -> tuple[float, float, float]:
     """Return what the running scalars become with a pick in this direction."""
     radius = problem.radius
@@ -227,22 +210,27 @@ def squared_error_steps(
     Returns the number of picks taken so far, why it stopped, and the atom that it could not pick, if any.
     """
     n_directions, n_atoms = problem.c.shape
-    slopes, scores, lengths = np.empty(n_atoms), np.empty(n_atoms), np.sqrt(problem.norms)
-    v, running = np.ones(n_directions), state.running
+    running, slopes, scores = state.running, state.slopes, state.scores
     score(start + 1.0, problem, state.s, slopes, scores)
     for j in range(start, stop):
         t = j + 1.0
+        v = state.directions[j]
         if j == start and settled >= 0:
             pick = settled
-            v[:] = direction
+            for o in range(n_directions):
+                v[o] = direction[o]
         else:
-            tie = problem.tie * terms(t, problem, state.s, np.argmin(scores))
+            best = np.int64(0)
+            for i in range(n_atoms):
+                best = i if scores[i] < scores[best] else best
+            tie = problem.tie * terms(t, problem, state.s, best)
             pick = choose(scores, state.counts, tie)
-            if problem.doubt > 0.0 and in_doubt(t, problem, running[PICKED_NORMS], slopes, scores, lengths, pick):
+            if problem.doubt > 0.0 and in_doubt(t, problem, state, pick):
                 return j, IN_DOUBT, pick
             if problem.signed:
                 turn(t, problem, state.s, slopes[pick], tie, pick, v)
-        if slots[pick] < 0:
+        slot = slots[pick]
+        if slot < 0:
             return j, NEEDS_COLUMN, pick
         squared_norm, product, picked_norms = moments_with(problem, state, pick, v)
         loss = 0.5 * (squared_norm / (t * t) - 2.0 * product / t + problem.target_norm)
@@ -250,17 +238,19 @@ def squared_error_steps(
             return j, IMPRECISE, pick
 
         running[SQUARED_NORM], running[TARGET_PRODUCT], running[PICKED_NORMS] = squared_norm, product, picked_norms
-        column = columns[slots[pick]]
         for o in range(n_directions):
-            state.directions[j, o] = v[o]
+            step = problem.radius * v[o]
             for i in range(n_atoms):
-                state.s[o, i] += problem.radius * v[o] * column[i]
+                state.s[o, i] += step * columns[slot, i]
         state.counts[pick] += 1
         state.picks[j] = pick
         state.losses[j] = loss
         score(t, problem, state.s, slopes, scores)
-        state.gaps[j] = least_gap(t, problem, running, slopes)
-        if problem.doubt > 0.0 and state.gaps[j] <= gap_error(t, problem, picked_norms, lengths.max()):
+        steepest = np.inf
+        for i in range(n_atoms):
+            steepest = slopes[i] if slopes[i] < steepest else steepest
+        state.gaps[j] = least_gap(t, problem, running, steepest)
+        if problem.doubt > 0.0 and state.gaps[j] <= gap_error(t, problem, picked_norms):
             if problem.tol >= 0.0 or problem.precision > -np.inf:
                 return j + 1, UNRESOLVED, -1
             state.gaps[j] = -1.0
@@ -288,79 +278,3 @@ def add_squares(block: NDArray[np.floating[Any]], weight: NDArray[np.float64], o
         w = weight[r] if weight.shape[0] > 0 else 1.0
         for i in range(n_columns):
             out[i] += w * block[r, i] * block[r, i]
-
-
-@jit
-def add_column(rows: NDArray[np.floating[Any]], atom: int, out: NDArray[np.floating[Any]]) -> None:
-    """Add the inner products of one column of the rows with all of them."""
-    whole = rows.shape[0] // 4 * 4
-    for r in range(0, whole, 4):
-        a, b, c, d = rows[r, atom], rows[r + 1, atom], rows[r + 2, atom], rows[r + 3, atom]
-        for i in range(rows.shape[1]):
-            out[i] += a * rows[r, i] + b * rows[r + 1, i] + c * rows[r + 2, i] + d * rows[r + 3, i]
-    for r in range(whole, rows.shape[0]):
-        a = rows[r, atom]
-        for i in range(rows.shape[1]):
-            out[i] += a * rows[r, i]
-
-
-@jit
-def foresee(
-    start: int,
-    n_new: int,
-    n_others: int,
-    problem: Problem,
-    state: State,
-    slots: NDArray[np.int64],
-    columns: NDArray[np.float64],
-    n_columns: int,
-    rows: NDArray[np.floating[Any]],
-    output_weights: NDArray[np.float64],
-) -> NDArray[np.int64]:
-    """
-    Go on with the selection, estimating each Gram column that is not there from a few rows of the atoms.
-
-    ``rows`` (n_rows, n_atoms) are scaled so that their inner products are estimates of the Gram matrix;
-    ``output_weights`` is (n_outputs, n_atoms), without rows if there are none. ``columns`` holds n_columns columns
-    and has room for n_new. Returns the atoms whose columns were estimated, with as many of those that came
-    closest to being picked as make their number and n_others up to a multiple of ``WIDTH``.
-    """
-    n_atoms = slots.shape[0]
-    new = np.empty(n_new, dtype=np.int64)
-    estimate = np.empty(n_atoms, dtype=rows.dtype)
-    factor = np.empty(n_atoms)
-    slopes, scores = np.empty(n_atoms), np.empty(n_atoms)
-    margins = np.full(n_atoms, np.inf)
-    directions = np.ones(state.s.shape[0])
-    n_found = 0
-    while n_found < n_new:
-        start, reason, atom = squared_error_steps(
-            start, state.picks.shape[0], problem, state, slots, columns, -1, directions
-        )
-        if reason != NEEDS_COLUMN:
-            break
-        score(start + 1.0, problem, state.s, slopes, scores)
-        for i in range(n_atoms):
-            margins[i] = min(margins[i], scores[i] - scores[atom])
-        estimate[:] = 0.0
-        add_column(rows, atom, estimate)
-        column = columns[n_columns + n_found]
-        column[:] = estimate
-        if output_weights.shape[0] > 0:
-            factor[:] = 0.0
-            add_column(output_weights, atom, factor)
-            column *= factor
-        slots[atom] = n_columns + n_found
-        new[n_found] = atom
-        n_found += 1
-    while n_found < n_new and (n_found + n_others) % WIDTH > 0:
-        atom = -1
-        for i in range(n_atoms):
-            if slots[i] < 0 and (atom < 0 or margins[i] < margins[atom]):
-                atom = i
-        if atom < 0:
-            break
-        slots[atom] = 0
-        new[n_found] = atom
-        n_found += 1
-    return new[:n_found]
