@@ -213,10 +213,22 @@ class GramColumns:
         """
         problem = problem._replace(tol=-1.0, doubt=0.0, precision=-np.inf)
         state = state._replace(**{name: array.copy() for name, array in state._asdict().items()})
+        self._foreseen = self._wanted_next(step, min(n_new, self._block), n_others, problem, state)
+        self._ever_foreseen[self._foreseen] = True
+        return self._foreseen
+
+    def _wanted_next(
+        self, step: int, n_new: int, n_others: int, problem: kernels.Problem, state: kernels.State
+    ) -> NDArray[np.int64]:
+        """
+        Go on with the selection, estimating each Gram column that is not there.
+
+        Returns the atoms whose columns were estimated, with as many of those that came closest to being picked as make
+        their number and n_others up to a multiple of ``WIDTH``; at most n_new.
+        """
         slots, columns, first = self.slots.copy(), self.columns, self._n_columns
         margins, direction = np.full(len(slots), np.inf), np.ones(len(state.s))
         new: list[int] = []
-        n_new = min(n_new, self._block)
         while len(new) < n_new:
             step, reason, atom = kernels.squared_error_steps(
                 step, len(state.picks), problem, state, slots, columns, -1, direction
@@ -227,10 +239,7 @@ class GramColumns:
             slots[atom] = first + len(new)
             columns[slots[atom]] = self.estimate(atom)
             new.append(atom)
-        # With these, as many of those that came closest to being picked as make a product of full width.
         others = np.flatnonzero(slots < 0)
         n_closest = min(-(len(new) + n_others) % kernels.WIDTH, n_new - len(new))
         closest = others[np.argsort(margins[others], kind="stable")[:n_closest]]
-        self._foreseen = np.concatenate([np.array(new, dtype=np.int64), closest])
-        self._ever_foreseen[self._foreseen] = True
-        return self._foreseen
+        return np.concatenate([np.array(new, dtype=np.int64), closest])

@@ -58,16 +58,17 @@ def test_three_times_what_the_last_block_served_is_foreseen(monkeypatch, n_passe
     counts[:n_used] = 2
     counts[100:] = 1  # not of the last block
     zeros = np.zeros(200)
-    state = kernels.State(zeros[None], np.zeros(3), counts, np.zeros(150, int), np.ones((150, 1)), zeros, zeros)
+    state = kernels.State(zeros[None], np.zeros(3), counts, np.zeros(150, int), np.ones((150, 1)), *[zeros] * 4)
     wanted = []
 
-    def record(step, n_new, n_others, *arguments):
+    def record(self, step, n_new, n_others, *arguments):
         wanted.append((n_new, n_others))
         return np.array([7])
 
-    monkeypatch.setattr(kernels, "foresee", record)
+    monkeypatch.setattr(_gram_columns.GramColumns, "_wanted_next", record)
     moments = columns.source.moments()
-    given = kernels.Problem(moments.c, moments.norms, 1.0, False, 1.0, 0.0, 0.0, 0.0, -1.0)
+    lengths = np.sqrt(moments.norms)
+    given = kernels.Problem(moments.c, moments.norms, lengths, lengths.max(), 1.0, False, 1.0, 0.0, 0.0, 0.0, -1.0)
     columns.add_foreseen(7, 5, given, state)
     assert wanted == [(expected, 0)]
     assert columns.slots[7] == 0
@@ -80,11 +81,11 @@ def test_the_first_block_and_the_targets_fill_a_product(monkeypatch, n_targets, 
     columns = _gram_columns.GramColumns(ArrayAtoms(atoms, np.ones((300, n_targets)), None), 50)
     wanted = []
 
-    def record(step, n_new, n_others, *arguments):
+    def record(self, step, n_new, n_others, *arguments):
         wanted.append((step, n_new, n_others))
         return np.array([7])
 
-    monkeypatch.setattr(kernels, "foresee", record)
+    monkeypatch.setattr(_gram_columns.GramColumns, "_wanted_next", record)
     state = kernels.State(*(np.zeros(1) for _ in kernels.State._fields))
     columns.foresee_first(kernels.Problem(*(0.0 for _ in kernels.Problem._fields)), state)
     assert wanted == [(0, n_new, n_targets)]
@@ -93,13 +94,13 @@ def test_the_first_block_and_the_targets_fill_a_product(monkeypatch, n_targets, 
 def test_what_is_foreseen_is_neither_ended_by_the_gap_nor_by_doubt(monkeypatch):
     atoms, y = problem()
     monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
-    given, foresee = [], kernels.foresee
+    given, wanted_next = [], _gram_columns.GramColumns._wanted_next
 
-    def record(step, n_new, n_others, problem, *arguments):
+    def record(self, step, n_new, n_others, problem, state):
         given.append(problem)
-        return foresee(step, n_new, n_others, problem, *arguments)
+        return wanted_next(self, step, n_new, n_others, problem, state)
 
-    monkeypatch.setattr(kernels, "foresee", record)
+    monkeypatch.setattr(_gram_columns.GramColumns, "_wanted_next", record)
     greedy_forward_selection(atoms.astype(np.float32), y, 20, tol=0.1)
     assert all((p.tol, p.doubt, p.precision) == (-1.0, 0.0, -np.inf) for p in given)
 
