@@ -30,6 +30,7 @@ from sklearn_gfs._compat import (
     validate_parameter_constraints,
     with_callbacks,
 )
+from sklearn_gfs._jit import compilation_printed
 from sklearn_gfs._requirements import numba_for, torch_for
 from sklearn_gfs._typing import FloatArray, PathPoint
 from sklearn_gfs._version import VersionedState
@@ -248,11 +249,12 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         n_pretrain, k = parameters["n_pretrain"], parameters["k"]
         watch = Watch(parameters["max_time"], verbose=bool(self.verbose))
         path = TrainingPath(data, self._settings(), self.random_state, tasks=tasks, watch=watch, state=state, more=more)
-        if isinstance(n_pretrain, str):
-            path.pretrain_until_settled(k, since)
-        else:
-            path.pretrain_to(since + n_pretrain)
-        dense_loss, (subnetwork,) = path.subnetworks([k])
+        with compilation_printed(bool(self.verbose)):
+            if isinstance(n_pretrain, str):
+                path.pretrain_until_settled(k, since)
+            else:
+                path.pretrain_to(since + n_pretrain)
+            dense_loss, (subnetwork,) = path.subnetworks([k])
         self._store_subnetwork(subnetwork, dense_loss, path.losses)
         self._keep_dense_state(path.state() if keep else None)
         tasks.end({})

@@ -173,11 +173,15 @@ class GramColumns:
         self._rows, moments = self.source.preview(_preview_rows(self.source.n_rows))
         return moments if np.isfinite(moments.norms).all() and np.isfinite(moments.c).all() else None
 
-    def estimate(self, atom: int) -> Float64Array:
+    def estimate(self, atom: int, out: Float64Array | None = None) -> Float64Array:
         """Estimate one column from the preview's rows."""
-        column = self._rows[:, atom] @ self._rows
+        column = np.empty(self.source.n_atoms) if out is None else out
+        column[:] = 0.0
+        kernels.add_column(self._rows, atom, column)
         weights = self._output_weights
-        return column.astype(np.float64) if not len(weights) else column * (weights[:, atom] @ weights)
+        if len(weights):
+            column *= np.einsum("o,oi->i", weights[:, atom], weights)
+        return column
 
     def foresee_first(self, problem: kernels.Problem, state: kernels.State) -> NDArray[np.int64]:
         """Atoms whose columns the selection will probably need first, the problem being that of the preview."""
@@ -223,11 +227,11 @@ class GramColumns:
         """
         Go on with the selection, estimating each Gram column that is not there.
 
-        Returns the atoms whose columns were estimated, with as many of those that came closest to being picked as make
-        their number and n_others up to a multiple of ``WIDTH``; at most n_new.
+        Returns the atoms whose columns were estimated, with as many of those that came closest to being the last
+        pick as make their number and n_others up to a multiple of ``WIDTH``; at most n_new.
         """
         slots, columns, first = self.slots.copy(), self.columns, self._n_columns
-        margins, direction = np.full(len(slots), np.inf), np.ones(len(state.s))
+        direction = np.ones(len(state.s))
         new: list[int] = []
         while len(new) < n_new:
             step, reason, atom = kernels.squared_error_steps(
@@ -235,11 +239,10 @@ class GramColumns:
             )
             if reason != kernels.NEEDS_COLUMN:
                 break
-            np.minimum(margins, state.scores - state.scores[atom], out=margins)
             slots[atom] = first + len(new)
-            columns[slots[atom]] = self.estimate(atom)
+            self.estimate(atom, out=columns[first + len(new)])
             new.append(atom)
         others = np.flatnonzero(slots < 0)
         n_closest = min(-(len(new) + n_others) % kernels.WIDTH, n_new - len(new))
-        closest = others[np.argsort(margins[others], kind="stable")[:n_closest]]
+        closest = others[np.argsort(state.scores[others], kind="stable")[:n_closest]]
         return np.concatenate([np.array(new, dtype=np.int64), closest])

@@ -282,7 +282,9 @@ def own_share(
     for first in range(start, stop, tile):
         last = min(first + tile, stop)
         for i in range(atoms.shape[1]):
-            low, high = shares[i].min(), shares[i].max()
+            low, high = shares[i, 0], shares[i, 0]
+            for c in range(1, shares.shape[1]):
+                low, high = min(low, shares[i, c]), max(high, shares[i, c])
             for s in range(first, last):
                 value = float(atoms[s, i])
                 a, b = value * low, value * high
@@ -306,13 +308,18 @@ def probability_gain(total: NDArray[np.float64], atom: NDArray[np.floating[Any]]
     for start in range(0, total.shape[0], 4 * _TILE):
         stop = min(start + 4 * _TILE, total.shape[0])
         whole = start + (stop - start) // _LANES * _LANES
-        lanes[:] = 1.0
+        for i in range(_LANES):
+            lanes[i] = 1.0
         for s in range(start, whole, _LANES):
             for i in range(_LANES):
                 lanes[i] *= total[s + i] + atom[s + i]
         for s in range(whole, stop):
             lanes[s - whole] *= total[s] + atom[s]
-        if lanes.min() > 1e-290 and lanes.max() < 1e290:
+        low, high = lanes[0], lanes[0]
+        for i in range(_LANES):
+            low = lanes[i] if lanes[i] < low else low
+            high = lanes[i] if lanes[i] > high else high
+        if low > 1e-290 and high < 1e290:
             for i in range(_LANES):
                 gain += np.log(lanes[i])
         else:

@@ -99,9 +99,10 @@ class SquaredErrorSearch:
         """Take the steps and return the path."""
         in_float32 = self.source.dtype == np.float32
         done, reason, settled, careful = 0, kernels.DONE, -1, False
-        direction = np.ones(len(self.state.s))
+        direction, problem = np.ones(len(self.state.s)), self._problem(self.moments)
         while done < self.k and reason != kernels.CONVERGED:
-            problem = self._problem(self.moments)
+            if problem.norms is not self.moments.norms:  # better products have been made
+                problem = self._problem(self.moments)
             if careful:
                 problem = problem._replace(precision=-np.inf, doubt=_CAREFUL if self.source.has_samples else 0.0)
             done, reason, atom = kernels.squared_error_steps(
