@@ -108,9 +108,9 @@ def compilation_printed(wanted: bool) -> Iterator[None]:
 @cache
 def _listen() -> None:
     """Have numba say when it starts to compile a loop of this package: when its cache holds none for these types."""
-    event = numba_for(_PURPOSE).core.event
+    events = numba_for(_PURPOSE).core.event
 
-    class Listener(event.Listener):
+    class Listener(events.Listener):  # type: ignore[name-defined]
         def on_start(self, event: Any) -> None:
             if event.data["dispatcher"].py_func.__module__.startswith("sklearn_gfs."):
                 _log()
@@ -120,7 +120,7 @@ def _listen() -> None:
         def on_end(self, event: Any) -> None:
             pass
 
-    event.register("numba:compile", Listener())
+    events.register("numba:compile", Listener())
 
 
 @cache
@@ -130,4 +130,4 @@ def _log() -> None:
 
 @cache
 def _print() -> None:
-    print(_MESSAGE, flush=True)
+    print(_MESSAGE, flush=True)  # noqa: T201

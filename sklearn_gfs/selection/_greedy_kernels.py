@@ -73,12 +73,18 @@ class State(NamedTuple):
 
 
 @jit
+def index_of_least(values: NDArray[np.float64]) -> int:
+    """Index of the least value, the lowest of several."""
+    index = 0
+    for i in range(values.shape[0]):
+        index = i if values[i] < values[index] else index
+    return index
+
+
+@jit
 def choose(scores: NDArray[np.float64], counts: NDArray[np.int64], tolerance: float) -> int:
     """Index of the least score; within the tolerance a picked atom wins, then the lowest index."""
-    threshold, first = np.inf, -1
-    for i in range(scores.shape[0]):
-        threshold = scores[i] if scores[i] < threshold else threshold
-    threshold += tolerance
+    threshold, first = scores[index_of_least(scores)] + tolerance, -1
     for i in range(scores.shape[0]):
         if scores[i] <= threshold:
             if counts[i] > 0:
@@ -154,9 +160,7 @@ def gap_error(t: float, problem: Problem, picked_norms: float) -> float:
 @inlined
 def in_doubt(t: float, problem: Problem, state: State, pick: int) -> bool:
     """Whether errors in the inner products may have decided what is picked, or which way it is turned."""
-    size, least = reach(t, problem, state.running[PICKED_NORMS]), np.inf
-    for i in range(state.scores.shape[0]):
-        least = state.scores[i] if state.scores[i] < least else least
+    size, least = reach(t, problem, state.running[PICKED_NORMS]), state.scores[index_of_least(state.scores)]
     n_contenders = 0
     for i in range(state.scores.shape[0]):
         length = problem.radius * problem.lengths[i]
@@ -191,6 +195,15 @@ def moments_with(problem: Problem, state: State, pick: int, v: NDArray[np.float6
     return squared_norm, product, state.running[PICKED_NORMS] + radius * radius * problem.norms[pick]
 
 
+@inlined
+def add_to_sum(problem: Problem, state: State, v: NDArray[np.float64], columns: NDArray[np.float64], slot: int) -> None:
+    """Bring the inner products with the sum of the picks up to a pick in this direction."""
+    for o in range(v.shape[0]):
+        step = problem.radius * v[o]
+        for i in range(columns.shape[1]):
+            state.s[o, i] += step * columns[slot, i]
+
+
 @jit
 def squared_error_steps(
     start: int,
@@ -209,7 +222,6 @@ def squared_error_steps(
     the atom to pick first, in that ``direction``, below zero if that has not been found in another way.
     Returns the number of picks taken so far, why it stopped, and the atom that it could not pick, if any.
     """
-    n_directions, n_atoms = problem.c.shape
     running, slopes, scores = state.running, state.slopes, state.scores
     score(start + 1.0, problem, state.s, slopes, scores)
     for j in range(start, stop):
@@ -217,13 +229,10 @@ def squared_error_steps(
         v = state.directions[j]
         if j == start and settled >= 0:
             pick = settled
-            for o in range(n_directions):
+            for o in range(v.shape[0]):
                 v[o] = direction[o]
         else:
-            best = np.int64(0)
-            for i in range(n_atoms):
-                best = i if scores[i] < scores[best] else best
-            tie = problem.tie * terms(t, problem, state.s, best)
+            tie = problem.tie * terms(t, problem, state.s, index_of_least(scores))
             pick = choose(scores, state.counts, tie)
             if problem.doubt > 0.0 and in_doubt(t, problem, state, pick):
                 return j, IN_DOUBT, pick
@@ -238,18 +247,12 @@ def squared_error_steps(
             return j, IMPRECISE, pick
 
         running[SQUARED_NORM], running[TARGET_PRODUCT], running[PICKED_NORMS] = squared_norm, product, picked_norms
-        for o in range(n_directions):
-            step = problem.radius * v[o]
-            for i in range(n_atoms):
-                state.s[o, i] += step * columns[slot, i]
+        add_to_sum(problem, state, v, columns, slot)
         state.counts[pick] += 1
         state.picks[j] = pick
         state.losses[j] = loss
         score(t, problem, state.s, slopes, scores)
-        steepest = np.inf
-        for i in range(n_atoms):
-            steepest = slopes[i] if slopes[i] < steepest else steepest
-        state.gaps[j] = least_gap(t, problem, running, steepest)
+        state.gaps[j] = least_gap(t, problem, running, slopes[index_of_least(slopes)])
         if problem.doubt > 0.0 and state.gaps[j] <= gap_error(t, problem, picked_norms):
             if problem.tol >= 0.0 or problem.precision > -np.inf:
                 return j + 1, UNRESOLVED, -1

@@ -162,7 +162,7 @@ class LogitSearch:
         least = np.outer(self.slopes, self.coefs).min(axis=1)
         slack = self.radius * self.slack
         close = np.flatnonzero(least - slack <= (least + slack).min())
-        self.slopes[close] = [np.vdot(self.gradient, self._outputs(atom)) for atom in close]
+        self.slopes[close] = [float(np.vdot(self.gradient, self._outputs(int(i)))) for i in close]
         return float(np.outer(self.slopes[close], self.coefs).min())
 
     def _outputs(self, atom: int) -> Float64Array:
