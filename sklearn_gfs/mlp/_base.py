@@ -24,6 +24,7 @@ from sklearn_gfs._compat import (
     unchanged_by_failure,
     with_callbacks,
 )
+from sklearn_gfs._jit import compilation_printed
 from sklearn_gfs._typing import FloatArray, PathPoint
 from sklearn_gfs._version import VersionedState
 from sklearn_gfs._warn import warn_caller
@@ -182,11 +183,12 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         watch = Watch(parameters["max_time"], verbose=bool(self.verbose))
         path = TrainingPath(data, self._settings(), self.random_state, tasks=tasks, watch=watch, state=state, more=more)
         del data  # the path has copies of its own, in the precision that it needs
-        if isinstance(n_pretrain, str):
-            path.pretrain_until_settled(k, since)
-        else:
-            path.pretrain_to(since + n_pretrain)
-        dense_loss, (subnetwork,) = path.subnetworks([k])
+        with compilation_printed(bool(self.verbose)):
+            if isinstance(n_pretrain, str):
+                path.pretrain_until_settled(k, since)
+            else:
+                path.pretrain_to(since + n_pretrain)
+            dense_loss, (subnetwork,) = path.subnetworks([k])
         self._store_subnetwork(subnetwork, dense_loss, path.losses)
         self._keep_dense_state(path.state() if keep else None)
         tasks.end({})

@@ -71,7 +71,7 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         Seconds after which training ends early, with a warning and a usable model. Pre-training ends after half of it.
         A selection is finished all the same.
     verbose : bool, default=False
-        Whether to print the loss now and then.
+        Whether to print the loss now and then, and that loops are compiled, where they are for the first time.
     warm_start : bool, default=False
         Whether `fit` goes on with the dense network of the last fit, which is kept for that: `n_pretrain` is the number
         of iterations it has had in the end. On the same data the result is that of one fit with as many.

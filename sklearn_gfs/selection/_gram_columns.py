@@ -173,11 +173,15 @@ class GramColumns:
         self._rows, moments = self.source.preview(_preview_rows(self.source.n_rows))
         return moments if np.isfinite(moments.norms).all() and np.isfinite(moments.c).all() else None
 
-    def estimate(self, atom: int) -> Float64Array:
+    def estimate(self, atom: int, out: Float64Array | None = None) -> Float64Array:
         """Estimate one column from the preview's rows."""
-        column = self._rows[:, atom] @ self._rows
+        column = np.empty(self.source.n_atoms) if out is None else out
+        column[:] = 0.0
+        kernels.add_column(self._rows, atom, column)
         weights = self._output_weights
-        return column.astype(np.float64) if not len(weights) else column * (weights[:, atom] @ weights)
+        if len(weights):
+            column *= np.einsum("o,oi->i", weights[:, atom], weights)
+        return column
 
     def foresee_first(self, problem: kernels.Problem, state: kernels.State) -> NDArray[np.int64]:
         """Atoms whose columns the selection will probably need first, the problem being that of the preview."""
@@ -211,17 +215,34 @@ class GramColumns:
 
         The state is exact up to this step, so that their error builds up only over the steps foreseen.
         """
-        self._foreseen = kernels.foresee(
-            step,
-            min(n_new, self._block),
-            n_others,
-            problem._replace(tol=-1.0, doubt=0.0, precision=-np.inf),
-            state._replace(**{name: array.copy() for name, array in state._asdict().items()}),
-            self.slots.copy(),
-            self.columns,
-            self._n_columns,
-            self._rows,
-            self._output_weights,
-        )
+        problem = problem._replace(tol=-1.0, doubt=0.0, precision=-np.inf)
+        state = state._replace(**{name: array.copy() for name, array in state._asdict().items()})
+        self._foreseen = self._wanted_next(step, min(n_new, self._block), n_others, problem, state)
         self._ever_foreseen[self._foreseen] = True
         return self._foreseen
+
+    def _wanted_next(
+        self, step: int, n_new: int, n_others: int, problem: kernels.Problem, state: kernels.State
+    ) -> NDArray[np.int64]:
+        """
+        Go on with the selection, estimating each Gram column that is not there.
+
+        Returns the atoms whose columns were estimated, with as many of those that came closest to being the last
+        pick as make their number and n_others up to a multiple of ``WIDTH``; at most n_new.
+        """
+        slots, columns, first = self.slots.copy(), self.columns, self._n_columns
+        direction = np.ones(len(state.s))
+        new: list[int] = []
+        while len(new) < n_new:
+            step, reason, atom = kernels.squared_error_steps(
+                step, len(state.picks), problem, state, slots, columns, -1, direction
+            )
+            if reason != kernels.NEEDS_COLUMN:
+                break
+            slots[atom] = first + len(new)
+            self.estimate(atom, out=columns[first + len(new)])
+            new.append(atom)
+        others = np.flatnonzero(slots < 0)
+        n_closest = min(-(len(new) + n_others) % kernels.WIDTH, n_new - len(new))
+        closest = others[np.argsort(state.scores[others], kind="stable")[:n_closest]]
+        return np.concatenate([np.array(new, dtype=np.int64), closest])

@@ -1,21 +1,21 @@
 """
 The inner loops of greedy forward selection for squared error: arrays in, arrays out.
 
-Here belong the compiled loops over atoms, and the one way in which the package compiles a loop. They know no
-estimator, validate nothing and allocate only work space; what a Gram column costs, and when to
-compute one, is decided by their callers.
+Here belong the compiled loops over atoms. They know no estimator, validate nothing and allocate only work space; what
+a Gram column costs, and when to compute one, is decided by their callers.
+
+Operations on whole arrays are written out as loops: numba compiles each such operation, an assignment to a slice and a
+minimum included, as several functions of its own, which takes longer than the loop around them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property, update_wrapper
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_gfs._requirements import numba_for
+from sklearn_gfs._jit import formula, inlined, jit
 
 # Why a kernel handed control back.
 DONE = 0  # all the picks asked for
@@ -47,6 +47,8 @@ class Problem(NamedTuple):
 
     c: NDArray[np.float64]  # <x_i, Y>, (n_directions, n_atoms)
     norms: NDArray[np.float64]  # ||x_i||^2
+    lengths: NDArray[np.float64]  # ||x_i||
+    longest: float  # of these
     target_norm: float  # ||Y||^2
     signed: bool
     radius: float
@@ -66,47 +68,23 @@ class State(NamedTuple):
     directions: NDArray[np.float64]  # (k, n_directions)
     losses: NDArray[np.float64]
     gaps: NDArray[np.float64]
+    slopes: NDArray[np.float64]  # of every atom, at the next pick when a kernel hands control back
+    scores: NDArray[np.float64]
 
 
-class Kernel:
-    """
-    A serial loop that releases the GIL, compiled when it is first called; cached on disk where a cache can be written.
-
-    Modules of kernels are so imported without numba, which only a selection needs. Before a kernel is compiled the
-    kernels that it calls become compiled functions in its module, since numba knows no others.
-    """
-
-    def __init__(self, function: Callable[..., Any], fastmath: set[str]) -> None:
-        update_wrapper(self, function)
-        self._function = function
-        self._fastmath = fastmath
-
-    def __call__(self, *args: Any) -> Any:
-        return self._compiled(*args)
-
-    @cached_property
-    def _compiled(self) -> Any:
-        njit = numba_for("Greedy forward selection").njit
-        names = self._function.__globals__
-        for name in self._function.__code__.co_names:
-            if isinstance(names.get(name), Kernel):
-                names[name] = names[name]._compiled
-        try:
-            return njit(cache=True, nogil=True, fastmath=self._fastmath)(self._function)
-        except RuntimeError:  # no directory to write a cache to
-            return njit(nogil=True, fastmath=self._fastmath)(self._function)
-
-
-def jit(function: Callable[..., Any], *, reassociate: bool = False) -> Any:
-    """Return the loop as a kernel; reassociated sums are added up in several chains at once, in any order."""
-    return Kernel(function, {"contract", "reassoc"} if reassociate else {"contract"})
+@jit
+def index_of_least(values: NDArray[np.float64]) -> int:
+    """Index of the least value, the lowest of several."""
+    index = 0
+    for i in range(values.shape[0]):
+        index = i if values[i] < values[index] else index
+    return index
 
 
 @jit
 def choose(scores: NDArray[np.float64], counts: NDArray[np.int64], tolerance: float) -> int:
     """Index of the least score; within the tolerance a picked atom wins, then the lowest index."""
-    threshold = scores.min() + tolerance
-    first = -1
+    threshold, first = scores[index_of_least(scores)] + tolerance, -1
     for i in range(scores.shape[0]):
         if scores[i] <= threshold:
             if counts[i] > 0:
@@ -129,10 +107,12 @@ def score(
     n_directions, n_atoms = problem.c.shape
     radius = problem.radius
     if problem.signed:
-        slopes[:] = 0.0
+        for i in range(n_atoms):
+            slopes[i] = 0.0
         for o in range(n_directions):
             for i in range(n_atoms):
-                slopes[i] += (s[o, i] - t * problem.c[o, i]) ** 2
+                difference = s[o, i] - t * problem.c[o, i]
+                slopes[i] += difference * difference
         for i in range(n_atoms):
             slopes[i] = -np.sqrt(slopes[i])
     else:
@@ -142,7 +122,7 @@ def score(
         scores[i] = radius * (2.0 * slopes[i] + radius * problem.norms[i])
 
 
-@jit
+@formula
 def terms(t: float, problem: Problem, s: NDArray[np.float64], atom: int) -> float:
     """Size of the terms whose sum the score of an atom is."""
     radius = problem.radius
@@ -152,7 +132,7 @@ def terms(t: float, problem: Problem, s: NDArray[np.float64], atom: int) -> floa
     return size
 
 
-@jit
+@formula
 def reach(t: float, problem: Problem, picked_norms: float) -> float:
     """
     Twice the size of the sum of t picks less t times y, as errors of products with it are relative to.
@@ -163,59 +143,34 @@ def reach(t: float, problem: Problem, picked_norms: float) -> float:
     return 2.0 * (np.sqrt(picked_norms) + t * np.sqrt(problem.target_norm))
 
 
-@jit
-def contenders(
-    scores: NDArray[np.float64], lengths: NDArray[np.float64], problem: Problem, size: float, limit: int
-) -> NDArray[np.int64]:
-    """
-    Atoms that errors in the inner products may have kept from being the best, and the best one; at most ``limit``.
-
-    ``lengths`` are the atoms' norms, and ``size`` their ``reach``.
-    """
-    radius, least = problem.radius, scores.min()
-    found = np.empty(limit, dtype=np.int64)
-    n_found = 0
-    for i in range(scores.shape[0]):
-        length = radius * lengths[i]
-        if scores[i] <= least + problem.doubt * length * (size + length):
-            found[n_found] = i
-            n_found += 1
-            if n_found == limit:
-                break
-    return found[:n_found]
-
-
-@jit
-def least_gap(t: float, problem: Problem, running: NDArray[np.float64], slopes: NDArray[np.float64]) -> float:
-    """Frank-Wolfe gap at the mean of t picks; the slopes at t, divided by t, are those of the gradient there."""
-    gap = running[SQUARED_NORM] / (t * t) - running[TARGET_PRODUCT] / t - problem.radius * slopes.min() / t
+@formula
+def least_gap(t: float, problem: Problem, running: NDArray[np.float64], steepest: float) -> float:
+    """Frank-Wolfe gap at the mean of t picks; ``steepest`` is the least of the slopes at t."""
+    # Divided by t, the slopes are those of the gradient at the mean.
+    gap = running[SQUARED_NORM] / (t * t) - running[TARGET_PRODUCT] / t - problem.radius * steepest / t
     return max(gap, 0.0)
 
 
-@jit
-def gap_error(t: float, problem: Problem, picked_norms: float, longest: float) -> float:
-    """Error that those of the inner products make of the gap; ``longest`` is the largest of the atoms' norms."""
-    return problem.doubt * problem.radius * longest * reach(t, problem, picked_norms) / t
+@formula
+def gap_error(t: float, problem: Problem, picked_norms: float) -> float:
+    """Error that those of the inner products make of the gap."""
+    return problem.doubt * problem.radius * problem.longest * reach(t, problem, picked_norms) / t
 
 
-@jit
-def in_doubt(
-    t: float,
-    problem: Problem,
-    picked_norms: float,
-    slopes: NDArray[np.float64],
-    scores: NDArray[np.float64],
-    lengths: NDArray[np.float64],
-    pick: int,
-) -> bool:
+@inlined
+def in_doubt(t: float, problem: Problem, state: State, pick: int) -> bool:
     """Whether errors in the inner products may have decided what is picked, or which way it is turned."""
-    size, length = reach(t, problem, picked_norms), problem.radius * lengths[pick]
-    if len(contenders(scores, lengths, problem, size, 2)) > 1:
-        return True
-    return problem.signed and -4.0 * problem.radius * slopes[pick] <= problem.doubt * length * (size + length)
+    size, least = reach(t, problem, state.running[PICKED_NORMS]), state.scores[index_of_least(state.scores)]
+    n_contenders = 0
+    for i in range(state.scores.shape[0]):
+        length = problem.radius * problem.lengths[i]
+        n_contenders += state.scores[i] <= least + problem.doubt * length * (size + length)
+    length = problem.radius * problem.lengths[pick]
+    turning = problem.doubt * length * (size + length)
+    return n_contenders > 1 or (problem.signed and -4.0 * problem.radius * state.slopes[pick] <= turning)
 
 
-@jit
+@inlined
 def turn(
     t: float, problem: Problem, s: NDArray[np.float64], slope: float, tie: float, pick: int, v: NDArray[np.float64]
 ) -> None:
@@ -228,7 +183,7 @@ def turn(
             v[o] = 1.0 if o == 0 else 0.0
 
 
-@jit
+@inlined
 def moments_with(problem: Problem, state: State, pick: int, v: NDArray[np.float64]) -> tuple[float, float, float]:
     """Return what the running scalars become with a pick in this direction."""
     radius = problem.radius
@@ -238,6 +193,15 @@ def moments_with(problem: Problem, state: State, pick: int, v: NDArray[np.float6
         squared_norm += 2.0 * radius * v[o] * state.s[o, pick]
         product += radius * v[o] * problem.c[o, pick]
     return squared_norm, product, state.running[PICKED_NORMS] + radius * radius * problem.norms[pick]
+
+
+@inlined
+def add_to_sum(problem: Problem, state: State, v: NDArray[np.float64], columns: NDArray[np.float64], slot: int) -> None:
+    """Bring the inner products with the sum of the picks up to a pick in this direction."""
+    for o in range(v.shape[0]):
+        step = problem.radius * v[o]
+        for i in range(columns.shape[1]):
+            state.s[o, i] += step * columns[slot, i]
 
 
 @jit
@@ -258,23 +222,24 @@ def squared_error_steps(
     the atom to pick first, in that ``direction``, below zero if that has not been found in another way.
     Returns the number of picks taken so far, why it stopped, and the atom that it could not pick, if any.
     """
-    n_directions, n_atoms = problem.c.shape
-    slopes, scores, lengths = np.empty(n_atoms), np.empty(n_atoms), np.sqrt(problem.norms)
-    v, running = np.ones(n_directions), state.running
+    running, slopes, scores = state.running, state.slopes, state.scores
     score(start + 1.0, problem, state.s, slopes, scores)
     for j in range(start, stop):
         t = j + 1.0
+        v = state.directions[j]
         if j == start and settled >= 0:
             pick = settled
-            v[:] = direction
+            for o in range(v.shape[0]):
+                v[o] = direction[o]
         else:
-            tie = problem.tie * terms(t, problem, state.s, np.argmin(scores))
+            tie = problem.tie * terms(t, problem, state.s, index_of_least(scores))
             pick = choose(scores, state.counts, tie)
-            if problem.doubt > 0.0 and in_doubt(t, problem, running[PICKED_NORMS], slopes, scores, lengths, pick):
+            if problem.doubt > 0.0 and in_doubt(t, problem, state, pick):
                 return j, IN_DOUBT, pick
             if problem.signed:
                 turn(t, problem, state.s, slopes[pick], tie, pick, v)
-        if slots[pick] < 0:
+        slot = slots[pick]
+        if slot < 0:
             return j, NEEDS_COLUMN, pick
         squared_norm, product, picked_norms = moments_with(problem, state, pick, v)
         loss = 0.5 * (squared_norm / (t * t) - 2.0 * product / t + problem.target_norm)
@@ -282,17 +247,13 @@ def squared_error_steps(
             return j, IMPRECISE, pick
 
         running[SQUARED_NORM], running[TARGET_PRODUCT], running[PICKED_NORMS] = squared_norm, product, picked_norms
-        column = columns[slots[pick]]
-        for o in range(n_directions):
-            state.directions[j, o] = v[o]
-            for i in range(n_atoms):
-                state.s[o, i] += problem.radius * v[o] * column[i]
+        add_to_sum(problem, state, v, columns, slot)
         state.counts[pick] += 1
         state.picks[j] = pick
         state.losses[j] = loss
         score(t, problem, state.s, slopes, scores)
-        state.gaps[j] = least_gap(t, problem, running, slopes)
-        if problem.doubt > 0.0 and state.gaps[j] <= gap_error(t, problem, picked_norms, lengths.max()):
+        state.gaps[j] = least_gap(t, problem, running, slopes[index_of_least(slopes)])
+        if problem.doubt > 0.0 and state.gaps[j] <= gap_error(t, problem, picked_norms):
             if problem.tol >= 0.0 or problem.precision > -np.inf:
                 return j + 1, UNRESOLVED, -1
             state.gaps[j] = -1.0
@@ -323,7 +284,7 @@ def add_squares(block: NDArray[np.floating[Any]], weight: NDArray[np.float64], o
 
 
 @jit
-def add_column(rows: NDArray[np.floating[Any]], atom: int, out: NDArray[np.floating[Any]]) -> None:
+def add_column(rows: NDArray[np.floating[Any]], atom: int, out: NDArray[np.float64]) -> None:
     """Add the inner products of one column of the rows with all of them."""
     whole = rows.shape[0] // 4 * 4
     for r in range(0, whole, 4):
@@ -334,65 +295,3 @@ def add_column(rows: NDArray[np.floating[Any]], atom: int, out: NDArray[np.float
         a = rows[r, atom]
         for i in range(rows.shape[1]):
             out[i] += a * rows[r, i]
-
-
-@jit
-def foresee(
-    start: int,
-    n_new: int,
-    n_others: int,
-    problem: Problem,
-    state: State,
-    slots: NDArray[np.int64],
-    columns: NDArray[np.float64],
-    n_columns: int,
-    rows: NDArray[np.floating[Any]],
-    output_weights: NDArray[np.float64],
-) -> NDArray[np.int64]:
-    """
-    Go on with the selection, estimating each Gram column that is not there from a few rows of the atoms.
-
-    ``rows`` (n_rows, n_atoms) are scaled so that their inner products are estimates of the Gram matrix;
-    ``output_weights`` is (n_outputs, n_atoms), without rows if there are none. ``columns`` holds n_columns columns
-    and has room for n_new. Returns the atoms whose columns were estimated, with as many of those that came
-    closest to being picked as make their number and n_others up to a multiple of ``WIDTH``.
-    """
-    n_atoms = slots.shape[0]
-    new = np.empty(n_new, dtype=np.int64)
-    estimate = np.empty(n_atoms, dtype=rows.dtype)
-    factor = np.empty(n_atoms)
-    slopes, scores = np.empty(n_atoms), np.empty(n_atoms)
-    margins = np.full(n_atoms, np.inf)
-    directions = np.ones(state.s.shape[0])
-    n_found = 0
-    while n_found < n_new:
-        start, reason, atom = squared_error_steps(
-            start, state.picks.shape[0], problem, state, slots, columns, -1, directions
-        )
-        if reason != NEEDS_COLUMN:
-            break
-        score(start + 1.0, problem, state.s, slopes, scores)
-        for i in range(n_atoms):
-            margins[i] = min(margins[i], scores[i] - scores[atom])
-        estimate[:] = 0.0
-        add_column(rows, atom, estimate)
-        column = columns[n_columns + n_found]
-        column[:] = estimate
-        if output_weights.shape[0] > 0:
-            factor[:] = 0.0
-            add_column(output_weights, atom, factor)
-            column *= factor
-        slots[atom] = n_columns + n_found
-        new[n_found] = atom
-        n_found += 1
-    while n_found < n_new and (n_found + n_others) % WIDTH > 0:
-        atom = -1
-        for i in range(n_atoms):
-            if slots[i] < 0 and (atom < 0 or margins[i] < margins[atom]):
-                atom = i
-        if atom < 0:
-            break
-        slots[atom] = 0
-        new[n_found] = atom
-        n_found += 1
-    return new[:n_found]

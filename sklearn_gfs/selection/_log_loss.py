@@ -60,9 +60,7 @@ class LogitSearch:
         # Largest size of an atom's logits, for each output: what the rounding of its slope is relative to.
         self.largest = np.maximum(logits.atoms.max(axis=2), -logits.atoms.min(axis=2)) * np.abs(logits.output_weights)
         # And averaged over the samples: what the rounding of its loss is relative to.
-        sizes = np.empty(self.n_atoms)
-        kernels.log_loss_sizes(logits, sizes)
-        self.size = self.radius * float(sizes.max())
+        self.size = self.radius * float(_sizes(logits).max())
         self.n_threads = n_blas_threads() if self.n_atoms * self.n_outputs * self.n_samples >= _PARALLEL_SIZE else 1
 
     def run(self, k: int, tol: float) -> GreedyPath:
@@ -163,11 +161,18 @@ class LogitSearch:
         least = np.outer(self.slopes, self.coefs).min(axis=1)
         slack = self.radius * self.slack
         close = np.flatnonzero(least - slack <= (least + slack).min())
-        kernels.log_loss_slopes(close, self.logits, self.gradient, self.slopes)
+        self.slopes[close] = [float(np.vdot(self.gradient, self._outputs(int(i)))) for i in close]
         return float(np.outer(self.slopes[close], self.coefs).min())
 
     def _outputs(self, atom: int) -> Float64Array:
         return self.logits.atoms[atom].astype(np.float64) * self.logits.output_weights[atom][:, None]
+
+
+def _sizes(logits: kernels.Logits) -> Float64Array:
+    """Largest logit of every atom on a sample, averaged over the samples."""
+    weight = np.broadcast_to(logits.weight, logits.atoms.shape[2:])
+    sizes: Float64Array = np.array([np.abs(atom).max(axis=0) @ weight for atom in logits.atoms])
+    return sizes * np.abs(logits.output_weights).max(axis=1)
 
 
 def _product(rows: FloatArray, columns: FloatArray) -> Float64Array:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ._greedy_kernels import jit
+from sklearn_gfs._jit import inlined, jit
 
 # exp(x) = 2^k exp(r): adding the magic number rounds x / ln 2 to the integer k, which then stands in the low bits.
 _MAGIC = 6755399441055744.0  # 1.5 * 2^52
@@ -31,7 +31,7 @@ def exp_in_place(x: NDArray[np.float64], scratch: NDArray[np.float64]) -> None:
     """Exponential of numbers of at most 0, in a form that compilers turn into vector instructions."""
     bits = scratch.view(np.int64)
     for i in range(x.shape[0]):
-        v = max(-708.0, x[i])
+        v = x[i] if x[i] > -708.0 else -708.0
         shifted = v * _LOG2_E + _MAGIC
         scratch[i] = shifted
         k = shifted - _MAGIC
@@ -49,11 +49,8 @@ def exp_in_place(x: NDArray[np.float64], scratch: NDArray[np.float64]) -> None:
         series = series * r + 1.0 / 6.0
         series = series * r + 0.5
         series = series * r + 1.0
-        x[i] = series * r + 1.0
-    for i in range(x.shape[0]):
         bits[i] = (bits[i] - _MAGIC_BITS + 1023) << 52
-    for i in range(x.shape[0]):
-        x[i] *= scratch[i]
+        x[i] = (series * r + 1.0) * scratch[i]
 
 
 @jit
@@ -69,14 +66,19 @@ def log_sum(values: NDArray[np.float64], weight: NDArray[np.float64], lanes: NDA
         for i in range(values.shape[0]):
             total += weight[i] * np.log(values[i])
         return total
-    lanes[:] = 1.0
+    for i in range(_LANES):
+        lanes[i] = 1.0
     whole = values.shape[0] // _LANES * _LANES
     for start in range(0, whole, _LANES):
         for i in range(_LANES):
             lanes[i] *= values[start + i]
     for i in range(whole, values.shape[0]):
         lanes[i - whole] *= values[i]
-    if lanes.min() > 1e-290 and lanes.max() < 1e290:
+    low, high = lanes[0], lanes[0]
+    for i in range(_LANES):
+        low = lanes[i] if lanes[i] < low else low
+        high = lanes[i] if lanes[i] > high else high
+    if low > 1e-290 and high < 1e290:
         for i in range(_LANES):
             total += np.log(lanes[i])
     else:
@@ -109,7 +111,7 @@ class Logits(NamedTuple):
     weight: NDArray[np.float64]  # (n_samples,), adding up to one, or (1,) where all are the same
 
 
-@jit
+@inlined
 def log_loss_remainder(
     atom: int,
     coef: float,
@@ -132,8 +134,9 @@ def log_loss_remainder(
     for start in range(0, n_samples, _TILE):
         size = min(_TILE, n_samples - start)
         top, slope, sums, scratch = work[0, :size], work[1, :size], work[2, :size], work[3, :size]
-        top[:] = 0.0 if n_outputs == 1 else -np.inf
-        slope[:] = tangent[start : start + size]
+        lowest = 0.0 if n_outputs == 1 else -np.inf
+        for i in range(size):
+            top[i], slope[i], sums[i] = lowest, tangent[start + i], 0.0
         for c in range(n_outputs):
             b = coef * logits.output_weights[atom, c]
             row = logits.atoms[atom, c if rows > 1 else 0, start : start + size]
@@ -142,14 +145,11 @@ def log_loss_remainder(
                 x = b * row[i]
                 slope[i] += share[i] * x
                 v[i] = mean[i] + x
-                top[i] = max(top[i], v[i])
-        sums[:] = 0.0
+                top[i] = v[i] if v[i] > top[i] else top[i]
         for c in range(n_outputs + (n_outputs == 1)):
             v = work[5 + c, :size]
-            if c == n_outputs:
-                v[:] = 0.0
             for i in range(size):
-                v[i] -= top[i]
+                v[i] = (v[i] if c < n_outputs else 0.0) - top[i]
             exp_in_place(v, scratch)
             for i in range(size):
                 sums[i] += v[i]
@@ -168,7 +168,7 @@ def log_loss_remainder(
     return total
 
 
-@jit
+@inlined
 def log_loss_slope(atom: int, logits: Logits, gradient: NDArray[np.float64]) -> float:
     """Inner product of an atom's logits with the gradient, in float64."""
     slope = 0.0
@@ -176,15 +176,6 @@ def log_loss_slope(atom: int, logits: Logits, gradient: NDArray[np.float64]) -> 
         row = logits.atoms[atom, c if logits.atoms.shape[1] > 1 else 0]
         slope += logits.output_weights[atom, c] * inner_product(gradient[c], row)
     return slope
-
-
-@jit
-def log_loss_slopes(
-    atoms: NDArray[np.int64], logits: Logits, gradient: NDArray[np.float64], slopes: NDArray[np.float64]
-) -> None:
-    """Bring the slopes of some atoms to float64."""
-    for i in atoms:
-        slopes[i] = log_loss_slope(i, logits, gradient)
 
 
 class Step(NamedTuple):
@@ -234,28 +225,6 @@ def log_loss_candidates(
         if loss <= threshold:
             losses[j] = loss
             best[0] = min(best[0], loss)
-
-
-@jit
-def log_loss_sizes(logits: Logits, sizes: NDArray[np.float64]) -> None:
-    """Largest logit of every atom on a sample, averaged over the samples."""
-    n_atoms, rows, n_samples = logits.atoms.shape
-    weight, top = logits.weight, np.empty(_TILE)
-    for i in range(n_atoms):
-        size = 0.0
-        for start in range(0, n_samples, _TILE):
-            n = min(_TILE, n_samples - start)
-            top[:] = 0.0
-            for c in range(rows):
-                row = logits.atoms[i, c, start : start + n]
-                for s in range(n):
-                    top[s] = max(top[s], abs(row[s]))
-            if weight.shape[0] > 1:
-                for s in range(n):
-                    size += weight[start + s] * top[s]
-            else:
-                size += weight[0] * top[:n].sum()
-        sizes[i] = size * np.abs(logits.output_weights[i]).max()
 
 
 @jit
@@ -313,7 +282,9 @@ def own_share(
     for first in range(start, stop, tile):
         last = min(first + tile, stop)
         for i in range(atoms.shape[1]):
-            low, high = shares[i].min(), shares[i].max()
+            low, high = shares[i, 0], shares[i, 0]
+            for c in range(1, shares.shape[1]):
+                low, high = min(low, shares[i, c]), max(high, shares[i, c])
             for s in range(first, last):
                 value = float(atoms[s, i])
                 a, b = value * low, value * high
@@ -337,13 +308,18 @@ def probability_gain(total: NDArray[np.float64], atom: NDArray[np.floating[Any]]
     for start in range(0, total.shape[0], 4 * _TILE):
         stop = min(start + 4 * _TILE, total.shape[0])
         whole = start + (stop - start) // _LANES * _LANES
-        lanes[:] = 1.0
+        for i in range(_LANES):
+            lanes[i] = 1.0
         for s in range(start, whole, _LANES):
             for i in range(_LANES):
                 lanes[i] *= total[s + i] + atom[s + i]
         for s in range(whole, stop):
             lanes[s - whole] *= total[s] + atom[s]
-        if lanes.min() > 1e-290 and lanes.max() < 1e290:
+        low, high = lanes[0], lanes[0]
+        for i in range(_LANES):
+            low = lanes[i] if lanes[i] < low else low
+            high = lanes[i] if lanes[i] > high else high
+        if low > 1e-290 and high < 1e290:
             for i in range(_LANES):
                 gain += np.log(lanes[i])
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ._greedy_kernels import jit
+from sklearn_gfs._jit import jit
 
 
 @jit
@@ -20,11 +20,15 @@ def losses_from_gram(
     gram: NDArray[np.float64],
     c: NDArray[np.float64],
     target_norm: float,
+    s: NDArray[np.float64],
     losses: NDArray[np.float64],
 ) -> None:
-    """Losses after every pick; picks are numbered, and inner products given, among the atoms that were picked."""
+    """
+    Losses after every pick; picks are numbered, and inner products given, among the atoms that were picked.
+
+    ``s`` is zero, of the shape of ``c``: inner products with the sum of the picks.
+    """
     n_directions, n_atoms = c.shape
-    s = np.zeros((n_directions, n_atoms))
     squared_norm, product = 0.0, 0.0
     for j in range(picks.shape[0]):
         t, pick = j + 1.0, picks[j]

@@ -64,6 +64,8 @@ class SquaredErrorSearch:
             directions=np.ones((k, n_directions)),
             losses=np.empty(k),
             gaps=np.empty(k),
+            slopes=np.empty(source.n_atoms),
+            scores=np.empty(source.n_atoms),
         )
         self.radius = radius or 1.0
         self._read_moments(self._first_atoms(automatic=radius is None))
@@ -97,9 +99,10 @@ class SquaredErrorSearch:
         """Take the steps and return the path."""
         in_float32 = self.source.dtype == np.float32
         done, reason, settled, careful = 0, kernels.DONE, -1, False
-        direction = np.ones(len(self.state.s))
+        direction, problem = np.ones(len(self.state.s)), self._problem(self.moments)
         while done < self.k and reason != kernels.CONVERGED:
-            problem = self._problem(self.moments)
+            if problem.norms is not self.moments.norms:  # better products have been made
+                problem = self._problem(self.moments)
             if careful:
                 problem = problem._replace(precision=-np.inf, doubt=_CAREFUL if self.source.has_samples else 0.0)
             done, reason, atom = kernels.squared_error_steps(
@@ -109,7 +112,7 @@ class SquaredErrorSearch:
             if reason == kernels.NEEDS_COLUMN:
                 self.columns.add_foreseen(atom, done, problem, self.state)
             elif reason == kernels.IN_DOUBT:
-                found = self._contenders(done, problem)
+                found = contenders(done + 1.0, problem, self.state)
                 if len(found) <= max(_MANY * self.source.n_atoms, 2) or not self._promote(done, atom):
                     settled, direction = self._settle(done, problem, found, exact=careful)
                     self.columns.get(settled)
@@ -142,15 +145,6 @@ class SquaredErrorSearch:
             self._on_samples = SampledPath(self.source, self.radius, signed=self.signed)
         return self._on_samples
 
-    def _contenders(self, n_picks: int, problem: kernels.Problem) -> NDArray[np.int64]:
-        """Atoms between which the products at hand can't decide."""
-        t = n_picks + 1.0
-        slopes, scores = np.empty(self.source.n_atoms), np.empty(self.source.n_atoms)
-        kernels.score(t, problem, self.state.s, slopes, scores)
-        size = kernels.reach(t, problem, self.state.running[kernels.PICKED_NORMS])
-        found: NDArray[np.int64] = kernels.contenders(scores, np.sqrt(problem.norms), problem, size, len(scores))
-        return found
-
     def _settle(
         self, n_picks: int, problem: kernels.Problem, atoms: NDArray[np.int64], *, exact: bool
     ) -> tuple[int, Float64Array]:
@@ -172,13 +166,11 @@ class SquaredErrorSearch:
     def _resolve_gap(self, n_picks: int, problem: kernels.Problem) -> float:
         """Gap after so many picks, from better products or, where there are none, from the samples."""
         if self._promote(n_picks):
-            problem = self._problem(self.moments)
-            slopes, scores = np.empty(self.source.n_atoms), np.empty(self.source.n_atoms)
-            kernels.score(n_picks, problem, self.state.s, slopes, scores)
-            return float(kernels.least_gap(n_picks, problem, self.state.running, slopes))
-        longest = float(np.sqrt(problem.norms.max()))
-        known_to = kernels.gap_error(n_picks, problem, self.state.running[kernels.PICKED_NORMS], longest)
-        return self._sampled().gap(self.state, n_picks, longest, known_to)
+            problem, state = self._problem(self.moments), self.state
+            kernels.score(float(n_picks), problem, state.s, state.slopes, state.scores)
+            return float(kernels.least_gap(n_picks, problem, state.running, state.slopes.min()))
+        known_to = kernels.gap_error(n_picks, problem, self.state.running[kernels.PICKED_NORMS])
+        return self._sampled().gap(self.state, n_picks, problem.longest, known_to)
 
     def _warn_imprecise(self, n_picks: int) -> None:
         warnings.warn(
@@ -189,9 +181,12 @@ class SquaredErrorSearch:
         )
 
     def _problem(self, moments: Moments) -> kernels.Problem:
+        lengths = np.sqrt(moments.norms)
         return kernels.Problem(
             c=moments.c,
             norms=moments.norms,
+            lengths=lengths,
+            longest=float(lengths.max()),
             target_norm=moments.target_norm,
             signed=self.signed,
             radius=self.radius,
@@ -237,7 +232,14 @@ class SquaredErrorSearch:
         atoms, picks = np.unique(self.state.picks[:n_picks], return_inverse=True)
         gram, c = self.source.exact_moments(atoms)
         losses_from_gram(
-            picks, self.state.directions, self.radius, gram, c, self.moments.target_norm, self.state.losses
+            picks,
+            self.state.directions,
+            self.radius,
+            gram,
+            c,
+            self.moments.target_norm,
+            np.zeros(c.shape),
+            self.state.losses,
         )
 
     def _losses_from_samples(self, n_picks: int) -> None:
@@ -256,14 +258,19 @@ class SquaredErrorSearch:
         if not len(unknown):
             return
         problem = self._problem(self.moments)._replace(doubt=_CAREFUL)
-        longest = float(np.sqrt(problem.norms.max()))
         picked_norms = np.cumsum(self.radius**2 * problem.norms[self.state.picks[:n_picks]])[unknown]
-        known_to = kernels.gap_error(unknown + 1.0, problem, picked_norms, longest)
-        bounds = gap_bound(self.state.losses[unknown], self.radius * longest)
+        known_to = kernels.gap_error(unknown + 1.0, problem, picked_norms)
+        bounds = gap_bound(self.state.losses[unknown], self.radius * problem.longest)
         self.state.gaps[unknown] = bounds
         sampled = SampledPath(self.source, self.radius, signed=self.signed)
         for step, limit in zip(unknown[bounds > known_to], known_to[bounds > known_to], strict=True):
-            self.state.gaps[step] = sampled.gap(self.state, step + 1, longest, limit)
+            self.state.gaps[step] = sampled.gap(self.state, step + 1, problem.longest, limit)
+
+
+def contenders(t: float, problem: kernels.Problem, state: kernels.State) -> NDArray[np.int64]:
+    """Atoms that errors in the inner products may have kept from being pick t, and the best one, by their scores."""
+    size, lengths = kernels.reach(t, problem, state.running[kernels.PICKED_NORMS]), problem.radius * problem.lengths
+    return np.flatnonzero(state.scores <= state.scores.min() + problem.doubt * lengths * (size + lengths))
 
 
 def _matching_pursuit(moments: Moments, column: Callable[[int], Float64Array]) -> tuple[float, NDArray[np.int64]]:

@@ -59,16 +59,17 @@ def test_three_times_what_the_last_block_served_is_foreseen(monkeypatch, n_passe
     counts[:n_used] = 2
     counts[100:] = 1  # not of the last block
     zeros = np.zeros(200)
-    state = kernels.State(zeros[None], np.zeros(3), counts, np.zeros(150, int), np.ones((150, 1)), zeros, zeros)
+    state = kernels.State(zeros[None], np.zeros(3), counts, np.zeros(150, int), np.ones((150, 1)), *[zeros] * 4)
     wanted = []
 
-    def record(step, n_new, n_others, *arguments):
+    def record(self, step, n_new, n_others, *arguments):
         wanted.append((n_new, n_others))
         return np.array([7])
 
-    monkeypatch.setattr(kernels, "foresee", record)
+    monkeypatch.setattr(_gram_columns.GramColumns, "_wanted_next", record)
     moments = columns.source.moments()
-    given = kernels.Problem(moments.c, moments.norms, 1.0, False, 1.0, 0.0, 0.0, 0.0, -1.0)
+    lengths = np.sqrt(moments.norms)
+    given = kernels.Problem(moments.c, moments.norms, lengths, lengths.max(), 1.0, False, 1.0, 0.0, 0.0, 0.0, -1.0)
     columns.add_foreseen(7, 5, given, state)
     assert wanted == [(expected, 0)]
     assert columns.slots[7] == 0
@@ -81,11 +82,11 @@ def test_the_first_block_and_the_targets_fill_a_product(monkeypatch, n_targets, 
     columns = _gram_columns.GramColumns(ArrayAtoms(atoms, np.ones((300, n_targets)), None), 50)
     wanted = []
 
-    def record(step, n_new, n_others, *arguments):
+    def record(self, step, n_new, n_others, *arguments):
         wanted.append((step, n_new, n_others))
         return np.array([7])
 
-    monkeypatch.setattr(kernels, "foresee", record)
+    monkeypatch.setattr(_gram_columns.GramColumns, "_wanted_next", record)
     state = kernels.State(*(np.zeros(1) for _ in kernels.State._fields))
     columns.foresee_first(kernels.Problem(*(0.0 for _ in kernels.Problem._fields)), state)
     assert wanted == [(0, n_new, n_targets)]
@@ -94,13 +95,13 @@ def test_the_first_block_and_the_targets_fill_a_product(monkeypatch, n_targets, 
 def test_what_is_foreseen_is_neither_ended_by_the_gap_nor_by_doubt(monkeypatch):
     atoms, y = problem()
     monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
-    given, foresee = [], kernels.foresee
+    given, wanted_next = [], _gram_columns.GramColumns._wanted_next
 
-    def record(step, n_new, n_others, problem, *arguments):
+    def record(self, step, n_new, n_others, problem, state):
         given.append(problem)
-        return foresee(step, n_new, n_others, problem, *arguments)
+        return wanted_next(self, step, n_new, n_others, problem, state)
 
-    monkeypatch.setattr(kernels, "foresee", record)
+    monkeypatch.setattr(_gram_columns.GramColumns, "_wanted_next", record)
     greedy_forward_selection(atoms.astype(np.float32), y, 20, tol=0.1)
     assert all((p.tol, p.doubt, p.precision) == (-1.0, 0.0, -np.inf) for p in given)
 
@@ -131,18 +132,26 @@ def test_a_whole_matrix_that_does_not_fit_is_not_made(monkeypatch):
         assert _gram_columns.GramColumns(source, 20).plan == expected
 
 
+def at_the_start(moments, *, n_picks):
+    """Return what a selection of the convex hull is given, and its state before the first pick."""
+    norms, lengths = moments.norms, np.sqrt(moments.norms)
+    given = kernels.Problem(
+        moments.c, norms, lengths, lengths.max(), moments.target_norm, False, 1.0, 0.0, 0.0, -np.inf, -1.0
+    )
+    zeros, counts, picks = np.zeros((2, len(norms))), np.zeros(len(norms), int), np.zeros(n_picks, int)
+    state = kernels.State(
+        np.zeros((1, len(norms))), np.zeros(3), counts, picks, np.ones((n_picks, 1)), *np.zeros((2, n_picks)), *zeros
+    )
+    return given, state
+
+
 def test_rows_of_products_that_were_forgotten_are_read_anew(monkeypatch):
     atoms, y = problem(n_atoms=200)
     monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
     read, preview = [], ArrayAtoms.preview
     monkeypatch.setattr(ArrayAtoms, "preview", lambda self, n_rows: read.append(n_rows) or preview(self, n_rows))
     columns = _gram_columns.GramColumns(ArrayAtoms(atoms, y[:, None], None), 20)
-    zeros = np.zeros(200)
-    state = kernels.State(
-        zeros[None].copy(), np.zeros(3), np.zeros(200, int), np.zeros(20, int), np.ones((20, 1)), zeros, zeros
-    )
-    moments = columns.source.moments()
-    given = kernels.Problem(moments.c, moments.norms, moments.target_norm, False, 1.0, 0.0, 0.0, 0.0, -1.0)
+    given, state = at_the_start(columns.source.moments(), n_picks=20)
     for _ in range(2):
         columns.add_foreseen(7, 0, given, state)
         columns.add_foreseen(8, 0, given, state)
@@ -160,15 +169,17 @@ def test_as_many_columns_are_kept_as_the_working_memory_holds(n_atoms):
 
 
 @pytest.mark.parametrize("n_others", [0, 3])
-def test_what_fills_a_product_came_closest_to_being_picked(n_others):
+def test_what_fills_a_product_came_closest_to_being_picked(n_others, monkeypatch):
     atoms, y = problem(n_atoms=20)
-    moments = ArrayAtoms(atoms, y[:, None], None).moments()
-    given = kernels.Problem(moments.c, moments.norms, moments.target_norm, False, 1.0, 0.0, 0.0, -np.inf, -1.0)
-    state = kernels.State(
-        np.zeros((1, 20)), np.zeros(3), np.zeros(20, int), np.zeros(1, int), np.ones((1, 1)), np.zeros(1), np.zeros(1)
-    )
-    slots, rows, no_weights = np.full(20, -1), atoms / np.sqrt(len(atoms)), np.empty((0, 0))
-    found = kernels.foresee(0, 12, n_others, given, state, slots, np.empty((12, 20)), 0, rows, no_weights)
-    # One pick, the atom of the least score, so that the scores of the first step are all that counts.
-    scores = moments.norms - 2.0 * moments.c[0]
-    assert found.tolist() == np.argsort(scores)[: 8 - n_others].tolist()
+    monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
+    columns = _gram_columns.GramColumns(ArrayAtoms(atoms, y[:, None], None), 12)
+    columns._rows = atoms / np.sqrt(len(atoms))
+    moments = columns.source.moments()
+    given, state = at_the_start(moments, n_picks=1)
+    found = columns._wanted_next(0, 12, n_others, given, state)
+    # One pick, the atom of the least score, and then those that would come next after it.
+    assert found[0] == np.argmin(moments.norms - 2.0 * moments.c[0])
+    mean = atoms[:, [found[0]]]
+    scores = np.sum((mean + atoms - 2 * y[:, None]) ** 2, axis=0)
+    order = [atom for atom in np.argsort(scores) if atom != found[0]]
+    assert found[1:].tolist() == order[: 7 - n_others]

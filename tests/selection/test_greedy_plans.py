@@ -65,13 +65,13 @@ def test_with_all_the_rows_everything_is_foreseen_in_one_pass(hull, radius, weig
 def test_foreseen_atoms_are_new_and_fill_a_product(n_outputs, monkeypatch):
     rng = np.random.default_rng(0)
     H, B, y = rng.random((400, 80)), rng.standard_normal((80, n_outputs)), rng.standard_normal((400, n_outputs))
-    foreseen, foresee = [], kernels.foresee
+    foreseen, wanted_next = [], _gram_columns.GramColumns._wanted_next
 
-    def record(step, n_new, n_others, *arguments):
-        foreseen.append((foresee(step, n_new, n_others, *arguments), n_others))
+    def record(self, step, n_new, n_others, *arguments):
+        foreseen.append((wanted_next(self, step, n_new, n_others, *arguments), n_others))
         return foreseen[-1][0]
 
-    monkeypatch.setattr(kernels, "foresee", record)
+    monkeypatch.setattr(_gram_columns.GramColumns, "_wanted_next", record)
     monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
     monkeypatch.setattr(_gram_columns.GramColumns, "_foresight_pays", lambda *state: True)
     greedy_forward_selection(H, y, 60, output_weights=B)

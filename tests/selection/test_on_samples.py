@@ -21,9 +21,8 @@ def state_of(picks, directions):
     """State of a search that has taken these picks."""
     k = len(picks)
     empty = np.zeros((1, 1)), np.zeros(3), np.zeros(1, dtype=np.int64)
-    return kernels.State(
-        *empty, np.asarray(picks), np.asarray(directions, dtype=float), np.full(k, np.nan), np.zeros(k)
-    )
+    directions = np.asarray(directions, dtype=float)
+    return kernels.State(*empty, np.asarray(picks), directions, np.full(k, np.nan), *np.zeros((3, k)))
 
 
 @given(cases(), st.floats(0.1, 3.0), st.sampled_from(["signs", "directions", "convex"]), st.integers(0, 2**32 - 1))
@@ -98,7 +97,16 @@ def _slopes(outputs, gradient, n_directions):
 def problem_of(**values):
     defaults = {"c": np.ones((1, 3)), "norms": np.ones(3), "target_norm": 4.0, "signed": False, "radius": 1.0}
     others = {"tie": 0.0, "doubt": 0.0, "precision": 0.0, "tol": -1.0}
-    return kernels.Problem(**{**defaults, **others, **values})
+    given = {**defaults, **others, **values}
+    lengths = np.sqrt(given["norms"])
+    return kernels.Problem(lengths=lengths, longest=lengths.max(), **given)
+
+
+def at_scores(scores, slopes=None, *, picked_norms):
+    """State of a search whose next pick has these scores."""
+    slopes, n_atoms = np.zeros(len(scores)) if slopes is None else slopes, len(scores)
+    running, counts = np.array([0.0, 0.0, picked_norms]), np.zeros(n_atoms, dtype=np.int64)
+    return kernels.State(np.zeros((1, n_atoms)), running, counts, counts[:1], *np.zeros((3, 1)), slopes, scores)
 
 
 def test_terms_and_reach_are_the_sizes_of_what_is_added_up():
@@ -108,24 +116,25 @@ def test_terms_and_reach_are_the_sizes_of_what_is_added_up():
     assert kernels.terms(10.0, given, s, 1) == 0.25 * 3 + (6 + 20 + 8 + 40)
     # 2 (sqrt(picked norms) + t ||y||)
     assert kernels.reach(10.0, given, 9.0) == 2 * (3 + 20)
-    assert kernels.gap_error(10.0, given._replace(doubt=0.25), 9.0, 8.0) == 0.25 * 0.5 * 8 * 46 / 10
+    assert kernels.gap_error(10.0, given._replace(doubt=0.25, longest=8.0), 9.0) == 0.25 * 0.5 * 8 * 46 / 10
     # <Z, Z> / t^2 - <Z, Y> / t - radius min(slopes) / t, and no less than zero
     running = np.array([800.0, 20.0, 0.0])
-    assert kernels.least_gap(10.0, given, running, np.array([1.0, -40.0])) == 8 - 2 + 0.5 * 40 / 10
-    assert kernels.least_gap(10.0, given, running, np.array([200.0, 300.0])) == 0.0
+    assert kernels.least_gap(10.0, given, running, -40.0) == 8 - 2 + 0.5 * 40 / 10
+    assert kernels.least_gap(10.0, given, running, 200.0) == 0.0
 
 
-def test_contenders_are_as_near_as_errors_may_be_wrong_and_no_more_than_asked_for():
-    given = problem_of(doubt=0.01, radius=2.0)
-    lengths = np.array([1.0, 2.0, 1.0, 2.0])
-    # With a reach of 3 errors are 0.01 * 2 * (3 + 2) = 0.1 for a length of one, and 0.01 * 4 * (3 + 4) = 0.28 for two.
-    scores = np.array([0.11, 0.27, 0.0, 0.29])
-    assert kernels.contenders(scores, lengths, given, 3.0, 4).tolist() == [1, 2]
-    assert kernels.contenders(scores - 0.02 * (lengths > 1), lengths, given, 3.0, 4).tolist() == [1, 2, 3]
-    assert kernels.contenders(np.zeros(4), lengths, given, 3.0, 2).tolist() == [0, 1]
-    assert kernels.contenders(np.zeros(4), lengths, given, 3.0, 4).tolist() == [0, 1, 2, 3]
-    # The best is one of them even where it has no length, and no error.
-    assert kernels.contenders(np.array([0.05, 0.0, 9.0]), np.array([1.0, 0.0, 1.0]), given, 3.0, 3).tolist() == [0, 1]
+def test_contenders_are_as_near_as_errors_may_be_wrong():
+    # With a reach of 2 * 1.5 = 3 errors are 0.01 * 2 * (3 + 2) = 0.1 for a length of one, 0.01 * 4 * (3 + 4) = 0.28
+    # for two.
+    given = problem_of(doubt=0.01, radius=2.0, norms=np.array([1.0, 4.0, 1.0, 4.0]), target_norm=0.0)
+    scores, longer = np.array([0.11, 0.27, 0.0, 0.29]), np.array([0, 1, 0, 1])
+    for shifted, expected in ((scores, [1, 2]), (scores - 0.02 * longer, [1, 2, 3]), (np.zeros(4), [0, 1, 2, 3])):
+        state = at_scores(shifted, picked_norms=2.25)
+        assert search.contenders(1.0, given, state).tolist() == expected
+        assert kernels.in_doubt(1.0, given, state, 2)
+        state.scores[[1, 3]] += 0.3
+        assert search.contenders(1.0, given, state).tolist() == np.flatnonzero(state.scores < 0.1).tolist()
+        assert kernels.in_doubt(1.0, given, state, 2) == (len(np.flatnonzero(state.scores < 0.1)) > 1)
 
 
 @pytest.mark.parametrize(
@@ -133,11 +142,11 @@ def test_contenders_are_as_near_as_errors_may_be_wrong_and_no_more_than_asked_fo
 )
 def test_the_direction_of_a_lone_atom_may_be_in_doubt(signed, slope, expected):
     given = problem_of(doubt=0.01, signed=signed)
-    scores, slopes = np.array([0.0, 9.0, 9.0]), np.array([slope, 0.0, 0.0])
+    state = at_scores(np.array([0.0, 9.0, 9.0]), np.array([slope, 0.0, 0.0]), picked_norms=9.0)
     # Reach 2 (3 + 2 * 2) = 14: the error is 0.01 * (14 + 1) = 0.15, and turning the atom round costs 4 |slope|.
-    assert kernels.in_doubt(2.0, given, 9.0, slopes, scores, np.ones(3), 0) == expected
-    scores[1] = 0.14
-    assert kernels.in_doubt(2.0, given, 9.0, slopes, scores, np.ones(3), 0)
+    assert kernels.in_doubt(2.0, given, state, 0) == expected
+    state.scores[1] = 0.14
+    assert kernels.in_doubt(2.0, given, state, 0)
 
 
 def test_a_pick_is_turned_where_that_is_worth_more_than_a_tie():
@@ -161,8 +170,10 @@ def test_a_loss_is_held_against_the_larger_of_target_and_picks(target_norm, n_be
     # <Z, Z> + 2 s + 1 and <Z, Y> + c make the loss, which s brings to half a ten-millionth of the size.
     wanted = 1e-7 * size - target_norm
     s = (wanted * t * t - running[0] - 1.0) / 2.0
+    losses, gaps, slopes, scores = np.zeros((4, 9))
+    picks, directions = np.zeros(9, int), np.ones((9, 1))
     state = kernels.State(
-        np.array([[s]]), running, np.zeros(1, int), np.zeros(9, int), np.ones((9, 1)), np.zeros(9), np.zeros(9)
+        np.array([[s]]), running, np.zeros(1, int), picks, directions, losses, gaps, slopes[:1], scores[:1]
     )
     slots, columns, direction = np.zeros(1, int), np.ones((1, 1)), np.ones(1)
     done, reason, pick = kernels.squared_error_steps(n_before, 9, given, state, slots, columns, 0, direction)
@@ -180,9 +191,8 @@ def test_a_loss_is_held_against_the_larger_of_target_and_picks(target_norm, n_be
 def test_a_gap_below_its_error_is_said_to_be_unknown(tol, precision, reason, gap):
     # One atom: the gap at it is zero, the least loss 1.
     given = problem_of(c=np.zeros((1, 1)), norms=np.ones(1), target_norm=1.0, doubt=1e-6, tol=tol, precision=precision)
-    state = kernels.State(
-        np.zeros((1, 1)), np.zeros(3), np.zeros(1, int), np.zeros(1, int), np.ones((1, 1)), np.zeros(1), np.zeros(1)
-    )
+    counts, picks = np.zeros((2, 1), int)
+    state = kernels.State(np.zeros((1, 1)), np.zeros(3), counts, picks, np.ones((1, 1)), *np.zeros((4, 1)))
     done, why, _ = kernels.squared_error_steps(0, 1, given, state, np.zeros(1, int), np.ones((1, 1)), -1, np.ones(1))
     assert (done, why, state.gaps[0]) == (1, reason, gap)
     exact = given._replace(doubt=0.0)
