@@ -17,8 +17,7 @@ from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath, IntArray
 if TYPE_CHECKING:
     import torch
 
-    from sklearn_gfs.network._losses import Loss
-    from sklearn_gfs.network._parameters import Network
+    from sklearn_gfs.network import Loss, Network
 
 # Neurons that are tried for each pick. More of them make the pick better and its successors worse: with all the loss
 # after 50 picks is higher than with so few. A network of ten neurons, though, is made by its first picks. There all
