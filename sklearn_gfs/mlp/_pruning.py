@@ -131,7 +131,8 @@ class NeuronSelection(NamedTuple):
         drawn, weight = draw(self.targets, rows, weight, self._n_drawn)
         if not self.loss.is_quadratic:
             hidden = self._activations(network, drawn)
-            picks, losses = pick_steepest(hidden, self.targets[drawn], weight, network, self.loss, k)
+            with one_thread():  # operations on the outputs of a few thousand samples
+                picks, losses = pick_steepest(hidden, self.targets[drawn], weight, network, self.loss, k)
             return path_of(picks, len(network.weights), losses, np.full(k, np.nan))
         if self._streams(drawn, network):
             return self._statistics(network, drawn, weight).select(k, output_weights=network.output_coef)
