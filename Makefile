@@ -100,7 +100,7 @@ bench: $(INSTALLED)  ## Repeat every benchmark by its page's command; hours, but
 	$(PY) .ci/bench.py --keep $(OUT)/bench $(if $(RIVALS),--rivals $(RIVALS)) $(PAGES)
 
 bench-compare: $(INSTALLED)  ## Time the working tree against another revision: make bench-compare BASE=<revision>.
-	$(PY) .ci/bench_compare.py --base $(or $(BASE),HEAD)
+	$(PY) .ci/bench_compare.py --base $(or $(BASE),HEAD) $(COMPARE_ARGS)
 
 dist:  ## Build the sdist, and from it the wheel, into dist/.
 	$(PYTHON) -m venv $(VENV)-build

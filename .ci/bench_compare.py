@@ -11,16 +11,21 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-# A slow-down counts where the median takes this many times as long and this many seconds longer.
+# A slow-down counts where the median takes so many times as long, by default, and this many seconds longer.
 RATIO, SECONDS = 1.2, 0.02
 
 
 def cases():
     """Yield the name of each task and a function without arguments that does it; what both revisions can do."""
     import numpy as np
-    from sklearn.datasets import load_digits, make_regression
+    from sklearn.datasets import load_digits, load_wine, make_classification, make_regression
 
-    from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor, greedy_forward_selection
+    from sklearn_gfs import (
+        GreedyPrunedMLPClassifier,
+        GreedyPrunedMLPRegressor,
+        PretrainThresholdSearch,
+        greedy_forward_selection,
+    )
 
     rng = np.random.default_rng(0)
     H, B = np.maximum(rng.normal(size=(2000, 1000)), 0), rng.normal(size=(1000, 10))
@@ -29,11 +34,20 @@ def cases():
     X_numbers, y_numbers = make_regression(1000, 20, random_state=0)
     classifier, regressor = GreedyPrunedMLPClassifier(random_state=0), GreedyPrunedMLPRegressor(random_state=0)
     fitted = GreedyPrunedMLPClassifier(random_state=0).fit(X, y)
+    X_large, y_large = make_classification(100_000, 54, n_informative=20, n_classes=7, random_state=0)
+    by_log_loss = GreedyPrunedMLPClassifier(loss="log_loss", random_state=0)
+    search = PretrainThresholdSearch(
+        GreedyPrunedMLPClassifier(n_retrain=0, early_stopping=False, random_state=0), n_pretrain=[50, 100, 200], cv=2
+    )
     path = {"n_pretrain": [0, 50, 100, 200], "k": [10, 20, 50]}
     yield "select 100 of 1000 neurons, 10 outputs", lambda: greedy_forward_selection(H, Y, 100, output_weights=B)
     yield "select 100 of 1000 columns", lambda: greedy_forward_selection(H, Y[:, 0], 100)
     yield "fit the classifier to the digits", lambda: classifier.fit(X, y)
+    yield "fit the classifier to the digits, log loss", lambda: by_log_loss.fit(X, y)
+    yield "fit the classifier to wine", lambda: classifier.fit(*load_wine(return_X_y=True))
+    yield "fit the classifier to 100 000 samples", lambda: classifier.fit(X_large, y_large)
     yield "fit the regressor", lambda: regressor.fit(X_numbers, y_numbers)
+    yield "search 3 numbers of iterations, 2 folds", lambda: search.fit(X, y)
     yield "fit a path of 12 subnetworks", lambda: list(classifier.fit_path(X, y, **path))
     yield "predict 100 000 digits", lambda: fitted.predict(np.tile(X, (56, 1)))
 
@@ -60,6 +74,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--base", default="HEAD", help="the revision to compare with")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is timed, in turn")
+    parser.add_argument("--ratio", type=float, default=RATIO, help="what counts as slower: so many times as long")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
@@ -76,7 +91,7 @@ def main():
     for name in rounds[0][0]:
         base, tree = (statistics.median(pair[side][name] for pair in rounds) for side in (0, 1))
         print(f"{name:42} {base:8.3f} {tree:8.3f} {tree / base:6.2f}")
-        if tree > RATIO * base and tree - base > SECONDS:
+        if tree > arguments.ratio * base and tree - base > SECONDS:
             slower.append(name)
     return f"slower: {', '.join(slower)}" if slower else 0
 

@@ -37,9 +37,9 @@ def load(tabular):
     return found
 
 
-def every_sample(targets, weight):
+def every_sample(targets, rows, weight, n_drawn):  # noqa: ARG001
     """Draw all samples."""
-    return np.arange(len(targets)), weight
+    return rows, None if weight is None else weight[rows]
 
 
 def exact_picks(hidden, targets, weight, network, loss, k):  # noqa: ARG001

@@ -32,3 +32,14 @@ def test_neurons_can_be_chosen_otherwise(how):
     with importlib.import_module("same_size").chosen_otherwise(how, 0):
         model = GreedyPrunedMLPClassifier(10, 5, n_hidden=20, n_retrain=20, random_state=0).fit(X, y)
     assert len(set(model.selection_path_)) == 5
+
+
+@pytest.mark.usefixtures("_benchmarks_on_path")
+def test_neurons_can_be_selected_by_the_exact_log_loss():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), np.arange(60) % 3
+    model = GreedyPrunedMLPClassifier(10, 5, n_hidden=20, n_retrain=20, loss="log_loss", random_state=0)
+    own = model.fit(X, y).selection_losses_
+    with importlib.import_module("log_loss_fits").exactly():
+        exact = model.fit(X, y).selection_losses_
+    assert exact[0] <= own[0] + 1e-9
