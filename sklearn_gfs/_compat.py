@@ -61,10 +61,7 @@ try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
     from sklearn.callback._callback_support import callback_management_context as callback_management
 
-    # Calls between a decorated method and its caller, for the stack level of its warnings.
-    WRAPPER_FRAMES = 1
 except ImportError:  # scikit-learn < 1.9
-    WRAPPER_FRAMES = 0
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Mixin of estimators that report what they do; without `set_callbacks`, so that `hasattr` tells the truth."""
@@ -143,7 +140,6 @@ def unchanged_by_failure(estimator: Any) -> Iterator[None]:
 
 
 __all__ = [
-    "WRAPPER_FRAMES",
     "BaseSearchCV",
     "CallbackSupportMixin",
     "Interval",

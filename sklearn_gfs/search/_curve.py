@@ -7,7 +7,6 @@ One point of the curve is one training run on a part of the data; what such a ru
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_gfs._compat import MultimetricScorer, count_samples, type_of_target
 from sklearn_gfs._plain import check_plain
+from sklearn_gfs._warn import warn_caller
 
 from ._fold import FoldSettings, evaluate_fold
 from ._grid import Grid, check_n_jobs, make_grid, settle_task
@@ -209,11 +209,10 @@ def pretrain_threshold_curve(
         thresholds[row, repeat], targets[row, repeat] = threshold, goal
     missing = int(np.isnan(thresholds).sum())
     if missing:
-        warnings.warn(
+        warn_caller(
             f"{missing} of {thresholds.size} runs reached the target at no n_pretrain; the fits leave them out. "
             "Try a larger k or n_pretrain, a larger tol, or target='best'.",
             UserWarning,
-            stacklevel=2,
         )
     columns = np.repeat(sizes, n_repeats), thresholds.ravel()
     return ThresholdCurve(np.array(sizes), thresholds, targets, fit_law("log", *columns), fit_law("power", *columns))

@@ -8,7 +8,6 @@ How folds are run belongs in ``_run``, pure functions of scores in ``_results`` 
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Mapping
 from copy import copy
 from typing import Any
@@ -18,13 +17,13 @@ from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid
 
 from sklearn_gfs._compat import (
-    WRAPPER_FRAMES,
     BaseSearchCV,
     CallbackSupportMixin,
     insert_error_scores,
     passes_callbacks,
     report_fit_failures,
 )
+from sklearn_gfs._warn import warn_caller
 
 from ._grid import Grid
 from ._results import dense_columns, score_table
@@ -103,12 +102,11 @@ class SearchOutcome(BaseSearchCV, CallbackSupportMixin):
         self.threshold_, self.sustained_ = None, False
         self.threshold_params_, self.threshold_index_ = None, None
         if found.row < 0:
-            warnings.warn(
+            warn_caller(
                 f"No point reached the target: the best mean score on the {self.score_on} parts is "
                 f"{np.max(means):.6g}, the target {self.target_score_:.6g} with tol={self.tol!r}. "
                 "threshold_ is None. Try larger values of k or n_pretrain, a larger tol, or target='best'.",
                 UserWarning,
-                stacklevel=4 + WRAPPER_FRAMES,
             )
             return
         self.threshold_ = grid.budgets[found.row]

@@ -6,7 +6,6 @@ A loss checks the data for what it means by them, and hands them to its search. 
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from scipy import sparse
 
 from sklearn_gfs._threads import threads_for
 from sklearn_gfs._typing import GreedyPath
+from sklearn_gfs._warn import warn_caller
 from sklearn_gfs._weights import relative_weight
 
 from ._checks import check_atoms, check_hull, check_output_weights, check_y, is_tensor
@@ -124,10 +124,9 @@ class LogLoss(SelectionLoss):
             )
         surely_logits = signed or asked.output_weights is not None or asked.offset is not None
         if not surely_logits and look_like_probabilities(checked[0]):
-            warnings.warn(
+            warn_caller(
                 "atoms look like probabilities and are taken for logits; probabilities need from_logits=False",
                 UserWarning,
-                stacklevel=3,
             )
         with threads_for(_READINGS * checked[0].size):
             return select_logits(*checked, asked.k, asked.tol, radius=length if signed else None, offset=asked.offset)

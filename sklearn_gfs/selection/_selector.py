@@ -7,7 +7,6 @@ standardised in ``_standardized``. The selection itself is ``_greedy``'s, its su
 
 from __future__ import annotations
 
-import warnings
 from copy import copy
 from typing import Any
 
@@ -24,6 +23,7 @@ from sklearn_gfs._compat import unchanged_by_failure
 from sklearn_gfs._plain import check_plain
 from sklearn_gfs._typing import Float64Array, GreedyPath
 from sklearn_gfs._version import VersionedState
+from sklearn_gfs._warn import warn_caller
 from sklearn_gfs._weights import check_weight, of_order_one
 
 from ._checks import check_hull, check_keep, check_n_features, check_stopping
@@ -362,11 +362,10 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         self.support_ = counts > 0
         n_kept = int(self.support_.sum())
         if wanted is not None and n_kept < wanted:
-            warnings.warn(
+            warn_caller(
                 f"{n_kept} columns are kept where n_features_to_select asks for {wanted}: k={self.k} picks are of no "
                 "more; raise k",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         return self._store(path, path.weights, np.zeros(1))
 

@@ -9,7 +9,6 @@ which they can't are scored on the samples themselves. The products come from ``
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_gfs._typing import Float64Array, GreedyPath
+from sklearn_gfs._warn import warn_caller
 
 from . import _greedy_kernels as kernels
 from ._gram import Moments
@@ -173,11 +173,10 @@ class SquaredErrorSearch:
         return self._sampled().gap(self.state, n_picks, problem.longest, known_to)
 
     def _warn_imprecise(self, n_picks: int) -> None:
-        warnings.warn(
+        warn_caller(
             f"After {n_picks} picks the loss is below {_PRECISION[self.source.dtype]:g} of the terms that it is the "
             "difference of: from here on losses and picks are less exact than a selection on the samples would be",
             UserWarning,
-            stacklevel=2,
         )
 
     def _problem(self, moments: Moments) -> kernels.Problem:
