@@ -77,8 +77,8 @@ def main() -> None:
         rows.append([name, *(float(np.median(times)) for times in (firsts, seconds_, firsts - seconds_))])
     note = (
         "Each number is the median of three processes. The first call finds an empty numba cache and compiles its "
-        "loops; the second one, in another process, reads them. Both import what they need, torch and numba included, and "
-        "use one thread."
+        "loops; the second one, in another process, reads them. Both import what they need, torch and numba included, "
+        "and use one thread."
     )
     header = ["call", "first, s", "second, s", "difference, s"]
     publish(
