@@ -58,7 +58,7 @@ CALLS = {
 def seconds(call: str, cache: str) -> float:
     """Time one call in a process of its own, with a numba cache of its own."""
     script = f"{CALL}{call}\nprint(time.perf_counter() - start)"
-    environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
+    environment = {**os.environ, "NUMBA_CACHE_DIR": cache, "OMP_NUM_THREADS": "1"}
     result = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=environment)
     return float(result.stdout)
 
@@ -77,7 +77,8 @@ def main() -> None:
         rows.append([name, *(float(np.median(times)) for times in (firsts, seconds_, firsts - seconds_))])
     note = (
         "Each number is the median of three processes. The first call finds an empty numba cache and compiles its "
-        "loops; the second one, in another process, reads them. Both import what they need, torch and numba included."
+        "loops; the second one, in another process, reads them. Both import what they need, torch and numba included, "
+        "and use one thread."
     )
     header = ["call", "first, s", "second, s", "difference, s"]
     publish(
