@@ -1,0 +1,133 @@
+"""
+How the package compiles a loop: when it is first called, into numba's cache, and not in silence.
+
+Here belongs nothing that computes. Modules of loops import this module without importing numba.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, cached_property, update_wrapper
+from types import FunctionType
+from typing import Any
+
+from sklearn_gfs._requirements import numba_for
+
+_MESSAGE = "Compiling loops for the first time, which takes a second or two; numba keeps them for later processes."
+_PURPOSE = "Greedy forward selection"
+_PRINTING: set[object] = set()  # one object for each computation that prints what is compiled
+
+
+class Kernel:
+    """
+    A serial loop that releases the GIL, compiled when it is first called; cached on disk where a cache can be written.
+
+    Modules of kernels are so imported without numba, which only training needs. numba calls compiled functions only,
+    so a kernel is compiled in the company of those that it calls. Those are compiled without the code that makes a
+    function callable from Python, and are not cached: the kernel that is called from Python holds their machine code.
+    """
+
+    def __init__(self, function: Callable[..., Any], fastmath: set[str], *, inline: str = "never") -> None:
+        update_wrapper(self, function)
+        self._function = function
+        self._fastmath = fastmath
+        self._inline = inline
+
+    def __call__(self, *args: Any) -> Any:
+        return self.compiled(*args)
+
+    @cached_property
+    def compiled(self) -> Any:
+        """The kernel as Python calls it."""
+        _listen()
+        try:
+            return self._jitted(cache=True)
+        except RuntimeError:  # no directory to write a cache to
+            return self._jitted()
+
+    @cached_property
+    def _called_by_kernels(self) -> Any:
+        return self._jitted(inline=self._inline, no_cpython_wrapper=True)
+
+    def _jitted(self, **options: Any) -> Any:
+        njit = numba_for(_PURPOSE).njit
+        options.update(nogil=True, fastmath=self._fastmath, no_cfunc_wrapper=True)
+        return njit(**options)(self._function_with_kernels())
+
+    def _function_with_kernels(self) -> Callable[..., Any]:
+        """The function, its global names of kernels bound to compiled ones."""
+        function, names = self._function, self._function.__globals__
+        called = {name: names[name] for name in function.__code__.co_names if isinstance(names.get(name), Kernel)}
+        if not called:
+            return function
+        names = {**names, **{name: kernel._called_by_kernels for name, kernel in called.items()}}
+        bound = FunctionType(function.__code__, names, function.__name__, function.__defaults__)
+        return update_wrapper(bound, function)
+
+
+class Formula(Kernel):
+    """A few operations on numbers: compiled within kernels, and not worth that where Python calls them."""
+
+    def __call__(self, *args: Any) -> Any:
+        return self._function(*args)
+
+
+def jit(function: Callable[..., Any], *, reassociate: bool = False) -> Any:
+    """Return the loop as a kernel; reassociated sums are added up in several chains at once, in any order."""
+    return Kernel(function, {"contract", "reassoc"} if reassociate else {"contract"})
+
+
+def formula(function: Callable[..., Any]) -> Any:
+    """Return the function for Python and for kernels."""
+    return Formula(function, {"contract"}, inline="always")
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """
+    Return the loop as a kernel that becomes part of the one that calls it.
+
+    A large kernel with a single caller is so optimised once; otherwise once by itself and again within its caller.
+    """
+    return Kernel(function, {"contract"}, inline="always")
+
+
+@contextmanager
+def compilation_printed(wanted: bool) -> Iterator[None]:
+    """Print a line, where it is wanted, when the computation within is the first of a process to compile a loop."""
+    computation = object()
+    if wanted:
+        _PRINTING.add(computation)
+    try:
+        yield
+    finally:
+        _PRINTING.discard(computation)
+
+
+@cache
+def _listen() -> None:
+    """Have numba say when it starts to compile a loop of this package: when its cache holds none for these types."""
+    events = numba_for(_PURPOSE).core.event
+
+    class Listener(events.Listener):  # type: ignore[name-defined]
+        def on_start(self, event: Any) -> None:
+            if event.data["dispatcher"].py_func.__module__.startswith("sklearn_gfs."):
+                _log()
+                if _PRINTING:
+                    _print()
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    events.register("numba:compile", Listener())
+
+
+@cache
+def _log() -> None:
+    logging.getLogger("sklearn_gfs").info(_MESSAGE)
+
+
+@cache
+def _print() -> None:
+    print(_MESSAGE, flush=True)  # noqa: T201
