@@ -96,7 +96,7 @@ class SmallLoop:
         parts = [vector + 4 * start for vector in places[:2] for start in starts]
         numbers: Any = (*shape, batch_size, *wide_sizes, n_parameters, width, WIDE_VECTORS[width] * width, *objects)
         self._shape = Shape(*numbers, *places[:5], *parts, *places[5:])
-        self._rates = Rates(settings.alpha, settings.momentum)
+        self._rates = Rates(float(settings.alpha), float(settings.momentum))  # of one type, whatever they are
 
     def _views_of(self, vector: FloatArray) -> list[FloatArray]:
         """Return the parts of a vector, without what fills them up, as `Layout` has them."""

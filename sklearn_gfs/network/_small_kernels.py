@@ -145,8 +145,9 @@ def product(
 def forward(shape: Shape, X: int) -> None:
     """Write the hidden activations and the outputs."""
     hidden, outputs, n_samples = shape.wide_hidden, shape.wide_outputs, shape.batch_size
+    none, one = np.int64(0), np.int64(1)  # compiled for its value, a number itself would have a product of its own
     product(
-        X, shape.wide_features, 1, shape.parameters, hidden, shape.hidden, shape.intercept, 0,
+        X, shape.wide_features, one, shape.parameters, hidden, shape.hidden, shape.intercept, none,
         n_samples, hidden, shape.n_features, 1.0, shape.width, shape.wide_tile,
     )  # fmt: skip
     if shape.activation == RELU:
@@ -158,7 +159,7 @@ def forward(shape: Shape, X: int) -> None:
             logistic(shape.hidden + 4 * i * hidden, hidden, shape.n_hidden)
     weigh(shape.weighted, outputs, shape.out_coef, hidden, shape.neurons, shape.n_hidden, shape.n_outputs)
     product(
-        shape.hidden, hidden, 1, shape.weighted, outputs, shape.outputs, shape.out_intercept, 0,
+        shape.hidden, hidden, one, shape.weighted, outputs, shape.outputs, shape.out_intercept, none,
         n_samples, outputs, hidden, 1.0, shape.width, shape.wide_tile,
     )  # fmt: skip
 
@@ -190,12 +191,13 @@ def loss_and_residual(shape: Shape, y: int, weight: NDArray[np.float32], update:
 def backward(shape: Shape, X: int, alpha: float) -> None:
     """Write the gradient of the loss and the penalty; that of a neuron is divided by the neuron's weight."""
     hidden, outputs, n_samples = shape.wide_hidden, shape.wide_outputs, shape.batch_size
+    none, one = np.int64(0), np.int64(1)  # compiled for its value, a number itself would have a product of its own
     product(
-        shape.outputs, 1, outputs, shape.hidden, hidden, shape.out_coef_gradient, shape.out_coef, hidden,
+        shape.outputs, one, outputs, shape.hidden, hidden, shape.out_coef_gradient, shape.out_coef, hidden,
         shape.rows_out, hidden, n_samples, alpha, shape.width, shape.wide_tile,
     )  # fmt: skip
     product(
-        shape.outputs, outputs, 1, shape.out_coef, hidden, shape.slope, shape.out_coef, 0,
+        shape.outputs, outputs, one, shape.out_coef, hidden, shape.slope, shape.out_coef, none,
         n_samples, hidden, shape.n_outputs, 0.0, shape.width, shape.wide_tile,
     )  # fmt: skip
     if shape.activation == RELU:
@@ -207,7 +209,7 @@ def backward(shape: Shape, X: int, alpha: float) -> None:
     add_rows(shape.intercept_gradient, shape.slope, n_samples, hidden)
     add_rows(shape.out_intercept_gradient, shape.outputs, n_samples, outputs)
     product(
-        X, 1, shape.wide_features, shape.slope, hidden, shape.gradient, shape.parameters, hidden,
+        X, one, shape.wide_features, shape.slope, hidden, shape.gradient, shape.parameters, hidden,
         shape.wide_features, hidden, n_samples, alpha, shape.width, shape.wide_tile,
     )  # fmt: skip
 

@@ -298,20 +298,23 @@ class Training:
 
     def _advance(self, n_iterations: int) -> None:
         watch = self._watch
-        update, at_once = (self._update, 1) if self._loop is None else (self._run_loop, self._most_gathered)
+        at_once = 1 if self._loop is None else self._most_gathered
         with interruptible(watch):
             while n_iterations > 0:
                 if watch is not None and watch.stops:
                     return
-                size = min(n_iterations, at_once)
-                update(size)
+                size = min(n_iterations, at_once if watch is None else min(at_once, watch.patience))
+                self._update(size)
                 n_iterations -= size
                 if watch is not None:
                     for done in range(len(self.losses) - size, len(self.losses)):
                         watch.iteration(self.name, done, self.losses[done])
 
-    def _update(self, _: int) -> None:
-        """Make one update in torch."""
+    def _update(self, n_updates: int) -> None:
+        """Make some updates in one call of the loop, or a single one in torch."""
+        if self._loop is not None:
+            self._run(self._loop, n_updates)
+            return
         batch = self._next_batch()
         self._choose_step_size(lambda: batch)
         loss = self._network.loss_and_gradient(*batch)
@@ -320,15 +323,13 @@ class Training:
         if self._result is not self._network:
             self._result.parameters.lerp_(self._network.parameters, self._share(len(self.losses)))
 
-    def _run_loop(self, n_updates: int) -> None:
-        """Make some updates in one call of the loop of small networks."""
-        assert self._loop is not None
+    def _run(self, loop: SmallLoop, n_updates: int) -> None:
         rows = self._next_rows(n_updates * self._batch_size)
         self._choose_step_size(lambda: self._samples.gather(rows[: self._batch_size]))
         n_done = len(self.losses)
         shares = [self._share(n_done + 1 + i) for i in range(n_updates)]
         self._loop_is_ahead = True
-        self._take_note(self._loop.run(*self._samples.arrays(rows), self._step_size, shares, n_done))
+        self._take_note(loop.run(*self._samples.arrays(rows), self._step_size, shares, n_done))
 
     @staticmethod
     def _share(n_done: int) -> float:
