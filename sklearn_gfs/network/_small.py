@@ -13,9 +13,10 @@ import numpy as np
 
 from sklearn_gfs._requirements import numba_for
 
+from ._emitter import host
 from ._small_kernels import LOSS, Rates, Shape, train
 from ._two_layer import layout_of
-from ._vectors import NARROW_ROWS, WIDE_VECTORS, host
+from ._vectors import NARROW_ROWS, WIDE_VECTORS
 
 if TYPE_CHECKING:
     import torch

@@ -190,7 +190,7 @@ def test_a_loss_that_is_not_finite_is_an_error_and_no_update(activation, loss):
 
 
 def test_what_inherits_from_a_known_class_is_trained_by_torch():
-    class TwiceTheSquares(SquaredError):
+    class Twice(LogLoss):
         def value_and_residual(self, outputs, y, weight):
             value, residual = super().value_and_residual(outputs, y, weight)
             return 2 * value, 2 * residual
@@ -199,7 +199,7 @@ def test_what_inherits_from_a_known_class_is_trained_by_torch():
         def step(self, step_size, loss):
             pass
 
-    for changed in ({"loss": TwiceTheSquares()}, {"solver": Frozen}, {"batch_size": 7}, {"batch_size": None}):
+    for changed in ({"loss": Twice()}, {"solver": Frozen}, {"batch_size": 7}, {"batch_size": None}):
         problem = Problem(4, **changed)
         assert Training(problem.start, problem.samples(), problem.settings, 0, name="training")._loop is None
     wide = Problem(4, n_features=200, n_hidden=2000, batch_size=100)
