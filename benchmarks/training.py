@@ -24,11 +24,16 @@ from sklearn_gfs.network._parameters import initial_network
 from sklearn_gfs.network._solvers import SOLVERS
 from sklearn_gfs.network._standardisation import Standardisation
 from sklearn_gfs.network._training import Samples, Training, TrainingSettings
-from sklearn_gfs.network._two_layer import TorchNetwork
 
 N_UPDATES = 50
 # n_features, n_hidden, n_outputs, batch size
-CASES = ((784, 1000, 10, 128), (10, 1000, 2, 128), (20, 100, 2, 32))
+CASES = (
+    (784, 1000, 10, 128),
+    (10, 1000, 2, 128),
+    (20, 100, 2, 32),
+    *((20, 50, n_outputs, 128) for n_outputs in (1, 3, 10)),
+    *((64, n_hidden, 10, 128) for n_hidden in (10, 50)),
+)
 
 
 def data(n_features, n_outputs, batch_size):
@@ -56,24 +61,27 @@ def ours(case, solver, loss):
 
 def products(case):
     """
-    Do the three products of an update: of the coefficients and X', of B' and the residual, of the slopes and X.
+    Do the five products of an update, each in whichever of NumPy and torch is faster in it.
 
-    They have the shapes and the order in memory of those in an update.
+    They are those of the coefficients and X', of B and the activations, of the residual and the activations, of B' and
+    the residual, and of the slopes and X.
     """
     n_features, n_hidden, n_outputs, batch_size = case
-    A, _, B, _ = TorchNetwork(start(case), ACTIVATIONS["relu"], LOSSES["squared_error"]).layout.views(
-        torch.randn(sum(array.size for array in start(case)[:4]))
-    )
-    X, residual = torch.randn(batch_size, n_features), torch.randn(n_outputs, batch_size)
-    hidden, gradient = torch.empty(n_hidden, batch_size), torch.empty_like(A)
+    A, B = np.ones((n_hidden, n_features), np.float32), np.ones((n_outputs, n_hidden), np.float32)
+    X, residual = np.ones((batch_size, n_features), np.float32), np.ones((n_outputs, batch_size), np.float32)
+    hidden = np.ones((n_hidden, batch_size), np.float32)
+    pairs = ((A, X.T), (B, hidden), (residual, hidden.T), (B.T, residual), (hidden, X))
+    calls = [faster_product(*pair) for pair in pairs]
+    return lambda: [call() for call in calls for _ in range(N_UPDATES)]
 
-    def run():
-        for _ in range(N_UPDATES):
-            torch.mm(A, X.T, out=hidden)
-            torch.mm(B.T, residual, out=hidden)
-            torch.mm(hidden, X, out=gradient)
 
-    return run
+def faster_product(left, right):
+    """Return a call that multiplies two matrices, in NumPy or in torch."""
+    out = np.empty((left.shape[0], right.shape[1]), np.float32)
+    tensors = [torch.from_numpy(array) for array in (left, right, out)]
+    calls = (lambda: np.dot(left, right, out), lambda: torch.mm(*tensors[:2], out=tensors[2]))
+    times = seconds(*(lambda call=call: [call() for _ in range(N_UPDATES)] for call in calls))
+    return calls[int(np.argmin(times))]
 
 
 def scikit_learn(case, solver):

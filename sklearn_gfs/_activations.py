@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from ._typing import FloatArray
 
+# The numbers by which the loop that trains small networks knows activations.
+IDENTITY, LOGISTIC, RELU, TANH = range(4)
+
 
 @dataclass(frozen=True)
 class Activation:
@@ -47,6 +50,8 @@ class Activation:
         Its name in ``torch.nn``.
     onnx_operator : str
         Its name in ONNX.
+    loop_code : int or None
+        Its number in the loop that trains small networks; torch trains with an activation that has none.
     """
 
     name: str
@@ -57,6 +62,7 @@ class Activation:
     times_slope: Callable[[torch.Tensor, torch.Tensor], None]
     torch_module: str
     onnx_operator: str
+    loop_code: int | None = None
 
 
 def _identity(values: Any, *_: Any) -> None:
@@ -113,7 +119,7 @@ def _times_logistic_slope(values: torch.Tensor, activated: torch.Tensor) -> None
 ACTIVATIONS = {
     activation.name: activation
     for activation in (
-        Activation("identity", 1.0, _identity, np.ones_like, _identity, _identity, "Identity", "Identity"),
+        Activation("identity", 1.0, _identity, np.ones_like, _identity, _identity, "Identity", "Identity", IDENTITY),
         Activation(
             "logistic",
             4.0,
@@ -123,8 +129,9 @@ ACTIVATIONS = {
             _times_logistic_slope,
             "Sigmoid",
             "Sigmoid",
+            LOGISTIC,
         ),
-        Activation("relu", 2.0, _relu, _relu_slope, methodcaller("relu_"), _times_relu_slope, "ReLU", "Relu"),
-        Activation("tanh", 1.0, _tanh, _tanh_slope, methodcaller("tanh_"), _times_tanh_slope, "Tanh", "Tanh"),
+        Activation("relu", 2.0, _relu, _relu_slope, methodcaller("relu_"), _times_relu_slope, "ReLU", "Relu", RELU),
+        Activation("tanh", 1.0, _tanh, _tanh_slope, methodcaller("tanh_"), _times_tanh_slope, "Tanh", "Tanh", TANH),
     )
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 # Losses closer than this, relative to the size of the data, are ties.
@@ -244,3 +246,45 @@ def own_probabilities(atoms, classes, least):
             wrong += sum(not -1e-6 <= value <= 1 + 1e-6 for value in row)
         own.append(shares)
     return np.array(own), wrong
+
+
+def network_gradient(network, X, targets, weight, activation, loss, alpha):
+    """
+    Return the mean loss of a two-layer network, and the gradient of loss and penalty by its parameters, in plain loops.
+
+    The gradient of a neuron is divided by the neuron's weight.
+    """
+    act, slope = {
+        "identity": (lambda z: z, lambda a: 1.0),
+        "relu": (lambda z: max(z, 0.0), lambda a: float(a > 0)),
+        "tanh": (math.tanh, lambda a: 1 - a * a),
+        "logistic": (lambda z: 1 / (1 + math.exp(-z)), lambda a: a * (1 - a)),
+    }[activation]
+    coef, intercept, out_coef, out_intercept, weights = (np.asarray(array, dtype=float) for array in network)
+    total, gradient = 0.0, [np.zeros_like(array) for array in (coef, intercept, out_coef, out_intercept)]
+    for x, y, share in zip(X.astype(float), targets.astype(float), np.asarray(weight) / len(X), strict=True):
+        hidden = [act(intercept[i] + x @ coef[:, i]) for i in range(len(weights))]
+        outputs = [
+            out_intercept[j] + sum(weights[i] * hidden[i] * out_coef[i, j] for i in range(len(weights)))
+            for j in range(len(y))
+        ]
+        if loss == "squared":
+            total += share * sum((output - goal) ** 2 for output, goal in zip(outputs, y, strict=True)) / 2
+            residual = [output - goal for output, goal in zip(outputs, y, strict=True)]
+        elif loss == "softmax":
+            whole = sum(math.exp(output) for output in outputs)
+            total += share * sum(goal * (math.log(whole) - output) for output, goal in zip(outputs, y, strict=True))
+            residual = [math.exp(output) / whole - goal for output, goal in zip(outputs, y, strict=True)]
+        else:
+            total += share * sum(math.log1p(math.exp(o)) - goal * o for o, goal in zip(outputs, y, strict=True))
+            residual = [1 / (1 + math.exp(-o)) - goal for o, goal in zip(outputs, y, strict=True)]
+        for j, difference in enumerate(residual):
+            gradient[3][j] += share * difference
+            for i, value in enumerate(hidden):
+                gradient[2][i, j] += share * difference * value
+                change = share * difference * out_coef[i, j] * slope(value)
+                gradient[1][i] += change
+                gradient[0][:, i] += change * x
+    gradient[0] += alpha * coef
+    gradient[2] += alpha * out_coef
+    return total, gradient

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from ._losses import LOSSES, Loss
     from ._parameters import Network, initial_network, prune
     from ._scaling import FittedNetwork, Moments, Scaling, in_data_units, measure_moments, rescaled, scaling_of
+    from ._settings import TrainingSettings
     from ._solvers import SOLVERS
-    from ._training import Batch, Samples, Training, TrainingSettings, TrainingState
+    from ._training import Batch, Samples, Training, TrainingState
     from ._two_layer import TorchNetwork, hidden_activations
     from ._watch import Phase, Tasks, Watch, interruptible
 
@@ -39,7 +40,7 @@ _HOME = {
     "Tasks": "_watch",
     "TorchNetwork": "_two_layer",
     "Training": "_training",
-    "TrainingSettings": "_training",
+    "TrainingSettings": "_settings",
     "TrainingState": "_training",
     "Used": "_data",
     "Watch": "_watch",

@@ -18,10 +18,16 @@ if TYPE_CHECKING:
 
     from sklearn_gfs._typing import FloatArray, IntArray
 
+# The numbers by which the loop that trains small networks knows losses.
+SQUARED, SOFTMAX, LABELWISE = range(3)
+
 
 class Loss(ABC):
     """
     A loss of a network's outputs, summed over outputs and averaged over samples.
+
+    A class may say in ``loop_code(n_outputs)`` by which number the loop that trains small networks knows the loss. With
+    a class that doesn't say so itself torch trains.
 
     Attributes
     ----------
@@ -85,6 +91,10 @@ class SquaredError(Loss):
     name = "squared_error"
     is_quadratic = True
 
+    def loop_code(self, n_outputs: int) -> int:  # noqa: ARG002
+        """Return the number of the squared error."""
+        return SQUARED
+
     def value_and_residual(
         self, outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None
     ) -> tuple[float, torch.Tensor]:
@@ -121,6 +131,10 @@ class LogLoss(Loss):
 
     name = "log_loss"
     gives_logits = True
+
+    def loop_code(self, n_outputs: int) -> int:
+        """Return the number of the softmax, for one output that of the logistic function."""
+        return SOFTMAX if n_outputs > 1 else LABELWISE
 
     def for_labels(self, *, several: bool) -> Loss:
         """Return the loss for one label a sample, or for several."""
@@ -161,6 +175,10 @@ class LogLoss(Loss):
 
 class LabelwiseLogLoss(LogLoss):
     """The sum over labels of the negative log-likelihood of each output's logistic function."""
+
+    def loop_code(self, n_outputs: int) -> int:  # noqa: ARG002
+        """Return the number of logistic functions."""
+        return LABELWISE
 
     def value_and_residual(
         self, outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None

@@ -20,13 +20,20 @@ if TYPE_CHECKING:
 
 # Adam moves every coordinate of the standardised problem by about this much in one iteration.
 _ADAM_STEP = 0.01
-_ADAM_DECAYS = (0.9, 0.999)
-_ADAM_EPSILON = 1e-8
+ADAM_DECAYS = (0.9, 0.999)
+ADAM_EPSILON = 1e-8
+
+# The numbers by which the loop that trains small networks knows solvers.
+ADAM, DESCENT = range(2)
 
 
 class Solver(ABC):
     """
     A solver at work on one network.
+
+    A class may say in ``loop_code()`` by which number the loop that trains small networks knows it, and in
+    ``loop_numbers(step_size, n_updates)`` what the loop needs for the last of so many updates: what the step is made
+    with, and what the root of a second moment is multiplied by. With a solver that doesn't say so itself torch trains.
 
     Parameters
     ----------
@@ -67,6 +74,17 @@ class Adam(Solver):
 
     name = "adam"
 
+    @staticmethod
+    def loop_code() -> int:
+        """Return the number of Adam."""
+        return ADAM
+
+    @staticmethod
+    def loop_numbers(step_size: float, n_updates: int) -> tuple[float, float]:
+        """Return the corrections of the moments, which began with zeros."""
+        first, second = (1 - decay**n_updates for decay in ADAM_DECAYS)
+        return step_size / first, second**-0.5
+
     def __init__(
         self,
         network: TorchNetwork | NetworkInParts,
@@ -95,10 +113,10 @@ class Adam(Solver):
                 [],
                 n_updates,
                 lr=step_size,
-                beta1=_ADAM_DECAYS[0],
-                beta2=_ADAM_DECAYS[1],
+                beta1=ADAM_DECAYS[0],
+                beta2=ADAM_DECAYS[1],
                 weight_decay=0.0,
-                eps=_ADAM_EPSILON,
+                eps=ADAM_EPSILON,
                 amsgrad=False,
                 maximize=False,
             )
@@ -114,6 +132,16 @@ class GradientDescent(Solver):
     """
 
     name = "sgd"
+
+    @staticmethod
+    def loop_code() -> int:
+        """Return the number of gradient descent."""
+        return DESCENT
+
+    @staticmethod
+    def loop_numbers(step_size: float, n_updates: int) -> tuple[float, float]:  # noqa: ARG004
+        """Return the step size."""
+        return step_size, 0.0
 
     def default_step_size(self, curvature: Callable[[], float]) -> float:
         """

@@ -7,6 +7,7 @@ Nothing here knows targets other than numbers, pruning or estimators.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,18 +16,17 @@ from sklearn.utils import gen_batches
 
 from ._data import CHUNK_ROWS
 from ._parts import NetworkInParts, n_parts_of
+from ._settings import TrainingSettings
+from ._small import SmallLoop, is_known
 from ._two_layer import TorchNetwork
 from ._watch import Watch, interruptible
 
 if TYPE_CHECKING:
     import torch
 
-    from sklearn_gfs._activations import Activation
     from sklearn_gfs._typing import FloatArray, IntArray
 
-    from ._losses import Loss
     from ._parameters import Network
-    from ._solvers import Solver
     from ._standardisation import Standardisation
 
 # Iteration t moves averaged weights towards its own by this share of the way, or by _DECAY / (t + _DECAY - 1) where
@@ -41,19 +41,6 @@ _MAX_GATHERED_BYTES = 2**21
 
 # Losses of batches are compared over so many samples.
 _COMPARED_SAMPLES = 1024
-
-
-class TrainingSettings(NamedTuple):
-    """How to train; the names are those of the estimators' parameters."""
-
-    activation: Activation
-    loss: Loss
-    solver: type[Solver]
-    learning_rate_init: float | None
-    momentum: float
-    batch_size: int | None
-    alpha: float
-    device: str = "cpu"
 
 
 class Stream(NamedTuple):
@@ -136,15 +123,28 @@ class Samples:
         """Return the standardised inputs, the targets and the weights of these samples."""
         import torch
 
+        y = np.ascontiguousarray(self._targets.take(rows, axis=0).T)
+        weight = None if self._weight is None else torch.from_numpy(self._weight[rows]).to(self._device)
+        return Batch(self._inputs(rows), torch.from_numpy(y).to(self._device), weight)
+
+    def _inputs(self, rows: IntArray) -> torch.Tensor:
+        """Return the standardised inputs of these samples."""
+        import torch
+
         if self._tensor is not None:
             X = self._tensor.index_select(0, torch.from_numpy(rows)).to(self._device)
         else:
             part = self._X[rows]
             X = torch.from_numpy(part.toarray() if sparse.issparse(part) else part).to(self._device)
-        X = (X if self._standardisation is None else self._standardisation.apply(X)).to(self._dtype)
-        y = np.ascontiguousarray(self._targets.take(rows, axis=0).T)
-        weight = None if self._weight is None else torch.from_numpy(self._weight[rows]).to(self._device)
-        return Batch(X, torch.from_numpy(y).to(self._device), weight)
+        return (X if self._standardisation is None else self._standardisation.apply(X)).to(self._dtype)
+
+    def arrays(self, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray | None]:
+        """Return what `gather` does as arrays; targets have a row for each sample."""
+        if self._standardisation is None and isinstance(self._X, np.ndarray) and self._X.dtype == self._targets.dtype:
+            X = self._X.take(rows, axis=0)
+        else:
+            X = self._inputs(rows).numpy()
+        return X, self._targets.take(rows, axis=0), None if self._weight is None else self._weight[rows]
 
     def gather_batches(self, rows: IntArray, batch_size: int) -> list[Batch]:
         """Return these samples as batches of this size."""
@@ -213,6 +213,23 @@ class Training:
             self.losses = list(state.losses)
         self._solver = settings.solver(self._network, settings.momentum, (moments[0], moments[1]), len(self.losses))
         self._start_stream(None if state is None else state.stream)
+        self._loop: SmallLoop | None = None
+        in_one_part = isinstance(self._network, TorchNetwork)
+        if in_one_part and self._fixed_batch is None and is_known(network, settings, self._batch_size):
+            self._loop = SmallLoop(network, settings, self._batch_size, averaged=averaged)
+            self._loop.read(*self._vectors())
+        self._loop_is_ahead = False
+
+    def _vectors(self) -> list[torch.Tensor]:
+        """Return all that iterations change, but for the loop's own."""
+        result = [] if self._result is self._network else [self._result.parameters]
+        return [self._network.parameters, *self._solver.moments, *result]
+
+    def _catch_up(self) -> None:
+        """Take over what the loop has computed."""
+        if self._loop is not None and self._loop_is_ahead:
+            self._loop.write(*self._vectors())
+            self._loop_is_ahead = False
 
     def _at_work(self, network: Network, batch_size: int) -> TorchNetwork | NetworkInParts:
         """Return the network in torch, in as many parts as the size of an update asks for."""
@@ -237,6 +254,7 @@ class Training:
 
     def state(self) -> TrainingState:
         """Return what it takes to go on from here."""
+        self._catch_up()
         first, second = (self._network.whole(moment) for moment in self._solver.moments)
         measured = 0.0 if self._settings.learning_rate_init else self._step_size
         return TrainingState(self.network(), (first, second), measured, self._stream, list(self.losses))
@@ -245,12 +263,15 @@ class Training:
         if self._fixed_batch is not None:
             return self._fixed_batch
         if not self._batches:
-            n_batches = min(_MAX_GATHERED, max(1, _MAX_GATHERED_BYTES // (self._batch_size * self._samples.row_bytes)))
-            self._batches = self._samples.gather_batches(
-                self._next_rows(n_batches * self._batch_size), self._batch_size
-            )
+            rows = self._next_rows(self._most_gathered * self._batch_size)
+            self._batches = self._samples.gather_batches(rows, self._batch_size)
             self._batches.reverse()
         return self._batches.pop()
+
+    @property
+    def _most_gathered(self) -> int:
+        """How many batches are gathered at a time."""
+        return min(_MAX_GATHERED, max(1, _MAX_GATHERED_BYTES // (self._batch_size * self._samples.row_bytes)))
 
     def _next_rows(self, n_rows: int) -> IntArray:
         pieces = [self._order]
@@ -277,33 +298,59 @@ class Training:
 
     def _advance(self, n_iterations: int) -> None:
         watch = self._watch
-        if watch is None:
-            for _ in range(n_iterations):
-                self._update()
-            return
+        at_once = 1 if self._loop is None else self._most_gathered
         with interruptible(watch):
-            for _ in range(n_iterations):
-                if watch.stops:
+            while n_iterations > 0:
+                if watch is not None and watch.stops:
                     return
-                watch.iteration(self.name, len(self.losses), self._update())
+                size = min(n_iterations, at_once if watch is None else min(at_once, watch.patience))
+                self._update(size)
+                n_iterations -= size
+                if watch is not None:
+                    for done in range(len(self.losses) - size, len(self.losses)):
+                        watch.iteration(self.name, done, self.losses[done])
 
-    def _update(self) -> float:
+    def _update(self, n_updates: int) -> None:
+        """Make some updates in one call of the loop, or a single one in torch."""
+        if self._loop is not None:
+            self._run(self._loop, n_updates)
+            return
         batch = self._next_batch()
-        if self._step_size == 0.0:
-            self._step_size = self._solver.default_step_size(lambda: self._curvature(batch))
+        self._choose_step_size(lambda: batch)
         loss = self._network.loss_and_gradient(*batch)
-        if not math.isfinite(loss):
+        self._take_note([loss])
+        self._solver.step(self._step_size, loss)
+        if self._result is not self._network:
+            self._result.parameters.lerp_(self._network.parameters, self._share(len(self.losses)))
+
+    def _run(self, loop: SmallLoop, n_updates: int) -> None:
+        rows = self._next_rows(n_updates * self._batch_size)
+        self._choose_step_size(lambda: self._samples.gather(rows[: self._batch_size]))
+        n_done = len(self.losses)
+        shares = [self._share(n_done + 1 + i) for i in range(n_updates)]
+        self._loop_is_ahead = True
+        self._take_note(loop.run(*self._samples.arrays(rows), self._step_size, shares, n_done))
+
+    @staticmethod
+    def _share(n_done: int) -> float:
+        """Return by which share averaged weights move in the last of so many iterations."""
+        return max(_LEAST_SHARE, _DECAY / (n_done + _DECAY - 1))
+
+    def _choose_step_size(self, batch: Callable[[], Batch]) -> None:
+        """Let the solver choose, if that is still to be done."""
+        if self._step_size == 0.0:
+            self._step_size = self._solver.default_step_size(lambda: self._curvature(batch()))
+
+    def _take_note(self, losses: list[float]) -> None:
+        """Append losses, of which the last may not be finite."""
+        if not math.isfinite(losses[-1]):
+            self.losses += losses[:-1]
             raise ValueError(
-                f"The loss became {loss} at iteration {len(self.losses) + 1} of {self.name}; the model would be "
+                f"The loss became {losses[-1]} at iteration {len(self.losses) + 1} of {self.name}; the model would be "
                 f"useless. Use a smaller learning_rate_init (it was {self._step_size:g}) or look for extreme "
                 "values in X and y."
             )
-        self.losses.append(loss)
-        self._solver.step(self._step_size, loss)
-        if self._result is not self._network:
-            share = max(_LEAST_SHARE, _DECAY / (len(self.losses) + _DECAY - 1))
-            self._result.parameters.lerp_(self._network.parameters, share)
-        return loss
+        self.losses += losses
 
     @property
     def may_have_diverged(self) -> bool:
@@ -338,10 +385,12 @@ class Training:
 
     def loss(self, batch: Batch) -> float:
         """Return the loss of the network as it is now, without the penalty."""
+        self._catch_up()
         # In the mode of training, whose buffers it may share.
         with self._result.threads(), self._torch.inference_mode():
             return self._result.loss(*batch)
 
     def network(self) -> Network:
         """Return the network as it is now."""
+        self._catch_up()
         return self._result.to_network()

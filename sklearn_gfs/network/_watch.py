@@ -20,6 +20,8 @@ from sklearn_gfs._warn import warn_caller
 _LINE_EVERY = 50
 # Iterations in one task of scikit-learn's callbacks: few enough to stop in time, many enough to cost nothing.
 _TASK_ITERATIONS = 20
+# Iterations, at most, from one look at the clock to the next, where there is a time to be over.
+_LOOK_EVERY = 10
 
 
 class Watch:
@@ -56,6 +58,11 @@ class Watch:
         over = time.monotonic() >= self._deadline
         self.out_of_time |= over and not self.interrupted
         return over
+
+    @property
+    def patience(self) -> int:
+        """How many iterations may be made until the watch is to be asked again."""
+        return _TASK_ITERATIONS if self._max_time is None else _LOOK_EVERY
 
     @property
     def has_stopped(self) -> bool:

@@ -77,11 +77,11 @@ def test_an_interrupt_of_the_trial_leaves_what_it_has_retrained(monkeypatch):
     y = np.sin(X[:, 0])
     model = GreedyPrunedMLPRegressor(**SMALL | {"n_retrain": 100})
     complete = clone(model).fit(X, y)
-    interrupt(monkeypatch, Training, "_update", 20 + 70)
+    interrupt(monkeypatch, Training, "_update", 1 + 4)  # of 20 iterations each
     with pytest.raises(KeyboardInterrupt, match=SAYS_SO):
         model.fit(X, y)
     assert model.validation_loss_curve_[:4] == complete.validation_loss_curve_[:4]
-    assert model.n_retrain_ == len(model.retrain_loss_curve_) == 69
+    assert model.n_retrain_ == len(model.retrain_loss_curve_) == 60
     assert model.n_units_ == len(set(model.selection_path_))
     untrained = clone(model).set_params(n_retrain=0).fit(X, y)
     assert model.score(X, y) > untrained.score(X, y)
@@ -90,10 +90,10 @@ def test_an_interrupt_of_the_trial_leaves_what_it_has_retrained(monkeypatch):
 def test_an_interrupt_of_retraining_without_a_trial_leaves_what_it_has_retrained(monkeypatch):
     X, _ = problem(200)
     model = GreedyPrunedMLPRegressor(**SMALL, early_stopping=False)
-    interrupt(monkeypatch, Training, "_update", 20 + 31)
-    with pytest.raises(KeyboardInterrupt, match="20 iterations of pre-training and 30 of re-training were made"):
+    interrupt(monkeypatch, Training, "_update", 1 + 2)  # of 20 iterations each
+    with pytest.raises(KeyboardInterrupt, match="20 iterations of pre-training and 20 of re-training were made"):
         model.fit(X, X[:, 0])
-    told = clone(model).set_params(n_retrain=30).fit(X, X[:, 0])
+    told = clone(model).set_params(n_retrain=20).fit(X, X[:, 0])
     np.testing.assert_array_equal(model.predict(X), told.predict(X))
 
 
@@ -254,7 +254,7 @@ def test_an_interrupt_of_the_search_s_last_fit_is_heard(monkeypatch):
     update = Training._update
     search = PretrainThresholdSearch(GreedyPrunedMLPClassifier(**SMALL), n_pretrain=[20], cv=2, refit=False)
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "_update", lambda training: n_updates.append(1) or update(training))
+        patch.setattr(Training, "_update", lambda training, n: n_updates.extend([1] * n) or update(training, n))
         search.fit(X, y)
     made = interrupt(monkeypatch, Training, "_update", len(n_updates) + 5)
     with pytest.raises(KeyboardInterrupt):

@@ -37,7 +37,7 @@ def test_validation_data_decide_how_long_to_retrain():
 def test_with_validation_data_nothing_is_retrained_twice(monkeypatch):
     X, y = blobs(120)
     update, calls = Training._update, []
-    monkeypatch.setattr(Training, "_update", lambda training: calls.append(training.name) or update(training))
+    monkeypatch.setattr(Training, "_update", lambda by, n: calls.extend([by.name] * n) or update(by, n))
     model = GreedyPrunedMLPClassifier(**SMALL).fit(X[:80], y[:80], X_val=X[80:], y_val=y[80:])
     assert 0 < model.n_retrain_ <= calls.count("re-training") <= 40
     assert len(calls) == 20 + calls.count("re-training")
@@ -162,7 +162,7 @@ def test_half_of_max_time_is_left_for_retraining(monkeypatch, max_time, n_retrai
     X, _ = blobs(200)
     y = np.sin(X[:, 0])
     update, made = Training._update, []
-    monkeypatch.setattr(Training, "_update", lambda training: made.append(training.name) or update(training))
+    monkeypatch.setattr(Training, "_update", lambda by, n: made.extend([by.name] * n) or update(by, n))
     monkeypatch.setattr("sklearn_gfs.network._watch.time.monotonic", lambda: len(made))  # an update takes a second
     parameters = SMALL | {"n_pretrain": 10**9, "n_retrain": 100}
     with pytest.warns(ConvergenceWarning, match="max_time was over"):
@@ -194,7 +194,7 @@ def test_automatic_pretraining_that_is_stopped_keeps_what_it_has(monkeypatch):
     trial_path = NeuronSelection.trial_path
     monkeypatch.setattr(NeuronSelection, "trial_path", lambda *a: selected.append(1) or trial_path(*a))
     update, made = Training._update, []
-    monkeypatch.setattr(Training, "_update", lambda training: made.append(1) or update(training))
+    monkeypatch.setattr(Training, "_update", lambda training, n: made.extend([1] * n) or update(training, n))
     monkeypatch.setattr("sklearn_gfs.network._watch.time.monotonic", lambda: len(made))  # an update takes a second
     model = GreedyPrunedMLPClassifier(**SMALL | {"n_pretrain": "auto", "n_retrain": 0, "max_time": 120})
     with pytest.warns(ConvergenceWarning, match="max_time was over"):

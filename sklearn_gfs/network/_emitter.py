@@ -1,0 +1,239 @@
+"""
+How an operation on vectors of floats is written in LLVM's language, for loops that numba compiles.
+
+Vectors are as wide as the processor's registers. Which operations there are is in ``_vectors``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache, cached_property
+from inspect import Parameter, Signature
+from typing import Any
+
+from sklearn_gfs._jit import Kernel
+from sklearn_gfs._requirements import numba_for
+
+
+@cache
+def host() -> tuple[int, bool]:
+    """Return how many floats a vector register holds, and whether one instruction multiplies and adds."""
+    numba_for("Training")  # brings llvmlite
+    import llvmlite.binding as llvm
+
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 16, True
+    if features.get("avx2") and features.get("fma"):
+        return 8, True
+    return 4, bool(features.get("neon") or features.get("fma"))
+
+
+class Operation(Kernel):
+    """
+    An operation that a kernel calls; Python can't.
+
+    Parameters
+    ----------
+    emit : callable
+        Writes the operation, given an `Emitter` and the arguments, and returns its result, if it has one.
+    n_integers, n_floats : int
+        Of the arguments: integers first.
+    returns : bool
+        Whether the result is a float; otherwise there is none.
+    """
+
+    def __init__(self, emit: Callable[..., Any], n_integers: int, n_floats: int, *, returns: bool) -> None:
+        super().__init__(emit, set())
+        self._emit, self._n_integers, self._n_floats, self._returns = emit, n_integers, n_floats, returns
+
+    @cached_property
+    def _called_by_kernels(self) -> Any:
+        numba = numba_for("Training")
+        types = numba.types
+        result = types.float32 if self._returns else types.void
+        signature = result(*[types.intp] * self._n_integers, *[types.float32] * self._n_floats)
+
+        def generate(context: Any, builder: Any, _signature: Any, arguments: Sequence[Any]) -> Any:
+            value = self._emit(Emitter(builder), *arguments)
+            return value if self._returns else context.get_dummy_value()
+
+        def operation(_typing: Any, *_arguments: Any) -> Any:
+            return signature, generate
+
+        names = ["typing", *(f"a{i}" for i in range(len(signature.args)))]  # numba wants to know them
+        parameters = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+        operation.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        return numba.extending.intrinsic(operation)
+
+
+def operation(n_integers: int, n_floats: int = 0, *, returns: bool = False) -> Callable[[Callable[..., Any]], Any]:
+    """Make an `Operation` of the function that writes it."""
+    return lambda emit: Operation(emit, n_integers, n_floats, returns=returns)
+
+
+class Emitter:
+    """Writes LLVM's instructions on vectors at the place where a builder stands."""
+
+    def __init__(self, builder: Any) -> None:
+        from llvmlite import ir
+
+        self.ir, self.at = ir, builder
+        self.width, self._fused = host()
+        self.float, self.integer = ir.FloatType(), ir.IntType(64)
+        self.vector = ir.VectorType(self.float, self.width)
+        self._bits = ir.VectorType(ir.IntType(32), self.width)
+
+    def constant(self, value: float) -> Any:
+        """Return a vector of this number; rounded as LLVM wants to have it."""
+        import numpy as np
+
+        return self.ir.Constant(self.vector, [self.ir.Constant(self.float, float(np.float32(value)))] * self.width)
+
+    def number(self, value: int) -> Any:
+        """Return an integer."""
+        return self.ir.Constant(self.integer, value)
+
+    def address(self, start: Any, offset: Any) -> Any:
+        """Return the address so many floats after another."""
+        return self.at.add(start, self.at.shl(offset, self.number(2)))
+
+    def load(self, address: Any) -> Any:
+        """Return the vector at an address."""
+        return self.at.load(self.at.inttoptr(address, self.vector.as_pointer()), align=4)
+
+    def load_one(self, address: Any) -> Any:
+        """Return the float at an address."""
+        return self.at.load(self.at.inttoptr(address, self.float.as_pointer()), align=4)
+
+    def store(self, vector: Any, address: Any) -> None:
+        """Write a vector to an address."""
+        self.at.store(vector, self.at.inttoptr(address, self.vector.as_pointer()), align=4)
+
+    def store_one(self, value: Any, address: Any) -> None:
+        """Write a float to an address."""
+        self.at.store(value, self.at.inttoptr(address, self.float.as_pointer()), align=4)
+
+    def splat(self, value: Any) -> Any:
+        """Return a vector of this float."""
+        undefined = self.ir.Constant(self.vector, self.ir.Undefined)
+        first = self.at.insert_element(undefined, value, self.ir.Constant(self.ir.IntType(32), 0))
+        return self.at.shuffle_vector(first, undefined, self.ir.Constant(self._bits, None))
+
+    def _call(self, name: str, *arguments: Any) -> Any:
+        name = f"llvm.{name}.v{self.width}f32"
+        kind = self.ir.FunctionType(self.vector, [self.vector] * len(arguments))
+        function = self.at.module.globals.get(name) or self.ir.Function(self.at.module, kind, name)
+        return self.at.call(function, arguments)
+
+    def fma(self, left: Any, right: Any, more: Any) -> Any:
+        """Return left * right + more."""
+        if self._fused:
+            return self._call("fma", left, right, more)
+        return self.at.fadd(self.at.fmul(left, right), more)
+
+    def root(self, vector: Any) -> Any:
+        """Return square roots."""
+        return self._call("sqrt", vector)
+
+    def size(self, vector: Any) -> Any:
+        """Return absolute values."""
+        return self._call("fabs", vector)
+
+    def polynomial(self, x: Any, *coefficients: float) -> Any:
+        """Return a polynomial, whose highest coefficient comes first."""
+        value = self.constant(coefficients[0])
+        for coefficient in coefficients[1:]:
+            value = self.fma(value, x, self.constant(coefficient))
+        return value
+
+    def where(self, comparison: str, left: Any, right: Any, then: Any, otherwise: Any) -> Any:
+        """Return one of two vectors, number by number; the second where there is a NaN to compare."""
+        return self.at.select(self.at.fcmp_ordered(comparison, left, right), then, otherwise)
+
+    def sum_of(self, vector: Any) -> Any:
+        """Return the sum of the numbers of a vector, by halves."""
+        return self._fold(vector, self.at.fadd)
+
+    def largest_of(self, vector: Any) -> Any:
+        """Return the largest number of a vector."""
+        return self._fold(vector, self.larger)
+
+    def larger(self, left: Any, right: Any) -> Any:
+        """Return the larger one, of numbers or vectors."""
+        return self.where(">", left, right, left, right)
+
+    def _fold(self, vector: Any, combine: Callable[[Any, Any], Any]) -> Any:
+        lane = [self.at.extract_element(vector, self.ir.Constant(self.ir.IntType(32), i)) for i in range(self.width)]
+        while len(lane) > 1:
+            half = len(lane) // 2
+            lane = [combine(one, other) for one, other in zip(lane[:half], lane[half:], strict=True)]
+        return lane[0]
+
+    def exp(self, x: Any) -> Any:
+        """Return exponentials, for numbers of at most 88; below -87 all are that of -87."""
+        lowest = self.constant(-87)
+        x = self.where("<", x, lowest, lowest, x)
+        # Adding the large number rounds to an integer, which then stands in the low bits.
+        large = self.constant(12582912.0)
+        shifted = self.fma(x, self.constant(1.44269504088896341), large)
+        k = self.at.fsub(shifted, large)
+        r = self.fma(k, self.constant(2.12194440e-4), self.fma(k, self.constant(-0.693359375), x))
+        series = self.polynomial(
+            r,
+            1.9875691500e-4,
+            1.3981999507e-3,
+            8.3334519073e-3,
+            4.1665795894e-2,
+            1.6666665459e-1,
+            5.0000001201e-1,
+            1,
+            1,
+        )
+        bits = self.at.shl(self.at.bitcast(shifted, self._bits), self._all(23))
+        return self.at.bitcast(self.at.add(self.at.bitcast(series, self._bits), bits), self.vector)
+
+    def _all(self, value: int) -> Any:
+        return self.ir.Constant(self._bits, [self.ir.Constant(self.ir.IntType(32), value)] * self.width)
+
+    def mask(self, first: Any, n: Any) -> Any:
+        """Say which numbers of a vector, the first of which has this place, are among the first n."""
+        wide = self.ir.VectorType(self.integer, self.width)
+        undefined = self.ir.Constant(wide, self.ir.Undefined)
+        left = self.at.insert_element(undefined, self.at.sub(n, first), self.ir.Constant(self.ir.IntType(32), 0))
+        left = self.at.shuffle_vector(left, undefined, self.ir.Constant(self._bits, None))
+        places = self.ir.Constant(wide, [self.number(i) for i in range(self.width)])
+        return self.at.icmp_signed("<", places, left)
+
+    def loop(self, end: Any, step: int, values: Sequence[Any], body: Callable[..., Sequence[Any]]) -> Sequence[Any]:
+        """
+        Repeat the body with i = 0, step, ... below the end, at least once.
+
+        The body is told i and the values, and returns what these become.
+        """
+        at, before = self.at, self.at.block
+        head, after = at.append_basic_block(), at.append_basic_block()
+        at.branch(head)
+        at.position_at_end(head)
+        i, carried = at.phi(self.integer), [at.phi(value.type) for value in values]
+        i.add_incoming(self.number(0), before)
+        for phi, value in zip(carried, values, strict=True):
+            phi.add_incoming(value, before)
+        new = body(i, *carried)
+        following = at.add(i, self.number(step))
+        i.add_incoming(following, at.block)
+        for phi, value in zip(carried, new, strict=True):
+            phi.add_incoming(value, at.block)
+        at.cbranch(at.icmp_signed("<", following, end), head, after)
+        at.position_at_end(after)
+        return new
+
+    def over(self, n: Any, addresses: Sequence[Any], body: Callable[..., Any]) -> None:
+        """Replace the n floats at the first address: the body is told the vectors at all of them."""
+
+        def step(i: Any) -> Sequence[Any]:
+            places = [self.address(address, i) for address in addresses]
+            self.store(body(*(self.load(place) for place in places)), places[0])
+            return ()
+
+        self.loop(n, self.width, (), step)

@@ -1,0 +1,215 @@
+"""The loop of small networks against torch: the same updates, however many at once, and the same from any state."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from naive import network_gradient
+from scipy import sparse
+
+from network.small import SETTINGS, make_network
+from sklearn_gfs._activations import ACTIVATIONS
+from sklearn_gfs.network import _training
+from sklearn_gfs.network._losses import LOSSES, LabelwiseLogLoss, LogLoss, SquaredError
+from sklearn_gfs.network._solvers import SOLVERS, Adam
+from sklearn_gfs.network._standardisation import Standardisation
+from sklearn_gfs.network._training import Samples, Training
+
+numba = pytest.importorskip("numba")
+if numba.config.DISABLE_JIT:
+    pytest.skip("the loop is compiled or not there", allow_module_level=True)
+
+KINDS = (*LOSSES.values(), LabelwiseLogLoss())
+N_SAMPLES = 200
+
+
+class Problem:
+    """A network, samples and settings, from which trainings begin."""
+
+    def __init__(self, seed, *, n_features=5, n_hidden=11, n_outputs=3, weighted=False, loss=KINDS[1], **settings):
+        rng = np.random.default_rng(seed)
+        self.X = rng.normal(size=(N_SAMPLES, n_features)).astype(np.float32)
+        labels = rng.integers(0, max(n_outputs, 2), N_SAMPLES)
+        self.targets = np.eye(max(n_outputs, 2), dtype=np.float32)[labels][:, :n_outputs]
+        start = make_network(rng, n_features=n_features, n_hidden=n_hidden, n_outputs=n_outputs)
+        self.start = start._make(array.astype(np.float32) for array in start)
+        self.weight = rng.uniform(0.5, 2, N_SAMPLES) if weighted else None
+        self.settings = SETTINGS._replace(loss=loss, **settings)
+
+    def samples(self):
+        return Samples(self.X, self.targets, None, np.arange(N_SAMPLES), self.weight)
+
+    def training(self, start=None, *, averaged=False, in_torch=False, samples=None):
+        with pytest.MonkeyPatch.context() as patch:
+            if in_torch:
+                patch.setattr(_training, "is_known", lambda *_: False)
+            training = Training(
+                self.start if start is None else start,
+                self.samples() if samples is None else samples,
+                self.settings,
+                3,
+                name="training",
+                averaged=averaged,
+            )
+        assert (training._loop is None) == in_torch
+        return training
+
+
+def assert_equal(one, other):
+    assert one.losses == other.losses
+    for array, expected in zip(one.network(), other.network(), strict=True):
+        np.testing.assert_array_equal(array, expected)
+    for array, expected in zip(one.state().moments, other.state().moments, strict=True):
+        np.testing.assert_array_equal(array, expected)
+
+
+def assert_close(one, other, tolerance=1e-4):
+    np.testing.assert_allclose(one.losses, other.losses, rtol=tolerance)
+    state, expected = one.state(), other.state()
+    for array, like in zip((*state.network, *state.moments), (*expected.network, *expected.moments), strict=True):
+        assert array.shape == like.shape
+        np.testing.assert_allclose(array, like, rtol=tolerance, atol=tolerance * (1e-6 + np.abs(like).max()))
+
+
+problems = st.builds(
+    Problem,
+    st.integers(0, 2**31 - 1),
+    n_features=st.integers(1, 40),
+    n_hidden=st.integers(1, 150),
+    n_outputs=st.integers(1, 20),
+    weighted=st.booleans(),
+    activation=st.sampled_from(list(ACTIVATIONS.values())),
+    loss=st.sampled_from(KINDS),
+    solver=st.sampled_from(list(SOLVERS.values())),
+    learning_rate_init=st.sampled_from([None, 0.003, 10.0]),
+    momentum=st.sampled_from([0.0, 0.9]),
+    batch_size=st.integers(8, 150),
+    alpha=st.sampled_from([0.0, 0.1]),
+)
+
+
+@given(problem=problems, averaged=st.booleans())
+def test_a_few_updates_are_those_of_torch(problem, averaged):
+    if problem.settings.learning_rate_init == 10.0:  # only the limit on steps makes that a step to be compared
+        problem.settings = problem.settings._replace(solver=SOLVERS["sgd"], momentum=0.0)
+    loop, torch = (problem.training(averaged=averaged, in_torch=in_torch) for in_torch in (False, True))
+    for training in (loop, torch):
+        training.advance(3)
+    assert_close(loop, torch, 2e-3)
+    batch = problem.samples().gather(np.arange(50))
+    assert loop.loss(batch) == pytest.approx(torch.loss(batch), rel=2e-3)
+
+
+@pytest.mark.parametrize("loss", KINDS, ids=lambda loss: type(loss).__name__)
+@pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=lambda activation: activation.name)
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_a_step_is_along_the_gradient_of_plain_loops(loss, activation, n_outputs):
+    kind = "squared" if isinstance(loss, SquaredError) else "labels"
+    if type(loss) is LogLoss and n_outputs > 1:
+        kind = "softmax"
+    problem = Problem(
+        7, n_outputs=n_outputs, weighted=True, loss=loss, activation=activation, solver=SOLVERS["sgd"], alpha=0.1,
+        momentum=0.0, learning_rate_init=1e-2, batch_size=16,
+    )  # fmt: skip
+    training = problem.training()
+    rows = np.random.RandomState(3).permutation(N_SAMPLES)[:16]
+    weight = problem.weight / problem.weight.mean()
+    value, gradient = network_gradient(
+        problem.start, problem.X[rows], problem.targets[rows], weight[rows], activation.name,
+        kind, 0.1,
+    )  # fmt: skip
+    training.advance(1)
+    assert training.losses[0] == pytest.approx(value, rel=1e-5)
+    for after, before, slope in zip(training.network()[:4], problem.start, gradient, strict=False):
+        np.testing.assert_allclose(after, before - 1e-2 * slope, rtol=1e-4, atol=1e-6)
+
+
+@given(problem=problems, steps=st.lists(st.integers(1, 25), min_size=1, max_size=4), averaged=st.booleans())
+@settings(max_examples=25)
+def test_iterations_are_the_same_however_many_are_made_at_once(problem, steps, averaged):
+    if problem.settings.learning_rate_init == 10.0:
+        problem.settings = problem.settings._replace(solver=SOLVERS["sgd"], momentum=0.0)
+    at_once, one_by_one = problem.training(averaged=averaged), problem.training(averaged=averaged)
+    for step in steps:
+        at_once.advance(step)
+        assert at_once.network().weights.shape == problem.start.weights.shape
+    for _ in range(sum(steps)):
+        one_by_one.advance(1)
+    assert_equal(at_once, one_by_one)
+
+
+@given(problem=problems, first=st.integers(1, 20), more=st.integers(1, 20))
+@settings(max_examples=25)
+def test_a_state_goes_on_bit_by_bit(problem, first, more):
+    if problem.settings.learning_rate_init == 10.0:
+        problem.settings = problem.settings._replace(solver=SOLVERS["sgd"], momentum=0.0)
+    straight, stopped = problem.training(), problem.training()
+    straight.advance(first + more)
+    stopped.advance(first)
+    gone_on = problem.training(stopped.state())
+    gone_on.advance(more)
+    assert_equal(gone_on, straight)
+
+
+@pytest.mark.parametrize("solver", SOLVERS.values())
+@pytest.mark.parametrize("in_torch", [True, False])
+def test_a_state_goes_on_in_the_other_engine(solver, in_torch):
+    problem = Problem(1, solver=solver, learning_rate_init=0.01, n_features=50, alpha=0.01)
+    straight = problem.training(in_torch=True)
+    straight.advance(10)
+    first = problem.training(in_torch=in_torch)
+    first.advance(5)
+    then = problem.training(first.state(), in_torch=not in_torch)
+    then.advance(5)
+    assert_close(then, straight, 1e-3)
+
+
+def test_inputs_of_any_kind_are_trained_on():
+    problem = Problem(2, learning_rate_init=0.01)
+    scale = Standardisation(None, np.ones(problem.X.shape[1]))
+    expected = problem.training()
+    expected.advance(5)
+    for X in (sparse.csr_array(problem.X), problem.X.astype(np.float64), np.asfortranarray(problem.X)):
+        samples = Samples(X, problem.targets, scale, np.arange(N_SAMPLES))
+        training = problem.training(samples=samples)
+        training.advance(5)
+        assert_equal(training, expected)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=lambda activation: activation.name)
+@pytest.mark.parametrize("loss", KINDS, ids=lambda loss: type(loss).__name__)
+def test_a_loss_that_is_not_finite_is_an_error_and_no_update(activation, loss):
+    problem = Problem(3, loss=loss, learning_rate_init=0.01, activation=activation)
+    problem.X[np.random.RandomState(3).permutation(N_SAMPLES)[40]] = np.nan  # in the third batch of 16
+    training = problem.training()
+    with pytest.raises(ValueError, match=r"loss became nan at iteration 3 of training.*learning_rate_init"):
+        training.advance(5)
+    before = problem.training()
+    before.advance(2)
+    assert_equal(training, before)
+
+
+def test_what_inherits_from_a_known_class_is_trained_by_torch():
+    class Twice(LogLoss):
+        def value_and_residual(self, outputs, y, weight):
+            value, residual = super().value_and_residual(outputs, y, weight)
+            return 2 * value, 2 * residual
+
+    class Frozen(Adam):
+        def step(self, step_size, loss):
+            pass
+
+    for changed in ({"loss": Twice()}, {"solver": Frozen}, {"batch_size": 7}, {"batch_size": None}):
+        problem = Problem(4, **changed)
+        assert Training(problem.start, problem.samples(), problem.settings, 0, name="training")._loop is None
+    wide = Problem(4, n_features=200, n_hidden=2000, batch_size=100)
+    assert Training(wide.start, wide.samples(), wide.settings, 0, name="training")._loop is None
+
+
+def test_one_signature_is_compiled():
+    from sklearn_gfs.network._small_kernels import product, train
+
+    for alpha in (0, 0.1):  # whole or not
+        Problem(5, alpha=alpha).training().advance(1)
+    assert len(train.compiled.signatures) == 1
+    assert len(product._called_by_kernels.signatures) <= 1  # none where it came from the cache
