@@ -4,6 +4,8 @@ Operations on vectors of floats as wide as the processor's registers, for loops 
 numba turns a loop over arrays into such operations only after it has compiled the loop as written; products of small
 matrices need accumulators that stay in registers, which no loop over arrays gets. Here each operation is written once,
 in LLVM's language. Arguments are addresses, numbers of floats, and floats; nothing is checked.
+
+numba's cache of a kernel looks at the kernel's own file only: who changes an operation has to empty the cache.
 """
 
 from __future__ import annotations
