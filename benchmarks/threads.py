@@ -15,12 +15,13 @@ import sys
 import warnings
 
 import numpy as np
+import torch
 from _common import publish, seconds, table, versions
 from sklearn.datasets import load_digits
 from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_limits
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
-from sklearn_gfs._threads import one_thread
 
 REPEATS = 5
 
@@ -39,11 +40,16 @@ def beside(n_processes):
 
 
 def in_one_thread(call):
-    """Return the call with one thread of linear algebra."""
+    """Return the call with one thread, as where OMP_NUM_THREADS is 1."""
 
     def limited():
-        with one_thread():
-            call()
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            with threadpool_limits(1):
+                call()
+        finally:
+            torch.set_num_threads(before)
 
     return limited
 
