@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath, IntArray
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 # after 50 picks is higher than with so few. A network of ten neurons, though, is made by its first picks. There all
 # neurons are tried where it takes no more than so many numbers, as with one output it does.
 _TRIED, _FIRST_PICKS, _ALL_TRIED = 16, 10, 2**21
+# Neurons that are tried at once: what is computed of them stays in the cache.
+_BLOCK = 64
 
 
 def draw(
@@ -92,9 +95,13 @@ def pick_steepest(
             raise ValueError("the activations of neurons, or their products with output weights, are not finite")
         n_tried = min(first if step < _FIRST_PICKS else _TRIED, len(coef))
         tried = np.sort(np.argpartition(slopes, n_tried - 1)[:n_tried])
-        directions = torch.from_numpy(coef[tried].T / (step + 1))[:, :, None] * rows[tried]
-        each = loss.each(directions + (total / (step + 1) + intercept)[:, None], y[:, None])
-        means = (each.mean(1) if weights is None else (each @ weights) / weights.sum()).numpy()
+        base = total / (step + 1) + intercept
+        means = np.empty(len(tried))
+        for block in gen_batches(len(tried), _BLOCK):
+            some = tried[block]
+            outputs = torch.from_numpy(coef[some].T / (step + 1))[:, :, None] * rows[some] + base[:, None]
+            each = loss.each(outputs, y[:, None])
+            means[block] = each.mean(1) if weights is None else (each @ weights) / weights.sum()
         best = int(np.argmin(means))
         picks[step], losses[step] = tried[best], means[best]
         total += torch.from_numpy(coef[picks[step]])[:, None] * rows[picks[step]]
