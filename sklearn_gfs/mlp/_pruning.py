@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from sklearn_gfs.selection import SelectionStatistics
 
 # Neurons are selected on so many samples. On more of them other neurons are picked, but the loss on all samples
-# changes by a hundredth of itself, up or down.
+# hardly changes.
 _SAMPLES = 10_000
 # By the gradient, on so many numbers, a sample's outputs each, and the least and most samples that hold them.
 _NUMBERS_BY_GRADIENT, _SAMPLES_BY_GRADIENT = 10_000, (1000, 2000)
@@ -187,17 +187,16 @@ class NeuronSelection(NamedTuple):
         self, network: Network, k: int, trial_path: GreedyPath | None
     ) -> tuple[float, GreedyPath, GreedyPath]:
         # Samples that are only held out come last, so that the others' activations are the first part of these.
-        rows, weight = self.parts.rows, self.parts.weight
+        rows, targets = self.parts.rows, self.targets[self.parts.rows]
+        weight = _of(self.parts.weight, rows)
         hidden = self._kept_activations(network, rows)
-        dense_loss = self.loss.mean(_outputs(hidden, network), self.targets[rows], _of(weight, rows))
-        n_train, train_rows = self.parts.n_train, self.parts.train_rows
+        dense_loss = self.loss.mean(_outputs(hidden, network), targets, weight)
         if trial_path is None:
-            weight = _of(self.parts.train_weight, train_rows)
-            trial_path = self._select(hidden[:n_train], self.targets[train_rows], weight, network, k)
+            n_train, train_weight = self.parts.n_train, _of(self.parts.train_weight, self.parts.train_rows)
+            trial_path = self._select(hidden[:n_train], targets[:n_train], train_weight, network, k)
         if not len(self.parts.held_rows):
             return dense_loss, trial_path, trial_path
-        path = self._select(hidden, self.targets[rows], _of(self.parts.weight, rows), network, k)
-        return dense_loss, path, trial_path
+        return dense_loss, self._select(hidden, targets, weight, network, k), trial_path
 
     def _measured(
         self, network: Network, rows: IntArray, weight: FloatArray | None, picks: IntArray

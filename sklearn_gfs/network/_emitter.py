@@ -11,6 +11,8 @@ from functools import cache, cached_property
 from inspect import Parameter, Signature
 from typing import Any
 
+import numpy as np
+
 from sklearn_gfs._jit import Kernel
 from sklearn_gfs._requirements import numba_for
 
@@ -86,8 +88,6 @@ class Emitter:
 
     def constant(self, value: float) -> Any:
         """Return a vector of this number; rounded as LLVM wants to have it."""
-        import numpy as np
-
         return self.ir.Constant(self.vector, [self.ir.Constant(self.float, float(np.float32(value)))] * self.width)
 
     def number(self, value: int) -> Any:

@@ -2,8 +2,9 @@
 A wide network in parts: groups of neurons, each with its own share of the work, for as many threads as there are.
 
 Into how many parts a network falls depends on the size of an update alone, so that results are the same for any number
-of threads. An operation that is divided among threads by torch or BLAS ends when the last thread does; here two such
-meetings make an update, and who waits sleeps.
+of threads. torch and BLAS divide each operation among threads, which meet at its end. Here threads meet three times in
+an update: when the outputs are added up, when the gradient is known, and when the parameters have moved. A thread that
+waits sleeps.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ Nothing here knows data sets, batches, step sizes or estimators.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,11 +119,9 @@ class TorchNetwork:
         self._coef, self._intercept, self._out_coef, self._out_intercept = self.layout.views(parameters)
         self._gradients = self.layout.views(gradient)
 
-    @contextmanager
-    def threads(self) -> Iterator[None]:
+    def threads(self) -> AbstractContextManager[None]:
         """Have as many threads as pay while one is inside: one."""
-        with nullcontext() if self.parameters.is_cuda else one_thread():
-            yield
+        return nullcontext() if self.parameters.is_cuda else one_thread()
 
     def in_parts(self, work: Callable[[int], None]) -> None:
         """Do the work for the only part, whose number it is told; see `NetworkInParts`."""
