@@ -86,7 +86,8 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         Seconds after which training ends early, with a warning and a usable model. Pre-training ends after half of it.
         A selection is finished all the same.
     verbose : bool, default=False
-        Whether to print the loss now and then, and that loops are compiled, where they are for the first time.
+        Whether `fit` and `partial_fit` print a table: the phase, its iterations, the mean training loss since the row
+        before, the held-out loss and the seconds; also what "auto" and `early_stopping` chose, and how the fit ended.
     warm_start : bool, default=False
         Whether `fit` goes on with the dense network of the last fit, which is kept for that: `n_pretrain` is the number
         of iterations it has had in the end. On the same data the result is that of one fit with as many.
