@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which don't see names that a
     from ._onnx import register_onnx_converters
     from ._typing import GreedyPath, PathPoint
     from .mlp import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
-    from .plotting import PretrainThresholdDisplay, SelectionPathDisplay, ThresholdScalingDisplay
+    from .plotting import LossCurveDisplay, PretrainThresholdDisplay, SelectionPathDisplay, ThresholdScalingDisplay
     from .search import PretrainThresholdSearch, ScalingFit, ThresholdCurve, pretrain_threshold_curve
     from .selection import GreedyForwardSelector, SelectionStatistics, greedy_forward_selection
 
@@ -28,6 +28,7 @@ _HOME = {
     "GreedyPrunedMLP": "mlp",
     "GreedyPrunedMLPClassifier": "mlp",
     "GreedyPrunedMLPRegressor": "mlp",
+    "LossCurveDisplay": "plotting",
     "PathPoint": "_typing",
     "PretrainThresholdDisplay": "plotting",
     "PretrainThresholdSearch": "search",
@@ -48,6 +49,7 @@ __all__ = [
     "GreedyPrunedMLP",
     "GreedyPrunedMLPClassifier",
     "GreedyPrunedMLPRegressor",
+    "LossCurveDisplay",
     "PathPoint",
     "PretrainThresholdDisplay",
     "PretrainThresholdSearch",

@@ -19,6 +19,7 @@ from sklearn_gfs import (
     GreedyPrunedMLP,
     GreedyPrunedMLPClassifier,
     GreedyPrunedMLPRegressor,
+    LossCurveDisplay,
     PretrainThresholdDisplay,
     PretrainThresholdSearch,
     SelectionPathDisplay,
@@ -35,6 +36,7 @@ OBJECTS = {
     "GreedyPrunedMLP": lambda: GreedyPrunedMLP(**SMALL).fit(X, NUMBERS),
     "GreedyPrunedMLPClassifier": lambda: GreedyPrunedMLPClassifier(**SMALL, warm_start=True).fit(X, LABELS),
     "GreedyPrunedMLPRegressor": lambda: GreedyPrunedMLPRegressor(**SMALL).fit(X, NUMBERS),
+    "LossCurveDisplay": lambda: LossCurveDisplay(losses=np.ones(2)),
     "PretrainThresholdDisplay": lambda: PretrainThresholdDisplay(
         n_pretrain=np.arange(2), k=np.arange(2), scores=np.ones((2, 2, 2))
     ),

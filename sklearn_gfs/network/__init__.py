@@ -1,5 +1,5 @@
 """
-The two-layer network and its training: parameters, solvers, units, hold-out, device, time.
+The two-layer network and its training: parameters, solvers, units, hold-out, device, time, what is printed.
 
 Nothing here selects neurons, checks what a user passes, or knows an estimator.
 """
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ._holdout import held_out_shares
     from ._losses import LOSSES, Loss
     from ._parameters import Network, initial_network, prune
+    from ._report import Report
     from ._scaling import FittedNetwork, Moments, Scaling, in_data_units, measure_moments, rescaled, scaling_of
     from ._settings import TrainingSettings
     from ._solvers import SOLVERS
@@ -35,6 +36,7 @@ _HOME = {
     "Network": "_parameters",
     "Parts": "_data",
     "Phase": "_watch",
+    "Report": "_report",
     "Samples": "_training",
     "Scaling": "_scaling",
     "Tasks": "_watch",
@@ -73,6 +75,7 @@ __all__ = [
     "Network",
     "Parts",
     "Phase",
+    "Report",
     "Samples",
     "Scaling",
     "Tasks",
