@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which don't see names that a
     from . import theory
     from ._onnx import register_onnx_converters
     from ._typing import GreedyPath, PathPoint
+    from .ensemble import GreedyEnsembleClassifier, GreedyEnsembleRegressor, prune_forest
     from .mlp import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
     from .plotting import LossCurveDisplay, PretrainThresholdDisplay, SelectionPathDisplay, ThresholdScalingDisplay
     from .search import PretrainThresholdSearch, ScalingFit, ThresholdCurve, pretrain_threshold_curve
@@ -23,6 +24,8 @@ if TYPE_CHECKING:  # for editors and type checkers, which don't see names that a
 
 # Where each public name lives; modules are imported when one of their names is first asked for.
 _HOME = {
+    "GreedyEnsembleClassifier": "ensemble",
+    "GreedyEnsembleRegressor": "ensemble",
     "GreedyForwardSelector": "selection",
     "GreedyPath": "_typing",
     "GreedyPrunedMLP": "mlp",
@@ -39,11 +42,14 @@ _HOME = {
     "ThresholdScalingDisplay": "plotting",
     "greedy_forward_selection": "selection",
     "pretrain_threshold_curve": "search",
+    "prune_forest": "ensemble",
     "register_onnx_converters": "_onnx",
     "theory": None,  # a module itself
 }
 
 __all__ = [
+    "GreedyEnsembleClassifier",
+    "GreedyEnsembleRegressor",
     "GreedyForwardSelector",
     "GreedyPath",
     "GreedyPrunedMLP",
@@ -61,6 +67,7 @@ __all__ = [
     "__version__",
     "greedy_forward_selection",
     "pretrain_threshold_curve",
+    "prune_forest",
     "register_onnx_converters",
     "theory",
 ]
