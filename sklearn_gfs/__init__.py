@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which don't see names that a
     from . import theory
     from ._onnx import register_onnx_converters
     from ._typing import GreedyPath, PathPoint
-    from .mlp import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+    from .mlp import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor, prune_network
     from .plotting import PretrainThresholdDisplay, SelectionPathDisplay, ThresholdScalingDisplay
     from .search import PretrainThresholdSearch, ScalingFit, ThresholdCurve, pretrain_threshold_curve
     from .selection import GreedyForwardSelector, SelectionStatistics, greedy_forward_selection
@@ -38,6 +38,7 @@ _HOME = {
     "ThresholdScalingDisplay": "plotting",
     "greedy_forward_selection": "selection",
     "pretrain_threshold_curve": "search",
+    "prune_network": "mlp",
     "register_onnx_converters": "_onnx",
     "theory": None,  # a module itself
 }
@@ -59,6 +60,7 @@ __all__ = [
     "__version__",
     "greedy_forward_selection",
     "pretrain_threshold_curve",
+    "prune_network",
     "register_onnx_converters",
     "theory",
 ]
