@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which don't see names that a
     from ._onnx import register_onnx_converters
     from ._typing import GreedyPath, PathPoint
     from .ensemble import GreedyEnsembleClassifier, GreedyEnsembleRegressor, prune_forest
-    from .mlp import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+    from .mlp import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor, prune_network
     from .plotting import LossCurveDisplay, PretrainThresholdDisplay, SelectionPathDisplay, ThresholdScalingDisplay
     from .search import PretrainThresholdSearch, ScalingFit, ThresholdCurve, pretrain_threshold_curve
     from .selection import GreedyForwardSelector, SelectionStatistics, greedy_forward_selection
@@ -43,6 +43,7 @@ _HOME = {
     "greedy_forward_selection": "selection",
     "pretrain_threshold_curve": "search",
     "prune_forest": "ensemble",
+    "prune_network": "mlp",
     "register_onnx_converters": "_onnx",
     "theory": None,  # a module itself
 }
@@ -68,6 +69,7 @@ __all__ = [
     "greedy_forward_selection",
     "pretrain_threshold_curve",
     "prune_forest",
+    "prune_network",
     "register_onnx_converters",
     "theory",
 ]

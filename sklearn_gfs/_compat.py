@@ -16,6 +16,7 @@ from contextlib import contextmanager, nullcontext
 from copy import copy
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.ensemble._base import _BaseHeterogeneousEnsemble as HeterogeneousEnsemble
 from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
@@ -154,6 +155,38 @@ def n_fitted_samples(ensemble: Any) -> int:
     return int(ensemble._n_samples)
 
 
+# What scikit-learn's MLPs know of their training; weights and what makes predictions of outputs are apart from this.
+TRAINING_STATE = {
+    "_best_coefs",
+    "_best_intercepts",
+    "_coef_indptr",
+    "_intercept_indptr",
+    "_no_improvement_count",
+    "_optimizer",
+    "_random_state",
+    "best_loss_",
+    "best_validation_score_",
+    "loss_",
+    "loss_curve_",
+    "n_iter_",
+    "t_",
+    "validation_scores_",
+}
+
+
+def begin_training(mlp: Any) -> None:
+    """Let an MLP of scikit-learn that has weights go on from them as if it had just been initialised with them."""
+    mlp.n_iter_, mlp.t_ = 0, 0
+    mlp._best_coefs = [coef.copy() for coef in mlp.coefs_]
+    mlp._best_intercepts = [intercept.copy() for intercept in mlp.intercepts_]
+    if mlp.solver == "lbfgs":
+        return
+    mlp.loss_curve_, mlp._no_improvement_count = [], 0
+    mlp.validation_scores_ = [] if mlp.early_stopping else None
+    mlp.best_validation_score_ = -np.inf if mlp.early_stopping else None
+    mlp.best_loss_ = None if mlp.early_stopping else np.inf
+
+
 @contextmanager
 def unchanged_by_failure(estimator: Any) -> Iterator[None]:
     """Give the estimator back the attributes that it had, if what is done in it fails."""
@@ -168,6 +201,7 @@ def unchanged_by_failure(estimator: Any) -> Iterator[None]:
 
 
 __all__ = [
+    "TRAINING_STATE",
     "BaseSearchCV",
     "CallbackSupportMixin",
     "HeterogeneousEnsemble",
@@ -176,6 +210,7 @@ __all__ = [
     "NoCallbacks",
     "StrOptions",
     "VisualBlock",
+    "begin_training",
     "callback_management",
     "continue_callbacks",
     "copy_without_tasks",
