@@ -30,8 +30,8 @@ _HOME = {
 __all__ = [
     "COLOURS",
     "DASHES",
-    "LossCurveDisplay",
     "MARKERS",
+    "LossCurveDisplay",
     "PretrainThresholdDisplay",
     "SelectionPathDisplay",
     "ThresholdScalingDisplay",

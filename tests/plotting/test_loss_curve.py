@@ -71,7 +71,7 @@ def test_losses_of_zero_have_a_linear_axis():
 
 
 def test_what_can_not_be_drawn_is_named():
-    with pytest.raises(TypeError, match="must have a loss_curve_.*got Ridge"):
+    with pytest.raises(TypeError, match=r"must have a loss_curve_.*got Ridge"):
         LossCurveDisplay.from_estimator(Ridge().fit([[0.0], [1.0]], [0.0, 1.0]))
     with pytest.raises(NotFittedError):
         LossCurveDisplay.from_estimator(GreedyPrunedMLPClassifier())
