@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING
 from sklearn_gfs._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from ._gram_computed import ComputedRows
     from ._greedy import greedy_forward_selection
     from ._selector import GreedyForwardSelector
     from ._statistics import SelectionStatistics
 
 _HOME = {
+    "ComputedRows": "_gram_computed",
     "GreedyForwardSelector": "_selector",
     "SelectionStatistics": "_statistics",
     "greedy_forward_selection": "_greedy",
 }
 
 __all__ = [
+    "ComputedRows",
     "GreedyForwardSelector",
     "SelectionStatistics",
     "greedy_forward_selection",

@@ -19,6 +19,7 @@ from sklearn_gfs._weights import relative_weight
 
 from ._checks import check_atoms, check_hull, check_output_weights, check_y, is_tensor
 from ._gram import ArrayAtoms, SparseAtoms, StackedAtoms
+from ._gram_computed import ComputedRows
 from ._gram_torch import TorchAtoms
 from ._labels import check_classification, indicators_of_labels, look_like_probabilities
 from ._log_loss import select_logits, select_probabilities
@@ -80,7 +81,9 @@ class SquaredError(SelectionLoss):
     def _source(asked: Asked) -> ArrayAtoms:
         """Check the data against each other and put them where the search can ask for inner products."""
         output_weights = asked.output_weights
-        atoms = check_atoms(asked.atoms, ndims=(2, 3) if output_weights is None else (2,), keep_tensor=True)
+        atoms = asked.atoms
+        if not isinstance(atoms, ComputedRows):
+            atoms = check_atoms(atoms, ndims=(2, 3) if output_weights is None else (2,), keep_tensor=True)
         n_samples, n_atoms = atoms.shape[:2]
         n_outputs = atoms.shape[2] if atoms.ndim == 3 else 1
         if np.ndim(output_weights) == 2:
@@ -94,6 +97,8 @@ class SquaredError(SelectionLoss):
             return SparseAtoms(atoms, y, weight, output_weights=output_weights)
         if atoms.ndim == 3 and atoms.shape[2] != y.shape[1]:
             raise ValueError(f"atoms has {atoms.shape[2]} outputs and y has {y.shape[1]}; they must be the same")
+        if isinstance(atoms, ComputedRows):
+            return atoms.source(y, weight, output_weights)
         if is_tensor(atoms):
             return TorchAtoms(atoms, y, weight, output_weights=output_weights)
         if atoms.ndim == 2:
