@@ -81,8 +81,9 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     selection_samples : int, "auto" or None, default="auto"
         Number of samples, at most, on which neurons are selected; None means all. They are drawn in proportion to
         their weights from every class and every range of `y`. What the picks are worth, `selection_losses_` and
-        `duality_gaps_`, is measured on all samples. "auto" means 10 000, for the log loss 1000
-        to 2000, fewer the more classes there are.
+        `duality_gaps_`, is measured on all samples. "auto" means 10 000, or as many as have their activations in
+        scikit-learn's `working_memory`, but at least 2000; for the log loss 1000 to 2000, fewer the more classes there
+        are.
     max_time : float, default=None
         Seconds after which training ends early, with a warning and a usable model. Pre-training ends after half of it.
         A selection is finished all the same.

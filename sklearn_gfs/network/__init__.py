@@ -12,7 +12,7 @@ from sklearn_gfs._lazy import lazy_names
 
 if TYPE_CHECKING:
     from ._data import CHUNK_ROWS, Parts, Used, divide, find_used, is_table, project, standardised_once
-    from ._device import DEVICES, find_device
+    from ._device import DEVICES, find_device, room_on
     from ._holdout import held_out_shares
     from ._losses import LOSSES, Loss
     from ._parameters import Network, initial_network, prune
@@ -59,6 +59,7 @@ _HOME = {
     "project": "_data",
     "prune": "_parameters",
     "rescaled": "_scaling",
+    "room_on": "_device",
     "scaling_of": "_scaling",
     "standardised_once": "_data",
 }
@@ -98,6 +99,7 @@ __all__ = [
     "project",
     "prune",
     "rescaled",
+    "room_on",
     "scaling_of",
     "standardised_once",
 ]

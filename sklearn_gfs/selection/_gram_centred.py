@@ -48,6 +48,7 @@ class CentredAtoms:
         self.n_targets = source.n_targets - 1
         self.n_atoms, self.n_rows, self.itemsize = source.n_atoms, source.n_rows, source.itemsize
         self.has_samples, self.has_rows = source.has_samples, source.has_rows
+        self.is_computed = source.is_computed
         left = source.y[:, :-1]
         self._target_norm = float(np.sum(source.row_weights() * left**2))
         self.means = self.raw_norms = np.zeros(source.n_atoms)

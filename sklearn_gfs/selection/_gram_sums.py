@@ -37,6 +37,7 @@ class GramAtoms:
         self.dtype = np.dtype(np.float64)
         self.has_samples = False
         self.has_rows = False
+        self.is_computed = False
 
     def promote(self, *, about_y: bool) -> bool:  # noqa: ARG002
         """Nothing better than float64 products."""

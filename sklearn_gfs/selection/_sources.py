@@ -16,6 +16,7 @@ from sklearn_gfs._weights import relative_weight
 
 from ._checks import check_atoms, check_offset, check_output_weights, check_y, is_tensor
 from ._gram import ArrayAtoms, SparseAtoms, StackedAtoms
+from ._gram_computed import ComputedRows
 from ._gram_torch import TorchAtoms
 from ._labels import indicators_of_labels
 
@@ -32,7 +33,8 @@ class Samples(NamedTuple):
 
 def check_samples(atoms: Any, y: Any, output_weights: Any, sample_weight: Any, offset: Any) -> Samples:
     """Check the data against each other, for the squared error."""
-    atoms = check_atoms(atoms, ndims=(2, 3) if output_weights is None else (2,), keep_tensor=True)
+    if not isinstance(atoms, ComputedRows):
+        atoms = check_atoms(atoms, ndims=(2, 3) if output_weights is None else (2,), keep_tensor=True)
     n_samples, n_atoms = atoms.shape[:2]
     n_outputs = atoms.shape[2] if atoms.ndim == 3 else 1
     if np.ndim(output_weights) == 2:
@@ -53,6 +55,8 @@ def source_of(
     """Put samples where a search can ask for inner products."""
     if sparse.issparse(atoms):
         return SparseAtoms(atoms, y, weight, output_weights=output_weights)
+    if isinstance(atoms, ComputedRows):
+        return atoms.source(y, weight, output_weights)
     if is_tensor(atoms):
         return TorchAtoms(atoms, y, weight, output_weights=output_weights)
     if atoms.ndim == 2:
