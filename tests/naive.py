@@ -348,3 +348,58 @@ def corrective(columns, y, k, *, weight=None, ridge=0.0, intercept=False, tie=1e
         losses.append(after - 0.5 * penalty * np.sum(weights**2))
         gaps.append(after - least)
     return np.array(picks, dtype=int), np.array(losses), np.array(gaps), weights, constant
+
+
+def cross_validated(columns, y, weight, loss, *, ridge):
+    """Generalised cross-validation: the loss over the squared share of samples that the fit leaves free."""
+    share = weight / weight.sum()
+    centred = np.sqrt(share)[:, None] * (columns - share @ columns)
+    n_free = (
+        weight.sum() ** 2 / np.sum(weight**2)
+        - 1
+        - np.trace(centred @ np.linalg.solve(centred.T @ centred + ridge * np.eye(columns.shape[1]), centred.T))
+    )
+    n_samples = weight.sum() ** 2 / np.sum(weight**2)
+    return loss / (n_free / n_samples) ** 2 if n_free > 0 else math.inf
+
+
+def pruned_network(coefs, intercepts, activate, X, sizes, ridges, weight=None):
+    """
+    Prune a network of several layers from the first to the last; weights are solved for anew at the best ridge.
+
+    Returns weights and intercepts. Each pre-activation of the next layer counts as its outgoing weights say.
+    """
+    weight = np.ones(len(X)) if weight is None else weight
+    coefs, intercepts = list(coefs), list(intercepts)
+    targets, values = [], X
+    for coef, intercept in zip(coefs, intercepts, strict=True):
+        targets.append(values @ coef + intercept)
+        values = activate(targets[-1])
+    importances = [np.ones(coefs[-1].shape[1])]
+    for coef in coefs[:1:-1]:
+        lengths = np.array([np.sqrt(np.sum((row * importances[0]) ** 2)) for row in coef])
+        importances.insert(0, np.maximum(lengths / lengths.max(), 1e-3))
+    values = X
+    for layer, (size, scale) in enumerate(zip(sizes, importances, strict=True)):
+        hidden, y = activate(values @ coefs[layer] + intercepts[layer]), targets[layer + 1] * scale
+        share = weight / weight.sum()
+        variance = np.mean(share @ (hidden - share @ hidden) ** 2)
+        best = math.inf
+        for ridge in ridges:
+            picks, losses, _, weights, constant = corrective(
+                hidden, y, size, weight=weight, ridge=ridge, intercept=True
+            )
+            score = cross_validated(hidden[:, picks], y, weight, losses[-1], ridge=ridge * variance)
+            if score < best:
+                best, found = score, (picks, weights / scale, constant / scale)
+        coefs[layer], intercepts[layer] = coefs[layer][:, found[0]], intercepts[layer][found[0]]
+        coefs[layer + 1], intercepts[layer + 1] = found[1:]
+        values = activate(values @ coefs[layer] + intercepts[layer])
+    return coefs, intercepts
+
+
+def layered_outputs(coefs, intercepts, activate, X):
+    """Outputs of a network of several layers."""
+    for coef, intercept in zip(coefs[:-1], intercepts[:-1], strict=True):
+        X = activate(X @ coef + intercept)
+    return X @ coefs[-1] + intercepts[-1]

@@ -21,6 +21,8 @@ from sklearn_gfs._typing import Float64Array
 PENALTIES = (10.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 # The samples are left out in so many parts. With as many samples as the second number one part tells enough.
 _N_PARTS, _MANY_SAMPLES = 5, 10_000
+# Deviations from the mean below this share of it are rounding.
+_ROUNDING = 1e-14
 _STOPPING = {"maxiter": 100}
 
 
@@ -111,6 +113,7 @@ def _along_penalties(data: Data, given: _Layer, family: Family, penalties: tuple
     hidden, share = data.hidden, data.share
     centre = share @ hidden
     deviations = hidden - centre
+    deviations[:, np.abs(deviations).max(axis=0) <= _ROUNDING * np.abs(centre)] = 0.0
     gram = (deviations * share[:, None]).T @ deviations
     size = float(np.diagonal(gram).mean())
     if size == 0.0:

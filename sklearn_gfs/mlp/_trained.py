@@ -23,7 +23,7 @@ from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._warn import warn_caller
 from sklearn_gfs._weights import relative_weight
 
-from ._inferring import GreedyPrunedMLP
+from ._fitted import FittedMLPMixin
 from ._layers import Layers, Samples, prune_layers
 from ._refitting import FAMILIES, Family, refit
 from ._trained_sklearn import MLPLayers
@@ -142,7 +142,7 @@ def _check_kind(network: Any, told: str) -> None:
     if isinstance(network, MLPClassifier | MLPRegressor | Pipeline) or is_torch_module(network):
         return
     advice = ""
-    if isinstance(network, GreedyPrunedMLP):
+    if isinstance(network, FittedMLPMixin):
         advice = (
             ". This estimator prunes its own network: set its parameter k, or pass several k to fit_path; the network "
             "that its to_sklearn() or to_torch() returns can be pruned on"
