@@ -110,11 +110,18 @@ def steepest(atoms, y, n_tried, *, loss="log_loss", weight=None, offset=0.0):
 
 
 def gap(atoms, mean, y, *, loss="squared_error", weight=None, offset=0.0, signs=(1.0,), radius=1.0):
-    """Frank-Wolfe gap: the most that the linearised loss at the mean can fall over the hull."""
+    """
+    Frank-Wolfe gap: the most that the linearised loss at the mean can fall over the hull.
+
+    Of probabilities at most the loss above that of the best atom for each sample.
+    """
     weight = np.ones(len(atoms)) if weight is None else weight
     gradient = np.array([LOSSES[loss][1](z, b) for z, b in zip(mean + offset, y, strict=True)])
     gradient = gradient * (weight / np.sum(weight))[:, None]
     offers = [np.sum(gradient * (mean - sign * radius * atoms[:, i])) for i in range(atoms.shape[1]) for sign in signs]
+    if loss == "probability_loss":  # no mean is better than the best atom for each sample
+        best = [min(probability_loss(p, b) for p in ps) for ps, b in zip(atoms, y, strict=True)]
+        return min(max(offers), mean_loss(mean, y, weight, loss) - np.sum(weight * best) / np.sum(weight))
     return max(offers)
 
 

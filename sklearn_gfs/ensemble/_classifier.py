@@ -178,7 +178,8 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
         check_classification_targets(y)
         counted = np.unique(y if weight is None else y[weight > 0])
         if len(counted) < 2:
-            raise ValueError(f"y holds fewer than two classes: {counted.tolist()}")
+            found = f"{len(counted)} class{'es' * (len(counted) != 1)}"
+            raise ValueError(f"y has {len(y)} samples of {found}; at least two classes are needed")
         classes = np.unique(y)
         for model in models:
             classes = np.union1d(classes, model.classes_)
