@@ -301,7 +301,7 @@ def greedy_by_score(outputs, k, score, loss, *, n_init=1, replace=True, tie=1e-1
     """
     Pick models one by one by the score of the mean of the picks, of equals by its loss, then those picked, the first.
 
-    ``score`` and ``loss`` take a mean of the outputs (n_models, n_samples, n_columns); without a score the loss decides.
+    ``score`` and ``loss`` take a mean of the outputs (n_models, n_samples, n_columns); without a score loss decides.
     """
 
     def keys(model, picks):

@@ -12,14 +12,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from sklearn_gfs._compat import StrOptions
-from sklearn_gfs._naming import names_its_methods
 from sklearn_gfs._typing import Float64Array
 
 from ._base import BaseGreedyEnsemble, Targets
 from ._outputs import METHODS, method_of
 
 
-@names_its_methods
 class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
     """
     A weighted mean of a few of many classifiers, chosen by greedy forward selection.
