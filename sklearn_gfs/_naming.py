@@ -27,10 +27,8 @@ def names_its_methods(cls: type[T]) -> type[T]:
             for name, method in vars(base).items():
                 public = name == "__init__" or not name.startswith("_")
                 if public and inspect.getattr_static(cls, name) is method:
-                    function: Any = method.__func__ if isinstance(method, classmethod) else inspect.unwrap(method)
-                    if isinstance(method, classmethod):
-                        setattr(cls, name, classmethod(_copied_to(cls, function)))
-                    elif isinstance(function, FunctionType):
+                    function = inspect.unwrap(method)
+                    if isinstance(function, FunctionType):
                         setattr(cls, name, decorated_alike(method, _copied_to(cls, function)))
     return cls
 

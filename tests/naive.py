@@ -110,11 +110,18 @@ def steepest(atoms, y, n_tried, *, loss="log_loss", weight=None, offset=0.0):
 
 
 def gap(atoms, mean, y, *, loss="squared_error", weight=None, offset=0.0, signs=(1.0,), radius=1.0):
-    """Frank-Wolfe gap: the most that the linearised loss at the mean can fall over the hull."""
+    """
+    Frank-Wolfe gap: the most that the linearised loss at the mean can fall over the hull.
+
+    Of probabilities at most the loss above that of the best atom for each sample.
+    """
     weight = np.ones(len(atoms)) if weight is None else weight
     gradient = np.array([LOSSES[loss][1](z, b) for z, b in zip(mean + offset, y, strict=True)])
     gradient = gradient * (weight / np.sum(weight))[:, None]
     offers = [np.sum(gradient * (mean - sign * radius * atoms[:, i])) for i in range(atoms.shape[1]) for sign in signs]
+    if loss == "probability_loss":  # no mean is better than the best atom for each sample
+        best = [min(probability_loss(p, b) for p in ps) for ps, b in zip(atoms, y, strict=True)]
+        return min(max(offers), mean_loss(mean, y, weight, loss) - np.sum(weight * best) / np.sum(weight))
     return max(offers)
 
 
@@ -403,3 +410,30 @@ def layered_outputs(coefs, intercepts, activate, X):
     for coef, intercept in zip(coefs[:-1], intercepts[:-1], strict=True):
         X = activate(X @ coef + intercept)
     return X @ coefs[-1] + intercepts[-1]
+
+
+def greedy_by_score(outputs, k, score, loss, *, n_init=1, replace=True, tie=1e-12):
+    """
+    Pick models one by one by the score of the mean of the picks, of equals by its loss, then those picked, the first.
+
+    ``score`` and ``loss`` take a mean of the outputs (n_models, n_samples, n_columns); without a score loss decides.
+    """
+
+    def keys(model, picks):
+        mean = sum((outputs[i] for i in [*picks, model]), np.zeros(outputs[0].shape)) / (len(picks) + 1)
+        return [loss(mean)] if score is None else [-score(mean), loss(mean)]
+
+    picks = []
+    alone = sorted(range(len(outputs)), key=lambda i: [*keys(i, []), i])[: n_init if n_init > 1 else 0]
+    while len(picks) < (k if replace else min(k, len(outputs))):
+        if len(picks) < len(alone):
+            picks.append(alone[len(picks)])
+            continue
+        among = [i for i in range(len(outputs)) if replace or i not in picks]
+        tried = {i: keys(i, picks) for i in among}
+        for level in range(len(next(iter(tried.values())))):
+            least = min(tried[i][level] for i in among)
+            among = [i for i in among if tried[i][level] <= least + tie * max(abs(least), 1.0)]
+        again = [i for i in among if i in picks]
+        picks.append((again or among)[0])
+    return picks

@@ -12,14 +12,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from sklearn_gfs._compat import StrOptions
-from sklearn_gfs._naming import names_its_methods
 from sklearn_gfs._typing import Float64Array
 
 from ._base import BaseGreedyEnsemble, Targets
 from ._outputs import METHODS, method_of
 
 
-@names_its_methods
 class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
     """
     A weighted mean of a few of many classifiers, chosen by greedy forward selection.
@@ -178,7 +176,8 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
         check_classification_targets(y)
         counted = np.unique(y if weight is None else y[weight > 0])
         if len(counted) < 2:
-            raise ValueError(f"y holds fewer than two classes: {counted.tolist()}")
+            found = f"{len(counted)} class{'es' * (len(counted) != 1)}"
+            raise ValueError(f"y has {len(y)} samples of {found}; at least two classes are needed")
         classes = np.unique(y)
         for model in models:
             classes = np.union1d(classes, model.classes_)

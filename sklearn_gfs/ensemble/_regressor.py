@@ -10,13 +10,11 @@ from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import column_or_1d
 
 from sklearn_gfs._compat import StrOptions
-from sklearn_gfs._naming import names_its_methods
 from sklearn_gfs._typing import Float64Array
 
 from ._base import BaseGreedyEnsemble, Targets
 
 
-@names_its_methods
 class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
     """
     A weighted mean of a few of many regressors, chosen by greedy forward selection.

@@ -131,6 +131,9 @@ def greedy_forward_selection(
     order do; of probabilities a copy of those of the own class, in float64 where there is one column. It uses as
     many threads as linear algebra would, which changes nothing but the time.
 
+    The gap of probabilities is at most the loss above that of the best atom for each sample, which no mean is below.
+    The Frank-Wolfe gap alone has no bound where the picks hold a sample's own class impossible, as trees do.
+
     References
     ----------
     .. [1] Ye, Gong, Nie, Zhou, Klivans and Liu, "Good subnetworks provably exist: pruning via greedy forward
