@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_gfs._version import VersionedState
 
 from ._inside import innermost
-from ._style import COLOURS, DASHES, MARKERS, name_axes, new_axes
+from ._style import COLOURS, DASHES, MARKERS, log_losses, name_axes, new_axes
 
 # Losses of batches are averaged over so many updates, which is how often held-out samples are looked at.
 _WINDOW = 20
@@ -174,7 +174,7 @@ class LossCurveDisplay(VersionedState):
             self.pruning_line_ = self.ax_.axvline(n_before, color="black", linestyle=":", label="Pruning", zorder=2)
         shown = np.concatenate([first, second, held_out])
         if len(shown) and (shown > 0).all():
-            self.ax_.set_yscale("log")
+            log_losses(self.ax_)
         name_axes(self.ax_, "Gradient updates", "Loss (mean over samples)")
         return self
 

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_gfs._version import VersionedState
 
 from ._inside import innermost
-from ._style import COLOURS, DASHES, name_axes, new_axes, shade
+from ._style import COLOURS, DASHES, log_losses, name_axes, new_axes, shade
 
 
 class SelectionPathDisplay(VersionedState):
@@ -230,7 +230,7 @@ class SelectionPathDisplay(VersionedState):
         if len(picks) > 2:
             self.ax_.set_xscale("log")
         if logarithmic:
-            self.ax_.set_yscale("log")
+            log_losses(self.ax_)
             top = max(float(np.max(line.get_ydata())) for line in self.ax_.lines if np.isfinite(line.get_ydata()).all())
             self.ax_.set_ylim(edge, 1.5 * top)
         name_axes(self.ax_, "Picks k", "Loss (mean over samples)")
