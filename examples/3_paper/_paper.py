@@ -15,6 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import sklearn_gfs
+from sklearn_gfs.search import fit_law
 
 _START = time.monotonic()
 
@@ -27,7 +28,8 @@ class Data(NamedTuple):
     y_test: np.ndarray
 
 
-def parse_arguments(description):
+def parse_arguments(description, **more):
+    """Return the arguments of all scripts, and those of one script: names, and what argparse is told of them."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
         "--data",
@@ -45,6 +47,8 @@ def parse_arguments(description):
     parser.add_argument(
         "--stop-after", type=float, metavar="MINUTES", default=np.inf, help="begin no run later; use what is finished"
     )
+    for name, settings in more.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", **settings)
     arguments = parser.parse_args()
     arguments.fast = arguments.fast or arguments.data is None
     return arguments
@@ -64,9 +68,14 @@ def load(arguments):
     return Data(name, X_train.astype(np.float32), y_train, X_test.astype(np.float32), y_test)
 
 
+def shuffled(data, seed):
+    """Return the training samples' numbers, shuffled with the seed."""
+    return np.random.default_rng(seed).permutation(len(data.X_train))
+
+
 def subset(data, n_samples, seed):
     """Return training samples drawn with the seed; those of a smaller number are among those of a larger one."""
-    rows = np.random.default_rng(seed).permutation(len(data.X_train))[:n_samples]
+    rows = shuffled(data, seed)[:n_samples]
     return data.X_train[rows], data.y_train[rows]
 
 
@@ -77,25 +86,63 @@ def finished_runs(arguments, keys, run):
     With ``--out`` every run is kept in a file of its own as soon as it is finished, and one that is there is not
     repeated. Runs that ``--stop-after`` leaves no time for are missing.
     """
+    return finished_groups(arguments, [[key] for key in keys], lambda group: {group[0]: run(*group[0])})
+
+
+def finished_groups(arguments, groups, run):
+    """Do the same for groups of keys; ``run`` takes those of a group that are missing and returns the rows of each."""
     finished = {}
-    for key in keys:
-        file = arguments.out and arguments.out / "runs" / f"{'_'.join(str(part) for part in key).replace(' ', '-')}.csv"
-        if file and file.exists():
-            finished[key] = read_table(file)
-        elif time.monotonic() - _START < 60 * arguments.stop_after:
-            start = time.process_time()
-            finished[key] = list(run(*key))
-            if file:
-                _write(file, finished[key], {made_by()})
-            print(f"{', '.join(str(part) for part in key)}: {time.process_time() - start:.0f} s", flush=True)
+    for group in groups:
+        files = {key: _file_of(arguments, key) for key in group}
+        there = [key for key in group if files[key] and files[key].exists()]
+        finished |= {key: read_table(files[key]) for key in there}
+        missing = [key for key in group if key not in finished]
+        if missing and time.monotonic() - _START < 60 * arguments.stop_after:
+            start = time.process_time(), time.monotonic()
+            made = {key: list(rows) for key, rows in run(missing).items()}
+            for key, rows in made.items():
+                if files[key]:
+                    _write(files[key], rows, {made_by()})
+            finished |= made
+            name = ", ".join(str(part) for part in missing[0]) + (
+                f" and {len(missing) - 1} more" if missing[1:] else ""
+            )
+            seconds = f"{time.process_time() - start[0]:.0f} s of processors, {time.monotonic() - start[1]:.0f} s"
+            print(f"{name}: {seconds}", flush=True)
+    keys = [key for group in groups for key in group]
     print(f"{len(finished)} of {len(keys)} runs are finished")
-    return finished
+    return {key: finished[key] for key in keys if key in finished}
+
+
+def _file_of(arguments, key):
+    """Return where a run is kept, None where none are."""
+    return arguments.out and arguments.out / "runs" / f"{'_'.join(str(part) for part in key).replace(' ', '-')}.csv"
+
+
+def laws(n_samples, thresholds):
+    """Return the fit of each law with coefficients of its own, and a row of the table for each law."""
+    known = np.isfinite(thresholds)
+    x, y = n_samples[known], thresholds[known]
+    fits = {law: fit_law(law, x, y) for law in ("log", "power")}
+    rows = []
+    for law in (*fits, "constant"):
+        fit = fits.get(law)
+        errors = y - (y.mean() if fit is None else fit.predict(x))
+        n_coefficients = 2 if fit is None else 3  # the variance is one of them
+        row = {"law": law, "n_thresholds": len(y)}
+        row["aic"] = round(len(y) * np.log(np.mean(errors**2)) + 2 * n_coefficients, 2)
+        numbers = {"first": y.mean(), "second": "", "second_low": "", "second_high": "", "r2": 0.0}
+        if fit is not None:
+            numbers = dict(zip(numbers, (*fit.coef, fit.low[1], fit.high[1], fit.r2), strict=True))
+        rows.append(row | {name: number if number == "" else f"{number:.4g}" for name, number in numbers.items()})
+    return fits, rows
 
 
 def made_by():
     versions = {"sklearn-gfs": sklearn_gfs, "scikit-learn": sklearn, "torch": torch, "numpy": np}
     packages = ", ".join(f"{package} {module.__version__}" for package, module in versions.items())
-    return f"# {packages}, Python {platform.python_version()}, threads: {torch.get_num_threads()}"
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"# {packages}, Python {platform.python_version()}, threads: {torch.get_num_threads()}{gpu}"
 
 
 def read_table(file):

@@ -15,11 +15,10 @@ and how far off is the bound?
 # estimators' default. A seed decides on the samples, the initial weights and the batches.
 import matplotlib.pyplot as plt
 import numpy as np
-from _paper import finished_runs, load, parse_arguments, save_figure, subset, write_table
+from _paper import finished_runs, laws, load, parse_arguments, save_figure, subset, write_table
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, PretrainThresholdDisplay, ThresholdScalingDisplay, theory
 from sklearn_gfs.plotting import COLOURS
-from sklearn_gfs.search import fit_law
 
 arguments = parse_arguments("Thresholds of pre-training over iterations, subnetwork sizes and numbers of samples.")
 data = load(arguments)
@@ -235,25 +234,6 @@ def crossing(iterations, accuracies, goal):
     share = (goal - accuracies[after - 1]) / (accuracies[after] - accuracies[after - 1])
     low, high = np.log1p(iterations[after - 1]), np.log1p(iterations[after])
     return float(np.expm1(low + share * (high - low)))
-
-
-def laws(n_samples, thresholds):
-    """Return the fit of each law with coefficients of its own, and a row of the table for each law."""
-    known = np.isfinite(thresholds)
-    x, y = n_samples[known], thresholds[known]
-    fits = {law: fit_law(law, x, y) for law in ("log", "power")}
-    rows = []
-    for law in (*fits, "constant"):
-        fit = fits.get(law)
-        errors = y - (y.mean() if fit is None else fit.predict(x))
-        n_coefficients = 2 if fit is None else 3  # the variance is one of them
-        row = {"law": law, "n_thresholds": len(y)}
-        row["aic"] = round(len(y) * np.log(np.mean(errors**2)) + 2 * n_coefficients, 2)
-        numbers = {"first": y.mean(), "second": "", "second_low": "", "second_high": "", "r2": 0.0}
-        if fit is not None:
-            numbers = dict(zip(numbers, (*fit.coef, fit.low[1], fit.high[1], fit.r2), strict=True))
-        rows.append(row | {name: number if number == "" else f"{number:.4g}" for name, number in numbers.items()})
-    return fits, rows
 
 
 GOALS = [(50, 0.85), (100, 0.9), (ks[-1], 0.95)]
