@@ -114,6 +114,10 @@ class NeuronSelection(NamedTuple):
             return trial_path
         return self._measured(network, rows, self.parts.train_weight, trial_path.picks)[1]
 
+    def measured_on_all(self, network: Network, trial_path: GreedyPath) -> GreedyPath:
+        """Return a trial path with its losses and gaps on all samples."""
+        return self._measured(network, self.parts.rows, self.parts.weight, trial_path.picks)[1]
+
     @property
     def _n_drawn(self) -> int:
         """On how many samples neurons are selected, at most."""

@@ -13,10 +13,13 @@ from sklearn_gfs._lazy import lazy_names
 if TYPE_CHECKING:
     from ._data import CHUNK_ROWS, Parts, Used, divide, find_used, is_table, project, standardised_once
     from ._device import DEVICES, find_device
+    from ._evidence import Prior
     from ._holdout import held_out_shares
     from ._losses import LOSSES, Loss
+    from ._objective import shape_of
     from ._parameters import Network, initial_network, prune
     from ._scaling import FittedNetwork, Moments, Scaling, in_data_units, measure_moments, rescaled, scaling_of
+    from ._second_order import SECOND_ORDER, SecondOrderSolver, SecondOrderTraining
     from ._settings import TrainingSettings
     from ._solvers import SOLVERS
     from ._training import Batch, Samples, Training, TrainingState
@@ -27,6 +30,7 @@ _HOME = {
     "CHUNK_ROWS": "_data",
     "DEVICES": "_device",
     "LOSSES": "_losses",
+    "SECOND_ORDER": "_second_order",
     "SOLVERS": "_solvers",
     "Batch": "_training",
     "FittedNetwork": "_scaling",
@@ -35,8 +39,11 @@ _HOME = {
     "Network": "_parameters",
     "Parts": "_data",
     "Phase": "_watch",
+    "Prior": "_evidence",
     "Samples": "_training",
     "Scaling": "_scaling",
+    "SecondOrderSolver": "_second_order",
+    "SecondOrderTraining": "_second_order",
     "Tasks": "_watch",
     "TorchNetwork": "_two_layer",
     "Training": "_training",
@@ -58,6 +65,7 @@ _HOME = {
     "prune": "_parameters",
     "rescaled": "_scaling",
     "scaling_of": "_scaling",
+    "shape_of": "_objective",
     "standardised_once": "_data",
 }
 
@@ -65,6 +73,7 @@ __all__ = [
     "CHUNK_ROWS",
     "DEVICES",
     "LOSSES",
+    "SECOND_ORDER",
     "SOLVERS",
     "Batch",
     "FittedNetwork",
@@ -73,8 +82,11 @@ __all__ = [
     "Network",
     "Parts",
     "Phase",
+    "Prior",
     "Samples",
     "Scaling",
+    "SecondOrderSolver",
+    "SecondOrderTraining",
     "Tasks",
     "TorchNetwork",
     "Training",
@@ -96,6 +108,7 @@ __all__ = [
     "prune",
     "rescaled",
     "scaling_of",
+    "shape_of",
     "standardised_once",
 ]
 

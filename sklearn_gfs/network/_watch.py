@@ -74,9 +74,9 @@ class Watch:
         """Whether the user interrupted."""
         return self._deadline == -math.inf
 
-    def iteration(self, phase: str, done: int, loss: float) -> None:
-        """Take note of one iteration, the number of which before it was `done`."""
-        if self._verbose and (done + 1) % _LINE_EVERY == 0:
+    def iteration(self, phase: str, done: int, loss: float, *, every: int = _LINE_EVERY) -> None:
+        """Take note of one iteration, before which there were `done`; every so many have a line."""
+        if self._verbose and (done + 1) % every == 0:
             print(f"{phase}: iteration {done + 1}, loss {loss:.6g}")  # noqa: T201
 
     def interrupt(self) -> None:
@@ -131,17 +131,20 @@ class Phase:
         The phase's own.
     told : dict
         What every callback is told: the estimator and its data.
+    n_of_task : int
+        Iterations in a group.
     """
 
-    def __init__(self, context: Any, told: dict[str, Any]) -> None:
+    def __init__(self, context: Any, told: dict[str, Any], n_of_task: int) -> None:
         self._context = context
         self._told = told
+        self._n_of_task = n_of_task
         self.stopped = False
 
     def run(self, training: Advancing, n_iterations: int, attributes: Callable[[], dict[str, Any]]) -> None:
         """Advance the training, a group of iterations at a time; `attributes` are the fitted ones at any moment."""
         while n_iterations > 0 and not self.stopped:
-            size, done = min(n_iterations, _TASK_ITERATIONS), len(training.losses)
+            size, done = min(n_iterations, self._n_of_task), len(training.losses)
             task = self._context.subcontext("iterations").call_on_fit_task_begin(**self._told)
             training.advance(size)
             self.stopped = task.call_on_fit_task_end(**self._told, reconstruction_attributes=attributes)
@@ -170,11 +173,11 @@ class Tasks:
         self._context = context.call_on_fit_task_begin(**told)
 
     @contextmanager
-    def phase(self, name: str, n_iterations: int | None = 0) -> Iterator[Phase]:
-        """Begin and end a phase of so many iterations; None where nobody knows how many."""
-        n_tasks = None if n_iterations is None else -(-n_iterations // _TASK_ITERATIONS)
+    def phase(self, name: str, n_iterations: int | None = 0, n_of_task: int = _TASK_ITERATIONS) -> Iterator[Phase]:
+        """Begin and end a phase of so many iterations, in groups; None where nobody knows how many."""
+        n_tasks = None if n_iterations is None else -(-n_iterations // n_of_task)
         context = self._context.subcontext(name, max_subtasks=n_tasks).call_on_fit_task_begin(**self._told)
-        yield Phase(context, self._told)
+        yield Phase(context, self._told, n_of_task)
         context.call_on_fit_task_end(**self._told)
 
     def end(self, attributes: dict[str, Any] | None) -> None:
