@@ -24,6 +24,7 @@ from ._trainer import PathSettings
 class MLPParameters(BaseEstimator):
     """The parameters of an estimator; those of classes are added by ``_classifying``."""
 
+    _keeps_posterior = False
     loss = "squared_error"  # a parameter of those that can be fitted on classes
 
     _constraints: ClassVar[dict[str, list[Any]]] = {
@@ -114,4 +115,5 @@ class MLPParameters(BaseEstimator):
             "device": find_device(self.device),
         }
         training = TrainingSettings(**{name: given[name] for name in TrainingSettings._fields})
-        return PathSettings(**{name: given[name] for name in PathSettings._fields if name in given}, training=training)
+        parameters = {name: given[name] for name in PathSettings._fields if name in given}
+        return PathSettings(**parameters, training=training, keeps_posterior=self._keeps_posterior)

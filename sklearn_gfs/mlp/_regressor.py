@@ -11,9 +11,11 @@ from typing import Any, Self
 from sklearn.base import RegressorMixin
 from sklearn.utils import Tags
 
+from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs._compat import with_callbacks
 from sklearn_gfs._naming import names_its_methods
 from sklearn_gfs._typing import FloatArray
+from sklearn_gfs.network import FittedNetwork
 
 from ._base import BaseGreedyPrunedMLP
 from ._targets import encode_numbers
@@ -171,6 +173,66 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     >>> bool(reg.score(X, y) > 0.8)
     True
     """
+
+    _keeps_posterior = True
+
+    def predict(self, X: Any, return_std: bool = False) -> Any:
+        """
+        Predict values, and on request how far from them the targets may be.
+
+        The subnetwork is evaluated in NumPy; torch is not needed. The standard deviations are those of the linearised
+        Laplace approximation: the noise, and what the training data leave open of the network's weights. They are known
+        where the solver of re-training is Levenberg-Marquardt, see `retrain_solver`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+        return_std : bool, default=False
+            Whether to return standard deviations, too.
+
+        Returns
+        -------
+        y_pred : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Values in the units of the training targets.
+        y_std : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Standard deviations of targets around them, noise included; only with `return_std`.
+
+        Raises
+        ------
+        NotFittedError
+            When the estimator is not fitted.
+        ValueError
+            When `X` is not as described, or has other features than the training data, or when standard deviations are
+            asked for and the solver of re-training was another.
+
+        See Also
+        --------
+        fit : Train the network.
+        sklearn.gaussian_process.GaussianProcessRegressor.predict : The same of a Gaussian process.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import GreedyPrunedMLPRegressor
+        >>> X = np.linspace(0, 1, 200)[:, None]
+        >>> y = X.ravel() + np.random.default_rng(0).normal(scale=0.1, size=200)
+        >>> reg = GreedyPrunedMLPRegressor(50, 5, n_hidden=20, random_state=0).fit(X, y)
+        >>> y_pred, y_std = reg.predict([[0.5]], return_std=True)
+        >>> bool(0.09 < y_std[0] < 0.12)
+        True
+        """
+        y_pred = super().predict(X)
+        if not return_std:
+            return y_pred
+        if not hasattr(self, "_posterior"):
+            raise ValueError(
+                "return_std=True needs a subnetwork that was re-trained by Levenberg-Marquardt. Fit with "
+                "retrain_solver='lm', and with n_retrain='auto' or at least 1."
+            )
+        network = FittedNetwork(self.coefs_, self.intercepts_)
+        y_std = self._posterior.deviations(self._inputs(X), network, ACTIVATIONS[self.activation])
+        return y_pred, y_std.astype(y_pred.dtype).reshape(y_pred.shape)
 
     @with_callbacks
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

@@ -14,6 +14,7 @@ from sklearn_gfs.network import (
     Batch,
     FittedNetwork,
     Network,
+    Posterior,
     Prior,
     SecondOrderTraining,
     Training,
@@ -36,6 +37,7 @@ class Subnetwork(NamedTuple):
     path: GreedyPath
     retrain_losses: list[float]
     validation_losses: list[float]
+    posterior: Posterior | None = None
 
 
 class _Trial(NamedTuple):
@@ -87,7 +89,7 @@ class Retraining:
         trial = self._try_retraining(prune(network, trial_path.picks), held_out)
         kept = Subnetwork(trainer.selection.in_data_units(trial.network), path, trial.losses, trial.validation_losses)
         if not len(trainer.parts.held_rows):  # it was trained on all samples
-            return kept
+            return kept._replace(posterior=trainer.posterior(trial.network, trial.prior))
         if trial.prior is not None and trial.losses:
             return self._gone_on(trial, trainer.selection.measured_on_all(network, trial_path))
         found = self._retrained(prune(network, path.picks), path, len(trial.losses), trial.validation_losses)
@@ -100,25 +102,29 @@ class Retraining:
         self, start: Network, path: GreedyPath, n_iterations: int | None, validation_losses: list[float]
     ) -> Subnetwork:
         """Return the subnetwork after so many iterations on all samples, None for as many as the settings say."""
-        trainer, end, losses = self._trainer, start, list[float]()
+        trainer, end, losses, prior = self._trainer, start, list[float](), None
         n_told = n_iterations if n_iterations is not None else trainer.schedule(start).n_iterations
         with trainer.tasks.phase("re-training", n_told) as phase, interruptible(trainer.watch):
             if n_told > 0:
                 training = trainer.retraining(start, name="re-training", on_all=True)
                 trainer.advance(phase, training, n_told, self._pretrain_losses)
                 end, losses = training.network(), training.losses
+                prior = training.solver.prior if isinstance(training, SecondOrderTraining) else None
                 self._check_descent(training, start, end)
-        return Subnetwork(trainer.selection.in_data_units(end), path, losses, validation_losses)
+        posterior = trainer.posterior(end, prior)
+        return Subnetwork(trainer.selection.in_data_units(end), path, losses, validation_losses, posterior)
 
     def _gone_on(self, trial: _Trial, path: GreedyPath) -> Subnetwork:
         """Return the subnetwork of a trial after some more steps, on all samples."""
-        trainer, end, losses = self._trainer, trial.network, trial.losses
+        trainer, end, losses, prior = self._trainer, trial.network, trial.losses, trial.prior
         n_steps = _STEPS_ON_ALL + int(_PART_ON_ALL * len(losses))
         with trainer.tasks.phase("re-training", n_steps) as phase, interruptible(trainer.watch):
             training = trainer.retraining(end, name="re-training", on_all=True, prior=trial.prior)
             trainer.advance(phase, training, n_steps, self._pretrain_losses)
             end, losses = training.network(), [*losses, *training.losses]
-        return Subnetwork(trainer.selection.in_data_units(end), path, losses, trial.validation_losses)
+            prior = training.solver.prior if isinstance(training, SecondOrderTraining) else prior
+        posterior = trainer.posterior(end, prior)
+        return Subnetwork(trainer.selection.in_data_units(end), path, losses, trial.validation_losses, posterior)
 
     def _check_descent(self, training: Retrainer, start: Network, end: Network) -> None:
         if isinstance(training, Training):  # no second-order step goes up

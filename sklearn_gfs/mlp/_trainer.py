@@ -22,6 +22,7 @@ from sklearn_gfs.network import (
     Network,
     Parts,
     Phase,
+    Posterior,
     Prior,
     Samples,
     SecondOrderSolver,
@@ -69,6 +70,7 @@ class PathSettings(NamedTuple):
     validation_fraction: float | str
     selection_samples: int | str | None
     training: TrainingSettings
+    keeps_posterior: bool = False
 
     @property
     def retrains(self) -> bool:
@@ -275,6 +277,13 @@ class Trainer:
             watch=self.watch,
             prior=prior,
         )
+
+    def posterior(self, network: Network, prior: Prior | None) -> Posterior | None:
+        """Return what all samples leave open of the final network's weights, where that is asked for and known."""
+        if not self.settings.keeps_posterior or isinstance(self._retrain_solver(network), str):
+            return None
+        training = self.retraining(network, name="re-training", on_all=True, prior=prior)
+        return training.posterior(self._scaling) if isinstance(training, SecondOrderTraining) else None
 
     def _share(self, rows: IntArray, weight: FloatArray | None) -> float:
         """Say which part of all samples these are, by their weights."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ._losses import LOSSES, Loss
     from ._objective import shape_of
     from ._parameters import Network, initial_network, prune
+    from ._posterior import Posterior
     from ._scaling import FittedNetwork, Moments, Scaling, in_data_units, measure_moments, rescaled, scaling_of
     from ._second_order import SECOND_ORDER, SecondOrderSolver, SecondOrderTraining
     from ._settings import TrainingSettings
@@ -39,6 +40,7 @@ _HOME = {
     "Network": "_parameters",
     "Parts": "_data",
     "Phase": "_watch",
+    "Posterior": "_posterior",
     "Prior": "_evidence",
     "Samples": "_training",
     "Scaling": "_scaling",
@@ -82,6 +84,7 @@ __all__ = [
     "Network",
     "Parts",
     "Phase",
+    "Posterior",
     "Prior",
     "Samples",
     "Scaling",

@@ -31,6 +31,9 @@ class Curvature(Protocol):
     def variances(self, diagonal: Float64Array) -> Float64Array | None:
         """Return the diagonal of the inverse of G + diagonal; None as above."""
 
+    def factor(self, diagonal: Float64Array) -> Float64Array | None:
+        """Return the Cholesky factor of G + diagonal in the lower half of a matrix; None as above."""
+
 
 class WholeCurvature:
     """G itself."""
@@ -44,7 +47,7 @@ class WholeCurvature:
         return float(vector @ (self._matrix @ vector))
 
     def factor(self, diagonal: Float64Array) -> Float64Array | None:
-        """Return a Cholesky factor in the lower half of a matrix."""
+        """Return the Cholesky factor of G + diagonal in the lower half of a matrix."""
         matrix = self._matrix.copy()
         matrix.flat[:: len(matrix) + 1] += diagonal
         factor, failed = dpotrf(matrix.T, lower=1, overwrite_a=1)
@@ -99,3 +102,7 @@ class RowsCurvature:
             return None
         explained = np.einsum("ij,ij->j", self._rows, dpotrs(factor, self._rows, lower=1)[0])
         return np.asarray(np.maximum(1 - explained / diagonal, 0) / diagonal)
+
+    def factor(self, diagonal: Float64Array) -> Float64Array | None:
+        """Return the Cholesky factor of G + diagonal in the lower half of a matrix."""
+        return WholeCurvature(self._rows.T @ self._rows).factor(diagonal)

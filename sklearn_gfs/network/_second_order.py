@@ -27,6 +27,7 @@ from sklearn_gfs._chunks import working_memory
 from ._data import CHUNK_ROWS
 from ._evidence import Prior, groups_of, penalty_of, re_estimated
 from ._objective import Objective, Shape, has_few_rows, shape_of, to_network, to_vector
+from ._posterior import Posterior, posterior_of
 from ._two_layer import TorchNetwork
 from ._watch import Watch, interruptible
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ._curvature import Curvature
     from ._losses import Loss
     from ._parameters import Network
+    from ._scaling import Scaling
     from ._settings import TrainingSettings
     from ._training import Batch, Samples
 
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
 _SAMPLES_A_COLUMN = 4
 # The penalty is estimated anew in every so manieth step of Levenberg-Marquardt.
 _ESTIMATED_EVERY = 3
+# At the end it is estimated so many times where the weights are.
+_ESTIMATED_AT_THE_END = 3
 # Damping at first, in parts of the mean curvature; a step is accepted that lowers the loss by this part of what its
 # model promised; so many dampings are tried.
 _DAMPING, _LEAST_GAIN, _MOST_TRIES = 1e-2, 1e-3, 16
@@ -174,6 +178,15 @@ class LevenbergMarquardt(SecondOrderSolver):
         self.prior = re_estimated(
             self.prior, self._groups, self.vector, curvature, loss, n_numbers, is_quadratic=is_quadratic
         )
+
+    def settled(self) -> tuple[Curvature, Prior]:
+        """Return the curvature where the network is, and the prior that goes with it."""
+        loss, curvature, given = self._objective.value(self.vector), self._curvature(), self.prior
+        for _ in range(_ESTIMATED_AT_THE_END):
+            self._estimate(curvature, loss)
+        if not self._estimates:  # only the noise is estimated
+            self.prior = given._replace(noise_precision=self.prior.noise_precision)
+        return curvature, self.prior
 
     def _descend(self, before: float, gradient: Float64Array, curvature: Curvature) -> float | None:
         """Move to where the penalised loss is lower, and return that; None where no damping finds such a place."""
@@ -362,6 +375,12 @@ class SecondOrderTraining:
     def network(self) -> Network:
         """Return the network as it is now."""
         return to_network(self._solver.vector, self._like)
+
+    def posterior(self, scaling: Scaling) -> Posterior | None:
+        """Return what the samples leave open of the weights, where the solver knows."""
+        if not isinstance(self._solver, LevenbergMarquardt):
+            return None
+        return posterior_of(*self._solver.settled(), self._n_samples, scaling)
 
     def _at_work(self) -> TorchNetwork:
         settings = self._settings
