@@ -437,3 +437,53 @@ def greedy_by_score(outputs, k, score, loss, *, n_init=1, replace=True, tie=1e-1
         again = [i for i in among if i in picks]
         picks.append((again or among)[0])
     return picks
+
+
+def tanh_jacobian(network, x):
+    """Derivatives of a tanh network's outputs: neuron by neuron its coefficients, all intercepts, output weights."""
+    n_features, n_hidden = network.hidden_coef.shape
+    n_outputs = len(network.output_intercept)
+    rows = np.zeros((n_outputs, n_hidden * (n_features + 1) + (n_hidden + 1) * n_outputs))
+    for o in range(n_outputs):
+        for h in range(n_hidden):
+            value = math.tanh(x @ network.hidden_coef[:, h] + network.hidden_intercept[h])
+            outer = network.weights[h] * network.output_coef[h, o]
+            for j in range(n_features):
+                rows[o, h * n_features + j] = outer * (1 - value**2) * x[j]
+            rows[o, n_hidden * n_features + h] = outer * (1 - value**2)
+            rows[o, n_hidden * (n_features + 1) + h * n_outputs + o] = value
+        rows[o, -n_outputs + o] = 1
+    return rows
+
+
+def tanh_outputs(network, x):
+    """Outputs of a tanh network."""
+    outputs = network.output_intercept.copy()
+    for h, weight in enumerate(network.weights):
+        value = math.tanh(x @ network.hidden_coef[:, h] + network.hidden_intercept[h])
+        outputs += weight * network.output_coef[h] * value
+    return outputs
+
+
+def gauss_newton(network, X, weight, curvature):
+    """Gauss-Newton matrix of a tanh network's mean loss, whose second derivative at outputs z is ``curvature(z)``."""
+    total = 0.0
+    for x, w in zip(X, weight, strict=True):
+        rows = tanh_jacobian(network, x)
+        total = total + w * rows.T @ curvature(tanh_outputs(network, x)) @ rows
+    return total / len(X)
+
+
+def logistic_curvature(z):
+    """Second derivative of a sum of logistic losses."""
+    shares = [1 / (1 + math.exp(-a)) for a in z]
+    return np.diag([share * (1 - share) for share in shares])
+
+
+def softmax_curvature(z):
+    """Second derivative of the negative log-likelihood of the softmax; of one output, of its logistic function."""
+    if len(z) == 1:
+        return logistic_curvature(z)
+    shares = np.exp(z - max(z))
+    shares /= shares.sum()
+    return np.diag(shares) - np.outer(shares, shares)

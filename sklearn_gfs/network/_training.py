@@ -115,6 +115,11 @@ class Samples:
             self._weight = (weight / weight[rows].mean()).astype(targets.dtype)
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """Precision of the batches."""
+        return self._targets.dtype
+
+    @property
     def row_bytes(self) -> int:
         """Size of one sample's inputs in a batch."""
         return int(self._X.shape[1] * self._X.dtype.itemsize)
@@ -220,6 +225,11 @@ class Training:
             self._loop.read(*self._vectors())
         self._loop_is_ahead = False
 
+    @property
+    def converged(self) -> bool:
+        """Whether no iteration is left to make: never."""
+        return False
+
     def _vectors(self) -> list[torch.Tensor]:
         """Return all that iterations change, but for the loop's own."""
         result = [] if self._result is self._network else [self._result.parameters]
@@ -238,8 +248,8 @@ class Training:
             (n_features, n_hidden), n_outputs = network.hidden_coef.shape, len(network.output_intercept)
             n_parts = n_parts_of(n_features, n_hidden, n_outputs, batch_size)
         if n_parts == 1:
-            return TorchNetwork(network, settings.activation, settings.loss, settings.alpha, settings.device)
-        return NetworkInParts(network, settings.activation, settings.loss, settings.alpha, n_parts)
+            return TorchNetwork(network, settings.activation, settings.loss, float(settings.alpha), settings.device)
+        return NetworkInParts(network, settings.activation, settings.loss, float(settings.alpha), n_parts)
 
     def _start_stream(self, earlier: Stream | None) -> None:
         """Shuffle anew, or find the place in the row of shuffles where an earlier training stopped."""
