@@ -23,7 +23,11 @@ LONG = ("search_halving", "search_pruning", "search_retraining", "defaults", "sa
 # Their scripts keep finished fits in a file.
 RESUMABLE = ("defaults", "same_size")
 # Without these packages a page would lose the columns about them.
-COMPARED = {"training": ("skorch",), "selection_peers": ("autogluon.core", "amltk", "deephyper")}
+COMPARED = {
+    "training": ("skorch",),
+    "selection_peers": ("autogluon.core", "amltk", "deephyper"),
+    "prune_network": ("torch_pruning",),
+}
 
 
 def command_of(page):
@@ -42,6 +46,8 @@ def installed(package):
 def lacking(name, rivals):
     """Say what the page needs that is not there, or nothing."""
     missing = [package for package in COMPARED.get(name, ()) if not installed(package)]
+    if name == "prune_network":
+        missing += [] if os.environ.get("SKLEARN_GFS_MNIST") else ["SKLEARN_GFS_MNIST"]
     if name == "same_size":
         missing += [] if rivals else ["RIVALS=PYTHON (benchmarks/_same_size_rivals.py says of which environment)"]
         missing += [] if os.environ.get("SKLEARN_GFS_MNIST") else ["SKLEARN_GFS_MNIST"]
