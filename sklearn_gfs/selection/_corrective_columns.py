@@ -15,12 +15,15 @@ from scipy.linalg import solve_triangular
 
 from sklearn_gfs._typing import Float64Array, FloatArray
 
-from ._gram_columns import GramColumns
+from ._gram_columns import Costs, GramColumns, block_costs, preview_costs
 
 # Columns computed together. Further ahead too many are foreseen in vain.
 _BLOCK = 16
 # So many times the rows that foresee other selections: each of these picks is a new atom, so more hangs on foresight.
 _ROWS = 2
+# Measured by ``benchmarks/corrective.py``: so many columns are foreseen for each that is picked, and the nanoseconds of
+# a step ahead besides its products.
+_FORESEEN, _FORESEE = 2.0, 4e4
 # Columns to keep for a pick: several ridges share them.
 _PER_PICK = 4
 
@@ -41,8 +44,20 @@ class CorrectiveColumns(GramColumns):
     def _n_kept(k: int) -> int:
         return _PER_PICK * k
 
-    def _directions(self) -> str:
-        return "each"
+    def _costs(self) -> Costs:
+        costs = super()._costs()
+        n_rows, n_atoms, itemsize = self.source.n_rows, self.source.n_atoms, self.source.itemsize
+        product = block_costs(n_rows, n_atoms, itemsize, _BLOCK)
+        return costs._replace(foreseen=product + preview_costs(self._n_preview(), n_atoms, itemsize) + _FORESEE)
+
+    def _plan(self, k: int) -> str:
+        costs = self._costs()
+        totals = {
+            "column": (k + 1) * costs.alone,
+            "blocks": costs.alone + _FORESEEN * k * costs.foreseen,
+            "whole": costs.whole,
+        }
+        return min(totals, key=totals.__getitem__)
 
     def _n_new(self, state: Any) -> int:  # noqa: ARG002
         return _BLOCK

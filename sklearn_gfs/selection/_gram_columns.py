@@ -48,26 +48,40 @@ class Costs(NamedTuple):
 
 def column_costs(n_rows: int, n_atoms: int, itemsize: int) -> Costs:
     """What columns of so many atoms cost."""
-    n_bytes = n_rows * n_atoms * itemsize
-    alone = n_bytes * (_READ_CACHED if n_bytes <= _CACHE else _READ) + _CALL
-    preview = _preview_rows(n_rows) * n_atoms * itemsize * _READ_CACHED + _CALL
+    n_bytes, alone = n_rows * n_atoms * itemsize, _alone(n_rows, n_atoms, itemsize)
     return Costs(
         alone=alone,
-        foreseen=alone / _BLOCKS[0] + n_bytes * _MULTIPLY + preview,
+        foreseen=block_costs(n_rows, n_atoms, itemsize, _BLOCKS[0])
+        + preview_costs(_preview_rows(n_rows), n_atoms, itemsize),
         whole=2 * alone + n_bytes * n_atoms * _SQUARE,
     )
+
+
+def _alone(n_rows: int, n_atoms: int, itemsize: int) -> float:
+    """Nanoseconds of a column computed alone."""
+    n_bytes = n_rows * n_atoms * itemsize
+    return n_bytes * (_READ_CACHED if n_bytes <= _CACHE else _READ) + _CALL
+
+
+def block_costs(n_rows: int, n_atoms: int, itemsize: int, n_columns: int) -> float:
+    """Nanoseconds of one of so many columns that are computed together."""
+    return _alone(n_rows, n_atoms, itemsize) / n_columns + n_rows * n_atoms * itemsize * _MULTIPLY
+
+
+def preview_costs(n_rows: int, n_atoms: int, itemsize: int) -> float:
+    """Nanoseconds of a column that is estimated from so many rows."""
+    return n_rows * n_atoms * itemsize * _READ_CACHED + _CALL
 
 
 def plan(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: str = "one") -> str:
     """
     Cheapest way to the columns: "column" by column, in foreseen "blocks", or the "whole" matrix at once.
 
-    `directions` says whether the atoms share "one" target or, by their output weights, approximate "several"; or that
-    "each" pick is of another atom. Blocks go over to single columns where few of the atoms foreseen are picked.
+    `directions` says whether the atoms share "one" target or, by their output weights, approximate "several". Blocks
+    go over to single columns where few of the atoms foreseen are picked.
     """
     costs = column_costs(n_rows, n_atoms, itemsize)
-    n_distinct = k if directions == "each" else _DISTINCT[directions] * k ** (2 / 3)
-    n_columns = min(max(n_distinct, 1.0), k, n_atoms)
+    n_columns = min(max(_DISTINCT[directions] * k ** (2 / 3), 1.0), k, n_atoms)
     n_preview = _preview_rows(n_rows)
     n_foreseen = max(n_columns * (1.0 + _HALF_FORESEEN / max(n_preview, 1)), kernels.WIDTH)
     totals = {
@@ -116,8 +130,7 @@ class GramColumns:
         n_atoms = source.n_atoms
         self._capacity = capacity(n_atoms, self._n_kept(k))
         self._block = min(_BLOCKS[1], self._capacity)
-        directions = self._directions()
-        self.plan = plan(source.n_rows, n_atoms, source.itemsize, k, directions)
+        self.plan = self._plan(k)
         if self.plan == "whole" and n_atoms > _fit(n_atoms):
             self.plan = "blocks"
         if self.plan == "blocks" and not (source.has_rows and self._capacity > 1):
@@ -131,10 +144,11 @@ class GramColumns:
         """How many columns to keep for k picks, besides some foreseen in vain."""
         return k
 
-    def _directions(self) -> str:
-        """What the plan goes by."""
+    def _plan(self, k: int) -> str:
+        """Cheapest way to the columns."""
         weights = self.source.output_weights
-        return "one" if weights is None or weights.shape[1] == 1 else "several"
+        directions = "one" if weights is None or weights.shape[1] == 1 else "several"
+        return plan(self.source.n_rows, self.source.n_atoms, self.source.itemsize, k, directions)
 
     def forget(self) -> None:
         """Drop all columns."""
@@ -226,9 +240,13 @@ class GramColumns:
 
     def _foresight_pays(self, state: kernels.State) -> bool:
         """Whether the foreseen columns that were picked would not have been cheaper one by one than all of them."""
-        costs = column_costs(self.source.n_rows, self.source.n_atoms, self.source.itemsize)
+        costs = self._costs()
         n_picked = np.count_nonzero(state.counts[self._ever_foreseen])
         return bool(np.count_nonzero(self._ever_foreseen) * costs.foreseen <= n_picked * costs.alone)
+
+    def _costs(self) -> Costs:
+        """What columns cost."""
+        return column_costs(self.source.n_rows, self.source.n_atoms, self.source.itemsize)
 
     def _foresee(self, n_new: int, n_others: int, step: int, problem: Any, state: Any) -> NDArray[np.int64]:
         """

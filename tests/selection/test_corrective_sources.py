@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from sklearn_gfs import greedy_forward_selection
-from sklearn_gfs.selection import _corrective, _corrective_samples, _gram_columns
+from sklearn_gfs.selection import _corrective, _corrective_samples
+from sklearn_gfs.selection._corrective_columns import CorrectiveColumns
 from sklearn_gfs.selection._gram import ArrayAtoms
 
 
@@ -56,7 +57,7 @@ def test_plans_make_no_difference(plan, dtype, weighted, monkeypatch):
     H = H.astype(dtype)
     weight = np.random.default_rng(1).uniform(0.1, 2.0, len(y)) if weighted else None
     expected = neurons(H.astype(float), y, sample_weight=weight, tol=0.0)
-    monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: plan)
+    monkeypatch.setattr(CorrectiveColumns, "_plan", lambda self, k: plan)
     check_same(neurons(H, y, sample_weight=weight), expected)
 
 
