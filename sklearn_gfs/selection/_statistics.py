@@ -333,7 +333,7 @@ class SelectionStatistics(VersionedState):
         [0, 1]
         """
         k, tolerance = check_stopping(k, tol)
-        corrective, ridge = check_corrective(corrective, ridge, hull, radius)
+        corrective, ridge = check_corrective(corrective, ridge, hull=(hull, ("convex",)), radius=(radius, (None,)))
         weights, n_outputs = self._checked_weights(output_weights), len(self.mean_y)
         if standardize and weights is not None:
             raise ValueError("standardize=True does not go with output_weights; it must be False")
