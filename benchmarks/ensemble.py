@@ -36,6 +36,7 @@ VARIANTS = {
     "Brier": {"loss": "squared_error"},
     "from 5": {"n_init": 5},
     "no repeats": {"replace": False},
+    "corrective": {"loss": "squared_error", "corrective": True},
 }
 TREES = (50, 20)
 
@@ -90,8 +91,8 @@ def selected(found: Predictions, options):
     )
     labels = np.arange(found.test.shape[2]) if classes else None
     models = [(f"m{i}", whole(outputs, labels)) for i, outputs in enumerate(both)]
-    if not classes and options.get("loss"):
-        options = {}
+    if not classes:
+        options = {name: value for name, value in options.items() if name != "loss"}
     ensemble = kind(models, K, cv="prefit", **options).fit(numbers[:n], found.y)
     mean = ensemble.predict_proba(numbers[n:]) if classes else ensemble.predict(numbers[n:])
     return mean, len(ensemble.estimators_)
