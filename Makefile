@@ -90,7 +90,7 @@ types: $(LINT_INSTALLED)  ## Check types.
 
 examples: export MPLBACKEND = Agg
 examples: $(INSTALLED)  ## Run the examples as they are, those of the paper in their fast form; warnings are errors.
-	@for script in $(sort $(wildcard examples/[12]_*/[a-z]*.py)) $(patsubst %,"% --fast",$(sort $(wildcard examples/3_*/[a-z]*.py))); do \
+	@for script in $(sort $(wildcard examples/[124]_*/[a-z]*.py)) $(patsubst %,"% --fast",$(sort $(wildcard examples/3_*/[a-z]*.py))); do \
 		echo "== $$script"; $(PY) -W error $$script || exit 1; done
 
 docs: $(DOCS_INSTALLED)  ## Build the site, with the examples run, into docs/_build/html; warnings are errors.

@@ -297,6 +297,33 @@ def network_gradient(network, X, targets, weight, activation, loss, alpha):
     return total, gradient
 
 
+def greedy_by_score(outputs, k, score, loss, *, n_init=1, replace=True, tie=1e-12):
+    """
+    Pick models one by one by the score of the mean of the picks, of equals by its loss, then those picked, the first.
+
+    ``score`` and ``loss`` take a mean of the outputs (n_models, n_samples, n_columns); without a score loss decides.
+    """
+
+    def keys(model, picks):
+        mean = sum((outputs[i] for i in [*picks, model]), np.zeros(outputs[0].shape)) / (len(picks) + 1)
+        return [loss(mean)] if score is None else [-score(mean), loss(mean)]
+
+    picks = []
+    alone = sorted(range(len(outputs)), key=lambda i: [*keys(i, []), i])[: n_init if n_init > 1 else 0]
+    while len(picks) < (k if replace else min(k, len(outputs))):
+        if len(picks) < len(alone):
+            picks.append(alone[len(picks)])
+            continue
+        among = [i for i in range(len(outputs)) if replace or i not in picks]
+        tried = {i: keys(i, picks) for i in among}
+        for level in range(len(next(iter(tried.values())))):
+            least = min(tried[i][level] for i in among)
+            among = [i for i in among if tried[i][level] <= least + tie * max(abs(least), 1.0)]
+        again = [i for i in among if i in picks]
+        picks.append((again or among)[0])
+    return picks
+
+
 def solved(columns, y, weight, *, penalty, intercept):
     """
     Best weights of some columns (n_samples, n_columns) for y (n_samples, n_targets), and the intercept.
@@ -410,33 +437,6 @@ def layered_outputs(coefs, intercepts, activate, X):
     for coef, intercept in zip(coefs[:-1], intercepts[:-1], strict=True):
         X = activate(X @ coef + intercept)
     return X @ coefs[-1] + intercepts[-1]
-
-
-def greedy_by_score(outputs, k, score, loss, *, n_init=1, replace=True, tie=1e-12):
-    """
-    Pick models one by one by the score of the mean of the picks, of equals by its loss, then those picked, the first.
-
-    ``score`` and ``loss`` take a mean of the outputs (n_models, n_samples, n_columns); without a score loss decides.
-    """
-
-    def keys(model, picks):
-        mean = sum((outputs[i] for i in [*picks, model]), np.zeros(outputs[0].shape)) / (len(picks) + 1)
-        return [loss(mean)] if score is None else [-score(mean), loss(mean)]
-
-    picks = []
-    alone = sorted(range(len(outputs)), key=lambda i: [*keys(i, []), i])[: n_init if n_init > 1 else 0]
-    while len(picks) < (k if replace else min(k, len(outputs))):
-        if len(picks) < len(alone):
-            picks.append(alone[len(picks)])
-            continue
-        among = [i for i in range(len(outputs)) if replace or i not in picks]
-        tried = {i: keys(i, picks) for i in among}
-        for level in range(len(next(iter(tried.values())))):
-            least = min(tried[i][level] for i in among)
-            among = [i for i in among if tried[i][level] <= least + tie * max(abs(least), 1.0)]
-        again = [i for i in among if i in picks]
-        picks.append((again or among)[0])
-    return picks
 
 
 def tanh_jacobian(network, x):
