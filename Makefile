@@ -30,8 +30,8 @@ $(DOCS_INSTALLED): $(INSTALLED)
 	$(PIP) --editable ".[docs]"
 	@touch $@
 
-demo: $(INSTALLED)  ## Install, run the quickstart on the digits, write its picture to out/.
-	$(PY) examples/1_quickstart/digits.py --out $(OUT)
+demo: $(INSTALLED)  ## Install, run the quickstart on the digits, write its pictures to out/.
+	$(PY) .ci/demo.py examples/1_quickstart/digits.py $(OUT)
 
 # Two processes of one thread each: the arrays of the suite are small, and threads within processes slow it down.
 test: export OMP_NUM_THREADS = 1
@@ -116,7 +116,7 @@ check-dist: dist  ## Install the wheel into an empty environment and run the qui
 
 .check-dist:
 	$(PIP) "$$(ls dist/*.whl)[train,plot]"
-	$(PY) -P examples/1_quickstart/digits.py --out $(OUT)
+	$(PY) -P .ci/demo.py examples/1_quickstart/digits.py $(OUT)
 	$(PIP) --force-reinstall --no-deps dist/*.tar.gz
 	$(PY) -P -c "import sklearn_gfs; print(sklearn_gfs.__version__, sklearn_gfs.GreedyPrunedMLP())"
 

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import make_friedman1, make_multilabel_classification
+from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sklearn_gfs
 from sklearn_gfs import (
+    GreedyEnsembleClassifier,
     GreedyForwardSelector,
     GreedyPrunedMLP,
     GreedyPrunedMLPClassifier,
@@ -47,6 +49,11 @@ def models():
             y,
         ),
         "columns": (GreedyForwardSelector(4), X, y),
+        "ensemble": (
+            GreedyEnsembleClassifier([("network", GreedyPrunedMLPClassifier(**small)), ("ridge", RidgeClassifier())]),
+            X,
+            labels,
+        ),
         "search": (
             PretrainThresholdSearch(GreedyPrunedMLPRegressor(**small), n_pretrain=[5, 20], k=[4, 8], cv=2),
             X,

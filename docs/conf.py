@@ -24,6 +24,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
@@ -55,12 +56,16 @@ numpydoc_show_class_members = False
 # Wide tables and figures have the room to themselves.
 WITHOUT_CONTENTS = ["index", "guide/paper", *(f"benchmarks/{page.stem}" for page in HERE.glob("benchmarks/*.md"))]
 html_theme = "pydata_sphinx_theme"
-html_title = "sklearn-gfs"
+html_title = f"sklearn-gfs {version}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_math_renderer = "mathml"  # browsers draw it by themselves; MathJax would be fetched from another site
 html_theme_options = {
+    "logo": {"text": f"sklearn-gfs {version}"},
+    "navbar_end": ["version-switcher", "theme-switcher"],
+    # The versions that the site has, a folder each; what is no release is in the folder of the development version.
+    "switcher": {"json_url": "_static/switcher.json", "version_match": "dev" if ".dev" in version else version},
     "show_prev_next": False,
     "navigation_with_keys": False,
     "footer_start": ["copyright"],

@@ -16,18 +16,22 @@ if TYPE_CHECKING:  # for editors and type checkers, which don't see names that a
     from . import theory
     from ._onnx import register_onnx_converters
     from ._typing import GreedyPath, PathPoint
-    from .mlp import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
-    from .plotting import PretrainThresholdDisplay, SelectionPathDisplay, ThresholdScalingDisplay
+    from .ensemble import GreedyEnsembleClassifier, GreedyEnsembleRegressor, prune_forest
+    from .mlp import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor, prune_network
+    from .plotting import LossCurveDisplay, PretrainThresholdDisplay, SelectionPathDisplay, ThresholdScalingDisplay
     from .search import PretrainThresholdSearch, ScalingFit, ThresholdCurve, pretrain_threshold_curve
     from .selection import GreedyForwardSelector, SelectionStatistics, greedy_forward_selection
 
 # Where each public name lives; modules are imported when one of their names is first asked for.
 _HOME = {
+    "GreedyEnsembleClassifier": "ensemble",
+    "GreedyEnsembleRegressor": "ensemble",
     "GreedyForwardSelector": "selection",
     "GreedyPath": "_typing",
     "GreedyPrunedMLP": "mlp",
     "GreedyPrunedMLPClassifier": "mlp",
     "GreedyPrunedMLPRegressor": "mlp",
+    "LossCurveDisplay": "plotting",
     "PathPoint": "_typing",
     "PretrainThresholdDisplay": "plotting",
     "PretrainThresholdSearch": "search",
@@ -38,16 +42,21 @@ _HOME = {
     "ThresholdScalingDisplay": "plotting",
     "greedy_forward_selection": "selection",
     "pretrain_threshold_curve": "search",
+    "prune_forest": "ensemble",
+    "prune_network": "mlp",
     "register_onnx_converters": "_onnx",
     "theory": None,  # a module itself
 }
 
 __all__ = [
+    "GreedyEnsembleClassifier",
+    "GreedyEnsembleRegressor",
     "GreedyForwardSelector",
     "GreedyPath",
     "GreedyPrunedMLP",
     "GreedyPrunedMLPClassifier",
     "GreedyPrunedMLPRegressor",
+    "LossCurveDisplay",
     "PathPoint",
     "PretrainThresholdDisplay",
     "PretrainThresholdSearch",
@@ -59,6 +68,8 @@ __all__ = [
     "__version__",
     "greedy_forward_selection",
     "pretrain_threshold_curve",
+    "prune_forest",
+    "prune_network",
     "register_onnx_converters",
     "theory",
 ]

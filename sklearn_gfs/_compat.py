@@ -16,18 +16,28 @@ from contextlib import contextmanager, nullcontext
 from copy import copy
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
+from sklearn.ensemble._base import _BaseHeterogeneousEnsemble as HeterogeneousEnsemble
 from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import _insert_error_scores as insert_error_scores
 from sklearn.model_selection._validation import _score as score_estimator
 from sklearn.model_selection._validation import _warn_or_raise_about_fit_failures as report_fit_failures
+from sklearn.utils import _safe_indexing as take_rows
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
+from sklearn.utils.metadata_routing import _raise_for_params as refuse_params
+from sklearn.utils.metadata_routing import _routing_enabled as routing_enabled
 from sklearn.utils.metaestimators import _safe_split as split_rows
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target as _type_of_target
 from sklearn.utils.validation import _check_method_params as take_params
 from sklearn.utils.validation import _num_samples as count_samples
+
+try:
+    from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
+except ImportError:  # scikit-learn < 1.7
+    from sklearn.utils._estimator_html_repr import _VisualBlock as VisualBlock
 
 
 def type_of_target(y: Any) -> str:
@@ -126,6 +136,57 @@ def decorated_alike(method: Any, function: Any) -> Any:
     return with_callbacks(function) if hasattr(method, "__wrapped__") else function
 
 
+# Attributes of a fitted ensemble that hold something for each of its members.
+_OF_MEMBERS = ("estimators_", "estimators_features_", "_seeds")
+
+
+def with_members(ensemble: Any, members: Any) -> Any:
+    """Return a copy of a fitted forest or bagging ensemble that has only these of its members."""
+    copied = copy(ensemble)
+    for name in _OF_MEMBERS:
+        if hasattr(ensemble, name):
+            setattr(copied, name, [getattr(ensemble, name)[i] for i in members])
+    copied.n_estimators = len(members)
+    return copied
+
+
+def n_fitted_samples(ensemble: Any) -> int:
+    """Return the number of samples that a fitted forest or bagging ensemble drew from."""
+    return int(ensemble._n_samples)
+
+
+# What scikit-learn's MLPs know of their training; weights and what makes predictions of outputs are apart from this.
+TRAINING_STATE = {
+    "_best_coefs",
+    "_best_intercepts",
+    "_coef_indptr",
+    "_intercept_indptr",
+    "_no_improvement_count",
+    "_optimizer",
+    "_random_state",
+    "best_loss_",
+    "best_validation_score_",
+    "loss_",
+    "loss_curve_",
+    "n_iter_",
+    "t_",
+    "validation_scores_",
+}
+
+
+def begin_training(mlp: Any) -> None:
+    """Let an MLP of scikit-learn that has weights go on from them as if it had just been initialised with them."""
+    mlp.n_iter_, mlp.t_ = 0, 0
+    mlp._best_coefs = [coef.copy() for coef in mlp.coefs_]
+    mlp._best_intercepts = [intercept.copy() for intercept in mlp.intercepts_]
+    if mlp.solver == "lbfgs":
+        return
+    mlp.loss_curve_, mlp._no_improvement_count = [], 0
+    mlp.validation_scores_ = [] if mlp.early_stopping else None
+    mlp.best_validation_score_ = -np.inf if mlp.early_stopping else None
+    mlp.best_loss_ = None if mlp.early_stopping else np.inf
+
+
 @contextmanager
 def unchanged_by_failure(estimator: Any) -> Iterator[None]:
     """Give the estimator back the attributes that it had, if what is done in it fails."""
@@ -140,12 +201,16 @@ def unchanged_by_failure(estimator: Any) -> Iterator[None]:
 
 
 __all__ = [
+    "TRAINING_STATE",
     "BaseSearchCV",
     "CallbackSupportMixin",
+    "HeterogeneousEnsemble",
     "Interval",
     "MultimetricScorer",
     "NoCallbacks",
     "StrOptions",
+    "VisualBlock",
+    "begin_training",
     "callback_management",
     "continue_callbacks",
     "copy_without_tasks",
@@ -153,14 +218,19 @@ __all__ = [
     "decorated_alike",
     "has_callbacks",
     "insert_error_scores",
+    "n_fitted_samples",
     "passes_callbacks",
+    "refuse_params",
     "report_fit_failures",
+    "routing_enabled",
     "score_estimator",
     "split_rows",
     "take_params",
+    "take_rows",
     "type_of_target",
     "unchanged_by_failure",
     "validate_parameter_constraints",
     "with_callbacks",
+    "with_members",
     "without_callbacks",
 ]

@@ -110,11 +110,18 @@ def steepest(atoms, y, n_tried, *, loss="log_loss", weight=None, offset=0.0):
 
 
 def gap(atoms, mean, y, *, loss="squared_error", weight=None, offset=0.0, signs=(1.0,), radius=1.0):
-    """Frank-Wolfe gap: the most that the linearised loss at the mean can fall over the hull."""
+    """
+    Frank-Wolfe gap: the most that the linearised loss at the mean can fall over the hull.
+
+    Of probabilities at most the loss above that of the best atom for each sample.
+    """
     weight = np.ones(len(atoms)) if weight is None else weight
     gradient = np.array([LOSSES[loss][1](z, b) for z, b in zip(mean + offset, y, strict=True)])
     gradient = gradient * (weight / np.sum(weight))[:, None]
     offers = [np.sum(gradient * (mean - sign * radius * atoms[:, i])) for i in range(atoms.shape[1]) for sign in signs]
+    if loss == "probability_loss":  # no mean is better than the best atom for each sample
+        best = [min(probability_loss(p, b) for p in ps) for ps, b in zip(atoms, y, strict=True)]
+        return min(max(offers), mean_loss(mean, y, weight, loss) - np.sum(weight * best) / np.sum(weight))
     return max(offers)
 
 
@@ -288,3 +295,145 @@ def network_gradient(network, X, targets, weight, activation, loss, alpha):
     gradient[0] += alpha * coef
     gradient[2] += alpha * out_coef
     return total, gradient
+
+
+def solved(columns, y, weight, *, penalty, intercept):
+    """
+    Best weights of some columns (n_samples, n_columns) for y (n_samples, n_targets), and the intercept.
+
+    Least is the mean of half the squared distance plus half the penalty times the sum of the squared weights.
+    """
+    share = np.sqrt(weight / np.sum(weight))[:, None]
+    n_columns = columns.shape[1]
+    ones = np.ones((len(y), 1 if intercept else 0))
+    # The penalty is that of more samples, on which y is zero.
+    more = np.hstack([math.sqrt(penalty) * np.eye(n_columns), np.zeros((n_columns, ones.shape[1]))])
+    left = np.vstack([share * np.hstack([columns, ones]), more])
+    right = np.vstack([share * y, np.zeros((n_columns, y.shape[1]))])
+    weights = np.linalg.lstsq(left, right, rcond=1e-8)[0]
+    return weights[:n_columns], weights[n_columns:].sum(axis=0)
+
+
+def penalised_loss(columns, y, weight, weights, intercept, penalty):
+    """Mean loss of a combination of columns, and what the weights cost."""
+    return mean_loss(columns @ weights + intercept, y, weight) + 0.5 * penalty * np.sum(weights**2)
+
+
+def corrective(columns, y, k, *, weight=None, ridge=0.0, intercept=False, tie=1e-9):
+    """
+    Solve for all weights anew with every atom at every step, and pick the first of those that leave the least loss.
+
+    ``columns`` is (n_samples, n_atoms), or (n_samples, n_atoms, n_outputs) for atoms of one weight each. Returns the
+    picks, the losses without the penalty, the losses above the least one with it, and weights and intercept.
+    """
+    weight = np.ones(len(y)) if weight is None else weight
+    if columns.ndim == 3:
+        # Losses are sums over outputs, where the mean is over as many rows as there are outputs of samples.
+        n_outputs = columns.shape[2]
+        flat = np.sqrt(n_outputs) * columns.transpose(0, 2, 1).reshape(-1, columns.shape[1])
+        y = np.sqrt(n_outputs) * y.reshape(-1, 1)
+        return corrective(flat, y, k, weight=np.repeat(weight, n_outputs), ridge=ridge, intercept=intercept, tie=tie)
+    n_atoms = columns.shape[1]
+    share = weight / np.sum(weight)
+    centred = columns - share @ columns if intercept else columns
+    penalty = ridge * np.mean(share @ centred**2)
+
+    def tried(atoms):
+        weights, constant = solved(columns[:, atoms], y, weight, penalty=penalty, intercept=intercept)
+        return penalised_loss(columns[:, atoms], y, weight, weights, constant, penalty), weights, constant
+
+    least, size = tried(list(range(n_atoms)))[0], tried([])[0]
+    picks, losses, gaps, weights, constant = [], [], [], np.zeros((0, y.shape[1])), tried([])[2]
+    for _ in range(min(k, n_atoms)):
+        others = [i for i in range(n_atoms) if i not in picks]
+        found = {i: tried([*picks, i])[0] for i in others}
+        before = tried(picks)[0]
+        if before - min(found.values()) <= 1e-12 * size:
+            break
+        picks.append(next(i for i in others if found[i] <= min(found.values()) + tie * size))
+        after, weights, constant = tried(picks)
+        losses.append(after - 0.5 * penalty * np.sum(weights**2))
+        gaps.append(after - least)
+    return np.array(picks, dtype=int), np.array(losses), np.array(gaps), weights, constant
+
+
+def cross_validated(columns, y, weight, loss, *, ridge):
+    """Generalised cross-validation: the loss over the squared share of samples that the fit leaves free."""
+    share = weight / weight.sum()
+    centred = np.sqrt(share)[:, None] * (columns - share @ columns)
+    n_free = (
+        weight.sum() ** 2 / np.sum(weight**2)
+        - 1
+        - np.trace(centred @ np.linalg.solve(centred.T @ centred + ridge * np.eye(columns.shape[1]), centred.T))
+    )
+    n_samples = weight.sum() ** 2 / np.sum(weight**2)
+    return loss / (n_free / n_samples) ** 2 if n_free > 0 else math.inf
+
+
+def pruned_network(coefs, intercepts, activate, X, sizes, ridges, weight=None):
+    """
+    Prune a network of several layers from the first to the last; weights are solved for anew at the best ridge.
+
+    Returns weights and intercepts. Each pre-activation of the next layer counts as its outgoing weights say.
+    """
+    weight = np.ones(len(X)) if weight is None else weight
+    coefs, intercepts = list(coefs), list(intercepts)
+    targets, values = [], X
+    for coef, intercept in zip(coefs, intercepts, strict=True):
+        targets.append(values @ coef + intercept)
+        values = activate(targets[-1])
+    importances = [np.ones(coefs[-1].shape[1])]
+    for coef in coefs[:1:-1]:
+        lengths = np.array([np.sqrt(np.sum((row * importances[0]) ** 2)) for row in coef])
+        importances.insert(0, np.maximum(lengths / lengths.max(), 1e-3))
+    values = X
+    for layer, (size, scale) in enumerate(zip(sizes, importances, strict=True)):
+        hidden, y = activate(values @ coefs[layer] + intercepts[layer]), targets[layer + 1] * scale
+        share = weight / weight.sum()
+        variance = np.mean(share @ (hidden - share @ hidden) ** 2)
+        best = math.inf
+        for ridge in ridges:
+            picks, losses, _, weights, constant = corrective(
+                hidden, y, size, weight=weight, ridge=ridge, intercept=True
+            )
+            score = cross_validated(hidden[:, picks], y, weight, losses[-1], ridge=ridge * variance)
+            if score < best:
+                best, found = score, (picks, weights / scale, constant / scale)
+        coefs[layer], intercepts[layer] = coefs[layer][:, found[0]], intercepts[layer][found[0]]
+        coefs[layer + 1], intercepts[layer + 1] = found[1:]
+        values = activate(values @ coefs[layer] + intercepts[layer])
+    return coefs, intercepts
+
+
+def layered_outputs(coefs, intercepts, activate, X):
+    """Outputs of a network of several layers."""
+    for coef, intercept in zip(coefs[:-1], intercepts[:-1], strict=True):
+        X = activate(X @ coef + intercept)
+    return X @ coefs[-1] + intercepts[-1]
+
+
+def greedy_by_score(outputs, k, score, loss, *, n_init=1, replace=True, tie=1e-12):
+    """
+    Pick models one by one by the score of the mean of the picks, of equals by its loss, then those picked, the first.
+
+    ``score`` and ``loss`` take a mean of the outputs (n_models, n_samples, n_columns); without a score loss decides.
+    """
+
+    def keys(model, picks):
+        mean = sum((outputs[i] for i in [*picks, model]), np.zeros(outputs[0].shape)) / (len(picks) + 1)
+        return [loss(mean)] if score is None else [-score(mean), loss(mean)]
+
+    picks = []
+    alone = sorted(range(len(outputs)), key=lambda i: [*keys(i, []), i])[: n_init if n_init > 1 else 0]
+    while len(picks) < (k if replace else min(k, len(outputs))):
+        if len(picks) < len(alone):
+            picks.append(alone[len(picks)])
+            continue
+        among = [i for i in range(len(outputs)) if replace or i not in picks]
+        tried = {i: keys(i, picks) for i in among}
+        for level in range(len(next(iter(tried.values())))):
+            least = min(tried[i][level] for i in among)
+            among = [i for i in among if tried[i][level] <= least + tie * max(abs(least), 1.0)]
+        again = [i for i in among if i in picks]
+        picks.append((again or among)[0])
+    return picks

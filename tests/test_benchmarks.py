@@ -43,3 +43,14 @@ def test_neurons_can_be_selected_by_the_exact_log_loss():
     with importlib.import_module("log_loss_fits").exactly():
         exact = model.fit(X, y).selection_losses_
     assert exact[0] <= own[0] + 1e-9
+
+
+@pytest.mark.usefixtures("_benchmarks_on_path")
+def test_the_summary_finds_its_numbers_on_the_pages():
+    pytest.importorskip("matplotlib")
+    summary = importlib.import_module("summary")
+    assert all(value > 0 for value in summary.speed_ups().values())
+    ranks = list(summary.ranks().values())
+    assert ranks == sorted(ranks)
+    with pytest.raises(LookupError, match="no row with {'data': 'none'} has a number in 'MLP'"):
+        summary.cell("same_size", "MLP", data="none")

@@ -10,6 +10,7 @@ import pytest
 from numpydoc.docscrape import ClassDoc, FunctionDoc
 from numpydoc.validate import validate
 from sklearn.base import BaseEstimator
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import sklearn_gfs
 from sklearn_gfs import theory
@@ -105,7 +106,11 @@ def fitted_estimators():
     selector = sklearn_gfs.GreedyForwardSelector(k=2)
     search = sklearn_gfs.PretrainThresholdSearch(classifier, n_pretrain=[1, 2], cv=2)
     paths = sklearn_gfs.PretrainThresholdSearch(classifier, n_pretrain=[1, 2], k=[1, 2], cv=2)
+    votes = sklearn_gfs.GreedyEnsembleClassifier([("tree", DecisionTreeClassifier())], scoring="accuracy")
+    mean = sklearn_gfs.GreedyEnsembleRegressor([("tree", DecisionTreeRegressor())], scoring="r2")
     return {
+        "GreedyEnsembleClassifier": [votes.fit(X, label)],
+        "GreedyEnsembleRegressor": [mean.fit(X, number)],
         "GreedyPrunedMLP": [mixed.fit(X, label), sklearn_gfs.GreedyPrunedMLP(**small).fit(X, number)],
         "GreedyPrunedMLPClassifier": [classifier.fit(X, label)],
         "GreedyPrunedMLPRegressor": [regressor.fit(X, number)],
@@ -145,6 +150,16 @@ DIFFERENT = {
     "selection_losses_",
     "selection_samples",
 }
+
+
+def test_what_the_ensembles_repeat_is_the_same_in_both():
+    one, other = (documented(CLASSES[f"GreedyEnsemble{kind}"]) for kind in ("Classifier", "Regressor"))
+    assert {name for name in one.keys() & other.keys() if one[name] != other[name]} == {
+        "loss",
+        "n_outputs_",
+        "scoring",
+        "stack_method_",
+    }
 
 
 def test_what_the_estimators_repeat_is_the_same_in_each():

@@ -29,8 +29,8 @@ def private_imports(source):
 
 
 def test_private_names_of_scikit_learn_stand_in_compat_only():
-    found = {path.stem: private_imports(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
-    assert [module for module, names in found.items() if names] == ["_compat"]
+    found = {path: private_imports(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
+    assert [path.relative_to(PACKAGE).as_posix() for path, names in found.items() if names] == ["_compat.py"]
 
 
 @pytest.mark.parametrize(

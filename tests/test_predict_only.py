@@ -41,7 +41,7 @@ def test_every_fitted_model_works_without_torch_and_numba(tmp_path):
     """
     result = without_training(code)
     assert result.returncode == 0, result.stderr
-    assert len(result.stdout.splitlines()) == 10
+    assert len(result.stdout.splitlines()) == 11
 
 
 def test_the_check_needs_an_environment_without_them(tmp_path):
@@ -57,6 +57,7 @@ def test_the_check_needs_an_environment_without_them(tmp_path):
         "greedy_forward_selection([[0.2, 0.1], [1.0, 0.0]], [0, 1], 1, loss='log_loss')",
         "SelectionStatistics().update([[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0]).select(1)",
         "GreedyForwardSelector(1).fit([[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0])",
+        "GreedyEnsembleRegressor([('one', GreedyForwardSelector())]).fit([[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0])",
         "GreedyPrunedMLP(1, 1).fit([[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0])",
         "list(GreedyPrunedMLP(1, 1).fit_path([[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0], n_pretrain=[1]))",
     ],

@@ -10,15 +10,19 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, clone
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sklearn_gfs
 from sklearn_gfs import (
+    GreedyEnsembleClassifier,
+    GreedyEnsembleRegressor,
     GreedyForwardSelector,
     GreedyPrunedMLP,
     GreedyPrunedMLPClassifier,
     GreedyPrunedMLPRegressor,
+    LossCurveDisplay,
     PretrainThresholdDisplay,
     PretrainThresholdSearch,
     SelectionPathDisplay,
@@ -31,10 +35,13 @@ X = np.random.default_rng(0).normal(size=(40, 3))
 NUMBERS = X[:, 0] - X[:, 1]
 LABELS = (NUMBERS > 0).astype(int)
 OBJECTS = {
+    "GreedyEnsembleClassifier": lambda: GreedyEnsembleClassifier([("line", LogisticRegression())]).fit(X, LABELS),
+    "GreedyEnsembleRegressor": lambda: GreedyEnsembleRegressor([("line", LinearRegression())]).fit(X, NUMBERS),
     "GreedyForwardSelector": lambda: GreedyForwardSelector(k=2).partial_fit(X, NUMBERS),
     "GreedyPrunedMLP": lambda: GreedyPrunedMLP(**SMALL).fit(X, NUMBERS),
     "GreedyPrunedMLPClassifier": lambda: GreedyPrunedMLPClassifier(**SMALL, warm_start=True).fit(X, LABELS),
     "GreedyPrunedMLPRegressor": lambda: GreedyPrunedMLPRegressor(**SMALL).fit(X, NUMBERS),
+    "LossCurveDisplay": lambda: LossCurveDisplay(losses=np.ones(2)),
     "PretrainThresholdDisplay": lambda: PretrainThresholdDisplay(
         n_pretrain=np.arange(2), k=np.arange(2), scores=np.ones((2, 2, 2))
     ),

@@ -8,20 +8,13 @@ pruning was enough.
 """
 
 # %%
-# The data, and where the picture goes when this runs as a script.
-import argparse
-from pathlib import Path
-
+# The data: 1797 images of 8 x 8 pixels.
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, PretrainThresholdDisplay, PretrainThresholdSearch
-
-parser = argparse.ArgumentParser(description="Dense, pruned and re-trained accuracy on the digits, and the threshold.")
-parser.add_argument("--out", type=Path, help="folder for the picture, made if absent; without it none is written")
-arguments = parser.parse_args()
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.25, random_state=0)
@@ -64,8 +57,3 @@ print(f"test accuracy of the network fitted there: {retrained.score(X_test, y_te
 # %%
 # The same as a picture: the score over iterations and subnetwork size, with the threshold as a line.
 display = PretrainThresholdDisplay.from_search(search)
-if arguments.out:
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    picture = arguments.out / "threshold.png"
-    display.figure_.savefig(picture, dpi=150)
-    print(f"picture: {picture}")

@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gfs import GreedyPrunedMLP, PretrainThresholdSearch
+from sklearn_gfs import GreedyPrunedMLP, PretrainThresholdDisplay, PretrainThresholdSearch
 
 X, y = load_wine(return_X_y=True)
 model = make_pipeline(StandardScaler(), GreedyPrunedMLP(k=10, n_retrain=0, random_state=0))
@@ -42,3 +42,9 @@ print(f"GridSearchCV took {grid_seconds / search_seconds:.1f} times as long")
 # The two answer different questions: the best score, and the least pre-training that is good enough.
 print("best:", grid.best_params_)
 print("threshold:", search.threshold_)
+
+# %%
+# The picture has both: the line is the search's, the crosses are the grid search's scores.
+display = PretrainThresholdDisplay.from_search(search)
+display.ax_.plot(n_pretrain, grid.cv_results_["mean_test_score"], "kx", markersize=9, label="GridSearchCV", zorder=5)
+display.ax_.legend()

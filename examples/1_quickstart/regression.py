@@ -14,7 +14,7 @@ from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gfs import GreedyPrunedMLPRegressor
+from sklearn_gfs import GreedyPrunedMLPRegressor, LossCurveDisplay
 
 X, y = load_diabetes(return_X_y=True, as_frame=False, scaled=False)
 folds = KFold(5, shuffle=True, random_state=0)
@@ -35,3 +35,8 @@ print("coefs_:", [coef.shape for coef in model[-1].coefs_])
 # The selection's certificate: after the last pick the loss is at most this far above that of the best convex
 # combination of the dense network's neurons.
 print(f"loss after pruning {model[-1].selection_losses_[-1]:.4f}, gap {model[-1].duality_gaps_[-1]:.4f}")
+
+# %%
+# The fit as a picture. The data are few and noisy: the held-out loss is soon at its least, and the final network is
+# re-trained for as many updates as that took.
+display = LossCurveDisplay.from_estimator(model)

@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gfs import GreedyPrunedMLP, PretrainThresholdSearch
+from sklearn_gfs import GreedyPrunedMLP, PretrainThresholdDisplay, PretrainThresholdSearch
 
 
 def run():
@@ -41,6 +41,7 @@ def run():
     alone = PretrainThresholdSearch(**search.get_params(deep=False)).fit(X, y)
     difference = np.abs(search.cv_results_["mean_test_score"] - alone.cv_results_["mean_test_score"]).max()
     print(f"thresholds: {search.thresholds_}, largest difference between the mean scores: {difference:.2g}")
+    PretrainThresholdDisplay.from_search(search)
 
 
 # %%

@@ -43,4 +43,3 @@ for name, bound in bounds.items():
 # %%
 # The shaded region holds the least loss that any weights reach.
 display = SelectionPathDisplay.from_estimator(subnetwork, upper_bounds=bounds)
-display.ax_.set_yscale("log")

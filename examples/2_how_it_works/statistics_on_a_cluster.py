@@ -13,7 +13,7 @@ from functools import reduce
 
 import numpy as np
 
-from sklearn_gfs import SelectionStatistics, greedy_forward_selection
+from sklearn_gfs import SelectionPathDisplay, SelectionStatistics, greedy_forward_selection
 
 
 def read_part(part):
@@ -53,6 +53,7 @@ def main():
     X, y = (np.concatenate(arrays) for arrays in zip(*map(read_part, range(8)), strict=True))
     together = greedy_forward_selection(X, y, 30, hull="l1")
     print("the same picks as from all samples together:", np.array_equal(path.picks, together.picks))
+    SelectionPathDisplay.from_path(path)
 
 
 # Dask starts its workers by importing this file again, which must not start more of them.

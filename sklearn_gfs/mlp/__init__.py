@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._links import LINKS
     from ._regressor import GreedyPrunedMLPRegressor
     from ._targets import has_several_labels
+    from ._trained import prune_network
 
 _HOME = {
     "LINKS": "_links",
@@ -24,6 +25,7 @@ _HOME = {
     "GreedyPrunedMLPClassifier": "_classifier",
     "GreedyPrunedMLPRegressor": "_regressor",
     "has_several_labels": "_targets",
+    "prune_network": "_trained",
 }
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "GreedyPrunedMLPClassifier",
     "GreedyPrunedMLPRegressor",
     "has_several_labels",
+    "prune_network",
 ]
 
 if not TYPE_CHECKING:

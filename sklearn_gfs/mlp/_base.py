@@ -28,7 +28,7 @@ from sklearn_gfs._jit import compilation_printed
 from sklearn_gfs._typing import FloatArray, PathPoint
 from sklearn_gfs._version import VersionedState
 from sklearn_gfs._warn import warn_caller
-from sklearn_gfs.network import Tasks, Watch
+from sklearn_gfs.network import Report, Tasks, Watch
 
 from ._fitted import FittedMLPMixin
 from ._parameters import MLPParameters
@@ -180,7 +180,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         """
         parameters = self._plain_parameters()
         n_pretrain, k = parameters["n_pretrain"], parameters["k"]
-        watch = Watch(parameters["max_time"], verbose=bool(self.verbose))
+        watch = Watch(parameters["max_time"])
         path = TrainingPath(data, self._settings(), self.random_state, tasks=tasks, watch=watch, state=state, more=more)
         del data  # the path has copies of its own, in the precision that it needs
         with compilation_printed(bool(self.verbose)):
@@ -192,6 +192,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         self._store_subnetwork(subnetwork, dense_loss, path.losses)
         self._keep_dense_state(path.state() if keep else None)
         tasks.end({})
+        tasks.report.close(self.n_units_)
         watch.complaints += path.complaints
         return watch
 
@@ -318,7 +319,8 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         n_phases = 3 + on_trial if name == "fit" else None
         context = self._init_callback_context(task_name=name, max_subtasks=n_phases)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        return Tasks(context, self._network_attributes, estimator=self, X=X, y=y, metadata=metadata)
+        report = Report(printed=bool(self.verbose) and name == "fit")
+        return Tasks(context, self._network_attributes, report, estimator=self, X=X, y=y, metadata=metadata)
 
     def _encode(
         self,

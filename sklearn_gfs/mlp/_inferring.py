@@ -66,9 +66,10 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     alpha : float, default=0.001
         L2 penalty: half of it times the weighted mean over neurons of their squared weights is added to the loss.
     early_stopping : bool, default=True
-        Whether to measure on held-out samples for how many iterations re-training is of use, at most `n_retrain`: a
-        trial ends when their loss has set no record, by 1 % at least, for 500. The subnetwork is then selected and
-        re-trained on all samples for as many as served the trial best; pre-training leaves the held-out samples out.
+        Whether held-out samples decide for how many iterations the subnetwork is re-trained. Pre-training leaves these
+        samples out, and a trial subnetwork is re-trained without them. The trial ends after `n_retrain` iterations, or
+        when for 500 iterations their loss has not fallen 1 % below its lowest value. The final subnetwork is selected
+        and re-trained on all samples, for as many iterations as were best for the trial.
     validation_fraction : float or "auto", default="auto"
         Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data. "auto" holds
         out a tenth; of fewer than 1000 samples 100, but at most 0.3 of them. Copies of a sample
@@ -80,13 +81,15 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     selection_samples : int, "auto" or None, default="auto"
         Number of samples, at most, on which neurons are selected; None means all. They are drawn in proportion to
         their weights from every class and every range of `y`. What the picks are worth, `selection_losses_` and
-        `duality_gaps_`, is measured on all samples. "auto" means 10 000, for the log loss 1000
-        to 2000, fewer the more classes there are.
+        `duality_gaps_`, is measured on all samples. "auto" means 10 000, or as many as have their activations in
+        scikit-learn's `working_memory`, but at least 2000; for the log loss 1000 to 2000, fewer the more classes there
+        are.
     max_time : float, default=None
         Seconds after which training ends early, with a warning and a usable model. Pre-training ends after half of it.
         A selection is finished all the same.
     verbose : bool, default=False
-        Whether to print the loss now and then, and that loops are compiled, where they are for the first time.
+        Whether `fit` and `partial_fit` print a table: the phase, its iterations, the mean training loss since the row
+        before, the held-out loss and the seconds; also what "auto" and `early_stopping` chose, and how the fit ended.
     warm_start : bool, default=False
         Whether `fit` goes on with the dense network of the last fit, which is kept for that: `n_pretrain` is the number
         of iterations it has had in the end. On the same data the result is that of one fit with as many.

@@ -81,6 +81,7 @@ class TrainingPath:
         self._tasks, self._watch = tasks, watch
         if watch is not None:
             watch.allow(_PRETRAINING_SHARE)
+        tasks.report.say(self._trainer.summary)
         # What went wrong without being an error, in sentences.
         self.complaints: list[str] = []
         # The state that an automatic choice went back to.
@@ -116,8 +117,9 @@ class TrainingPath:
         has fallen by less since the checkpoint before than it would have to until the next, that is not tried. Where
         it is stopped between two checkpoints it ends there, without another selection.
         """
-        with self._tasks.phase("pre-training", None) as phase, interruptible(self._watch):
-            before, steps = np.inf, self._steps_to_checkpoints(since)
+        steps = self._steps_to_checkpoints(since)
+        with self._tasks.phase("pre-training", sum(steps), at_most=True) as phase, interruptible(self._watch):
+            before = np.inf
             while steps:
                 step = steps.pop(0)
                 self._advance(phase, step)
@@ -126,6 +128,7 @@ class TrainingPath:
                     break
                 if not steps and before == np.inf:  # nothing to compare it with
                     break
+                phase.report.end()
                 loss, path = self._pruned_loss(self._training.network(), k)
                 if loss >= (1 - _WORTH * step) * before:
                     break
@@ -135,6 +138,7 @@ class TrainingPath:
                 before = loss
         if self._watch is not None and self._watch.interrupted:
             self._chosen = None
+        self._tasks.report.say(f'n_pretrain="auto" chose {len(self.losses)} iterations of pre-training.')
 
     def _steps_to_checkpoints(self, since: int) -> list[int]:
         """Return the iterations from each checkpoint to the next, at first none where there were some before."""
@@ -145,13 +149,17 @@ class TrainingPath:
     def _pruned_loss(self, network: Network, k: int) -> tuple[float, GreedyPath]:
         """Return the loss of the subnetwork, and its selection."""
         path = self._trainer.selection.trial_path(network, k)
+        train_loss, held_out_loss = float(path.losses[-1]), None
         held_out = self._trainer.held_out()
-        if held_out is None:
-            return float(path.losses[-1]), path
-        training = self._trainer.settings.training
-        pruned = TorchNetwork(prune(network, path.picks), training.activation, training.loss, device=training.device)
-        with pruned.threads():
-            return self._trainer.finite(pruned.loss(*held_out)), path
+        if held_out is not None:
+            training = self._trainer.settings.training
+            pruned = TorchNetwork(
+                prune(network, path.picks), training.activation, training.loss, device=training.device
+            )
+            with pruned.threads():
+                held_out_loss = self._trainer.finite(pruned.loss(*held_out))
+        self._tasks.report.row("trial selection", f"{k} picks", train_loss, held_out_loss)
+        return train_loss if held_out_loss is None else held_out_loss, path
 
     def _dense_network(self) -> Network:
         return self._training.network() if self._chosen is None else self._chosen.network
@@ -182,6 +190,7 @@ class TrainingPath:
             self._check_descent(self._training, self._start, network)
         with self._tasks.phase("selection"):
             dense_loss, path, trial_path = self._select(network, max(sizes))
+        self._tasks.report.row("selection", f"{max(sizes)} picks", float(path.losses[-1]))
         held_out = self._trainer.held_out()
         retraining = Retraining(self._trainer, self.losses, self._check_descent)
         return dense_loss, [

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from sklearn_gfs.network import Loss, Network
+    from sklearn_gfs.selection import ComputedRows
 
 # Neurons that are tried for each pick. More of them make the pick better and its successors worse: with all the loss
 # after 50 picks is higher than with so few. A network of ten neurons, though, is made by its first picks. There all
@@ -63,8 +64,55 @@ def draw(
     return rows[drawn], None if (counts == 1).all() else counts.astype(targets.dtype)
 
 
+class _KeptNeurons:
+    """Activations that are kept, the samples of a neuron one after the other."""
+
+    def __init__(self, hidden: FloatArray) -> None:
+        import torch
+
+        self._neurons = np.ascontiguousarray(hidden.T)
+        self._rows = torch.from_numpy(self._neurons)
+
+    def products(self, residual: FloatArray) -> FloatArray:
+        """Products of every neuron with the rows of the residual, (n_neurons, n_outputs)."""
+        products: FloatArray = self._neurons @ residual.T
+        return products
+
+    def rows(self, neurons: IntArray) -> torch.Tensor:
+        """Activations of some neurons, (len(neurons), n_samples)."""
+        return self._rows[neurons]
+
+
+class _ComputedNeurons:
+    """Activations that are computed whenever they are asked for."""
+
+    def __init__(self, hidden: ComputedRows) -> None:
+        self._hidden = hidden
+
+    def products(self, residual: FloatArray) -> FloatArray:
+        """Products of every neuron with the rows of the residual, (n_neurons, n_outputs)."""
+        products = np.zeros((self._hidden.shape[1], len(residual)), dtype=residual.dtype)
+        for some in self._hidden.pieces():
+            products += self._hidden[some].T @ residual[:, some].T
+        return products
+
+    def rows(self, neurons: IntArray) -> torch.Tensor:
+        """Activations of some neurons, (len(neurons), n_samples)."""
+        import torch
+
+        rows = np.empty((len(neurons), self._hidden.shape[0]), dtype=self._hidden.dtype)
+        for some in self._hidden.pieces():
+            rows[:, some] = self._hidden[some, neurons].T
+        return torch.from_numpy(rows)
+
+
 def pick_steepest(
-    hidden: FloatArray, targets: FloatArray, weight: FloatArray | None, network: Network, loss: Loss, k: int
+    hidden: FloatArray | ComputedRows,
+    targets: FloatArray,
+    weight: FloatArray | None,
+    network: Network,
+    loss: Loss,
+    k: int,
 ) -> tuple[IntArray, Float64Array]:
     """
     Pick neurons one by one: of the few along which the loss falls steepest the one after which it is least.
@@ -81,30 +129,31 @@ def pick_steepest(
     """
     import torch
 
-    neurons = np.ascontiguousarray(hidden.T)
+    neurons = _KeptNeurons(hidden) if isinstance(hidden, np.ndarray) else _ComputedNeurons(hidden)
     coef = network.output_coef.astype(hidden.dtype, copy=False)
-    rows, y, weights = torch.from_numpy(neurons), _as_rows(targets, hidden.dtype), _weights(weight, hidden)
+    y, weights = _as_rows(targets, hidden.dtype), _weights(weight, hidden)
     intercept = torch.from_numpy(network.output_intercept.astype(hidden.dtype))[:, None]
     first = len(coef) if len(coef) * y.numel() <= _ALL_TRIED else _TRIED
     total = torch.zeros_like(y)
     picks, losses = np.empty(k, dtype=np.int64), np.empty(k)
     for step in range(k):
         residual = loss.value_and_residual(total / max(step, 1) + intercept, y, weights)[1]
-        slopes = np.einsum("nc,nc->n", neurons @ residual.numpy().T, coef)
+        slopes = np.einsum("nc,nc->n", neurons.products(residual.numpy()), coef)
         if not np.isfinite(slopes).all():
             raise ValueError("the activations of neurons, or their products with output weights, are not finite")
         n_tried = min(first if step < _FIRST_PICKS else _TRIED, len(coef))
         tried = np.sort(np.argpartition(slopes, n_tried - 1)[:n_tried])
+        rows = neurons.rows(tried)
         base = total / (step + 1) + intercept
         means = np.empty(len(tried))
         for block in gen_batches(len(tried), _BLOCK):
             some = tried[block]
-            outputs = torch.from_numpy(coef[some].T / (step + 1))[:, :, None] * rows[some] + base[:, None]
+            outputs = torch.from_numpy(coef[some].T / (step + 1))[:, :, None] * rows[block] + base[:, None]
             each = loss.each(outputs, y[:, None])
             means[block] = each.mean(1) if weights is None else (each @ weights) / weights.sum()
         best = int(np.argmin(means))
         picks[step], losses[step] = tried[best], means[best]
-        total += torch.from_numpy(coef[picks[step]])[:, None] * rows[picks[step]]
+        total += torch.from_numpy(coef[picks[step]])[:, None] * rows[best]
     return picks, losses
 
 
@@ -168,7 +217,7 @@ def _as_rows(targets: FloatArray, dtype: Any) -> torch.Tensor:
     return torch.from_numpy(np.ascontiguousarray(targets.T, dtype=dtype))
 
 
-def _weights(weight: FloatArray | None, like: FloatArray) -> torch.Tensor | None:
+def _weights(weight: FloatArray | None, like: FloatArray | ComputedRows) -> torch.Tensor | None:
     import torch
 
     return None if weight is None else torch.from_numpy(weight.astype(like.dtype))

@@ -230,6 +230,16 @@ class Trainer:
             )
 
     @property
+    def summary(self) -> str:
+        """What is trained on, and where."""
+        parts, settings = self.parts, self.settings
+        n_held_out = len(parts.held_rows) if self._validation is None else len(self._validation.rows)
+        return (
+            f"{len(parts.train_rows)} samples for training, {n_held_out} held out; {self._X.shape[1]} features, "
+            f"{settings.n_hidden} neurons, {self._targets.shape[1]} outputs; device {settings.training.device!r}"
+        )
+
+    @property
     def stopped(self) -> bool:
         """Whether all training has to stop now."""
         return self.watch is not None and self.watch.stops

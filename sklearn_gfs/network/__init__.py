@@ -1,5 +1,5 @@
 """
-The two-layer network and its training: parameters, solvers, units, hold-out, device, time.
+The two-layer network and its training: parameters, solvers, units, hold-out, device, time, what is printed.
 
 Nothing here selects neurons, checks what a user passes, or knows an estimator.
 """
@@ -12,10 +12,11 @@ from sklearn_gfs._lazy import lazy_names
 
 if TYPE_CHECKING:
     from ._data import CHUNK_ROWS, Parts, Used, divide, find_used, is_table, project, standardised_once
-    from ._device import DEVICES, find_device
+    from ._device import DEVICES, find_device, room_on
     from ._holdout import held_out_shares
     from ._losses import LOSSES, Loss
     from ._parameters import Network, initial_network, prune
+    from ._report import Report
     from ._scaling import FittedNetwork, Moments, Scaling, in_data_units, measure_moments, rescaled, scaling_of
     from ._settings import TrainingSettings
     from ._solvers import SOLVERS
@@ -35,6 +36,7 @@ _HOME = {
     "Network": "_parameters",
     "Parts": "_data",
     "Phase": "_watch",
+    "Report": "_report",
     "Samples": "_training",
     "Scaling": "_scaling",
     "Tasks": "_watch",
@@ -57,6 +59,7 @@ _HOME = {
     "project": "_data",
     "prune": "_parameters",
     "rescaled": "_scaling",
+    "room_on": "_device",
     "scaling_of": "_scaling",
     "standardised_once": "_data",
 }
@@ -73,6 +76,7 @@ __all__ = [
     "Network",
     "Parts",
     "Phase",
+    "Report",
     "Samples",
     "Scaling",
     "Tasks",
@@ -95,6 +99,7 @@ __all__ = [
     "project",
     "prune",
     "rescaled",
+    "room_on",
     "scaling_of",
     "standardised_once",
 ]

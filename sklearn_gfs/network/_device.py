@@ -1,10 +1,15 @@
 """
-Where networks are trained: the names that estimators take, and the device that torch gives for them.
+Where networks are trained: the names that estimators take, the device that torch gives for them, and its memory.
 
 Moving arrays there belongs in the modules that compute with them.
 """
 
 from __future__ import annotations
+
+from sklearn_gfs._chunks import working_memory
+
+# The share of a device's free memory that one array may take.
+_SHARE = 0.5
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -32,3 +37,17 @@ def find_device(device: str) -> str:
         f"device='cuda' was asked for, but torch finds no CUDA device: {reason}. Use device='auto', which takes the "
         "processor where there is no GPU, or device='cpu'."
     )
+
+
+def room_on(device: str) -> float:
+    """
+    Return how many bytes one array may take there: scikit-learn's working memory, on a GPU a share of what is free.
+
+    What torch has reserved of a GPU's memory, and doesn't use, is free too.
+    """
+    if not device.startswith("cuda"):
+        return working_memory()
+    import torch
+
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return _SHARE * (torch.cuda.mem_get_info(device)[0] + unused)

@@ -35,8 +35,7 @@ class Loss(ABC):
         What estimators call it.
     is_quadratic : bool
         Whether inner products are all that a selection needs: targets are then centred, neurons selected by activations
-        in float32, and where these can't be kept, from sums over samples. Where it is not, neurons are selected by the
-        loss's gradient.
+        in float32. Where it is not, neurons are selected by the loss's gradient.
     gives_logits : bool
         Whether outputs are logits, so that there is a decision function.
     """

@@ -306,9 +306,6 @@ class Training:
                 size = min(n_iterations, at_once if watch is None else min(at_once, watch.patience))
                 self._update(size)
                 n_iterations -= size
-                if watch is not None:
-                    for done in range(len(self.losses) - size, len(self.losses)):
-                        watch.iteration(self.name, done, self.losses[done])
 
     def _update(self, n_updates: int) -> None:
         """Make some updates in one call of the loop, or a single one in torch."""

@@ -1,7 +1,8 @@
 """
-What watches training from outside: the time it may take, the user's interrupt, printed lines, and callbacks.
+What watches training from outside: the time it may take, the user's interrupt, and callbacks.
 
-It counts and tells, and may end a training loop early; how a network is trained belongs in ``_training``.
+It counts and tells, and may end a training loop early; how a network is trained belongs in ``_training``, what is
+printed in ``_report``.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gfs._warn import warn_caller
 
-# Iterations from one printed line to the next.
-_LINE_EVERY = 50
+from ._report import PhaseReport, Report
+
 # Iterations in one task of scikit-learn's callbacks: few enough to stop in time, many enough to cost nothing.
 _TASK_ITERATIONS = 20
 # Iterations, at most, from one look at the clock to the next, where there is a time to be over.
@@ -26,7 +27,7 @@ _LOOK_EVERY = 10
 
 class Watch:
     """
-    Told of every iteration; says whether training has to stop, and afterwards why it did.
+    Says whether training has to stop, and afterwards why it did.
 
     It stopped for want of time where `out_of_time`, and because the user wanted it to where `interrupted`. `complaints`
     say what went wrong without being an error.
@@ -35,14 +36,11 @@ class Watch:
     ----------
     max_time : float or None
         Seconds from now after which training stops.
-    verbose : bool
-        Whether to print the loss now and then.
     """
 
-    def __init__(self, max_time: float | None, *, verbose: bool) -> None:
+    def __init__(self, max_time: float | None) -> None:
         self._start, self._max_time = time.monotonic(), max_time
         self._deadline = math.inf
-        self._verbose = verbose
         self.out_of_time = False
         self.complaints: list[str] = []
         self.allow(1.0)
@@ -74,11 +72,6 @@ class Watch:
         """Whether the user interrupted."""
         return self._deadline == -math.inf
 
-    def iteration(self, phase: str, done: int, loss: float) -> None:
-        """Take note of one iteration, the number of which before it was `done`."""
-        if self._verbose and (done + 1) % _LINE_EVERY == 0:
-            print(f"{phase}: iteration {done + 1}, loss {loss:.6g}")  # noqa: T201
-
     def interrupt(self) -> None:
         """Take note that the user interrupted: there is no more time."""
         self._max_time, self._deadline = None, -math.inf
@@ -98,7 +91,10 @@ class Watch:
         for complaint in self.complaints:
             warn_caller(complaint, ConvergenceWarning)
         if self.out_of_time:
-            warn_caller(f"Training ended early because max_time was over: {made}", ConvergenceWarning)
+            warn_caller(
+                f"Training ended early because max_time was over: {made} Raise max_time to train for longer.",
+                ConvergenceWarning,
+            )
 
 
 @contextmanager
@@ -131,19 +127,25 @@ class Phase:
         The phase's own.
     told : dict
         What every callback is told: the estimator and its data.
+    name : str
+    report : PhaseReport
+        What is printed of it.
     """
 
-    def __init__(self, context: Any, told: dict[str, Any]) -> None:
+    def __init__(self, context: Any, told: dict[str, Any], name: str, report: PhaseReport) -> None:
         self._context = context
         self._told = told
+        self._name = name
+        self.report = report
         self.stopped = False
 
     def run(self, training: Advancing, n_iterations: int, attributes: Callable[[], dict[str, Any]]) -> None:
         """Advance the training, a group of iterations at a time; `attributes` are the fitted ones at any moment."""
         while n_iterations > 0 and not self.stopped:
             size, done = min(n_iterations, _TASK_ITERATIONS), len(training.losses)
-            task = self._context.subcontext("iterations").call_on_fit_task_begin(**self._told)
+            task = self._context.subcontext(f"{self._name} iterations").call_on_fit_task_begin(**self._told)
             training.advance(size)
+            self.report.updates(training.losses, len(training.losses) - done)
             self.stopped = task.call_on_fit_task_end(**self._told, reconstruction_attributes=attributes)
             if len(training.losses) < done + size:
                 return  # time is over, or the user interrupted
@@ -160,21 +162,30 @@ class Tasks:
         That of the whole fit.
     attributes : callable
         Takes a network in the units of the data and the losses of pre-training, returns the fitted attributes.
+    report : Report
+        What is printed of the fit.
     **told
         What every callback is told: `estimator`, `X`, `y` and `metadata`.
     """
 
-    def __init__(self, context: Any, attributes: Callable[[Any, list[float]], dict[str, Any]], **told: Any) -> None:
+    def __init__(
+        self, context: Any, attributes: Callable[[Any, list[float]], dict[str, Any]], report: Report, **told: Any
+    ) -> None:
         self.attributes = attributes
+        self.report = report
         self._told = told
         self._context = context.call_on_fit_task_begin(**told)
 
     @contextmanager
-    def phase(self, name: str, n_iterations: int | None = 0) -> Iterator[Phase]:
-        """Begin and end a phase of so many iterations; None where nobody knows how many."""
-        n_tasks = None if n_iterations is None else -(-n_iterations // _TASK_ITERATIONS)
+    def phase(self, name: str, n_iterations: int = 0, *, at_most: bool = False) -> Iterator[Phase]:
+        """Begin and end a phase of so many iterations, or of an unknown number up to that."""
+        n_tasks = None if at_most else -(-n_iterations // _TASK_ITERATIONS)
         context = self._context.subcontext(name, max_subtasks=n_tasks).call_on_fit_task_begin(**self._told)
-        yield Phase(context, self._told)
+        report = PhaseReport(self.report, name, n_iterations, at_most=at_most)
+        try:
+            yield Phase(context, self._told, name, report)
+        finally:
+            report.end()
         context.call_on_fit_task_end(**self._told)
 
     def end(self, attributes: dict[str, Any] | None) -> None:

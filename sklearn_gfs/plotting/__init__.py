@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sklearn_gfs._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from ._loss import LossCurveDisplay
     from ._scaling import ThresholdScalingDisplay
     from ._selection import SelectionPathDisplay
     from ._style import COLOURS, DASHES, MARKERS
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _HOME = {
     "COLOURS": "_style",
     "DASHES": "_style",
+    "LossCurveDisplay": "_loss",
     "MARKERS": "_style",
     "PretrainThresholdDisplay": "_threshold",
     "SelectionPathDisplay": "_selection",
@@ -29,6 +31,7 @@ __all__ = [
     "COLOURS",
     "DASHES",
     "MARKERS",
+    "LossCurveDisplay",
     "PretrainThresholdDisplay",
     "SelectionPathDisplay",
     "ThresholdScalingDisplay",

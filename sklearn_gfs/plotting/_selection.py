@@ -10,12 +10,12 @@ from itertools import cycle
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gfs._version import VersionedState
 
-from ._style import COLOURS, DASHES, name_axes, new_axes, shade
+from ._inside import innermost
+from ._style import COLOURS, DASHES, log_losses, name_axes, new_axes, shade
 
 
 class SelectionPathDisplay(VersionedState):
@@ -159,7 +159,7 @@ class SelectionPathDisplay(VersionedState):
         >>> display.losses.shape
         (5,)
         """
-        estimator = _innermost(estimator)
+        estimator = innermost(estimator)
         check_is_fitted(estimator)
         if not (hasattr(estimator, "selection_losses_") and hasattr(estimator, "duality_gaps_")):
             raise TypeError(
@@ -230,19 +230,8 @@ class SelectionPathDisplay(VersionedState):
         if len(picks) > 2:
             self.ax_.set_xscale("log")
         if logarithmic:
-            self.ax_.set_yscale("log")
+            log_losses(self.ax_)
             top = max(float(np.max(line.get_ydata())) for line in self.ax_.lines if np.isfinite(line.get_ydata()).all())
             self.ax_.set_ylim(edge, 1.5 * top)
         name_axes(self.ax_, "Picks k", "Loss (mean over samples)")
         return self
-
-
-def _innermost(estimator: Any) -> Any:
-    """Return what a search has fitted, and the last step of a pipeline."""
-    while True:
-        if hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        elif isinstance(estimator, Pipeline):
-            estimator = estimator[-1]
-        else:
-            return estimator

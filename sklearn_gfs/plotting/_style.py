@@ -40,6 +40,16 @@ def log_axis(ax: Any, values: Any) -> None:
     ax.minorticks_off()
 
 
+def log_losses(ax: Any) -> None:
+    """Make the y axis logarithmic, with plain numbers at 1, 2, 3 and 5 times the powers of ten."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter("{x:g}")
+
+
 def some_of(values: Any, most: int) -> Any:
     """Return about so many of the values, evenly by position, the first and the last one included."""
     return values[np.unique(np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int))]

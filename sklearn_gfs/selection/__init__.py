@@ -13,19 +13,28 @@ from typing import TYPE_CHECKING
 from sklearn_gfs._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from ._corrective_path import CorrectivePath
+    from ._corrective_paths import corrective_paths
+    from ._gram_computed import ComputedRows
     from ._greedy import greedy_forward_selection
     from ._selector import GreedyForwardSelector
     from ._statistics import SelectionStatistics
 
 _HOME = {
+    "CorrectivePath": "_corrective_path",
+    "ComputedRows": "_gram_computed",
     "GreedyForwardSelector": "_selector",
     "SelectionStatistics": "_statistics",
+    "corrective_paths": "_corrective_paths",
     "greedy_forward_selection": "_greedy",
 }
 
 __all__ = [
+    "ComputedRows",
+    "CorrectivePath",
     "GreedyForwardSelector",
     "SelectionStatistics",
+    "corrective_paths",
     "greedy_forward_selection",
 ]
 

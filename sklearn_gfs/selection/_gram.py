@@ -45,6 +45,8 @@ class ArrayAtoms:
     (n_samples, n_atoms, n_outputs) array never exists: the Gram matrix is (H'H) * (B B') elementwise.
     """
 
+    is_computed = False  # whether reading the atoms once costs far more than products with them
+
     def __init__(
         self,
         atoms: Any,
@@ -125,9 +127,7 @@ class ArrayAtoms:
 
     def _blocks(self) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         """Blocks of rows as (matrix, y, weights), atoms in the columns."""
-        step = block_rows(self.n_atoms * self.dtype.itemsize)
-        if self._about_y or self.dtype != self.atoms.dtype:
-            step //= _COPIED
+        step = self._step()
         for start in range(0, self.n_samples, step):
             rows = slice(start, start + step)
             weight = None if self.sample_weight is None else self.sample_weight[rows]
@@ -135,6 +135,11 @@ class ArrayAtoms:
             if block.itemsize not in block.strides:  # BLAS takes rows or columns that are contiguous
                 block = np.ascontiguousarray(block)
             yield block, self._y[rows], weight
+
+    def _step(self) -> int:
+        """How many samples make a block."""
+        step = block_rows(self.n_atoms * self.dtype.itemsize)
+        return step // _COPIED if self._about_y or self.dtype != self.atoms.dtype else step
 
     @staticmethod
     def _like(values: Any, block: Any) -> Any:

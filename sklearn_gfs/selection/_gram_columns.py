@@ -117,6 +117,11 @@ class GramColumns:
         self.plan = plan(source.n_rows, n_atoms, source.itemsize, k, directions)
         if self.plan == "whole" and n_atoms > _fit(n_atoms):
             self.plan = "blocks"
+        # Where each pass over the atoms computes them anew, passes are what counts: each makes many columns. The whole
+        # matrix would take the memory for the lack of which atoms are not kept.
+        self._at_once = _BLOCKS[0]
+        if source.is_computed:
+            self.plan, self._at_once = "blocks", _BLOCKS[1]
         if self.plan == "blocks" and not (source.has_rows and self._capacity > 1):
             self.plan = "column"
         weights = source.output_weights
@@ -186,7 +191,7 @@ class GramColumns:
     def foresee_first(self, problem: kernels.Problem, state: kernels.State) -> NDArray[np.int64]:
         """Atoms whose columns the selection will probably need first, the problem being that of the preview."""
         n_targets = self.source.n_targets  # which the product with them has as well
-        return self._foresee(_BLOCKS[0] + -n_targets % kernels.WIDTH, n_targets, 0, problem, state)
+        return self._foresee(self._at_once + -n_targets % kernels.WIDTH, n_targets, 0, problem, state)
 
     def add_foreseen(self, atom: int, step: int, problem: kernels.Problem, state: kernels.State) -> None:
         """Compute the column that the selection needs now, and with it those it will probably need next."""
@@ -197,12 +202,14 @@ class GramColumns:
             # A pass over the atoms costs as much as a dozen columns: look further than the last block served. The
             # first does not count, as it was foreseen without exact products with y.
             n_used = int(np.count_nonzero(state.counts[self._foreseen])) if self._n_passes > 1 else self._block
-            n_new = max(-(-3 * n_used // kernels.WIDTH) * kernels.WIDTH, _BLOCKS[0])
+            n_new = max(-(-3 * n_used // kernels.WIDTH) * kernels.WIDTH, self._at_once)
             atoms = self._foresee(n_new, 0, step, problem, state)
         self.add(atoms)
 
     def _foresight_pays(self, state: kernels.State) -> bool:
         """Whether the foreseen columns that were picked would not have been cheaper one by one than all of them."""
+        if self.source.is_computed:
+            return True
         costs = column_costs(self.source.n_rows, self.source.n_atoms, self.source.itemsize)
         n_picked = np.count_nonzero(state.counts[self._ever_foreseen])
         return bool(np.count_nonzero(self._ever_foreseen) * costs.foreseen <= n_picked * costs.alone)

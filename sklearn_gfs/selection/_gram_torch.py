@@ -53,7 +53,7 @@ class TorchAtoms(ArrayAtoms):
 
         kind = getattr(torch, self.dtype.name)
         n_outputs = self.atoms.shape[2] if self.atoms.ndim == 3 else 1
-        step = max(BLOCK_ROWS[0 if self._about_y else 1] // n_outputs, 1)
+        step = self._step()
         for start in range(0, self.n_samples, step):
             rows = slice(start, start + step)
             block, y = self.atoms[rows].to(kind), self._y[rows]
@@ -62,6 +62,10 @@ class TorchAtoms(ArrayAtoms):
                 block, y = block.permute(0, 2, 1).reshape(-1, self.n_atoms), y.reshape(-1, 1)
                 weight = None if weight is None else np.repeat(weight, n_outputs)
             yield block, y, weight
+
+    def _step(self) -> int:
+        n_outputs = self.atoms.shape[2] if self.atoms.ndim == 3 else 1
+        return max(BLOCK_ROWS[0 if self._about_y else 1] // n_outputs, 1)
 
     def _product(self, left: Any, block: Any) -> Any:
         return (self._like(left, block).T @ block).cpu().double().numpy()

@@ -55,6 +55,7 @@ class AtomsBesideKept:
         self.n_atoms, self.n_targets = len(self.atoms), source.n_targets
         self.n_rows, self.itemsize, self.dtype = source.n_rows, source.itemsize, np.dtype(np.float64)
         self.has_samples, self.has_rows = source.has_samples, source.has_rows
+        self.is_computed = source.is_computed
 
     def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
         """About as many rows, scaled so that inner products of these are estimates, and the moments themselves."""

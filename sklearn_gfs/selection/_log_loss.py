@@ -236,6 +236,8 @@ class ProbabilitySearch:
         counts = np.zeros(len(self.atoms), dtype=np.int64)
         picks, losses, gaps = np.empty(k, dtype=np.int64), np.empty(k), np.empty(k)
         height = 0.0  # weighted sum of log(total)
+        # No mean has a loss below that of the best atom for each sample; a probability of zero makes endless slopes.
+        least = -float(np.sum(self.weight * np.log(self.atoms.max(axis=0), dtype=np.float64)))
         with ThreadPoolExecutor(self.n_threads) as pool:
             for step in range(k):
                 t = step + 1
@@ -253,7 +255,7 @@ class ProbabilitySearch:
                 # By Jensen's inequality, the mean of a logarithm being at most the logarithm of the mean.
                 np.minimum(self.bounds, np.log1p(self.slopes), out=self.bounds)
                 picks[step], losses[step] = pick, np.log(t) - height
-                gaps[step] = max(t * self.slopes.max() - 1.0, 0.0)
+                gaps[step] = max(min(t * self.slopes.max() - 1.0, losses[step] - least), 0.0)
                 if gaps[step] <= tol:
                     break
         n = step + 1

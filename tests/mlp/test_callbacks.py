@@ -56,7 +56,7 @@ def test_tasks_are_phases_and_groups_of_iterations():
     phases = [path for path in recorder.begun if len(path) == 1]
     assert phases == [[name] for name in PHASES]
     for name, n_tasks in zip(PHASES, [3, 0, 2, -(-model.n_retrain_ // 20)], strict=True):
-        assert recorder.begun.count([name, "iterations"]) == n_tasks
+        assert recorder.begun.count([name, f"{name} iterations"]) == n_tasks
     assert sorted(recorder.begun) == sorted(recorder.ended)
     assert recorder.ended[-1] == []
     assert recorder.torn_down == 1
@@ -115,6 +115,10 @@ def test_scores_are_monitored():
     log = monitor.get_logs().data
     assert len(log) == 3 + 2 + -(-model.n_retrain_ // 20) + 1
     assert log[2]["accuracy"] > 0.6
+    assert {row["task_name"] for row in log} == {
+        "fit",
+        *(f"{name} iterations" for name in PHASES if name != "selection"),
+    }
     assert any(row["accuracy"] == pytest.approx(model.score(X, y)) for row in log)
     model.set_callbacks()
     assert pickle.loads(pickle.dumps(model)).score(X, y) == model.score(X, y)
@@ -138,7 +142,7 @@ def test_parts_and_paths_have_tasks():
     recorder = Recorder()
     model = GreedyPrunedMLPClassifier(**SMALL).set_callbacks(recorder)
     model.partial_fit(X, y, classes=[0, 1, 2]).partial_fit(X, y)
-    assert recorder.begun.count(["pre-training", "iterations"]) == 6
+    assert recorder.begun.count(["pre-training", "pre-training iterations"]) == 6
     assert recorder.torn_down == 2
     recorder = Recorder()
     path = GreedyPrunedMLPClassifier(**SMALL).set_callbacks(recorder).fit_path(X, y, n_pretrain=[0, 30], k=[2, 4])

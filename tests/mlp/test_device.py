@@ -8,7 +8,7 @@ import torch
 from scipy import sparse
 
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
-from sklearn_gfs.mlp._pruning import NeuronSelection
+from sklearn_gfs.mlp._layer import HiddenLayer
 from sklearn_gfs.network._device import find_device
 
 SMALL = {"n_pretrain": 20, "k": 8, "n_hidden": 40, "n_retrain": 40, "random_state": 0}
@@ -40,8 +40,8 @@ def test_another_device_gives_the_same_network(monkeypatch, activation, loss):
     X, y = problem()
     model = GreedyPrunedMLPClassifier(**SMALL, activation=activation, loss=loss)
     here = model.fit(X, y)
-    kept, keep = [], NeuronSelection._kept_activations
-    monkeypatch.setattr(NeuronSelection, "_kept_activations", lambda *a: kept.append(keep(*a)) or kept[-1])
+    kept, keep = [], HiddenLayer.kept
+    monkeypatch.setattr(HiddenLayer, "kept", lambda *a: kept.append(keep(*a)) or kept[-1])
     monkeypatch.setattr("sklearn_gfs.mlp._parameters.find_device", lambda _: "cpu:0")
     there = GreedyPrunedMLPClassifier(**SMALL, activation=activation, loss=loss).fit(X, y)
     assert {type(hidden) for hidden in kept} == {torch.Tensor}
@@ -114,3 +114,16 @@ def test_a_gpu_learns_the_same(loss, solver):
     assert np.mean(here.predict(X) == there.predict(X)) > 0.95
     again = GreedyPrunedMLPClassifier(**parameters, device="cuda").fit(X, y)
     np.testing.assert_array_equal(again.predict_proba(X), there.predict_proba(X))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
+@pytest.mark.parametrize("selection_samples", ["auto", None, 200])
+def test_a_gpu_with_little_room_selects_the_same(monkeypatch, selection_samples):
+    X, y = problem(500)
+    model = GreedyPrunedMLPClassifier(**SMALL, device="cuda", selection_samples=selection_samples).fit(X, y)
+    picks, losses, gaps = model.selection_path_, model.selection_losses_, model.duality_gaps_
+    monkeypatch.setattr("sklearn_gfs.mlp._layer.room_on", lambda _: 1000)
+    model.fit(X, y)
+    np.testing.assert_array_equal(model.selection_path_, picks)
+    np.testing.assert_allclose(model.selection_losses_, losses, rtol=1e-6)
+    np.testing.assert_allclose(model.duality_gaps_, gaps, rtol=1e-3, atol=1e-6)

@@ -206,7 +206,7 @@ class Interrupting:
 
     def on_fit_task_end(self, estimator, context, **_):
         self.ended.append(context.task_name)
-        if self.ended.count("iterations") == self.after:
+        if sum(name.endswith(" iterations") for name in self.ended) == self.after:
             self.after = None
             signal.raise_signal(signal.SIGINT)
 

@@ -203,14 +203,6 @@ def test_automatic_pretraining_that_is_stopped_keeps_what_it_has(monkeypatch):
     assert (model.n_pretrain_, len(selected)) == (60, 1)
 
 
-def test_verbose_prints_the_loss(capsys):
-    X, y = blobs()
-    GreedyPrunedMLP(**{**SMALL, "n_pretrain": 100}, verbose=True).fit(X, y)
-    assert "pre-training: iteration 50, loss " in capsys.readouterr().out
-    GreedyPrunedMLP(**SMALL).fit(X, y)
-    assert capsys.readouterr().out == ""
-
-
 def test_a_path_of_one_number_is_refused_by_name():
     X, y = blobs()
     with pytest.raises(TypeError, match="n_pretrain of fit_path must be a sequence of integers, got 'auto'"):

@@ -41,7 +41,7 @@ def peak(function, *args, **kwargs):
 @pytest.mark.parametrize("task", ["classes", "numbers"])
 def test_a_file_is_not_copied_into_memory(on_disk, monkeypatch, dtype, weighted, task):
     # Pieces as small, against the file, as they would be against one that is larger than memory.
-    sizes = {"_chunks.CHUNK_BYTES": 2**20, "network._data.CHUNK_ROWS": 512, "mlp._pruning.CHUNK_ROWS": 512}
+    sizes = {"_chunks.CHUNK_BYTES": 2**20, "network._data.CHUNK_ROWS": 512, "mlp._layer.CHUNK_ROWS": 512}
     for name, size in sizes.items():
         monkeypatch.setattr(f"sklearn_gfs.{name}", size)
     X = on_disk(dtype)

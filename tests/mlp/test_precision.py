@@ -8,6 +8,7 @@ from sklearn.base import clone
 
 from mlp.small import ALL, SMALL, blobs
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+from sklearn_gfs.mlp._pruning import NeuronSelection
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
@@ -52,18 +53,20 @@ def test_an_integer_random_state_repeats(cls):
 
 @pytest.mark.parametrize("n_pretrain", [20, "auto"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_activations_too_large_to_keep_are_summed_chunk_by_chunk(monkeypatch, weighted, n_pretrain):
+@pytest.mark.parametrize("sums", [False, True])
+def test_activations_too_large_to_keep_are_read_chunk_by_chunk(monkeypatch, weighted, n_pretrain, sums):
     X, y = blobs(150)
     weight = np.random.default_rng(0).integers(1, 4, size=150) if weighted else None
     model = GreedyPrunedMLPClassifier(**SMALL).set_params(n_pretrain=n_pretrain)
     kept = clone(model).fit(X, y, weight)
-    monkeypatch.setattr("sklearn_gfs.mlp._pruning.CHUNK_ROWS", 32)
+    monkeypatch.setattr("sklearn_gfs.mlp._layer.CHUNK_ROWS", 32)
+    monkeypatch.setattr(NeuronSelection, "_sums_pay", lambda *_: sums)
     with config_context(working_memory=0.01):
-        summed = clone(model).fit(X, y, weight)
-    np.testing.assert_array_equal(summed.selection_path_, kept.selection_path_)
-    np.testing.assert_allclose(summed.selection_losses_, kept.selection_losses_, rtol=1e-7)
-    assert summed.dense_loss_ == pytest.approx(kept.dense_loss_)
-    np.testing.assert_array_equal(summed.predict_proba(X), kept.predict_proba(X))
+        read = clone(model).fit(X, y, weight)
+    np.testing.assert_array_equal(read.selection_path_, kept.selection_path_)
+    np.testing.assert_allclose(read.selection_losses_, kept.selection_losses_, rtol=1e-7)
+    assert read.dense_loss_ == pytest.approx(kept.dense_loss_)
+    np.testing.assert_array_equal(read.predict_proba(X), kept.predict_proba(X))
 
 
 def test_no_global_state_is_touched():

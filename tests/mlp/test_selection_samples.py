@@ -51,7 +51,7 @@ def test_losses_and_gaps_are_of_all_samples(weighted, working_memory):
 def test_the_default_looks_at_some_of_many_samples(monkeypatch):
     X, y = blobs(300)
     seen, draw = [], _pruning.draw
-    monkeypatch.setattr(_pruning, "_SAMPLES", 60)
+    monkeypatch.setattr(_pruning, "_SAMPLES", (20, 60))
     monkeypatch.setattr(_pruning, "draw", lambda *a: seen.append(draw(*a)[0]) or draw(*a))
     GreedyPrunedMLPClassifier(**SMALL).fit(X, y)
     assert {len(rows) for rows in seen} == {60}

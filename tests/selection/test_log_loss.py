@@ -318,3 +318,14 @@ GOOD = {"atoms": np.full((4, 2, 3), 0.25), "y": [0, 1, 2, 0], "k": 3, "loss": "l
 def test_bad_arguments_are_named(bad, message):
     with pytest.raises(ValueError, match=message):
         greedy_forward_selection(**{**GOOD, **bad})
+
+
+def test_a_first_gap_of_probabilities_of_zero_is_a_loss():
+    """Trees give a class the probability zero: the slope there is the inverse of the least number."""
+    rng = np.random.default_rng(0)
+    classes = rng.integers(3, size=200)
+    votes = np.where(rng.uniform(size=(200, 9)) < 0.7, classes[:, None], rng.integers(3, size=(200, 9)))
+    path = greedy_forward_selection(np.eye(3)[votes], classes, 12, loss="log_loss", from_logits=False)
+    assert path.gaps[0] <= path.losses[0] < 36.05
+    optimum = path.losses - path.gaps
+    assert (path.losses.min() >= optimum).all()

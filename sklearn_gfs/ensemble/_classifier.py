@@ -1,0 +1,250 @@
+"""The ensemble of classifiers; what it shares with that of regressors is in ``_base``."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils import assert_all_finite
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
+
+from sklearn_gfs._compat import StrOptions
+from sklearn_gfs._typing import Float64Array
+
+from ._base import BaseGreedyEnsemble, Targets
+from ._outputs import METHODS, method_of
+
+
+class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
+    """
+    A weighted mean of a few of many classifiers, chosen by greedy forward selection.
+
+    Ensemble selection [1]_: the models are fitted on folds, their probabilities for the samples left out are compared
+    with the labels, and models are picked one by one, with repeats, so that the mean of the picks is best. Only picked
+    models are fitted on all the data, kept, and asked for predictions.
+
+    Parameters
+    ----------
+    estimators : list of (str, estimator)
+        The library of models, each with a name. ``"drop"`` in the place of one leaves it out.
+    k : int, default=50
+        Number of picks; at most as many models are chosen.
+    loss : {"log_loss", "squared_error"}, default="log_loss"
+        What each pick minimises: the negative log-likelihood, or half the squared distance between the probabilities
+        and one indicator for each class (half the Brier score).
+    scoring : str or callable, default=None
+        A score that each pick maximises instead. Of models that score the same, as often happens with the accuracy,
+        the one of the least `loss` is picked.
+    cv : int, cross-validation generator, iterable or "prefit", default=None
+        How samples are left out, as for :func:`~sklearn.model_selection.cross_val_predict`. Samples that no split
+        leaves out, as with a single split, take no part in the selection; predictions of repeated splits are averaged.
+        With "prefit" the models are fitted already, and `fit` selects by what they say of the data that it gets, which
+        should be new to them.
+    n_bags : int, default=1
+        Number of selections, each from a random part of the library, whose weights are averaged (bagging, [1]_).
+    bag_fraction : float, default=0.5
+        Share of the models in each part, where `n_bags` is above 1.
+    n_init : int, default=1
+        The first picks are so many of the models, those that are best alone ([1]_).
+    replace : bool, default=True
+        Whether a model can be picked again. If not, all chosen models have the same weight.
+    stack_method : {"auto", "predict_proba", "decision_function", "predict"}, default="auto"
+        What the models are asked for; "auto" is the first of these that a model has. What is no probability becomes one
+        by a logistic regression on what the model says of samples left out.
+    n_jobs : int, default=None
+        Number of fits that run at the same time; None means 1 unless in a :func:`joblib.parallel_config` context.
+    verbose : int, default=0
+        Verbosity of joblib.
+    random_state : int, RandomState instance or None, default=None
+        Which parts of the library the bags get.
+
+    Attributes
+    ----------
+    estimators_ : list of estimators
+        The chosen models, fitted on all the data, in the order of `estimators`.
+    named_estimators_ : :class:`~sklearn.utils.Bunch`
+        The same by name.
+    weights_ : ndarray of shape (n_estimators,)
+        Weight of each of `estimators`, zero for those that are not chosen or left out. They add up to one.
+    selection_path_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
+        Position in `estimators` of every pick, in order; with several bags of the picks of each.
+    selection_losses_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
+        The `loss` of the mean after every pick.
+    selection_scores_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
+        The score of the mean after every pick. Only with `scoring`.
+    duality_gaps_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
+        Upper bound, after every pick, on the loss less the least loss that any weights reach.
+    n_picks_ : int or ndarray of shape (n_bags,)
+        Number of picks that count: those up to the best score, or the least loss.
+    stack_method_ : list of str
+        What each chosen model is asked for.
+    classes_ : ndarray of shape (n_classes,)
+        The labels. With ``cv="prefit"`` those of the models.
+    n_outputs_ : int
+        Number of targets, 1.
+    n_features_in_ : int
+        Number of features, if the chosen models say it.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if the chosen models have seen any.
+
+    See Also
+    --------
+    GreedyEnsembleRegressor : The same for numbers.
+    greedy_forward_selection : The selection alone, from arrays.
+    prune_forest : A smaller forest.
+    sklearn.ensemble.StackingClassifier : Combines all models, by another model.
+    sklearn.ensemble.VotingClassifier : Combines all models, with weights that are given.
+
+    Notes
+    -----
+    With the defaults the selection is the exact one of ``greedy_forward_selection``. All else (`scoring`, `n_init`,
+    ``replace=False``) is a plain greedy search. "accuracy", "balanced_accuracy" and, of two classes, "roc_auc" have
+    fast ways of their own; any other score is asked of its scorer for every model and pick. Nothing is rounded: scores
+    and losses that differ by less than 1e-12 of their size are ties, in which a model picked already wins, then the
+    first.
+
+    References
+    ----------
+    .. [1] Caruana, Niculescu-Mizil, Crew and Ksikes, "Ensemble selection from libraries of models", ICML 2004.
+    .. [2] Caruana, Munson and Niculescu-Mizil, "Getting the most out of ensemble selection", ICDM 2006.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from sklearn_gfs import GreedyEnsembleClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> models = [
+    ...     ("bayes", GaussianNB()),
+    ...     ("line", LogisticRegression(max_iter=1000)),
+    ...     ("one", KNeighborsClassifier(1)),
+    ... ]
+    >>> ensemble = GreedyEnsembleClassifier(models, k=10).fit(X, y)
+    >>> list(ensemble.named_estimators_)
+    ['bayes', 'line', 'one']
+    >>> ensemble.predict_proba(X[:1]).shape
+    (1, 3)
+    """
+
+    _constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseGreedyEnsemble._constraints,
+        "loss": [StrOptions({"log_loss", "squared_error"})],
+        "stack_method": [StrOptions({"auto", *METHODS})],
+    }
+
+    def __init__(
+        self,
+        estimators: list[tuple[str, Any]],
+        k: int = 50,
+        *,
+        loss: str = "log_loss",
+        scoring: Any = None,
+        cv: Any = None,
+        n_bags: int = 1,
+        bag_fraction: float = 0.5,
+        n_init: int = 1,
+        replace: bool = True,
+        stack_method: str = "auto",
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(estimators=estimators)
+        self.k = k
+        self.loss = loss
+        self.scoring = scoring
+        self.cv = cv
+        self.n_bags = n_bags
+        self.bag_fraction = bag_fraction
+        self.n_init = n_init
+        self.replace = replace
+        self.stack_method = stack_method
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def _encode(self, y: Any, weight: Any, models: list[Any]) -> Targets:
+        if np.ndim(y) == 2 and np.shape(y)[1] > 1:
+            raise ValueError(f"y has shape {np.shape(y)}; it must hold one label a sample")
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
+        counted = np.unique(y if weight is None else y[weight > 0])
+        if len(counted) < 2:
+            found = f"{len(counted)} class{'es' * (len(counted) != 1)}"
+            raise ValueError(f"y has {len(y)} samples of {found}; at least two classes are needed")
+        classes = np.unique(y)
+        for model in models:
+            classes = np.union1d(classes, model.classes_)
+        return Targets(y, np.searchsorted(classes, y), classes)
+
+    def _method(self, name: str, estimator: Any) -> str:
+        return method_of(name, estimator, self.stack_method)
+
+    def predict_proba(self, X: Any) -> Float64Array:
+        """
+        Return the weighted mean of the chosen models' probabilities.
+
+        Only the chosen models are asked.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities, in the order of ``classes_``.
+
+        See Also
+        --------
+        predict : The most probable label.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.naive_bayes import GaussianNB
+        >>> from sklearn_gfs import GreedyEnsembleClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> GreedyEnsembleClassifier([("bayes", GaussianNB())]).fit(X, y).predict_proba(X).shape
+        (150, 3)
+        """
+        return self._mean(X)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """
+        Return the most probable label.
+
+        That of the largest column of ``predict_proba``, of equals the first.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels.
+
+        See Also
+        --------
+        predict_proba : Probabilities of all labels.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.naive_bayes import GaussianNB
+        >>> from sklearn_gfs import GreedyEnsembleClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> GreedyEnsembleClassifier([("bayes", GaussianNB())]).fit(X, y).predict(X[:2]).tolist()
+        [0, 0]
+        """
+        most = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[most])

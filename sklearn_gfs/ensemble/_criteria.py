@@ -1,0 +1,250 @@
+"""
+What a plain greedy search asks of candidates: two losses, and scores of any kind.
+
+A criterion holds the sum of the picks so far, says what each model would make of it, and takes a pick in. The search
+itself is in ``_searching``. The fast search of ``sklearn_gfs.selection`` has criteria of its own.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+from sklearn_gfs._typing import Float64Array
+
+from . import _score_kernels as kernels
+
+# Probabilities of a sample's own class from below, as in the fast search.
+_LEAST = float(np.finfo(np.float64).eps)
+
+
+class Criterion(ABC):
+    """
+    What the t-th pick is chosen by; smaller is better.
+
+    Attributes
+    ----------
+    size : float
+        Size of the terms that a loss is the difference of.
+    """
+
+    size = 0.0
+
+    @abstractmethod
+    def losses(self, t: int) -> Float64Array:
+        """Return, for every model, the loss of the mean of t picks of which it would be the last."""
+
+    @abstractmethod
+    def add(self, model: int) -> None:
+        """Take a pick in."""
+
+
+class Loss(Criterion):
+    """A convex loss of the mean, with its value and its Frank-Wolfe gap."""
+
+    @abstractmethod
+    def value(self, t: int) -> float:
+        """Return the loss of the mean of the t picks so far."""
+
+    @abstractmethod
+    def gap(self, t: int) -> float:
+        """Return how far, at most, the loss is above the least of all weighted means of the models."""
+
+
+class SquaredError(Loss):
+    """
+    Half the mean squared distance to y, from the products of the models' residuals.
+
+    Parameters
+    ----------
+    products : ndarray of shape (n_models, n_models)
+        Mean product of the residuals of every two models.
+    """
+
+    def __init__(self, products: Float64Array) -> None:
+        self._products = products
+        self._norms = np.diagonal(products).copy()
+        self.size = float(self._norms.max())
+        self._with_sum = np.zeros(len(products))
+        self._norm = 0.0
+
+    @classmethod
+    def of_outputs(cls, atoms: Float64Array, y: Float64Array, weight: Float64Array) -> SquaredError:
+        """Make the products, of outputs (n_models, n_samples, n_columns)."""
+        residuals = (atoms - y) * np.sqrt(weight)[:, None]
+        flat = residuals.reshape(len(atoms), -1)
+        return cls(flat @ flat.T)
+
+    def losses(self, t: int) -> Float64Array:
+        return (self._norm + 2.0 * self._with_sum + self._norms) / (2.0 * t * t)
+
+    def add(self, model: int) -> None:
+        self._norm += 2.0 * self._with_sum[model] + self._norms[model]
+        self._with_sum += self._products[model]
+
+    def value(self, t: int) -> float:
+        return float(self._norm / (2.0 * t * t))
+
+    def gap(self, t: int) -> float:
+        return max(float(self._norm / (t * t) - self._with_sum.min() / t), 0.0)
+
+
+class LogLoss(Loss):
+    """
+    The negative log-likelihood under a mean of probabilities.
+
+    Parameters
+    ----------
+    own : ndarray of shape (n_models, n_samples)
+        Probability that each model gives each sample's own class.
+    weight : ndarray of shape (n_samples,)
+        Weights that add up to one.
+    """
+
+    size = 1.0
+
+    def __init__(self, own: Float64Array, weight: Float64Array) -> None:
+        self._own = np.maximum(own, _LEAST)
+        self._weight = weight
+        self._total = np.zeros(len(weight))
+        self._floor = -float(np.log(self._own.max(axis=0)) @ weight)
+
+    def losses(self, t: int) -> Float64Array:
+        heights = [float(np.log(self._total + own) @ self._weight) for own in self._own]
+        return np.log(t) - np.array(heights)
+
+    def add(self, model: int) -> None:
+        self._total += self._own[model]
+
+    def value(self, t: int) -> float:
+        return float(np.log(t) - np.log(self._total) @ self._weight)
+
+    def gap(self, t: int) -> float:
+        steepest = float((self._own @ (self._weight / self._total)).max())
+        return max(min(t * steepest - 1.0, self.value(t) - self._floor), 0.0)
+
+
+Evaluate = Callable[[Float64Array, Float64Array, int], Float64Array]
+
+
+class Score(Criterion):
+    """
+    Minus a score of the mean.
+
+    Parameters
+    ----------
+    atoms : ndarray of shape (n_models, n_samples, n_columns)
+        What the models say.
+    evaluate : callable
+        Takes the sum of the picks so far, the atoms and t; returns a score for every model.
+    """
+
+    def __init__(self, atoms: Float64Array, evaluate: Evaluate) -> None:
+        self._atoms, self._evaluate = atoms, evaluate
+        self._total = np.zeros(atoms.shape[1:])
+
+    def losses(self, t: int) -> Float64Array:
+        scores = self._evaluate(self._total, self._atoms, t)
+        if not np.isfinite(scores).all():
+            raise ValueError("scoring gives a score that is not finite for some of the models")
+        return -scores
+
+    def add(self, model: int) -> None:
+        self._total += self._atoms[model]
+
+
+class StoredClassifier(ClassifierMixin, BaseEstimator):
+    """What a scorer is given in the place of an ensemble: it says what is stored, whatever it is asked about."""
+
+    def __init__(self, classes: NDArray[Any] | None = None, probabilities: Float64Array | None = None) -> None:
+        self.classes = classes
+        self.probabilities = probabilities
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        return np.asarray(self.classes)
+
+    def predict_proba(self, X: Any) -> Float64Array:  # noqa: ARG002
+        return np.asarray(self.probabilities)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+
+
+class StoredRegressor(RegressorMixin, BaseEstimator):
+    """As `StoredClassifier`, of numbers."""
+
+    def __init__(self, numbers: Float64Array | None = None) -> None:
+        self.numbers = numbers
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def predict(self, X: Any) -> Float64Array:  # noqa: ARG002
+        numbers = np.asarray(self.numbers)
+        return numbers[:, 0] if numbers.shape[1] == 1 else numbers
+
+
+def evaluation(
+    scoring: Any, scorer: Any, X: Any, y: Any, codes: Any, classes: NDArray[Any] | None, weight: Float64Array | None
+) -> Evaluate:
+    """
+    Return what gives the scores of candidates: a loop that is compiled for some that are asked for by name.
+
+    Parameters
+    ----------
+    scoring, scorer : str or callable, callable
+        What was asked for, and the scorer that it is.
+    X, y : array-like
+        Samples and their targets as the user has them.
+    codes : ndarray of shape (n_samples,) or (n_samples, n_targets)
+        Indices of the classes, or the numbers.
+    classes : ndarray of shape (n_classes,) or None
+        The labels.
+    weight : ndarray of shape (n_samples,) or None
+        Weights of the samples.
+    """
+    shares = np.ones(len(codes)) if weight is None else weight
+    if classes is not None and scoring in ("accuracy", "balanced_accuracy"):
+        if scoring == "balanced_accuracy":
+            sizes = np.bincount(codes, weights=shares, minlength=len(classes))
+            shares = shares / sizes[codes]
+        shares = shares / shares.sum()
+        return lambda total, atoms, _: _filled(kernels.add_hits, total, atoms, codes, shares)
+    if classes is None and scoring == "neg_mean_absolute_error":
+        shares = shares / (shares.sum() * codes.shape[1])
+        return lambda total, atoms, t: -_filled(kernels.add_absolute_errors, total, atoms, float(t), codes, shares)
+    if classes is not None and len(classes) == 2 and scoring == "roc_auc":
+        return lambda total, atoms, _: np.array([area(total[:, 1] + atom[:, 1], codes, shares) for atom in atoms])
+
+    told = {} if weight is None else {"sample_weight": weight}
+
+    def score(total: Float64Array, atom: Float64Array, t: int) -> float:
+        mean = (total + atom) / t
+        stored = StoredRegressor(mean) if classes is None else StoredClassifier(classes, mean)
+        return float(scorer(stored, X, y, **told))
+
+    return lambda total, atoms, t: np.array([score(total, atom, t) for atom in atoms])
+
+
+def _filled(kernel: Any, total: Float64Array, atoms: Float64Array, *rest: Any) -> Float64Array:
+    out = np.zeros(len(atoms))
+    kernel(total, atoms, *rest, out)
+    return out
+
+
+def area(score: Float64Array, y: NDArray[np.int64], weight: Float64Array) -> float:
+    """Return the area under the ROC curve: the share of pairs of the classes that the score puts in order."""
+    order = np.argsort(score)
+    score, weight, second = score[order], weight[order], y[order] == 1
+    ends = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)  # of runs of equal scores
+    of_first = np.cumsum(np.where(second, 0.0, weight))[ends]
+    of_second = np.diff(np.cumsum(np.where(second, weight, 0.0))[ends], prepend=0.0)
+    before = np.concatenate([[0.0], of_first[:-1]])
+    pairs = of_first[-1] * of_second.sum()
+    return float(of_second @ (before + of_first) / (2.0 * pairs)) if pairs > 0 else np.nan

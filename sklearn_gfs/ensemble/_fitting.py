@@ -1,0 +1,150 @@
+"""
+Fitting the models of a library: on folds, for predictions of samples that a model has not seen, and on everything.
+
+Here belong the jobs, one for each model and fold, and what callbacks are told of them. What is made of the predictions
+is in ``_searching``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.utils.parallel import Parallel, delayed
+
+from sklearn_gfs._compat import count_samples, has_callbacks, passes_callbacks, split_rows, take_params
+from sklearn_gfs._typing import Float64Array
+
+from ._outputs import numbers_of, votes_of
+
+Split = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+class Model(NamedTuple):
+    """A model of a library: not fitted, or fitted elsewhere."""
+
+    name: str
+    estimator: Any
+    method: str  # by which it is asked
+    fit_params: Mapping[str, Any]
+
+
+class Jobs(NamedTuple):
+    """
+    Models that are fitted side by side, as a task of a fit.
+
+    Parameters
+    ----------
+    owner : estimator
+        Whose fit it is.
+    task : callback context
+        Their task.
+    n_jobs, verbose : int or None, int
+        As joblib takes them.
+    """
+
+    owner: Any
+    task: Any
+    n_jobs: int | None
+    verbose: int
+
+    def report(self, name: str, number: int) -> Report:
+        """Return what tells of one job; all are made before any is sent off."""
+        # Only callbacks ask who calls them: without any, the ensemble need not travel.
+        owner = self.owner if has_callbacks(self.owner) else None
+        return Report(owner, self.task.subcontext(name, task_id=number, max_subtasks=0))
+
+    def run(self, jobs: Sequence[Any]) -> list[Any]:
+        """Run the jobs, and end the task."""
+        self.task.call_on_fit_task_begin(estimator=self.owner)
+        found: list[Any] = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)(jobs)
+        self.task.call_on_fit_task_end(estimator=self.owner)
+        return found
+
+
+class Report(NamedTuple):
+    """Tells of one fit; travels to the process that makes it."""
+
+    owner: Any
+    task: Any
+
+    @contextmanager
+    def of_fit(self, estimator: Any, X: Any, y: Any, params: Mapping[str, Any]) -> Iterator[None]:
+        """Tell that the estimator is fitted inside."""
+        weight = params.get("sample_weight")
+        data = {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
+        with passes_callbacks(self.task, estimator):
+            self.task.call_on_fit_task_begin(estimator=self.owner, **data)
+            try:
+                yield
+            finally:
+                self.task.call_on_fit_task_end(estimator=self.owner, **data)
+
+
+def answers(model: Model, fitted: Any, X: Any, classes: NDArray[Any] | None) -> Float64Array:
+    """Return what the fitted model says, a column for each class or target."""
+    return numbers_of(fitted, X) if classes is None else votes_of(fitted, model.method, X, classes)
+
+
+def _fitted(model: Model, X: Any, y: Any, params: Mapping[str, Any], report: Report) -> Any:
+    estimator = clone(model.estimator)
+    with report.of_fit(estimator, X, y, params):
+        estimator.fit(X, y, **params)
+    return estimator
+
+
+def _on_fold(model: Model, X: Any, y: Any, split: Split, classes: NDArray[Any] | None, report: Report) -> Float64Array:
+    """Fit on one part of the samples and say what comes out for the other."""
+    train, test = split
+    X_train, y_train = split_rows(model.estimator, X, y, train)
+    X_test, _ = split_rows(model.estimator, X, y, test, train)
+    fitted = _fitted(model, X_train, y_train, take_params(X, params=model.fit_params, indices=train), report)
+    return answers(model, fitted, X_test, classes)
+
+
+def out_of_fold(
+    models: Sequence[Model], X: Any, y: Any, splits: Sequence[Split], classes: NDArray[Any] | None, jobs: Jobs
+) -> tuple[list[Float64Array], NDArray[np.bool_]]:
+    """
+    Return the predictions of every model for samples that it was not fitted on, and which samples have any.
+
+    Where splits repeat, the predictions for a sample are averaged. `classes` are the labels in order, None for numbers.
+    """
+    n_splits = len(splits)
+    found = jobs.run(
+        [
+            delayed(_on_fold)(model, X, y, split, classes, jobs.report(model.name, i * n_splits + j))
+            for i, model in enumerate(models)
+            for j, split in enumerate(splits)
+        ]
+    )
+    times = np.zeros(count_samples(X))
+    for _, test in splits:
+        np.add.at(times, test, 1.0)
+    tested = times > 0
+    outputs = []
+    for i, model in enumerate(models):
+        parts = found[i * n_splits : (i + 1) * n_splits]
+        widths = sorted({part.shape[1] for part in parts})
+        if len(widths) > 1:
+            raise ValueError(f"the {model.method} of the estimator {model.name!r} has {widths} columns, by the fold")
+        total = np.zeros((len(times), widths[0]))
+        for part, (_, test) in zip(parts, splits, strict=True):
+            np.add.at(total, test, part)
+        outputs.append(total[tested] / times[tested, None])
+    return outputs, tested
+
+
+def fit_all(models: Sequence[Model], X: Any, y: Any, jobs: Jobs) -> list[Any]:
+    """Return the models fitted on all samples."""
+    params = [take_params(X, params=model.fit_params) for model in models]
+    return jobs.run(
+        [
+            delayed(_fitted)(model, X, y, some, jobs.report(model.name, i))
+            for i, (model, some) in enumerate(zip(models, params, strict=True))
+        ]
+    )

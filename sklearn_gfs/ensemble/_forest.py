@@ -1,0 +1,263 @@
+"""
+A fitted forest as a library of trees, and a smaller forest of some of them.
+
+Here belong which ensembles are means of their members, what each member says of samples out of its bag, and how the
+smaller one is made. Members are selected by the plain search of ``_searching``.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import is_classifier
+from sklearn.ensemble import (
+    BaggingClassifier,
+    BaggingRegressor,
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
+from sklearn.utils import Bunch, check_array, check_consistent_length
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from sklearn_gfs._chunks import row_chunks, working_memory
+from sklearn_gfs._compat import (
+    Interval,
+    StrOptions,
+    n_fitted_samples,
+    take_rows,
+    validate_parameter_constraints,
+    with_members,
+)
+from sklearn_gfs._plain import check_plain
+from sklearn_gfs._typing import Float64Array
+from sklearn_gfs._weights import check_weight
+
+from ._classifier import GreedyEnsembleClassifier
+from ._criteria import SquaredError
+from ._fitting import Model, answers
+from ._outputs import method_of
+from ._regressor import GreedyEnsembleRegressor
+from ._searching import Path, Selection, best_prefix, greedy
+
+_FORESTS = (RandomForestClassifier, RandomForestRegressor, ExtraTreesClassifier, ExtraTreesRegressor)
+_BAGS = (BaggingClassifier, BaggingRegressor)
+_VOTES = (VotingClassifier, VotingRegressor)
+
+
+def prune_forest(
+    forest: Any,
+    X: Any,
+    y: Any,
+    k: int = 50,
+    *,
+    weights: str = "equal",
+    oob: bool = True,
+    sample_weight: Any = None,
+) -> Any:
+    """
+    Make a smaller forest of a few trees of a fitted one.
+
+    Trees are picked one by one so that the mean of the picks has the least squared error (of probabilities: the least
+    Brier score). No held-out data are needed where the forest drew a sample for each tree: every two trees are compared
+    on the samples that neither has seen.
+
+    Parameters
+    ----------
+    forest : estimator
+        A fitted random forest, extremely randomised trees, a bagging or a voting ensemble, for classes or numbers.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        What the forest was fitted on, or new samples with ``oob=False``.
+    y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        Their targets.
+    k : int, default=50
+        Number of picks.
+    weights : {"equal", "greedy"}, default="equal"
+        With "equal" no tree is picked twice, and the result is an ensemble of the forest's own class with k trees, or
+        as many as there are. With "greedy" trees are picked with repeats, and the result is a fitted
+        `GreedyEnsembleClassifier` or `GreedyEnsembleRegressor` of one-tree forests.
+    oob : bool, default=True
+        Whether X and y are the samples that the forest was fitted on, in their order, so that a tree is judged by those
+        out of its bag.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the samples in the selection.
+
+    Returns
+    -------
+    estimator
+        The smaller ensemble, fitted. It shares the trees with the forest, which stays as it is.
+
+    Raises
+    ------
+    TypeError
+        If the ensemble is not the mean of its members.
+    ValueError
+        If a parameter or the data are not as required, or if there are no samples out of the bags.
+
+    See Also
+    --------
+    GreedyEnsembleClassifier : Selection among models of any kind.
+
+    Notes
+    -----
+    Let r_i be what tree i says less y. The squared error of a mean of trees is made of the mean products of r_i and r_j
+    over the samples. Each product is estimated on the samples that neither of the two trees has seen. They are sums
+    over samples, taken in chunks of scikit-learn's ``working_memory``.
+
+    References
+    ----------
+    .. [1] Caruana, Niculescu-Mizil, Crew and Ksikes, "Ensemble selection from libraries of models", ICML 2004.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn_gfs import prune_forest
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(random_state=0).fit(X, y)
+    >>> small = prune_forest(forest, X, y, k=10)
+    >>> small
+    RandomForestClassifier(n_estimators=10, random_state=0)
+    >>> small.score(X, y) > 0.95
+    True
+    """
+    constraints = {
+        "k": [Interval(Integral, 1, None, closed="left")],
+        "weights": [StrOptions({"equal", "greedy"})],
+        "oob": ["boolean"],
+    }
+    validate_parameter_constraints(constraints, {"k": k, "weights": weights, "oob": oob}, caller_name="prune_forest")
+    _check_kind(forest)
+    check_is_fitted(forest)
+    check_plain(X=X, y=y)
+    check_consistent_length(X, y)
+    targets = _targets(forest, y)
+    weight = check_weight(sample_weight, len(targets))
+    members = [_with_members(forest, [i]) for i in range(len(forest.estimators_))]
+    seen = _in_bag(forest, len(targets)) if oob else None
+    products = _mean_products(members, X, targets, weight, seen)
+    equal = weights == "equal"
+    path = greedy(SquaredError(products), k, replace=not equal)
+    if equal:
+        return _with_members(forest, np.sort(path.picks))
+    best = best_prefix(path)
+    path = path._replace(picks=path.picks[:best], losses=path.losses[:best], gaps=path.gaps[:best])
+    return _weighted(forest, members, path, k, n_targets=targets.shape[1])
+
+
+def _check_kind(forest: Any) -> None:
+    """Make sure that the ensemble is a mean of its members."""
+    if isinstance(forest, (*_FORESTS, *_BAGS, *_VOTES)):
+        return
+    kind = type(forest).__name__
+    if "Boost" in kind:
+        raise TypeError(
+            f"forest is a {kind}: each of its members is fitted to what those before it leave over, so that no mean of "
+            "some of them is a model. For a smaller one lower n_estimators or max_iter, or stop early."
+        )
+    allowed = ", ".join(kind.__name__ for kind in (*_FORESTS, *_BAGS, *_VOTES))
+    raise TypeError(f"forest must be one of {allowed}, got {kind}")
+
+
+def _targets(forest: Any, y: Any) -> Float64Array:
+    """Return the targets as numbers, labels as one indicator for each class."""
+    if not is_classifier(forest):
+        numbers = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        return numbers.reshape(len(numbers), -1)
+    if isinstance(forest.classes_, list):
+        raise ValueError("forest has several columns of labels; it must have one")
+    y = column_or_1d(y)
+    unknown = np.setdiff1d(y, forest.classes_)
+    if len(unknown):
+        raise ValueError(f"y holds labels {unknown.tolist()} beside the forest's {forest.classes_.tolist()}")
+    return np.eye(len(forest.classes_))[np.searchsorted(forest.classes_, y)]
+
+
+def _with_members(forest: Any, members: Any) -> Any:
+    """Return a copy of the forest with some of its members; what was measured of all of them is left out."""
+    if isinstance(forest, _VOTES):
+        small = copy(forest)
+        pairs = [pair for pair in forest.estimators if pair[1] != "drop"]
+        small.estimators = [pairs[i] for i in members]
+        small.weights = None
+        small.estimators_ = [forest.estimators_[i] for i in members]
+        small.named_estimators_ = Bunch(**{pairs[i][0]: forest.estimators_[i] for i in members})
+        return small
+    small = with_members(forest, members)
+    for name in ("oob_score_", "oob_decision_function_", "oob_prediction_"):
+        if hasattr(small, name):
+            delattr(small, name)
+    return small
+
+
+def _in_bag(forest: Any, n_samples: int) -> NDArray[np.bool_]:
+    """Return which samples each member was fitted on, (n_members, n_samples)."""
+    if isinstance(forest, _VOTES) or (isinstance(forest, _FORESTS) and not forest.bootstrap):
+        raise ValueError(
+            f"every member of this {type(forest).__name__} was fitted on all the samples: pass new ones, and oob=False"
+        )
+    if n_samples != n_fitted_samples(forest):
+        raise ValueError(
+            f"X has {n_samples} samples and the forest was fitted on {n_fitted_samples(forest)}: pass these, or new "
+            "samples and oob=False"
+        )
+    seen = np.zeros((len(forest.estimators_), n_samples), dtype=bool)
+    for mask, samples in zip(seen, forest.estimators_samples_, strict=True):
+        mask[samples] = True
+    return seen
+
+
+def _mean_products(
+    members: list[Any], X: Any, targets: Float64Array, weight: Float64Array | None, seen: NDArray[np.bool_] | None
+) -> Float64Array:
+    """
+    Return the mean product of every two members' residuals, summed over the targets.
+
+    Over all samples, or those that neither has seen.
+    """
+    classes = members[0].classes_ if is_classifier(members[0]) else None
+    models = [Model("", one, "predict" if classes is None else method_of("", one, "auto"), {}) for one in members]
+    shares = np.ones(len(targets)) if weight is None else weight
+    sums, totals = np.zeros((len(members),) * 2), np.zeros((len(members),) * 2)
+    # Residuals, and a copy of them, which the weights multiply, are alive at once.
+    for rows in row_chunks(len(targets), 2 * 8 * len(members) * (targets.shape[1] + 1), working_memory()):
+        some = take_rows(X, np.arange(rows.start, rows.stop))
+        residuals = np.array([answers(model, model.estimator, some, classes) for model in models]) - targets[rows]
+        counted = np.ones(residuals.shape[:2]) if seen is None else 1.0 - seen[:, rows]
+        residuals *= counted[:, :, None]
+        weighted = (residuals * shares[rows, None]).reshape(len(members), -1)
+        sums += weighted @ residuals.reshape(len(members), -1).T
+        totals += (counted * shares[rows]) @ counted.T
+    if not totals.all():
+        i, j = np.argwhere(totals == 0)[0]
+        raise ValueError(f"no sample is out of the bags of both the trees {i} and {j}: pass new samples, and oob=False")
+    products: Float64Array = sums / totals
+    return products
+
+
+def _weighted(forest: Any, members: list[Any], path: Path, k: int, *, n_targets: int) -> Any:
+    """Return a fitted ensemble of the members that were picked."""
+    chosen, picks = np.unique(path.picks, return_inverse=True)
+    pairs = [(_name(members[i], int(i)), members[i]) for i in chosen]
+    classes = is_classifier(forest)
+    ensemble: Any = (GreedyEnsembleClassifier if classes else GreedyEnsembleRegressor)(
+        pairs, k, loss="squared_error", cv="prefit"
+    )
+    models = [Model(name, one, ensemble._method(name, one), {}) for name, one in pairs]
+    found = Selection(path._replace(picks=picks), np.array([len(picks)]), np.bincount(picks) / len(picks))
+    ensemble._store(models, [one for _, one in pairs], [None] * len(pairs), found, np.arange(len(pairs)))
+    ensemble.n_outputs_ = 1 if classes else n_targets
+    if classes:
+        ensemble.classes_ = forest.classes_
+    return ensemble
+
+
+def _name(member: Any, number: int) -> str:
+    return str(member.estimators[0][0]) if isinstance(member, _VOTES) else f"tree{number}"

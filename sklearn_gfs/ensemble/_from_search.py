@@ -1,0 +1,55 @@
+"""
+The candidates of a fitted search as a library of models.
+
+Here belongs what a candidate is: the search's estimator with the candidate's parameters, not fitted.
+"""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_gfs._compat import Interval, validate_parameter_constraints
+
+
+def candidates_of(search: Any, n_candidates: int | None) -> list[tuple[str, Any]]:
+    """
+    Return the candidates by name, all or the best, in the order of the search.
+
+    A candidate is named after its place in ``cv_results_``. One whose score is not a number, since its fits failed, is
+    left out. Of a halving search, which tries candidates several times, the last trial of each counts, and the resource
+    is what the last iteration had.
+    """
+    constraints = {"n_candidates": [Interval(Integral, 1, None, closed="left"), None]}
+    validate_parameter_constraints(constraints, {"n_candidates": n_candidates}, caller_name="from_search")
+    check_is_fitted(search, "cv_results_")
+    results = search.cv_results_
+    ranks = np.asarray(results["rank_test_" + _decisive_score(search)])
+    scores = np.asarray(results["mean_test_" + _decisive_score(search)])
+    params = list(results["params"])
+    if "iter" in results:
+        resource = {search.resource: search.n_resources_[-1]} if search.resource != "n_samples" else {}
+        params = [some | resource for some in params]
+    last = {repr(sorted(some.items(), key=lambda pair: pair[0])): i for i, some in enumerate(params)}
+    usable = np.array([i for i in sorted(last.values()) if np.isfinite(scores[i])], dtype=np.int64)
+    if not len(usable):
+        raise ValueError("all candidates of the search failed")
+    best = np.sort(usable[np.argsort(ranks[usable], kind="stable")[:n_candidates]])
+    return [
+        (f"candidate{i}", clone(search.estimator).set_params(**clone(params[i], safe=False))) for i in best.tolist()
+    ]
+
+
+def _decisive_score(search: Any) -> str:
+    """Return the name of the score that candidates are ranked by."""
+    if not search.multimetric_:
+        return "score"
+    if not isinstance(search.refit, str):
+        raise ValueError(
+            f"the search has several scores and refit={search.refit!r}; refit must name the one to rank by"
+        )
+    return str(search.refit)

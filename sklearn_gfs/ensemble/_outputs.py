@@ -1,0 +1,92 @@
+"""
+What a model says of samples, in one form for all models: a column for each class, or for each target.
+
+Here belong which method a model is asked by, whose column is whose, and how a model without probabilities gets some.
+Who is asked, and on which samples, is in ``_fitting``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from sklearn_gfs._typing import Float64Array
+
+# In the order in which "auto" looks for them.
+METHODS = ("predict_proba", "decision_function", "predict")
+
+
+def method_of(name: str, estimator: Any, stack_method: str) -> str:
+    """Return the method by which a classifier is asked."""
+    for method in METHODS if stack_method == "auto" else (stack_method,):
+        if hasattr(estimator, method):
+            return method
+    raise ValueError(f"the estimator {name!r}, {type(estimator).__name__}, has no {stack_method}")
+
+
+def numbers_of(estimator: Any, X: Any) -> Float64Array:
+    """Return a regressor's predictions, a column for each target."""
+    values = np.asarray(estimator.predict(X), dtype=np.float64)
+    return values.reshape(len(values), -1)
+
+
+def votes_of(estimator: Any, method: str, X: Any, classes: NDArray[Any]) -> Float64Array:
+    """
+    Return what a classifier says of the classes: probabilities, values of a decision function, or indicators.
+
+    There is a column for each of the classes, or fewer where the decision function has fewer; a class that the
+    estimator has not seen gets probability zero, or the least of the sample's values.
+    """
+    if method == "predict":
+        return (np.asarray(estimator.predict(X)).reshape(-1, 1) == classes).astype(np.float64)
+    values = np.asarray(getattr(estimator, method)(X), dtype=np.float64)
+    seen = np.asarray(estimator.classes_)
+    columns = np.searchsorted(classes, seen)
+    if len(seen) > len(classes) or (classes[np.minimum(columns, len(classes) - 1)] != seen).any():
+        raise ValueError(
+            f"{type(estimator).__name__} has the classes {seen.tolist()}; they must be among {classes.tolist()}"
+        )
+    if len(seen) == len(classes):
+        return values.reshape(len(values), -1)
+    if values.ndim == 1:
+        values = np.column_stack([-values, values]) if len(seen) == 2 else values[:, None]
+    if values.shape[1] != len(seen):
+        raise ValueError(
+            f"{type(estimator).__name__} saw {len(seen)} of {len(classes)} classes in a fold, and its {method} has "
+            f"{values.shape[1]} columns, of which none is known to belong to a class"
+        )
+    whole = np.zeros((len(values), len(classes)))
+    if method == "decision_function":
+        whole += values.min(axis=1, keepdims=True)
+    whole[:, columns] = values
+    return whole
+
+
+class Link(NamedTuple):
+    """What makes probabilities of votes that are none."""
+
+    scale: float
+    model: Any
+
+    def __call__(self, votes: Float64Array, n_classes: int) -> Float64Array:
+        whole = np.zeros((len(votes), n_classes))
+        whole[:, self.model.classes_] = self.model.predict_proba(votes / self.scale)
+        return whole
+
+
+def fit_link(votes: Float64Array, y: NDArray[np.int64], weight: Float64Array | None) -> Link:
+    """
+    Return the logistic regression of the classes on the votes (Platt 1999).
+
+    Its few coefficients are fitted on votes for samples that the model has not seen.
+    """
+    scale = float(np.sqrt(np.average(np.square(votes), axis=0, weights=weight).max())) or 1.0
+    return Link(scale, LogisticRegression(max_iter=1000).fit(votes / scale, y, sample_weight=weight))
+
+
+def as_probabilities(link: Link | None, votes: Float64Array, n_classes: int) -> Float64Array:
+    """Return a column for each class; without a link the votes are probabilities, of two classes both."""
+    return votes if link is None else link(votes, n_classes)

@@ -1,0 +1,170 @@
+"""
+Which models, with which weights: one selection, or the mean of several from parts of the library.
+
+Here belong what Caruana et al. added to plain greedy selection, and which search answers. Squared error and log loss
+without any of that go to the fast search of ``sklearn_gfs.selection``, all else to the plain one of this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_gfs._typing import Float64Array
+from sklearn_gfs.selection import greedy_forward_selection
+
+from ._criteria import Criterion, Evaluate, LogLoss, Loss, Score, SquaredError
+
+# Values that differ by less than this, relative to themselves or to what they are differences of, are ties.
+_TIE = 1e-12
+
+
+class Library(NamedTuple):
+    """What the models say of the samples, and what is true of them."""
+
+    outputs: Sequence[Float64Array]  # for each model (n_samples, n_columns)
+    y: NDArray[Any]  # indices of classes, or numbers (n_samples, n_columns)
+    weight: Float64Array | None
+
+    @property
+    def holds_classes(self) -> bool:
+        return self.y.ndim == 1
+
+    def part(self, models: NDArray[np.int64]) -> Library:
+        """Return some of the models."""
+        return self._replace(outputs=[self.outputs[i] for i in models])
+
+
+class Wanted(NamedTuple):
+    """How to select; `evaluate` gives scores, if one is to be maximised."""
+
+    k: int
+    loss: str
+    evaluate: Evaluate | None
+    n_bags: int
+    bag_fraction: float
+    n_init: int
+    replace: bool
+
+
+class Path(NamedTuple):
+    """A selection, pick by pick; arrays of several have the bags as their first axis."""
+
+    picks: NDArray[np.int64]
+    losses: Float64Array
+    gaps: Float64Array
+    scores: Float64Array | None
+
+
+class Selection(NamedTuple):
+    """What was found."""
+
+    path: Path
+    n_picks: NDArray[np.int64]  # in each bag those of the best prefix
+    weights: Float64Array
+
+
+def select(library: Library, wanted: Wanted, rng: np.random.RandomState) -> Selection:
+    """Select from the library, or several times from parts of it."""
+    n_models = len(library.outputs)
+    if wanted.n_bags == 1:
+        bags = [np.arange(n_models)]
+    else:
+        size = max(round(wanted.bag_fraction * n_models), 1)
+        bags = [np.sort(rng.choice(n_models, size, replace=False)) for _ in range(wanted.n_bags)]
+    paths, weights, n_picks = [], np.zeros(n_models), []
+    for bag in bags:
+        path = _select_once(library.part(bag), wanted)
+        path = path._replace(picks=bag[path.picks])
+        best = best_prefix(path)
+        weights += np.bincount(path.picks[:best], minlength=n_models) / (best * len(bags))
+        paths.append(path)
+        n_picks.append(best)
+    return Selection(_side_by_side(paths), np.array(n_picks), weights)
+
+
+def best_prefix(path: Path) -> int:
+    """Return the number of the first picks that are best: by the score, then the loss, then their number."""
+    best = np.arange(len(path.picks))
+    for values in (path.losses,) if path.scores is None else (-path.scores, path.losses):
+        best = best[_ties(values[best])]
+    return int(best[0]) + 1
+
+
+def _side_by_side(paths: list[Path]) -> Path:
+    if len(paths) == 1:
+        return paths[0]
+    scores = None if paths[0].scores is None else np.array([path.scores for path in paths])
+    picks, losses, gaps = (np.array([path[i] for path in paths]) for i in range(3))
+    return Path(picks, losses, gaps, scores)
+
+
+def _select_once(library: Library, wanted: Wanted) -> Path:
+    if wanted.evaluate is None and wanted.n_init == 1 and wanted.replace:
+        outputs, y = list(library.outputs), library.y
+        if outputs[0].shape[1] == 1:
+            outputs, y = [values[:, 0] for values in outputs], y[:, 0]
+        found = greedy_forward_selection(
+            outputs, y, wanted.k, loss=wanted.loss, from_logits=False, sample_weight=library.weight
+        )
+        return Path(found.picks, found.losses, found.gaps, None)
+    atoms = np.stack(library.outputs)
+    score = None if wanted.evaluate is None else Score(atoms, wanted.evaluate)
+    return greedy(loss_of(library, atoms, wanted.loss), wanted.k, score, n_init=wanted.n_init, replace=wanted.replace)
+
+
+def loss_of(library: Library, atoms: Float64Array, name: str) -> Loss:
+    """Return the loss of this name as a criterion of the plain search."""
+    n_samples = len(library.y)
+    weight = np.ones(n_samples) if library.weight is None else library.weight
+    weight = weight / weight.sum()
+    if name == "log_loss":
+        return LogLoss(atoms[:, np.arange(n_samples), library.y], weight)
+    y = np.eye(atoms.shape[2])[library.y] if library.holds_classes else library.y
+    return SquaredError.of_outputs(atoms, y, weight)
+
+
+def greedy(loss: Loss, k: int, score: Score | None = None, *, n_init: int = 1, replace: bool = True) -> Path:
+    """
+    Take k picks, each the best by the score, of equals the one of the least loss; without a score by the loss alone.
+
+    Of models that these can't tell apart one picked already wins, then the first. The first ``n_init`` picks are the
+    models that are best alone. Without replacement there are at most as many picks as models.
+    """
+    criteria: list[Criterion] = [loss] if score is None else [score, loss]
+    alone = [criterion.losses(1) for criterion in criteria]
+    order = np.lexsort(alone[::-1])[: n_init if n_init > 1 else 0]
+    counts = np.zeros(len(alone[0]), dtype=np.int64)
+    k = k if replace else min(k, len(counts))
+    picks, losses, gaps, values = np.empty(k, dtype=np.int64), np.empty(k), np.empty(k), np.empty(k)
+    for step in range(k):
+        t = step + 1
+        first = criteria[0].losses(t)
+        pick = int(order[step]) if step < len(order) else _choose(first, criteria, t, counts, replace=replace)
+        counts[pick] += 1
+        for criterion in criteria:
+            criterion.add(pick)
+        picks[step], values[step] = pick, first[pick]
+        losses[step], gaps[step] = loss.value(t), loss.gap(t)
+    return Path(picks, losses, gaps, None if score is None else -values)
+
+
+def _choose(
+    first: Float64Array, criteria: Sequence[Criterion], t: int, counts: NDArray[np.int64], *, replace: bool
+) -> int:
+    among = np.arange(len(counts)) if replace else np.flatnonzero(counts == 0)
+    among = among[_ties(first[among], criteria[0].size)]
+    for criterion in criteria[1:]:
+        if len(among) > 1:
+            among = among[_ties(criterion.losses(t)[among], criterion.size)]
+    picked = among[counts[among] > 0]
+    return int(picked[0] if len(picked) else among[0])
+
+
+def _ties(values: Float64Array, size: float = 0.0) -> NDArray[np.bool_]:
+    """Say which values are the least but for rounding, which is relative to them or to terms of this size."""
+    least = values.min()
+    return np.asarray(values <= least + _TIE * max(abs(least), size))

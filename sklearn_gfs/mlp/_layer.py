@@ -1,0 +1,134 @@
+"""
+The hidden activations of one network on the samples of a selection: kept, or computed anew whenever they are read.
+
+Here belong where they are computed, in pieces of which size, and how much of them may be kept. Nothing here selects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import gen_batches
+
+from sklearn_gfs.network import CHUNK_ROWS, hidden_activations, room_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sklearn_gfs._activations import Activation
+    from sklearn_gfs._typing import FloatArray, IntArray
+    from sklearn_gfs.network import Network
+    from sklearn_gfs.selection import ComputedRows
+
+# Activations that are computed at once take so many bytes at most, but of a wide network there are so many rows anyway.
+_PIECE_BYTES, _LEAST_ROWS = 2**27, 64
+
+
+class HiddenLayer:
+    """
+    The hidden neurons of a network, which give activations of samples by their numbers.
+
+    Parameters
+    ----------
+    network : Network
+    inputs : callable
+        Told of the numbers of some samples, returns their standardised inputs in this precision.
+    activation : Activation
+    dtype : numpy dtype
+        Precision of the activations.
+    device : str
+        Where they are computed and kept; "cpu" means in NumPy.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        inputs: Callable[[IntArray], Any],
+        activation: Activation,
+        dtype: np.dtype[Any],
+        device: str,
+    ) -> None:
+        self._inputs, self._activation, self.dtype, self._device = inputs, activation, dtype, device
+        self._network = network
+        self.n_neurons = len(network.weights)
+
+    def fit_on(self, n_samples: int, *, copies: int = 1, device: str | None = None) -> bool:
+        """Whether so many copies of the activations of so many samples may be kept, on the layer's device or this."""
+        return copies * n_samples * self.row_bytes <= room_on(device or self._device)
+
+    @property
+    def row_bytes(self) -> int:
+        """Memory that the activations of one sample take."""
+        return self.n_neurons * self.dtype.itemsize
+
+    def pieces(self, n_samples: int) -> Iterator[slice]:
+        """Samples in pieces, of which the activations are computed at once."""
+        return gen_batches(n_samples, int(np.clip(_PIECE_BYTES // self.row_bytes, _LEAST_ROWS, CHUNK_ROWS)))
+
+    def in_main_memory(self, rows: IntArray) -> FloatArray:
+        """Activations of these samples, (n_rows, n_neurons), as an array whatever the device."""
+        pieces = list(self.pieces(len(rows)))
+        if len(pieces) == 1:
+            return self._array(rows)
+        hidden = np.empty((len(rows), self.n_neurons), dtype=self.dtype)
+        for piece in pieces:
+            hidden[piece] = self._array(rows[piece])
+        return hidden
+
+    def kept(self, rows: IntArray) -> Any:
+        """Activations of these samples, in a tensor where they are multiplied on another device."""
+        if self._device == "cpu":
+            return self.in_main_memory(rows)
+        import torch
+
+        hidden = torch.empty((len(rows), self.n_neurons), dtype=self._tensors[0].dtype, device=self._device)
+        for piece in self.pieces(len(rows)):
+            self._tensor(rows[piece], out=hidden[piece])
+        return hidden
+
+    def computed(self, rows: IntArray, device: str | None = None) -> ComputedRows:
+        """Activations of these samples, on the layer's device or this; nothing of them is kept."""
+        from sklearn_gfs.selection import ComputedRows
+
+        on_device = (device or self._device) != "cpu"
+        compute = self._tensor if on_device else self._array
+        shape = len(rows), self.n_neurons
+        return ComputedRows(lambda some, neurons: compute(rows[some], neurons), shape, self.dtype, on_device=on_device)
+
+    def _array(self, rows: IntArray, neurons: IntArray | None = None) -> FloatArray:
+        """Activations of these samples and neurons, of all neurons by default, computed at once."""
+        coef, intercept = self._arrays
+        if neurons is not None:
+            coef, intercept = coef[:, neurons], intercept[neurons]
+        return hidden_activations(self._inputs(rows), coef, intercept, self._activation)
+
+    def _tensor(self, rows: IntArray, neurons: IntArray | None = None, out: Any = None) -> Any:
+        """Activations of these samples and neurons on the device."""
+        import torch
+
+        coef, intercept = self._tensors
+        if neurons is not None:
+            coef, intercept = coef[:, neurons.tolist()], intercept[neurons.tolist()]
+        X = self._inputs(rows)
+        X = torch.from_numpy(X.toarray() if sparse.issparse(X) else X).to(self._device)
+        hidden = torch.addmm(intercept, X, coef, out=out)
+        self._activation.apply_torch(hidden)
+        return hidden
+
+    @cached_property
+    def _arrays(self) -> tuple[FloatArray, FloatArray]:
+        """Coefficients and intercepts, in the precision of the activations."""
+        coef, intercept = self._network.hidden_coef, self._network.hidden_intercept
+        return coef.astype(self.dtype, copy=False), intercept.astype(self.dtype)
+
+    @cached_property
+    def _tensors(self) -> tuple[Any, Any]:
+        """Coefficients and intercepts on the device."""
+        import torch
+
+        coef, intercept = (torch.from_numpy(array).to(self._device) for array in self._arrays)
+        return coef, intercept

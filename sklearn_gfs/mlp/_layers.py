@@ -1,0 +1,231 @@
+"""
+A trained network of several layers, pruned layer by layer.
+
+Here belong the one form that networks of scikit-learn and of torch are brought into, and the selection of a layer's
+neurons. How networks are read and rebuilt is in ``_trained_sklearn`` and ``_trained_torch``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from copy import copy
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils import gen_batches
+
+from sklearn_gfs._typing import Float64Array, IntArray
+from sklearn_gfs.network import CHUNK_ROWS
+from sklearn_gfs.selection import CorrectivePath, SelectionStatistics
+
+# Ridges that are tried, from the least.
+RIDGES = (1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+# A pre-activation counts for at least this share of the one that counts most.
+_LEAST_IMPORTANCE = 1e-3
+
+
+class Layers(ABC):
+    """
+    A trained network: matrices, each followed by intercepts and, but for the last, by elementwise functions.
+
+    Attributes
+    ----------
+    coefs : list of array or tensor, of shape (n_inputs, n_outputs)
+    intercepts : list of array or tensor, of shape (n_outputs,)
+    link : str or None
+        What turns outputs into predictions, a name in ``_refitting.FAMILIES``; once the targets have been read.
+    """
+
+    coefs: list[Any]
+    intercepts: list[Any]
+    link: str | None
+
+    @abstractmethod
+    def read_inputs(self, X: Any) -> Any:
+        """Return the inputs of samples, checked."""
+
+    @abstractmethod
+    def read_targets(self, y: Any) -> Float64Array:
+        """Return what predictions are to be, checked, with a column for each output."""
+
+    @abstractmethod
+    def rebuilt(self) -> Any:
+        """Return a network of these layers and of the kind that was read, with which that shares nothing."""
+
+    @abstractmethod
+    def inputs(self, X: Any, rows: slice) -> Any:
+        """Return what the first matrix is multiplied with, of some samples."""
+
+    @abstractmethod
+    def activate(self, layer: int, values: Any) -> Any:
+        """Return the activations of a hidden layer, given its pre-activations, which may be overwritten."""
+
+    @abstractmethod
+    def to_numpy(self, values: Any) -> Any:
+        """Return an array of the values."""
+
+    @abstractmethod
+    def from_numpy(self, values: Float64Array) -> Any:
+        """Return the values as the network has its parameters: their kind, precision and place."""
+
+    @property
+    def widths(self) -> list[int]:
+        """Numbers of neurons of the hidden layers."""
+        return [int(coef.shape[1]) for coef in self.coefs[:-1]]
+
+    def pre_activations(self, values: Any, layer: int) -> Any:
+        """Return what a layer's neurons make of the inputs before they are activated; of the last one the outputs."""
+        return self.product(self.activations(values, layer - 1) if layer else values, layer)
+
+    def activations(self, values: Any, layer: int) -> Any:
+        """Return the activations of a hidden layer."""
+        return self.activate(layer, self.pre_activations(values, layer))
+
+    def product(self, values: Any, layer: int) -> Any:
+        """Return pre-activations, given the activations of the layer before."""
+        return values @ self.coefs[layer] + self.intercepts[layer]
+
+    def copy(self) -> Layers:
+        """Return a network whose layers can be replaced."""
+        copied = copy(self)
+        copied.coefs, copied.intercepts = list(self.coefs), list(self.intercepts)
+        return copied
+
+    def keep(self, layer: int, kept: Kept) -> None:
+        """Leave a hidden layer some of its neurons only, with their weights in the next layer."""
+        self.coefs[layer] = self.coefs[layer][:, kept.neurons]
+        self.intercepts[layer] = self.intercepts[layer][kept.neurons]
+        self.replace(layer + 1, kept.coef, kept.intercept)
+
+    def replace(self, layer: int, coef: Float64Array, intercept: Float64Array) -> None:
+        """Replace the weights and the intercepts of a layer."""
+        self.coefs[layer], self.intercepts[layer] = self.from_numpy(coef), self.from_numpy(intercept)
+
+
+class Kept(NamedTuple):
+    """Neurons of a layer, and the weights and the intercepts of the next layer."""
+
+    neurons: IntArray
+    coef: Float64Array
+    intercept: Float64Array
+
+
+class Samples(NamedTuple):
+    """Inputs, weights, and what the outputs are to be besides what the dense network says."""
+
+    X: Any
+    weight: Float64Array | None
+    targets: Float64Array | None = None
+
+    @property
+    def effective_number(self) -> float:
+        """How many samples of equal weights say as much (Kish, 1965)."""
+        return float(self.X.shape[0] if self.weight is None else self.weight.sum() ** 2 / (self.weight**2).sum())
+
+    def chunks(self) -> Iterator[slice]:
+        """Rows that go through a network together."""
+        return gen_batches(self.X.shape[0], CHUNK_ROWS)
+
+    def weights_of(self, rows: slice) -> Float64Array | None:
+        """Return the weights of some samples."""
+        return None if self.weight is None else self.weight[rows]
+
+
+def prune_layers(dense: Layers, samples: Samples, sizes: Sequence[int], *, corrective: bool) -> Layers:
+    """
+    Return a network of so many neurons at most in each hidden layer.
+
+    A layer is selected on what the layers before, pruned already, make of the samples, so that the pre-activations of
+    the next layer stay near those of the dense network: what earlier layers lost, later ones make good. Layers that are
+    as small already stay as they are, as long as no layer before has changed.
+    """
+    pruned = dense.copy()
+    for layer, (size, width) in enumerate(zip(sizes, dense.widths, strict=True)):
+        changed = pruned.coefs[layer] is not dense.coefs[layer]
+        if size < width or (changed and corrective):
+            task = _Layer(dense, pruned, layer, samples)
+            pruned.keep(layer, (_re_solved if corrective else _averaged)(task, min(size, width)))
+    return pruned
+
+
+class _Layer:
+    """
+    A hidden layer of the network that is being pruned, and what its activations are to approximate.
+
+    These are the pre-activations of the next layer, each times a factor, and, beside the outputs, the targets.
+    """
+
+    def __init__(self, dense: Layers, pruned: Layers, layer: int, samples: Samples) -> None:
+        self._dense, self._pruned, self._layer = dense, pruned, layer
+        is_last = layer == len(dense.coefs) - 2
+        self._samples = samples if is_last else samples._replace(targets=None)
+        self.n_samples = samples.effective_number
+        self.n_neurons = dense.widths[layer]
+        self.coef = dense.to_numpy(dense.coefs[layer + 1]).astype(np.float64)
+        self.intercept = dense.to_numpy(dense.intercepts[layer + 1]).astype(np.float64)
+        self.scale = _importances(dense, layer) if self._samples.targets is None else _alike(dense, samples)
+
+    def statistics(self, offset: Float64Array | float = 0.0) -> SelectionStatistics:
+        """Read all samples: activations in the pruned network, and what they are to approximate, less the offset."""
+        dense, samples, layer = self._dense, self._samples, self._layer
+        unchanged = self._pruned.coefs[layer] is dense.coefs[layer]
+        statistics = SelectionStatistics()
+        for rows in samples.chunks():
+            values = dense.inputs(samples.X, rows)
+            activations = self._pruned.activations(values, layer)
+            products = dense.product(activations, layer + 1) if unchanged else dense.pre_activations(values, layer + 1)
+            targets = dense.to_numpy(products) - offset
+            if samples.targets is not None:
+                targets = np.hstack([targets, samples.targets[rows]])
+            statistics.update(dense.to_numpy(activations), targets * self.scale, samples.weights_of(rows))
+        return statistics
+
+
+def _importances(dense: Layers, layer: int) -> Float64Array:
+    """Return how much of the outputs hangs on each pre-activation that follows a hidden layer."""
+    importances = np.ones(dense.coefs[-1].shape[1])
+    for coef in dense.coefs[: layer + 1 : -1]:
+        importances = np.linalg.norm(dense.to_numpy(coef) * importances, axis=1)
+        importances = np.maximum(importances / (importances.max() or 1.0), _LEAST_IMPORTANCE)
+    return importances
+
+
+def _alike(dense: Layers, samples: Samples) -> Float64Array:
+    """Return factors with which the outputs count as much as the targets, by the sums of their variances."""
+    statistics, last = SelectionStatistics(), len(dense.coefs) - 1
+    for rows in samples.chunks():
+        outputs = dense.to_numpy(dense.pre_activations(dense.inputs(samples.X, rows), last))
+        both = np.hstack([outputs, samples.targets[rows]])  # type: ignore[index]
+        statistics.update(np.zeros((len(both), 1)), both, samples.weights_of(rows))
+    variances = (statistics.target_norms / statistics.weight).reshape(2, -1).sum(axis=1)
+    return np.repeat(1.0 / np.sqrt(np.where(variances > 0, variances, 1.0)), len(statistics.mean_y) // 2)
+
+
+def _averaged(layer: _Layer, k: int) -> Kept:
+    """Select as the paper does: the mean of k picks takes the place of the mean of all neurons."""
+    # The sum over N neurons is the mean of N times each; the intercepts belong to no neuron.
+    neurons = layer.n_neurons * layer.coef
+    path = layer.statistics(layer.intercept).select(k, output_weights=neurons * layer.scale)
+    picked = np.flatnonzero(path.counts)
+    return Kept(picked, neurons[picked] * path.weights[picked, None], layer.intercept)
+
+
+def _re_solved(layer: _Layer, k: int) -> Kept:
+    """Select neurons and solve for their weights, at the ridge for which generalised cross-validation is least."""
+    neurons = np.ones((layer.n_neurons, len(layer.scale)))  # each has a weight for each target
+    paths = layer.statistics().corrective_paths(k, RIDGES, output_weights=neurons)
+    path = min(paths, key=partial(_cross_validated, n_samples=layer.n_samples)).path
+    # Where all targets are constant nothing is picked, but a layer has at least one neuron.
+    picked = np.sort(path.picks) if len(path.picks) else np.zeros(1, dtype=np.int64)
+    n_outputs, coef, intercept = layer.coef.shape[1], path.weights[picked], np.asarray(path.intercept)
+    return Kept(picked, (coef / layer.scale)[:, :n_outputs], (intercept / layer.scale)[:n_outputs])
+
+
+def _cross_validated(path: CorrectivePath, n_samples: float) -> float:
+    """Return the loss to be expected on other samples (Golub, Heath and Wahba, 1979)."""
+    if not len(path.picks):
+        return np.inf
+    free = 1.0 - (1.0 + path.degrees[-1]) / n_samples
+    return float(path.losses[-1]) / free**2 if free > 0 else np.inf

@@ -1,0 +1,172 @@
+"""
+The output layer of a pruned network, refitted to targets.
+
+Starting from weights that keep the outputs of the dense network, others are found that fit the targets better, as far
+as samples that were left out agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import cholesky, solve_triangular
+from scipy.optimize import minimize
+from scipy.special import expit, logsumexp, softmax
+
+from sklearn_gfs._typing import Float64Array
+
+# What leaving the weights costs, as shares of the mean variance of the activations, from the most.
+PENALTIES = (10.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+# The samples are left out in so many parts. With as many samples as the second number one part tells enough.
+_N_PARTS, _MANY_SAMPLES = 5, 10_000
+# Deviations from the mean below this share of it are rounding.
+_ROUNDING = 1e-14
+_STOPPING = {"maxiter": 100}
+
+
+_Layer = tuple[Float64Array, Float64Array]  # weights and intercepts
+
+
+class Family(NamedTuple):
+    """
+    A loss of outputs o and targets y that is A(o) - y o, summed over outputs.
+
+    Parameters
+    ----------
+    potential : callable
+        A, for each sample.
+    mean : callable
+        Its gradient: what the targets are on average.
+    """
+
+    potential: Callable[[Float64Array], Float64Array]
+    mean: Callable[[Float64Array], Float64Array]
+
+
+# By scikit-learn's names of what turns outputs into predictions.
+FAMILIES = {
+    "identity": Family(lambda o: 0.5 * np.sum(o**2, axis=1), lambda o: o),
+    "logistic": Family(lambda o: np.logaddexp(0.0, o).sum(axis=1), expit),
+    "softmax": Family(lambda o: logsumexp(o, axis=1), lambda o: softmax(o, axis=1)),
+    "exp": Family(lambda o: np.exp(o).sum(axis=1), np.exp),
+}
+
+
+class Data(NamedTuple):
+    """Activations of the last hidden layer, targets, and shares of the samples, which add up to one."""
+
+    hidden: Float64Array
+    targets: Float64Array
+    share: Float64Array
+
+    def part(self, rows: np.ndarray) -> Data:
+        """Return some of the samples."""
+        share = self.share[rows]
+        return Data(self.hidden[rows], self.targets[rows], share / share.sum())
+
+
+def refit(
+    hidden: Float64Array,
+    targets: Float64Array,
+    weight: Float64Array | None,
+    coef: Float64Array,
+    intercept: Float64Array,
+    family: Family,
+) -> tuple[Float64Array, Float64Array]:
+    """
+    Return weights and intercepts of the output layer between the given ones and those that fit the targets best.
+
+    Parameters
+    ----------
+    hidden : ndarray of shape (n_samples, n_neurons)
+    targets : ndarray of shape (n_samples, n_outputs)
+    weight : ndarray of shape (n_samples,) or None
+    coef : ndarray of shape (n_neurons, n_outputs)
+    intercept : ndarray of shape (n_outputs,)
+    family : Family
+    """
+    n_samples = len(hidden)
+    weight = np.ones(n_samples) if weight is None else weight
+    data, given = Data(hidden, targets, weight / weight.sum()), (coef, intercept)
+    parts = np.arange(n_samples) if n_samples < _N_PARTS else np.random.default_rng(0).permutation(n_samples) % _N_PARTS
+    losses = np.zeros(1 + len(PENALTIES))
+    for part in range(1 if n_samples >= _MANY_SAMPLES else parts.max() + 1):
+        train, left_out = data.part(parts != part), data.part(parts == part)
+        found = [given, *_along_penalties(train, given, family, PENALTIES)]
+        losses += data.share[parts == part].sum() * np.array([_loss(left_out, layer, family) for layer in found])
+    best = int(np.argmin(losses))
+    return given if best == 0 else _along_penalties(data, given, family, PENALTIES[:best])[-1]
+
+
+def _loss(data: Data, layer: _Layer, family: Family) -> float:
+    """Return the mean loss."""
+    outputs = data.hidden @ layer[0] + layer[1]
+    with np.errstate(over="ignore"):
+        losses = family.potential(outputs) - np.sum(data.targets * outputs, axis=1)
+    return float(data.share @ losses)
+
+
+def _along_penalties(data: Data, given: _Layer, family: Family, penalties: tuple[float, ...]) -> list[_Layer]:
+    """Return the layer for each penalty, one after the other, each started where the last one ended."""
+    hidden, share = data.hidden, data.share
+    centre = share @ hidden
+    deviations = hidden - centre
+    deviations[:, np.abs(deviations).max(axis=0) <= _ROUNDING * np.abs(centre)] = 0.0
+    gram = (deviations * share[:, None]).T @ deviations
+    size = float(np.diagonal(gram).mean())
+    if size == 0.0:
+        return [given] * len(penalties)
+    at_first = hidden @ given[0] + given[1]
+    change, shift, layers = np.zeros_like(given[0]), np.zeros_like(given[1]), []
+    for penalty in penalties:
+        factor = cholesky(gram + penalty * size * np.eye(len(gram)), lower=True)
+        problem = _Penalised(data, family, at_first, deviations, factor, penalty * size)
+        change, shift = problem.minimised(change, shift)
+        layers.append((given[0] + change, given[1] + shift - centre @ change))
+    return layers
+
+
+class _Penalised:
+    """
+    The loss and what a change of the weights costs, in coordinates in which the problem is nearly round.
+
+    In these the squared error with its penalty is half a sum of squares, and other losses are not far off, so that few
+    steps are enough.
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        family: Family,
+        at_first: Float64Array,
+        deviations: Float64Array,
+        factor: Float64Array,
+        cost: float,
+    ) -> None:
+        self._targets, self._share, self._family = data.targets, data.share, family
+        self._at_first, self._factor, self._cost = at_first, factor, cost
+        self._columns = solve_triangular(factor, deviations.T, lower=True).T
+
+    def minimised(self, change: Float64Array, shift: Float64Array) -> _Layer:
+        """Return the change of the weights, and that of the outputs at the mean activations, for which it is least."""
+        start = np.concatenate([(self._factor.T @ change).ravel(), shift])
+        found = minimize(self._value_and_gradient, start, jac=True, method="L-BFGS-B", options=_STOPPING)
+        moved, shift = self._split(found.x)
+        return solve_triangular(self._factor, moved, lower=True, trans="T"), shift
+
+    def _split(self, vector: Float64Array) -> tuple[Float64Array, Float64Array]:
+        n_neurons, n_outputs = len(self._factor), self._targets.shape[1]
+        return vector[: n_neurons * n_outputs].reshape(n_neurons, n_outputs), vector[n_neurons * n_outputs :]
+
+    def _value_and_gradient(self, vector: Float64Array) -> tuple[float, Float64Array]:
+        moved, shift = self._split(vector)
+        outputs = self._at_first + self._columns @ moved + shift
+        with np.errstate(over="ignore"):
+            losses = self._family.potential(outputs) - np.sum(self._targets * outputs, axis=1)
+            slopes = (self._family.mean(outputs) - self._targets) * self._share[:, None]
+        change = solve_triangular(self._factor, moved, lower=True, trans="T")
+        value = float(self._share @ losses) + 0.5 * self._cost * float(np.sum(change**2))
+        gradient = self._columns.T @ slopes + self._cost * solve_triangular(self._factor, change, lower=True)
+        return value, np.concatenate([gradient.ravel(), slopes.sum(axis=0)])

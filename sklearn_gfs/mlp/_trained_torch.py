@@ -1,0 +1,207 @@
+"""
+Torch networks: how an ``nn.Sequential`` is read into layers, and how another is made of layers.
+
+The selection is in ``_layers``. Everything is computed on the network's device and in its dtype, without gradients and
+without randomness; torch is imported by whoever made the network.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from copy import deepcopy
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import check_array
+
+from sklearn_gfs._typing import Float64Array
+
+from ._layers import Layers
+
+# Names in torch.nn. Elementwise functions may stand anywhere.
+_ELEMENTWISE = ("GELU", "Identity", "ReLU", "SiLU", "Sigmoid", "Tanh")
+_OFF = ("AlphaDropout", "Dropout")
+_BEFORE, _AFTER = ("Flatten",), ("LogSoftmax", "Softmax")
+# What the outputs' activation says of the targets; of others nobody knows.
+_LINKS = {"Sigmoid": "logistic", "LogSoftmax": "softmax", "Softmax": "softmax"}
+
+
+def is_torch_module(network: Any) -> bool:
+    """Say whether this is a module of torch, without importing torch."""
+    return "torch" in sys.modules and isinstance(network, sys.modules["torch"].nn.Module)
+
+
+class TorchLayers(Layers):
+    """
+    The layers of an ``nn.Sequential``.
+
+    Raises
+    ------
+    TypeError
+        If it is another kind of module.
+    ValueError
+        If it holds modules that are not known, or fewer than two linear layers.
+    """
+
+    def __init__(self, network: Any) -> None:
+        self._torch = torch = sys.modules["torch"]
+        if not isinstance(network, torch.nn.Sequential) or type(network).forward is not torch.nn.Sequential.forward:
+            raise TypeError(
+                f"network is a torch module of the class {type(network).__name__}; of torch's modules only an "
+                "nn.Sequential can be pruned, for others don't say in which order they call their parts"
+            )
+        self._network = network
+        modules = list(_flattened(network, ""))
+        linears = [position for position, (_, module) in enumerate(modules) if type(module) is torch.nn.Linear]
+        self._check(modules, linears)
+        self._linears = [modules[position][1] for position in linears]
+        bounds = [-1, *linears, len(modules)]
+        between = [[module for _, module in modules[i + 1 : j]] for i, j in pairwise(bounds)]
+        self._before, *self._activations, after = [[m for m in group if not self._is(m, _OFF)] for group in between]
+        self.link = self._read_link(after)
+        parameter = self._linears[0].weight
+        self._place = {"device": parameter.device, "dtype": parameter.dtype}
+        self.coefs = [linear.weight.detach().T for linear in self._linears]
+        self.intercepts = [
+            coef.new_zeros(coef.shape[1]) if linear.bias is None else linear.bias.detach()
+            for coef, linear in zip(self.coefs, self._linears, strict=True)
+        ]
+
+    def _is(self, module: Any, names: tuple[str, ...]) -> bool:
+        """Say whether a module is of one of these classes, and not of a subclass."""
+        return any(type(module) is getattr(self._torch.nn, name) for name in names)
+
+    def _check(self, modules: list[tuple[str, Any]], linears: list[int]) -> None:
+        """Refuse what can't be pruned."""
+        first, last = (linears[0], linears[-1]) if linears else (0, 0)
+        unknown = []
+        for position, (name, module) in enumerate(modules):
+            known = ("Linear", *_ELEMENTWISE, *_OFF, *_BEFORE * (position < first), *_AFTER * (position > last))
+            if not self._is(module, known):
+                unknown.append(f"{name} ({type(module).__name__})")
+        if unknown:
+            raise ValueError(
+                f"network holds modules that prune_network does not know, or not in their place: {', '.join(unknown)}. "
+                f"Known are Linear, {', '.join((*_ELEMENTWISE, *_OFF))}, Flatten before the first Linear, and "
+                f"{' and '.join(_AFTER)} after the last"
+            )
+        if len(linears) < 2:
+            raise ValueError(
+                f"network has {len(linears)} linear layers; it must have two or more to have hidden neurons"
+            )
+        hooked = [name for name, module in modules if module._forward_hooks or module._forward_pre_hooks]
+        if hooked:
+            raise ValueError(
+                f"the modules {', '.join(hooked)} of network have forward hooks, which may change what they compute; "
+                "remove these first (torch.nn.utils.prune.remove takes away a mask's)"
+            )
+        weights = [modules[position][1].weight for position in linears]
+        if len({id(weight) for weight in weights}) < len(weights):
+            raise ValueError("network uses the same weights in two places; prune_network would have to change both")
+        places = {(str(weight.device), str(weight.dtype)) for weight in weights}
+        if len(places) > 1 or not weights[0].dtype.is_floating_point:
+            raise ValueError(f"the linear layers of network must share a device and a floating dtype, got {places}")
+
+    def _read_link(self, after: list[Any]) -> str | None:
+        """Return the name of what turns outputs into predictions, "" where nothing does, None where it is another."""
+        names = [type(module).__name__ for module in after if not self._is(module, ("Identity",))]
+        return "" if not names else _LINKS.get(names[0]) if len(names) == 1 else None
+
+    def read_inputs(self, X: Any) -> Any:
+        """Return the inputs of samples, a tensor or an array, checked."""
+        if isinstance(X, self._torch.Tensor):
+            X = X.detach()
+            if X.layout is not self._torch.strided:
+                raise TypeError("X is a sparse tensor; it must be a dense one, an array or a SciPy sparse matrix")
+            if X.ndim < 2 or len(X) < 2:
+                raise ValueError(f"X has shape {tuple(X.shape)}; it must hold two or more samples, each in a row")
+            if not self._torch.isfinite(X).all():
+                raise ValueError("X contains NaN or infinity")
+        else:
+            X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32], allow_nd=True, ensure_min_samples=2)
+        width, n_inputs = self.inputs(X, slice(0, 1)).shape, self._linears[0].in_features
+        if len(width) != 2 or width[1] != n_inputs:
+            raise ValueError(
+                f"X has shape {tuple(X.shape)}, but the first layer of network expects {n_inputs} features"
+            )
+        return X
+
+    def read_targets(self, y: Any) -> Float64Array:
+        """
+        Return what predictions are to be, checked, with a column for each output.
+
+        Whole numbers and truth values are classes, other numbers are numbers, unless the network ends in a link.
+        """
+        n_outputs = self._linears[-1].out_features
+        if self.link is None:
+            raise ValueError(
+                "y can't be used where network ends in an activation without a loss of its own; leave it out"
+            )
+        y = np.asarray(y.detach().cpu() if isinstance(y, self._torch.Tensor) else y)
+        if y.dtype.kind in "biu" and not self.link:
+            self.link = "softmax" if n_outputs > 1 and y.ndim == 1 else "logistic"
+        self.link = self.link or "identity"
+        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        if self.link == "softmax" and y.ndim == 1:
+            if not np.isin(y, np.arange(n_outputs)).all():
+                raise ValueError(f"y must hold classes from 0 to {n_outputs - 1}, one for each output of network")
+            return np.eye(n_outputs)[y.astype(np.int64)]
+        if self.link != "identity" and not ((y >= 0) & (y <= 1)).all():
+            raise ValueError(
+                "y must hold zeros and ones, or probabilities, where the outputs of network are those of labels"
+            )
+        return y.reshape(len(y), -1)
+
+    def inputs(self, X: Any, rows: slice) -> Any:
+        """Return some of the samples as a tensor, after what stands before the first linear layer."""
+        part = X[rows]
+        if sparse.issparse(part):
+            part = part.toarray()
+        values = part.to(**self._place) if isinstance(part, self._torch.Tensor) else self.from_numpy(part)
+        for module in self._before:
+            values = module(values)
+        return values
+
+    def activate(self, layer: int, values: Any) -> Any:
+        """Return the activations of a hidden layer."""
+        for module in self._activations[layer]:
+            values = module(values)
+        return values
+
+    def to_numpy(self, values: Any) -> Any:
+        """Return an array; where NumPy lacks the precision, of float32."""
+        if values.dtype not in (self._torch.float32, self._torch.float64):
+            values = values.float()
+        return values.cpu().numpy()
+
+    def from_numpy(self, values: Float64Array) -> Any:
+        """Return a tensor like the parameters."""
+        return self._torch.tensor(values, **self._place)
+
+    def rebuilt(self) -> Any:
+        """Return a Sequential of these layers that shares nothing with the one that was read."""
+        network = deepcopy(self._network)
+        linears = [module for _, module in _flattened(network, "") if type(module) is self._torch.nn.Linear]
+        for linear, coef, intercept in zip(linears, self.coefs, self.intercepts, strict=True):
+            linear.weight = self._parameter(coef.T, linear.weight)
+            if linear.bias is not None or intercept.any():
+                linear.bias = self._parameter(intercept, linear.weight if linear.bias is None else linear.bias)
+            linear.out_features, linear.in_features = linear.weight.shape
+        return network
+
+    def _parameter(self, values: Any, old: Any) -> Any:
+        """Return a parameter with a copy of the values, which is trained if the old one is."""
+        return self._torch.nn.Parameter(values.clone().contiguous(), requires_grad=old.requires_grad)
+
+
+def _flattened(network: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Yield the names and the modules of nested Sequentials, in order."""
+    sequential = sys.modules["torch"].nn.Sequential
+    for name, module in network._modules.items():
+        if isinstance(module, sequential) and type(module).forward is sequential.forward:
+            yield from _flattened(module, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", module

@@ -1,0 +1,103 @@
+"""
+Inner products of atoms that are computed anew whenever they are read, because they take too much memory to be kept.
+
+Here belong the rows that a function gives, and the sources that read them. What the function computes, and from what,
+is the caller's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import gen_batches
+
+from sklearn_gfs._typing import Float64Array, FloatArray, IntArray
+
+from ._gram import ArrayAtoms, Moments
+from ._gram_torch import TorchAtoms
+
+# Bytes of a block, and between how many rows it has. On a device one operation is worth a larger block.
+_BLOCK_BYTES, _DEVICE_BLOCK_BYTES, _BLOCK_ROWS = 2**25, 2**28, (64, 4096)
+
+
+class ComputedRows:
+    """
+    A matrix of atoms, a row for each sample, of which only what is asked for is computed.
+
+    Parameters
+    ----------
+    compute : callable
+        Told of a slice of the samples, and of the indices of some atoms or None for all, returns a new array or tensor.
+    shape : tuple of int
+        Numbers of samples and of atoms.
+    dtype : numpy dtype
+        float32 or float64.
+    on_device : bool
+        Whether the function returns tensors.
+    """
+
+    ndim = 2
+
+    def __init__(
+        self,
+        compute: Callable[[slice, IntArray | None], Any],
+        shape: tuple[int, int],
+        dtype: np.dtype[Any],
+        *,
+        on_device: bool = False,
+    ) -> None:
+        self._compute = compute
+        self.shape, self.dtype, self.on_device = shape, dtype, on_device
+
+    def __getitem__(self, wanted: slice | tuple[slice, IntArray]) -> Any:
+        samples, atoms = wanted if isinstance(wanted, tuple) else (wanted, None)
+        return self._compute(samples, atoms)
+
+    def pieces(self) -> Iterator[slice]:
+        """Samples in pieces whose atoms are as large as a block in main memory."""
+        return gen_batches(self.shape[0], _rows_of(_BLOCK_BYTES, self.shape[1] * self.dtype.itemsize))
+
+    def source(self, y: Float64Array, sample_weight: Float64Array | None, output_weights: Float64Array | None) -> Any:
+        """Return the source of inner products of these atoms."""
+        kind = _ComputedTensors if self.on_device else _ComputedArrays
+        return kind(self, y, sample_weight, output_weights=output_weights)
+
+
+class _ComputedArrays(ArrayAtoms):
+    """Atoms whose blocks are computed in main memory."""
+
+    is_computed = True
+
+    def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
+        """About as many rows, but no more than a block has; see `ArrayAtoms`."""
+        return super().preview(min(n_rows, self._step()))
+
+    def _step(self) -> int:
+        return _rows_of(_BLOCK_BYTES, self.n_atoms * self.dtype.itemsize)
+
+
+class _ComputedTensors(TorchAtoms):
+    """Atoms whose blocks are computed in tensors on a device."""
+
+    is_computed = True
+
+    def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
+        """About as many rows, but no more than a block in main memory has; see `ArrayAtoms`."""
+        return super().preview(min(n_rows, _rows_of(_BLOCK_BYTES, self.n_atoms * self.dtype.itemsize)))
+
+    def _step(self) -> int:
+        return _rows_of(_DEVICE_BLOCK_BYTES, self.n_atoms * self.dtype.itemsize)
+
+    def promote(self, *, about_y: bool) -> bool:
+        """Switch to more exact products, which the device of the tensors makes."""
+        return ArrayAtoms.promote(self, about_y=about_y)
+
+    def _values(self, atoms: NDArray[np.int64], rows: slice) -> Float64Array:
+        return np.asarray(self.atoms[rows, atoms].cpu(), dtype=np.float64)[:, :, None]
+
+
+def _rows_of(n_bytes: int, row_bytes: int) -> int:
+    return int(np.clip(n_bytes // row_bytes, *_BLOCK_ROWS))

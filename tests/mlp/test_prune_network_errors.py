@@ -1,0 +1,200 @@
+"""What `prune_network` refuses, and that it says what is allowed."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+from torch.nn.utils import prune
+
+from sklearn_gfs import GreedyPrunedMLPClassifier, prune_network
+
+from .test_prune_network_torch import sequential
+from .trained import KINDS, inputs, trained_mlp
+
+X = inputs()
+MLP = trained_mlp(X, "multiclass", (12, 9))
+
+
+@pytest.mark.parametrize(
+    "network", [MLPClassifier(), MLPRegressor(), make_pipeline(StandardScaler().fit(X), MLPClassifier())]
+)
+def test_a_network_must_be_fitted(network):
+    with pytest.raises(NotFittedError, match="not fitted"):
+        prune_network(network, X)
+
+
+@pytest.mark.parametrize(
+    ("network", "text"),
+    [
+        (LogisticRegression(), "of the class LogisticRegression"),
+        (3, "of the class int"),
+        (make_pipeline(StandardScaler(), LogisticRegression()), "a Pipeline that ends in LogisticRegression"),
+        (Pipeline([("scale", StandardScaler()), ("out", "passthrough")]), "a Pipeline that ends in 'passthrough'"),
+        (GreedyPrunedMLPClassifier(), "set its parameter k, or pass several k to fit_path"),
+        (nn.Linear(3, 2), "class Linear; of torch's modules only an nn.Sequential"),
+        (nn.ModuleList([nn.Linear(3, 2)]), "class ModuleList"),
+    ],
+)
+def test_other_objects_are_no_networks(network, text):
+    with pytest.raises(TypeError, match=text):
+        prune_network(network, X)
+
+
+def test_a_search_is_asked_for_its_best_network():
+    search = GridSearchCV(MLPClassifier(), {})
+    search.best_estimator_ = MLP
+    with pytest.raises(TypeError, match="best_estimator_"):
+        prune_network(search, X)
+
+
+def test_a_sequential_that_calls_its_parts_otherwise_is_none():
+    class Other(nn.Sequential):
+        def forward(self, values):
+            return values
+
+    with pytest.raises(TypeError, match="class Other"):
+        prune_network(Other(*sequential(4, 12, 2)), X)
+
+
+def test_there_must_be_hidden_neurons():
+    flat = MLPRegressor(hidden_layer_sizes=(), random_state=0).partial_fit(X, X[:, 0])
+    with pytest.raises(ValueError, match="MLPRegressor has no hidden layer"):
+        prune_network(flat, X)
+    for network in (sequential(4, 2), nn.Sequential(), nn.Sequential(nn.ReLU())):
+        with pytest.raises(ValueError, match=r"network has [01] linear layers; it must have two or more"):
+            prune_network(network, X)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "named"),
+    [
+        ({2: nn.BatchNorm1d(12)}, r"2 \(BatchNorm1d\)"),
+        ({1: nn.LeakyReLU(), 3: nn.PReLU()}, r"1 \(LeakyReLU\), 3 \(PReLU\)"),
+        ({2: nn.Softmax(1)}, r"2 \(Softmax\)"),
+        ({2: nn.Flatten()}, r"2 \(Flatten\)"),
+        ({2: nn.Sequential(nn.ReLU(), nn.LayerNorm(12))}, r"2\.1 \(LayerNorm\)"),
+        ({0: nn.Conv2d(1, 1, 1)}, r"0 \(Conv2d\)"),
+        ({0: nn.LazyLinear(12)}, r"0 \(LazyLinear\)"),
+    ],
+)
+def test_modules_that_are_not_known_are_named(unknown, named):
+    modules = dict(enumerate(sequential(4, 12, 12, 2))) | unknown
+    with pytest.raises(ValueError, match=rf"not in their place: {named}\. Known are Linear, GELU"):
+        prune_network(nn.Sequential(*modules.values()), X)
+
+
+def test_modules_that_do_more_than_they_say_are_refused():
+    network = sequential(4, 12, 12, 2)
+    prune.l1_unstructured(network[2], "weight", 5)
+    with pytest.raises(ValueError, match=r"modules 2 of network have forward hooks.*prune.remove"):
+        prune_network(network, X)
+    prune.remove(network[2], "weight")
+    prune_network(network, X, k=5)
+    network.append(nn.ReLU()).append(nn.Linear(2, 12)).append(network[2]).append(nn.Linear(12, 2)).double()
+    with pytest.raises(ValueError, match="same weights in two places"):
+        prune_network(network, X)
+    with pytest.raises(ValueError, match="must share a device and a floating dtype"):
+        prune_network(nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2).double()), X)
+    nn.utils.parametrizations.weight_norm((weighted := sequential(4, 12, 2))[0])
+    with pytest.raises(ValueError, match=r"0 \(ParametrizedLinear\)"):
+        prune_network(weighted, X)
+
+
+@pytest.mark.parametrize("network", [MLP, sequential(4, 12, 9, 3)], ids=["sklearn", "torch"])
+def test_inputs_must_fit(network):
+    with pytest.raises(ValueError, match=r"3 features|but the first layer of network expects 4"):
+        prune_network(network, X[:, :3], k=5)
+    with pytest.raises(ValueError, match="NaN"):
+        prune_network(network, np.full_like(X, np.nan), k=5)
+    with pytest.raises(ValueError, match="minimum of 2"):
+        prune_network(network, X[:1], k=5)
+    with pytest.raises(ValueError, match="masked"):
+        prune_network(network, np.ma.masked_less(X, 0), k=5)
+    with pytest.raises(ValueError, match=r"sample_weight has shape \(3,\)"):
+        prune_network(network, X, k=5, sample_weight=[1, 2, 3])
+
+
+def test_tensors_must_fit():
+    network, tensor = sequential(4, 12, 9, 3), torch.tensor(X)
+    for wrong, text in [
+        (tensor[:, :3], "X has shape .80, 3., but the first layer of network expects 4 features"),
+        (tensor[:, :, None], "expects 4 features"),
+        (tensor[:1], "two or more samples"),
+        (tensor[0], "two or more samples"),
+        (tensor / 0, "NaN or infinity"),
+    ]:
+        with pytest.raises(ValueError, match=text):
+            prune_network(network, wrong, k=5)
+    with pytest.raises(TypeError, match="sparse tensor"):
+        prune_network(network, tensor.to_sparse(), k=5)
+
+
+@pytest.mark.parametrize(
+    ("k", "error", "text"),
+    [
+        (0, ValueError, "k=0 must be an integer of at least 1, or a share"),
+        (-0.5, ValueError, "k=-0.5 must be"),
+        (1.5, ValueError, "k=1.5 must be"),
+        (float("nan"), ValueError, "k=nan must be"),
+        (True, TypeError, "got bool"),
+        ("5", TypeError, "got str"),
+        (None, TypeError, "got NoneType"),
+        ([5], ValueError, r"k=\[5\] has 1 numbers; the network has 2 hidden layers"),
+        ([5, 0], ValueError, "k=0 must be"),
+        ([5, [3]], TypeError, "got list"),
+    ],
+)
+def test_k_must_be_a_number_a_share_or_a_list(k, error, text):
+    with pytest.raises(error, match=text):
+        prune_network(MLP, X, k=k)
+
+
+def test_more_than_there_are_is_a_warning_that_names_the_line():
+    with pytest.warns(UserWarning, match="k=50 is above the (12|9) neurons of hidden layer [12], which keeps") as found:
+        small = prune_network(MLP, X)
+    assert len(found) == 2
+    assert {warning.filename for warning in found} == {__file__}
+    np.testing.assert_array_equal(small.predict_proba(X), MLP.predict_proba(X))
+    with pytest.warns(UserWarning, match="k=10 is above the 9 neurons of hidden layer 2") as found:
+        assert prune_network(make_pipeline(MLP), X, k=10)[-1].hidden_layer_sizes[0] == 10
+    assert {warning.filename for warning in found} == {__file__}
+
+
+@pytest.mark.parametrize("corrective", ["yes", None, 1])
+def test_corrective_is_one_of_three(corrective):
+    with pytest.raises(ValueError, match=r"corrective=.* must be True, False or 'auto'"):
+        prune_network(MLP, X, k=5, corrective=corrective)
+
+
+def test_targets_need_weights_that_are_solved_for():
+    with pytest.raises(ValueError, match="with corrective=False it must be None"):
+        prune_network(MLP, X, KINDS["multiclass"](X), k=5, corrective=False)
+
+
+@pytest.mark.parametrize(
+    ("network", "y", "text"),
+    [
+        (MLP, ["low", "new"] * 40, r"y holds classes that the network does not know: \['new'\]"),
+        (MLP, ["low", "high"] * 20, "y has 40 samples and 3 outputs; X has 80 samples, and the network 3"),
+        (MLP, np.zeros((80, 3)), "1d array"),
+        (trained_mlp(X, "numbers"), X[:, 0], "y has 80 samples and 1 outputs"),
+        (trained_mlp(X, "number"), np.full(80, np.nan), "y contains NaN"),
+        (trained_mlp(X, "number"), np.ma.masked_less(X[:, 0], 0), "y holds masked values"),
+        (trained_mlp(X, "multilabel"), np.zeros((80, 2), int), "outputs|labels|columns|features"),
+        (sequential(4, 12, 9, 3), np.full(80, 3), "y must hold classes from 0 to 2"),
+        (sequential(4, 12, 9, 3), X[:, :2], "y has 80 samples and 2 outputs"),
+        (sequential(4, 12, 9, 1), np.full(80, 2), "y must hold zeros and ones"),
+        (nn.Sequential(*sequential(4, 12, 9, 1), nn.Sigmoid()), X[:, 0], "y must hold zeros and ones"),
+        (nn.Sequential(*sequential(4, 12, 9, 1), nn.Tanh()), X[:, 0], "y can't be used where network ends"),
+        (nn.Sequential(*sequential(4, 12, 9, 1), nn.ReLU(), nn.Sigmoid()), X[:, 0], "y can't be used"),
+    ],
+)
+def test_targets_must_fit(network, y, text):
+    with pytest.raises(ValueError, match=text):
+        prune_network(network, X, y, k=5)
