@@ -35,6 +35,7 @@ NAMED_TUPLES = {
     "ScalingFit": lambda: sklearn_gfs.ScalingFit("log", *np.zeros((3, 2)), np.zeros((2, 2)), 1.0, 3),
     "ThresholdCurve": lambda: sklearn_gfs.ThresholdCurve(*np.zeros((3, 1)), None, None),
     "theory.HullOptimum": lambda: theory.hull_optimum([[0.0, 2.0]], [1.0]),
+    "theory.HullMembership": lambda: theory.hull_membership([[0.0, 2.0]], [3.0]),
 }
 
 

@@ -119,6 +119,24 @@ def _file_of(arguments, key):
     return arguments.out and arguments.out / "runs" / f"{'_'.join(str(part) for part in key).replace(' ', '-')}.csv"
 
 
+def grid(last):
+    """Return 0 and numbers of iterations that grow by the root of 2, from 256 on by 2."""
+    steps = [*range(2, 17), *range(18, 40, 2)]
+    return [0, *(round(2 ** (step / 2)) for step in steps if 2 ** (step / 2) <= last)]
+
+
+def crossing(iterations, accuracies, goal):
+    """Return where a goal is first reached, NaN where it never is: linearly in the logarithm of the iterations."""
+    if not (accuracies >= goal).any():
+        return np.nan
+    after = int(np.argmax(accuracies >= goal))
+    if after == 0:
+        return 0.0
+    share = (goal - accuracies[after - 1]) / (accuracies[after] - accuracies[after - 1])
+    low, high = np.log1p(iterations[after - 1]), np.log1p(iterations[after])
+    return float(np.expm1(low + share * (high - low)))
+
+
 def laws(n_samples, thresholds):
     """Return the fit of each law with coefficients of its own, and a row of the table for each law."""
     known = np.isfinite(thresholds)

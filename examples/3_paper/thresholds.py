@@ -15,7 +15,7 @@ and how far off is the bound?
 # estimators' default. A seed decides on the samples, the initial weights and the batches.
 import matplotlib.pyplot as plt
 import numpy as np
-from _paper import finished_runs, laws, load, parse_arguments, save_figure, subset, write_table
+from _paper import crossing, finished_runs, grid, laws, load, parse_arguments, save_figure, subset, write_table
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, PretrainThresholdDisplay, ThresholdScalingDisplay, theory
 from sklearn_gfs.plotting import COLOURS
@@ -52,12 +52,6 @@ turns = [
     for seed in range(n_seeds)
 ]
 keys = [key for _, key in sorted(turns, key=lambda turn: turn[0])]
-
-
-def grid(last):
-    """Return 0 and numbers of iterations that grow by the root of 2, from 256 on by 2."""
-    steps = [*range(2, 17), *range(18, 40, 2)]
-    return [0, *(round(2 ** (step / 2)) for step in steps if 2 ** (step / 2) <= last)]
 
 
 def measure(dense, networks, X, y):
@@ -223,17 +217,6 @@ for row in too_much:
 # The threshold against the number of samples: a logarithm, a power law and a constant, with Akaike's criterion for
 # each. Differences of less than about 2 decide nothing. A threshold is interpolated between the two numbers of
 # iterations where the accuracy passes the goal, linearly in the accuracy and the logarithm of the iterations.
-
-
-def crossing(iterations, accuracies, goal):
-    if not (accuracies >= goal).any():
-        return np.nan
-    after = int(np.argmax(accuracies >= goal))
-    if after == 0:
-        return 0.0
-    share = (goal - accuracies[after - 1]) / (accuracies[after] - accuracies[after - 1])
-    low, high = np.log1p(iterations[after - 1]), np.log1p(iterations[after])
-    return float(np.expm1(low + share * (high - low)))
 
 
 GOALS = [(50, 0.85), (100, 0.9), (ks[-1], 0.95)]

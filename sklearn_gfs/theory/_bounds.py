@@ -7,12 +7,12 @@ The spread and the diameter that enter them are measured in ``_hull``; how long 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import digamma
 
-from ._checks import array, number
+from ._checks import array, bound, number, picks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -71,7 +71,7 @@ def one_step_bound(k: ArrayLike, previous_loss: ArrayLike, hull_loss: float, spr
     >>> float(one_step_bound(2, previous_loss=1.0, hull_loss=0.0, spread=1.0))
     0.625
     """
-    k, previous_loss = _picks(k), array("previous_loss", previous_loss, least=0)
+    k, previous_loss = picks(k), array("previous_loss", previous_loss, least=0)
     hull_loss, spread = number("hull_loss", hull_loss), number("spread", spread)
     try:
         np.broadcast_shapes(k.shape, previous_loss.shape)
@@ -79,7 +79,7 @@ def one_step_bound(k: ArrayLike, previous_loss: ArrayLike, hull_loss: float, spr
         raise ValueError(
             f"k and previous_loss must go together, got shapes {k.shape} and {previous_loss.shape}"
         ) from error
-    return _sum((1 - 1 / k) * previous_loss + hull_loss / k, spread / k / k / 2)
+    return bound((1 - 1 / k) * previous_loss + hull_loss / k, spread / k / k / 2)
 
 
 def harmonic_bound(k: ArrayLike, hull_loss: float, spread: float) -> NDArray[np.float64]:
@@ -133,10 +133,10 @@ def harmonic_bound(k: ArrayLike, hull_loss: float, spread: float) -> NDArray[np.
     >>> harmonic_bound([1, 2, 4], hull_loss=0.1, spread=1.0).round(4).tolist()
     [0.6, 0.475, 0.3604]
     """
-    k = _picks(k)
+    k = picks(k)
     hull_loss, spread = number("hull_loss", hull_loss), number("spread", spread)
     harmonic = digamma(k + 1) + np.euler_gamma
-    return _sum(hull_loss, spread * (harmonic / k / 2))
+    return bound(hull_loss, spread * (harmonic / k / 2))
 
 
 def diameter_bound(k: ArrayLike, hull_loss: float, diameter: float) -> NDArray[np.float64]:
@@ -191,9 +191,9 @@ def diameter_bound(k: ArrayLike, hull_loss: float, diameter: float) -> NDArray[n
     >>> diameter_bound([1, 10, 100], hull_loss=0.0, diameter=2.0).round(4).tolist()
     [1.0, 0.3303, 0.0561]
     """
-    k = _picks(k)
+    k = picks(k)
     hull_loss, diameter = number("hull_loss", hull_loss), number("diameter", diameter)
-    return _sum(hull_loss, diameter * ((1 + np.log(k)) / k / 4), diameter)
+    return bound(hull_loss, diameter * ((1 + np.log(k)) / k / 4), diameter)
 
 
 def root_bound(k: ArrayLike, hull_loss: float, spread: float) -> NDArray[np.float64]:
@@ -248,20 +248,7 @@ def root_bound(k: ArrayLike, hull_loss: float, spread: float) -> NDArray[np.floa
     >>> root_bound([1, 2, 4], hull_loss=0.0, spread=1.0).tolist()
     [0.5, 0.25, 0.125]
     """
-    k = _picks(k)
+    k = picks(k)
     hull_loss, spread = number("hull_loss", hull_loss), number("spread", spread)
     root = np.sqrt(hull_loss) + np.sqrt(spread / k / 2)
-    return _sum(0.0, root, root)
-
-
-def _picks(k: ArrayLike) -> NDArray[np.float64]:
-    picks = array("k", k, least=1, whole=True)
-    if picks.size == 0:
-        raise ValueError(f"k must be finite whole numbers of at least 1, got {k!r}")
-    return picks
-
-
-def _sum(loss: Any, term: Any, factor: Any = 1.0) -> NDArray[np.float64]:
-    """Return loss + term * factor; a bound beyond all floats is infinite, which is true of it and says nothing."""
-    with np.errstate(over="ignore"):
-        return np.asarray(loss + term * factor)
+    return bound(0.0, root, root)

@@ -65,6 +65,20 @@ def squarable(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values
 
 
+def picks(k: Any) -> NDArray[np.float64]:
+    """Return one number of picks or several."""
+    numbers_of_picks = array("k", k, least=1, whole=True)
+    if numbers_of_picks.size == 0:
+        raise ValueError(f"k must be finite whole numbers of at least 1, got {k!r}")
+    return numbers_of_picks
+
+
+def bound(loss: Any, term: Any, factor: Any = 1.0) -> NDArray[np.float64]:
+    """Return loss + term * factor; a bound beyond all floats is infinite, which is true of it and says nothing."""
+    with np.errstate(over="ignore"):
+        return np.asarray(loss + term * factor)
+
+
 def _float(value: Any) -> float:
     try:
         return float(value)

@@ -70,7 +70,7 @@ def required_k(target_loss: float, spread: float, hull_loss: float = 0.0) -> int
         raise ValueError(f"target_loss must be greater than hull_loss={hull_loss!r}, got {target_loss!r}")
     # The difference of the roots, without the digits that it would lose where they are close.
     inverse = (math.sqrt(target_loss) + math.sqrt(hull_loss)) / (target_loss - hull_loss)
-    return max(1, _ceil(spread * inverse / 2 * inverse, "picks"))
+    return max(1, round_up(spread * inverse / 2 * inverse, "picks"))
 
 
 def contraction_rate(step_size: float, smallest: float, largest: float) -> float:
@@ -275,10 +275,10 @@ def _iterations(excess: float, rate: float) -> int:
     """Return how many steps of the rate take off the excess, the logarithm of a ratio of losses."""
     if excess <= 0:
         return 0
-    return 1 if rate == 1 else _ceil(excess / -math.log1p(-rate), "iterations")
+    return 1 if rate == 1 else round_up(excess / -math.log1p(-rate), "iterations")
 
 
-def _ceil(value: float, unit: str) -> int:
+def round_up(value: float, unit: str) -> int:
     """Round up, except that a rounding error above a whole number does not count."""
     if not math.isfinite(value):
         raise ValueError(f"the bound asks for more {unit} than the largest float, {math.nextafter(math.inf, 0):.2g}")

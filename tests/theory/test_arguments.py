@@ -19,6 +19,10 @@ NUMBERS = {
     "harmonic_bound": {"k": 100, "hull_loss": 80, "spread": 70},
     "diameter_bound": {"k": 100, "hull_loss": 80, "diameter": 70},
     "root_bound": {"k": 100, "hull_loss": 80, "spread": 70},
+    "lemma_1_bound": {"k": 100, "first_loss": 90, "hull_loss": 80, "diameter": 70},
+    "interior_bound": {"k": 100, "diameter": 90, "radius": 40},
+    "corrective_bound": {"k": 100, "comparison_loss": 80, "variation": 70},
+    "paper_threshold": {"k": 100, "n_samples": 120, "n_features": 100, "c": 0.5},
     "required_k": {"target_loss": 100, "spread": 120, "hull_loss": 81},
     "contraction_rate": {"step_size": 0.01, "smallest": 50, "largest": 100},
     "iterations_to_loss": {"target_loss": 1, "initial_loss": 100, "rate": 0.5},
@@ -38,6 +42,7 @@ ARRAYS = {
         "output_weights": [[60], [70]],
         "sample_weight": [1, 120],
     },
+    "hull_membership": {"atoms": [[100, 2], [3, 90]], "y": [[120, 1], [1, 100]], "output_weights": [[1, 1], [2, 3]]},
     "duality_gap": {
         "atoms": [[100, 2], [3, 90]],
         "y": [50, 60],
@@ -64,7 +69,8 @@ def value(function, **changes):
     result = getattr(theory, function)(**((NUMBERS | ARRAYS)[function] | changes))
     if function == "network_kernel":
         result = result @ np.eye(2)
-    return [np.asarray(part, dtype=np.float64).tolist() for part in (result if isinstance(result, tuple) else [result])]
+    parts = result if isinstance(result, tuple) else [result]
+    return [np.asarray(part, dtype=np.float64).tolist() for part in parts if part is not None]
 
 
 def is_whole(number):

@@ -1,0 +1,93 @@
+"""
+When the hull of the neurons holds the targets
+==============================================
+
+The mean of k picks comes arbitrarily near to the targets if these lie in the hull of the neurons' outputs. Wolfe et al.
+(arXiv 2108.00259v2, appendix B, table 3) test that by a linear program after every epoch of training: sigmoid neurons,
+a sigmoid on the output, batches of one sample. They test a relaxed form: every sample on its right side. Here both
+forms are tested, the relaxed and the exact one, and every answer comes with its proof.
+"""
+
+# %%
+# Two classes, the digits below five and the others, targets -1 and 1 for the outputs before the sigmoid. Weights are
+# those that ``torch.nn.Linear`` draws, without intercepts; pixels are standardised by one mean and one deviation.
+import matplotlib.pyplot as plt
+import numpy as np
+from _paper import finished_runs, load, parse_arguments, save_figure, subset, write_table
+from _stack import draw
+from scipy.special import expit
+
+from sklearn_gfs import theory
+from sklearn_gfs.plotting import COLOURS, MARKERS
+
+arguments = parse_arguments(
+    "Whether the hull of the neurons holds the targets, epoch by epoch.",
+    sizes={"type": int, "nargs": "+", "help": "numbers of samples, instead of the script's"},
+)
+data = load(arguments)
+if arguments.fast:
+    widths, steps, epochs, n_seeds = {100: 130, 150: 195}, [0.1], [0, 1, 2, 5, 10, 20], 1
+else:
+    widths, steps, epochs, n_seeds = {1000: 1300, 2000: 6000, 3000: 12_000}, [0.01, 0.1], range(6), 1
+sizes = arguments.sizes or list(widths)
+n_seeds = arguments.seeds or n_seeds
+mean, spread = data.X_train.mean(), data.X_train.std()
+
+
+def train(X, y, hidden, output, step, n_epochs, rng):
+    """Return weights after some epochs of SGD, one sample at a time, on the binary cross-entropy."""
+    hidden, output = hidden.astype(np.float64), output[:, 0].astype(np.float64)
+    for _ in range(n_epochs):
+        for i in rng.permutation(len(X)):
+            activations = expit(X[i] @ hidden)
+            residual = expit(activations @ output) - (y[i] > 0)
+            slopes = residual * output * activations * (1 - activations)
+            output -= step * residual * activations
+            hidden -= step * np.outer(X[i], slopes)
+    return hidden, output
+
+
+def run(_name, n_samples, step, epoch, seed):
+    X, y = subset(data, n_samples, seed)
+    X, y, n_hidden = (X - mean) / spread, np.where(y < 5, 1.0, -1.0), widths[n_samples]
+    hidden, output = train(X, y, *draw(X.shape[1], n_hidden, seed), step, epoch, np.random.default_rng(seed))
+    neurons = expit(X @ hidden) * (n_hidden * output)
+    row = {"n_samples": n_samples, "n_hidden": n_hidden, "step": step, "seed": seed, "epoch": epoch}
+    row["dense_accuracy"] = np.mean((neurons.mean(axis=1) > 0) == (y > 0))
+    for name, relaxed in (("signs", True), ("exact", False)):
+        found = theory.hull_membership(neurons, y, relaxed)
+        row[name] = "open" if found.inside is None else "inside" if found.inside else "outside"
+        row |= {f"{name}_least": f"{found.least:.4g}", f"{name}_most": f"{found.most:.4g}"}
+    yield row
+
+
+keys = [
+    ("table_3", n_samples, step, epoch, seed)
+    for n_samples in sizes
+    for seed in range(n_seeds)
+    for step in steps
+    for epoch in epochs
+]
+runs = finished_runs(arguments, keys, run)
+table = [row for rows in runs.values() for row in rows]
+write_table(arguments, f"table_3_{data.name}", table)
+
+# %%
+# The first epoch after which the hull holds the targets, and how far it is from that before: the mean absolute
+# difference of the targets, of size one, from the nearest point of the hull.
+for n_samples, step, seed in dict.fromkeys((key[1], key[2], key[4]) for key in runs):
+    rows = [row for row in table if (row["n_samples"], row["step"], row["seed"]) == (n_samples, step, seed)]
+    for name in ("signs", "exact"):
+        answers = ", ".join(f"{row[name]} after {row['epoch']}" for row in rows)
+        print(f"{n_samples} samples, step {step}, {name}: {answers}")
+
+figure, axis = plt.subplots(figsize=(5, 3.4), layout="constrained")
+for line, (n_samples, step) in enumerate(dict.fromkeys((row["n_samples"], row["step"]) for row in table)):
+    rows = [row for row in table if (row["n_samples"], row["step"], row["seed"]) == (n_samples, step, 0)]
+    style = {"color": COLOURS[line % len(COLOURS)], "marker": MARKERS[line % len(MARKERS)]}
+    distances = [max(float(row["exact_most"]), 1e-6) for row in rows]
+    axis.plot([row["epoch"] for row in rows], distances, label=f"{n_samples} samples, step {step}", **style)
+axis.set_yscale("log")
+axis.set(xlabel="Epoch", ylabel="Distance of the targets from the hull")
+axis.legend()
+save_figure(arguments, f"table_3_{data.name}", figure)
