@@ -127,7 +127,8 @@ class Objective:
         """Yield samples, standardised; of those from the first on so many, or all."""
         rows = self._rows if n_taken is None else self._rows.take(np.arange(first, first + n_taken), mode="wrap")
         for chunk in gen_batches(len(rows), n_rows):
-            yield _Chunk(*self._samples.arrays(rows[chunk]))
+            # In the order of memory, or of a file.
+            yield _Chunk(*self._samples.arrays(np.sort(rows[chunk])))
 
     def _in_precision(self, vector: Float64Array) -> Iterable[FloatArray]:
         return self.shape.parts(vector.astype(self.dtype))

@@ -137,11 +137,11 @@ class LevenbergMarquardt(SecondOrderSolver):
 
     @classmethod
     def serves(cls, shape: Shape, loss: Loss, n_samples: int) -> bool:
-        """Say whether the parameters are few and curve in one matrix product."""
-        one_product = loss.has_curvature and (loss.is_quadratic or shape.n_outputs == 1)
-        order = min(shape.n_parameters, n_samples * shape.n_outputs)
+        """Say whether the parameters are few and curve in one matrix product, or the Jacobian has few rows."""
+        one_product = loss.is_quadratic or shape.n_outputs == 1 or has_few_rows(shape, n_samples)
+        few = min(shape.n_parameters, n_samples * shape.n_outputs) <= _MOST_PARAMETERS
         fits = _bytes_of_matrices(shape, n_samples) <= working_memory()
-        return one_product and fits and order <= _MOST_PARAMETERS and _passes_serve(shape, n_samples)
+        return loss.has_curvature and one_product and few and fits and _passes_serve(shape, n_samples)
 
     @classmethod
     def check(cls, shape: Shape, loss: Loss, n_samples: int) -> None:

@@ -52,7 +52,9 @@ def test_defaults_are_automatic(cls):
 )
 def test_the_loss_decides_which_solver_serves(steps, loss, n_classes, expected):
     X, y = load_iris(return_X_y=True)
-    GreedyPrunedMLPClassifier(**QUICK, loss=loss).fit(X[y < n_classes], y[y < n_classes])
+    # More rows of the Jacobian than parameters.
+    X, y = (np.repeat(array[y < n_classes], 4, axis=0) for array in (X, y))
+    GreedyPrunedMLPClassifier(**QUICK, loss=loss, batch_size=32).fit(X, y)
     assert set(steps) == expected
 
 
