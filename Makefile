@@ -76,10 +76,16 @@ test-upstream: export OMP_NUM_THREADS = 1
 test-upstream: $(INSTALLED)  ## Run scikit-learn's own tests with this package's classes.
 	$(PY) .ci/upstream/run.py $(PYTEST_ARGS)
 
-lint: $(LINT_INSTALLED)  ## Check style, formatting and the order of imports.
+# The pages whose sentences are checked.
+PROSE = README.md CONTRIBUTING.md docs/benchmarks.md docs/index.md docs/start.md \
+	$(patsubst %,docs/guide/%.md,deploying deployment_tutorial faq glossary how_much index migrating mixed_columns scaling_out search)
+
+lint: $(LINT_INSTALLED)  ## Check style, formatting, the order of imports, spelling and sentences.
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/codespell
+	$(PY) .ci/prose.py $(PROSE)
 
 format: $(LINT_INSTALLED)  ## Put style and formatting right.
 	$(PY) -m ruff check --fix
