@@ -51,7 +51,7 @@ def rules():
 def complaints(text, phrases):
     """Yield a line's number and what is wrong there."""
     for line, sentence in sentences(prose_of(text)):
-        words = len(re.findall(r"[\w'’-]+", sentence))
+        words = len(re.findall(r"[\w'-]+", sentence))
         if words > MOST_WORDS:
             yield line, f"{words} words in one sentence, more than {MOST_WORDS}: {sentence[:60]}..."
         for pattern, instead in phrases:
