@@ -99,8 +99,9 @@ examples: $(INSTALLED)  ## Run the examples as they are, those of the paper in t
 	@for script in $(sort $(wildcard examples/[12]_*/[a-z]*.py)) $(patsubst %,"% --fast",$(sort $(wildcard examples/3_*/[a-z]*.py))); do \
 		echo "== $$script"; $(PY) -W error $$script || exit 1; done
 
-docs: $(DOCS_INSTALLED)  ## Build the site, with the examples run, into docs/_build/html; warnings are errors.
+docs: $(DOCS_INSTALLED)  ## Build the site, with the examples run, into docs/_build/html; warnings and broken links are errors.
 	$(PY) -m sphinx -W --keep-going $(SPHINXOPTS) docs docs/_build/html
+	$(PY) .ci/links.py docs/_build/html
 
 bench: $(INSTALLED)  ## Repeat every benchmark by its page's command; hours, but goes on where it was interrupted.
 	$(PY) .ci/bench.py --keep $(OUT)/bench $(if $(RIVALS),--rivals $(RIVALS)) $(PAGES)
