@@ -98,14 +98,15 @@ class Retraining:
             training = trainer.training(pruned, trainer.seeds[2], name=name, averaged=True)
             losses, record, end = training.losses, trainer.finite(training.loss(held_out)), min(n_retrain, _PATIENCE)
             validation_losses.append(record)
-            while len(training.losses) < end and not (trainer.stopped or phase.stopped):
-                step = min(_VALIDATION_INTERVAL, n_retrain - len(training.losses))
-                trainer.advance(phase, training, step, self._pretrain_losses)
-                validation_losses.append(trainer.finite(training.loss(held_out)))
-                if _INDIFFERENCE * validation_losses[-1] < record:
-                    record, end = validation_losses[-1], min(n_retrain, len(training.losses) + _PATIENCE)
-                if validation_losses[-1] <= _INDIFFERENCE * min(validation_losses):
-                    best, kept = len(training.losses), training.network()
+            with training.threads():
+                while len(training.losses) < end and not (trainer.stopped or phase.stopped):
+                    step = min(_VALIDATION_INTERVAL, n_retrain - len(training.losses))
+                    trainer.advance(phase, training, step, self._pretrain_losses)
+                    validation_losses.append(trainer.finite(training.loss(held_out)))
+                    if _INDIFFERENCE * validation_losses[-1] < record:
+                        record, end = validation_losses[-1], min(n_retrain, len(training.losses) + _PATIENCE)
+                    if validation_losses[-1] <= _INDIFFERENCE * min(validation_losses):
+                        best, kept = len(training.losses), training.network()
             if best == 0:
                 self._check(training, lambda: pruned, training.network())
         return kept, losses[:best], validation_losses
