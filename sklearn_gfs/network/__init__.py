@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sklearn_gfs._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from ._data import CHUNK_ROWS, Parts, Used, divide, find_used, is_table, project, standardised_once
+    from ._data import CHUNK_ROWS, Batch, Parts, Used, divide, find_used, is_table, project, standardised_once
     from ._device import DEVICES, find_device
     from ._holdout import held_out_shares
     from ._losses import LOSSES, Loss
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ._scaling import FittedNetwork, Moments, Scaling, in_data_units, measure_moments, rescaled, scaling_of
     from ._settings import TrainingSettings
     from ._solvers import SOLVERS
-    from ._training import Batch, Samples, Training, TrainingState
+    from ._training import Samples, Training, TrainingState
     from ._two_layer import TorchNetwork, hidden_activations
     from ._watch import Phase, Tasks, Watch, interruptible
 
@@ -28,7 +28,7 @@ _HOME = {
     "DEVICES": "_device",
     "LOSSES": "_losses",
     "SOLVERS": "_solvers",
-    "Batch": "_training",
+    "Batch": "_data",
     "FittedNetwork": "_scaling",
     "Loss": "_losses",
     "Moments": "_scaling",

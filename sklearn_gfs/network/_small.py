@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from sklearn_gfs._typing import FloatArray, IntArray
 
+    from ._data import Batch
     from ._parameters import Network
     from ._settings import TrainingSettings
-    from ._training import Batch
 
 _LINE = 64  # bytes of a line of the cache, at which arrays begin
 

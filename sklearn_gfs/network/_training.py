@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import gen_batches
 
-from ._data import CHUNK_ROWS
+from ._data import CHUNK_ROWS, Batch
 from ._parts import NetworkInParts, n_parts_of
 from ._settings import TrainingSettings
 from ._small import SmallLoop, is_known
@@ -60,14 +60,6 @@ class TrainingState(NamedTuple):
     step_size: float  # where it was chosen from the data, else zero
     stream: Stream | None
     losses: list[float]
-
-
-class Batch(NamedTuple):
-    """Standardised inputs, a row for each sample; targets, a column for each; weights whose mean over all is one."""
-
-    X: torch.Tensor
-    y: torch.Tensor
-    weight: torch.Tensor | None
 
 
 class Samples:
