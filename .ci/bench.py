@@ -25,6 +25,7 @@ RESUMABLE = ("defaults", "same_size")
 # Without these packages a page would lose the columns about them.
 COMPARED = {
     "latency": ("emlearn",),
+    "parallel": ("distributed",),
     "prune_network": ("torch_pruning",),
     "selection_peers": ("autogluon.core", "amltk", "deephyper"),
     "training": ("skorch",),

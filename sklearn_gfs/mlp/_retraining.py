@@ -142,16 +142,17 @@ class Retraining:
             losses, record, end = training.losses, trainer.finite(training.loss(held_out)), min(n_retrain, patience)
             validation_losses.append(record)
             phase.report.held_out(record)
-            while len(losses) < end and not (trainer.stopped or phase.stopped or training.converged):
-                step = min(interval, n_retrain - len(losses))
-                trainer.advance(phase, training, step, self._pretrain_losses)
-                validation_losses.append(trainer.finite(training.loss(held_out)))
-                phase.report.held_out(validation_losses[-1])
-                if _INDIFFERENCE * validation_losses[-1] < record:
-                    record, end = validation_losses[-1], min(n_retrain, len(losses) + patience)
-                if validation_losses[-1] <= _INDIFFERENCE * min(validation_losses):
-                    best, kept = len(losses), training.network()
-                    prior = training.solver.prior if isinstance(training, SecondOrderTraining) else None
+            with training.threads():
+                while len(losses) < end and not (trainer.stopped or phase.stopped or training.converged):
+                    step = min(interval, n_retrain - len(losses))
+                    trainer.advance(phase, training, step, self._pretrain_losses)
+                    validation_losses.append(trainer.finite(training.loss(held_out)))
+                    phase.report.held_out(validation_losses[-1])
+                    if _INDIFFERENCE * validation_losses[-1] < record:
+                        record, end = validation_losses[-1], min(n_retrain, len(losses) + patience)
+                    if validation_losses[-1] <= _INDIFFERENCE * min(validation_losses):
+                        best, kept = len(losses), training.network()
+                        prior = training.solver.prior if isinstance(training, SecondOrderTraining) else None
             if best == 0:
                 self._check_descent(training, pruned, training.network())
         trainer.tasks.report.say(f"early_stopping chose {best} iterations of re-training.")

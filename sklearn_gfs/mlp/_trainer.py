@@ -321,7 +321,7 @@ class Trainer:
 
     def advance(self, phase: Phase, training: Retrainer, n_iterations: int, losses: list[float]) -> None:
         """Go on with a training, as a part of this phase; `losses` are those of pre-training."""
-        with interruptible(self.watch):
+        with interruptible(self.watch), training.threads():
             phase.run(
                 training,
                 n_iterations,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sklearn_gfs._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from ._data import CHUNK_ROWS, Parts, Used, divide, find_used, is_table, project, standardised_once
+    from ._data import CHUNK_ROWS, Batch, Parts, Used, divide, find_used, is_table, project, standardised_once
     from ._device import DEVICES, find_device, room_on
     from ._evidence import Prior
     from ._holdout import held_out_shares
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ._second_order import SECOND_ORDER, SecondOrderSolver, SecondOrderTraining
     from ._settings import TrainingSettings
     from ._solvers import SOLVERS
-    from ._training import Batch, Samples, Training, TrainingState
+    from ._training import Samples, Training, TrainingState
     from ._two_layer import TorchNetwork, hidden_activations
     from ._watch import Phase, Tasks, Watch, interruptible
 
@@ -34,7 +34,7 @@ _HOME = {
     "LOSSES": "_losses",
     "SECOND_ORDER": "_second_order",
     "SOLVERS": "_solvers",
-    "Batch": "_training",
+    "Batch": "_data",
     "FittedNetwork": "_scaling",
     "Loss": "_losses",
     "Moments": "_scaling",

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -35,11 +36,12 @@ if TYPE_CHECKING:
     from sklearn_gfs._typing import Float64Array
 
     from ._curvature import Curvature
+    from ._data import Batch
     from ._losses import Loss
     from ._parameters import Network
     from ._scaling import Scaling
     from ._settings import TrainingSettings
-    from ._training import Batch, Samples
+    from ._training import Samples
 
 # The curvature is summed over so many samples for each column of the Jacobian, others in every step.
 _SAMPLES_A_COLUMN = 4
@@ -352,6 +354,10 @@ class SecondOrderTraining:
     def solver(self) -> SecondOrderSolver:
         """The solver."""
         return self._solver
+
+    def threads(self) -> AbstractContextManager[None]:
+        """Leave the number of threads to each product: a step is made of large ones."""
+        return nullcontext()
 
     def advance(self, n_iterations: int) -> None:
         """Make this many steps; fewer where training has converged, or the watch, if there is one, says stop."""
