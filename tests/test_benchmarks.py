@@ -1,6 +1,6 @@
 """What the benchmarks reach into the package for is there: they run too long to run here."""
 
-import importlib
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,27 @@ def test_variants_of_the_defaults_change_what_there_is():
         module, dot, attribute = name.rpartition(".")
         owner = importlib.import_module(f"sklearn_gfs.{module}") if dot else GreedyPrunedMLPClassifier()
         assert hasattr(owner, attribute), name
+
+
+@pytest.mark.usefixtures("_benchmarks_on_path")
+def test_ensembles_are_compared_on_libraries_of_40_models():
+    library = importlib.import_module("_ensemble_library")
+    # A package of tests has the script's name.
+    spec = importlib.util.spec_from_file_location(
+        "ensemble_benchmark", Path(__file__).parents[1] / "benchmarks" / "ensemble.py"
+    )
+    ensemble = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(ensemble)
+    assert len(library.models(classes=True)) == len(library.models(classes=False)) == 40
+    rng = np.random.default_rng(0)
+    y, y_test = np.arange(60) % 3, np.arange(30) % 3
+    shares = [rng.dirichlet(np.ones(3), (4, len(labels))) + np.eye(3)[labels] for labels in (y, y_test)]
+    found = library.Predictions(["a", "b", "c", "d"], shares[0] / 2, shares[1] / 2, y, y_test)
+    row = {"classes": True} | ensemble.compare(found)
+    assert set(ensemble.VARIANTS) < set(row["losses"])
+    numbers = library.Predictions(["a", "b"], *(rng.normal(size=(2, n)) for n in (60, 30)), y * 1.0, y_test * 1.0)
+    row_of_numbers = {"classes": False} | ensemble.compare(numbers)
+    assert "mean rank, classes" in ensemble.ensembles_page([("one", 0, row), ("other", 0, row_of_numbers)])
 
 
 @pytest.mark.usefixtures("_benchmarks_on_path")

@@ -28,6 +28,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from ensemble.small import Told, ToldNumbers, named, rows
 from sklearn_gfs import GreedyEnsembleClassifier, GreedyEnsembleRegressor, greedy_forward_selection
+from sklearn_gfs.ensemble._outputs import votes_of
 
 X, Y = load_iris(return_X_y=True)
 NAMES = np.array(["ape", "bee", "cat"])[Y]
@@ -144,6 +145,18 @@ def test_a_fold_of_two_classes_of_three_has_its_decisions_in_the_right_columns()
         X[order], Y[order]
     )
     assert ensemble.predict_proba(X).shape == (150, 3)
+
+
+def test_a_class_that_a_model_has_not_seen_gets_the_least_of_its_decisions():
+    some = Y != 1
+    for model in (RidgeClassifier().fit(X[some], Y[some]), LinearSVC().fit(X, Y)):
+        votes = votes_of(model, "decision_function", X, np.arange(4))
+        seen = model.decision_function(X)
+        if seen.ndim == 1:
+            seen = np.column_stack([-seen, seen])
+        np.testing.assert_array_equal(votes[:, model.classes_], seen)
+        for column in set(range(4)) - set(model.classes_.tolist()):
+            np.testing.assert_array_equal(votes[:, column], seen.min(axis=1))
 
 
 def test_columns_that_belong_to_no_class_are_an_error():

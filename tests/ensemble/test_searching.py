@@ -204,6 +204,12 @@ def test_corrective_selection_leaves_models_out_that_say_nothing():
         select(Library(outputs, 0 * y, None), PLAIN._replace(k=3, loss="squared_error", corrective=True), RNG)
 
 
+def test_of_equals_a_model_that_was_picked_wins():
+    outputs = np.array([[[-3.0]], [[1.0]]])  # (1 - 3) / 2 is as far from zero as 1
+    library = Library(outputs, np.zeros((1, 1)), None)
+    assert greedy(loss_of(library, outputs, "squared_error"), 2).picks.tolist() == [1, 1]
+
+
 def test_bags_are_parts_of_the_library():
     rng = np.random.default_rng(0)
     outputs, y = rng.normal(size=(10, 30, 1)), rng.normal(size=(30, 1))
