@@ -42,36 +42,37 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
     """
     Find the least pre-training whose subnetwork is as good as a target.
 
-    Every fold trains once, up to the largest number of pre-training iterations, and scores on the
-    way the subnetwork of every ``(n_pretrain, k)`` and the dense network at every ``n_pretrain``.
-    The results are those of :class:`~sklearn.model_selection.GridSearchCV` on the same grid, folds
-    and integer ``random_state``, without its separate fits.
+    Every fold trains once, up to the largest number of pre-training iterations. On the way it scores
+    the dense network at every ``n_pretrain`` and the subnetwork of every ``(n_pretrain, k)``. The
+    scores are those of :class:`~sklearn.model_selection.GridSearchCV` on the same grid and folds,
+    with an integer ``random_state``; there every point is a fit of its own.
 
     Parameters
     ----------
     estimator : estimator
         A :class:`GreedyPrunedMLP`, its classifier or regressor, or a
-        :class:`~sklearn.pipeline.Pipeline` that ends in one; the steps before it are fitted once
-        per fold. Whether ``y`` holds labels or numbers, :class:`GreedyPrunedMLP` decides from all
-        of it, for all folds. Any other estimator with an integer parameter named by ``param`` is
-        fitted once for each point.
+        :class:`~sklearn.pipeline.Pipeline` that ends in one. The steps before it are fitted once
+        per fold. :class:`GreedyPrunedMLP` decides once, from all of ``y``, whether it holds labels
+        or numbers. Any other estimator is fitted once for each point; ``param`` names its integer
+        parameter.
     n_pretrain : "auto" or sequence of int, default="auto"
-        Numbers of pre-training iterations, in gradient updates, to compare. "auto" goes from 0 in
-        geometric steps, two to each doubling, and doubles the end from 256 until the last doubling
-        brings the dense network less than 1 % of its whole improvement, on the first fold.
+        Numbers of pre-training iterations to compare, in gradient updates. "auto" begins at 0 and
+        then takes two values for each doubling. It ends at 256, or after more doublings: the end is
+        doubled on the first fold until a doubling improves the dense network by less than 1 % of
+        its whole improvement.
     k : sequence of int, default=None
         Numbers of picks to compare; None for the estimator's own.
     target : {"dense", "best"} or float, default="dense"
-        What is good enough, up to ``tol``: the mean score of the dense network at the largest
-        ``n_pretrain``; the best mean score of a subnetwork, over ``n_pretrain`` and ``k``; or a
-        score. An estimator that is fitted once for each point has no dense network; there its own
-        score at the largest ``n_pretrain`` and ``k`` stands for it.
+        What is good enough, up to ``tol``. "dense" is the mean score of the dense network at the
+        largest ``n_pretrain``, "best" the best mean score of a subnetwork on the grid. An estimator
+        that is fitted once for each point has no dense network: there "dense" is its own score at
+        the largest ``n_pretrain`` and ``k``.
     tol : float or str, default=0.01
         How far below the target still counts. A number is in units of the score, which suits scores
-        like the accuracy. A percentage like "1%" is of the target's absolute value, for scores that
-        have units: with ``scoring="neg_mean_absolute_error"`` an error larger by 1 % still counts.
-        "1se" is one standard error, over folds, of the score that sets the target; of each point's
-        own where the target is a number.
+        like the accuracy. A percentage like "1%" is of the target's absolute value, which suits
+        scores with units: with ``scoring="neg_mean_absolute_error"`` an error larger by 1 % still
+        counts. "1se" is the standard error, over folds, of the score that sets the target. Where
+        the target is a number, it is the standard error of each point's own score.
     score_on : {"test", "train"}, default="test"
         Whether the threshold compares scores on the held-out parts or on the training parts.
     param : str, default="n_pretrain"
@@ -93,14 +94,14 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
     return_train_score : bool, default=False
         Whether ``cv_results_`` has the scores on the training parts.
     checkpoint : str or path-like, default=None
-        Folder in which finished folds are kept, each in a file; it is made where there is none. A
-        search that was interrupted resumes from it; a finished one is read from it. Folds in which
+        Folder in which finished folds are kept, each in a file. It is made if absent. A search that
+        was interrupted continues from there, and a finished one is read from there. Folds in which
         anything failed are run again. With an integer ``random_state`` in the estimator the results
-        are those of an undisturbed search. A folder is refused where the data, the parameters that
-        scores depend on, or the versions of the packages at work are not the same.
+        are those of an undisturbed search. A folder is refused if it is of other data, of other
+        parameters that scores depend on, or of other versions of the packages.
     verbose : int, default=0
-        From 1 on, a line is printed for each finished fold; from 2 on, also one for each point, by
-        the process that evaluates it.
+        1 prints a line for each finished fold, 2 also one for each point, from the process that
+        evaluates it.
 
     Attributes
     ----------
@@ -174,12 +175,12 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
 
     Notes
     -----
-    ``best_params_`` is the best point of the grid, as in every search of scikit-learn;
+    ``best_params_`` is the best point of the grid, as in every search of scikit-learn.
     ``best_estimator_`` has the least pre-training that is good enough, which is what this search is
     for. They agree when no point reaches the target.
 
-    Folds run in parallel through joblib. A worker is sent the whole of the data, which joblib maps
-    into memory on one machine and scatters once to a Dask cluster, and the indices of its fold.
+    Folds run in parallel through joblib. Each worker gets all data and the indices of its fold. On
+    one machine joblib maps the data into memory; to a Dask cluster it sends them once.
 
     Examples
     --------
