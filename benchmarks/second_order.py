@@ -3,9 +3,8 @@ The claim: a small network that is re-trained by second-order steps is better th
 
 Default parameters against 4000 updates of Adam with the penalty that was the default before, and against
 scikit-learn's MLP of the same size with its own defaults. Splits of 90 and 10 %. Writes
-docs/benchmarks/second_order.md.
---tabular, or SKLEARN_GFS_TABULAR, names the file of data sets. With --out, finished fits are kept and not repeated, and
-the table covers what is finished.
+docs/benchmarks/second_order.md. --tabular, or SKLEARN_GFS_TABULAR, names the file of data sets. With --out, finished
+fits are kept and not repeated, and the table covers what is finished.
 """
 
 from __future__ import annotations
@@ -35,7 +34,6 @@ BEFORE = {"n_retrain": 4000, "retrain_solver": "adam", "alpha": 1e-3}
 VARIANTS = {
     "updates": BEFORE,
     "default": {},
-    "updates, tanh": {**BEFORE, "activation": "tanh"},
     "default, tanh": {"activation": "tanh"},
 }
 MLP = "MLP"

@@ -196,7 +196,7 @@ def test_a_penalty_that_is_found_falls_with_the_number_of_samples():
 
 def test_training_stops_in_time():
     network, X, y = problem(6)
-    watch = Watch(1e-9, verbose=False)
+    watch = Watch(1e-9)
     training = trained(network, samples_of(X, y), LevenbergMarquardt, 10, watch=watch)
     assert training.losses == []
     assert watch.out_of_time
@@ -206,7 +206,7 @@ def test_training_stops_in_time():
 
 def test_an_interrupt_leaves_the_last_step(monkeypatch):
     network, X, y = problem(7)
-    watch = Watch(None, verbose=False)
+    watch = Watch(None)
     training = trained(network, samples_of(X, y), LevenbergMarquardt, 2, watch=watch)
     kept = training.solver.vector.copy()
 
@@ -218,13 +218,6 @@ def test_an_interrupt_leaves_the_last_step(monkeypatch):
     assert watch.interrupted
     assert len(training.losses) == 2
     np.testing.assert_array_equal(training.solver.vector, kept)
-
-
-@pytest.mark.parametrize("solver", SOLVERS)
-def test_lines_are_printed(solver, capsys):
-    network, X, y = problem(8)
-    trained(network, samples_of(X, y), solver, 5, watch=Watch(None, verbose=True))
-    assert capsys.readouterr().out.splitlines()[-1].startswith("training: iteration 5, loss ")
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
