@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.neural_network import MLPRegressor
 
 from sklearn_gfs import (
     GreedyForwardSelector,
@@ -15,6 +16,7 @@ from sklearn_gfs import (
     SelectionStatistics,
     greedy_forward_selection,
     pretrain_threshold_curve,
+    prune_network,
     theory,
 )
 
@@ -25,6 +27,7 @@ Y = X[:, 0] + 0.1 * RNG.standard_normal(40)
 LABELS = (Y > 0).astype(int)
 ONES = np.ones(40)
 W = np.ones((4, 1))
+TRAINED = MLPRegressor(hidden_layer_sizes=6, random_state=0).partial_fit(X, Y)
 
 
 def regressor(**options):
@@ -94,6 +97,10 @@ ENTRIES = {
     "pretrain_threshold_curve": (
         lambda X, y: pretrain_threshold_curve(regressor(), X, y, n_pretrain=[1, 2], train_sizes=[10, 20]),
         {"X": X, "y": Y},
+    ),
+    "prune_network": (
+        lambda X, y, sample_weight: prune_network(TRAINED, X, y, 3, sample_weight=sample_weight),
+        {"X": X, "y": Y, "sample_weight": ONES},
     ),
     "theory.hull_spread": (
         lambda atoms, output_weights, sample_weight: theory.hull_spread(

@@ -10,6 +10,7 @@ import pytest
 from numpydoc.docscrape import ClassDoc, FunctionDoc
 from sklearn.datasets import make_classification
 from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPRegressor
 
 import sklearn_gfs
 from sklearn_gfs import (
@@ -23,11 +24,13 @@ from sklearn_gfs import (
     SelectionStatistics,
     greedy_forward_selection,
     pretrain_threshold_curve,
+    prune_network,
     theory,
 )
 
 X, LABELS = make_classification(60, 5, random_state=0)
 NUMBERS = X[:, 0] + X[:, 1] ** 2
+TRAINED = MLPRegressor(hidden_layer_sizes=6, random_state=0).partial_fit(X, NUMBERS)
 SMALL = {"n_pretrain": 6, "k": 4, "n_hidden": 12, "n_retrain": 8}
 
 # For every callable: the parameters that are numbers, switches or sequences of them, as plain Python has them. Floats
@@ -120,6 +123,10 @@ CASES = {
     SelectionStatistics.select: (
         SELECTION | {"standardize": True},
         lambda **given: SelectionStatistics().update(X, NUMBERS).select(hull="l1", **given),
+    ),
+    prune_network: (
+        {"k": 3, "corrective": True},
+        lambda **given: prune_network(TRAINED, X, **given).coefs_,
     ),
     PretrainThresholdDisplay: (
         {"thresholds": [2, 4], "target_score": 0.5},

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from sklearn.neural_network import MLPRegressor
 
 from sklearn_gfs import (
     GreedyForwardSelector,
@@ -16,6 +17,7 @@ from sklearn_gfs import (
     GreedyPrunedMLPRegressor,
     SelectionStatistics,
     greedy_forward_selection,
+    prune_network,
     theory,
 )
 
@@ -88,6 +90,18 @@ def validated(weight):
     return [model.fit(X, y, X_val=X, y_val=y, sample_weight_val=weight).predict(X)]
 
 
+def pruned(for_y):
+    """A network that was trained elsewhere."""
+
+    def call(weight):
+        X, y, _ = data()
+        trained = MLPRegressor(hidden_layer_sizes=12, random_state=0).partial_fit(X, y)
+        small = prune_network(trained, X, y if for_y else None, 4, sample_weight=weight)
+        return [small.predict(X), *small.coefs_]
+
+    return call
+
+
 X, Y, LABELS = data()
 LOGITS = np.random.default_rng(1).standard_normal((N_SAMPLES, N_ATOMS, 3))
 PROBABILITIES = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=2, keepdims=True)
@@ -117,6 +131,8 @@ ENTRIES = {
     "estimator that infers": network(GreedyPrunedMLP, "fit", "numbers"),
     "path of networks": along_a_path,
     "validation samples": validated,
+    "trained elsewhere": pruned(for_y=False),
+    "trained elsewhere, for y": pruned(for_y=True),
     "hull_spread": lambda weight: [theory.hull_spread(X, sample_weight=weight)],
     "hull_diameter": lambda weight: [theory.hull_diameter(X, sample_weight=weight)],
     "hull_optimum": lambda weight: [theory.hull_optimum(X, Y, sample_weight=weight).loss],

@@ -17,9 +17,10 @@ from scipy.special import expit
 
 from sklearn_gfs._typing import Float64Array
 
-# What leaving the weights costs, as shares of the mean variance of the activations, from the most.
-PENALTIES = (10.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
-# The samples are left out in so many parts. With as many samples as the second number one part tells enough.
+# What leaving the given weights costs, from the most: as if so many samples had told them, with activations that vary
+# as the activations do on average.
+PENALTIES = (1e4, 1e3, 1e2, 10.0, 1.0, 1e-1, 1e-2)
+# The samples are left out in so many parts. Of many samples so many, and one part of them, tell enough.
 _N_PARTS, _MANY_SAMPLES = 5, 10_000
 # Deviations from the mean below this share of it are rounding.
 _ROUNDING = 1e-14
@@ -94,12 +95,13 @@ def refit(
     n_samples = len(hidden)
     weight = np.ones(n_samples) if weight is None else weight
     data, given = Data(hidden, targets, weight / weight.sum()), (coef, intercept)
-    parts = np.arange(n_samples) if n_samples < _N_PARTS else np.random.default_rng(0).permutation(n_samples) % _N_PARTS
+    tried = data.part(np.random.default_rng(0).permutation(n_samples)[:_MANY_SAMPLES])
+    parts = np.arange(len(tried.share)) % _N_PARTS
     losses = np.zeros(1 + len(PENALTIES))
-    for part in range(1 if n_samples >= _MANY_SAMPLES else parts.max() + 1):
-        train, left_out = data.part(parts != part), data.part(parts == part)
+    for part in range(1 if n_samples > _MANY_SAMPLES else min(n_samples, _N_PARTS)):
+        train, left_out = tried.part(parts != part), tried.part(parts == part)
         found = [given, *_along_penalties(train, given, family, PENALTIES)]
-        losses += data.share[parts == part].sum() * np.array([_loss(left_out, layer, family) for layer in found])
+        losses += tried.share[parts == part].sum() * np.array([_loss(left_out, layer, family) for layer in found])
     best = int(np.argmin(losses))
     return given if best == 0 else _along_penalties(data, given, family, PENALTIES[best - 1 : best])[0]
 
@@ -119,7 +121,7 @@ def _along_penalties(data: Data, given: _Layer, family: Family, penalties: tuple
     deviations = hidden - centre
     deviations[:, np.abs(deviations).max(axis=0) <= _ROUNDING * np.abs(centre)] = 0.0
     gram = (deviations * share[:, None]).T @ deviations
-    size = float(np.diagonal(gram).mean())
+    size = float(np.diagonal(gram).mean() * np.sum(share**2))  # over the number of samples
     if size == 0.0:
         return [given] * len(penalties)
     at_first = hidden @ given[0] + given[1]

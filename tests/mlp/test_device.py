@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor, prune_network
 from sklearn_gfs.mlp._layer import HiddenLayer
 from sklearn_gfs.network._device import find_device
 
@@ -127,3 +127,20 @@ def test_a_gpu_with_little_room_selects_the_same(monkeypatch, selection_samples)
     np.testing.assert_array_equal(model.selection_path_, picks)
     np.testing.assert_allclose(model.selection_losses_, losses, rtol=1e-6)
     np.testing.assert_allclose(model.duality_gaps_, gaps, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
+@pytest.mark.parametrize("labels", [False, True])
+def test_a_network_is_pruned_where_it_is(labels):
+    X, y = problem(500)
+    linears = [torch.nn.Linear(n_inputs, n_outputs).double() for n_inputs, n_outputs in ((4, 40), (40, 30), (30, 3))]
+    here = torch.nn.Sequential(linears[0], torch.nn.ReLU(), linears[1], torch.nn.Tanh(), linears[2])
+    there = pickle.loads(pickle.dumps(here)).cuda()
+    targets = y if labels else None
+    small = prune_network(here, X, targets, k=0.2)
+    for inputs in (X, torch.tensor(X), torch.tensor(X).cuda()):
+        pruned = prune_network(there, inputs, targets, k=0.2)
+        assert {parameter.device.type for parameter in pruned.parameters()} == {"cuda"}
+        expected = small(torch.tensor(X)).detach().numpy()
+        outputs = pruned(torch.tensor(X).cuda()).detach().cpu().numpy()
+        np.testing.assert_allclose(outputs, expected, atol=1e-5 * np.ptp(expected))

@@ -26,10 +26,11 @@ def test_the_old_network_is_untouched(kind):
     X = inputs()
     network = trained_mlp(X, kind, (12, 9)).set_params(random_state=np.random.RandomState(3))
     before = joblib.hash(network)
-    small = prune_network(network, X, KINDS[kind](X), k=4)
-    for array in (*small.coefs_, *small.intercepts_):
-        array[:] = 0.0
-    small.partial_fit(X, KINDS[kind](X))
+    for k in (4, [1.0, 4], 1.0):
+        small = prune_network(network, X, KINDS[kind](X), k=k)
+        for array in (*small.coefs_, *small.intercepts_):
+            array[:] = 0.0
+        small.partial_fit(X, KINDS[kind](X))
     assert joblib.hash(network) == before
 
 

@@ -65,9 +65,9 @@ def test_each_penalty_has_its_minimum(name, n_neurons, n_outputs, seed):
     share /= share.sum()
     family = FAMILIES[name]
     centred = hidden - share @ hidden
-    size = np.mean(share @ centred**2)
+    size = np.mean(share @ centred**2) * np.sum(share**2)
     layers = _along_penalties(Data(hidden, targets, share), given_layer, family, PENALTIES)
-    for penalty, (coef, intercept) in zip(PENALTIES[:5], layers[:5], strict=True):
+    for penalty, (coef, intercept) in zip(PENALTIES[:-1], layers[:-1], strict=True):
         slopes = share[:, None] * (family(hidden @ coef + intercept)[1] - targets)
         np.testing.assert_allclose(slopes.sum(axis=0), 0, atol=2e-3)
         cost = penalty * size * (coef - given_layer[0])

@@ -128,8 +128,9 @@ def test_the_old_network_is_untouched_and_nothing_random_is_used(training):
     assert all(torch.equal(p.grad, g) for p, g in zip(network.parameters(), gradients, strict=True))
     assert [module.training for module in small.modules()] == before[1]
     assert all(parameter.grad is None for parameter in small.parameters())
-    for parameter in small.parameters():
-        parameter.data.zero_()
+    for other in (small, prune_network(network, inputs(), k=[1.0, 4]), prune_network(network, inputs(), k=1.0)):
+        for parameter in other.parameters():
+            parameter.data.zero_()
     assert_same(fingerprint(network), before)
 
 
