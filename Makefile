@@ -76,10 +76,16 @@ test-upstream: export OMP_NUM_THREADS = 1
 test-upstream: $(INSTALLED)  ## Run scikit-learn's own tests with this package's classes.
 	$(PY) .ci/upstream/run.py $(PYTEST_ARGS)
 
-lint: $(LINT_INSTALLED)  ## Check style, formatting and the order of imports.
+# The pages whose sentences are checked.
+PROSE = README.md CONTRIBUTING.md docs/benchmarks.md docs/index.md docs/start.md \
+	$(patsubst %,docs/guide/%.md,deploying deployment_tutorial faq glossary how_much index migrating mixed_columns scaling_out search)
+
+lint: $(LINT_INSTALLED)  ## Check style, formatting, the order of imports, spelling and sentences.
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/codespell
+	$(PY) .ci/prose.py $(PROSE)
 
 format: $(LINT_INSTALLED)  ## Put style and formatting right.
 	$(PY) -m ruff check --fix
@@ -90,11 +96,12 @@ types: $(LINT_INSTALLED)  ## Check types.
 
 examples: export MPLBACKEND = Agg
 examples: $(INSTALLED)  ## Run the examples as they are, those of the paper in their fast form; warnings are errors.
-	@for script in $(sort $(wildcard examples/[12]_*/[a-z]*.py)) $(patsubst %,"% --fast",$(sort $(wildcard examples/3_*/[a-z]*.py))); do \
+	@for script in $(sort $(wildcard examples/[124]_*/[a-z]*.py)) $(patsubst %,"% --fast",$(sort $(wildcard examples/3_*/[a-z]*.py))); do \
 		echo "== $$script"; $(PY) -W error $$script || exit 1; done
 
-docs: $(DOCS_INSTALLED)  ## Build the site, with the examples run, into docs/_build/html; warnings are errors.
+docs: $(DOCS_INSTALLED)  ## Build the site, with the examples run, into docs/_build/html; warnings and broken links are errors.
 	$(PY) -m sphinx -W --keep-going $(SPHINXOPTS) docs docs/_build/html
+	$(PY) .ci/links.py docs/_build/html
 
 bench: $(INSTALLED)  ## Repeat every benchmark by its page's command; hours, but goes on where it was interrupted.
 	$(PY) .ci/bench.py --keep $(OUT)/bench $(if $(RIVALS),--rivals $(RIVALS)) $(PAGES)

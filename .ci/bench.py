@@ -25,8 +25,10 @@ RESUMABLE = ("defaults", "same_size")
 # Without these packages a page would lose the columns about them.
 COMPARED = {
     "latency": ("emlearn",),
-    "training": ("skorch",),
+    "parallel": ("distributed",),
+    "prune_network": ("torch_pruning",),
     "selection_peers": ("autogluon.core", "amltk", "deephyper"),
+    "training": ("skorch",),
 }
 
 
@@ -46,6 +48,8 @@ def installed(package):
 def lacking(name, rivals):
     """Say what the page needs that is not there, or nothing."""
     missing = [package for package in COMPARED.get(name, ()) if not installed(package)]
+    if name == "prune_network":
+        missing += [] if os.environ.get("SKLEARN_GFS_MNIST") else ["SKLEARN_GFS_MNIST"]
     if name == "same_size":
         missing += [] if rivals else ["RIVALS=PYTHON (benchmarks/_same_size_rivals.py says of which environment)"]
         missing += [] if os.environ.get("SKLEARN_GFS_MNIST") else ["SKLEARN_GFS_MNIST"]

@@ -148,8 +148,12 @@ def models(classes: bool) -> dict[str, Any]:
     return found
 
 
-def predictions(name: str, X: Any, y: Any, seed: int, cache: Path) -> Predictions:
-    """Return what the library says of a data set, from the cache as far as it is there; numbers are standardised."""
+def split(X: Any, y: Any, seed: int) -> tuple[Any, Any, Any, Any]:
+    """
+    Return X, X_test, y, y_test of a data set: at most so many samples, labels as indices, numbers standardised.
+
+    Classes that the folds could not all hold are left out.
+    """
     classes = y.dtype.kind != "f"
     rows = np.random.default_rng(seed).permutation(len(y))[: N_TRAIN + N_TEST]
     X, y = X[rows], y[rows]
@@ -159,9 +163,16 @@ def predictions(name: str, X: Any, y: Any, seed: int, cache: Path) -> Prediction
         X, y = X[frequent], np.unique(y[frequent], return_inverse=True)[1]
     size = min(N_TRAIN, round(0.6 * len(y)))
     X, X_test, y, y_test = train_test_split(X, y, train_size=size, stratify=y if classes else None, random_state=seed)
-    if not classes:
-        mean, scale = y.mean(), y.std()
-        y, y_test = (y - mean) / scale, (y_test - mean) / scale
+    if classes:
+        return X, X_test, y, y_test
+    mean, scale = y.mean(), y.std()
+    return X, X_test, (y - mean) / scale, (y_test - mean) / scale
+
+
+def predictions(name: str, X: Any, y: Any, seed: int, cache: Path) -> Predictions:
+    """Return what the library says of a data set, from the cache as far as it is there."""
+    classes = y.dtype.kind != "f"
+    X, X_test, y, y_test = split(X, y, seed)
     folds = (StratifiedKFold if classes else KFold)(N_FOLDS, shuffle=True, random_state=seed)
     method = "predict_proba" if classes else "predict"
     library = models(classes)

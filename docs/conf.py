@@ -50,6 +50,7 @@ def own_methods(cls):
 
 autosummary_generate = True
 autosummary_context = {"methods_of": {cls.__name__: own_methods(cls) for cls in CLASSES}}
+toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # the docstrings have the types
 numpydoc_show_class_members = False
 

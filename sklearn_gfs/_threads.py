@@ -27,7 +27,7 @@ class _Limit:
     One thread for the linear algebra of NumPy and SciPy, and for torch, while one is inside.
 
     The number of torch's threads is of each Python thread. That of BLAS is of the whole process: the first to come in
-    sets it and brings it back, and who comes meanwhile leaves it alone.
+    sets it, and the last to leave brings it back, so that nobody who is still inside gets more.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class _Limit:
         self._here = threading.local()
         self._n_inside = 0
         self._n_blas = self._n_torch = 1
-        self._blas_is_limited = False
+        self._blas: Any = None  # what brings the threads of BLAS back, while there is one thread
 
     def counts(self) -> tuple[int, int]:
         """Return how many threads BLAS and torch would use outside of the limit."""
@@ -60,11 +60,10 @@ class _Limit:
             if self._n_inside == 0:
                 self._n_blas, self._n_torch = _counts()
             self._n_inside += 1
-            self._here.inside, self._here.blas = True, None
-            if self._n_blas > 1 and not self._blas_is_limited:
-                self._here.blas = _controller().limit(limits=1, user_api="blas")
-                self._here.blas.__enter__()
-                self._blas_is_limited = True
+            self._here.inside = True
+            if self._n_blas > 1 and self._blas is None:
+                with _in_control_of_blas():
+                    self._blas = _controller().limit(limits=1, user_api="blas")
             if self._n_torch > 1:
                 set_torch_threads(1)
 
@@ -74,9 +73,28 @@ class _Limit:
             self._here.inside = False
             if self._n_torch > 1:
                 set_torch_threads(self._n_torch)
-            if self._here.blas is not None:
-                self._here.blas.__exit__(None, None, None)
-                self._blas_is_limited = False
+            if self._blas is not None and self._n_inside == 0:
+                with _in_control_of_blas():
+                    self._blas.restore_original_limits()
+                self._blas = None
+
+
+@contextmanager
+def _in_control_of_blas() -> Iterator[None]:
+    """
+    Let this thread of Python set the number of OpenBLAS's threads, and any other one afterwards.
+
+    To threadpoolctl a single thread is the one that may, the first that did, and what others set is ignored in silence.
+    """
+    # Only its versions from 3.8 on know of this.
+    releases = [getattr(library, "clear_controlling_thread", None) for library in _controller().lib_controllers]
+    for release in filter(None, releases):
+        release(force=True)
+    try:
+        yield
+    finally:
+        for release in filter(None, releases):
+            release()
 
 
 def _torch() -> Any:

@@ -1,8 +1,10 @@
-"""The version of the package, and what saved objects say of it."""
+"""The version of the package, what saved objects say of it, and where the documentation of an object is."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import warnings
+from functools import cache
 from typing import Any
 
 __version__ = "0.1.0.dev0"
@@ -11,8 +13,32 @@ __version__ = "0.1.0.dev0"
 _KEY = "_sklearn_gfs_version"
 
 
+@cache
+def _page_template() -> str:
+    """Return the address of an object's page, by the address of the documentation in the package's metadata, or ""."""
+    try:
+        addresses = importlib.metadata.metadata("sklearn-gfs").get_all("Project-URL") or []
+    except importlib.metadata.PackageNotFoundError:  # used from a folder, not installed
+        return ""
+    sites = [address.partition(", ")[2] for address in addresses if address.startswith("Documentation, ")]
+    return f"{sites[0].rstrip('/')}/api/generated/sklearn_gfs.{{name}}.html" if sites else ""
+
+
 class VersionedState:
-    """Mixin of what users save: the state in a pickle has the version, and another version warns when it loads that."""
+    """
+    Mixin of what users save: the state in a pickle has the version, and another version warns when it loads that.
+
+    It also tells scikit-learn where the documentation is, to which an estimator's picture in a notebook links.
+    """
+
+    _doc_link_module = "sklearn_gfs"
+
+    @property
+    def _doc_link_template(self) -> str:
+        return _page_template()
+
+    def _doc_link_url_param_generator(self) -> dict[str, str]:
+        return {"name": type(self).__name__}
 
     def __getstate__(self) -> dict[str, Any]:
         state: Any = super().__getstate__()  # None where there is no attribute

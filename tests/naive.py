@@ -297,6 +297,33 @@ def network_gradient(network, X, targets, weight, activation, loss, alpha):
     return total, gradient
 
 
+def greedy_by_score(outputs, k, score, loss, *, n_init=1, replace=True, tie=1e-12):
+    """
+    Pick models one by one by the score of the mean of the picks, of equals by its loss, then those picked, the first.
+
+    ``score`` and ``loss`` take a mean of the outputs (n_models, n_samples, n_columns); without a score loss decides.
+    """
+
+    def keys(model, picks):
+        mean = sum((outputs[i] for i in [*picks, model]), np.zeros(outputs[0].shape)) / (len(picks) + 1)
+        return [loss(mean)] if score is None else [-score(mean), loss(mean)]
+
+    picks = []
+    alone = sorted(range(len(outputs)), key=lambda i: [*keys(i, []), i])[: n_init if n_init > 1 else 0]
+    while len(picks) < (k if replace else min(k, len(outputs))):
+        if len(picks) < len(alone):
+            picks.append(alone[len(picks)])
+            continue
+        among = [i for i in range(len(outputs)) if replace or i not in picks]
+        tried = {i: keys(i, picks) for i in among}
+        for level in range(len(next(iter(tried.values())))):
+            least = min(tried[i][level] for i in among)
+            among = [i for i in among if tried[i][level] <= least + tie * max(abs(least), 1.0)]
+        again = [i for i in among if i in picks]
+        picks.append((again or among)[0])
+    return picks
+
+
 def solved(columns, y, weight, *, penalty, intercept):
     """
     Best weights of some columns (n_samples, n_columns) for y (n_samples, n_targets), and the intercept.
@@ -412,28 +439,51 @@ def layered_outputs(coefs, intercepts, activate, X):
     return X @ coefs[-1] + intercepts[-1]
 
 
-def greedy_by_score(outputs, k, score, loss, *, n_init=1, replace=True, tie=1e-12):
-    """
-    Pick models one by one by the score of the mean of the picks, of equals by its loss, then those picked, the first.
+def tanh_jacobian(network, x):
+    """Derivatives of a tanh network's outputs: neuron by neuron its coefficients, all intercepts, output weights."""
+    n_features, n_hidden = network.hidden_coef.shape
+    n_outputs = len(network.output_intercept)
+    rows = np.zeros((n_outputs, n_hidden * (n_features + 1) + (n_hidden + 1) * n_outputs))
+    for o in range(n_outputs):
+        for h in range(n_hidden):
+            value = math.tanh(x @ network.hidden_coef[:, h] + network.hidden_intercept[h])
+            outer = network.weights[h] * network.output_coef[h, o]
+            for j in range(n_features):
+                rows[o, h * n_features + j] = outer * (1 - value**2) * x[j]
+            rows[o, n_hidden * n_features + h] = outer * (1 - value**2)
+            rows[o, n_hidden * (n_features + 1) + h * n_outputs + o] = value
+        rows[o, -n_outputs + o] = 1
+    return rows
 
-    ``score`` and ``loss`` take a mean of the outputs (n_models, n_samples, n_columns); without a score loss decides.
-    """
 
-    def keys(model, picks):
-        mean = sum((outputs[i] for i in [*picks, model]), np.zeros(outputs[0].shape)) / (len(picks) + 1)
-        return [loss(mean)] if score is None else [-score(mean), loss(mean)]
+def tanh_outputs(network, x):
+    """Outputs of a tanh network."""
+    outputs = network.output_intercept.copy()
+    for h, weight in enumerate(network.weights):
+        value = math.tanh(x @ network.hidden_coef[:, h] + network.hidden_intercept[h])
+        outputs += weight * network.output_coef[h] * value
+    return outputs
 
-    picks = []
-    alone = sorted(range(len(outputs)), key=lambda i: [*keys(i, []), i])[: n_init if n_init > 1 else 0]
-    while len(picks) < (k if replace else min(k, len(outputs))):
-        if len(picks) < len(alone):
-            picks.append(alone[len(picks)])
-            continue
-        among = [i for i in range(len(outputs)) if replace or i not in picks]
-        tried = {i: keys(i, picks) for i in among}
-        for level in range(len(next(iter(tried.values())))):
-            least = min(tried[i][level] for i in among)
-            among = [i for i in among if tried[i][level] <= least + tie * max(abs(least), 1.0)]
-        again = [i for i in among if i in picks]
-        picks.append((again or among)[0])
-    return picks
+
+def gauss_newton(network, X, weight, curvature):
+    """Gauss-Newton matrix of a tanh network's mean loss, whose second derivative at outputs z is ``curvature(z)``."""
+    total = 0.0
+    for x, w in zip(X, weight, strict=True):
+        rows = tanh_jacobian(network, x)
+        total = total + w * rows.T @ curvature(tanh_outputs(network, x)) @ rows
+    return total / len(X)
+
+
+def logistic_curvature(z):
+    """Second derivative of a sum of logistic losses."""
+    shares = [1 / (1 + math.exp(-a)) for a in z]
+    return np.diag([share * (1 - share) for share in shares])
+
+
+def softmax_curvature(z):
+    """Second derivative of the negative log-likelihood of the softmax; of one output, of its logistic function."""
+    if len(z) == 1:
+        return logistic_curvature(z)
+    shares = np.exp(z - max(z))
+    shares /= shares.sum()
+    return np.diag(shares) - np.outer(shares, shares)

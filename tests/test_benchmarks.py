@@ -52,5 +52,19 @@ def test_the_summary_finds_its_numbers_on_the_pages():
     assert all(value > 0 for value in summary.speed_ups().values())
     ranks = list(summary.ranks().values())
     assert ranks == sorted(ranks)
-    with pytest.raises(LookupError, match="no row with {'data': 'none'} has a number in 'MLP'"):
+    with pytest.raises(LookupError, match="same_size: no row"):
         summary.cell("same_size", "MLP", data="none")
+
+
+@pytest.mark.usefixtures("_benchmarks_on_path")
+@pytest.mark.parametrize("name", ["digits, MLPClassifier(1000)", "MNIST, torch 784-300-100-10"])
+def test_networks_can_be_pruned_in_other_ways(name):
+    benchmark = importlib.import_module("prune_network")
+    task = benchmark.TASKS[name]
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)).astype(np.float32), np.arange(60) % 3
+    dense = task.trained(X, y, 0, task.widths, 1)
+    for method in benchmark.METHODS:
+        if not method.startswith("Torch-Pruning"):
+            pruned = benchmark.METHODS[method](task, dense, X, y)
+            assert task.predict(task.train_on(pruned, X, y, 1), X).shape == (60,)

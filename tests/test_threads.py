@@ -70,6 +70,8 @@ def test_threads_come_back_in_whatever_order_threads_of_python_leave(first_leave
             other.join()
         assert set(in_use()[0]) == {1}
         assert in_use()[1] == 1
+    if first_leaves_first:
+        assert set(in_use()[0]) == {1}  # one is still inside
     go.set()
     other.join()
     assert seen == {"inside": 1, "after": 2}
@@ -77,6 +79,28 @@ def test_threads_come_back_in_whatever_order_threads_of_python_leave(first_leave
     with one_thread():
         assert set(in_use()[0]) == {1}
     assert in_use() == outside
+
+
+def test_a_thread_of_python_that_never_set_a_number_limits_too_and_takes_nothing_from_others():
+    seen, outside = {}, in_use()  # the fixture has set the number, in the main thread
+    inside, go = threading.Event(), threading.Event()
+
+    def other():
+        with one_thread():
+            seen["inside"] = set(in_use()[0])
+        inside.set()
+        go.wait()  # a thread that is over has nothing to say in any case
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    inside.wait()
+    assert seen["inside"] == {1}
+    assert in_use() == outside
+    with threadpool_limits(1, user_api="blas"):
+        assert set(in_use()[0]) == {1}
+    assert in_use() == outside
+    go.set()
+    thread.join()
 
 
 @pytest.mark.parametrize(("n_operations", "n_threads"), [(10, 2), (1e7, 1), (1e10, 2)])

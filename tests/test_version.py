@@ -1,10 +1,12 @@
 """What is saved says which version of the package saved it, and another version warns when it loads that."""
 
 import copy
+import importlib.metadata
 import inspect
 import pickle
 import re
 import warnings
+from email.message import Message
 
 import joblib
 import numpy as np
@@ -28,6 +30,7 @@ from sklearn_gfs import (
     SelectionPathDisplay,
     SelectionStatistics,
     ThresholdScalingDisplay,
+    _version,
 )
 
 SMALL = {"n_pretrain": 3, "k": 2, "n_hidden": 8, "n_retrain": 2, "random_state": 0}
@@ -162,3 +165,35 @@ def test_users_classes_say_it_too(other_version):
     other_version()
     with pytest.warns(UserWarning, match="Mine was saved by"):
         pickle.loads(content)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "page"),
+    [
+        (
+            ["Source, https://other.test", "Documentation, https://docs.test/gfs/"],
+            "https://docs.test/gfs/api/generated/",
+        ),
+        (["Source, https://other.test"], ""),
+        (None, ""),
+    ],
+)
+@pytest.mark.parametrize("name", ["GreedyPrunedMLPClassifier", "GreedyForwardSelector", "PretrainThresholdSearch"])
+def test_pictures_of_estimators_link_to_the_documentation(monkeypatch, addresses, page, name):
+    metadata = Message()
+    for address in addresses or []:
+        metadata["Project-URL"] = address
+    monkeypatch.setattr(importlib.metadata, "metadata", lambda _: metadata)
+    _version._page_template.cache_clear()
+    html = OBJECTS[name]()._repr_html_()
+    _version._page_template.cache_clear()
+    assert (f'href="{page}sklearn_gfs.{name}.html"' in html) == bool(page)
+    assert "docs.test" in html or not page
+
+
+def test_a_package_that_is_not_installed_has_no_page(monkeypatch):
+    def fail(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "metadata", fail)
+    assert _version._page_template.__wrapped__() == ""

@@ -79,6 +79,7 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         "bag_fraction": [Interval(Real, 0, 1, closed="right")],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "replace": ["boolean"],
+        "corrective": ["boolean"],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -185,6 +186,7 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         with unchanged_by_failure(self):
             parameters = {name: getattr(self, name) for name in self._constraints}
             validate_parameter_constraints(self._constraints, parameters, caller_name=type(self).__name__)
+            self._check_corrective()
             numba_for("Greedy forward selection")  # rather than once the models are fitted
             check_plain(X=X, y=y)
             if y is None:
@@ -212,7 +214,7 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
                 jobs = self._jobs(task, "predictions", len(models) * len(splits))
                 outputs, tested = out_of_fold(models, X, targets.y, splits, targets.classes, jobs)
             links, found = self._select(models, outputs, X, targets, weight, tested)
-            chosen = [i for i in range(len(models)) if found.weights[i] > 0]
+            chosen = [i for i in range(len(models)) if found.weights[i] != 0]
             fitted = [models[i].estimator for i in chosen]
             if not prefit:
                 jobs = self._jobs(task, "chosen models", len(chosen))
@@ -224,6 +226,12 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
                 self.classes_ = targets.classes
             task.call_on_fit_task_end(estimator=self, X=X, y=y, metadata=metadata)
         return self
+
+    def _check_corrective(self) -> None:
+        needed = {"loss": "squared_error", "scoring": None, "n_bags": 1, "n_init": 1, "replace": True}
+        for name, value in needed.items() if self.corrective else ():
+            if getattr(self, name) != value:
+                raise ValueError(f"corrective=True needs {name}={value!r}, got {getattr(self, name)!r}")
 
     def _jobs(self, task: Any, name: str, n_tasks: int) -> Jobs:
         subtask = task.subcontext(name, max_subtasks=n_tasks, sequential_subtasks=False)
@@ -265,7 +273,8 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         if self.scoring is not None:
             scorer = get_scorer(self.scoring)
             evaluate = evaluation(self.scoring, scorer, X, y, codes, classes, weight)
-        wanted = Wanted(self.k, self.loss, evaluate, self.n_bags, self.bag_fraction, self.n_init, self.replace)
+        given = {name: getattr(self, name) for name in Wanted._fields if name != "evaluate"}
+        wanted = Wanted(evaluate=evaluate, **given)
         return links, select(Library(outputs, codes, weight), wanted, check_random_state(self.random_state))
 
     def get_metadata_routing(self) -> MetadataRouter:

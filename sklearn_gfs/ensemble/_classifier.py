@@ -51,6 +51,11 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
         The first picks are so many of the models, those that are best alone ([1]_).
     replace : bool, default=True
         Whether a model can be picked again. If not, all chosen models have the same weight.
+    corrective : bool, default=False
+        Whether the weights are solved for after every pick instead, each model being picked once: any numbers, also
+        negative ones, that make the squared error least, with a penalty on their squares. How many models, and which
+        penalty, is decided by generalised cross-validation. Needs ``loss="squared_error"``. Probabilities below zero
+        become zero.
     stack_method : {"auto", "predict_proba", "decision_function", "predict"}, default="auto"
         What the models are asked for; "auto" is the first of these that a model has. What is no probability becomes one
         by a logistic regression on what the model says of samples left out.
@@ -68,7 +73,8 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
     named_estimators_ : :class:`~sklearn.utils.Bunch`
         The same by name.
     weights_ : ndarray of shape (n_estimators,)
-        Weight of each of `estimators`, zero for those that are not chosen or left out. They add up to one.
+        Weight of each of `estimators`, zero for those that are not chosen or left out. They add up to one, but for
+        ``corrective=True``.
     selection_path_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
         Position in `estimators` of every pick, in order; with several bags of the picks of each.
     selection_losses_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
@@ -76,7 +82,8 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
     selection_scores_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
         The score of the mean after every pick. Only with `scoring`.
     duality_gaps_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
-        Upper bound, after every pick, on the loss less the least loss that any weights reach.
+        Upper bound, after every pick, on the loss less the least loss that any weights reach; with
+        ``corrective=True`` the penalty is part of both.
     n_picks_ : int or ndarray of shape (n_bags,)
         Number of picks that count: those up to the best score, or the least loss.
     stack_method_ : list of str
@@ -149,6 +156,7 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
         bag_fraction: float = 0.5,
         n_init: int = 1,
         replace: bool = True,
+        corrective: bool = False,
         stack_method: str = "auto",
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -163,6 +171,7 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
         self.bag_fraction = bag_fraction
         self.n_init = n_init
         self.replace = replace
+        self.corrective = corrective
         self.stack_method = stack_method
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -215,7 +224,12 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
         >>> GreedyEnsembleClassifier([("bayes", GaussianNB())]).fit(X, y).predict_proba(X).shape
         (150, 3)
         """
-        return self._mean(X)
+        mean = self._mean(X)
+        if self.corrective:
+            np.maximum(mean, 0.0, out=mean)
+            total = mean.sum(axis=1, keepdims=True)
+            mean = np.divide(mean, total, out=np.full_like(mean, 1.0 / mean.shape[1]), where=total > 0)
+        return mean
 
     def predict(self, X: Any) -> NDArray[Any]:
         """

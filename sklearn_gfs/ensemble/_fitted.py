@@ -74,7 +74,7 @@ class FittedEnsembleMixin(TransformerMixin):
     def _mean(self, X: Any) -> Float64Array:
         """Return the weighted mean of what the chosen models say."""
         found = self._answers(X)
-        weights = self.weights_[self.weights_ > 0]
+        weights = self.weights_[self.weights_ != 0]
         total = weights[0] * found[0]
         for weight, values in zip(weights[1:], found[1:], strict=True):
             total += weight * values

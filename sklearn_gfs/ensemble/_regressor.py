@@ -46,6 +46,10 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
         The first picks are so many of the models, those that are best alone ([1]_).
     replace : bool, default=True
         Whether a model can be picked again. If not, all chosen models have the same weight.
+    corrective : bool, default=False
+        Whether the weights are solved for after every pick instead, each model being picked once: any numbers, also
+        negative ones, that make the squared error least, with a penalty on their squares. How many models, and which
+        penalty, is decided by generalised cross-validation. Needs ``loss="squared_error"``.
     n_jobs : int, default=None
         Number of fits that run at the same time; None means 1 unless in a :func:`joblib.parallel_config` context.
     verbose : int, default=0
@@ -60,7 +64,8 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
     named_estimators_ : :class:`~sklearn.utils.Bunch`
         The same by name.
     weights_ : ndarray of shape (n_estimators,)
-        Weight of each of `estimators`, zero for those that are not chosen or left out. They add up to one.
+        Weight of each of `estimators`, zero for those that are not chosen or left out. They add up to one, but for
+        ``corrective=True``.
     selection_path_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
         Position in `estimators` of every pick, in order; with several bags of the picks of each.
     selection_losses_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
@@ -68,7 +73,8 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
     selection_scores_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
         The score of the mean after every pick. Only with `scoring`.
     duality_gaps_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
-        Upper bound, after every pick, on the loss less the least loss that any weights reach.
+        Upper bound, after every pick, on the loss less the least loss that any weights reach; with
+        ``corrective=True`` the penalty is part of both.
     n_picks_ : int or ndarray of shape (n_bags,)
         Number of picks that count: those up to the best score, or the least loss.
     stack_method_ : list of str
@@ -135,6 +141,7 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
         bag_fraction: float = 0.5,
         n_init: int = 1,
         replace: bool = True,
+        corrective: bool = False,
         n_jobs: int | None = None,
         verbose: int = 0,
         random_state: Any = None,
@@ -148,6 +155,7 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
         self.bag_fraction = bag_fraction
         self.n_init = n_init
         self.replace = replace
+        self.corrective = corrective
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.random_state = random_state

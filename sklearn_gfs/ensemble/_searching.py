@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_gfs._typing import Float64Array
-from sklearn_gfs.selection import greedy_forward_selection
+from sklearn_gfs.selection import corrective_paths, greedy_forward_selection
 
 from ._criteria import Criterion, Evaluate, LogLoss, Loss, Score, SquaredError
 
+# What a corrective selection tries for its ridge.
+_RIDGES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 # Values that differ by less than this, relative to themselves or to what they are differences of, are ties.
 _TIE = 1e-12
 
@@ -32,6 +34,12 @@ class Library(NamedTuple):
     @property
     def holds_classes(self) -> bool:
         return self.y.ndim == 1
+
+    def arrays(self) -> tuple[list[Float64Array], NDArray[Any]]:
+        """Return outputs and y as the fast searches take them: of one column as vectors."""
+        if self.outputs[0].shape[1] > 1:
+            return list(self.outputs), self.y
+        return [values[:, 0] for values in self.outputs], self.y[:, 0]
 
     def part(self, models: NDArray[np.int64]) -> Library:
         """Return some of the models."""
@@ -48,6 +56,7 @@ class Wanted(NamedTuple):
     bag_fraction: float
     n_init: int
     replace: bool
+    corrective: bool
 
 
 class Path(NamedTuple):
@@ -70,6 +79,8 @@ class Selection(NamedTuple):
 def select(library: Library, wanted: Wanted, rng: np.random.RandomState) -> Selection:
     """Select from the library, or several times from parts of it."""
     n_models = len(library.outputs)
+    if wanted.corrective:
+        return _corrective(library, wanted.k)
     if wanted.n_bags == 1:
         bags = [np.arange(n_models)]
     else:
@@ -94,6 +105,22 @@ def best_prefix(path: Path) -> int:
     return int(best[0]) + 1
 
 
+def _corrective(library: Library, k: int) -> Selection:
+    """Solve for the weights after every pick; generalised cross-validation says how many picks, and which ridge."""
+    outputs, y = library.arrays()
+    y = np.eye(outputs[0].shape[1])[y] if library.holds_classes else y
+    paths = corrective_paths(np.stack(outputs, axis=1), y, k, _RIDGES, sample_weight=library.weight)
+    # Of classes' indicators, which add up to one, the last says nothing new.
+    n_values = len(library.y) * (library.outputs[0].shape[1] - library.holds_classes)
+    errors = [path.losses / np.maximum(1.0 - path.degrees / n_values, 1e-9) ** 2 for path in paths]
+    if not min(map(len, errors)):
+        raise ValueError("corrective=True finds no model that says anything of y")
+    path = paths[int(np.argmin([some.min() for some in errors]))]
+    n_picks = int(np.argmin(errors[paths.index(path)])) + 1
+    weights: Float64Array = path.prefix(n_picks).weights
+    return Selection(Path(path.picks, path.losses, path.gaps, None), np.array([n_picks]), weights)
+
+
 def _side_by_side(paths: list[Path]) -> Path:
     if len(paths) == 1:
         return paths[0]
@@ -104,9 +131,7 @@ def _side_by_side(paths: list[Path]) -> Path:
 
 def _select_once(library: Library, wanted: Wanted) -> Path:
     if wanted.evaluate is None and wanted.n_init == 1 and wanted.replace:
-        outputs, y = list(library.outputs), library.y
-        if outputs[0].shape[1] == 1:
-            outputs, y = [values[:, 0] for values in outputs], y[:, 0]
+        outputs, y = library.arrays()
         found = greedy_forward_selection(
             outputs, y, wanted.k, loss=wanted.loss, from_logits=False, sample_weight=library.weight
         )

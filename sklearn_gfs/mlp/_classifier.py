@@ -37,9 +37,17 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         times counts as often in the mean.
     n_hidden : int, default=1000
         Neurons of the dense network.
-    n_retrain : int, default=4000
-        Re-training iterations, in gradient updates; with `early_stopping` at most as many. 0 stops after pruning. The
-        weights that result are moving averages over about the last hundred iterations.
+    n_retrain : int or "auto", default="auto"
+        Re-training iterations, with `early_stopping` at most as many: steps on all samples of the solvers "lm" and
+        "lbfgs", gradient updates of the others. 0 stops after pruning. "auto" means 80 steps of "lm", 500 of "lbfgs",
+        and else 4000 updates, or ten passes over the samples where that is more.
+    retrain_solver : {"auto", "lm", "lbfgs", "adam", "sgd"}, default="auto"
+        How the subnetwork is re-trained. "lm" is the method of Levenberg and Marquardt, for the log loss with the
+        generalised Gauss-Newton matrix; "lbfgs" is L-BFGS. Neither raises the penalised loss. "adam" and "sgd" are
+        those of `solver`; the weights that result are moving averages over about the last hundred updates. "auto"
+        takes `solver` where `n_retrain` is a number. Else it takes "lm" where samples times outputs are at most 1500,
+        and where the parameters are, for the squared error and the log loss of one output. Where not it takes "lbfgs"
+        if a pass over the samples takes at most 2e9 operations, and `solver` if it takes more.
     loss : {"squared_error", "log_loss"}, default="squared_error"
         Loss of pre-training, selection and re-training. "squared_error" is half the squared error against one-hot
         targets; each of its picks is the best of all neurons. "log_loss" is the negative log-likelihood of the softmax
@@ -52,19 +60,24 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         "adam" is Adam with its usual decay rates. "sgd" is gradient descent with heavy-ball `momentum`, each step no
         longer than twice the loss over the squared norm of the gradient: a step that is too long costs less.
     learning_rate_init : float, default=None
-        Step size in both phases, in units of the standardised problem. None means 0.01 for "adam", and for "sgd"
+        Step size of gradient updates, in units of the standardised problem. None means 0.01 for "adam", and for "sgd"
         1 - `momentum` over the largest curvature of the loss, measured on the first batch.
     momentum : float, default=0.9
         Momentum of "sgd", at least 0 and below 1.
     batch_size : int, default=128
         Samples in a gradient update. None means all of them: plain gradient descent, as in the theory.
-    alpha : float, default=0.001
+    alpha : float or "auto", default="auto"
         L2 penalty: half of it times the weighted mean over neurons of their squared weights is added to the loss.
+        "auto" is 0.001 in pre-training. In re-training by "lm" it stands for penalties of each feature's, and of the
+        output weights, that make the data most probable [3]_. In other re-training it is one over the number of
+        samples, at most 0.001.
     early_stopping : bool, default=True
-        Whether held-out samples decide for how many iterations the subnetwork is re-trained. Pre-training leaves these
-        samples out, and a trial subnetwork is re-trained without them. The trial ends after `n_retrain` iterations, or
-        when for 500 iterations their loss has not fallen 1 % below its lowest value. The final subnetwork is selected
-        and re-trained on all samples, for as many iterations as were best for the trial.
+        Whether held-out samples decide for how many iterations the subnetwork is re-trained, at most `n_retrain`.
+        Pre-training leaves these samples out, and a trial subnetwork is re-trained without them. The trial ends when
+        their loss has not fallen 1 % below its lowest value for 500 gradient updates, 8 steps of "lm" or 50 of "lbfgs".
+        By gradient updates the final subnetwork is selected and re-trained on all samples, for as many iterations as
+        were best for the trial. "lm" and "lbfgs" go on from the best network of the trial, on all samples, for a fifth
+        of its steps.
     validation_fraction : float or "auto", default="auto"
         Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data. "auto" holds
         out a tenth; of fewer than 1000 samples 100, but at most 0.3 of them. Copies of a sample
@@ -126,10 +139,11 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
     loss_curve_ : list of float
         Loss of the batch at each iteration of pre-training.
     retrain_loss_curve_ : list of float
-        Loss of the batch at each iteration of re-training, under weights that are not averaged yet.
+        Loss at each iteration of re-training: of the batch, under weights that are not averaged yet, or of all samples
+        where the solver is "lm" or "lbfgs".
     validation_loss_curve_ : list of float
-        Loss on the held-out or validation samples before, and after every 20 iterations of, the re-training that was
-        watched; empty without early stopping.
+        Loss on the held-out or validation samples before, and after every 20 gradient updates, each step of "lm" or
+        every 5 of "lbfgs" of, the re-training that was watched; empty without early stopping.
     n_pretrain_ : int
         Iterations of pre-training that were made.
     n_retrain_ : int
@@ -158,6 +172,7 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
        good subnetwork?", Transactions on Machine Learning Research, 2024, arXiv:2108.00259.
     .. [2] M. Ye, C. Gong, L. Nie, D. Zhou, A. Klivans, Q. Liu, "Good subnetworks provably exist: pruning via greedy
        forward selection", International Conference on Machine Learning, 2020, arXiv:2003.01794.
+    .. [3] D. J. C. MacKay, "Bayesian interpolation", Neural Computation, 4(3), 1992, 415-447.
 
     Examples
     --------

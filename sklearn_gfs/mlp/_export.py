@@ -111,8 +111,10 @@ def _to_mlp(estimator: Any) -> Any:
     """Return a fitted MLPClassifier or MLPRegressor with the weights of a fitted estimator."""
     on_classes = hasattr(estimator, "classes_")
     model = (MLPClassifier if on_classes else MLPRegressor)(
-        hidden_layer_sizes=(estimator.n_units_,), activation=estimator.activation, alpha=estimator.alpha
+        hidden_layer_sizes=(estimator.n_units_,), activation=estimator.activation
     )
+    if not isinstance(estimator.alpha, str):  # scikit-learn has no automatic penalty
+        model.set_params(alpha=estimator.alpha)
     if on_classes:
         model.classes_ = estimator.classes_
         model._label_binarizer = estimator._label_binarizer

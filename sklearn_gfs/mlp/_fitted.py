@@ -21,7 +21,7 @@ from ._targets import decode, out_activation
 
 if TYPE_CHECKING:
     from sklearn_gfs._typing import FloatArray
-    from sklearn_gfs.network import FittedNetwork
+    from sklearn_gfs.network import FittedNetwork, Posterior
 
     from ._retraining import Subnetwork
     from ._trainer import DenseState
@@ -38,6 +38,7 @@ class FittedMLPMixin(ExportMixin):
     loss: str
     coefs_: list[FloatArray]
     intercepts_: list[FloatArray]
+    _posterior: Posterior  # only of a regressor, re-trained by Levenberg-Marquardt
     _dense_state: tuple[DenseState, dict[str, Any]]  # and what was fixed by it; only if kept
 
     def predict(self, X: Any) -> np.ndarray:
@@ -109,12 +110,19 @@ class FittedMLPMixin(ExportMixin):
         self.n_retrain_ = len(subnetwork.retrain_losses)
         self.retrain_loss_curve_ = subnetwork.retrain_losses
         self.validation_loss_curve_ = subnetwork.validation_losses
+        self.__dict__.pop("_posterior", None)  # an earlier fit's
+        if subnetwork.posterior is not None:
+            self._posterior = subnetwork.posterior
+
+    def _inputs(self, X: Any) -> Any:
+        """Return inputs of a prediction, checked."""
+        check_is_fitted(self)
+        check_plain(X=X)
+        return validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
 
     def _outputs(self, X: Any) -> FloatArray:
         """Return the outputs of the network before the output activation, of shape (n_samples, n_outputs)."""
-        check_is_fitted(self)
-        check_plain(X=X)
-        X = validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
+        X = self._inputs(X)
         hidden = hidden_activations(X, self.coefs_[0], self.intercepts_[0], ACTIVATIONS[self.activation])
         with threads_for(2.0 * hidden.shape[0] * self.coefs_[1].size):
             outputs: FloatArray = hidden @ self.coefs_[1]

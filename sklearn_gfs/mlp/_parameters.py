@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs._compat import Interval, StrOptions, validate_parameter_constraints
 from sklearn_gfs._requirements import numba_for, torch_for
-from sklearn_gfs.network import DEVICES, LOSSES, SOLVERS, TrainingSettings, find_device
+from sklearn_gfs.network import DEVICES, LOSSES, SECOND_ORDER, SOLVERS, TrainingSettings, find_device
 
 from ._targets import has_several_labels
 from ._trainer import PathSettings
@@ -24,19 +24,21 @@ from ._trainer import PathSettings
 class MLPParameters(BaseEstimator):
     """The parameters of an estimator; those of classes are added by ``_classifying``."""
 
+    _keeps_posterior = False
     loss = "squared_error"  # a parameter of those that can be fitted on classes
 
     _constraints: ClassVar[dict[str, list[Any]]] = {
         "n_pretrain": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "k": [Interval(Integral, 1, None, closed="left")],
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
-        "n_retrain": [Interval(Integral, 0, None, closed="left")],
+        "n_retrain": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+        "retrain_solver": [StrOptions({"auto", *SECOND_ORDER, *SOLVERS})],
         "activation": [StrOptions(ACTIVATIONS.keys())],  # a view: those that are added later count
         "solver": [StrOptions(SOLVERS.keys())],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither"), None],
         "momentum": [Interval(Real, 0, 1, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
         "selection_samples": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
@@ -53,13 +55,14 @@ class MLPParameters(BaseEstimator):
         k: int = 50,
         *,
         n_hidden: int = 1000,
-        n_retrain: int = 4000,
+        n_retrain: int | str = "auto",
+        retrain_solver: str = "auto",
         activation: str = "relu",
         solver: str = "adam",
         learning_rate_init: float | None = None,
         momentum: float = 0.9,
         batch_size: int | None = 128,
-        alpha: float = 1e-3,
+        alpha: float | str = "auto",
         early_stopping: bool = True,
         validation_fraction: float | str = "auto",
         selection_samples: int | str | None = "auto",
@@ -73,6 +76,7 @@ class MLPParameters(BaseEstimator):
         self.k = k
         self.n_hidden = n_hidden
         self.n_retrain = n_retrain
+        self.retrain_solver = retrain_solver
         self.activation = activation
         self.solver = solver
         self.learning_rate_init = learning_rate_init
@@ -111,4 +115,5 @@ class MLPParameters(BaseEstimator):
             "device": find_device(self.device),
         }
         training = TrainingSettings(**{name: given[name] for name in TrainingSettings._fields})
-        return PathSettings(**{name: given[name] for name in PathSettings._fields if name in given}, training=training)
+        parameters = {name: given[name] for name in PathSettings._fields if name in given}
+        return PathSettings(**parameters, training=training, keeps_posterior=self._keeps_posterior)

@@ -113,6 +113,10 @@ class NeuronSelection(NamedTuple):
         """Return a trial path with its losses and gaps on all the samples that are not held out."""
         return self._measured(network, self.parts.train_rows, self.parts.train_weight, trial_path)[1]
 
+    def measured_on_all(self, network: Network, trial_path: GreedyPath) -> GreedyPath:
+        """Return a trial path with its losses and gaps on all samples."""
+        return self._measured(network, self.parts.rows, self.parts.weight, trial_path)[1]
+
     def _selects_on_all(self, network: Network, rows: IntArray) -> bool:
         """Whether a selection on these samples is exact on all of them, and so are its losses and gaps."""
         return self.loss.is_quadratic and self._n_drawn(network) >= len(rows)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize
-from scipy.special import expit, logsumexp, softmax
+from scipy.special import expit
 
 from sklearn_gfs._typing import Float64Array
 
@@ -23,35 +23,39 @@ PENALTIES = (10.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 _N_PARTS, _MANY_SAMPLES = 5, 10_000
 # Deviations from the mean below this share of it are rounding.
 _ROUNDING = 1e-14
-_STOPPING = {"maxiter": 100}
+_STOPPING = {"maxiter": 100, "ftol": 1e-7}
 
 
 _Layer = tuple[Float64Array, Float64Array]  # weights and intercepts
 
 
-class Family(NamedTuple):
-    """
-    A loss of outputs o and targets y that is A(o) - y o, summed over outputs.
+# Of a loss of outputs o and targets y that is A(o) - y o: A for each sample, and its gradient, the mean of the targets.
+Family = Callable[[Float64Array], tuple[Float64Array, Float64Array]]
 
-    Parameters
-    ----------
-    potential : callable
-        A, for each sample.
-    mean : callable
-        Its gradient: what the targets are on average.
-    """
 
-    potential: Callable[[Float64Array], Float64Array]
-    mean: Callable[[Float64Array], Float64Array]
+def _logistic(outputs: Float64Array) -> tuple[Float64Array, Float64Array]:
+    return np.logaddexp(0.0, outputs).sum(axis=1), expit(outputs)
+
+
+def _softmax(outputs: Float64Array) -> tuple[Float64Array, Float64Array]:
+    largest = outputs.max(axis=1)
+    shares = np.exp(outputs - largest[:, None])
+    sums = shares.sum(axis=1)
+    shares /= sums[:, None]
+    return np.log(sums) + largest, shares
+
+
+def _exp(outputs: Float64Array) -> tuple[Float64Array, Float64Array]:
+    means = np.exp(outputs)
+    return means.sum(axis=1), means
+
+
+def _identity(outputs: Float64Array) -> tuple[Float64Array, Float64Array]:
+    return 0.5 * np.sum(outputs**2, axis=1), outputs
 
 
 # By scikit-learn's names of what turns outputs into predictions.
-FAMILIES = {
-    "identity": Family(lambda o: 0.5 * np.sum(o**2, axis=1), lambda o: o),
-    "logistic": Family(lambda o: np.logaddexp(0.0, o).sum(axis=1), expit),
-    "softmax": Family(lambda o: logsumexp(o, axis=1), lambda o: softmax(o, axis=1)),
-    "exp": Family(lambda o: np.exp(o).sum(axis=1), np.exp),
-}
+FAMILIES: dict[str, Family] = {"exp": _exp, "identity": _identity, "logistic": _logistic, "softmax": _softmax}
 
 
 class Data(NamedTuple):
@@ -97,14 +101,14 @@ def refit(
         found = [given, *_along_penalties(train, given, family, PENALTIES)]
         losses += data.share[parts == part].sum() * np.array([_loss(left_out, layer, family) for layer in found])
     best = int(np.argmin(losses))
-    return given if best == 0 else _along_penalties(data, given, family, PENALTIES[:best])[-1]
+    return given if best == 0 else _along_penalties(data, given, family, PENALTIES[best - 1 : best])[0]
 
 
 def _loss(data: Data, layer: _Layer, family: Family) -> float:
     """Return the mean loss."""
     outputs = data.hidden @ layer[0] + layer[1]
     with np.errstate(over="ignore"):
-        losses = family.potential(outputs) - np.sum(data.targets * outputs, axis=1)
+        losses = family(outputs)[0] - np.sum(data.targets * outputs, axis=1)
     return float(data.share @ losses)
 
 
@@ -164,8 +168,9 @@ class _Penalised:
         moved, shift = self._split(vector)
         outputs = self._at_first + self._columns @ moved + shift
         with np.errstate(over="ignore"):
-            losses = self._family.potential(outputs) - np.sum(self._targets * outputs, axis=1)
-            slopes = (self._family.mean(outputs) - self._targets) * self._share[:, None]
+            potentials, means = self._family(outputs)
+        losses = potentials - np.einsum("ij,ij->i", self._targets, outputs)
+        slopes = (means - self._targets) * self._share[:, None]
         change = solve_triangular(self._factor, moved, lower=True, trans="T")
         value = float(self._share @ losses) + 0.5 * self._cost * float(np.sum(change**2))
         gradient = self._columns.T @ slopes + self._cost * solve_triangular(self._factor, change, lower=True)

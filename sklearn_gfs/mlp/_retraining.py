@@ -1,7 +1,7 @@
 """
 Re-training: for how long is tried on samples that are held out, then the subnetwork is trained on all samples.
 
-What it was pruned from, and which neurons were picked, is in ``_path``.
+What it was pruned from, and which neurons were picked, is in ``_path``; by which solver it is trained in ``_trainer``.
 """
 
 from __future__ import annotations
@@ -10,16 +10,24 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from sklearn_gfs._typing import GreedyPath
-from sklearn_gfs.network import Batch, FittedNetwork, Network, Training, interruptible, prune
+from sklearn_gfs.network import (
+    Batch,
+    FittedNetwork,
+    Network,
+    Posterior,
+    Prior,
+    SecondOrderTraining,
+    Training,
+    interruptible,
+    prune,
+)
 
-from ._trainer import Trainer
+from ._trainer import Retrainer, Trainer
 
-# Iterations between two looks at the held-out samples while re-training.
-_VALIDATION_INTERVAL = 20
 # Of held-out losses that differ by less than this factor, noise, the one after the longest re-training counts as best.
 _INDIFFERENCE = 1.01
-# Iterations of re-training in which no held-out loss was lower by that factor than all before them: they end the trial.
-_PATIENCE = 500
+# A trial by a second-order solver is gone on with on all samples: for so many steps, and this part of the trial's.
+_STEPS_ON_ALL, _PART_ON_ALL = 3, 0.2
 
 
 class Subnetwork(NamedTuple):
@@ -29,6 +37,16 @@ class Subnetwork(NamedTuple):
     path: GreedyPath
     retrain_losses: list[float]
     validation_losses: list[float]
+    posterior: Posterior | None = None
+
+
+class _Trial(NamedTuple):
+    """A network when its held-out loss was least; losses until then, all held-out ones, and a second-order prior."""
+
+    network: Network
+    losses: list[float]
+    validation_losses: list[float]
+    prior: Prior | None
 
 
 class Retraining:
@@ -62,53 +80,80 @@ class Retraining:
         Return the subnetwork of the picks on all samples, re-trained.
 
         Where samples are held out, `trial_path` is that of the picks on the others, and `held_out` decides for how many
-        iterations. Without `held_out` re-training is as long as the settings say.
+        iterations. Second-order steps go on from the trial, gradient updates begin anew from the picks on all samples.
+        Without `held_out` re-training is as long as the settings say.
         """
-        trainer, n_retrain = self._trainer, self._trainer.settings.n_retrain
-        trial: Subnetwork | None = None
-        validation_losses: list[float] = []
-        if held_out is not None:
-            tried, losses, validation_losses = self._try_retraining(prune(network, trial_path.picks), held_out)
-            n_retrain = len(losses)
-            fitted = trainer.selection.in_data_units(tried)
-            if not len(trainer.parts.held_rows):  # it was trained on all samples
-                return Subnetwork(fitted, path, losses, validation_losses)
-            trial = Subnetwork(fitted, trial_path, losses, validation_losses)
-        final = prune(network, path.picks)
-        retrain_losses: list[float] = []
-        with trainer.tasks.phase("re-training", n_retrain) as phase, interruptible(trainer.watch):
-            if n_retrain > 0:
-                training = trainer.training(final, trainer.seeds[2], name="re-training", on_all=True, averaged=True)
-                trainer.advance(phase, training, n_retrain, self._pretrain_losses)
-                start, final, retrain_losses = final, training.network(), training.losses
-                self._check(training, lambda: start, final)
-        if trial is not None and len(retrain_losses) < n_retrain and trainer.stopped:
+        trainer = self._trainer
+        if held_out is None:
+            return self._retrained(prune(network, path.picks), path, None, [])
+        trial = self._try_retraining(prune(network, trial_path.picks), held_out)
+        kept = Subnetwork(trainer.selection.in_data_units(trial.network), path, trial.losses, trial.validation_losses)
+        if not len(trainer.parts.held_rows):  # it was trained on all samples
+            return kept._replace(posterior=trainer.posterior(trial.network, trial.prior))
+        if trial.prior is not None and trial.losses:
+            return self._gone_on(trial, trainer.selection.measured_on_all(network, trial_path))
+        found = self._retrained(prune(network, path.picks), path, len(trial.losses), trial.validation_losses)
+        if len(found.retrain_losses) < len(trial.losses) and trainer.stopped:
             # There was no time to train another as long.
-            return trial._replace(path=trainer.selection.measured(network, trial_path))
-        return Subnetwork(trainer.selection.in_data_units(final), path, retrain_losses, validation_losses)
+            return kept._replace(path=trainer.selection.measured(network, trial_path))
+        return found
 
-    def _try_retraining(self, pruned: Network, held_out: Batch) -> tuple[Network, list[float], list[float]]:
-        """Return the network when its held-out loss was least, the losses until then, and all held-out losses."""
+    def _retrained(
+        self, start: Network, path: GreedyPath, n_iterations: int | None, validation_losses: list[float]
+    ) -> Subnetwork:
+        """Return the subnetwork after so many iterations on all samples, None for as many as the settings say."""
+        trainer, end, losses, prior = self._trainer, start, list[float](), None
+        n_told = n_iterations if n_iterations is not None else trainer.schedule(start).n_iterations
+        with trainer.tasks.phase("re-training", n_told) as phase, interruptible(trainer.watch):
+            if n_told > 0:
+                training = trainer.retraining(start, name="re-training", on_all=True)
+                trainer.advance(phase, training, n_told, self._pretrain_losses)
+                end, losses = training.network(), training.losses
+                prior = training.solver.prior if isinstance(training, SecondOrderTraining) else None
+                self._check_descent(training, start, end)
+        posterior = trainer.posterior(end, prior)
+        return Subnetwork(trainer.selection.in_data_units(end), path, losses, validation_losses, posterior)
+
+    def _gone_on(self, trial: _Trial, path: GreedyPath) -> Subnetwork:
+        """Return the subnetwork of a trial after some more steps, on all samples."""
+        trainer, end, losses, prior = self._trainer, trial.network, trial.losses, trial.prior
+        n_steps = _STEPS_ON_ALL + int(_PART_ON_ALL * len(losses))
+        with trainer.tasks.phase("re-training", n_steps) as phase, interruptible(trainer.watch):
+            training = trainer.retraining(end, name="re-training", on_all=True, prior=trial.prior)
+            trainer.advance(phase, training, n_steps, self._pretrain_losses)
+            end, losses = training.network(), [*losses, *training.losses]
+            prior = training.solver.prior if isinstance(training, SecondOrderTraining) else prior
+        posterior = trainer.posterior(end, prior)
+        return Subnetwork(trainer.selection.in_data_units(end), path, losses, trial.validation_losses, posterior)
+
+    def _check_descent(self, training: Retrainer, start: Network, end: Network) -> None:
+        if isinstance(training, Training):  # no second-order step goes up
+            self._check(training, lambda: start, end)
+
+    def _try_retraining(self, pruned: Network, held_out: Batch) -> _Trial:
         trainer = self._trainer
         name = "trial re-training" if len(trainer.parts.held_rows) else "re-training"
         losses: list[float] = []
         validation_losses: list[float] = []
-        best, kept, n_retrain = 0, pruned, trainer.settings.n_retrain
-        with trainer.tasks.phase(name, n_retrain) as phase, interruptible(trainer.watch):
-            training = trainer.training(pruned, trainer.seeds[2], name=name, averaged=True)
-            losses, record, end = training.losses, trainer.finite(training.loss(held_out)), min(n_retrain, _PATIENCE)
+        best, kept, prior = 0, pruned, None
+        n_retrain, interval, patience = trainer.schedule(pruned)
+        with trainer.tasks.phase(name, n_retrain, n_of_task=interval) as phase, interruptible(trainer.watch):
+            training = trainer.retraining(pruned, name=name)
+            losses, record, end = training.losses, trainer.finite(training.loss(held_out)), min(n_retrain, patience)
             validation_losses.append(record)
             phase.report.held_out(record)
-            while len(training.losses) < end and not (trainer.stopped or phase.stopped):
-                step = min(_VALIDATION_INTERVAL, n_retrain - len(training.losses))
-                trainer.advance(phase, training, step, self._pretrain_losses)
-                validation_losses.append(trainer.finite(training.loss(held_out)))
-                phase.report.held_out(validation_losses[-1])
-                if _INDIFFERENCE * validation_losses[-1] < record:
-                    record, end = validation_losses[-1], min(n_retrain, len(training.losses) + _PATIENCE)
-                if validation_losses[-1] <= _INDIFFERENCE * min(validation_losses):
-                    best, kept = len(training.losses), training.network()
+            with training.threads():
+                while len(losses) < end and not (trainer.stopped or phase.stopped or training.converged):
+                    step = min(interval, n_retrain - len(losses))
+                    trainer.advance(phase, training, step, self._pretrain_losses)
+                    validation_losses.append(trainer.finite(training.loss(held_out)))
+                    phase.report.held_out(validation_losses[-1])
+                    if _INDIFFERENCE * validation_losses[-1] < record:
+                        record, end = validation_losses[-1], min(n_retrain, len(losses) + patience)
+                    if validation_losses[-1] <= _INDIFFERENCE * min(validation_losses):
+                        best, kept = len(losses), training.network()
+                        prior = training.solver.prior if isinstance(training, SecondOrderTraining) else None
             if best == 0:
-                self._check(training, lambda: pruned, training.network())
+                self._check_descent(training, pruned, training.network())
         trainer.tasks.report.say(f"early_stopping chose {best} iterations of re-training.")
-        return kept, losses[:best], validation_losses
+        return _Trial(kept, losses[:best], validation_losses, prior)

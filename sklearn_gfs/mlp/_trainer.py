@@ -15,12 +15,18 @@ from sklearn.utils import check_random_state
 from sklearn_gfs._chunks import row_chunks
 from sklearn_gfs._typing import FloatArray, IntArray
 from sklearn_gfs.network import (
+    SECOND_ORDER,
+    SOLVERS,
     Batch,
     Moments,
     Network,
     Parts,
     Phase,
+    Posterior,
+    Prior,
     Samples,
+    SecondOrderSolver,
+    SecondOrderTraining,
     Tasks,
     Training,
     TrainingSettings,
@@ -37,11 +43,19 @@ from sklearn_gfs.network import (
     project,
     rescaled,
     scaling_of,
+    shape_of,
     standardised_once,
 )
 
 from ._pruning import NeuronSelection
 
+# Iterations between two looks at the held-out samples while re-training by gradient updates, and those in which no
+# held-out loss was a record that end the trial.
+_VALIDATION_INTERVAL, _PATIENCE = 20, 500
+# Updates of re-training where the user names no number: so many, but at least so many passes over the samples.
+_UPDATES, _PASSES = 4000, 10
+# What re-trains a network.
+Retrainer = Training | SecondOrderTraining
 # Fewer samples than this tell little of the scales and the curvature that others will have.
 _FEW_SAMPLES = 1000
 
@@ -50,11 +64,18 @@ class PathSettings(NamedTuple):
     """How to pre-train, prune and re-train; the names are those of the estimators' parameters."""
 
     n_hidden: int
-    n_retrain: int
+    n_retrain: int | str
+    retrain_solver: str
     early_stopping: bool
     validation_fraction: float | str
     selection_samples: int | str | None
     training: TrainingSettings
+    keeps_posterior: bool = False
+
+    @property
+    def retrains(self) -> bool:
+        """Whether what is left is re-trained at all."""
+        return isinstance(self.n_retrain, str) or self.n_retrain > 0
 
 
 class PathData(NamedTuple):
@@ -81,6 +102,14 @@ class PathData(NamedTuple):
     scale_targets: bool
     counted: FloatArray | None
     validation: tuple[Any, FloatArray, FloatArray | None] | None = None
+
+
+class Schedule(NamedTuple):
+    """For how many iterations to re-train at most, after how many to look, and how many without a gain end a trial."""
+
+    n_iterations: int
+    interval: int
+    patience: int
 
 
 class DenseState(NamedTuple):
@@ -115,6 +144,7 @@ class Trainer:
         )
         self.settings = settings
         used = find_used(data.X, data.targets, data.weight, data.counted, settings.training.batch_size)
+        self._n_copies = float(used.copies.sum())
         self._X = used.X
         self._dtype = _training_dtype(used, state)
         quadratic = settings.training.loss.is_quadratic
@@ -161,7 +191,7 @@ class Trainer:
         """Decide which samples are held out."""
         rows, settings = used.all_rows, self.settings
         shares: FloatArray = np.zeros(len(rows))
-        if settings.early_stopping and settings.n_retrain > 0 and self._validation is None:
+        if settings.early_stopping and settings.retrains and self._validation is None:
             rng = np.random.RandomState(self.seeds[3])
             shares = held_out_shares(
                 project(self._X, rows, self._scaling.inputs, rng.standard_normal(self._X.shape[1])),
@@ -182,11 +212,15 @@ class Trainer:
         return standardised
 
     def _samples(
-        self, rows: IntArray, weight: FloatArray | None, data: tuple[Any, FloatArray] | None = None
+        self,
+        rows: IntArray,
+        weight: FloatArray | None,
+        data: tuple[Any, FloatArray] | None = None,
+        device: str | None = None,
     ) -> Samples:
         """Rows of the training data, or of other data."""
         X, targets = (self._X, self._targets) if data is None else data
-        device = self.settings.training.device
+        device = device or self.settings.training.device
         if data is None and self._kept is not None:
             return Samples(self._kept, self._targets, None, rows, weight, device)
         return Samples(X, targets, self._scaling.inputs, rows, weight, device)
@@ -214,15 +248,80 @@ class Trainer:
         averaged: bool = False,
     ) -> Training:
         """Return a training that begins with this network, on the samples that are not held out or `on_all`."""
-        parts = self.parts
-        samples = (
-            self._samples(parts.rows, parts.weight) if on_all else self._samples(parts.train_rows, parts.train_weight)
-        )
-        return Training(network, samples, self.settings.training, seed, name=name, averaged=averaged, watch=self.watch)
+        samples = self._samples(*self._part(on_all=on_all))
+        settings = self.settings.training.with_alpha()
+        return Training(network, samples, settings, seed, name=name, averaged=averaged, watch=self.watch)
 
-    def advance(self, phase: Phase, training: Training, n_iterations: int, losses: list[float]) -> None:
+    def _part(self, *, on_all: bool) -> tuple[IntArray, FloatArray | None]:
+        """Return the samples that are not held out, or all, and their weights."""
+        parts = self.parts
+        return (parts.rows, parts.weight) if on_all else (parts.train_rows, parts.train_weight)
+
+    def retraining(self, network: Network, *, name: str, on_all: bool = False, prior: Prior | None = None) -> Retrainer:
+        """Return a training of what is left of the dense network, by the solver that is asked for or serves best."""
+        rows, weight = self._part(on_all=on_all)
+        solver, settings = self._retrain_solver(network), self.settings.training
+        n_samples = self._n_copies * self._share(rows, weight)
+        if isinstance(solver, str):
+            settings = settings._replace(solver=SOLVERS[solver]).with_alpha(n_samples)
+            samples = self._samples(rows, weight)
+            return Training(network, samples, settings, self.seeds[2], name=name, averaged=True, watch=self.watch)
+        return SecondOrderTraining(
+            network,
+            self._samples(rows, weight, device="cpu"),
+            settings,
+            solver,
+            self.seeds[2],
+            name=name,
+            n_samples=n_samples,
+            watch=self.watch,
+            prior=prior,
+        )
+
+    def posterior(self, network: Network, prior: Prior | None) -> Posterior | None:
+        """Return what all samples leave open of the final network's weights, where that is asked for and known."""
+        if not self.settings.keeps_posterior or isinstance(self._retrain_solver(network), str):
+            return None
+        training = self.retraining(network, name="re-training", on_all=True, prior=prior)
+        return training.posterior(self._scaling) if isinstance(training, SecondOrderTraining) else None
+
+    def _share(self, rows: IntArray, weight: FloatArray | None) -> float:
+        """Say which part of all samples these are, by their weights."""
+        every, whole = self.parts.rows, self.parts.weight
+        total = len(every) if whole is None else whole[every].sum()
+        return float((len(rows) if weight is None else weight[rows].sum()) / total)
+
+    def _retrain_solver(self, network: Network) -> str | type[SecondOrderSolver]:
+        """Return a second-order solver, or the name of another."""
+        settings, shape = self.settings, shape_of(network)
+        loss = settings.training.loss
+        if settings.retrain_solver in SECOND_ORDER:
+            solver = SECOND_ORDER[settings.retrain_solver]
+            solver.check(shape, loss, len(self.parts.rows))
+            return solver
+        if settings.retrain_solver in SOLVERS:
+            return settings.retrain_solver
+        if isinstance(settings.n_retrain, str):
+            for solver in SECOND_ORDER.values():
+                if solver.serves(shape, loss, len(self.parts.rows)):
+                    return solver
+        return settings.training.solver.name
+
+    def schedule(self, network: Network) -> Schedule:
+        """Return for how long to re-train what is left of the dense network."""
+        n_retrain, solver = self.settings.n_retrain, self._retrain_solver(network)
+        if not isinstance(solver, str):
+            n_steps = solver.n_steps if isinstance(n_retrain, str) else n_retrain
+            return Schedule(n_steps, solver.interval, solver.patience)
+        if not isinstance(n_retrain, str):
+            return Schedule(n_retrain, _VALIDATION_INTERVAL, _PATIENCE)
+        batch_size, n_rows = self.settings.training.batch_size, len(self.parts.rows)
+        n_of_pass = 1 if batch_size is None else -(-n_rows // batch_size)
+        return Schedule(max(_UPDATES, _PASSES * n_of_pass), _VALIDATION_INTERVAL, max(_PATIENCE, n_of_pass))
+
+    def advance(self, phase: Phase, training: Retrainer, n_iterations: int, losses: list[float]) -> None:
         """Go on with a training, as a part of this phase; `losses` are those of pre-training."""
-        with interruptible(self.watch):
+        with interruptible(self.watch), training.threads():
             phase.run(
                 training,
                 n_iterations,

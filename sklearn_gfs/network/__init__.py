@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING
 from sklearn_gfs._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from ._data import CHUNK_ROWS, Parts, Used, divide, find_used, is_table, project, standardised_once
+    from ._data import CHUNK_ROWS, Batch, Parts, Used, divide, find_used, is_table, project, standardised_once
     from ._device import DEVICES, find_device, room_on
+    from ._evidence import Prior
     from ._holdout import held_out_shares
     from ._losses import LOSSES, Loss
+    from ._objective import shape_of
     from ._parameters import Network, initial_network, prune
+    from ._posterior import Posterior
     from ._report import Report
     from ._scaling import FittedNetwork, Moments, Scaling, in_data_units, measure_moments, rescaled, scaling_of
+    from ._second_order import SECOND_ORDER, SecondOrderSolver, SecondOrderTraining
     from ._settings import TrainingSettings
     from ._solvers import SOLVERS
-    from ._training import Batch, Samples, Training, TrainingState
+    from ._training import Samples, Training, TrainingState
     from ._two_layer import TorchNetwork, hidden_activations
     from ._watch import Phase, Tasks, Watch, interruptible
 
@@ -28,17 +32,22 @@ _HOME = {
     "CHUNK_ROWS": "_data",
     "DEVICES": "_device",
     "LOSSES": "_losses",
+    "SECOND_ORDER": "_second_order",
     "SOLVERS": "_solvers",
-    "Batch": "_training",
+    "Batch": "_data",
     "FittedNetwork": "_scaling",
     "Loss": "_losses",
     "Moments": "_scaling",
     "Network": "_parameters",
     "Parts": "_data",
     "Phase": "_watch",
+    "Posterior": "_posterior",
+    "Prior": "_evidence",
     "Report": "_report",
     "Samples": "_training",
     "Scaling": "_scaling",
+    "SecondOrderSolver": "_second_order",
+    "SecondOrderTraining": "_second_order",
     "Tasks": "_watch",
     "TorchNetwork": "_two_layer",
     "Training": "_training",
@@ -61,6 +70,7 @@ _HOME = {
     "rescaled": "_scaling",
     "room_on": "_device",
     "scaling_of": "_scaling",
+    "shape_of": "_objective",
     "standardised_once": "_data",
 }
 
@@ -68,6 +78,7 @@ __all__ = [
     "CHUNK_ROWS",
     "DEVICES",
     "LOSSES",
+    "SECOND_ORDER",
     "SOLVERS",
     "Batch",
     "FittedNetwork",
@@ -76,9 +87,13 @@ __all__ = [
     "Network",
     "Parts",
     "Phase",
+    "Posterior",
+    "Prior",
     "Report",
     "Samples",
     "Scaling",
+    "SecondOrderSolver",
+    "SecondOrderTraining",
     "Tasks",
     "TorchNetwork",
     "Training",
@@ -101,6 +116,7 @@ __all__ = [
     "rescaled",
     "room_on",
     "scaling_of",
+    "shape_of",
     "standardised_once",
 ]
 

@@ -6,7 +6,7 @@ How they are divided is decided in ``_holdout``; batches of them are made in ``_
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -17,6 +17,9 @@ from sklearn_gfs._typing import FloatArray, IntArray
 from ._holdout import count_copies
 from ._standardisation import Standardisation
 
+if TYPE_CHECKING:
+    import torch
+
 # Rows that go through a network together: a number, so that products round alike whatever the dtype of X.
 CHUNK_ROWS = 4096
 # Inputs of at most so many bytes are standardised once and kept: they stay in the cache, and are a small copy.
@@ -25,6 +28,14 @@ _MOST_KEPT_BYTES = 2**23
 _MOST_COPIED_BYTES = 2**26
 # So few distinct rows are the cells of a table, whatever they are.
 _FEW_CELLS = 20
+
+
+class Batch(NamedTuple):
+    """Standardised inputs, a row for each sample; targets, a column for each; weights whose mean over all is one."""
+
+    X: torch.Tensor
+    y: torch.Tensor
+    weight: torch.Tensor | None
 
 
 class Parts(NamedTuple):

@@ -8,10 +8,11 @@ neurons needs, and what its outputs are. To add one, add an object to `LOSSES`. 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import expit, logsumexp, softmax
 
 if TYPE_CHECKING:
     import torch
@@ -38,11 +39,14 @@ class Loss(ABC):
         in float32. Where it is not, neurons are selected by the loss's gradient.
     gives_logits : bool
         Whether outputs are logits, so that there is a decision function.
+    has_curvature : bool
+        Whether there are `curvature_roots`, which Levenberg-Marquardt steps are made of.
     """
 
     name: str
     is_quadratic = False
     gives_logits = False
+    has_curvature = False
 
     def for_labels(self, *, several: bool) -> Loss:  # noqa: ARG002
         """Return the loss for one label a sample, or for several."""
@@ -71,6 +75,18 @@ class Loss(ABC):
         Outputs and targets have a row for each output, and samples along the last of any number of further axes.
         """
 
+    def residual(self, outputs: FloatArray, targets: FloatArray, weight: FloatArray | None) -> FloatArray:
+        """Return each sample's derivative with respect to its outputs, times its weight; a sample is a row."""
+        import torch
+
+        of_outputs, y = (torch.from_numpy(np.array(a.T, dtype=outputs.dtype, order="C")) for a in (outputs, targets))
+        derivative = self.value_and_residual(of_outputs, y, None if weight is None else torch.from_numpy(weight))[1]
+        return np.ascontiguousarray(derivative.numpy().T)
+
+    def curvature_roots(self, outputs: FloatArray) -> Iterator[FloatArray]:
+        """Yield arrays like the outputs; the sum of r r' over a sample's rows r in them is the loss's Hessian there."""
+        raise NotImplementedError(f"The loss {self.name!r} doesn't say how it curves.")
+
     def mean(self, outputs: FloatArray, targets: FloatArray, weight: FloatArray | None) -> float:
         """Return the loss averaged over samples with these weights."""
         return float(np.average(self.values(outputs.astype(np.float64), targets), weights=weight))
@@ -88,7 +104,7 @@ class SquaredError(Loss):
     """Half the squared error."""
 
     name = "squared_error"
-    is_quadratic = True
+    is_quadratic = has_curvature = True
 
     def loop_code(self, n_outputs: int) -> int:  # noqa: ARG002
         """Return the number of the squared error."""
@@ -111,6 +127,13 @@ class SquaredError(Loss):
         losses: FloatArray = 0.5 * np.sum((outputs - targets) ** 2, axis=1)
         return losses
 
+    def curvature_roots(self, outputs: FloatArray) -> Iterator[FloatArray]:
+        """Yield for each output ones: the outputs don't mix, and all curve alike."""
+        for k in range(outputs.shape[1]):
+            root = np.zeros_like(outputs)
+            root[:, k] = 1
+            yield root
+
     def initial_intercept(
         self,
         targets: FloatArray,
@@ -129,7 +152,7 @@ class LogLoss(Loss):
     """Negative log-likelihood of the softmax of the outputs, of one output of its logistic function."""
 
     name = "log_loss"
-    gives_logits = True
+    gives_logits = has_curvature = True
 
     def loop_code(self, n_outputs: int) -> int:
         """Return the number of the softmax, for one output that of the logistic function."""
@@ -163,6 +186,17 @@ class LogLoss(Loss):
         losses: FloatArray = logsumexp(outputs, axis=1) - np.sum(outputs * targets, axis=1)
         return losses
 
+    def curvature_roots(self, outputs: FloatArray) -> Iterator[FloatArray]:
+        """Yield for each class the root of its probability times the distance of its indicator from all of them."""
+        if outputs.shape[1] == 1:
+            yield _logistic_roots(outputs)
+            return
+        shares = softmax(outputs, axis=1)
+        for k in range(outputs.shape[1]):
+            root = -shares
+            root[:, k] += 1
+            yield root * np.sqrt(shares[:, [k]])
+
     def initial_intercept(self, targets: FloatArray, weight: FloatArray | None, rows: IntArray) -> FloatArray:
         """Return the logits of the shares of the classes."""
         return log_odds(targets[rows].astype(np.float64), None if weight is None else weight[rows])
@@ -192,6 +226,14 @@ class LabelwiseLogLoss(LogLoss):
     def values(self, outputs: FloatArray, targets: FloatArray) -> FloatArray:
         """Return the loss of each sample."""
         return _logistic_values(outputs, targets)
+
+    def curvature_roots(self, outputs: FloatArray) -> Iterator[FloatArray]:
+        """Yield for each label its own root, the others' zero."""
+        roots = _logistic_roots(outputs)
+        for k in range(outputs.shape[1]):
+            root = np.zeros_like(roots)
+            root[:, k] = roots[:, k]
+            yield root
 
     def initial_intercept(self, targets: FloatArray, weight: FloatArray | None, rows: IntArray) -> FloatArray:
         """Return the logits of the shares of the labels."""
@@ -224,6 +266,11 @@ def _logistic_each(outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 def _logistic_values(outputs: FloatArray, targets: FloatArray) -> FloatArray:
     losses: FloatArray = np.sum(np.logaddexp(0, outputs) - targets * outputs, axis=1)
     return losses
+
+
+def _logistic_roots(outputs: FloatArray) -> FloatArray:
+    roots: FloatArray = np.sqrt(expit(outputs) * expit(-outputs))
+    return roots
 
 
 def log_odds(targets: FloatArray, weight: FloatArray | None, *, labelwise: bool = False) -> FloatArray:

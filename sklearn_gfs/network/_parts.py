@@ -75,6 +75,9 @@ class NetworkInParts:
     @contextmanager
     def threads(self) -> Iterator[None]:
         """Have as many threads as torch would use, but no more than there are parts, while one is inside."""
+        if self._pool is not None:  # one is inside already
+            yield
+            return
         self._n_threads = min(n_torch_threads(), len(self._parts))
         if self._n_threads == 1:
             with one_thread():

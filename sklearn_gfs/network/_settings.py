@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from ._solvers import Solver
 
 
+# An automatic penalty is this at most: of the dense network, and where training begins that estimates the penalty.
+ALPHA = 1e-3
+
+
 class TrainingSettings(NamedTuple):
     """How to train; the names are those of the estimators' parameters."""
 
@@ -20,5 +24,11 @@ class TrainingSettings(NamedTuple):
     learning_rate_init: float | None
     momentum: float
     batch_size: int | None
-    alpha: float
+    alpha: float | str
     device: str = "cpu"
+
+    def with_alpha(self, n_samples: float | None = None) -> TrainingSettings:
+        """Return settings with a number for the penalty; "auto" falls with the number of samples, where it is told."""
+        if not isinstance(self.alpha, str):
+            return self
+        return self._replace(alpha=ALPHA if n_samples is None else min(ALPHA, 1 / n_samples))

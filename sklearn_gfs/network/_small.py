@@ -14,15 +14,16 @@ import numpy as np
 from sklearn_gfs._requirements import numba_for
 
 from ._emitter import host
-from ._small_kernels import LOSS, Rates, Shape, train
+from ._small_kernels import INVERSE_ROOT, LOSS, NO_SOLVER, SHARE, STEP, Rates, Shape, train
 from ._two_layer import layout_of
 from ._vectors import NARROW_ROWS, WIDE_VECTORS
 
 if TYPE_CHECKING:
     import torch
 
-    from sklearn_gfs._typing import FloatArray
+    from sklearn_gfs._typing import FloatArray, IntArray
 
+    from ._data import Batch
     from ._parameters import Network
     from ._settings import TrainingSettings
 
@@ -98,6 +99,21 @@ class SmallLoop:
         numbers: Any = (*shape, batch_size, *wide_sizes, n_parameters, width, WIDE_VECTORS[width] * width, *objects)
         self._shape = Shape(*numbers, *places[:5], *parts, *places[5:])
         self._rates = Rates(float(settings.alpha), float(settings.momentum))  # of one type, whatever they are
+        # Parameters, two moments, and the average.
+        self._own = [self._views_of(self._vectors[i]) for i in (0, 2, 3, 4)]
+        # The network whose loss is told: the average, where there is one.
+        result = places[4] if averaged else places[0]
+        in_result = [result + 4 * start for start in starts]
+        self._result = self._shape._replace(
+            solver=NO_SOLVER,
+            parameters=result,
+            intercept=in_result[0],
+            out_coef=in_result[1],
+            out_intercept=in_result[2],
+        )
+        self._inputs, self._targets = self._empty(0)
+        # The last batch whose loss was asked for, as the loop reads it.
+        self._prepared: tuple[Batch, list[tuple[FloatArray, FloatArray, FloatArray]]] | None = None
 
     def _views_of(self, vector: FloatArray) -> list[FloatArray]:
         """Return the parts of a vector, without what fills them up, as `Layout` has them."""
@@ -121,60 +137,87 @@ class SmallLoop:
         self._copy(vectors, to_torch=True)
 
     def _copy(self, vectors: tuple[torch.Tensor, ...], *, to_torch: bool) -> None:
-        mine = [self._vectors[i] for i in (0, 2, 3, 4)]
-        for vector, other in zip(mine, vectors, strict=False):
-            for part, view in zip(self._views_of(vector), self._views(other), strict=True):
+        for own, other in zip(self._own, vectors, strict=False):
+            for part, view in zip(own, self._views(other), strict=True):
                 if to_torch:
                     view.numpy()[...] = part
                 else:
                     part[...] = view.numpy()
 
-    def run(
-        self,
-        X: FloatArray,
-        y: FloatArray,
-        weight: FloatArray | None,
-        step_size: float,
-        shares: list[float],
-        n_done: int,
-    ) -> list[float]:
+    def room(self, n_updates: int) -> tuple[FloatArray, FloatArray]:
+        """Return where inputs and targets for the next updates belong, a row for each sample."""
+        n_rows = n_updates * self._batch_size
+        if n_rows > len(self._inputs):
+            self._inputs, self._targets = self._empty(n_rows)
+        n_features, _, n_outputs = self._sizes
+        return self._inputs[:n_rows, :n_features], self._targets[:n_rows, :n_outputs]
+
+    def _empty(self, n_rows: int) -> tuple[FloatArray, FloatArray]:
+        """Return inputs and targets as the loop reads them, all zero: what fills up rows stays so."""
+        wide = self._wide_features, self._wide_outputs
+        return np.zeros((n_rows, wide[0]), dtype=np.float32), np.zeros((n_rows, wide[1]), dtype=np.float32)
+
+    def run(self, weight: FloatArray | None, step_size: float, shares: FloatArray, n_updates: IntArray) -> list[float]:
         """
-        Make an update on each batch of these samples, and return the losses; of which the last one may not be finite.
+        Make updates on the samples that are in the `room`, and return the losses; the last one may not be finite.
 
         Parameters
         ----------
-        X, y : ndarray of shape (n_samples, n_features) and (n_samples, n_outputs)
         weight : ndarray of shape (n_samples,) or None
         step_size : float
-        shares : list of float
+        shares : ndarray of shape (n_batches,)
             By which the average moves towards the parameters in each update.
-        n_done : int
-            Updates that the moments come from.
+        n_updates : ndarray of shape (n_batches,)
+            How many updates there have been after each.
         """
-        n_updates = len(X) // self._batch_size
-        if X.shape[1] < self._wide_features:
-            X = _filled(X, self._wide_features)
-        y, X = _filled(y, self._wide_outputs), np.ascontiguousarray(X)
-        shape = (n_updates, self._batch_size)
+        shape = (len(n_updates), self._batch_size)
         of_mean = np.full(shape, 1 / self._batch_size, dtype=np.float32)
         if weight is not None:
             of_mean *= weight.reshape(shape)
-        numbers = np.array(
-            [
-                (*self._settings.solver.loop_numbers(step_size, n_done + 1 + i), share, 0)  # type: ignore[attr-defined]
-                for i, share in enumerate(shares)
-            ],
-            dtype=np.float32,
-        )
-        n_made = train(self._shape, self._rates, X.ctypes.data, y.ctypes.data, of_mean, numbers)
+        numbers = np.zeros((len(n_updates), 4), dtype=np.float32)
+        solver: Any = self._settings.solver
+        numbers[:, STEP], numbers[:, INVERSE_ROOT] = solver.loop_numbers(step_size, n_updates)
+        numbers[:, SHARE] = shares
+        places = self._inputs.ctypes.data, self._targets.ctypes.data
+        n_made = train(self._shape, self._rates, *places, of_mean, numbers)
         losses: list[float] = numbers[: n_made + 1, LOSS].tolist()
         return losses
 
+    def loss(self, batch: Batch) -> float:
+        """
+        Return the loss on a batch of any size, without the penalty; of the average, where there is one.
 
-def _filled(rows: FloatArray, n_columns: int) -> FloatArray:
-    filled = np.zeros((len(rows), n_columns), dtype=np.float32)
-    filled[:, : rows.shape[1]] = rows
-    return filled
+        What the loop reads is made of a batch once, if the next call is about the same.
+        """
+        if self._prepared is None or self._prepared[0] is not batch:
+            self._prepared = batch, self._pieces(batch)
+        loss = 0.0
+        for X, y, of_mean in self._prepared[1]:
+            numbers = np.zeros((len(of_mean), 4), dtype=np.float32)
+            train(self._result, self._rates, X.ctypes.data, y.ctypes.data, of_mean, numbers)
+            loss += float(numbers[:, LOSS].sum(dtype=np.float64))
+        return loss
+
+    def _pieces(self, batch: Batch) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
+        """Return inputs, targets and shares of the mean: of whole batches of the loop, and of what is left, filled."""
+        X, y = batch.X.numpy(), batch.y.numpy().T
+        n_features, _, n_outputs = self._sizes
+        pieces, n_whole = [], len(X) // self._batch_size * self._batch_size
+        for rows in (slice(0, n_whole), slice(n_whole, len(X))):
+            part, n_rows = X[rows], len(X[rows])
+            if n_rows == 0:
+                continue
+            n_batches = -(-n_rows // self._batch_size)
+            inputs, targets = self._empty(n_batches * self._batch_size)
+            if inputs.shape == part.shape:
+                inputs = np.ascontiguousarray(part)  # nearly all samples, which are not copied
+            else:
+                inputs[:n_rows, :n_features] = part
+            targets[:n_rows, :n_outputs] = y[rows]
+            of_mean = np.zeros((n_batches, self._batch_size), dtype=np.float32)
+            of_mean.reshape(-1)[:n_rows] = (1 if batch.weight is None else batch.weight.numpy()[rows]) / len(X)
+            pieces.append((inputs, targets, of_mean))
+        return pieces
 
 
 def _aligned(lengths: list[int]) -> list[FloatArray]:

@@ -48,6 +48,8 @@ from ._vectors import (
 # Columns of the numbers of updates: the step, what the root of Adam's second moment is multiplied by, the share that an
 # average moves by, and the loss.
 STEP, INVERSE_ROOT, SHARE, LOSS = range(4)
+# In the place of a solver: losses are computed, and nothing is updated.
+NO_SOLVER = -1
 
 
 class Shape(NamedTuple):
@@ -247,6 +249,7 @@ def train(shape: Shape, rates: Rates, X: int, y: int, weight: NDArray[np.float32
 
     Inputs and targets are those of all batches, filled up; weights, a row for each batch, are divided by the batch's
     size. Losses are written to the last column of `numbers`. Where one is not finite it is the last, and no update.
+    Without a solver losses are all that is computed.
     """
     n_batch = shape.batch_size
     for update in range(numbers.shape[0]):
@@ -256,6 +259,8 @@ def train(shape: Shape, rates: Rates, X: int, y: int, weight: NDArray[np.float32
         numbers[update, LOSS] = loss
         if not math.isfinite(numbers[update, LOSS]):
             return update
+        if shape.solver == NO_SOLVER:
+            continue
         backward(shape, inputs, rates.alpha)
         step, n = numbers[update, STEP], shape.n_parameters
         if shape.solver == ADAM:

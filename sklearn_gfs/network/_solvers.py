@@ -15,6 +15,8 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
+    from sklearn_gfs._typing import FloatArray, IntArray
+
     from ._parts import NetworkInParts
     from ._two_layer import TorchNetwork
 
@@ -32,8 +34,9 @@ class Solver(ABC):
     A solver at work on one network.
 
     A class may say in ``loop_code()`` by which number the loop that trains small networks knows it, and in
-    ``loop_numbers(step_size, n_updates)`` what the loop needs for the last of so many updates: what the step is made
-    with, and what the root of a second moment is multiplied by. With a solver that doesn't say so itself torch trains.
+    ``loop_numbers(step_size, n_updates)`` what the loop needs for each of several updates, of which it is told how many
+    there have been after each: what the step is made with, and what the root of a second moment is multiplied by. With
+    a solver that doesn't say so itself torch trains.
 
     Parameters
     ----------
@@ -80,7 +83,7 @@ class Adam(Solver):
         return ADAM
 
     @staticmethod
-    def loop_numbers(step_size: float, n_updates: int) -> tuple[float, float]:
+    def loop_numbers(step_size: float, n_updates: IntArray) -> tuple[FloatArray, FloatArray]:
         """Return the corrections of the moments, which began with zeros."""
         first, second = (1 - decay**n_updates for decay in ADAM_DECAYS)
         return step_size / first, second**-0.5
@@ -139,7 +142,7 @@ class GradientDescent(Solver):
         return DESCENT
 
     @staticmethod
-    def loop_numbers(step_size: float, n_updates: int) -> tuple[float, float]:  # noqa: ARG004
+    def loop_numbers(step_size: float, n_updates: IntArray) -> tuple[float, float]:  # noqa: ARG004
         """Return the step size."""
         return step_size, 0.0
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils import gen_batches
 
-from ._data import CHUNK_ROWS
+from ._data import CHUNK_ROWS, Batch
 from ._parts import NetworkInParts, n_parts_of
 from ._settings import TrainingSettings
 from ._small import SmallLoop, is_known
@@ -61,14 +62,6 @@ class TrainingState(NamedTuple):
     losses: list[float]
 
 
-class Batch(NamedTuple):
-    """Standardised inputs, a row for each sample; targets, a column for each; weights whose mean over all is one."""
-
-    X: torch.Tensor
-    y: torch.Tensor
-    weight: torch.Tensor | None
-
-
 class Samples:
     """
     Rows of X, standardised, and their targets, gathered batch by batch.
@@ -106,6 +99,7 @@ class Samples:
         self._X = X
         # torch gathers rows with all its threads, but warns of arrays that it must not write to.
         self._tensor = torch.from_numpy(X) if isinstance(X, np.ndarray) and X.flags.carray else None
+        self._room = torch.empty((0, 0))
         self._targets = targets
         self._dtype = torch.from_numpy(targets[:0]).dtype
         self._standardisation = None if standardisation is None else standardisation.astype(X.dtype).in_torch(device)
@@ -113,6 +107,11 @@ class Samples:
         self._weight = None
         if weight is not None:
             self._weight = (weight / weight[rows].mean()).astype(targets.dtype)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Precision of the batches."""
+        return self._targets.dtype
 
     @property
     def row_bytes(self) -> int:
@@ -127,24 +126,50 @@ class Samples:
         weight = None if self._weight is None else torch.from_numpy(self._weight[rows]).to(self._device)
         return Batch(self._inputs(rows), torch.from_numpy(y).to(self._device), weight)
 
-    def _inputs(self, rows: IntArray) -> torch.Tensor:
-        """Return the standardised inputs of these samples."""
+    def _inputs(self, rows: IntArray, out: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the standardised inputs of these samples; gathered into `out`, where that is given."""
         import torch
 
         if self._tensor is not None:
-            X = self._tensor.index_select(0, torch.from_numpy(rows)).to(self._device)
+            X = torch.index_select(self._tensor, 0, torch.from_numpy(rows), out=out).to(self._device)
         else:
             part = self._X[rows]
             X = torch.from_numpy(part.toarray() if sparse.issparse(part) else part).to(self._device)
         return (X if self._standardisation is None else self._standardisation.apply(X)).to(self._dtype)
 
+    def fill(self, rows: IntArray, X: FloatArray, y: FloatArray) -> FloatArray | None:
+        """
+        Write what `gather` returns to arrays with a row for each sample, and return the weights.
+
+        New memory for every batch would cost as much as gathering, where the system's allocator gives large pieces back
+        at once (Dask tells it to).
+        """
+        if not (self._standardisation is None and isinstance(self._X, np.ndarray) and self._X.dtype == X.dtype):
+            self._standardise_into(X, rows)
+        elif X.flags.c_contiguous:
+            self._X.take(rows, axis=0, out=X, mode="clip")  # no index is clipped; other modes copy
+        else:
+            X[...] = self._X.take(rows, axis=0)
+        y[...] = self._targets.take(rows, axis=0)
+        return None if self._weight is None else self._weight[rows]
+
     def arrays(self, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray | None]:
         """Return what `gather` does as arrays; targets have a row for each sample."""
-        if self._standardisation is None and isinstance(self._X, np.ndarray) and self._X.dtype == self._targets.dtype:
-            X = self._X.take(rows, axis=0)
-        else:
-            X = self._inputs(rows).numpy()
-        return X, self._targets.take(rows, axis=0), None if self._weight is None else self._weight[rows]
+        dtype = self._targets.dtype
+        X = np.empty((len(rows), self._X.shape[1]), dtype)
+        y = np.empty((len(rows), self._targets.shape[1]), dtype)
+        return X, y, self.fill(rows, X, y)
+
+    def _standardise_into(self, X: FloatArray, rows: IntArray) -> None:
+        """Write the standardised inputs of these samples."""
+        import torch
+
+        gathered = None
+        if self._tensor is not None:
+            if len(self._room) < len(rows):
+                self._room = self._tensor.new_empty((len(rows), X.shape[1]))
+            gathered = self._room[: len(rows)]
+        torch.from_numpy(X).copy_(self._inputs(rows, gathered))
 
     def gather_batches(self, rows: IntArray, batch_size: int) -> list[Batch]:
         """Return these samples as batches of this size."""
@@ -220,6 +245,11 @@ class Training:
             self._loop.read(*self._vectors())
         self._loop_is_ahead = False
 
+    @property
+    def converged(self) -> bool:
+        """Whether no iteration is left to make: never."""
+        return False
+
     def _vectors(self) -> list[torch.Tensor]:
         """Return all that iterations change, but for the loop's own."""
         result = [] if self._result is self._network else [self._result.parameters]
@@ -238,8 +268,8 @@ class Training:
             (n_features, n_hidden), n_outputs = network.hidden_coef.shape, len(network.output_intercept)
             n_parts = n_parts_of(n_features, n_hidden, n_outputs, batch_size)
         if n_parts == 1:
-            return TorchNetwork(network, settings.activation, settings.loss, settings.alpha, settings.device)
-        return NetworkInParts(network, settings.activation, settings.loss, settings.alpha, n_parts)
+            return TorchNetwork(network, settings.activation, settings.loss, float(settings.alpha), settings.device)
+        return NetworkInParts(network, settings.activation, settings.loss, float(settings.alpha), n_parts)
 
     def _start_stream(self, earlier: Stream | None) -> None:
         """Shuffle anew, or find the place in the row of shuffles where an earlier training stopped."""
@@ -290,10 +320,14 @@ class Training:
         if n_used:
             self._next_rows(n_used)
 
+    def threads(self) -> AbstractContextManager[None]:
+        """Have as many threads as pay; what is done inside is spared to ask for them each time."""
+        return self._network.threads()
+
     def advance(self, n_iterations: int) -> None:
         """Make this many gradient updates; fewer where the watch, if there is one, says stop."""
         # Calls are shorter without the bookkeeping of automatic gradients.
-        with self._network.threads(), self._torch.inference_mode():
+        with self.threads(), self._torch.inference_mode():
             self._advance(n_iterations)
 
     def _advance(self, n_iterations: int) -> None:
@@ -323,15 +357,15 @@ class Training:
     def _run(self, loop: SmallLoop, n_updates: int) -> None:
         rows = self._next_rows(n_updates * self._batch_size)
         self._choose_step_size(lambda: self._samples.gather(rows[: self._batch_size]))
-        n_done = len(self.losses)
-        shares = [self._share(n_done + 1 + i) for i in range(n_updates)]
+        n_done = len(self.losses) + np.arange(1, n_updates + 1)
         self._loop_is_ahead = True
-        self._take_note(loop.run(*self._samples.arrays(rows), self._step_size, shares, n_done))
+        weight = self._samples.fill(rows, *loop.room(n_updates))
+        self._take_note(loop.run(weight, self._step_size, self._share(n_done), n_done))
 
     @staticmethod
-    def _share(n_done: int) -> float:
+    def _share(n_done: Any) -> Any:
         """Return by which share averaged weights move in the last of so many iterations."""
-        return max(_LEAST_SHARE, _DECAY / (n_done + _DECAY - 1))
+        return np.maximum(_LEAST_SHARE, _DECAY / (n_done + _DECAY - 1))
 
     def _choose_step_size(self, batch: Callable[[], Batch]) -> None:
         """Let the solver choose, if that is still to be done."""
@@ -382,7 +416,8 @@ class Training:
 
     def loss(self, batch: Batch) -> float:
         """Return the loss of the network as it is now, without the penalty."""
-        self._catch_up()
+        if self._loop is not None:
+            return self._loop.loss(batch)
         # In the mode of training, whose buffers it may share.
         with self._result.threads(), self._torch.inference_mode():
             return self._result.loss(*batch)

@@ -130,19 +130,22 @@ class Phase:
     name : str
     report : PhaseReport
         What is printed of it.
+    n_of_task : int
+        Iterations in a group.
     """
 
-    def __init__(self, context: Any, told: dict[str, Any], name: str, report: PhaseReport) -> None:
+    def __init__(self, context: Any, told: dict[str, Any], name: str, report: PhaseReport, n_of_task: int) -> None:
         self._context = context
         self._told = told
         self._name = name
         self.report = report
+        self._n_of_task = n_of_task
         self.stopped = False
 
     def run(self, training: Advancing, n_iterations: int, attributes: Callable[[], dict[str, Any]]) -> None:
         """Advance the training, a group of iterations at a time; `attributes` are the fitted ones at any moment."""
         while n_iterations > 0 and not self.stopped:
-            size, done = min(n_iterations, _TASK_ITERATIONS), len(training.losses)
+            size, done = min(n_iterations, self._n_of_task), len(training.losses)
             task = self._context.subcontext(f"{self._name} iterations").call_on_fit_task_begin(**self._told)
             training.advance(size)
             self.report.updates(training.losses, len(training.losses) - done)
@@ -177,13 +180,15 @@ class Tasks:
         self._context = context.call_on_fit_task_begin(**told)
 
     @contextmanager
-    def phase(self, name: str, n_iterations: int = 0, *, at_most: bool = False) -> Iterator[Phase]:
-        """Begin and end a phase of so many iterations, or of an unknown number up to that."""
-        n_tasks = None if at_most else -(-n_iterations // _TASK_ITERATIONS)
+    def phase(
+        self, name: str, n_iterations: int = 0, *, at_most: bool = False, n_of_task: int = _TASK_ITERATIONS
+    ) -> Iterator[Phase]:
+        """Begin and end a phase of so many iterations, in groups, or of an unknown number up to that."""
+        n_tasks = None if at_most else -(-n_iterations // n_of_task)
         context = self._context.subcontext(name, max_subtasks=n_tasks).call_on_fit_task_begin(**self._told)
         report = PhaseReport(self.report, name, n_iterations, at_most=at_most)
         try:
-            yield Phase(context, self._told, name, report)
+            yield Phase(context, self._told, name, report, n_of_task)
         finally:
             report.end()
         context.call_on_fit_task_end(**self._told)

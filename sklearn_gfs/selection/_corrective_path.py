@@ -88,15 +88,26 @@ class CorrectivePath:
         n_picks = len(picks)
         # Its first n rows and columns are the inverse of the factor of the first n picks.
         self._inverse = solve_triangular(factor, np.eye(n_picks)) if n_picks else np.zeros((0, 0))
+        self._least, self._steepest = least, steepest
         penalised = 0.5 * np.maximum(fixed.target_norm - np.cumsum((shares**2).sum(axis=1)), 0.0)
-        self.losses = np.maximum(penalised - 0.5 * penalty * self._squared_weights(), 0.0)
-        if least is None:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                bounds = np.where(steepest > 0, steepest / (2.0 * penalty), 0.0)
-            self.gaps = np.minimum(penalised, bounds)
-        else:
-            self.gaps = np.maximum(penalised - least, 0.0)
+        self._cost = 0.5 * penalty * self._squared_weights()
+        self.losses = np.maximum(penalised - self._cost, 0.0)
+        self.gaps = self._gaps()
         self.degrees = np.arange(1, n_picks + 1) - penalty * np.cumsum((self._inverse**2).sum(axis=0))
+
+    def _gaps(self) -> Float64Array:
+        """Penalised losses less the least one, or bounds of that from the slopes: it is convex, by the penalty."""
+        penalised = self.losses + self._cost
+        if self._least is not None:
+            return np.maximum(penalised - self._least, 0.0)
+        if not self.penalty:
+            return np.where(self._steepest > 0.0, penalised, 0.0)
+        return np.minimum(penalised, self._steepest / (2.0 * self.penalty))
+
+    def measured(self, steps: NDArray[np.int64], losses: Float64Array) -> None:
+        """Take losses after some of the picks that were measured on the samples."""
+        self.losses[steps] = losses
+        self.gaps = self._gaps()
 
     def _squared_weights(self) -> Float64Array:
         """Sum of the squares of the weights after each pick."""

@@ -62,5 +62,5 @@ def paths_of(samples: Samples, k: int, ridges: list[float], tol: float) -> list[
         else:
             targets, mean = beside_ones(y, weight)
             source, base, flat = CentredAtoms(source_of(atoms, targets, weight)), offset + mean, False
-        search = CorrectiveSearch(source, k, base=base, free_intercept=output_weights is not None, flat=flat)
-        return search.paths(ridges, tol=None if tol < 0 else tol)
+        free, tolerance = output_weights is not None, None if tol < 0 else tol
+        return CorrectiveSearch(source, k, base=base, free_intercept=free, flat=flat, tol=tolerance).paths(ridges)

@@ -24,7 +24,9 @@ REGRESSORS = [
         GreedyEnsembleClassifier(CLASSIFIERS, 5),
         GreedyEnsembleClassifier([*CLASSIFIERS, ("bayes", GaussianNB())], 5, scoring="accuracy"),
         GreedyEnsembleClassifier(CLASSIFIERS, 5, loss="squared_error", n_bags=3, n_init=2),
+        GreedyEnsembleClassifier(CLASSIFIERS, 5, loss="squared_error", corrective=True),
         GreedyEnsembleRegressor(REGRESSORS, 5),
+        GreedyEnsembleRegressor(REGRESSORS, 5, corrective=True),
         GreedyEnsembleRegressor(REGRESSORS, 5, scoring="neg_mean_absolute_error", replace=False),
     ]
 )

@@ -289,6 +289,25 @@ def test_a_failed_fit_leaves_the_ensemble_as_it_was():
     assert vars(ensemble) == before | {"estimators": ensemble.estimators}
 
 
+def test_corrective_weights():
+    ensemble = GreedyEnsembleRegressor(REGRESSORS, corrective=True).fit(*NUMBERS)
+    plain = GreedyEnsembleRegressor(REGRESSORS).fit(*NUMBERS)
+    assert ensemble.selection_losses_[-1] <= plain.selection_losses_.min() * (1 + 1e-9)
+    assert len(set(ensemble.selection_path_.tolist())) == len(ensemble.selection_path_)
+    expected = ensemble.transform(NUMBERS[0]) @ ensemble.weights_[ensemble.weights_ != 0]
+    np.testing.assert_allclose(ensemble.predict(NUMBERS[0]), expected)
+    classifier = GreedyEnsembleClassifier(CLASSIFIERS, loss="squared_error", corrective=True).fit(X, NAMES)
+    shares = classifier.predict_proba(X)
+    assert shares.min() >= 0.0
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0)
+    assert classifier.score(X, NAMES) > 0.9
+    classifier.weights_ = -np.abs(classifier.weights_)
+    np.testing.assert_allclose(classifier.predict_proba(X), 1 / 3)
+    for name, value in {"loss": "log_loss", "scoring": "accuracy", "n_bags": 2, "n_init": 2, "replace": False}.items():
+        with pytest.raises(ValueError, match=f"corrective=True needs {name}="):
+            clone(classifier).set_params(**{name: value}).fit(X, NAMES)
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [

@@ -21,7 +21,7 @@ from sklearn_gfs import greedy_forward_selection
 from sklearn_gfs.ensemble._criteria import Score, area, evaluation
 from sklearn_gfs.ensemble._searching import Library, Path, Wanted, best_prefix, greedy, loss_of, select
 
-PLAIN = Wanted(1, "log_loss", None, 1, 0.5, 1, True)
+PLAIN = Wanted(1, "log_loss", None, 1, 0.5, 1, replace=True, corrective=False)
 RNG = np.random.RandomState(0)
 
 
@@ -172,6 +172,36 @@ def test_the_best_prefix_goes_by_the_score_then_the_loss_then_the_number():
     assert best_prefix(Path(picks, np.array([3.0, 1.0, 1.0, 2.0]), gaps, None)) == 2
     assert best_prefix(Path(picks, np.array([3.0, 1.0, 2.0, 2.0]), gaps, np.array([0.1, 0.1, 0.9, 0.9]))) == 3
     assert best_prefix(Path(picks, np.array([3.0, 1.0, 4.0, 2.0]), gaps, np.array([0.1, 0.1, 0.9, 0.9]))) == 4
+
+
+@given(libraries(classes=False), st.booleans())
+def test_corrective_weights_are_those_of_ridge_regression_on_the_chosen_models(case, several):
+    outputs, y, weight, k = case
+    found = select(Library(list(outputs), y, weight), PLAIN._replace(k=k, loss="squared_error", corrective=True), RNG)
+    chosen = found.path.picks[: found.n_picks[0]]
+    assert set(np.flatnonzero(found.weights)) <= set(chosen)
+    columns = outputs.reshape(len(outputs), -1).T
+    gram = [np.mean(np.sum(outputs[i] * outputs[j], axis=1) * weight) / weight.mean() for i in chosen for j in chosen]
+    products = [np.mean(np.sum(outputs[i] * y, axis=1) * weight) / weight.mean() for i in chosen]
+    mean_square = np.mean([np.mean(np.sum(output**2, axis=1) * weight) / weight.mean() for output in outputs])
+    gram = np.reshape(gram, (len(chosen), len(chosen)))
+    solutions = [
+        np.linalg.solve(gram + ridge * mean_square * np.eye(len(chosen)), products)
+        for ridge in (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    ]
+    assert min(np.abs(found.weights[chosen] - solution).max() for solution in solutions) < 1e-6
+    assert columns.shape[1] == len(outputs)
+
+
+def test_corrective_selection_leaves_models_out_that_say_nothing():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(200, 1))
+    outputs = [y + rng.normal(size=(200, 1)), y - rng.normal(size=(200, 1)), *rng.normal(size=(30, 200, 1))]
+    found = select(Library(outputs, y, None), PLAIN._replace(k=32, loss="squared_error", corrective=True), RNG)
+    assert {0, 1} <= set(np.flatnonzero(found.weights))
+    assert np.count_nonzero(found.weights) < 12
+    with pytest.raises(ValueError, match="finds no model that says anything of y"):
+        select(Library(outputs, 0 * y, None), PLAIN._replace(k=3, loss="squared_error", corrective=True), RNG)
 
 
 def test_bags_are_parts_of_the_library():

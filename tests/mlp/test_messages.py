@@ -67,6 +67,8 @@ def test_methods_are_what_they_were_but_for_the_name(cls):
         assert own.__qualname__ == f"{cls.__name__}.{name}"
         if name in {"__init__", "score", "partial_fit"} and base.__name__ in {"BaseGreedyPrunedMLP", "MLPParameters"}:
             continue  # overridden further down
+        if name == "predict" and cls is GreedyPrunedMLPRegressor:
+            continue  # it has standard deviations, too
         assert own.__doc__ == original.__doc__
         assert inspect.signature(own) == inspect.signature(original)
         if not hasattr(inspect.getattr_static(cls, name), "check"):  # what may be absent is made at each access

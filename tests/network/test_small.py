@@ -14,6 +14,7 @@ from sklearn_gfs.network._losses import LOSSES, LabelwiseLogLoss, LogLoss, Squar
 from sklearn_gfs.network._solvers import SOLVERS, Adam
 from sklearn_gfs.network._standardisation import Standardisation
 from sklearn_gfs.network._training import Samples, Training
+from sklearn_gfs.network._two_layer import TorchNetwork
 
 numba = pytest.importorskip("numba")
 if numba.config.DISABLE_JIT:
@@ -213,3 +214,27 @@ def test_one_signature_is_compiled():
         Problem(5, alpha=alpha).training().advance(1)
     assert len(train.compiled.signatures) == 1
     assert len(product._called_by_kernels.signatures) <= 1  # none where it came from the cache
+
+
+def test_losses_on_several_batches_in_turns_are_those_of_each():
+    problem = Problem(3, n_features=9, n_outputs=3, weighted=True, batch_size=16)
+    training, samples = problem.training(averaged=True), problem.samples()
+    training.advance(5)
+    batches = [samples.gather(np.arange(n)) for n in (5, 16, 40)]
+    expected = [
+        TorchNetwork(training.network(), problem.settings.activation, problem.settings.loss).loss(*batch)
+        for batch in batches
+    ]
+    for _ in range(2):
+        assert [training.loss(batch) for batch in batches] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("n_features", [3, 9])  # of three, rows are filled up
+def test_batches_are_gathered_into_memory_that_is_kept(n_features):
+    problem = Problem(4, n_features=n_features, batch_size=16)
+    training = problem.training()
+    training.advance(20)
+    places = [array.ctypes.data for array in training._loop.room(20)]
+    training.advance(3)
+    training.advance(20)
+    assert [array.ctypes.data for array in training._loop.room(20)] == places

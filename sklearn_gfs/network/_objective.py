@@ -1,0 +1,289 @@
+"""
+The loss of a two-layer network over all its samples, as second-order training sees it: value, gradient, curvature.
+
+Everything is summed over chunks of samples: activations and products in the samples' precision, sums in float64. How a
+step is made of these is in ``_second_order``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import gen_batches
+
+from sklearn_gfs._threads import threads_for
+
+from ._curvature import RowsCurvature, WholeCurvature
+from ._data import CHUNK_ROWS
+
+if TYPE_CHECKING:
+    from sklearn_gfs._activations import Activation
+    from sklearn_gfs._typing import Float64Array, FloatArray, IntArray
+
+    from ._curvature import Curvature
+    from ._losses import Loss
+    from ._parameters import Network
+    from ._training import Samples
+
+Number = TypeVar("Number", bound=np.generic)
+
+# Numbers in the rows of the Jacobian that are multiplied at once: they stay in the cache.
+_BLOCK = 2**20
+
+
+class Shape(NamedTuple):
+    """
+    Where parameters lie in a vector: coefficients, hidden intercepts, output coefficients, output intercepts.
+
+    Coefficients lie neuron by neuron, output coefficients too. The weights of neurons are folded into the output
+    coefficients.
+    """
+
+    n_features: int
+    n_hidden: int
+    n_outputs: int
+
+    @property
+    def n_of_hidden(self) -> int:
+        """How many parameters the hidden layer has."""
+        return self.n_hidden * (self.n_features + 1)
+
+    @property
+    def n_parameters(self) -> int:
+        """How many parameters there are."""
+        return self.n_of_hidden + (self.n_hidden + 1) * self.n_outputs
+
+    @property
+    def n_columns(self) -> int:
+        """How many parameters a network of one output has."""
+        return self.n_of_hidden + self.n_hidden + 1
+
+    def parts(
+        self, vector: NDArray[Number]
+    ) -> tuple[NDArray[Number], NDArray[Number], NDArray[Number], NDArray[Number]]:
+        """Return views: (n_hidden, n_features), (n_hidden,), (n_hidden, n_outputs), (n_outputs,)."""
+        n_coef, n_of_hidden = self.n_hidden * self.n_features, self.n_of_hidden
+        return (
+            vector[:n_coef].reshape(self.n_hidden, self.n_features),
+            vector[n_coef:n_of_hidden],
+            vector[n_of_hidden : -self.n_outputs].reshape(self.n_hidden, self.n_outputs),
+            vector[-self.n_outputs :],
+        )
+
+
+def shape_of(network: Network) -> Shape:
+    """Return the sizes of a network."""
+    n_features, n_hidden = network.hidden_coef.shape
+    return Shape(n_features, n_hidden, len(network.output_intercept))
+
+
+def to_vector(network: Network) -> Float64Array:
+    """Return the parameters in one vector."""
+    parts = (
+        network.hidden_coef.T,
+        network.hidden_intercept,
+        network.output_coef * network.weights[:, None].astype(np.float64),
+        network.output_intercept,
+    )
+    return np.concatenate([np.ravel(part).astype(np.float64) for part in parts])
+
+
+def to_network(vector: FloatArray, like: Network) -> Network:
+    """Do the opposite; the neurons keep the weights that they have in the other network, and numbers its precision."""
+    coef, intercept, out_coef, out_intercept = shape_of(like).parts(vector)
+    dtype = like.hidden_coef.dtype
+    return like._replace(
+        hidden_coef=np.ascontiguousarray(coef.T, dtype=dtype),
+        hidden_intercept=intercept.astype(dtype),
+        output_coef=(out_coef / like.weights[:, None]).astype(dtype),
+        output_intercept=out_intercept.astype(dtype),
+    )
+
+
+class Objective:
+    """
+    The mean loss of networks of one shape over some samples.
+
+    Parameters
+    ----------
+    shape : Shape
+    samples : Samples
+    activation : Activation
+    loss : Loss
+    seed : int
+        Samples are gone through in an order that it shuffles: any first few stand for all.
+    """
+
+    def __init__(self, shape: Shape, samples: Samples, activation: Activation, loss: Loss, seed: int = 0) -> None:
+        self.shape, self.loss = shape, loss
+        self._samples, self._activation = samples, activation
+        self._rows: IntArray = np.random.RandomState(seed).permutation(samples.rows)
+        self.n_samples, self.dtype = len(self._rows), samples.dtype
+
+    def _chunks(self, n_rows: int, first: int = 0, n_taken: int | None = None) -> Iterator[_Chunk]:
+        """Yield samples, standardised; of those from the first on so many, or all."""
+        rows = self._rows if n_taken is None else self._rows.take(np.arange(first, first + n_taken), mode="wrap")
+        for chunk in gen_batches(len(rows), n_rows):
+            # In the order of memory, or of a file.
+            yield _Chunk(*self._samples.arrays(np.sort(rows[chunk])))
+
+    def _in_precision(self, vector: Float64Array) -> Iterable[FloatArray]:
+        return self.shape.parts(vector.astype(self.dtype))
+
+    def value(self, vector: Float64Array) -> float:
+        """Return the mean loss of the network with these parameters; infinite where a number overflows."""
+        total, parts = 0.0, _Parameters(*self._in_precision(vector))
+        with np.errstate(over="ignore", invalid="ignore"):
+            for chunk in self._chunks(CHUNK_ROWS):
+                total += self._loss_of(parts.outputs(parts.hidden(chunk.X, self._activation)), chunk)
+        return total / self.n_samples if np.isfinite(total) else np.inf
+
+    def _loss_of(self, outputs: FloatArray, chunk: _Chunk) -> float:
+        losses = self.loss.values(outputs.astype(np.float64), chunk.y)
+        return float(losses.sum() if chunk.weight is None else losses @ chunk.weight)
+
+    def value_and_gradient(self, vector: Float64Array) -> tuple[float, Float64Array]:
+        """Return the mean loss and its gradient."""
+        gradient, total = np.zeros(len(vector)), 0.0
+        coef, intercept, out_coef, out_intercept = self.shape.parts(gradient)
+        parts = _Parameters(*self._in_precision(vector))
+        with np.errstate(over="ignore", invalid="ignore"):
+            for chunk in self._chunks(CHUNK_ROWS):
+                hidden, slope = parts.hidden_and_slope(chunk.X, self._activation)
+                outputs = parts.outputs(hidden)
+                total += self._loss_of(outputs, chunk)
+                residual = self.loss.residual(outputs, chunk.y, chunk.weight)
+                with threads_for(2.0 * len(residual) * self.shape.n_of_hidden):
+                    out_coef += hidden.T @ residual
+                    slope *= residual @ parts.out_coef.T
+                    coef += slope.T @ chunk.X
+                out_intercept += residual.sum(axis=0)
+                intercept += slope.sum(axis=0)
+        return total / self.n_samples if np.isfinite(total) else np.inf, gradient / self.n_samples
+
+    def curvature(self, vector: Float64Array, first: int = 0, n_taken: int | None = None) -> Curvature:
+        """
+        Return the Gauss-Newton matrix of the mean loss, over all samples or so many from the `first` on.
+
+        The whole Jacobian never exists, unless it has fewer rows than columns. For the squared error, and for one
+        output, the matrix follows from one product of n_columns columns: the outputs share the samples' rows, and each
+        pair of neurons has one factor in all.
+        """
+        n_samples = self.n_samples if n_taken is None else n_taken
+        if self.has_few_rows:
+            rows = np.concatenate([rows.astype(np.float64) for rows in self._rows_of(vector, first, n_taken)])
+            return RowsCurvature(rows / np.sqrt(n_samples))
+        shape = self.shape
+        n_columns = shape.n_columns if self._is_separable else shape.n_parameters
+        matrix = np.zeros((n_columns, n_columns))
+        for rows in self._rows_of(vector, first, n_taken, separable=self._is_separable):
+            with threads_for(2.0 * rows.size * n_columns):
+                matrix += rows.T @ rows
+        matrix /= n_samples
+        return WholeCurvature(_expanded(matrix, shape, shape.parts(vector)[2]) if self._is_separable else matrix)
+
+    @property
+    def has_few_rows(self) -> bool:
+        """Whether the Jacobian has fewer rows than columns."""
+        return has_few_rows(self.shape, self.n_samples)
+
+    @property
+    def _is_separable(self) -> bool:
+        return self.loss.is_quadratic or self.shape.n_outputs == 1
+
+    def _rows_of(
+        self, vector: Float64Array, first: int, n_taken: int | None, *, separable: bool = False
+    ) -> Iterator[FloatArray]:
+        """
+        Yield rows whose products add up to the curvature; each array is overwritten by the next.
+
+        With `separable` rows are those of a network of one output, whose output coefficients are one.
+        """
+        shape, loss = self.shape, self.loss
+        parts = _Parameters(*self._in_precision(vector))
+        n_columns = shape.n_columns if separable else shape.n_parameters
+        n_rows = max(_BLOCK // n_columns, 1)
+        memory = np.empty((n_rows, n_columns), dtype=self.dtype)
+        for chunk in self._chunks(n_rows, first, n_taken):
+            hidden, slope = parts.hidden_and_slope(chunk.X, self._activation)
+            rows, outputs = memory[: len(hidden)], parts.outputs(hidden)
+            for root in loss.curvature_roots(outputs[:, :1] if separable else outputs):
+                factor = root if chunk.weight is None else root * np.sqrt(chunk.weight)[:, None]
+                if separable:
+                    fill_rows(rows, factor * slope, chunk.X, factor * hidden, factor)
+                else:
+                    of_outputs = hidden[:, :, None] * factor[:, None, :]
+                    fill_rows(rows, slope * (factor @ parts.out_coef.T), chunk.X, of_outputs, factor)
+                yield rows
+
+
+def has_few_rows(shape: Shape, n_samples: int) -> bool:
+    """Say whether the Jacobian has fewer rows than columns."""
+    return n_samples * shape.n_outputs < shape.n_parameters
+
+
+class _Chunk(NamedTuple):
+    X: FloatArray
+    y: FloatArray
+    weight: FloatArray | None
+
+
+class _Parameters(NamedTuple):
+    """The parts of a vector of parameters, in the precision of the samples."""
+
+    coef: FloatArray
+    intercept: FloatArray
+    out_coef: FloatArray
+    out_intercept: FloatArray
+
+    def _inputs(self, X: FloatArray) -> FloatArray:
+        with threads_for(2.0 * len(X) * self.coef.size):
+            values: FloatArray = X @ self.coef.T
+        values += self.intercept
+        return values
+
+    def hidden(self, X: FloatArray, activation: Activation) -> FloatArray:
+        """Return the hidden activations."""
+        values = self._inputs(X)
+        activation.apply(values)
+        return values
+
+    def hidden_and_slope(self, X: FloatArray, activation: Activation) -> tuple[FloatArray, FloatArray]:
+        """Return the hidden activations and the activation's derivative there."""
+        values = self._inputs(X)
+        slope = activation.slope(values)
+        activation.apply(values)
+        return values, slope
+
+    def outputs(self, hidden: FloatArray) -> FloatArray:
+        """Return the outputs."""
+        with threads_for(2.0 * len(hidden) * self.out_coef.size):
+            outputs: FloatArray = hidden @ self.out_coef
+        return outputs + self.out_intercept
+
+
+def fill_rows(rows: FloatArray, slope: FloatArray, X: FloatArray, of_outputs: FloatArray, last: FloatArray) -> None:
+    """Write rows of the Jacobian."""
+    (n_rows, n_features), n_hidden = X.shape, slope.shape[1]
+    n_coef, n_of_hidden = n_hidden * n_features, n_hidden * (n_features + 1)
+    # A row of memory is a sample; of coefficients those of a neuron lie together.
+    coef = rows[:, :n_coef].reshape(n_rows, n_hidden, n_features)
+    np.multiply(slope[:, :, None], X[:, None, :], out=coef)
+    rows[:, n_coef:n_of_hidden] = slope
+    rows[:, n_of_hidden : -last.shape[1]] = of_outputs.reshape(n_rows, -1)
+    rows[:, -last.shape[1] :] = last
+
+
+def _expanded(matrix: Float64Array, shape: Shape, out_coef: Float64Array) -> Float64Array:
+    """Return the curvature of all outputs from that of a network with one output of coefficients one."""
+    n, n_outputs = shape.n_of_hidden, shape.n_outputs
+    of_hidden = np.concatenate([np.repeat(out_coef, shape.n_features, axis=0), out_coef])
+    whole = np.empty((shape.n_parameters, shape.n_parameters))
+    np.multiply(matrix[:n, :n], of_hidden @ of_hidden.T, out=whole[:n, :n])
+    whole[:n, n:] = (matrix[:n, n:, None] * of_hidden[:, None, :]).reshape(n, -1)
+    whole[n:, :n] = whole[:n, n:].T
+    whole[n:, n:] = np.kron(matrix[n:, n:], np.eye(n_outputs))
+    return whole

@@ -1,0 +1,89 @@
+"""
+What the data leave open of a network's weights, and the standard deviations of predictions that follow; NumPy only.
+
+The posterior is Gaussian: the Laplace approximation around the trained weights, with the Gauss-Newton matrix. The
+network is linearised there, so that the variance of an output is a quadratic form of its derivatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import solve_triangular
+
+from sklearn_gfs._chunks import row_chunks
+
+from ._objective import Shape, fill_rows
+from ._standardisation import Standardisation
+
+if TYPE_CHECKING:
+    from sklearn_gfs._activations import Activation
+    from sklearn_gfs._typing import Float64Array, FloatArray
+
+    from ._curvature import Curvature
+    from ._evidence import Prior
+    from ._scaling import FittedNetwork, Scaling
+
+
+class Posterior(NamedTuple):
+    """
+    A Gaussian over the weights of a network in standardised units.
+
+    Parameters
+    ----------
+    packed : ndarray of shape (n_parameters * (n_parameters + 1) / 2,)
+        Cholesky factor of the precision, its lower half row by row.
+    noise_variance : float
+        Of standardised targets.
+    inputs : Standardisation
+    y_scale : ndarray of shape (n_outputs,)
+    """
+
+    packed: FloatArray
+    noise_variance: float
+    inputs: Standardisation
+    y_scale: FloatArray
+
+    def deviations(self, X: Any, network: FittedNetwork, activation: Activation) -> Float64Array:
+        """Return the standard deviations of the targets at these inputs, in the units of the data."""
+        (coef, out_coef), (intercept, _) = network.coefs, network.intercepts
+        shape = Shape(coef.shape[0], coef.shape[1], out_coef.shape[1])
+        lower = np.zeros((shape.n_parameters, shape.n_parameters))
+        lower[np.tril_indices(len(lower))] = self.packed
+        of_outputs = np.asarray(out_coef / self.y_scale, dtype=np.float64)
+        found = np.empty((X.shape[0], shape.n_outputs))
+        for chunk in row_chunks(len(found), 8 * shape.n_parameters):
+            part = X[chunk].toarray() if sparse.issparse(X) else np.array(X[chunk])
+            hidden = np.asarray(part @ coef + intercept, dtype=np.float64)
+            slope = activation.slope(hidden)
+            activation.apply(hidden)
+            inputs = self.inputs.apply(part.astype(np.float64))
+            for k, rows in enumerate(_rows_of_outputs(inputs, hidden, slope, of_outputs, shape)):
+                spread = solve_triangular(lower, rows.T, lower=True, overwrite_b=True, check_finite=False)
+                found[chunk, k] = np.sqrt(np.einsum("ij,ij->j", spread, spread) + self.noise_variance)
+        return np.asarray(found * self.y_scale)
+
+
+def _rows_of_outputs(
+    X: Float64Array, hidden: Float64Array, slope: FloatArray, out_coef: Float64Array, shape: Shape
+) -> Iterator[Float64Array]:
+    """Yield the derivatives of each output."""
+    for k in range(shape.n_outputs):
+        unit = np.zeros((len(X), shape.n_outputs))
+        unit[:, k] = 1
+        rows = np.empty((len(X), shape.n_parameters))
+        fill_rows(rows, slope * out_coef[:, k], X, hidden[:, :, None] * unit[:, None, :], unit)
+        yield rows
+
+
+def posterior_of(curvature: Curvature, prior: Prior, n_samples: float, scaling: Scaling) -> Posterior | None:
+    """Return the posterior of weights at which a mean loss over so many samples curves so; None where it is flat."""
+    factor = curvature.factor(prior.penalty)
+    if factor is None:
+        return None
+    lower = factor * np.sqrt(n_samples * prior.noise_precision)
+    packed = lower[np.tril_indices(len(lower))].astype(np.float32)
+    return Posterior(packed, 1 / prior.noise_precision, scaling.inputs, scaling.y_scale)

@@ -1,0 +1,402 @@
+"""
+Second-order training of a small network on all its samples: Levenberg-Marquardt, and L-BFGS where that is too much.
+
+A solver is a class that makes one step; `SecondOrderTraining` goes through steps as `Training` does through updates.
+Sums over samples belong in ``_objective``, the penalty that data speak for in ``_evidence``.
+
+References
+----------
+D. W. Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", SIAM Journal on Applied
+Mathematics, 11(2), 1963, 431-441.
+H. B. Nielsen, "Damping parameter in Marquardt's method", Technical University of Denmark, 1999.
+D. C. Liu, J. Nocedal, "On the limited memory BFGS method for large scale optimization", Mathematical Programming, 45,
+1989, 503-528.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from sklearn.utils import gen_batches
+
+from sklearn_gfs._chunks import working_memory
+
+from ._data import CHUNK_ROWS
+from ._evidence import Prior, groups_of, penalty_of, re_estimated
+from ._objective import Objective, Shape, has_few_rows, shape_of, to_network, to_vector
+from ._posterior import Posterior, posterior_of
+from ._two_layer import TorchNetwork
+from ._watch import Watch, interruptible
+
+if TYPE_CHECKING:
+    from sklearn_gfs._typing import Float64Array
+
+    from ._curvature import Curvature
+    from ._data import Batch
+    from ._losses import Loss
+    from ._parameters import Network
+    from ._scaling import Scaling
+    from ._settings import TrainingSettings
+    from ._training import Samples
+
+# The curvature is summed over so many samples for each column of the Jacobian, others in every step.
+_SAMPLES_A_COLUMN = 4
+# The penalty is estimated anew in every so manieth step of Levenberg-Marquardt.
+_ESTIMATED_EVERY = 3
+# At the end it is estimated so many times where the weights are.
+_ESTIMATED_AT_THE_END = 3
+# Damping at first, in parts of the mean curvature; a step is accepted that lowers the loss by this part of what its
+# model promised; so many dampings are tried.
+_DAMPING, _LEAST_GAIN, _MOST_TRIES = 1e-2, 1e-3, 16
+# Steps that L-BFGS remembers, the part of the slope's promise by which a step has to lower the loss, the factor by
+# which it is shortened else, and how often.
+_MEMORY, _SUFFICIENT, _SHORTENED, _MOST_SHORTENED = 20, 1e-4, 0.3, 20
+# Training has converged when a step lowers the loss by less than this part of it.
+_CONVERGED = 1e-6
+# By default Levenberg-Marquardt trains where the parameters, or the Jacobian's rows, are at most so many, and L-BFGS
+# where a pass over the samples takes at most so many operations.
+_MOST_PARAMETERS, _MOST_OPERATIONS = 1500, 2e9
+# Matrices, of a row for each parameter, that are in memory at once.
+_MATRICES = 4
+
+
+class SecondOrderSolver(ABC):
+    """
+    A solver at work on an objective.
+
+    Parameters
+    ----------
+    objective : Objective
+    vector : ndarray of shape (n_parameters,)
+        Where it begins.
+    prior : Prior
+    n_samples : float
+        For how many samples those of the objective stand.
+    estimates : bool
+        Whether the penalty is to be estimated from the data.
+
+    Attributes
+    ----------
+    can_estimate : bool
+        Whether it can estimate the penalty; where it can't, an automatic one falls with the number of samples.
+    n_steps : int
+        Most steps, where the user names no number.
+    interval : int
+        Steps between two looks at held-out samples.
+    patience : int
+        Steps without a better held-out loss that end a trial.
+    """
+
+    name: str
+    can_estimate: ClassVar[bool] = False
+    n_steps: ClassVar[int]
+    interval: ClassVar[int]
+    patience: ClassVar[int]
+
+    def __init__(
+        self, objective: Objective, vector: Float64Array, prior: Prior, *, n_samples: float, estimates: bool
+    ) -> None:
+        self._objective, self.vector, self.prior = objective, vector, prior
+        self._n_samples, self._estimates = n_samples, estimates
+
+    @classmethod
+    @abstractmethod
+    def serves(cls, shape: Shape, loss: Loss, n_samples: int) -> bool:
+        """Say whether training this way is worth its time and fits into memory."""
+
+    @classmethod
+    def check(cls, shape: Shape, loss: Loss, n_samples: int) -> None:  # noqa: ARG003
+        """Refuse, by a ValueError, a network or a loss that can't be trained so: here none."""
+        return
+
+    @abstractmethod
+    def step(self) -> float | None:
+        """Make a step; return the loss that it began with, without the penalty, or None where none is left to make."""
+
+    def _penalised(self, loss: float, vector: Float64Array) -> float:
+        return loss + 0.5 * float(self.prior.penalty @ vector**2)
+
+
+class LevenbergMarquardt(SecondOrderSolver):
+    """Steps of Gauss and Newton, damped by a multiple of the identity that falls as its model of the loss holds."""
+
+    name = "lm"
+    can_estimate = True
+    n_steps, interval, patience = 80, 1, 8
+
+    def __init__(
+        self, objective: Objective, vector: Float64Array, prior: Prior, *, n_samples: float, estimates: bool
+    ) -> None:
+        super().__init__(objective, vector, prior, n_samples=n_samples, estimates=estimates)
+        self._groups = groups_of(objective.shape)
+        self._damping, self._growth, self._n_done = _DAMPING, 2.0, 0
+        n_taken = max(_SAMPLES_A_COLUMN * objective.shape.n_columns, CHUNK_ROWS)
+        self._n_taken = n_taken if n_taken < objective.n_samples else None
+
+    @classmethod
+    def serves(cls, shape: Shape, loss: Loss, n_samples: int) -> bool:
+        """Say whether the parameters are few and curve in one matrix product, or the Jacobian has few rows."""
+        one_product = loss.is_quadratic or shape.n_outputs == 1 or has_few_rows(shape, n_samples)
+        few = min(shape.n_parameters, n_samples * shape.n_outputs) <= _MOST_PARAMETERS
+        fits = _bytes_of_matrices(shape, n_samples) <= working_memory()
+        return loss.has_curvature and one_product and few and fits and _passes_serve(shape, n_samples)
+
+    @classmethod
+    def check(cls, shape: Shape, loss: Loss, n_samples: int) -> None:
+        """Refuse a loss that doesn't say how it curves, and a network of too many parameters."""
+        if not loss.has_curvature:
+            raise ValueError(f"retrain_solver='lm' is not for loss={loss.name!r}; use retrain_solver='lbfgs'.")
+        n_bytes = _bytes_of_matrices(shape, n_samples)
+        if n_bytes > working_memory():
+            raise ValueError(
+                f"retrain_solver='lm' needs {n_bytes / 2**20:.0f} MiB for the curvature of {shape.n_parameters} "
+                "parameters, more than scikit-learn's working_memory. Raise that, use retrain_solver='lbfgs', or a "
+                "smaller k."
+            )
+
+    def step(self) -> float | None:
+        """Make a step; see the base."""
+        loss, gradient = self._objective.value_and_gradient(self.vector)
+        if not math.isfinite(loss):
+            return loss
+        curvature = self._curvature()
+        if self._estimates and self._n_done % _ESTIMATED_EVERY == 0:
+            self._estimate(curvature, loss)
+        self._n_done += 1
+        before = self._penalised(loss, self.vector)
+        after = self._descend(before, gradient + self.prior.penalty * self.vector, curvature)
+        return None if after is None or before - after <= _CONVERGED * before else loss
+
+    def _curvature(self) -> Curvature:
+        return self._objective.curvature(self.vector, self._n_done * (self._n_taken or 0), self._n_taken)
+
+    def _estimate(self, curvature: Curvature, loss: float) -> None:
+        n_numbers = self._n_samples, self._objective.shape.n_outputs
+        is_quadratic = self._objective.loss.is_quadratic
+        self.prior = re_estimated(
+            self.prior, self._groups, self.vector, curvature, loss, n_numbers, is_quadratic=is_quadratic
+        )
+
+    def settled(self) -> tuple[Curvature, Prior]:
+        """Return the curvature where the network is, and the prior that goes with it."""
+        loss, curvature, given = self._objective.value(self.vector), self._curvature(), self.prior
+        for _ in range(_ESTIMATED_AT_THE_END):
+            self._estimate(curvature, loss)
+        if not self._estimates:  # only the noise is estimated
+            self.prior = given._replace(noise_precision=self.prior.noise_precision)
+        return curvature, self.prior
+
+    def _descend(self, before: float, gradient: Float64Array, curvature: Curvature) -> float | None:
+        """Move to where the penalised loss is lower, and return that; None where no damping finds such a place."""
+        unit, tiny = max(curvature.mean, np.finfo(np.float64).tiny), float(np.finfo(np.float64).tiny)
+        for _ in range(_MOST_TRIES):
+            solved = curvature.solve(self.prior.penalty + self._damping * unit, gradient)
+            if solved is not None:
+                moved = self.vector - solved
+                promised = gradient @ solved - 0.5 * (curvature.along(solved) + self.prior.penalty @ solved**2)
+                after = self._penalised(self._objective.value(moved), moved)
+                gain = (before - after) / max(float(promised), tiny)
+                if after < before and gain > _LEAST_GAIN:
+                    self.vector = moved
+                    least = float(np.finfo(self._objective.dtype).eps)
+                    self._damping = max(self._damping * max(0.2, 1 - (2 * min(gain, 1) - 1) ** 3), least)
+                    self._growth = 2.0
+                    return after
+            self._damp_more()
+        return None
+
+    def _damp_more(self) -> None:
+        self._damping *= self._growth
+        self._growth *= 2
+
+
+class LBFGS(SecondOrderSolver):
+    """Steps along the gradient times a curvature that is remembered from the last steps, shortened until they pay."""
+
+    name = "lbfgs"
+    n_steps, interval, patience = 500, 5, 50
+
+    def __init__(
+        self, objective: Objective, vector: Float64Array, prior: Prior, *, n_samples: float, estimates: bool
+    ) -> None:
+        super().__init__(objective, vector, prior, n_samples=n_samples, estimates=estimates)
+        self._loss, self._gradient = math.nan, vector  # unknown before the first step
+        self._pairs: list[tuple[Float64Array, Float64Array, float]] = []
+
+    @classmethod
+    def serves(cls, shape: Shape, loss: Loss, n_samples: int) -> bool:  # noqa: ARG003
+        """Say whether a pass over the samples takes little time."""
+        return _passes_serve(shape, n_samples)
+
+    def _at(self, vector: Float64Array) -> tuple[float, Float64Array]:
+        loss, gradient = self._objective.value_and_gradient(vector)
+        return loss, gradient + self.prior.penalty * vector
+
+    def step(self) -> float | None:
+        """Make a step; see the base."""
+        if math.isnan(self._loss):
+            self._loss, self._gradient = self._at(self.vector)
+        loss = self._loss
+        if not math.isfinite(loss):
+            return loss
+        before = self._penalised(loss, self.vector)
+        direction = self._direction()
+        slope = float(self._gradient @ direction)
+        if not slope < 0:
+            self._pairs.clear()
+            direction = -self._gradient
+            slope = float(self._gradient @ direction)
+        length = 1.0 if self._pairs else min(1.0, 0.1 / max(float(np.linalg.norm(direction)), 0.1))
+        for _ in range(_MOST_SHORTENED):
+            moved = self.vector + length * direction
+            new_loss, gradient = self._at(moved)
+            after = self._penalised(new_loss, moved)
+            if after <= before + _SUFFICIENT * length * slope:
+                break
+            length *= _SHORTENED
+        else:
+            return None
+        step, change = moved - self.vector, gradient - self._gradient
+        product = float(step @ change)
+        if product > 1e-10 * float(np.linalg.norm(step) * np.linalg.norm(change)):
+            self._pairs = [*self._pairs[1 - _MEMORY :], (step, change, product)]
+        self.vector, self._loss, self._gradient = moved, new_loss, gradient
+        return None if before - after <= _CONVERGED * before else loss
+
+    def _direction(self) -> Float64Array:
+        direction = -self._gradient
+        if not self._pairs:
+            return direction
+        shares = []
+        for step, change, product in reversed(self._pairs):
+            share = float(step @ direction) / product
+            direction = direction - share * change
+            shares.append(share)
+        _, change, product = self._pairs[-1]
+        direction *= product / float(change @ change)
+        for (step, change, product), share in zip(self._pairs, reversed(shares), strict=True):
+            direction += (share - float(change @ direction) / product) * step
+        return direction
+
+
+def _bytes_of_matrices(shape: Shape, n_samples: int) -> float:
+    n_rows = n_samples * shape.n_outputs if has_few_rows(shape, n_samples) else shape.n_parameters
+    return _MATRICES * 8.0 * n_rows * shape.n_parameters
+
+
+def _passes_serve(shape: Shape, n_samples: int) -> bool:
+    return 6.0 * n_samples * shape.n_parameters <= _MOST_OPERATIONS
+
+
+# By the names that estimators take; the first that serves is the default.
+SECOND_ORDER: dict[str, type[SecondOrderSolver]] = {solver.name: solver for solver in (LevenbergMarquardt, LBFGS)}
+
+
+class SecondOrderTraining:
+    """
+    A network on its way: each iteration is a step on all samples, and no step raises the penalised loss.
+
+    Parameters
+    ----------
+    network : Network
+    samples : Samples
+        On the processor.
+    settings : TrainingSettings
+    solver : type of SecondOrderSolver
+    seed : int
+    name : str
+        What it is called in messages.
+    n_samples : float
+        For how many samples these stand; weights that are numbers of copies count.
+    watch : Watch, default=None
+    prior : Prior, default=None
+        The penalty to begin with.
+
+    Raises
+    ------
+    ValueError
+        If the loss at the start is not finite.
+    """
+
+    step_size = 0.0  # there is none to be chosen
+    may_have_diverged = False
+
+    def __init__(
+        self,
+        network: Network,
+        samples: Samples,
+        settings: TrainingSettings,
+        solver: type[SecondOrderSolver],
+        seed: int,
+        *,
+        name: str,
+        n_samples: float,
+        watch: Watch | None = None,
+        prior: Prior | None = None,
+    ) -> None:
+        self._like, self._samples, self._settings = network, samples, settings
+        self._watch, self.name, self._n_samples = watch, name, n_samples
+        self.losses: list[float] = []
+        self.converged = False
+        shape = shape_of(network)
+        objective = Objective(shape, samples, settings.activation, settings.loss, seed)
+        estimates = isinstance(settings.alpha, str)
+        if prior is None:
+            given = settings.with_alpha(None if solver.can_estimate else n_samples)
+            prior = Prior(penalty_of(shape, network.weights.astype(np.float64), float(given.alpha)), 1.0)
+        self._solver = solver(objective, to_vector(network), prior, n_samples=n_samples, estimates=estimates)
+
+    @property
+    def solver(self) -> SecondOrderSolver:
+        """The solver."""
+        return self._solver
+
+    def threads(self) -> AbstractContextManager[None]:
+        """Leave the number of threads to each product: a step is made of large ones."""
+        return nullcontext()
+
+    def advance(self, n_iterations: int) -> None:
+        """Make this many steps; fewer where training has converged, or the watch, if there is one, says stop."""
+        with interruptible(self._watch):
+            for _ in range(n_iterations):
+                if self.converged or (self._watch is not None and self._watch.stops):
+                    return
+                loss = self._solver.step()
+                if loss is None:
+                    self.converged = True
+                    return
+                if not math.isfinite(loss):
+                    raise ValueError(
+                        f"The loss was {loss} at the start of {self.name}; the model would be useless. Look for "
+                        "extreme values in X and y."
+                    )
+                self.losses.append(loss)
+
+    def network(self) -> Network:
+        """Return the network as it is now."""
+        return to_network(self._solver.vector, self._like)
+
+    def posterior(self, scaling: Scaling) -> Posterior | None:
+        """Return what the samples leave open of the weights, where the solver knows."""
+        if not isinstance(self._solver, LevenbergMarquardt):
+            return None
+        return posterior_of(*self._solver.settled(), self._n_samples, scaling)
+
+    def _at_work(self) -> TorchNetwork:
+        settings = self._settings
+        return TorchNetwork(self.network(), settings.activation, settings.loss, device=settings.device)
+
+    def loss(self, batch: Batch) -> float:
+        """Return the loss of the network as it is now, without the penalty."""
+        network = self._at_work()
+        with network.threads():
+            total = sum(
+                (chunk.stop - chunk.start)
+                * network.loss(batch.X[chunk], batch.y[:, chunk], None if batch.weight is None else batch.weight[chunk])
+                for chunk in gen_batches(batch.X.shape[0], CHUNK_ROWS)
+            )
+        return total / batch.X.shape[0]

@@ -1,0 +1,59 @@
+"""Standard deviations of predictions are those of the formula, and of the posterior's own samples."""
+
+import naive
+import numpy as np
+from scipy import sparse
+
+from network.small import make_network
+from sklearn_gfs._activations import ACTIVATIONS
+from sklearn_gfs.network._curvature import RowsCurvature, WholeCurvature
+from sklearn_gfs.network._evidence import Prior
+from sklearn_gfs.network._objective import shape_of
+from sklearn_gfs.network._posterior import posterior_of
+from sklearn_gfs.network._scaling import Scaling, in_data_units
+from sklearn_gfs.network._standardisation import Standardisation
+
+
+def problem(n_outputs, n_rows):
+    rng = np.random.default_rng(0)
+    network = make_network(rng, n_features=2, n_hidden=3, n_outputs=n_outputs, activation="tanh")
+    n_parameters = shape_of(network).n_parameters
+    inputs = Standardisation(np.array([3.0, -1.0]), np.array([0.5, 2.0]))
+    scaling = Scaling(inputs, 2.0, np.full(n_outputs, 7.0), np.linspace(10, 20, n_outputs))
+    rows = rng.normal(size=(n_rows, n_parameters))
+    prior = Prior(rng.uniform(0.1, 1, size=n_parameters), 4.0)
+    X = rng.normal(size=(5, 2)) * [2, 0.5] + [3, -1]
+    return network, scaling, rows, prior, X
+
+
+def test_deviations_are_those_of_the_formula():
+    for n_outputs in (1, 2):
+        network, scaling, rows, prior, X = problem(n_outputs, 40)
+        posterior = posterior_of(WholeCurvature(rows.T @ rows), prior, 50.0, scaling)
+        fitted = in_data_units(network, scaling, float)
+        found = posterior.deviations(X, fitted, ACTIVATIONS["tanh"])
+        covariance = np.linalg.inv(50 * 4 * (rows.T @ rows + np.diag(prior.penalty)))
+        for i, x in enumerate(X):
+            jacobian = naive.tanh_jacobian(network, (x - scaling.inputs.mean) * scaling.inputs.inverse_scale)
+            for k, row in enumerate(jacobian):
+                expected = scaling.y_scale[k] * np.sqrt(row @ covariance @ row + 1 / 4)
+                np.testing.assert_allclose(found[i, k], expected, rtol=1e-5)
+        sparse_found = posterior.deviations(sparse.csr_array(X), fitted, ACTIVATIONS["tanh"])
+        np.testing.assert_allclose(sparse_found, found, rtol=1e-12)
+
+
+def test_few_rows_leave_the_same_open():
+    network, scaling, rows, prior, X = problem(1, 4)
+    fitted = in_data_units(network, scaling, float)
+    curvatures = RowsCurvature(rows), WholeCurvature(rows.T @ rows)
+    one, other = (
+        posterior_of(curvature, prior, 50.0, scaling).deviations(X, fitted, ACTIVATIONS["tanh"])
+        for curvature in curvatures
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_there_is_no_posterior_where_nothing_is_known():
+    _, scaling, rows, prior, _ = problem(1, 4)
+    flat = Prior(np.zeros_like(prior.penalty), 1.0)
+    assert posterior_of(WholeCurvature(np.zeros((len(rows[0]),) * 2)), flat, 50.0, scaling) is None
