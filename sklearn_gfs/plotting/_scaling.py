@@ -20,7 +20,8 @@ class ThresholdScalingDisplay(VersionedState):
     Picture of the pre-training threshold against the number of samples.
 
     Every run is a point; the mean of the repeats, the logarithmic law with its confidence band and
-    the power law are lines.
+    the power law are lines. Runs that reached no threshold are arrows at the last number of
+    iterations that they had; a mean leaves them out and is drawn hollow.
 
     Parameters
     ----------
@@ -28,6 +29,8 @@ class ThresholdScalingDisplay(VersionedState):
         Numbers of training samples.
     thresholds : ndarray of shape (n_sizes, n_repeats)
         Thresholds, in gradient updates; NaN where a run reached none.
+    last_n_pretrain : ndarray of shape (n_sizes, n_repeats), default=None
+        The most iterations that each run had; None to leave out the runs that reached no threshold.
     log_fit : ScalingFit, default=None
         Fit of a + b ln(n_samples).
     power_fit : ScalingFit, default=None
@@ -41,8 +44,12 @@ class ThresholdScalingDisplay(VersionedState):
         The figure of ``ax_``.
     points_ : matplotlib PathCollection
         One point for each run that has a threshold.
+    beyond_ : matplotlib PathCollection or None
+        An arrow for each run that has none; None where all have one.
     mean_line_ : matplotlib Line2D
-        Mean of the repeats.
+        Mean of the repeats, of all of which the thresholds are known.
+    part_line_ : matplotlib Line2D or None
+        Mean of the others, where some of the repeats have a threshold; None where there is none.
     log_line_, power_line_ : matplotlib Line2D or None
         The laws; None where there is no fit.
     band_ : matplotlib PolyCollection or None
@@ -64,9 +71,18 @@ class ThresholdScalingDisplay(VersionedState):
     'Training samples'
     """
 
-    def __init__(self, *, train_sizes: Any, thresholds: Any, log_fit: Any = None, power_fit: Any = None) -> None:
+    def __init__(
+        self,
+        *,
+        train_sizes: Any,
+        thresholds: Any,
+        last_n_pretrain: Any = None,
+        log_fit: Any = None,
+        power_fit: Any = None,
+    ) -> None:
         self.train_sizes = train_sizes
         self.thresholds = thresholds
+        self.last_n_pretrain = last_n_pretrain
         self.log_fit = log_fit
         self.power_fit = power_fit
 
@@ -115,6 +131,7 @@ class ThresholdScalingDisplay(VersionedState):
         display = cls(
             train_sizes=curve.train_sizes,
             thresholds=curve.thresholds,
+            last_n_pretrain=getattr(curve, "last_n_pretrain", None),
             log_fit=curve.log_fit,
             power_fit=curve.power_fit,
         )
@@ -209,15 +226,27 @@ class ThresholdScalingDisplay(VersionedState):
             np.repeat(sizes, known.sum(axis=1)), thresholds[known], s=28, color=COLOURS[0], alpha=0.35, linewidth=0,
             label="One run", zorder=2,
         )  # fmt: skip
-        some = known.any(axis=1)
-        means = np.nansum(thresholds[some], axis=1) / known[some].sum(axis=1)
-        self.mean_line_ = self.ax_.plot(
-            sizes[some], means, color=COLOURS[0], marker="o", markersize=7, linewidth=0, label="Mean", zorder=4
-        )[0]
+        self._plot_beyond(sizes, known)
+        whole, part = known.all(axis=1), known.any(axis=1) & ~known.all(axis=1)
+        style = {"color": COLOURS[0], "marker": "o", "markersize": 7, "linewidth": 0, "zorder": 4}
+        self.mean_line_ = self.ax_.plot(sizes[whole], thresholds[whole].mean(axis=1), label="Mean", **style)[0]
+        self.part_line_ = None
+        if part.any():
+            means, label = np.nanmean(thresholds[part], axis=1), "Mean of those that reached it"
+            self.part_line_ = self.ax_.plot(sizes[part], means, markerfacecolor="none", label=label, **style)[0]
         self._plot_laws(np.geomspace(sizes.min(), sizes.max(), 200))
         log_axis(self.ax_, sizes)
         name_axes(self.ax_, "Training samples", "Pre-training threshold (gradient updates)")
         return self
+
+    def _plot_beyond(self, sizes: Any, known: Any) -> None:
+        self.beyond_ = None
+        if self.last_n_pretrain is not None and not known.all():
+            last = np.asarray(self.last_n_pretrain, dtype=float)
+            self.beyond_ = self.ax_.scatter(
+                np.repeat(sizes, (~known).sum(axis=1)), last[~known], s=40, color=COLOURS[1], marker="^", alpha=0.6,
+                linewidth=0, label="Not reached by then", zorder=2,
+            )  # fmt: skip
 
     def _plot_laws(self, sizes: Any) -> None:
         self.log_line_ = self.power_line_ = self.band_ = None

@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING
 from sklearn_gfs._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from ._curve import ThresholdCurve, pretrain_threshold_curve
+    from ._curve import pretrain_threshold_curve
     from ._laws import ScalingFit, fit_law
+    from ._scaling import ThresholdCurve, threshold_curve
     from ._threshold import PretrainThresholdSearch
 
 _HOME = {
     "PretrainThresholdSearch": "_threshold",
     "ScalingFit": "_laws",
-    "ThresholdCurve": "_curve",
+    "ThresholdCurve": "_scaling",
     "fit_law": "_laws",
     "pretrain_threshold_curve": "_curve",
+    "threshold_curve": "_scaling",
 }
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "ThresholdCurve",
     "fit_law",
     "pretrain_threshold_curve",
+    "threshold_curve",
 ]
 
 if not TYPE_CHECKING:

@@ -7,7 +7,7 @@ One point of the curve is one training run on a part of the data; what such a ru
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -24,52 +24,10 @@ from sklearn_gfs._warn import warn_caller
 
 from ._fold import FoldSettings, evaluate_fold
 from ._grid import Grid, check_n_jobs, make_grid, settle_task
-from ._laws import ScalingFit, fit_law
 from ._progress import SILENT
 from ._results import score_table
 from ._rule import check_rule, find_threshold, is_number, target_score
-
-
-class ThresholdCurve(NamedTuple):
-    """
-    Thresholds against the number of samples.
-
-    It is what ``pretrain_threshold_curve`` returns.
-
-    Parameters
-    ----------
-    train_sizes : ndarray of shape (n_sizes,), dtype int64
-        Numbers of training samples, ascending.
-    thresholds : ndarray of shape (n_sizes, n_repeats)
-        Smallest number of pre-training iterations that reached the target, in gradient updates;
-        NaN where none did.
-    target_scores : ndarray of shape (n_sizes, n_repeats)
-        The target of each run.
-    log_fit : ScalingFit
-        The fit of a + b ln(n_samples).
-    power_fit : ScalingFit
-        The fit of c n_samples^p.
-
-    See Also
-    --------
-    pretrain_threshold_curve : The function that returns it.
-    ThresholdScalingDisplay : Picture of it.
-
-    Examples
-    --------
-    >>> from sklearn_gfs import ThresholdCurve
-    >>> ThresholdCurve._fields
-    ('train_sizes', 'thresholds', 'target_scores', 'log_fit', 'power_fit')
-    """
-
-    train_sizes: NDArray[np.int64]
-    thresholds: NDArray[np.float64]
-    target_scores: NDArray[np.float64]
-    log_fit: ScalingFit
-    power_fit: ScalingFit
-
-
-ThresholdCurve.__module__ = "sklearn_gfs"  # its public home, which pickles name
+from ._scaling import ThresholdCurve, threshold_curve
 
 
 def pretrain_threshold_curve(
@@ -80,10 +38,12 @@ def pretrain_threshold_curve(
     train_sizes: Sequence[float] = (0.1, 0.18, 0.32, 0.56, 1.0),
     n_repeats: int = 5,
     n_pretrain: str | Sequence[int] = "auto",
+    k: Sequence[int] | None = None,
     target: str | float = "dense",
     tol: str | float = 0.01,
     score_on: str = "train",
     test_size: float = 0.25,
+    interpolate: bool = False,
     param: str = "n_pretrain",
     scoring: Any = None,
     random_state: Any = None,
@@ -93,15 +53,16 @@ def pretrain_threshold_curve(
     Measure how the pre-training threshold grows with the number of samples.
 
     Every repeat shuffles the data, for classifiers so that each part has the classes in proportion,
-    and trains once on the first samples of that order, for each size. The thresholds of all runs
-    are fitted by a + b ln(n_samples), the form that theory suggests, and by a power law for
-    comparison.
+    and trains once on the first samples of that order, for each size, with a seed of its own. The
+    thresholds of all runs are fitted by a + b ln(n_samples), the form that theory suggests, and by
+    a power law for comparison.
 
     Parameters
     ----------
     estimator : estimator
-        What :class:`PretrainThresholdSearch` takes; its own ``k`` is used. Whether ``y`` holds
-        labels or numbers, :class:`GreedyPrunedMLP` decides from all of it, for all sizes.
+        What :class:`PretrainThresholdSearch` takes. Where its ``random_state`` is an integer, repeat
+        r uses that plus r. Whether ``y`` holds labels or numbers, :class:`GreedyPrunedMLP` decides
+        from all of it, for all sizes.
     X : array-like or sparse matrix of shape (n_samples, n_features)
         Data.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -112,6 +73,9 @@ def pretrain_threshold_curve(
         Number of shuffles.
     n_pretrain : "auto" or sequence of int, default="auto"
         As in :class:`PretrainThresholdSearch`; "auto" is settled by each run for itself.
+    k : sequence of int, default=None
+        Numbers of picks, all pruned from the same run; None for the estimator's own. The threshold
+        is that of the first to reach the target; :meth:`ThresholdCurve.at` gives each one's curve.
     target : {"dense", "best"} or float, default="dense"
         As in :class:`PretrainThresholdSearch`, for each run by its own scores.
     tol : float or str, default=0.01
@@ -122,12 +86,16 @@ def pretrain_threshold_curve(
     test_size : float, default=0.25
         Share of the samples held out where ``score_on`` is "test"; the same for all sizes of one
         repeat.
+    interpolate : bool, default=False
+        Whether a threshold is put between the two numbers of iterations where the score passes
+        the target, linearly in the score and in the logarithm of the iterations plus one. Without
+        it thresholds are values of the grid.
     param : str, default="n_pretrain"
         As in :class:`PretrainThresholdSearch`.
     scoring : str or callable, default=None
         As in :class:`~sklearn.model_selection.GridSearchCV`, one score.
     random_state : int, RandomState instance or None, default=None
-        Decides on the shuffles. The estimator's own ``random_state`` stays as it is.
+        Decides on the shuffles.
     n_jobs : int, default=None
         Number of runs at the same time; None means 1 unless in a :func:`joblib.parallel_config`
         context.
@@ -135,7 +103,7 @@ def pretrain_threshold_curve(
     Returns
     -------
     ThresholdCurve
-        Named tuple of train_sizes, thresholds, target_scores, log_fit and power_fit.
+        Sizes, thresholds, targets, both fits, and all the scores.
 
     Raises
     ------
@@ -145,7 +113,7 @@ def pretrain_threshold_curve(
     Warns
     -----
     UserWarning
-        When a run reached no threshold; the fits leave it out.
+        When a run reached no threshold. The fits count it as more than the iterations it had.
 
     See Also
     --------
@@ -155,8 +123,8 @@ def pretrain_threshold_curve(
 
     Notes
     -----
-    Thresholds are values of the grid, so a coarse grid makes them coarse. The runs of one repeat
-    share samples, which the confidence intervals don't take into account.
+    A coarse grid makes thresholds coarse; interpolated ones follow the noise of two scores. The
+    runs of one repeat share samples, which the confidence intervals don't take into account.
 
     References
     ----------
@@ -177,8 +145,10 @@ def pretrain_threshold_curve(
     """
     check_rule(target, tol, score_on)
     _check_run(tol, n_repeats, test_size)
+    if not isinstance(interpolate, bool | np.bool_):
+        raise ValueError(f"interpolate must be True or False, got {interpolate!r}.")
     check_n_jobs(n_jobs)
-    grid = make_grid(estimator, param, n_pretrain, None)
+    grid = make_grid(estimator, param, n_pretrain, k)
     scorer = check_scoring(estimator, scoring)
     if isinstance(scorer, MultimetricScorer):
         raise ValueError(f"scoring must give one score, got {scoring!r}.")
@@ -194,28 +164,56 @@ def pretrain_threshold_curve(
     run = delayed(_one_run)
     found = Parallel(n_jobs=n_jobs)(
         run(
-            clone(estimator),
+            _seeded(estimator, repeat),
             X,
             y,
             *_parts(orders[repeat], sizes[row], n_test),
             grid=grid,
             scorer=scorer,
-            rule=(target, tol),
+            rule=(target, tol, interpolate),
         )
         for row, repeat in tasks
     )
-    thresholds, targets = np.full((2, len(sizes), n_repeats), np.nan)
-    for (row, repeat), (threshold, goal) in zip(tasks, found, strict=True):
-        thresholds[row, repeat], targets[row, repeat] = threshold, goal
-    missing = int(np.isnan(thresholds).sum())
+    own_k = estimator.get_params().get(grid.size_name)
+    curve = _collect(
+        sizes, n_repeats, [own_k] if grid.sizes is None else grid.sizes, dict(zip(tasks, found, strict=True))
+    )
+    missing = int(np.isnan(curve.thresholds).sum())
     if missing:
         warn_caller(
-            f"{missing} of {thresholds.size} runs reached the target at no n_pretrain; the fits leave them out. "
-            "Try a larger k or n_pretrain, a larger tol, or target='best'.",
+            f"{missing} of {curve.thresholds.size} runs reached the target at no n_pretrain; the fits count them as "
+            "more than the last one. Try a larger k or n_pretrain, a larger tol, or target='best'.",
             UserWarning,
         )
-    columns = np.repeat(sizes, n_repeats), thresholds.ravel()
-    return ThresholdCurve(np.array(sizes), thresholds, targets, fit_law("log", *columns), fit_law("power", *columns))
+    return curve
+
+
+def _collect(
+    sizes: list[int], n_repeats: int, k: Sequence[Any], runs: Mapping[tuple[int, int], _Run]
+) -> ThresholdCurve:
+    """Put the runs, by size and repeat, into the tables of a curve."""
+    points = sorted({budget for run in runs.values() for budget in run.budgets})
+    shape = len(sizes), n_repeats
+    scores, targets = np.full((*shape, len(points), len(k)), np.nan), np.full(shape, np.nan)
+    dense = None if next(iter(runs.values())).dense is None else np.full((*shape, len(points)), np.nan)
+    thresholds = np.full((len(k), *shape), np.nan)
+    for (row, repeat), run in runs.items():
+        at = np.searchsorted(points, run.budgets)
+        scores[row, repeat, at] = run.scores
+        targets[row, repeat], thresholds[:, row, repeat] = run.target, run.thresholds
+        if dense is not None:
+            dense[row, repeat, at] = run.dense
+    return threshold_curve(sizes, points, k, scores, dense, thresholds, targets)
+
+
+def _seeded(estimator: Any, repeat: int) -> Any:
+    """Return a clone whose integer seeds are those of this repeat."""
+    seeds = {
+        name: (int(value) + repeat) % 2**32
+        for name, value in estimator.get_params().items()
+        if name.rpartition("__")[2] == "random_state" and isinstance(value, Integral)
+    }
+    return clone(estimator).set_params(**seeds)
 
 
 def _check_run(tol: Any, n_repeats: Any, test_size: Any) -> None:
@@ -233,10 +231,18 @@ def _parts(order: NDArray[np.intp], size: int, n_test: int) -> tuple[NDArray[np.
     return train, (order[len(order) - n_test :] if n_test else train)
 
 
-def _one_run(
-    estimator: Any, *data: Any, grid: Grid, scorer: Any, rule: tuple[str | float, str | float]
-) -> tuple[float, float]:
-    """Return the threshold (NaN for none) and the target of one training run."""
+class _Run(NamedTuple):
+    """What one training run gives."""
+
+    budgets: tuple[int, ...]
+    scores: NDArray[np.float64]  # (n_budgets, n_k)
+    dense: NDArray[np.float64] | None  # (n_budgets,)
+    target: float
+    thresholds: NDArray[np.float64]  # (n_k,)
+
+
+def _one_run(estimator: Any, *data: Any, grid: Grid, scorer: Any, rule: tuple[str | float, str | float, bool]) -> _Run:
+    """Return the scores and the thresholds (NaN for none) of one training run."""
     records = evaluate_fold(estimator, *data, grid=grid, settings=FoldSettings(scorer), progress=SILENT)
     if isinstance(records[0]["test_scores"], dict):
         raise ValueError(f"scoring must give one score, got {list(records[0]['test_scores'])}.")
@@ -244,9 +250,24 @@ def _one_run(
     grid = grid._replace(budgets=budgets)
     scores = score_table([records], grid, "test", "score", dense=False)
     dense = score_table([records], grid, "test", "score", dense=True) if grid.one_run else None
-    goal, margin = target_score(*rule, scores, dense)
-    row = find_threshold(scores.mean(axis=-1), goal, margin).row
-    return (float(budgets[row]) if row >= 0 else np.nan), goal
+    target, tol, interpolate = rule
+    goal, margin = target_score(target, tol, scores, dense)
+    means = scores.mean(axis=-1)
+    rows = find_threshold(means, goal, margin).first
+    thresholds = np.where(rows >= 0, np.array(budgets, dtype=float)[rows], np.nan)
+    if interpolate:
+        for column in np.flatnonzero(rows > 0):
+            thresholds[column] = _between(budgets, means[:, column], rows[column], goal - margin)
+    return _Run(budgets, means, None if dense is None else dense[:, 0], goal, thresholds)
+
+
+def _between(budgets: Sequence[int], scores: NDArray[np.float64], row: int, level: float) -> float:
+    """Return where the score passes the level on its way to this row."""
+    before, after = scores[row - 1], scores[row]
+    if not before < level < after:  # rounding, or no score before
+        return float(budgets[row])
+    low, high = np.log1p(budgets[row - 1]), np.log1p(budgets[row])
+    return float(np.expm1(low + (level - before) / (after - before) * (high - low)))
 
 
 def _sizes(train_sizes: Any, available: int) -> list[int]:

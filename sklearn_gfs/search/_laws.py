@@ -7,14 +7,18 @@ Pure functions of NumPy arrays; how thresholds are measured belongs in ``_curve`
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import curve_fit
+from scipy.optimize import curve_fit, minimize
+from scipy.stats import norm
 from scipy.stats import t as student_t
 
 _CONFIDENCE = 0.95
+# The least deviation of thresholds from a law where some are censored, as a share of the largest.
+_LEAST_DEVIATION = 1e-3
 
 
 def _log_law(n_samples: Any, a: float, b: float) -> Any:
@@ -37,7 +41,8 @@ class ScalingFit(NamedTuple):
     """
     A law fitted to thresholds by least squares.
 
-    "log" is a + b ln(n_samples), "power" is c n_samples^p.
+    "log" is a + b ln(n_samples), "power" is c n_samples^p. Where some thresholds are only known to lie beyond a number
+    of iterations, the fit is the most likely one for errors that are normally distributed.
 
     Parameters
     ----------
@@ -55,6 +60,8 @@ class ScalingFit(NamedTuple):
         Share of the thresholds' variance that the law explains.
     n_thresholds : int
         Number of thresholds it was fitted to.
+    n_censored : int, default=0
+        Number of those that are only known to lie beyond a number of iterations.
 
     See Also
     --------
@@ -64,7 +71,7 @@ class ScalingFit(NamedTuple):
     --------
     >>> from sklearn_gfs import ScalingFit
     >>> ScalingFit._fields
-    ('law', 'coef', 'low', 'high', 'covariance', 'r2', 'n_thresholds')
+    ('law', 'coef', 'low', 'high', 'covariance', 'r2', 'n_thresholds', 'n_censored')
     """
 
     law: str
@@ -74,6 +81,7 @@ class ScalingFit(NamedTuple):
     covariance: NDArray[np.float64]
     r2: float
     n_thresholds: int
+    n_censored: int = 0
 
     def predict(self, n_samples: Any) -> NDArray[np.float64]:
         """
@@ -152,7 +160,9 @@ class ScalingFit(NamedTuple):
 ScalingFit.__module__ = "sklearn_gfs"  # its public home, which pickles name
 
 
-def fit_law(law: str, n_samples: NDArray[Any], thresholds: NDArray[np.float64]) -> ScalingFit:
+def fit_law(
+    law: str, n_samples: NDArray[Any], thresholds: NDArray[np.float64], beyond: NDArray[np.float64] | None = None
+) -> ScalingFit:
     """
     Fit a law to thresholds by least squares, both laws on the same scale.
 
@@ -163,7 +173,9 @@ def fit_law(law: str, n_samples: NDArray[Any], thresholds: NDArray[np.float64]) 
     n_samples : ndarray of shape (n_runs,)
         Numbers of samples.
     thresholds : ndarray of shape (n_runs,)
-        Thresholds; those that are NaN are left out.
+        Thresholds; those that are NaN are left out, or are known from `beyond`.
+    beyond : ndarray of shape (n_runs,), default=None
+        What a threshold that is NaN lies beyond; NaN where nothing is known of it.
 
     Returns
     -------
@@ -197,4 +209,56 @@ def fit_law(law: str, n_samples: NDArray[Any], thresholds: NDArray[np.float64]) 
     spread = float(((y - y.mean()) ** 2).sum())
     residual = float(((y - _LAWS[law](x, *coef)) ** 2).sum())
     r2 = 1 - residual / spread if spread else np.nan
-    return ScalingFit(law, coef, coef - reach, coef + reach, covariance, r2, len(y))
+    fit = ScalingFit(law, coef, coef - reach, coef + reach, covariance, r2, len(y))
+    censored = np.zeros(len(known), dtype=bool) if beyond is None else ~known & np.isfinite(beyond)
+    if beyond is None or not censored.any():
+        return fit
+    return _with_censored(fit, x, y, n_samples[censored].astype(float), beyond[censored])
+
+
+def _with_censored(
+    fit: ScalingFit,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    x_beyond: NDArray[np.float64],
+    beyond: NDArray[np.float64],
+) -> ScalingFit:
+    """Return the most likely law for these thresholds and those that lie beyond a number (Tobit regression)."""
+    law, n_thresholds = _LAWS[fit.law], len(y) + len(beyond)
+    # An exact fit would make the deviation zero and the likelihood infinite.
+    unit = float(np.abs(np.append(y, beyond)).max())
+    least = _LEAST_DEVIATION * unit
+    scale = np.array([*np.where(fit.coef == 0, 1.0, np.abs(fit.coef)), 1.0])
+
+    def misfit(parameters: NDArray[np.float64]) -> float:
+        first, second, log_deviation = parameters * scale
+        deviation = least + unit * np.exp(log_deviation)
+        with np.errstate(over="ignore", invalid="ignore"):
+            errors = (y - law(x, first, second)) / deviation
+            excess = (law(x_beyond, first, second) - beyond) / deviation
+            value = 0.5 * float(errors @ errors) + len(y) * np.log(deviation) - float(norm.logcdf(excess).sum())
+        return value if np.isfinite(value) else np.inf
+
+    residual = float(np.std(y - law(x, *fit.coef)))
+    start = np.array([*fit.coef, np.log(max(residual, least) / unit)]) / scale
+    found = minimize(misfit, start, method="Nelder-Mead", options={"maxiter": 4000, "xatol": 1e-7, "fatol": 1e-9})
+    coef = found.x[:2] * scale[:2]
+    inverse = np.linalg.pinv(_curvature(misfit, found.x)).astype(np.float64)
+    covariance = inverse[:2, :2] * np.outer(scale[:2], scale[:2])
+    deviation = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    reach = deviation * _reach(n_thresholds)
+    return ScalingFit(
+        fit.law, coef, coef - reach, coef + reach, covariance, np.nan, n_thresholds, n_censored=len(beyond)
+    )
+
+
+def _curvature(misfit: Callable[[NDArray[np.float64]], float], at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the matrix of second derivatives by central differences."""
+    n, step = len(at), 1e-4 * np.maximum(np.abs(at), 1.0)
+    shifts = np.diag(step)
+    curvature = np.empty((n, n))
+    for i in range(n):
+        for j in range(n):
+            corners = [misfit(at + a * shifts[i] + b * shifts[j]) for a in (1, -1) for b in (1, -1)]
+            curvature[i, j] = (corners[0] - corners[1] - corners[2] + corners[3]) / (4 * step[i] * step[j])
+    return curvature

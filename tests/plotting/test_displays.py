@@ -130,7 +130,11 @@ def test_scaling_shows_runs_means_and_laws(curve):
     points = display.points_.get_offsets()
     assert points.shape == (7, 2)  # the run without a threshold has no point
     np.testing.assert_allclose(points[0], [100, 5 * np.log(100)])
-    np.testing.assert_allclose(display.mean_line_.get_ydata()[1:], 5 * np.log(curve.train_sizes[1:]) + 1)
+    np.testing.assert_allclose(display.mean_line_.get_ydata(), 5 * np.log(curve.train_sizes[1:]) + 1)
+    # The mean of a size of which a run has no threshold is marked as one of the others.
+    np.testing.assert_allclose(display.part_line_.get_ydata(), 5 * np.log(100))
+    assert display.part_line_.get_markerfacecolor() == "none"
+    assert display.beyond_ is None  # how far that run went is not known
     assert display.ax_.get_xscale() == "log"
     assert display.ax_.get_xlabel() == "Training samples"
     assert display.ax_.get_ylabel() == "Pre-training threshold (gradient updates)"
@@ -139,6 +143,20 @@ def test_scaling_shows_runs_means_and_laws(curve):
     assert "ln n" in display.log_line_.get_label()
     assert "n$^{" in display.power_line_.get_label()
     assert display.band_ is not None
+
+
+def test_scaling_shows_runs_that_never_reached_the_target(curve):
+    last = np.where(np.isnan(curve.thresholds), 64.0, 99.0)
+    display = ThresholdScalingDisplay.from_curve(curve._replace(last_n_pretrain=last))
+    np.testing.assert_array_equal(display.beyond_.get_offsets(), [[100, 64]])
+    assert "Not reached by then" in [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    whole = curve._replace(thresholds=curve.thresholds[1:], train_sizes=curve.train_sizes[1:], last_n_pretrain=last[1:])
+    display = ThresholdScalingDisplay.from_curve(whole)
+    assert display.beyond_ is display.part_line_ is None
+    nothing = whole._replace(thresholds=np.full((3, 2), np.nan))
+    display = ThresholdScalingDisplay.from_curve(nothing)
+    assert len(display.beyond_.get_offsets()) == 6
+    assert len(display.mean_line_.get_ydata()) == 0
 
 
 def test_scaling_without_fits(curve):

@@ -55,7 +55,7 @@ def test_agrees_with_the_search_on_the_same_part():
         order = _order(y, rng, stratify=True)
         for row, size in enumerate([60, 112]):
             search = PretrainThresholdSearch(
-                PathClassifier(random_state=0), cv=[(order[:size], order[112:])], **settings
+                PathClassifier(random_state=repeat), cv=[(order[:size], order[112:])], **settings
             ).fit(X, y)
             assert curve.thresholds[row, repeat] == search.threshold_
             assert curve.target_scores[row, repeat] == search.target_score_
@@ -283,3 +283,158 @@ def test_a_fit_that_does_not_converge_is_undetermined(monkeypatch):
     fit = fit_law("power", N, 3.0 * N)
     assert np.isnan(fit.coef).all()
     assert (fit.law, fit.n_thresholds) == ("power", 5)
+
+
+def test_scores_of_every_run_point_and_size():
+    X, y = load_iris(return_X_y=True)
+    n_pretrain, k, sizes = [0, 2, 8], [2, 6], [60, 112]
+    settings = {"n_pretrain": n_pretrain, "k": k, "score_on": "test", "target": "best"}
+    curve = pretrain_threshold_curve(
+        PathClassifier(random_state=4), X, y, train_sizes=sizes, n_repeats=2, random_state=5, **settings
+    )
+    assert curve.n_pretrain.tolist() == n_pretrain
+    assert curve.k.tolist() == k
+    assert curve.scores.shape == (2, 2, 3, 2)
+    assert curve.dense_scores.shape == (2, 2, 3)
+    rng = np.random.RandomState(5)
+    for repeat in range(2):
+        order = _order(y, rng, stratify=True)
+        for row, size in enumerate(sizes):
+            search = PretrainThresholdSearch(
+                PathClassifier(random_state=4 + repeat), cv=[(order[:size], order[112:])], **settings
+            ).fit(X, y)
+            np.testing.assert_array_equal(curve.scores[row, repeat], search.scores_[..., 0])
+            np.testing.assert_array_equal(curve.dense_scores[row, repeat], search.dense_scores_[..., 0])
+            assert curve.thresholds[row, repeat] == search.threshold_
+            by_k = [np.nan if value is None else value for value in search.thresholds_.values()]
+            np.testing.assert_array_equal(curve.thresholds_by_k[:, row, repeat], by_k)
+    np.testing.assert_array_equal(curve.last_n_pretrain, 8)
+
+
+class SizedRegressor(PathRegressor):
+    """Its score rises by one in 10 iterations; with k picks it ends at k."""
+
+    def score(self, X, _):
+        return float(min(self.n_pretrain / 10, self.k))
+
+
+def _sized_curve(**settings):
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    common = {"train_sizes": [10, 20, 40], "n_repeats": 2, "tol": 0, "target": 3.25, "n_pretrain": [0, 10, 30, 50]}
+    return pretrain_threshold_curve(SizedRegressor(), X, X[:, 0], **common | settings)
+
+
+def test_the_curve_of_one_size():
+    curve = _sized_curve(k=[4, 8])
+    np.testing.assert_array_equal(curve.thresholds, 50)
+    for k in (4, 8):
+        one = curve.at(k)
+        assert one.k.tolist() == [k]
+        assert one.scores.shape == (3, 2, 4, 1)
+        np.testing.assert_array_equal(one.thresholds, 50)
+        np.testing.assert_array_equal(one.target_scores, curve.target_scores)
+    with pytest.raises(ValueError, match=r"k must be one of \[4, 8\], got 5"):
+        curve.at(5)
+
+
+def test_the_best_size_decides_and_the_others_are_beyond_their_runs():
+    curve = _sized_curve(k=[2, 8])
+    np.testing.assert_array_equal(curve.thresholds, 50)
+    np.testing.assert_array_equal(curve.thresholds_by_k[0], np.nan)
+    few = curve.at(2)
+    assert np.isnan(few.thresholds).all()
+    np.testing.assert_array_equal(few.last_n_pretrain, 50)
+    assert np.isnan(few.log_fit.coef).all()
+
+
+def test_thresholds_between_checkpoints():
+    curve = _sized_curve(k=[8], interpolate=True)
+    expected = np.expm1(np.log1p(30) + (3.25 - 3) / (5 - 3) * (np.log1p(50) - np.log1p(30)))
+    np.testing.assert_allclose(curve.thresholds, expected)
+    np.testing.assert_array_equal(_sized_curve(k=[8], interpolate=True, target=-1.0).thresholds, 0)
+    np.testing.assert_array_equal(_sized_curve(k=[8], interpolate=True, target=3.0).thresholds, 30)
+    with pytest.raises(ValueError, match="interpolate must be True or False, got 1"):
+        _sized_curve(interpolate=1)
+
+
+def test_runs_have_seeds_of_their_own():
+    seen = []
+
+    class Seen(LogRegressor):
+        def fit_path(self, X, y, **kwargs):
+            seen.append((len(X), self.random_state))
+            return super().fit_path(X, y, **kwargs)
+
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    settings = {"train_sizes": [20, 40], "n_repeats": 3, "n_pretrain": [0, 99], "target": "best", "tol": 0}
+    pretrain_threshold_curve(Seen(random_state=2**32 - 2), X, X[:, 0], **settings)
+    assert seen == [(size, seed) for size in (40, 20) for seed in (2**32 - 2, 2**32 - 1, 0)]
+    seen.clear()
+    pretrain_threshold_curve(Seen(random_state=None), X, X[:, 0], **settings)
+    assert {seed for _, seed in seen} == {None}
+
+
+def test_the_table_of_a_curve():
+    curve = _sized_curve(k=[2, 8])
+    frame = curve.to_frame()
+    assert len(frame) == 3 * 2 * 4 * 2
+    one = frame[(frame.n_samples == 20) & (frame.repeat == 1) & (frame.k == 8)]
+    assert one.n_pretrain.tolist() == [0, 10, 30, 50]
+    assert one.score.tolist() == [0.0, 1.0, 3.0, 5.0]
+    assert one.threshold.tolist() == [50.0] * 4
+    assert frame[frame.k == 2].threshold.isna().all()
+    assert frame.target_score.tolist() == [3.25] * len(frame)
+    plain = curve._replace(scores=None)
+    with pytest.raises(ValueError, match="The curve holds no scores"):
+        plain.to_frame()
+
+
+def test_grids_of_different_lengths_share_one_axis():
+    """The automatic grid is as long as each run needs; points that a run did not reach have no score."""
+    X, y = load_diabetes(return_X_y=True)
+    curve = pretrain_threshold_curve(PathRegressor(), X, y, n_repeats=2, target="best", tol=0.05, random_state=0)
+    scored = np.isfinite(curve.scores[..., 0])
+    np.testing.assert_array_equal(curve.last_n_pretrain, np.where(scored, curve.n_pretrain, 0).max(axis=-1))
+    assert len(curve.to_frame()) == scored.sum()
+    np.testing.assert_array_equal(scored, np.isfinite(curve.dense_scores))
+
+
+@pytest.mark.parametrize("law", ["log", "power"])
+def test_a_fit_that_counts_runs_beyond_their_end_recovers_the_law(law):
+    """Left out, the runs that never reached the goal bend the law down; counted as more than their end they don't."""
+    rng = np.random.default_rng(0)
+    x = np.repeat(N, 40).astype(float)
+    truth = np.array([5.0, 12.0]) if law == "log" else np.array([4.0, 0.4])
+    clean = truth[0] + truth[1] * np.log(x) if law == "log" else truth[0] * x ** truth[1]
+    y = clean + rng.normal(scale=4, size=len(x))
+    beyond = np.full(len(x), np.quantile(y, 0.75))
+    seen = np.where(y > beyond, np.nan, y)
+    naive, fit = fit_law(law, x, seen), fit_law(law, x, seen, beyond)
+    assert (fit.n_censored, fit.n_thresholds, naive.n_censored) == (int(np.isnan(seen).sum()), len(x), 0)
+    assert naive.high[1] < truth[1]
+    assert fit.low[1] < truth[1] < fit.high[1]
+    assert abs(fit.coef[1] - truth[1]) < 0.6 * abs(naive.coef[1] - truth[1])
+
+
+def test_a_censored_fit_is_the_most_likely_one():
+    from scipy.optimize import minimize
+    from scipy.stats import norm
+
+    x, y = np.array([1.0, 1, 2, 2, 4, 4, 8, 8]), np.array([3.0, 4, 6, 5, 9, 8, np.nan, np.nan])
+    beyond, known = np.full(8, 10.0), np.isfinite(y)
+
+    def misfit(p):
+        mean, deviation = p[0] + p[1] * np.log(x), np.exp(p[2])
+        return -norm.logpdf(y[known], mean[known], deviation).sum() - norm.logsf(beyond, mean, deviation)[~known].sum()
+
+    best = minimize(misfit, [3.0, 4.0, 0.0], method="BFGS")
+    fit = fit_law("log", x, y, beyond)
+    np.testing.assert_allclose(fit.coef, best.x[:2], rtol=0.02)
+    np.testing.assert_allclose(np.sqrt(np.diag(fit.covariance)), np.sqrt(np.diag(best.hess_inv))[:2], rtol=0.1)
+    assert np.isnan(fit.r2)
+
+
+def test_thresholds_on_a_line_and_runs_beyond_it():
+    fit = fit_law("log", N, np.append(10 * np.log(N[:-1]), np.nan), np.full(5, 60.0))
+    np.testing.assert_allclose(fit.coef, [0, 10], atol=0.2)
+    assert np.isfinite(fit.low).all()
