@@ -22,19 +22,23 @@ class GreedyPath(NamedTuple):
     Parameters
     ----------
     picks : ndarray of shape (n_picks,), dtype int64
-        Index of the atom picked at each step; repeats are allowed.
+        Index of the atom picked at each step; repeats are allowed, but not in a corrective selection.
     losses : ndarray of shape (n_picks,), dtype float64
-        Loss of the mean of the picks so far.
+        Loss of the mean of the picks so far; in a corrective selection, of the picks so far with their
+        weights re-solved, without the ridge's penalty.
     gaps : ndarray of shape (n_picks,), dtype float64
         Frank-Wolfe gap after each pick, an upper bound on the loss minus the least loss over the
-        hull of the atoms.
+        hull of the atoms. In a corrective selection an upper bound on the penalised loss minus the
+        least penalised loss over the weights of all atoms.
     counts : ndarray of shape (n_atoms,), dtype int64
         How often each atom was picked.
     weights : ndarray of shape (n_atoms,) or (n_atoms, n_outputs), dtype float64
-        Weight of each atom in the final combination; one per output where ``hull="l1"`` was asked to
-        approximate several targets by columns.
+        Weight of each atom in the final combination; one per output for neurons whose weights are
+        re-solved, and where several targets are approximated by columns.
     radius : float, default=1.0
         Radius of the l1 ball; 1 for the convex hull.
+    intercept : ndarray of shape (n_outputs,), default=None
+        What a corrective selection adds to the combination; None for other selections.
 
     See Also
     --------
@@ -55,6 +59,7 @@ class GreedyPath(NamedTuple):
     counts: NDArray[np.int64]
     weights: NDArray[np.float64]
     radius: float = 1.0
+    intercept: NDArray[np.float64] | None = None
 
     def __repr__(self) -> str:
         numbers = [

@@ -288,3 +288,63 @@ def network_gradient(network, X, targets, weight, activation, loss, alpha):
     gradient[0] += alpha * coef
     gradient[2] += alpha * out_coef
     return total, gradient
+
+
+def solved(columns, y, weight, *, penalty, intercept):
+    """
+    Best weights of some columns (n_samples, n_columns) for y (n_samples, n_targets), and the intercept.
+
+    Least is the mean of half the squared distance plus half the penalty times the sum of the squared weights.
+    """
+    share = np.sqrt(weight / np.sum(weight))[:, None]
+    n_columns = columns.shape[1]
+    ones = np.ones((len(y), 1 if intercept else 0))
+    # The penalty is that of more samples, on which y is zero.
+    more = np.hstack([math.sqrt(penalty) * np.eye(n_columns), np.zeros((n_columns, ones.shape[1]))])
+    left = np.vstack([share * np.hstack([columns, ones]), more])
+    right = np.vstack([share * y, np.zeros((n_columns, y.shape[1]))])
+    weights = np.linalg.lstsq(left, right, rcond=1e-8)[0]
+    return weights[:n_columns], weights[n_columns:].sum(axis=0)
+
+
+def penalised_loss(columns, y, weight, weights, intercept, penalty):
+    """Mean loss of a combination of columns, and what the weights cost."""
+    return mean_loss(columns @ weights + intercept, y, weight) + 0.5 * penalty * np.sum(weights**2)
+
+
+def corrective(columns, y, k, *, weight=None, ridge=0.0, intercept=False, tie=1e-9):
+    """
+    Solve for all weights anew with every atom at every step, and pick the first of those that leave the least loss.
+
+    ``columns`` is (n_samples, n_atoms), or (n_samples, n_atoms, n_outputs) for atoms of one weight each. Returns the
+    picks, the losses without the penalty, the losses above the least one with it, and weights and intercept.
+    """
+    weight = np.ones(len(y)) if weight is None else weight
+    if columns.ndim == 3:
+        # Losses are sums over outputs, where the mean is over as many rows as there are outputs of samples.
+        n_outputs = columns.shape[2]
+        flat = np.sqrt(n_outputs) * columns.transpose(0, 2, 1).reshape(-1, columns.shape[1])
+        y = np.sqrt(n_outputs) * y.reshape(-1, 1)
+        return corrective(flat, y, k, weight=np.repeat(weight, n_outputs), ridge=ridge, intercept=intercept, tie=tie)
+    n_atoms = columns.shape[1]
+    share = weight / np.sum(weight)
+    centred = columns - share @ columns if intercept else columns
+    penalty = ridge * np.mean(share @ centred**2)
+
+    def tried(atoms):
+        weights, constant = solved(columns[:, atoms], y, weight, penalty=penalty, intercept=intercept)
+        return penalised_loss(columns[:, atoms], y, weight, weights, constant, penalty), weights, constant
+
+    least, size = tried(list(range(n_atoms)))[0], tried([])[0]
+    picks, losses, gaps, weights, constant = [], [], [], np.zeros((0, y.shape[1])), tried([])[2]
+    for _ in range(min(k, n_atoms)):
+        others = [i for i in range(n_atoms) if i not in picks]
+        found = {i: tried([*picks, i])[0] for i in others}
+        before = tried(picks)[0]
+        if before - min(found.values()) <= 1e-12 * size:
+            break
+        picks.append(next(i for i in others if found[i] <= min(found.values()) + tie * size))
+        after, weights, constant = tried(picks)
+        losses.append(after - 0.5 * penalty * np.sum(weights**2))
+        gaps.append(after - least)
+    return np.array(picks, dtype=int), np.array(losses), np.array(gaps), weights, constant

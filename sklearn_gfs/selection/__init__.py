@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from sklearn_gfs._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from ._corrective_path import CorrectivePath
+    from ._corrective_paths import corrective_paths
     from ._gram_computed import ComputedRows
     from ._greedy import greedy_forward_selection
     from ._selector import GreedyForwardSelector
@@ -20,15 +22,19 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ComputedRows": "_gram_computed",
+    "CorrectivePath": "_corrective_path",
     "GreedyForwardSelector": "_selector",
     "SelectionStatistics": "_statistics",
+    "corrective_paths": "_corrective_paths",
     "greedy_forward_selection": "_greedy",
 }
 
 __all__ = [
     "ComputedRows",
+    "CorrectivePath",
     "GreedyForwardSelector",
     "SelectionStatistics",
+    "corrective_paths",
     "greedy_forward_selection",
 ]
 

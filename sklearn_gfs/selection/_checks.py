@@ -43,6 +43,32 @@ def check_hull(hull: Any, radius: Any, *, n_targets: int) -> tuple[bool, float |
     return True, None if automatic else _check_number("radius", radius, exclusive=True)
 
 
+def check_corrective(corrective: Any, ridge: Any, hull: Any, radius: Any) -> tuple[bool, float]:
+    """Return whether weights are re-solved, and the ridge."""
+    if not isinstance(corrective, bool | np.bool_):
+        raise TypeError(f"corrective={corrective!r} must be True or False, got {type(corrective).__name__}")
+    ridge = _check_number("ridge", ridge, exclusive=False)
+    if not corrective:
+        if ridge:
+            raise ValueError(f"ridge={ridge!r} needs corrective=True; without it ridge must be 0")
+        return False, 0.0
+    if hull != "convex":
+        raise ValueError(
+            f"hull={hull!r} does not go with corrective=True, whose weights are bound to no hull; leave hull out"
+        )
+    if radius is not None:
+        raise ValueError(f"radius={radius!r} does not go with corrective=True; it must be None")
+    return True, ridge
+
+
+def check_ridges(ridges: Any) -> list[float]:
+    """Return several ridges, at least one."""
+    ridges = [_check_number("ridges", ridge, exclusive=False) for ridge in ridges]
+    if not ridges:
+        raise ValueError("ridges is empty; it must hold at least one number")
+    return ridges
+
+
 def _check_number(name: str, value: Any, *, exclusive: bool) -> float:
     allowed = f"a finite number {'above' if exclusive else 'of at least'} 0"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):

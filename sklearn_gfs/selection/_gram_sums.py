@@ -26,7 +26,8 @@ class GramAtoms:
         output_weights: Float64Array | None = None,
     ) -> None:
         self.gram = gram
-        self._means = means  # of the atoms, before output weights
+        self.means = np.zeros(len(gram)) if means is None else means  # of the atoms, before output weights
+        self.raw_norms = np.diagonal(gram) + self.means**2  # where the products are about the means
         self.output_weights = output_weights
         self._moments = moments
         self.n_targets = len(moments.c)
@@ -48,9 +49,7 @@ class GramAtoms:
 
     def nonzero(self, atoms: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of these atoms are not zero on every sample, as far as sums can tell."""
-        found = np.diagonal(self.gram)[atoms] > 0
-        if self._means is not None:
-            found |= self._means[atoms] != 0
+        found = (np.diagonal(self.gram)[atoms] > 0) | (self.means[atoms] != 0)
         return found if self.output_weights is None else found & (self.output_weights[atoms] != 0).any(axis=1)
 
     def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:

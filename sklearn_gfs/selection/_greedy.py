@@ -10,7 +10,7 @@ from typing import Any
 
 from sklearn_gfs._typing import GreedyPath
 
-from ._checks import check_stopping
+from ._checks import check_corrective, check_stopping
 from ._labels import stack_atoms
 from ._losses import Asked, find_loss
 
@@ -28,6 +28,8 @@ def greedy_forward_selection(
     sample_weight: Any = None,
     offset: Any = None,
     tol: float | None = None,
+    corrective: bool = False,
+    ridge: float = 0.0,
 ) -> GreedyPath:
     """
     Pick atoms one by one, with replacement, so that each pick minimises the loss of the mean of all picks.
@@ -73,12 +75,24 @@ def greedy_forward_selection(
     offset : array-like of shape (n_outputs,), default=None
         Added to the approximation, as the intercept of a network is.
     tol : float, default=None
-        Stop before k picks once the gap is at most this, in the unit of the loss.
+        Stop before k picks once the gap is at most this, in the unit of the loss. In a corrective selection the gaps
+        are then exact, from one factorisation of the whole Gram matrix.
+    corrective : bool, default=False
+        Whether the weights of all that has been picked are re-solved after every pick, instead of being the shares of
+        the picks; for squared error. The pick is the atom that then leaves the least loss, each atom is picked at most
+        once, and `output_weights` say no more than that the atoms are neurons: each has a weight for each output, and
+        the intercept is free. Atoms of two dimensions have a weight for each column of y, those of three one weight;
+        what is added to both is the `offset`.
+    ridge : float, default=0.0
+        For corrective selection, what the squares of the weights cost: the loss gets half their sum, times this share
+        of the mean diagonal of the Gram matrix (of the atoms less their means, where the intercept is free).
 
     Returns
     -------
     GreedyPath
-        Picks in order, the loss and the Frank-Wolfe gap after each, counts and weights of the atoms, radius.
+        Picks in order, the loss and the gap after each, counts and weights of the atoms, radius, and the intercept of
+        a corrective selection. That may have fewer picks than k, even none: it ends where no atom takes anything off
+        the loss.
 
     Raises
     ------
@@ -105,6 +119,11 @@ def greedy_forward_selection(
     many are in doubt, or a loss or a gap is a tiny difference of large numbers, the products are made again, in float64
     and, for the convex hull, of the atoms less y.
 
+    A corrective selection is forward selection by orthogonal least squares: it approximates y by
+    ``intercept + sum_i weights_i * atom_i``. With `ridge` 0 an atom of which the picks leave less than 1e-9 of its
+    squared norm is taken to depend on them linearly, and is not picked. The losses are those of the approximation,
+    without the penalty; the gaps are bounds of the penalised loss less the least one over the weights of all atoms.
+
     The log loss has no such statistics, so its selection works on the samples: on the logits or, of probabilities, on
     those of each sample's own class alone. Bounds rule most atoms out unseen. float32 atoms bring bounds in float32,
     and losses in float64: the path is that of the same values in float64. An atom's samples are read one after the
@@ -118,6 +137,8 @@ def greedy_forward_selection(
        selection", ICML 2020.
     .. [2] Caruana, Niculescu-Mizil, Crew and Ksikes, "Ensemble selection from libraries of models", ICML 2004.
     .. [3] Jaggi, "Revisiting Frank-Wolfe: projection-free sparse convex optimization", ICML 2013.
+    .. [4] Chen, Cowan and Grant, "Orthogonal least squares learning algorithm for radial basis function networks",
+       IEEE Transactions on Neural Networks 2, 1991.
 
     Examples
     --------
@@ -136,10 +157,21 @@ def greedy_forward_selection(
     >>> path = greedy_forward_selection([one, other], ["no", "yes"], k=4, loss="log_loss", from_logits=False)
     >>> path
     GreedyPath(n_picks=4, n_distinct=2, loss=0.3573, gap=0.01149)
+
+    Weights that are re-solved after every pick:
+
+    >>> path = greedy_forward_selection(atoms, np.array([0.75, 0.25]), k=4, corrective=True)
+    >>> path.picks.tolist()
+    [0, 1]
+    >>> path.weights.round(12).tolist()
+    [0.75, 0.25, 0.0]
     """
     k, tolerance = check_stopping(k, tol)
+    corrective, ridge = check_corrective(corrective, ridge, hull, radius)
     chosen = find_loss(loss)
     atoms = stack_atoms(atoms, samples_last=chosen.samples_last)
     return chosen.select(
-        Asked(atoms, y, k, tolerance, output_weights, from_logits, hull, radius, sample_weight, offset)
+        Asked(
+            atoms, y, k, tolerance, output_weights, from_logits, hull, radius, sample_weight, offset, corrective, ridge
+        )
     )

@@ -9,20 +9,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
-import numpy as np
-from scipy import sparse
-
 from sklearn_gfs._threads import threads_for
 from sklearn_gfs._typing import GreedyPath
 from sklearn_gfs._warn import warn_caller
-from sklearn_gfs._weights import relative_weight
 
-from ._checks import check_atoms, check_hull, check_output_weights, check_y, is_tensor
-from ._gram import ArrayAtoms, SparseAtoms, StackedAtoms
-from ._gram_computed import ComputedRows
-from ._gram_torch import TorchAtoms
-from ._labels import check_classification, indicators_of_labels, look_like_probabilities
+from ._checks import check_hull
+from ._corrective_paths import paths_of
+from ._labels import check_classification, look_like_probabilities
 from ._log_loss import select_logits, select_probabilities
+from ._sources import check_samples, source_of
 from ._squared_error import SquaredErrorSearch
 
 # A selection makes about so many operations of linear algebra with each number of the atoms.
@@ -30,7 +25,7 @@ _READINGS = 20.0
 
 
 class Asked(NamedTuple):
-    """What `greedy_forward_selection` was asked for: one array of atoms, checked `k` and `tol`, the rest as passed."""
+    """What `greedy_forward_selection` was asked for: one array of atoms, checked numbers, the rest as passed."""
 
     atoms: Any
     y: Any
@@ -42,6 +37,8 @@ class Asked(NamedTuple):
     radius: Any
     sample_weight: Any
     offset: Any
+    corrective: bool = False
+    ridge: float = 0.0
 
 
 class SelectionLoss(ABC):
@@ -71,39 +68,14 @@ class SquaredError(SelectionLoss):
 
     def select(self, asked: Asked) -> GreedyPath:
         """Select by inner products."""
-        source = self._source(asked)
+        samples = check_samples(asked.atoms, asked.y, asked.output_weights, asked.sample_weight, asked.offset)
+        if asked.corrective:
+            return paths_of(samples, asked.k, [asked.ridge], asked.tol)[0].path
+        source = source_of(samples.atoms, samples.y, samples.weight, samples.output_weights)
         n_targets = 1 if source.output_weights is not None else source.n_targets
         signed, length = check_hull(asked.hull, asked.radius, n_targets=n_targets)
         with threads_for(_READINGS * source.n_samples * source.n_atoms * n_targets):
             return SquaredErrorSearch(source, asked.k, signed=signed, radius=length, tol=asked.tol).run()
-
-    @staticmethod
-    def _source(asked: Asked) -> ArrayAtoms:
-        """Check the data against each other and put them where the search can ask for inner products."""
-        output_weights = asked.output_weights
-        atoms = asked.atoms
-        if not isinstance(atoms, ComputedRows):
-            atoms = check_atoms(atoms, ndims=(2, 3) if output_weights is None else (2,), keep_tensor=True)
-        n_samples, n_atoms = atoms.shape[:2]
-        n_outputs = atoms.shape[2] if atoms.ndim == 3 else 1
-        if np.ndim(output_weights) == 2:
-            n_outputs = np.shape(output_weights)[1]
-        y = indicators_of_labels(asked.y, n_samples, n_outputs)
-        y = check_y(y, len_atoms=n_samples, offset=asked.offset)
-        weight = relative_weight(asked.sample_weight, n_samples)
-        if output_weights is not None:
-            output_weights = check_output_weights(output_weights, n_atoms, y.shape[1])
-        if sparse.issparse(atoms):
-            return SparseAtoms(atoms, y, weight, output_weights=output_weights)
-        if atoms.ndim == 3 and atoms.shape[2] != y.shape[1]:
-            raise ValueError(f"atoms has {atoms.shape[2]} outputs and y has {y.shape[1]}; they must be the same")
-        if isinstance(atoms, ComputedRows):
-            return atoms.source(y, weight, output_weights)
-        if is_tensor(atoms):
-            return TorchAtoms(atoms, y, weight, output_weights=output_weights)
-        if atoms.ndim == 2:
-            return ArrayAtoms(atoms, y, weight, output_weights=output_weights)
-        return StackedAtoms(atoms, y, weight)
 
 
 class LogLoss(SelectionLoss):
@@ -114,6 +86,8 @@ class LogLoss(SelectionLoss):
 
     def select(self, asked: Asked) -> GreedyPath:
         """Select among logits or probabilities."""
+        if asked.corrective:
+            raise ValueError("corrective=True needs loss='squared_error'; with loss='log_loss' it must be False")
         signed, length = check_hull(asked.hull, asked.radius, n_targets=1)
         checked = check_classification(asked.atoms, asked.y, asked.output_weights, asked.sample_weight)
         if not asked.from_logits:

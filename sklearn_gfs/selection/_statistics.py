@@ -7,6 +7,7 @@ numbers, however many samples there are.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,24 @@ from sklearn_gfs._typing import Float64Array, GreedyPath
 from sklearn_gfs._version import VersionedState
 from sklearn_gfs._weights import check_weight
 
-from ._checks import check_atoms, check_hull, check_output_weights, check_stopping, check_y
+from ._checks import (
+    check_atoms,
+    check_corrective,
+    check_hull,
+    check_output_weights,
+    check_ridges,
+    check_stopping,
+    check_y,
+)
+from ._corrective import CorrectiveSearch
+from ._corrective_path import CorrectivePath
 from ._gram import Moments
 from ._gram_sums import GramAtoms
 from ._sample_moments import NO_SAMPLES, SampleMoments, chunk_moments, combined
 from ._squared_error import SquaredErrorSearch
 from ._standardized import standardized_moments
+
+_NONE_VARIES = "no atom varies over the samples; at least one must"
 
 
 class SelectionStatistics(VersionedState):
@@ -267,6 +280,8 @@ class SelectionStatistics(VersionedState):
         radius: float | str | None = None,
         tol: float | None = None,
         standardize: bool = False,
+        corrective: bool = False,
+        ridge: float = 0.0,
     ) -> GreedyPath:
         """
         Make the selection that all the samples seen so far call for.
@@ -288,6 +303,10 @@ class SelectionStatistics(VersionedState):
         standardize : bool, default=False
             Whether to take every atom less its mean and over its standard deviation, and y less its mean, as
             ``GreedyForwardSelector`` does with ``hull="l1"``. Atoms that do not vary are then never picked.
+        corrective : bool, default=False
+            As in ``greedy_forward_selection``.
+        ridge : float, default=0.0
+            As in ``greedy_forward_selection``.
 
         Returns
         -------
@@ -314,22 +333,88 @@ class SelectionStatistics(VersionedState):
         [0, 1]
         """
         k, tolerance = check_stopping(k, tol)
-        if not self.n_samples:
-            raise ValueError("these statistics have seen no samples yet: call update first")
-        n_atoms, n_outputs = len(self.mean_atoms), len(self.mean_y)
-        weights = None
-        if output_weights is not None:
-            if standardize:
-                raise ValueError("standardize=True does not go with output_weights; it must be False")
-            weights = check_output_weights(output_weights, n_atoms, n_outputs)
+        corrective, ridge = check_corrective(corrective, ridge, hull, radius)
+        weights, n_outputs = self._checked_weights(output_weights), len(self.mean_y)
+        if standardize and weights is not None:
+            raise ValueError("standardize=True does not go with output_weights; it must be False")
+        if corrective:
+            if not standardize:
+                return self.corrective_paths(k, [ridge], output_weights=weights, tol=tol)[0].path
+            columns = standardized_moments(self._moments, refusal=_NONE_VARIES)
+            search = CorrectiveSearch(
+                columns.source, k, base=self.mean_y, free_intercept=False, flat=columns.source.n_targets == 1
+            )
+            return columns.of_all(search.paths([ridge], tol=tol)[0].path)
         signed, length = check_hull(hull, radius, n_targets=n_outputs if weights is None else 1)
         if standardize:
-            columns = standardized_moments(self._moments, refusal="no atom varies over the samples; at least one must")
+            columns = standardized_moments(self._moments, refusal=_NONE_VARIES)
             path = SquaredErrorSearch(columns.source, k, signed=signed, radius=length, tol=tolerance).run()
             return columns.of_all(path)
         # The weights of a mean add up to one: what is taken off atoms and y alike makes no difference.
         source = self._raw(weights, pivot=0.0 if signed or weights is not None else float(self.mean_y[0]))
         return SquaredErrorSearch(source, k, signed=signed, radius=length, tol=tolerance).run()
+
+    def corrective_paths(
+        self, k: int, ridges: Iterable[float], *, output_weights: Any = None, tol: float | None = None
+    ) -> list[CorrectivePath]:
+        """
+        Make the corrective selection at several ridges.
+
+        More samples can be added afterwards.
+
+        Parameters
+        ----------
+        k : int
+            Number of picks at most.
+        ridges : iterable of float
+            What `ridge` of ``greedy_forward_selection`` may be.
+        output_weights : array-like of shape (n_atoms, n_outputs), default=None
+            If given, the atoms are neurons, as in ``greedy_forward_selection``.
+        tol : float, default=None
+            Stop once the gap is at most this; the gaps are then exact.
+
+        Returns
+        -------
+        list of CorrectivePath
+            One for each ridge, in their order: ``path`` is the path of all picks, ``prefix(n)`` that of the first n.
+
+        Raises
+        ------
+        ValueError
+            When no samples were seen, or a parameter is out of its range.
+        TypeError
+            When `k`, a ridge or `tol` is of another type.
+
+        See Also
+        --------
+        select : One selection, corrective or not.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import SelectionStatistics
+        >>> statistics = SelectionStatistics().update(np.eye(3), np.array([0.5, 0.4, 0.0]))
+        >>> [path.path.weights.tolist() for path in statistics.corrective_paths(1, [0.0, 1.0])]
+        [[0.5, 0.0, 0.0], [0.25, 0.0, 0.0]]
+        """
+        k, tolerance = check_stopping(k, tol)
+        weights, ridges = self._checked_weights(output_weights), check_ridges(ridges)
+        if weights is None:
+            source, base, flat = self._raw(None, pivot=0.0), np.zeros(len(self.mean_y)), len(self.mean_y) == 1
+        else:
+            moments = self._moments
+            products = Moments(moments.c, np.diagonal(moments.gram).copy(), float(moments.target_norms.sum()))
+            source, base, flat = GramAtoms(moments.gram, products, means=self.mean_atoms), self.mean_y, False
+        search = CorrectiveSearch(source, k, base=base, free_intercept=weights is not None, flat=flat)
+        return search.paths(ridges, tol=None if tolerance < 0 else tolerance)
+
+    def _checked_weights(self, output_weights: Any) -> Float64Array | None:
+        """Return output weights that fit the samples seen; there must be some."""
+        if not self.n_samples:
+            raise ValueError("these statistics have seen no samples yet: call update first")
+        if output_weights is None:
+            return None
+        return check_output_weights(output_weights, len(self.mean_atoms), len(self.mean_y))
 
     @np.errstate(over="ignore", invalid="ignore")  # the search refuses what is not finite
     def _raw(self, output_weights: Float64Array | None, *, pivot: float) -> GramAtoms:

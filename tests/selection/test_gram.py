@@ -13,7 +13,7 @@ from sklearn_gfs.selection._gram import ArrayAtoms, Moments, SparseAtoms, Stacke
 from sklearn_gfs.selection._gram_standardized import StandardizedAtoms, StandardizedSparseAtoms
 from sklearn_gfs.selection._gram_sums import GramAtoms
 from sklearn_gfs.selection._gram_torch import TorchAtoms
-from sklearn_gfs.selection._losses import Asked, SquaredError
+from sklearn_gfs.selection._sources import check_samples, source_of
 
 N_SAMPLES, N_ATOMS = 45, 7
 RNG = np.random.default_rng(0)
@@ -274,7 +274,7 @@ def test_weights_are_brought_to_one_without_rounding(unit):
 
 
 def source(atoms, y):
-    return SquaredError._source(Asked(atoms, y, 1, 0.0, None, True, "convex", None, None, None))
+    return source_of(*check_samples(atoms, y, None, None, None)[:3])
 
 
 def test_atoms_stay_where_they_are():

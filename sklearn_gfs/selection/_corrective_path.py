@@ -1,0 +1,134 @@
+"""
+What a corrective selection found: the picks, and the weights after any number of them.
+
+Here belongs what follows from the triangular factor of the picks; nothing here selects.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+
+from sklearn_gfs._typing import Float64Array, GreedyPath
+
+
+class Fixed(NamedTuple):
+    """
+    What a combination is made of besides the weights.
+
+    Parameters
+    ----------
+    means : ndarray of shape (n_atoms,)
+        Means of the atoms where the intercept is free, else zeros.
+    base : ndarray of shape (n_outputs,)
+        What y is approximated by before anything is picked: the means of a free intercept, or the offset.
+    target_norm : float
+        Mean squared distance of y from that.
+    flat : bool
+        Whether each atom has one weight, and not one for each output.
+    """
+
+    means: Float64Array
+    base: Float64Array
+    target_norm: float
+    flat: bool
+
+
+class CorrectivePath:
+    """
+    The path of a corrective selection at one ridge, from which weights after any number of picks can be had.
+
+    Parameters
+    ----------
+    picks : ndarray of shape (n_picks,)
+        Index of the atom picked at each step, all of them different.
+    factor : ndarray of shape (n_picks, n_picks)
+        Upper triangular R of which R'R is the Gram matrix of the picks plus the penalty.
+    shares : ndarray of shape (n_picks, n_targets)
+        Solution of R' shares = C, where C holds the products of the picks with y: the squares of a row are what the
+        pick took off twice the penalised loss.
+    penalty : float
+        What the ridge adds to the diagonal of the Gram matrix.
+    least : float or None
+        Least penalised loss over the weights of all atoms, where it is known.
+    steepest : ndarray of shape (n_picks,)
+        Sum of the squared slopes of the penalised loss after each pick, over all atoms.
+    fixed : Fixed
+        What is the same at every ridge.
+
+    Attributes
+    ----------
+    losses : ndarray of shape (n_picks,)
+        Loss after each pick, without the penalty.
+    gaps : ndarray of shape (n_picks,)
+        Upper bounds on the penalised losses less the least one; exact where that is known.
+    degrees : ndarray of shape (n_picks,)
+        Effective degrees of freedom after each pick, those of an intercept not included: the trace of what maps y to
+        its approximation.
+    """
+
+    def __init__(
+        self,
+        picks: NDArray[np.int64],
+        factor: Float64Array,
+        shares: Float64Array,
+        *,
+        penalty: float,
+        least: float | None,
+        steepest: Float64Array,
+        fixed: Fixed,
+    ) -> None:
+        self.picks = picks
+        self.penalty = penalty
+        self._shares = shares
+        self._fixed = fixed
+        n_picks = len(picks)
+        # Its first n rows and columns are the inverse of the factor of the first n picks.
+        self._inverse = solve_triangular(factor, np.eye(n_picks)) if n_picks else np.zeros((0, 0))
+        penalised = 0.5 * np.maximum(fixed.target_norm - np.cumsum((shares**2).sum(axis=1)), 0.0)
+        self.losses = np.maximum(penalised - 0.5 * penalty * self._squared_weights(), 0.0)
+        if least is None:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                bounds = np.where(steepest > 0, steepest / (2.0 * penalty), 0.0)
+            self.gaps = np.minimum(penalised, bounds)
+        else:
+            self.gaps = np.maximum(penalised - least, 0.0)
+        self.degrees = np.arange(1, n_picks + 1) - penalty * np.cumsum((self._inverse**2).sum(axis=0))
+
+    def _squared_weights(self) -> Float64Array:
+        """Sum of the squares of the weights after each pick."""
+        weights, squares = np.zeros_like(self._shares), np.empty(len(self.picks))
+        for j in range(len(squares)):
+            weights[: j + 1] += np.outer(self._inverse[: j + 1, j], self._shares[j])
+            squares[j] = np.sum(weights**2)
+        return squares
+
+    def weights(self, n_picks: int) -> Float64Array:
+        """Weights of the first picks when there are no more, (n_picks, n_targets), in the order of the picks."""
+        weights: Float64Array = self._inverse[:n_picks, :n_picks] @ self._shares[:n_picks]
+        return weights
+
+    def prefix(self, n_picks: int) -> GreedyPath:
+        """Return the path of the first picks, with their weights re-solved; of all where there are not so many."""
+        n_picks, fixed = min(n_picks, len(self.picks)), self._fixed
+        picks, solved = self.picks[:n_picks], self.weights(n_picks)
+        counts = np.zeros(len(fixed.means), dtype=np.int64)
+        counts[picks] = 1
+        weights = np.zeros((len(counts), solved.shape[1]))
+        weights[picks] = solved
+        return GreedyPath(
+            picks,
+            self.losses[:n_picks],
+            self.gaps[:n_picks],
+            counts,
+            weights[:, 0] if fixed.flat else weights,
+            intercept=fixed.base - fixed.means @ weights,
+        )
+
+    @property
+    def path(self) -> GreedyPath:
+        """The path of all picks."""
+        return self.prefix(len(self.picks))

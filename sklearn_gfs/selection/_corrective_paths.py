@@ -1,0 +1,66 @@
+"""
+Corrective selections at several ridges, from arrays.
+
+Here is decided what is re-solved for which kind of atoms; the search is in ``_corrective``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sklearn_gfs._threads import threads_for
+
+from ._checks import check_ridges, check_stopping
+from ._corrective import CorrectiveSearch
+from ._corrective_path import CorrectivePath
+from ._gram_centred import CentredAtoms, beside_ones
+from ._sources import Samples, check_samples, source_of
+
+# A selection makes about so many operations of linear algebra with each number of the atoms.
+_READINGS = 20.0
+
+
+def corrective_paths(
+    atoms: Any,
+    y: Any,
+    k: int,
+    ridges: Iterable[float],
+    *,
+    output_weights: Any = None,
+    sample_weight: Any = None,
+    offset: Any = None,
+    tol: float | None = None,
+) -> list[CorrectivePath]:
+    """
+    Make the corrective selection for the squared error at several ridges, which share their inner products.
+
+    Parameters
+    ----------
+    atoms, y, k, output_weights, sample_weight, offset, tol
+        As in ``greedy_forward_selection``.
+    ridges : iterable of float
+        Shares of the mean diagonal of the Gram matrix, in any order.
+
+    Returns
+    -------
+    list of CorrectivePath
+        One for each ridge, in their order.
+    """
+    k, tolerance = check_stopping(k, tol)
+    samples = check_samples(atoms, y, output_weights, sample_weight, offset)
+    return paths_of(samples, k, check_ridges(ridges), tolerance)
+
+
+def paths_of(samples: Samples, k: int, ridges: list[float], tol: float) -> list[CorrectivePath]:
+    """Make the selections of checked samples; a negative `tol` asks for no certificate."""
+    atoms, y, weight, output_weights, offset = samples
+    with threads_for(_READINGS * y.shape[0] * atoms.shape[1] * y.shape[1]):
+        if output_weights is None:
+            source: Any = source_of(atoms, y, weight)
+            base, flat = offset, source.n_targets == 1
+        else:
+            targets, mean = beside_ones(y, weight)
+            source, base, flat = CentredAtoms(source_of(atoms, targets, weight)), offset + mean, False
+        search = CorrectiveSearch(source, k, base=base, free_intercept=output_weights is not None, flat=flat)
+        return search.paths(ridges, tol=None if tol < 0 else tol)

@@ -1,0 +1,102 @@
+"""
+Inner products of atoms less their means over the samples: what a free intercept leaves of them.
+
+Here belongs the algebra that centres what another source offers, so that sparse matrices, memory maps and tensors stay
+where and as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_gfs._typing import Float64Array, FloatArray
+
+from ._gram import Moments
+
+# A target whose deviations from its mean are below this share of the mean is constant but for rounding.
+_ROUNDING = 1e-14
+
+
+def beside_ones(y: Float64Array, weight: Float64Array | None) -> tuple[Float64Array, Float64Array]:
+    """Return targets less their means, beside a column of ones, whose products are the atoms' means; and the means."""
+    mean = np.average(y, axis=0, weights=weight)
+    left = y - mean
+    left -= np.average(left, axis=0, weights=weight)  # what rounding has left of it
+    left[:, np.abs(left).max(axis=0) <= _ROUNDING * np.abs(mean)] = 0.0
+    return np.concatenate([left, np.ones((len(y), 1))], axis=1), mean
+
+
+class CentredAtoms:
+    """
+    The atoms of a source less their means; the last target of the source is one on every sample.
+
+    Attributes
+    ----------
+    means : ndarray of shape (n_atoms,)
+        Means of the atoms, once the moments have been read.
+    raw_norms : ndarray of shape (n_atoms,)
+        Squared norms of the atoms that are not centred, likewise.
+    """
+
+    output_weights = None
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self.n_targets = source.n_targets - 1
+        self.n_atoms, self.n_rows, self.itemsize = source.n_atoms, source.n_rows, source.itemsize
+        self.has_samples, self.has_rows = source.has_samples, source.has_rows
+        self.is_computed = source.is_computed
+        left = source.y[:, :-1]
+        self._target_norm = float(np.sum(source.row_weights() * left**2))
+        self.means = self.raw_norms = np.zeros(source.n_atoms)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Precision of the products."""
+        dtype: np.dtype[Any] = self._source.dtype
+        return dtype
+
+    def promote(self, *, about_y: bool) -> bool:  # noqa: ARG002
+        """Switch to products in float64, and say whether these are more exact."""
+        return bool(self._source.promote(about_y=False))
+
+    def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
+        """About as many rows, scaled so that inner products of these are estimates, and their moments."""
+        rows, moments = self._source.preview(n_rows)
+        rows -= rows.mean(axis=0)
+        norms = (rows * rows).sum(axis=0, dtype=np.float64)
+        return rows, Moments(moments.c[:-1], norms, self._target_norm)
+
+    def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
+        """Inner products of the atoms with the target, and the squared norms; and the atoms' columns, into out."""
+        raw = self._source.moments(atoms, out)
+        self.means = raw.c[-1]
+        if atoms is not None and out is not None:
+            out -= np.outer(self.means[atoms], self.means)
+        self.raw_norms = raw.norms
+        norms = np.maximum(raw.norms - self.means**2, 0.0)
+        return Moments(np.ascontiguousarray(raw.c[:-1]), norms, self._target_norm)
+
+    def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
+        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
+        columns: Float64Array = self._source.columns(atoms, out)
+        columns -= np.outer(self.means[atoms], self.means)
+        return columns
+
+    def whole(self) -> Float64Array:
+        """Compute the whole Gram matrix."""
+        gram: Float64Array = self._source.whole()
+        gram -= np.outer(self.means, self.means)
+        return gram
+
+    def has_target(self) -> bool:
+        """Whether y varies."""
+        return bool(self._source.y[:, :-1][self._source.row_weights()[:, 0] > 0].any())
+
+    def nonzero(self, atoms: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of these atoms are not zero on every sample that has a weight."""
+        found: NDArray[np.bool_] = self._source.nonzero(atoms)
+        return found
