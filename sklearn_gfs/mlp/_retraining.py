@@ -29,6 +29,7 @@ class Subnetwork(NamedTuple):
     path: GreedyPath
     retrain_losses: list[float]
     validation_losses: list[float]
+    ridge: float | None = None  # of a corrective selection
 
 
 class Retraining:
@@ -68,13 +69,13 @@ class Retraining:
         trial: Subnetwork | None = None
         validation_losses: list[float] = []
         if held_out is not None:
-            tried, losses, validation_losses = self._try_retraining(prune(network, trial_path.picks), held_out)
+            tried, losses, validation_losses = self._try_retraining(prune(network, trial_path), held_out)
             n_retrain = len(losses)
             fitted = trainer.selection.in_data_units(tried)
             if not len(trainer.parts.held_rows):  # it was trained on all samples
                 return Subnetwork(fitted, path, losses, validation_losses)
             trial = Subnetwork(fitted, trial_path, losses, validation_losses)
-        final = prune(network, path.picks)
+        final = prune(network, path)
         retrain_losses: list[float] = []
         with trainer.tasks.phase("re-training", n_retrain) as phase, interruptible(trainer.watch):
             if n_retrain > 0:

@@ -13,7 +13,7 @@ from sklearn_gfs._lazy import lazy_names
 if TYPE_CHECKING:
     from ._data import CHUNK_ROWS, Parts, Used, divide, find_used, is_table, project, standardised_once
     from ._device import DEVICES, find_device, room_on
-    from ._holdout import held_out_shares
+    from ._holdout import count_copies, held_out_shares
     from ._losses import LOSSES, Loss
     from ._parameters import Network, initial_network, prune
     from ._scaling import FittedNetwork, Moments, Scaling, in_data_units, measure_moments, rescaled, scaling_of
@@ -44,6 +44,7 @@ _HOME = {
     "TrainingState": "_training",
     "Used": "_data",
     "Watch": "_watch",
+    "count_copies": "_holdout",
     "divide": "_data",
     "find_device": "_device",
     "find_used": "_data",
@@ -83,6 +84,7 @@ __all__ = [
     "TrainingState",
     "Used",
     "Watch",
+    "count_copies",
     "divide",
     "find_device",
     "find_used",
