@@ -25,15 +25,15 @@ from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 
 SIZES = (10, 20, 50)
 TABULAR = (
-    "abalone adult airfoil bike california cpu_act elevators kin40k mammography page_blocks pendigits phoneme pol "
-    "pumadyn32nm segment vowel waveform"
-).split()
-# The rule of "auto", and how solved weights are put into a network, were chosen on these: every other one, of the public
+    *("abalone", "adult", "airfoil", "bike", "california", "cpu_act", "elevators", "kin40k", "mammography"),
+    *("page_blocks", "pendigits", "phoneme", "pol", "pumadyn32nm", "segment", "vowel", "waveform"),
+)
+# The rule of "auto", and how solved weights are put into a network, were chosen on these: every other one of the public
 # ones and of scikit-learn's.
 CHOSEN_ON = (
-    "abalone airfoil california elevators mammography pendigits pol segment waveform breast_cancer diabetes friedman1 "
-    "friedman3 iris regression"
-).split()
+    *("abalone", "airfoil", "california", "elevators", "mammography", "pendigits", "pol", "segment", "waveform"),
+    *("breast_cancer", "diabetes", "friedman1", "friedman3", "iris", "regression"),
+)
 ALONE = ("digits", "classification", "friedman1", "moons", "diabetes")  # of the table without re-training
 KINDS = {"the mean": False, "corrective": True, "auto": "auto"}
 MOST_TRAIN, MOST_TEST = 2000, 5000
