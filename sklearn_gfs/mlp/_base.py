@@ -315,7 +315,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
     def _start_tasks(self, X: Any, y: Any, sample_weight: Any, name: str = "fit", *, validated: bool = False) -> Tasks:
         # The phases: pre-training, selection, re-training on trial, re-training; a path's are not known before. Without
         # samples that are held out there is no trial.
-        on_trial = self.early_stopping and self.n_retrain != 0 and not validated
+        on_trial = self.early_stopping and (self.n_retrain != 0 or bool(self.corrective)) and not validated
         n_phases = 3 + on_trial if name == "fit" else None
         context = self._init_callback_context(task_name=name, max_subtasks=n_phases)
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}

@@ -107,6 +107,7 @@ class FittedMLPMixin(ExportMixin):
         self.selection_counts_ = subnetwork.path.counts
         self.selection_losses_ = subnetwork.path.losses
         self.duality_gaps_ = subnetwork.path.gaps
+        self.ridge_ = subnetwork.ridge
         self.n_retrain_ = len(subnetwork.retrain_losses)
         self.retrain_loss_curve_ = subnetwork.retrain_losses
         self.validation_loss_curve_ = subnetwork.validation_losses

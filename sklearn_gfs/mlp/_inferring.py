@@ -97,6 +97,12 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         `duality_gaps_`, is measured on all samples. "auto" means 10 000, or as many as have their activations in
         scikit-learn's `working_memory`, but at least 2000; for the log loss 1000 to 2000, fewer the more classes there
         are.
+    corrective : bool or "auto", default=False
+        Whether the output weights and the intercept are re-solved after every pick, in place of the mean of the picks.
+        A neuron is then picked once, and re-training begins with the solved weights. They have a ridge penalty: that
+        of eight with the least loss on held-out samples before re-training, which are also held out with
+        `n_retrain=0`, or by generalised cross-validation where nothing is held out. "auto" corrects where that lowers
+        the held-out loss before re-training by enough.
     max_time : float, default=None
         Seconds after which training ends early, with a warning and a usable model. Pre-training ends after half of it.
         A selection is finished all the same.
@@ -130,16 +136,21 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     out_activation_ : str
         Activation of the output layer: "identity", for the log loss "logistic" (two classes, labels) or "softmax".
     selection_path_ : ndarray of shape (k,)
-        Picked neurons, in order.
+        Picked neurons, in order. With `corrective` there are fewer where no other neuron has anything to add.
     selection_counts_ : ndarray of shape (n_hidden,)
         How often each neuron was picked.
     selection_losses_ : ndarray of shape (k,)
         Loss over the training samples of the mean of the first 1, 2, ..., k picks, averaged over
-        samples.
+        samples. With `corrective` that of the picks with re-solved weights, without the penalty; for the log loss over
+        the samples that neurons were selected on.
     duality_gaps_ : ndarray of shape (k,)
         After each pick an upper bound on `selection_losses_` minus the least loss of any convex combination of
         neurons: the Frank-Wolfe gap, or for the log loss the least bound that follows from such gaps after some of the
-        picks.
+        picks. With `corrective` an upper bound on the penalised loss minus the least one over the output weights of all
+        neurons, on the samples that neurons were selected on; exact for the squared error and at most 2000 neurons.
+    ridge_ : float or None
+        Ridge at which output weights were re-solved, a share of the mean variance of the neurons; None where they were
+        not.
     dense_loss_ : float
         Loss over the training samples of the dense network when it was pruned.
     loss_curve_ : list of float

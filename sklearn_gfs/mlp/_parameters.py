@@ -42,6 +42,7 @@ class MLPParameters(BaseEstimator):
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
         "selection_samples": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
+        "corrective": ["boolean", StrOptions({"auto"})],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
@@ -66,6 +67,7 @@ class MLPParameters(BaseEstimator):
         early_stopping: bool = True,
         validation_fraction: float | str = "auto",
         selection_samples: int | str | None = "auto",
+        corrective: bool | str = False,
         max_time: float | None = None,
         verbose: bool = False,
         warm_start: bool = False,
@@ -86,6 +88,7 @@ class MLPParameters(BaseEstimator):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.selection_samples = selection_samples
+        self.corrective = corrective
         self.max_time = max_time
         self.verbose = verbose
         self.warm_start = warm_start

@@ -27,7 +27,7 @@ from sklearn_gfs.network import (
     prune,
 )
 
-from ._pruning import prefix
+from ._candidates import WORTH, Candidate, Chosen, choose
 from ._retraining import Retraining, Subnetwork
 from ._trainer import DenseState, PathData, PathSettings, Trainer
 
@@ -86,8 +86,8 @@ class TrainingPath:
         self.complaints: list[str] = []
         # The state that an automatic choice went back to.
         self._chosen: TrainingState | None = None
-        # The selection that it was chosen by.
-        self._chosen_path: GreedyPath | None = None
+        # For how many picks it was chosen, and the selections that it was chosen by.
+        self._chosen_trials: tuple[int, list[Candidate]] = 0, []
         # Drawn again where it is asked for: a second dense network is not kept.
         earlier = self._trainer.state
         self._start = self._trainer.initial_network if earlier is None else lambda: earlier.network
@@ -129,10 +129,10 @@ class TrainingPath:
                 if not steps and before == np.inf:  # nothing to compare it with
                     break
                 phase.report.end()
-                loss, path = self._pruned_loss(self._training.network(), k)
+                loss, trials = self._pruned_loss(self._training.network(), k)
                 if loss >= (1 - _WORTH * step) * before:
                     break
-                self._chosen, self._chosen_path = self._training.state(), path
+                self._chosen, self._chosen_trials = self._training.state(), (k, trials)
                 if not steps or loss > (1 - _WORTH * steps[0]) * before:
                     break
                 before = loss
@@ -146,20 +146,35 @@ class TrainingPath:
         ends = [since + checkpoint for checkpoint in _CHECKPOINTS if since + checkpoint > n_done]
         return [0] * (n_done > 0) + [end - start for start, end in itertools.pairwise([n_done, *ends])]
 
-    def _pruned_loss(self, network: Network, k: int) -> tuple[float, GreedyPath]:
-        """Return the loss of the subnetwork, and its selection."""
-        path = self._trainer.selection.trial_path(network, k)
-        train_loss, held_out_loss = float(path.losses[-1]), None
-        held_out = self._trainer.held_out()
-        if held_out is not None:
-            training = self._trainer.settings.training
-            pruned = TorchNetwork(
-                prune(network, path.picks), training.activation, training.loss, device=training.device
-            )
+    def _pruned_loss(self, network: Network, k: int) -> tuple[float, list[Candidate]]:
+        """Return the loss of the subnetwork, and the selections that it was chosen from."""
+        trials = self._trainer.selection.trials(network, k)
+        chosen, loss = self._choose(network, trials, k)
+        held_out_loss = None if self._trainer.held_out() is None else loss
+        self._report_selection("trial selection", chosen.prefix(k), held_out_loss)
+        return loss, trials
+
+    def _report_selection(self, name: str, path: GreedyPath, held_out_loss: float | None = None) -> None:
+        loss = float(path.losses[-1]) if len(path.losses) else None  # a corrective selection may have nothing to pick
+        self._tasks.report.row(name, f"{len(path.picks)} picks", loss, held_out_loss)
+
+    def _choose(self, network: Network, trials: list[Candidate], k: int) -> tuple[Candidate, float]:
+        """Return the selection to prune by, and the loss of the subnetwork."""
+        worth = WORTH if self._trainer.settings.retrains else 1.0
+        return choose(trials, k, self._judge(network), worth=worth)
+
+    def _judge(self, network: Network) -> Callable[[GreedyPath], float] | None:
+        """Return what says the loss of a subnetwork on held-out samples, where there are some."""
+        held_out, training = self._trainer.held_out(), self._trainer.settings.training
+        if held_out is None:
+            return None
+
+        def judge(path: GreedyPath) -> float:
+            pruned = TorchNetwork(prune(network, path), training.activation, training.loss, device=training.device)
             with pruned.threads():
-                held_out_loss = self._trainer.finite(pruned.loss(*held_out))
-        self._tasks.report.row("trial selection", f"{k} picks", train_loss, held_out_loss)
-        return train_loss if held_out_loss is None else held_out_loss, path
+                return self._trainer.finite(pruned.loss(*held_out))
+
+        return judge
 
     def _dense_network(self) -> Network:
         return self._training.network() if self._chosen is None else self._chosen.network
@@ -189,26 +204,31 @@ class TrainingPath:
         if self.losses:
             self._check_descent(self._training, self._start, network)
         with self._tasks.phase("selection"):
-            dense_loss, path, trial_path = self._select(network, max(sizes))
-        self._tasks.report.row("selection", f"{max(sizes)} picks", float(path.losses[-1]))
+            dense_loss, chosen = self._select(network, sizes)
+        self._report_selection("selection", max((one.path for one in chosen), key=lambda path: len(path.picks)))
         held_out = self._trainer.held_out()
         retraining = Retraining(self._trainer, self.losses, self._check_descent)
         return dense_loss, [
-            retraining.subnetwork(network, prefix(path, k), prefix(trial_path, k), held_out) for k in sizes
+            retraining.subnetwork(network, path, trial_path, held_out)._replace(ridge=ridge)
+            for path, trial_path, ridge in chosen
         ]
 
-    def _select(self, network: Network, k: int) -> tuple[float, GreedyPath, GreedyPath]:
-        known = None if self._chosen is None else self._chosen_path
-        if known is not None and len(known.picks) != k:
-            known = None
+    def _select(self, network: Network, sizes: list[int]) -> tuple[float, list[Chosen]]:
+        """Return the dense loss, and for each size the selection on all samples and that on trial."""
+        k, trials = self._chosen_trials
+        known = trials if self._chosen is not None and k == max(sizes) else None
+
+        def chosen(trials: list[Candidate], size: int) -> Candidate:
+            return self._choose(network, trials, size)[0]
+
         try:
-            return self._trainer.selection.paths(network, k, known)
+            return self._trainer.selection.paths(network, sizes, known, chosen)
         except KeyboardInterrupt:
             if self._watch is None or self._watch.interrupted:
                 raise
             self._watch.interrupt()
         # There is no model without; a second interrupt is not held up.
-        return self._trainer.selection.paths(network, k, known)
+        return self._trainer.selection.paths(network, sizes, known, chosen)
 
     def _check_descent(self, training: Training, start: Callable[[], Network], end: Network) -> None:
         """Complain, once, of a training whose loss is higher at its end than it was at its start."""

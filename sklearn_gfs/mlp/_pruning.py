@@ -10,7 +10,7 @@ Arrays and networks in, selection paths out; nothing here trains, and nothing he
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,22 +25,27 @@ from sklearn_gfs.network import (
     Network,
     Parts,
     Scaling,
+    count_copies,
     in_data_units,
 )
 
+from ._candidates import RIDGES, Candidate, Chosen, corrected, solved_by_gradient, uncorrected
+from ._corrected_steepest import pick_corrected
 from ._layer import HiddenLayer
 from ._steepest import draw, measure, path_of, pick_steepest
 
 if TYPE_CHECKING:
     from sklearn_gfs._activations import Activation
     from sklearn_gfs.network import Loss
-    from sklearn_gfs.selection import SelectionStatistics
+    from sklearn_gfs.selection import CorrectivePath, SelectionStatistics
 
 # Neurons are selected on so many samples, at least and at most. On more of them other neurons are picked, but the loss
 # on all samples hardly changes.
 _SAMPLES = 2000, 10_000
 # Sums over samples take so many matrices of n_hidden squared numbers at once.
 _MATRICES = 4
+# Networks of at most so many neurons get an exact certificate, from the whole Gram matrix.
+_CERTIFIED = 2000
 # By the gradient, on so many numbers, a sample's outputs each, and the least and most samples that hold them.
 _NUMBERS_BY_GRADIENT, _SAMPLES_BY_GRADIENT = 10_000, (1000, 2000)
 
@@ -72,6 +77,8 @@ class NeuronSelection(NamedTuple):
         On how many samples at most neurons are selected; None for all.
     device : str
         Where activations of all samples are computed, kept and multiplied; "cpu" means in NumPy.
+    corrective : bool or "auto"
+        Whether output weights are re-solved after every pick.
     """
 
     X: Any
@@ -83,6 +90,7 @@ class NeuronSelection(NamedTuple):
     loss: Loss
     n_samples: int | str | None
     device: str
+    corrective: bool | str
 
     def in_data_units(self, network: Network) -> FittedNetwork:
         """Return the network with the standardisation of inputs and targets folded in."""
@@ -90,32 +98,61 @@ class NeuronSelection(NamedTuple):
         fitted.intercepts[1] += self.scaling.y_mean.astype(self.X.dtype)
         return fitted
 
-    def paths(self, network: Network, k: int, trial_path: GreedyPath | None) -> tuple[float, GreedyPath, GreedyPath]:
+    def paths(
+        self,
+        network: Network,
+        sizes: list[int],
+        trials: list[Candidate] | None,
+        choose: Callable[[list[Candidate], int], Candidate],
+    ) -> tuple[float, list[Chosen]]:
         """
-        Return the dense loss, the selection on all samples, and that on those that are not held out.
+        Return the dense loss, and for each number of picks the selection on all samples and that on trial.
 
-        The latter may be known from `trial_path` already.
+        The trial leaves out what is held out; its selections may be known already. `choose` says by which of them to
+        prune for so many picks.
         """
-        rows, weight = self.parts.rows, self.parts.weight
+        rows, weight, k = self.parts.rows, self.parts.weight, max(sizes)
+        hidden, dense_loss = None, None
         if self._selects_on_all(network, rows) and self._layer(network).fit_on(len(rows)):
-            return self._paths_from_activations(network, k, trial_path)
-        if trial_path is None:
-            trial_path = self.trial_path(network, k)
-        path = self._path_on_sample(network, rows, weight, k) if len(self.parts.held_rows) else trial_path
-        dense_loss, path = self._measured(network, rows, weight, path)
-        return dense_loss, path, trial_path
+            # Samples that are only held out come last, so that the others' activations are the first part of these.
+            hidden = self._layer(network).kept(rows)
+            dense_loss = self.loss.mean(_outputs(hidden, network), self.targets[rows], _of(weight, rows))
+        if trials is None:
+            trials = self.trials(network, k, None if hidden is None else hidden[: self.parts.n_train])
+        chosen = [choose(trials, size) for size in sizes]
+        found = {candidate.ridge: candidate for candidate in chosen}
+        if len(self.parts.held_rows) or self.corrective:
+            final = self._candidates(network, rows, weight, k, list(found), hidden, certified=True)
+            found = {candidate.ridge: candidate for candidate in final}
+        if dense_loss is None:
+            dense_loss, found = self._measured(network, rows, weight, found)
+        return dense_loss, [
+            Chosen(found[one.ridge].prefix(size), one.prefix(size), one.ridge)
+            for one, size in zip(chosen, sizes, strict=True)
+        ]
 
-    def trial_path(self, network: Network, k: int) -> GreedyPath:
-        """Return the selection on the samples that are not held out, with the losses that it saw; see `measured`."""
-        return self._path_on_sample(network, self.parts.train_rows, self.parts.train_weight, k)
+    def trials(self, network: Network, k: int, hidden: Any = None) -> list[Candidate]:
+        """Return selections on the samples that are not held out, with the losses that they saw; see `measured`."""
+        ridges: dict[Any, list[float | None]] = {False: [None], True: [*RIDGES], "auto": [None, *RIDGES]}
+        return self._candidates(
+            network, self.parts.train_rows, self.parts.train_weight, k, ridges[self.corrective], hidden
+        )
 
     def measured(self, network: Network, trial_path: GreedyPath) -> GreedyPath:
         """Return a trial path with its losses and gaps on all the samples that are not held out."""
-        return self._measured(network, self.parts.train_rows, self.parts.train_weight, trial_path)[1]
+        return self._measured_on(network, self.parts.train_rows, self.parts.train_weight, trial_path)
 
     def measured_on_all(self, network: Network, trial_path: GreedyPath) -> GreedyPath:
         """Return a trial path with its losses and gaps on all samples."""
-        return self._measured(network, self.parts.rows, self.parts.weight, trial_path)[1]
+        return self._measured_on(network, self.parts.rows, self.parts.weight, trial_path)
+
+    def _measured_on(
+        self, network: Network, rows: IntArray, weight: FloatArray | None, trial_path: GreedyPath
+    ) -> GreedyPath:
+        if trial_path.intercept is not None:  # its losses are those of the samples that its weights were solved on
+            return trial_path
+        found: dict[float | None, Candidate] = {None: uncorrected(trial_path)}
+        return self._measured(network, rows, weight, found)[1][None].path
 
     def _selects_on_all(self, network: Network, rows: IntArray) -> bool:
         """Whether a selection on these samples is exact on all of them, and so are its losses and gaps."""
@@ -134,23 +171,79 @@ class NeuronSelection(NamedTuple):
         least, most = _SAMPLES_BY_GRADIENT
         return min(max(_NUMBERS_BY_GRADIENT // self.targets.shape[1], least), most)
 
-    def _path_on_sample(self, network: Network, rows: IntArray, weight: FloatArray | None, k: int) -> GreedyPath:
-        """Select on as many of these samples as are enough."""
-        drawn, weight = draw(self.targets, rows, weight, self._n_drawn(network))
-        layer = self._layer(network)
+    def _candidates(
+        self,
+        network: Network,
+        rows: IntArray,
+        weight: FloatArray | None,
+        k: int,
+        ridges: list[float | None],
+        hidden: Any = None,
+        *,
+        certified: bool = False,
+    ) -> list[Candidate]:
+        """
+        Select on as many of these samples as are enough, once for each ridge; their activations may be known.
+
+        Corrective selections can be certified: their gaps are exact then, where that is cheap.
+        """
+        drawn, drawn_weight = draw(self.targets, rows, weight, self._n_drawn(network))
+        layer, found = self._layer(network), []
         if not self.loss.is_quadratic:
             # The search keeps a copy that lies the other way round.
             fits = layer.fit_on(len(drawn), copies=2, device="cpu")
             hidden = layer.in_main_memory(drawn) if fits else layer.computed(drawn, device="cpu")
             # Operations on the outputs of a few thousand samples are small, computing activations is not.
             with one_thread() if fits else nullcontext():
-                picks, losses = pick_steepest(hidden, self.targets[drawn], weight, network, self.loss, k)
-            return path_of(picks, len(network.weights), losses, np.full(k, np.nan))
-        if layer.fit_on(len(drawn)):
-            return self._select(layer.kept(drawn), self.targets[drawn], weight, network, k)
-        if self.device == "cpu" and self._sums_pay(layer):
-            return self._statistics(network, drawn, weight).select(k, output_weights=network.output_coef)
-        return self._select(layer.computed(drawn), self.targets[drawn], weight, network, k)
+                return self._by_gradient(hidden, drawn, drawn_weight, rows, weight, network, k, ridges)
+        if hidden is None and layer.fit_on(len(drawn)):
+            hidden = layer.kept(drawn)
+        elif hidden is None and (self.device != "cpu" or not self._sums_pay(layer)):
+            hidden = layer.computed(drawn)
+        if None in ridges:
+            found.append(uncorrected(self._select(hidden, drawn, drawn_weight, network, k)))
+        numbers = [ridge for ridge in ridges if ridge is not None]
+        if numbers:
+            tol = 0.0 if certified and len(network.weights) <= _CERTIFIED else None
+            paths = self._correct(hidden, drawn, drawn_weight, network, k, numbers, tol)
+            if len(drawn) < len(rows):
+                paths = self._solved_on(rows, weight, network, paths)
+            n_samples = float(count_copies(_of(weight, rows), len(rows)).sum())
+            found += [corrected(ridge, path, n_samples) for ridge, path in zip(numbers, paths, strict=True)]
+        return found
+
+    def _by_gradient(
+        self,
+        hidden: Any,
+        drawn: IntArray,
+        drawn_weight: FloatArray | None,
+        rows: IntArray,
+        weight: FloatArray | None,
+        network: Network,
+        k: int,
+        ridges: list[float | None],
+    ) -> list[Candidate]:
+        """Select on the samples drawn, by the loss's gradient; weights are re-solved on all where there is room."""
+        targets, n_neurons, found = self.targets[drawn], len(network.weights), []
+        if None in ridges:
+            picks, losses = pick_steepest(hidden, targets, drawn_weight, network, self.loss, k)
+            found.append(uncorrected(path_of(picks, n_neurons, losses, np.full(k, np.nan))))
+        numbers = [ridge for ridge in ridges if ridge]  # where classes can be separated, weights need a penalty
+        if numbers:
+            path = pick_corrected(hidden, targets, drawn_weight, self.loss, k)
+            if _MATRICES * 8 * len(rows) * (k + 1) > working_memory():
+                rows, weight = drawn, drawn_weight
+            else:
+                weight = _of(weight, rows)
+            columns = np.ones((len(rows), len(path.picks) + 1))
+            activations = self._layer(network).computed(rows, device="cpu")
+            for piece in self._layer(network).pieces(len(rows)):
+                columns[piece, 1:] = activations[piece, path.picks]
+            found += [
+                solved_by_gradient(ridge, path, n_neurons, (columns, self.targets[rows], weight, self.loss))
+                for ridge in numbers
+            ]
+        return found
 
     def _sums_pay(self, layer: HiddenLayer) -> bool:
         """Whether sums over samples are small, and made in less time than activations are computed a few times."""
@@ -173,25 +266,10 @@ class NeuronSelection(NamedTuple):
         X = self.scaling.inputs.astype(self.X.dtype).apply(self.X[rows])
         return X.astype(self._dtype, copy=False)
 
-    def _paths_from_activations(
-        self, network: Network, k: int, trial_path: GreedyPath | None
-    ) -> tuple[float, GreedyPath, GreedyPath]:
-        # Samples that are only held out come last, so that the others' activations are the first part of these.
-        rows, targets = self.parts.rows, self.targets[self.parts.rows]
-        weight = _of(self.parts.weight, rows)
-        hidden = self._layer(network).kept(rows)
-        dense_loss = self.loss.mean(_outputs(hidden, network), targets, weight)
-        if trial_path is None:
-            n_train, train_weight = self.parts.n_train, _of(self.parts.train_weight, self.parts.train_rows)
-            trial_path = self._select(hidden[:n_train], targets[:n_train], train_weight, network, k)
-        if not len(self.parts.held_rows):
-            return dense_loss, trial_path, trial_path
-        return dense_loss, self._select(hidden, targets, weight, network, k), trial_path
-
     def _measured(
-        self, network: Network, rows: IntArray, weight: FloatArray | None, path: GreedyPath
-    ) -> tuple[float, GreedyPath]:
-        """Return the dense loss over these samples, and the path with its losses and gaps on them."""
+        self, network: Network, rows: IntArray, weight: FloatArray | None, found: dict[float | None, Candidate]
+    ) -> tuple[float, dict[float | None, Candidate]]:
+        """Return the dense loss over these samples, and the candidates with their losses and gaps on them."""
         losses, weights, layer = [], [], self._layer(network)
 
         def chunks() -> Iterator[tuple[Any, FloatArray, FloatArray | None]]:
@@ -203,38 +281,93 @@ class NeuronSelection(NamedTuple):
                 yield hidden, targets, some
 
         with one_thread():  # the operations are small, but for those of the activations
-            if self._selects_on_all(network, rows):
-                deque(chunks(), maxlen=0)
+            if None in found and not self._selects_on_all(network, rows):
+                path = measure(chunks(), found[None].path.picks, network, self.loss)
+                found = found | {None: uncorrected(path)}
             else:
-                path = measure(chunks(), path.picks, network, self.loss)
-        return float(np.average(losses, weights=weights)), path
+                deque(chunks(), maxlen=0)
+        return float(np.average(losses, weights=weights)), found
 
-    def _statistics(self, network: Network, rows: IntArray, weight: FloatArray | None) -> SelectionStatistics:
-        """Return the sums over these samples that a selection on them needs."""
+    def _statistics(
+        self, network: Network, rows: IntArray, weight: FloatArray | None, offset: FloatArray | float
+    ) -> SelectionStatistics:
+        """Return the sums over these samples that a selection on them needs; of targets less the offset."""
         from sklearn_gfs.selection import SelectionStatistics
 
         statistics, layer = SelectionStatistics(), self._layer(network)
         for chunk in layer.pieces(len(rows)):
-            targets = self.targets[rows[chunk]] - network.output_intercept
+            targets = self.targets[rows[chunk]] - offset
             some = None if weight is None else weight[chunk]
             statistics.update(layer.in_main_memory(rows[chunk]), targets, some)
         return statistics
 
     def _select(
-        self, hidden: Any, targets: FloatArray, weight: FloatArray | None, network: Network, k: int
+        self,
+        hidden: Any,
+        rows: IntArray,
+        weight: FloatArray | None,
+        network: Network,
+        k: int,
     ) -> GreedyPath:
-        """Select by inner products."""
+        """Select by inner products, of the activations of these samples or, where there are none, summed over them."""
         # numba is loaded by the selection only, never by predictions.
         from sklearn_gfs.selection import greedy_forward_selection
 
+        coef, offset = network.output_coef, network.output_intercept
+        if hidden is None:
+            return self._statistics(network, rows, weight, offset).select(k, output_weights=coef)
         return greedy_forward_selection(
-            hidden,
-            targets,
-            k,
-            output_weights=network.output_coef,
-            offset=network.output_intercept,
-            sample_weight=weight,
+            hidden, self.targets[rows], k, output_weights=coef, offset=offset, sample_weight=weight
         )
+
+    def _correct(
+        self,
+        hidden: Any,
+        rows: IntArray,
+        weight: FloatArray | None,
+        network: Network,
+        k: int,
+        ridges: list[float],
+        tol: float | None,
+    ) -> list[CorrectivePath]:
+        """Select by inner products and re-solve the output weights after every pick, once for each ridge."""
+        from sklearn_gfs.selection import corrective_paths
+
+        coef = network.output_coef
+        if hidden is None:
+            return self._statistics(network, rows, weight, 0.0).corrective_paths(
+                k, ridges, output_weights=coef, tol=tol
+            )
+        return corrective_paths(
+            hidden, self.targets[rows], k, ridges, output_weights=coef, sample_weight=weight, tol=tol
+        )
+
+    def _solved_on(
+        self, rows: IntArray, weight: FloatArray | None, network: Network, paths: list[CorrectivePath]
+    ) -> list[CorrectivePath]:
+        """Return the paths with weights that are re-solved on all these samples."""
+        from sklearn_gfs.selection import SelectionStatistics
+
+        picked = np.unique(np.concatenate([path.picks for path in paths]))
+        if not len(picked):
+            return paths
+        statistics, activations = SelectionStatistics(), self._layer(network).computed(rows, device="cpu")
+        for piece in self._layer(network).pieces(len(rows)):
+            statistics.update(activations[piece, picked], self.targets[rows[piece]], _of(weight, rows[piece]))
+        gram, c = statistics.gram / statistics.weight, statistics.c.T / statistics.weight
+        target_norm, solved = float(statistics.target_norms.sum() / statistics.weight), []
+        for path in paths:
+            some = np.searchsorted(picked, path.picks)
+            solved.append(
+                path.on_others(
+                    gram[np.ix_(some, some)],
+                    c[some],
+                    means=statistics.mean_atoms[some],
+                    base=statistics.mean_y,
+                    target_norm=target_norm,
+                )
+            )
+        return solved
 
 
 def _of(weight: FloatArray | None, rows: IntArray) -> FloatArray | None:
@@ -251,9 +384,3 @@ def _outputs(hidden: Any, network: Network) -> FloatArray:
 
         outputs = (hidden @ torch.from_numpy(coef).to(hidden)).cpu().numpy()
     return outputs + network.output_intercept
-
-
-def prefix(path: GreedyPath, k: int) -> GreedyPath:
-    """Return the path of the first k picks."""
-    counts = np.bincount(path.picks[:k], minlength=len(path.counts))
-    return GreedyPath(path.picks[:k], path.losses[:k], path.gaps[:k], counts, counts / k)

@@ -84,6 +84,12 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         their weights from every class and every range of `y`. What the picks are worth, `selection_losses_` and
         `duality_gaps_`, is measured on all samples. "auto" means 10 000, or as many as have their activations in
         scikit-learn's `working_memory`, but at least 2000.
+    corrective : bool or "auto", default=False
+        Whether the output weights and the intercept are re-solved after every pick, in place of the mean of the picks.
+        A neuron is then picked once, and re-training begins with the solved weights. They have a ridge penalty: that
+        of eight with the least loss on held-out samples before re-training, which are also held out with
+        `n_retrain=0`, or by generalised cross-validation where nothing is held out. "auto" corrects where that lowers
+        the held-out loss before re-training by enough.
     max_time : float, default=None
         Seconds after which training ends early, with a warning and a usable model. Pre-training ends after half of it.
         A selection is finished all the same.
@@ -115,15 +121,20 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     out_activation_ : str
         Activation of the output layer: "identity".
     selection_path_ : ndarray of shape (k,)
-        Picked neurons, in order.
+        Picked neurons, in order. With `corrective` there are fewer where no other neuron has anything to add.
     selection_counts_ : ndarray of shape (n_hidden,)
         How often each neuron was picked.
     selection_losses_ : ndarray of shape (k,)
         Loss over the training samples of the mean of the first 1, 2, ..., k picks: half the squared error
-        of the standardised targets, summed over outputs, averaged over samples.
+        of the standardised targets, summed over outputs, averaged over samples. With `corrective` that of the picks
+        with re-solved weights, without the penalty.
     duality_gaps_ : ndarray of shape (k,)
         After each pick an upper bound on `selection_losses_` minus the least loss of any convex combination of
-        neurons (the Frank-Wolfe gap).
+        neurons (the Frank-Wolfe gap). With `corrective` an upper bound on the penalised loss minus the least one over
+        the output weights of all neurons, on the samples that neurons were selected on; exact for at most 2000 neurons.
+    ridge_ : float or None
+        Ridge at which output weights were re-solved, a share of the mean variance of the neurons; None where they were
+        not.
     dense_loss_ : float
         Loss over the training samples of the dense network when it was pruned.
     loss_curve_ : list of float

@@ -38,6 +38,7 @@ class Subnetwork(NamedTuple):
     retrain_losses: list[float]
     validation_losses: list[float]
     posterior: Posterior | None = None
+    ridge: float | None = None  # of a corrective selection
 
 
 class _Trial(NamedTuple):
@@ -85,14 +86,14 @@ class Retraining:
         """
         trainer = self._trainer
         if held_out is None:
-            return self._retrained(prune(network, path.picks), path, None, [])
-        trial = self._try_retraining(prune(network, trial_path.picks), held_out)
+            return self._retrained(prune(network, path), path, None, [])
+        trial = self._try_retraining(prune(network, trial_path), held_out)
         kept = Subnetwork(trainer.selection.in_data_units(trial.network), path, trial.losses, trial.validation_losses)
         if not len(trainer.parts.held_rows):  # it was trained on all samples
             return kept._replace(posterior=trainer.posterior(trial.network, trial.prior))
         if trial.prior is not None and trial.losses:
             return self._gone_on(trial, trainer.selection.measured_on_all(network, trial_path))
-        found = self._retrained(prune(network, path.picks), path, len(trial.losses), trial.validation_losses)
+        found = self._retrained(prune(network, path), path, len(trial.losses), trial.validation_losses)
         if len(found.retrain_losses) < len(trial.losses) and trainer.stopped:
             # There was no time to train another as long.
             return kept._replace(path=trainer.selection.measured(network, trial_path))

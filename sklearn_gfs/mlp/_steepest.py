@@ -78,6 +78,11 @@ class _KeptNeurons:
         products: FloatArray = self._neurons @ residual.T
         return products
 
+    def squares(self, share: FloatArray) -> FloatArray:
+        """Squared norms of all neurons, for samples of these shares."""
+        squares: FloatArray = np.einsum("ns,ns,s->n", self._neurons, self._neurons, share)
+        return squares
+
     def rows(self, neurons: IntArray) -> torch.Tensor:
         """Activations of some neurons, (len(neurons), n_samples)."""
         return self._rows[neurons]
@@ -96,6 +101,14 @@ class _ComputedNeurons:
             products += self._hidden[some].T @ residual[:, some].T
         return products
 
+    def squares(self, share: FloatArray) -> FloatArray:
+        """Squared norms of all neurons, for samples of these shares."""
+        squares = np.zeros(self._hidden.shape[1])
+        for some in self._hidden.pieces():
+            hidden = self._hidden[some]
+            squares += np.einsum("sn,sn,s->n", hidden, hidden, share[some])
+        return squares
+
     def rows(self, neurons: IntArray) -> torch.Tensor:
         """Activations of some neurons, (len(neurons), n_samples)."""
         import torch
@@ -104,6 +117,11 @@ class _ComputedNeurons:
         for some in self._hidden.pieces():
             rows[:, some] = self._hidden[some, neurons].T
         return torch.from_numpy(rows)
+
+
+def neurons_of(hidden: FloatArray | ComputedRows) -> _KeptNeurons | _ComputedNeurons:
+    """Return the neurons that have these activations."""
+    return _KeptNeurons(hidden) if isinstance(hidden, np.ndarray) else _ComputedNeurons(hidden)
 
 
 def pick_steepest(
@@ -129,7 +147,7 @@ def pick_steepest(
     """
     import torch
 
-    neurons = _KeptNeurons(hidden) if isinstance(hidden, np.ndarray) else _ComputedNeurons(hidden)
+    neurons = neurons_of(hidden)
     coef = network.output_coef.astype(hidden.dtype, copy=False)
     y, weights = _as_rows(targets, hidden.dtype), _weights(weight, hidden)
     intercept = torch.from_numpy(network.output_intercept.astype(hidden.dtype))[:, None]

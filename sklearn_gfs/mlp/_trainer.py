@@ -69,6 +69,7 @@ class PathSettings(NamedTuple):
     early_stopping: bool
     validation_fraction: float | str
     selection_samples: int | str | None
+    corrective: bool | str
     training: TrainingSettings
     keeps_posterior: bool = False
 
@@ -185,13 +186,15 @@ class Trainer:
             settings.training.loss,
             settings.selection_samples,
             settings.training.device,
+            settings.corrective,
         )
 
     def _divide(self, used: Used, labels: FloatArray | None) -> Parts:
         """Decide which samples are held out."""
         rows, settings = used.all_rows, self.settings
         shares: FloatArray = np.zeros(len(rows))
-        if settings.early_stopping and settings.retrains and self._validation is None:
+        judged = settings.retrains or settings.corrective is not False
+        if settings.early_stopping and judged and self._validation is None:
             rng = np.random.RandomState(self.seeds[3])
             shares = held_out_shares(
                 project(self._X, rows, self._scaling.inputs, rng.standard_normal(self._X.shape[1])),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ._data import CHUNK_ROWS, Batch, Parts, Used, divide, find_used, is_table, project, standardised_once
     from ._device import DEVICES, find_device, room_on
     from ._evidence import Prior
-    from ._holdout import held_out_shares
+    from ._holdout import count_copies, held_out_shares
     from ._losses import LOSSES, Loss
     from ._objective import shape_of
     from ._parameters import Network, initial_network, prune
@@ -55,6 +55,7 @@ _HOME = {
     "TrainingState": "_training",
     "Used": "_data",
     "Watch": "_watch",
+    "count_copies": "_holdout",
     "divide": "_data",
     "find_device": "_device",
     "find_used": "_data",
@@ -101,6 +102,7 @@ __all__ = [
     "TrainingState",
     "Used",
     "Watch",
+    "count_copies",
     "divide",
     "find_device",
     "find_used",

@@ -12,7 +12,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from sklearn_gfs._activations import Activation
-    from sklearn_gfs._typing import FloatArray
+    from sklearn_gfs._typing import FloatArray, GreedyPath
 
 
 # Spread of the hidden intercepts and of the output weights at initialisation; see docs/decisions.
@@ -54,13 +54,37 @@ def initial_network(
     )
 
 
-def prune(network: Network, picks: np.ndarray) -> Network:
-    """Keep the picked neurons, each once, weighted by how often it was picked."""
-    kept, counts = np.unique(picks, return_counts=True)
+def prune(network: Network, path: GreedyPath) -> Network:
+    """Keep the picked neurons, each once, weighted by how often it was picked, or with the weights that were solved."""
+    if path.intercept is not None:
+        return _corrected(network, path, path.intercept)
+    kept, counts = np.unique(path.picks, return_counts=True)
     return Network(
         np.ascontiguousarray(network.hidden_coef[:, kept]),
         network.hidden_intercept[kept],
         network.output_coef[kept],
         network.output_intercept,
-        (counts / len(picks)).astype(network.weights.dtype),
+        (counts / len(path.picks)).astype(network.weights.dtype),
+    )
+
+
+def _corrected(network: Network, path: GreedyPath, intercept: FloatArray) -> Network:
+    """
+    Keep the picked neurons with the output weights and the intercept that the selection has solved for.
+
+    Neurons weigh so much that the size of their output coefficients, together, stays what it was: step sizes then mean
+    what they meant before. Where nothing was picked one neuron stays, of which nothing comes out.
+    """
+    kept = np.sort(path.picks) if len(path.picks) else np.zeros(1, dtype=np.int64)
+    solved, before = path.weights[kept], float(np.linalg.norm(network.output_coef[kept].astype(np.float64)))
+    weight = float(np.linalg.norm(solved)) / before if before > 0 else 0.0
+    if weight == 0:
+        weight = 1.0 / len(kept)
+    dtype = network.weights.dtype
+    return Network(
+        np.ascontiguousarray(network.hidden_coef[:, kept]),
+        network.hidden_intercept[kept],
+        (solved / weight).astype(dtype),
+        intercept.astype(dtype),
+        np.full(len(kept), weight, dtype=dtype),
     )

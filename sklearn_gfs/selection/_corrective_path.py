@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
+from scipy.linalg import cholesky, solve_triangular
 
 from sklearn_gfs._typing import Float64Array, GreedyPath
 
@@ -108,6 +108,38 @@ class CorrectivePath:
         """Take losses after some of the picks that were measured on the samples."""
         self.losses[steps] = losses
         self.gaps = self._gaps()
+
+    def on_others(
+        self, gram: Float64Array, c: Float64Array, *, means: Float64Array, base: Float64Array, target_norm: float
+    ) -> CorrectivePath:
+        """
+        Return the path of the same picks and penalty with the weights that other samples call for.
+
+        Its gaps are those of this path: products of the picks don't tell of other atoms.
+
+        Parameters
+        ----------
+        gram : ndarray of shape (n_picks, n_picks)
+            Gram matrix of the picks on those samples, in their order.
+        c : ndarray of shape (n_picks, n_targets)
+            Their products with y.
+        means, base, target_norm
+            See `Fixed`; means of the picks alone.
+        """
+        factor = cholesky(gram + self.penalty * np.eye(len(gram)))
+        everywhere = np.zeros_like(self._fixed.means)
+        everywhere[self.picks] = means
+        path = CorrectivePath(
+            self.picks,
+            factor,
+            solve_triangular(factor, c, trans="T"),
+            penalty=self.penalty,
+            least=None,
+            steepest=np.zeros(len(self.picks)),
+            fixed=Fixed(everywhere, base, target_norm, self._fixed.flat),
+        )
+        path.gaps = self.gaps
+        return path
 
     def _squared_weights(self) -> Float64Array:
         """Sum of the squares of the weights after each pick."""

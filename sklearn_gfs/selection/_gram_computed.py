@@ -60,9 +60,11 @@ class ComputedRows:
         """Samples in pieces whose atoms are as large as a block in main memory."""
         return gen_batches(self.shape[0], _rows_of(_BLOCK_BYTES, self.shape[1] * self.dtype.itemsize))
 
-    def source(self, y: Float64Array, sample_weight: Float64Array | None, output_weights: Float64Array | None) -> Any:
+    def source(
+        self, y: Float64Array, sample_weight: Float64Array | None, output_weights: Float64Array | None
+    ) -> ArrayAtoms:
         """Return the source of inner products of these atoms."""
-        kind = _ComputedTensors if self.on_device else _ComputedArrays
+        kind: type[ArrayAtoms] = _ComputedTensors if self.on_device else _ComputedArrays
         return kind(self, y, sample_weight, output_weights=output_weights)
 
 

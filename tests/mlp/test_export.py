@@ -20,6 +20,8 @@ CASES = {
     "multilabel": ({}, lambda X: (X[:, :2] > 0).astype(int)),
     "multilabel log loss": ({"loss": "log_loss"}, lambda X: (X[:, :2] > 0).astype(int)),
     "number": ({"activation": "identity"}, lambda X: X[:, 0] + X[:, 1]),
+    "corrective numbers": ({"corrective": True}, lambda X: X[:, :2] ** 2),
+    "corrective log loss": ({"corrective": True, "loss": "log_loss"}, lambda X: np.digitize(X[:, 0], [-0.5, 0.5])),
     "numbers": ({}, lambda X: X[:, :2] ** 2),
 }
 

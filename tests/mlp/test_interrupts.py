@@ -101,8 +101,8 @@ def test_an_interrupt_of_retraining_without_a_trial_leaves_what_it_has_retrained
     ("owner", "name", "call", "n_pretrain"),
     [
         (NeuronSelection, "paths", 1, None),
-        (NeuronSelection, "trial_path", 1, 20),
-        (NeuronSelection, "trial_path", 2, 80),
+        (NeuronSelection, "trials", 1, 20),
+        (NeuronSelection, "trials", 2, 80),
         (Training, "loss", 1, None),
         (Training, "loss", 2, None),
     ],

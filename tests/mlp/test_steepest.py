@@ -195,7 +195,7 @@ def test_a_trial_path_is_measured_on_what_is_not_held_out(monkeypatch):
     monkeypatch.setattr(NeuronSelection, "paths", lambda self, *a: kept.append((self, a[0])) or paths(self, *a))
     GreedyPrunedMLPClassifier(**SMALL, loss="log_loss").fit(X, y)
     selection, network = kept[0]
-    trial = selection.trial_path(network, 8)
+    trial = selection.trials(network, 8)[0].path
     assert np.isnan(trial.gaps).all()
     measured = selection.measured(network, trial)
     np.testing.assert_array_equal(measured.picks, trial.picks)
@@ -210,8 +210,8 @@ def test_the_selection_of_the_chosen_checkpoint_is_not_repeated(monkeypatch, los
     for place, name in ((_pruning, "pick_steepest"), (NeuronSelection, "_select")):
         method = getattr(place, name)
         monkeypatch.setattr(place, name, lambda *a, m=method: selected.append(1) or m(*a))
-    looked_at, trial_path = [], NeuronSelection.trial_path
-    monkeypatch.setattr(NeuronSelection, "trial_path", lambda *a: looked_at.append(1) or trial_path(*a))
+    looked_at, trials = [], NeuronSelection.trials
+    monkeypatch.setattr(NeuronSelection, "trials", lambda *a: looked_at.append(1) or trials(*a))
     model = GreedyPrunedMLPClassifier(**{**SMALL, "n_pretrain": "auto"}, loss=loss).fit(X, y)
     assert len(selected) == len(looked_at) + 1  # that on all samples
     again = GreedyPrunedMLPClassifier(**{**SMALL, "n_pretrain": model.n_pretrain_}, loss=loss).fit(X, y)

@@ -95,3 +95,18 @@ def test_memory_is_bounded_whatever_the_number_of_samples(monkeypatch):
             tracemalloc.stop()
     # Columns of the Gram matrix, those foreseen included, and some blocks; the atoms would be 114 MB, the matrix 17 MB.
     assert peak < 8 * 2**20 + y.nbytes
+
+
+@pytest.mark.parametrize("on_device", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_corrective_selection_is_that_of_kept_atoms(on_device, weighted):
+    hidden, y, weights, offset = neurons()
+    given = {"output_weights": weights, "offset": offset, "corrective": True, "ridge": 1e-4}
+    if weighted:
+        given["sample_weight"] = np.random.default_rng(1).uniform(0, 2, len(y))
+    kept = greedy_forward_selection(hidden, y, 20, **given)
+    path = greedy_forward_selection(computed(hidden, on_device=on_device)[0], y, 20, **given)
+    np.testing.assert_array_equal(path.picks, kept.picks)
+    np.testing.assert_allclose(path.losses, kept.losses, rtol=1e-9)
+    np.testing.assert_allclose(path.weights, kept.weights, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(path.intercept, kept.intercept, rtol=1e-7)

@@ -1,0 +1,133 @@
+"""
+The selections that one dense network could be pruned by, of which one is chosen: the paper's, and corrective ones.
+
+Here belong the ridges that are tried, what chooses between candidates, and weights that are re-solved on all samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath
+from sklearn_gfs.network import count_copies
+
+from ._corrected_steepest import Solved, SteepestPath, degrees_of_freedom, solve
+
+if TYPE_CHECKING:
+    from sklearn_gfs.network import Loss
+    from sklearn_gfs.selection import CorrectivePath
+
+# Where both are tried, and the subnetwork is re-trained, a corrective selection pays if it brings the loss before
+# re-training to less than this part of what it is with the paper's. Else re-training goes as far from the paper's.
+WORTH = 0.7
+# A number that was chosen for what it gave counts for so many that were fitted (Friedman 1991).
+_CHOICE = 3.0
+# Shares of the mean diagonal of the Gram matrix.
+RIDGES: tuple[float, ...] = (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+
+
+class Candidate(NamedTuple):
+    """
+    One selection, and its prefixes.
+
+    Parameters
+    ----------
+    ridge : float or None
+        That of a corrective selection; None for the paper's.
+    path : GreedyPath
+        All picks.
+    prefix : callable
+        Told of a number of picks, returns the path of the first so many.
+    score : callable
+        Told of a number of picks, returns what chooses where nothing is held out: the loss, or the generalised
+        cross-validation's estimate of it.
+    """
+
+    ridge: float | None
+    path: GreedyPath
+    prefix: Callable[[int], GreedyPath]
+    score: Callable[[int], float]
+
+
+class Chosen(NamedTuple):
+    """What a network is pruned by: the picks on all samples, those on trial, and the ridge; see `Candidate`."""
+
+    path: GreedyPath
+    trial_path: GreedyPath
+    ridge: float | None
+
+
+def uncorrected(path: GreedyPath) -> Candidate:
+    """Return the paper's selection."""
+    return Candidate(None, path, lambda k: prefix(path, k), lambda k: float(path.losses[k - 1]))
+
+
+def corrected(ridge: float, path: CorrectivePath, n_samples: float) -> Candidate:
+    """Return a corrective selection on so many samples."""
+
+    def score(k: int) -> float:
+        n_picks = min(k, len(path.picks))
+        if n_picks == 0:
+            return float(np.inf)
+        left = 1.0 - (_CHOICE * path.degrees[n_picks - 1] + 1.0) / n_samples
+        return float(path.losses[n_picks - 1] / left**2) if left > 0 else float(np.inf)
+
+    return Candidate(ridge, path.path, path.prefix, score)
+
+
+def solved_by_gradient(
+    ridge: float,
+    path: SteepestPath,
+    n_neurons: int,
+    problem: tuple[Float64Array, FloatArray, FloatArray | None, Loss],
+) -> Candidate:
+    """Return the picks of a corrective selection by the gradient, with weights that are solved for at this ridge."""
+    (columns, targets, weight, loss), penalty = problem, ridge * path.variance
+
+    @cache
+    def solved(k: int) -> Solved:
+        return solve(columns[:, : k + 1], targets, weight, loss, penalty)
+
+    def prefix(k: int) -> GreedyPath:
+        picks = path.picks[:k]
+        weights = np.zeros((n_neurons, targets.shape[1]))
+        weights[picks], counts = solved(len(picks)).weights, np.bincount(picks, minlength=n_neurons)
+        intercept = solved(len(picks)).intercept
+        return GreedyPath(picks, path.losses[:k], path.gaps[:k], counts, weights, intercept=intercept)
+
+    def score(k: int) -> float:
+        n_picks = min(k, len(path.picks))
+        degrees = degrees_of_freedom(columns[:, : n_picks + 1], weight, targets.shape[1], penalty)
+        return solved(n_picks).loss + _CHOICE * degrees / float(count_copies(weight, len(targets)).sum())
+
+    return Candidate(ridge, prefix(len(path.picks)), prefix, score)
+
+
+def choose(
+    candidates: Sequence[Candidate],
+    k: int,
+    judge: Callable[[GreedyPath], float] | None,
+    *,
+    worth: float,
+) -> tuple[Candidate, float]:
+    """
+    Return the candidate whose first k picks have the least loss by the judge, or by their own scores; and that loss.
+
+    A corrective selection must bring it down to `worth` times that of the paper's, where there is one.
+    """
+    scores = [candidate.score(k) if judge is None else judge(candidate.prefix(k)) for candidate in candidates]
+    best = int(np.argmin(scores))
+    others = [place for place, candidate in enumerate(candidates) if candidate.ridge is None]
+    if others and scores[best] > worth * scores[others[0]]:
+        best = others[0]
+    return candidates[best], scores[best]
+
+
+def prefix(path: GreedyPath, k: int) -> GreedyPath:
+    """Return the path of the first k picks."""
+    counts = np.bincount(path.picks[:k], minlength=len(path.counts))
+    return GreedyPath(path.picks[:k], path.losses[:k], path.gaps[:k], counts, counts / k)

@@ -1,0 +1,192 @@
+"""
+The corrective selection for losses that inner products don't tell: by the gradient, weights re-solved after every pick.
+
+Here belong the picks and the weights; ridges and what chooses between them are in ``_candidates``. Activations and
+losses in, picks and numbers out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cholesky, solve_triangular
+from scipy.optimize import minimize
+
+from sklearn_gfs._typing import Float64Array, FloatArray
+
+from ._steepest import neurons_of
+
+if TYPE_CHECKING:
+    from sklearn_gfs.network import Loss
+    from sklearn_gfs.selection import ComputedRows
+
+# The second derivative of the log loss by a logit is at most about this; it sets the units in which weights are solved
+# for, and how much of a neuron's slope counts as its own.
+_CURVATURE = 0.25
+# Picks are made at this ridge, a share of the neurons' mean variance; weights at others are solved for afterwards.
+_RIDGE = 1e-4
+# A neuron of which the picks leave less than this share of its squared norm adds nothing.
+_LEAST_LEFT = 1e-6
+# Weights are solved for until no slope is more than this share of the largest before the first pick, in so many
+# iterations at most: where classes can be separated weights grow for ever.
+_TOLERANCE, _MOST_ITERATIONS = 1e-4, 100
+
+
+class SteepestPath(NamedTuple):
+    """
+    Picks of a corrective selection.
+
+    Parameters
+    ----------
+    picks : ndarray of shape (n_picks,)
+        All different.
+    losses : ndarray of shape (n_picks,)
+        After each pick, with all weights re-solved, without the penalty.
+    gaps : ndarray of shape (n_picks,)
+        Upper bounds on the penalised losses less the least one over the weights of all neurons.
+    variance : float
+        Mean variance of the neurons, of which ridges are shares.
+    """
+
+    picks: NDArray[np.int64]
+    losses: Float64Array
+    gaps: Float64Array
+    variance: float
+
+
+class Solved(NamedTuple):
+    """Output weights and intercept of some neurons, their loss without the penalty, and its slopes by the outputs."""
+
+    weights: Float64Array
+    intercept: Float64Array
+    loss: float
+    residual: Float64Array  # (n_outputs, n_samples)
+
+
+def pick_corrected(
+    hidden: FloatArray | ComputedRows, targets: FloatArray, weight: FloatArray | None, loss: Loss, k: int
+) -> SteepestPath:
+    """
+    Pick neurons one by one: of all the one that would take most off a quadratic bound of the penalised loss.
+
+    The bound has the slope of the loss and the largest curvature that it can have. After each pick the output weights
+    of all picks, and the intercept, are solved for.
+    """
+    neurons, dtype = neurons_of(hidden), hidden.dtype
+    share = shares_of(weight, len(targets))
+    ones = neurons.products(share[None].astype(dtype))[:, 0].astype(np.float64)
+    norms = neurons.squares(share).astype(np.float64)
+    left = norms - ones**2
+    variance = float(np.maximum(left, 0.0).mean())
+    penalty = _RIDGE * variance
+    left += penalty / _CURVATURE
+    columns, rows, free = np.ones((len(targets), 1)), ones[None], left > _LEAST_LEFT * norms
+    picks, losses, gaps = list[int](), list[float](), list[float]()
+    solved = solve(columns, targets, weight, loss, penalty)
+    while len(picks) < k:
+        slopes = neurons.products(solved.residual.astype(dtype)).astype(np.float64)
+        if not np.isfinite(slopes).all():
+            raise ValueError("the activations of neurons, or their products with output weights, are not finite")
+        gains = np.divide((slopes**2).sum(axis=1), left, out=np.full(len(left), -1.0), where=free)
+        pick = int(np.argmax(gains))
+        if gains[pick] <= 0:
+            break
+        column = neurons.rows(np.array([pick])).numpy()[0].astype(np.float64)
+        products = neurons.products((share * column)[None].astype(dtype))[:, 0].astype(np.float64)
+        products[pick] += penalty / _CURVATURE
+        row = (products - rows[:, pick] @ rows) / np.sqrt(left[pick])
+        rows, columns = np.vstack([rows, row]), np.column_stack([columns, column])
+        left -= row**2
+        free[pick] = False
+        free &= left > _LEAST_LEFT * norms
+        picks.append(pick)
+        solved = solve(columns, targets, weight, loss, penalty, start=solved)
+        losses.append(solved.loss)
+        gaps.append(_gap(neurons.products(solved.residual.astype(dtype)), solved, picks, penalty))
+    return SteepestPath(np.array(picks, dtype=np.int64), np.array(losses), np.array(gaps), variance)
+
+
+def _gap(slopes: FloatArray, solved: Solved, picks: list[int], penalty: float) -> float:
+    """Bound of the penalised loss less the least one over the weights of all neurons, which is strongly convex."""
+    slopes = slopes.astype(np.float64)
+    slopes[picks] += penalty * solved.weights
+    return min(solved.loss + 0.5 * penalty * float(np.sum(solved.weights**2)), float(np.sum(slopes**2)) / (2 * penalty))
+
+
+def shares_of(weight: FloatArray | None, n_samples: int) -> Float64Array:
+    """Return weights of samples that add up to one."""
+    if weight is None:
+        return np.full(n_samples, 1.0 / n_samples)
+    return weight / np.sum(weight, dtype=np.float64)
+
+
+def degrees_of_freedom(columns: Float64Array, weight: FloatArray | None, n_outputs: int, penalty: float) -> float:
+    """Return how many numbers the weights of these columns count for; as if the loss had its largest curvature."""
+    gram = (columns * shares_of(weight, len(columns))[:, None]).T @ columns
+    return n_outputs * float(np.trace(np.linalg.lstsq(gram + np.diag(_ridges(columns, penalty)), gram, rcond=None)[0]))
+
+
+def _ridges(columns: Float64Array, penalty: float) -> Float64Array:
+    """What the penalty adds to the diagonal of the Gram matrix; the first column is that of the intercept."""
+    ridges = np.full(columns.shape[1], penalty / _CURVATURE)
+    ridges[0] = 0.0
+    return ridges
+
+
+def solve(
+    columns: Float64Array,
+    targets: FloatArray,
+    weight: FloatArray | None,
+    loss: Loss,
+    penalty: float,
+    *,
+    start: Solved | None = None,
+) -> Solved:
+    """
+    Minimise the loss of the columns' weights and half the penalty times their squares.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_samples, 1 + n_neurons)
+        Ones, for the intercept, and activations.
+    targets : ndarray of shape (n_samples, n_outputs)
+    weight : ndarray of shape (n_samples,) or None
+    loss : Loss
+    penalty : float
+    start : Solved, default=None
+        Weights of the first neurons, where to begin; others begin at zero.
+    """
+    import torch
+
+    share = shares_of(weight, len(targets))
+    y = torch.from_numpy(np.ascontiguousarray(targets.T, dtype=np.float64))
+    weights_of_samples = torch.from_numpy(share * len(share))  # of mean one, as losses take them
+    # In these units the curvature is the same in all directions, or less.
+    gram = (columns * share[:, None]).T @ columns
+    size = gram.diagonal().max()
+    factor = cholesky(gram + np.diag(_ridges(columns, penalty) + np.finfo(np.float64).eps * len(gram) * size))
+    shape = columns.shape[1], targets.shape[1]
+
+    def value_and_residual(weights: Float64Array) -> tuple[float, Float64Array]:
+        outputs = torch.from_numpy(np.ascontiguousarray((columns @ weights).T))
+        value, residual = loss.value_and_residual(outputs, y, weights_of_samples)
+        return value, residual.numpy() / len(share)
+
+    def function(flat: Float64Array) -> tuple[float, Float64Array]:
+        weights = solve_triangular(factor, flat.reshape(shape))
+        value, residual = value_and_residual(weights)
+        slopes = (residual @ columns).T
+        slopes[1:] += penalty * weights[1:]
+        penalised = value + 0.5 * penalty * float(np.sum(weights[1:] ** 2))
+        return penalised, solve_triangular(factor, slopes, trans="T").ravel()
+
+    first = np.zeros(shape)
+    tolerance = _TOLERANCE * float(np.abs(function(first.ravel())[1]).max())
+    if start is not None:
+        first[0], first[1 : len(start.weights) + 1] = start.intercept, start.weights
+    options = {"maxiter": _MOST_ITERATIONS, "gtol": tolerance, "ftol": 0.0}
+    found = minimize(function, (factor @ first).ravel(), jac=True, method="L-BFGS-B", options=options)
+    weights = solve_triangular(factor, found.x.reshape(shape))
+    return Solved(weights[1:], weights[0], *value_and_residual(weights))
