@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gfs import greedy_forward_selection
+from sklearn_gfs.selection import corrective_paths
 
 KINDS = ["neurons", "one neuron output", "columns", "outputs"]
 
@@ -131,12 +132,19 @@ def test_tol_ends_the_path_at_the_first_gap_at_most_tol():
 
 def test_probabilities_are_refused():
     rng = np.random.default_rng(0)
+    P, y = rng.dirichlet(np.ones(3), (20, 4)), np.arange(20) % 3
     with pytest.raises(ValueError, match="corrective=True does not go with from_logits=False"):
-        greedy_forward_selection(
-            rng.dirichlet(np.ones(3), (20, 4)),
-            np.arange(20) % 3,
-            2,
-            loss="log_loss",
-            from_logits=False,
-            corrective=True,
-        )
+        greedy_forward_selection(P, y, 2, loss="log_loss", from_logits=False, corrective=True)
+
+
+def test_several_ridges_and_prefixes():
+    atoms, y, options, _ = problem("neurons")
+    weights = options["output_weights"]
+    one, other = corrective_paths(atoms, y, 4, [0.5, 0.01], output_weights=weights, loss="log_loss")
+    for found, ridge in ((one, 0.5), (other, 0.01)):
+        for k in range(1, 5):
+            alone = greedy_forward_selection(atoms, y, k, ridge=ridge, **options)
+            np.testing.assert_allclose(found.prefix(k).weights, alone.weights, atol=1e-9)
+            np.testing.assert_allclose(found.prefix(k).intercept, alone.intercept, atol=1e-9)
+    with pytest.raises(ValueError, match="loss='hinge' is not known"):
+        corrective_paths(atoms, y, 4, [0.5], loss="hinge")
