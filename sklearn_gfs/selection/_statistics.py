@@ -399,13 +399,17 @@ class SelectionStatistics(VersionedState):
         """
         k, tolerance = check_stopping(k, tol)
         weights, ridges = self._checked_weights(output_weights), check_ridges(ridges)
+        moments, means, mean_y = self._moments, self.mean_atoms, self.mean_y
+        norms = np.maximum(np.diagonal(moments.gram), 0.0)
         if weights is None:
-            source, base, flat = self._raw(None, pivot=0.0), np.zeros(len(self.mean_y)), len(self.mean_y) == 1
+            with np.errstate(over="ignore", invalid="ignore"):  # the search refuses what is not finite
+                c, target_norm = moments.c + np.outer(mean_y, means), float(np.sum(moments.target_norms + mean_y**2))
+                products = Moments(c, norms + means**2, target_norm)
+            source, base = GramAtoms(moments.gram, products, pivots=means), np.zeros_like(mean_y)
         else:
-            moments = self._moments
-            norms = np.maximum(np.diagonal(moments.gram), 0.0)
             products = Moments(moments.c, norms, float(moments.target_norms.sum()))
-            source, base, flat = GramAtoms(moments.gram, products, means=self.mean_atoms), self.mean_y, False
+            source, base = GramAtoms(moments.gram, products, means=means), mean_y
+        flat = weights is None and len(mean_y) == 1
         free, tol = weights is not None, None if tolerance < 0 else tolerance
         return CorrectiveSearch(source, k, base=base, free_intercept=free, flat=flat, tol=tol).paths(ridges)
 

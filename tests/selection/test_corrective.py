@@ -231,7 +231,6 @@ def test_degrees_of_freedom_are_the_trace_of_what_maps_y_to_its_approximation(ca
         ({"corrective": True, "ridge": "auto"}, TypeError, "ridge='auto' must be a finite number"),
         ({"corrective": True, "hull": "l1"}, ValueError, "hull='l1' does not go with corrective=True"),
         ({"corrective": True, "radius": 2.0}, ValueError, "radius=2.0 does not go with corrective=True"),
-        ({"corrective": True, "loss": "log_loss"}, ValueError, "corrective=True needs loss='squared_error'"),
     ],
 )
 def test_what_does_not_go_together_is_refused(options, error, text):
