@@ -138,29 +138,31 @@ def ours(found: Predictions):
 
 
 def compare(found: Predictions):
-    """Return, for one library, losses and numbers of models by method, and the times of the two selections."""
+    """Return, for one library, losses and numbers of models by method."""
     alone = [loss_of(found._replace(y_test=found.y), output) for output in found.out_of_fold]
     methods = {
         SINGLE: (loss_of(found, found.test[int(np.argmin(alone))]), 1),
         UNIFORM: (loss_of(found, found.test.mean(axis=0)), len(found.test)),
         STACKING: (loss_of(found, stacked(found)), len(found.test)),
     }
-    row = {}
-    start = time.perf_counter()
     weights = autogluon_weights(found)
-    taken = time.perf_counter() - start
     if weights is not None:
         methods[AUTOGLUON] = (loss_of(found, np.tensordot(weights, found.test, axes=1)), int((weights > 0).sum()))
-        row["autogluon_s"] = taken
     for name, options in VARIANTS.items():
         mean, n_models = selected(found, options)
         methods[name] = (loss_of(found, mean), n_models)
-    (row["ours_s"],) = seconds(lambda: ours(found), repeats=5)
-    return (
-        row
-        | {"losses": {name: values[0] for name, values in methods.items()}}
-        | {"models": {name: values[1] for name, values in methods.items()}}
-    )
+    return {
+        "losses": {name: values[0] for name, values in methods.items()},
+        "models": {name: values[1] for name, values in methods.items()},
+    }
+
+
+def speed(found: Predictions):
+    """Return the seconds of the two selections, from predictions; AutoGluon's are of one run."""
+    (own,) = seconds(lambda: ours(found), repeats=7)
+    start = time.perf_counter()
+    there = autogluon_weights(found) is not None
+    return {OURS: own} | ({AUTOGLUON: time.perf_counter() - start} if there else {})
 
 
 def forests(X, y, seed):
@@ -192,7 +194,7 @@ def kept(file: Path, make):
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def ensembles_page(rows):
+def ensembles_page(rows, speeds):
     """Return the tables on ensembles."""
     methods = list(rows[0][2]["losses"])
     names = sorted({name for name, _, _ in rows})
@@ -202,8 +204,9 @@ def ensembles_page(rows):
         losses = np.array([[row["losses"][method] for method in methods] for row in own])
         ranks.append((own[0]["classes"], np.mean([rankdata(some.round(6)) for some in losses], axis=0)))
         kept = np.mean([row["models"][OURS] for row in own])
-        times = [row["autogluon_s"] / row["ours_s"] for row in own if "autogluon_s" in row]
-        speed = [float(np.median(times)), 1e3 * float(np.median([row["ours_s"] for row in own]))] if times else ["", ""]
+        times = [row[AUTOGLUON] / row[OURS] for other, _, row in speeds if other == name and AUTOGLUON in row]
+        taken = [row[OURS] for other, _, row in speeds if other == name]
+        speed = [float(np.median(times)) if times else "", 1e3 * float(np.median(taken))]
         parts.append([name, "classes" if own[0]["classes"] else "numbers", *losses.mean(axis=0), kept, *speed])
     lines = []
     for label, wanted in (("classes", True), ("numbers", False)):
@@ -236,18 +239,22 @@ def main():
     parser.add_argument("--splits", type=int, default=2, help="number of splits of each data set")
     arguments = parser.parse_args()
     arguments.cache.mkdir(parents=True, exist_ok=True)
-    libraries, pruned = [], []
+    libraries, speeds, pruned = [], [], []
     with threadpool_limits(1):
         for seed in range(arguments.splits):
             for name, (X, y) in load(arguments.tabular).items():
                 classes = y.dtype.kind != "f"
 
-                def library(name=name, X=X, y=y, seed=seed, classes=classes):
-                    return {"classes": classes} | compare(predictions(name, X, y, seed, arguments.cache))
+                def told(name=name, X=X, y=y, seed=seed):
+                    return predictions(name, X, y, seed, arguments.cache)
 
-                libraries.append((name, seed, kept(arguments.cache / f"library-{name}-{seed}.json", library)))
-                file = arguments.cache / f"forest-{name}-{seed}.json"
-                pruned.append((name, seed, kept(file, lambda X=X, y=y, seed=seed: forests(X, y, seed))))
+                works = {
+                    "library": (libraries, lambda told=told, classes=classes: {"classes": classes} | compare(told())),
+                    "speed": (speeds, lambda told=told: speed(told())),
+                    "forest": (pruned, lambda X=X, y=y, seed=seed: forests(X, y, seed)),
+                }
+                for what, (rows, make) in works.items():
+                    rows.append((name, seed, kept(arguments.cache / f"{what}-{name}-{seed}.json", make)))
                 print(name, seed, flush=True)
         machine = versions(*(["autogluon.core"] if AUTOGLUON in libraries[0][2]["losses"] else []))
     forest_table, said = forests_page(pruned)
@@ -260,7 +267,7 @@ def main():
         f"{arguments.splits} splits, at most 1500 training samples. All methods combine the same predictions, of five "
         f"folds; those for new samples are of models fitted on all training samples. {K} picks. The uniform mean is "
         "what VotingClassifier gives, stacking has scikit-learn's default final estimator. Times are of one thread.",
-        ensembles_page(libraries),
+        ensembles_page(libraries, speeds),
         f"Squared errors on new samples (of classes: Brier scores) of random forests. {said}",
         forest_table,
     )

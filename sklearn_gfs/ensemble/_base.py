@@ -243,7 +243,7 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         """Return what the fits of the models get, by name, and what the splitter gets."""
         weight = {} if sample_weight is None else {"sample_weight": sample_weight}
         if not routing_enabled():
-            refuse_params(params, self, "fit", allow=["groups"])
+            refuse_params({name: value for name, value in params.items() if name != "groups"}, self, "fit")
             return dict.fromkeys(used, weight), dict(params)
         routed = process_routing(self, "fit", **params, **weight)
         return {name: routed[name].fit for name in used}, routed["cv"].split
