@@ -24,7 +24,7 @@ data = load(arguments)
 if arguments.fast:
     sizes, n_hidden, n_seeds, last, ks = [160, 320, 640, 1280], 300, 2, 128, [5, 10, 20, 50]
 else:
-    sizes, n_hidden, n_seeds, last, ks = [1000, 2000, 4000, 8000, 16_000], 1000, 3, 512, [10, 20, 50, 100, 200, 400]
+    sizes, n_hidden, n_seeds, last, ks = [1000, 2000, 4000, 8000], 1000, 3, 512, [10, 20, 50, 100, 200, 400]
 n_seeds, RIDGE = arguments.seeds or n_seeds, 1e-4
 n_pretrain = grid(last)
 SELECTIONS = ("paper's", "corrective")
