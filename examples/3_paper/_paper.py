@@ -12,6 +12,8 @@ import numpy as np
 import sklearn
 import torch
 from PIL import Image
+from scipy.optimize import minimize_scalar
+from scipy.stats import norm
 from sklearn.datasets import load_digits
 
 import sklearn_gfs
@@ -137,23 +139,52 @@ def crossing(iterations, accuracies, goal):
     return float(np.expm1(low + share * (high - low)))
 
 
-def laws(n_samples, thresholds):
-    """Return the fit of each law with coefficients of its own, and a row of the table for each law."""
-    known = np.isfinite(thresholds)
-    x, y = n_samples[known], thresholds[known]
-    fits = {law: fit_law(law, x, y) for law in ("log", "power")}
+def laws(n_samples, thresholds, beyond=None):
+    """
+    Return the fit of each law with coefficients of its own, and a row of the table for each law.
+
+    ``beyond`` are the last iterations of runs that did not reach the goal, whose thresholds are NaN.
+    """
+    beyond = np.full(len(thresholds), np.nan) if beyond is None else beyond
+    known, censored = np.isfinite(thresholds), np.isnan(thresholds) & np.isfinite(beyond)
+    fits = {law: fit_law(law, n_samples, thresholds, beyond) for law in ("log", "power")}
     rows = []
     for law in (*fits, "constant"):
         fit = fits.get(law)
-        errors = y - (y.mean() if fit is None else fit.predict(x))
+        if fit is None:
+            first = thresholds[known].mean()
+            if censored.any():
+                value = minimize_scalar(
+                    lambda level: _misfit(thresholds[known], level, beyond[censored], level), (first, 2 * first)
+                )
+                first = value.x
+            numbers = {"first": first, "second": "", "second_low": "", "second_high": "", "r2": 0.0}
+            predicted = np.full(len(n_samples), first)
+        else:
+            names = ("first", "second", "second_low", "second_high", "r2")
+            numbers = dict(zip(names, (*fit.coef, fit.low[1], fit.high[1], fit.r2), strict=True))
+            predicted = fit.predict(n_samples)
         n_coefficients = 2 if fit is None else 3  # the variance is one of them
-        row = {"law": law, "n_thresholds": len(y)}
-        row["aic"] = round(len(y) * np.log(np.mean(errors**2)) + 2 * n_coefficients, 2)
-        numbers = {"first": y.mean(), "second": "", "second_low": "", "second_high": "", "r2": 0.0}
-        if fit is not None:
-            numbers = dict(zip(numbers, (*fit.coef, fit.low[1], fit.high[1], fit.r2), strict=True))
+        misfit = _misfit(thresholds[known], predicted[known], beyond[censored], predicted[censored])
+        row = {"law": law, "n_thresholds": int(known.sum()), "n_beyond": int(censored.sum())}
+        row["aic"] = round(2 * misfit - known.sum() + 2 * n_coefficients, 2)
         rows.append(row | {name: number if number == "" else f"{number:.4g}" for name, number in numbers.items()})
     return fits, rows
+
+
+def _misfit(thresholds, predicted, beyond, predicted_beyond):
+    """Return minus the logarithm of the likelihood at the best deviation, without a constant."""
+    errors = thresholds - predicted
+    least = np.sqrt(np.mean(errors**2))
+    if not len(beyond):
+        return len(errors) * (np.log(least) + 0.5)
+
+    def at(log_deviation):
+        deviation = np.exp(log_deviation)
+        unlikely = -norm.logcdf((predicted_beyond - beyond) / deviation).sum()
+        return 0.5 * np.sum((errors / deviation) ** 2) + len(errors) * log_deviation + unlikely
+
+    return minimize_scalar(at, bounds=(np.log(least) - 3, np.log(least) + 5), method="bounded").fun
 
 
 def made_by():

@@ -24,7 +24,7 @@ data = load(arguments)
 if arguments.fast:
     sizes, n_hidden, n_seeds, last, ks = [160, 320, 640, 1280], 300, 2, 128, [5, 10, 20, 50]
 else:
-    sizes, n_hidden, n_seeds, last, ks = [1000, 2000, 4000, 8000, 16_000], 1000, 3, 512, [10, 20, 50, 100, 200, 400]
+    sizes, n_hidden, n_seeds, last, ks = [1000, 2000, 4000, 8000], 1000, 3, 512, [10, 20, 50, 100, 200, 400]
 n_seeds, RIDGE = arguments.seeds or n_seeds, 1e-4
 n_pretrain = grid(last)
 SELECTIONS = ("paper's", "corrective")
@@ -113,9 +113,11 @@ for k, goal in GOALS:
         for n_samples, values in reached.items():
             row = common | {"n_samples": n_samples, "threshold": " ".join(f"{value:.1f}" for value in values)}
             thresholds.append(row | {"median": f"{np.median(np.nan_to_num(values, nan=np.inf)):.1f}"})
-        pairs = [(n, value) for n, values in reached.items() for value in values if np.isfinite(value)]
-        if len({n for n, _ in pairs}) > 2 and len({value for _, value in pairs}) > 3:
-            law_rows += [common | row for row in laws(*np.array(pairs, dtype=float).T)[1]]
+        n_samples = np.concatenate([np.full(len(values), n, dtype=float) for n, values in reached.items()])
+        values = np.concatenate(list(reached.values()))
+        known = np.isfinite(values)
+        if len(set(n_samples[known])) > 2 and len(set(values[known])) > 3:
+            law_rows += [common | row for row in laws(n_samples, values, np.full(len(values), float(last)))[1]]
 write_table(arguments, f"corrective_thresholds_{data.name}", thresholds)
 write_table(arguments, f"corrective_laws_{data.name}", law_rows)
 for row in thresholds:

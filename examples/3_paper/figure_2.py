@@ -226,7 +226,7 @@ for step, n_hidden in complete:
             lines.append(row | {"reached_by_seed": " ".join(f"{iterations:g}" for iterations in of_seeds)})
         n_samples = np.array(sizes, dtype=float)
         if len(set(mean_line[np.isfinite(mean_line)])) > 2:
-            law_rows += [common | row for row in laws(n_samples, mean_line)[1]]
+            law_rows += [common | row for row in laws(n_samples, mean_line, np.full(len(sizes), float(last)))[1]]
 if not arguments.fast:
     for n_hidden, line in PAPER_LINES.items():
         common = {"n_hidden": n_hidden, "step": paper_steps[n_hidden], "selection": "read off the paper's figure"}

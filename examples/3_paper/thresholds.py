@@ -215,7 +215,8 @@ for row in too_much:
 
 # %%
 # The threshold against the number of samples: a logarithm, a power law and a constant, with Akaike's criterion for
-# each. Differences of less than about 2 decide nothing. A threshold is interpolated between the two numbers of
+# each. A run that did not reach the goal counts as one whose threshold is beyond its last iteration.
+# Differences of less than about 2 decide nothing. A threshold is interpolated between the two numbers of
 # iterations where the accuracy passes the goal, linearly in the accuracy and the logarithm of the iterations.
 
 
@@ -233,26 +234,32 @@ for line, series in zip(axes, long, strict=False):
     iterations, used = grid(last_iteration[series]), sizes_of(series)
     for axis, (k, goal) in zip(line, GOALS, strict=True):
         common = {"regime": series[0], "n_hidden": series[1], "k": k, "goal": goal}
-        thresholds = np.full((len(used), n_seeds), np.nan)
+        thresholds, ends = np.full((2, len(used), n_seeds), np.nan)
         for place, n_samples in enumerate(used):
             accuracies = scores(series, n_samples, "train_accuracy")[:, 1 + ks.index(k)]
             for seed, values in zip(seeds_of(series, n_samples), accuracies.T, strict=True):
-                thresholds[place, seed] = crossing(iterations, values, goal)
+                thresholds[place, seed], ends[place, seed] = crossing(iterations, values, goal), iterations[-1]
                 row = common | {"n_samples": n_samples, "seed": seed, "threshold": round(thresholds[place, seed], 1)}
                 thresholds_table.append(row)
         fits = {}
         if np.isfinite(thresholds).any(axis=1).sum() > 2 and np.isfinite(thresholds).sum() > 3:
-            fits, rows = laws(np.repeat(used, n_seeds).astype(float), thresholds.ravel())
+            fits, rows = laws(np.repeat(used, n_seeds).astype(float), thresholds.ravel(), ends.ravel())
             summary += [common | row for row in rows]
         ThresholdScalingDisplay(
-            train_sizes=np.array(used), thresholds=thresholds, log_fit=fits.get("log"), power_fit=fits.get("power")
+            train_sizes=np.array(used),
+            thresholds=thresholds,
+            last_n_pretrain=ends,
+            log_fit=fits.get("log"),
+            power_fit=fits.get("power"),
         ).plot(axis)
         axis.get_legend().remove()
         if fits:
             handles, labels = axis.get_legend_handles_labels()
             named = [i for i, label in enumerate(labels) if " n" in label]
             axis.legend([handles[i] for i in named], [labels[i] for i in named], fontsize="small", loc="upper left")
-        axis.set(xlabel="", ylabel="", ylim=(0, 1.6 * np.nanmax(thresholds, initial=1)))
+        axis.set(
+            xlabel="", ylabel="", ylim=(0, 1.6 * np.nanmax(np.where(np.isnan(thresholds), ends, thresholds), initial=1))
+        )
         axis.tick_params(axis="x", rotation=40, labelsize="small")
         axis.set_title(f"{title(*series)}\ntraining accuracy {goal} at k = {k}", fontsize="medium")
 figure.supxlabel("Training samples", fontsize="medium")
