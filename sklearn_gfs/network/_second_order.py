@@ -137,8 +137,8 @@ class LevenbergMarquardt(SecondOrderSolver):
 
     @classmethod
     def serves(cls, shape: Shape, loss: Loss, n_samples: int) -> bool:
-        """Say whether the parameters are few and curve in one matrix product, or the Jacobian has few rows."""
-        one_product = loss.is_quadratic or shape.n_outputs == 1 or has_few_rows(shape, n_samples)
+        """Say whether the parameters, or the Jacobian's rows, are few, and curve in one matrix product."""
+        one_product = loss.is_quadratic or shape.n_outputs == 1
         few = min(shape.n_parameters, n_samples * shape.n_outputs) <= _MOST_PARAMETERS
         fits = _bytes_of_matrices(shape, n_samples) <= working_memory()
         return loss.has_curvature and one_product and few and fits and _passes_serve(shape, n_samples)
