@@ -49,8 +49,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         generalised Gauss-Newton matrix; "lbfgs" is L-BFGS. Neither raises the penalised loss. "adam" and "sgd" are
         those of `solver`; the weights that result are moving averages over about the last hundred updates. "auto"
         takes `solver` where `n_retrain` is a number. Else it takes "lm" for the squared error, and for the log loss of
-        one output, where the parameters, or samples times outputs, are at most 1500. Where not it takes "lbfgs" if a
-        pass over the samples takes at most 2e9 operations, and `solver` if it takes more.
+        one output, where the parameters, or samples times outputs, are at most 1500. Where not it takes "lbfgs" for at
+        least 4000 samples of which a pass takes at most 2e9 operations, and else `solver`.
     activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
         Activation of the hidden neurons.
     solver : {"adam", "sgd"}, default="adam"
