@@ -65,12 +65,12 @@ class PathSettings(NamedTuple):
 
     n_hidden: int
     n_retrain: int | str
-    retrain_solver: str
     early_stopping: bool
     validation_fraction: float | str
     selection_samples: int | str | None
     corrective: bool | str
     training: TrainingSettings
+    retrain_solver: str = "auto"
     keeps_posterior: bool = False
 
     @property

@@ -58,8 +58,9 @@ _MEMORY, _SUFFICIENT, _SHORTENED, _MOST_SHORTENED = 20, 1e-4, 0.3, 20
 # Training has converged when a step lowers the loss by less than this part of it.
 _CONVERGED = 1e-6
 # By default Levenberg-Marquardt trains where the parameters, or the Jacobian's rows, are at most so many, and L-BFGS
-# where a pass over the samples takes at most so many operations.
-_MOST_PARAMETERS, _MOST_OPERATIONS = 1500, 2e9
+# where a pass over the samples takes at most so many operations. On fewer samples than this, L-BFGS, whose penalty is
+# not estimated, ends no better than gradient updates, which overfit less.
+_MOST_PARAMETERS, _MOST_OPERATIONS, _LEAST_SAMPLES = 1500, 2e9, 4000
 # Matrices, of a row for each parameter, that are in memory at once.
 _MATRICES = 4
 
@@ -139,8 +140,8 @@ class LevenbergMarquardt(SecondOrderSolver):
 
     @classmethod
     def serves(cls, shape: Shape, loss: Loss, n_samples: int) -> bool:
-        """Say whether the parameters are few and curve in one matrix product, or the Jacobian has few rows."""
-        one_product = loss.is_quadratic or shape.n_outputs == 1 or has_few_rows(shape, n_samples)
+        """Say whether the parameters, or the Jacobian's rows, are few, and curve in one matrix product."""
+        one_product = loss.is_quadratic or shape.n_outputs == 1
         few = min(shape.n_parameters, n_samples * shape.n_outputs) <= _MOST_PARAMETERS
         fits = _bytes_of_matrices(shape, n_samples) <= working_memory()
         return loss.has_curvature and one_product and few and fits and _passes_serve(shape, n_samples)
@@ -229,8 +230,8 @@ class LBFGS(SecondOrderSolver):
 
     @classmethod
     def serves(cls, shape: Shape, loss: Loss, n_samples: int) -> bool:  # noqa: ARG003
-        """Say whether a pass over the samples takes little time."""
-        return _passes_serve(shape, n_samples)
+        """Say whether there are samples enough, and a pass over them takes little time."""
+        return n_samples >= _LEAST_SAMPLES and _passes_serve(shape, n_samples)
 
     def _at(self, vector: Float64Array) -> tuple[float, Float64Array]:
         loss, gradient = self._objective.value_and_gradient(vector)

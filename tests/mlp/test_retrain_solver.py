@@ -50,7 +50,8 @@ def test_defaults_are_automatic(cls):
     ("loss", "n_classes", "expected"),
     [("squared_error", 3, {"lm"}), ("log_loss", 2, {"lm"}), ("log_loss", 3, {"lbfgs"})],
 )
-def test_the_loss_decides_which_solver_serves(steps, loss, n_classes, expected):
+def test_the_loss_decides_which_solver_serves(steps, loss, n_classes, expected, monkeypatch):
+    monkeypatch.setattr("sklearn_gfs.network._second_order._LEAST_SAMPLES", 300)
     X, y = load_iris(return_X_y=True)
     # More rows of the Jacobian than parameters.
     X, y = (np.repeat(array[y < n_classes], 4, axis=0) for array in (X, y))
@@ -61,6 +62,7 @@ def test_the_loss_decides_which_solver_serves(steps, loss, n_classes, expected):
 def test_sizes_decide_which_solver_serves(steps, monkeypatch):
     X, y = numbers()
     monkeypatch.setattr("sklearn_gfs.network._second_order._MOST_PARAMETERS", 20)
+    monkeypatch.setattr("sklearn_gfs.network._second_order._LEAST_SAMPLES", 200)
     GreedyPrunedMLPRegressor(**QUICK).fit(X, y)
     assert set(steps) == {"lbfgs"}
     steps.clear()
