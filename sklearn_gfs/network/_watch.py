@@ -29,7 +29,7 @@ class Watch:
     """
     Says whether training has to stop, and afterwards why it did.
 
-    It stopped for want of time where `out_of_time`, and because the user wanted it to where `interrupted`. `complaints`
+    It stopped because time was over where `out_of_time`, and because the user wanted it to where `interrupted`. `complaints`
     say what went wrong without being an error.
 
     Parameters
