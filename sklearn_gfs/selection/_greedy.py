@@ -167,7 +167,7 @@ def greedy_forward_selection(
     [0.75, 0.25, 0.0]
     """
     k, tolerance = check_stopping(k, tol)
-    corrective, ridge = check_corrective(corrective, ridge, hull, radius)
+    corrective, ridge = check_corrective(corrective, ridge, hull=(hull, ("convex",)), radius=(radius, (None,)))
     chosen = find_loss(loss)
     atoms = stack_atoms(atoms, samples_last=chosen.samples_last)
     return chosen.select(
