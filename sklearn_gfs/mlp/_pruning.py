@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from scipy import sparse
@@ -338,9 +338,10 @@ class NeuronSelection(NamedTuple):
             return self._statistics(network, rows, weight, 0.0).corrective_paths(
                 k, ridges, output_weights=coef, tol=tol
             )
-        return corrective_paths(
+        paths = corrective_paths(
             hidden, self.targets[rows], k, ridges, output_weights=coef, sample_weight=weight, tol=tol
         )
+        return cast("list[CorrectivePath]", paths)  # those of the squared error
 
     def _solved_on(
         self, rows: IntArray, weight: FloatArray | None, network: Network, paths: list[CorrectivePath]
