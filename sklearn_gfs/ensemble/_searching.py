@@ -8,7 +8,7 @@ without any of that go to the fast search of ``sklearn_gfs.selection``, all else
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from sklearn_gfs._typing import Float64Array
 from sklearn_gfs.selection import corrective_paths, greedy_forward_selection
 
 from ._criteria import Criterion, Evaluate, LogLoss, Loss, Score, SquaredError
+
+if TYPE_CHECKING:
+    from sklearn_gfs.selection import CorrectivePath
 
 # What a corrective selection tries for its ridge.
 _RIDGES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -109,7 +112,8 @@ def _corrective(library: Library, k: int) -> Selection:
     """Solve for the weights after every pick; generalised cross-validation says how many picks, and which ridge."""
     outputs, y = library.arrays()
     y = np.eye(outputs[0].shape[1])[y] if library.holds_classes else y
-    paths = corrective_paths(np.stack(outputs, axis=1), y, k, _RIDGES, sample_weight=library.weight)
+    found = corrective_paths(np.stack(outputs, axis=1), y, k, _RIDGES, sample_weight=library.weight)
+    paths = cast("list[CorrectivePath]", found)  # those of the squared error
     # Of classes' indicators, which add up to one, the last says nothing new.
     n_values = len(library.y) * (library.outputs[0].shape[1] - library.holds_classes)
     errors = [path.losses / np.maximum(1.0 - path.degrees / n_values, 1e-9) ** 2 for path in paths]

@@ -29,8 +29,8 @@ class Watch:
     """
     Says whether training has to stop, and afterwards why it did.
 
-    It stopped because time was over where `out_of_time`, and because the user wanted it to where `interrupted`. `complaints`
-    say what went wrong without being an error.
+    It stopped because time was over where `out_of_time`, and because the user wanted it to where `interrupted`.
+    `complaints` say what went wrong without being an error.
 
     Parameters
     ----------
