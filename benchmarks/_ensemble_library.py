@@ -136,7 +136,7 @@ def models(classes: bool) -> dict[str, Any]:
     if classes:
         found["bayes"] = GaussianNB()
         found["discriminant"] = scaled(LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.1))
-        found["quadratic discriminant"] = scaled(QuadraticDiscriminantAnalysis(reg_param=0.2))
+        found["quadratic discriminant"] = scaled(QuadraticDiscriminantAnalysis(solver="eigen", shrinkage=0.2))
         found["balanced forest"] = RandomForestClassifier(60, class_weight="balanced", random_state=0)
         found["balanced linear"] = scaled(LogisticRegression(class_weight="balanced", max_iter=300))
     else:

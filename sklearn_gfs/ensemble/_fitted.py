@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import TransformerMixin
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, assert_all_finite, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gfs._compat import VisualBlock
@@ -62,6 +62,8 @@ class FittedEnsembleMixin(TransformerMixin):
     def _answers(self, X: Any) -> list[Float64Array]:
         """Return what each chosen model says, with a column for each class or target."""
         check_is_fitted(self)
+        if isinstance(X, np.ndarray) and X.dtype.kind == "f" and not get_tags(self).input_tags.allow_nan:
+            assert_all_finite(X, input_name="X")  # the models that would say it may not be among the chosen ones
         classes = getattr(self, "classes_", None)
         found = []
         for name, fitted, method, link in zip(

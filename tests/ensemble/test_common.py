@@ -21,10 +21,10 @@ REGRESSORS = [
 
 @parametrize_with_checks(
     [
-        GreedyEnsembleClassifier(CLASSIFIERS, 5),
-        GreedyEnsembleClassifier([*CLASSIFIERS, ("bayes", GaussianNB())], 5, scoring="accuracy"),
-        GreedyEnsembleClassifier(CLASSIFIERS, 5, loss="squared_error", n_bags=3, n_init=2),
-        GreedyEnsembleClassifier(CLASSIFIERS, 5, loss="squared_error", corrective=True),
+        GreedyEnsembleClassifier(CLASSIFIERS, 5, cv=3),
+        GreedyEnsembleClassifier([*CLASSIFIERS, ("bayes", GaussianNB())], 5, cv=3, scoring="accuracy"),
+        GreedyEnsembleClassifier(CLASSIFIERS, 5, cv=3, loss="squared_error", n_bags=3, n_init=2),
+        GreedyEnsembleClassifier(CLASSIFIERS, 5, cv=3, loss="squared_error", corrective=True),
         GreedyEnsembleRegressor(REGRESSORS, 5),
         GreedyEnsembleRegressor(REGRESSORS, 5, corrective=True),
         GreedyEnsembleRegressor(REGRESSORS, 5, scoring="neg_mean_absolute_error", replace=False),
