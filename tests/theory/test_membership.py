@@ -143,6 +143,20 @@ def test_a_solver_that_is_wrong_is_not_believed(relaxed, monkeypatch):
     assert theory.hull_membership(atoms, [0.3, 0.1], relaxed).inside is None
 
 
+@pytest.mark.parametrize(("shift", "inside"), [(1e-7, None), (1e-10, True)])
+def test_a_point_that_is_not_quite_y_proves_nothing(shift, inside, monkeypatch):
+    solve = _membership.linprog
+
+    def nearly(*args, **settings):
+        answer = solve(*args, **settings)
+        answer["x"] = np.array([0.5 + shift, 0.5 - shift, 0.0, 0.0, 0.0, 0.0])
+        answer["eqlin"]["marginals"] = None
+        return answer
+
+    monkeypatch.setattr(_membership, "linprog", nearly)
+    assert theory.hull_membership(np.eye(2), [0.5, 0.5]).inside is inside
+
+
 @given(**sizes, relaxed=st.booleans())
 def test_output_weights_make_the_atoms(relaxed, **problem):
     atoms, rng = make(**problem)
