@@ -165,7 +165,7 @@ class NeuronSelection(NamedTuple):
             return hidden_activations(self._inputs(rows), *layer, self.activation)
         hidden = np.empty((len(rows), len(network.weights)), dtype=self._dtype)
         for chunk in gen_batches(len(rows), CHUNK_ROWS):
-            hidden[chunk] = hidden_activations(self._inputs(rows[chunk]), *layer, self.activation)
+            hidden_activations(self._inputs(rows[chunk]), *layer, self.activation, out=hidden[chunk])
         return hidden
 
     def _kept_activations(self, network: Network, rows: IntArray) -> Any:

@@ -99,8 +99,9 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
         are those of an undisturbed search. A folder is refused where the data, the parameters that
         scores depend on, or the versions of the packages at work are not the same.
     verbose : int, default=0
-        From 1 on, a line is printed for each finished fold; from 2 on, also one for each point, by
-        the process that evaluates it.
+        From 1 on, a line is printed for each finished fold, and one where loops are compiled for
+        the first time; from 2 on, also one for each point. The last two are printed by the process
+        that evaluates the fold.
 
     Attributes
     ----------
