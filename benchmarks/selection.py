@@ -15,6 +15,7 @@ import tracemalloc
 
 import numpy as np
 from _common import publish, seconds, table, versions
+from _planned import planned_bytes
 from threadpoolctl import threadpool_limits
 
 from sklearn_gfs import GreedyForwardSelector, greedy_forward_selection
@@ -261,8 +262,6 @@ def features():
 
 def memory():
     """Peak memory beyond the input against what the plan says it needs, and a float64 copy of y."""
-    from sklearn_gfs.selection._gram_columns import planned_bytes
-
     rows = []
     for (n, n_atoms, n_outputs, k), dtype in (
         *((size, np.float32) for size in LIMIT_SIZES),

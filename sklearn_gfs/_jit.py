@@ -6,18 +6,15 @@ Here belongs nothing that computes. Modules of loops import this module without 
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache, cached_property, update_wrapper
 from types import FunctionType
 from typing import Any
 
+from sklearn_gfs._compiling import say_compiling
 from sklearn_gfs._requirements import numba_for
 
-_MESSAGE = "Compiling loops for the first time, which takes a second or two; numba keeps them for later processes."
 _PURPOSE = "Greedy forward selection"
-_PRINTING: set[object] = set()  # one object for each computation that prints what is compiled
 
 
 class Kernel:
@@ -93,18 +90,6 @@ def inlined(function: Callable[..., Any]) -> Any:
     return Kernel(function, {"contract"}, inline="always")
 
 
-@contextmanager
-def compilation_printed(wanted: bool) -> Iterator[None]:
-    """Print a line, where it is wanted, when the computation within is the first of a process to compile a loop."""
-    computation = object()
-    if wanted:
-        _PRINTING.add(computation)
-    try:
-        yield
-    finally:
-        _PRINTING.discard(computation)
-
-
 @cache
 def _listen() -> None:
     """Have numba say when it starts to compile a loop of this package: when its cache holds none for these types."""
@@ -113,21 +98,9 @@ def _listen() -> None:
     class Listener(events.Listener):  # type: ignore[name-defined]
         def on_start(self, event: Any) -> None:
             if event.data["dispatcher"].py_func.__module__.startswith("sklearn_gfs."):
-                _log()
-                if _PRINTING:
-                    _print()
+                say_compiling()
 
         def on_end(self, event: Any) -> None:
             pass
 
     events.register("numba:compile", Listener())
-
-
-@cache
-def _log() -> None:
-    logging.getLogger("sklearn_gfs").info(_MESSAGE)
-
-
-@cache
-def _print() -> None:
-    print(_MESSAGE, flush=True)  # noqa: T201

@@ -67,13 +67,19 @@ def test_the_first_call_compiles_little(call, tmp_path):
     assert n_compiled - len(own) <= n_others
 
 
-@pytest.mark.parametrize(("verbose", "n_lines"), [(False, 0), (True, 1)])
-def test_compiling_is_said_once(verbose, n_lines, tmp_path):
+ESTIMATOR = "gfs.GreedyPrunedMLPRegressor(**options)"
+SEARCH = f"gfs.PretrainThresholdSearch({ESTIMATOR}, n_pretrain=[2, 4], cv=2)"
+
+
+@pytest.mark.parametrize(
+    ("model", "verbose", "n_lines"), [(ESTIMATOR, False, 0), (ESTIMATOR, True, 1), (SEARCH, 0, 0), (SEARCH, 1, 1)]
+)
+def test_compiling_is_said_once(model, verbose, n_lines, tmp_path):
     code = f"""
         logging.basicConfig(level="INFO", stream=sys.stderr)
-        model = gfs.GreedyPrunedMLPRegressor(verbose={verbose}, **options)
+        model = {model}.set_params(verbose={verbose})
         model.fit(X, y)
-        model.set_params(k=9).fit(X.astype("float32"), y)
+        model.fit(X.astype("float32"), y)
     """
     first, second = (subprocess_of(code, tmp_path) for _ in range(2))
     said = "Compiling loops for the first time"

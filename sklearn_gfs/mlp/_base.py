@@ -24,7 +24,7 @@ from sklearn_gfs._compat import (
     unchanged_by_failure,
     with_callbacks,
 )
-from sklearn_gfs._jit import compilation_printed
+from sklearn_gfs._compiling import compilation_printed
 from sklearn_gfs._typing import FloatArray, PathPoint
 from sklearn_gfs._version import VersionedState
 from sklearn_gfs._warn import warn_caller

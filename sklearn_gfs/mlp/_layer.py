@@ -76,7 +76,7 @@ class HiddenLayer:
             return self._array(rows)
         hidden = np.empty((len(rows), self.n_neurons), dtype=self.dtype)
         for piece in pieces:
-            hidden[piece] = self._array(rows[piece])
+            self._array(rows[piece], out=hidden[piece])
         return hidden
 
     def kept(self, rows: IntArray) -> Any:
@@ -99,12 +99,12 @@ class HiddenLayer:
         shape = len(rows), self.n_neurons
         return ComputedRows(lambda some, neurons: compute(rows[some], neurons), shape, self.dtype, on_device=on_device)
 
-    def _array(self, rows: IntArray, neurons: IntArray | None = None) -> FloatArray:
-        """Activations of these samples and neurons, of all neurons by default, computed at once."""
+    def _array(self, rows: IntArray, neurons: IntArray | None = None, out: FloatArray | None = None) -> FloatArray:
+        """Activations of these samples and neurons, of all neurons by default, computed at once, in `out` if given."""
         coef, intercept = self._arrays
         if neurons is not None:
             coef, intercept = coef[:, neurons], intercept[neurons]
-        return hidden_activations(self._inputs(rows), coef, intercept, self._activation)
+        return hidden_activations(self._inputs(rows), coef, intercept, self._activation, out)
 
     def _tensor(self, rows: IntArray, neurons: IntArray | None = None, out: Any = None) -> Any:
         """Activations of these samples and neurons on the device."""

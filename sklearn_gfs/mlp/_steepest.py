@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.utils import gen_batches
 
 from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath, IntArray
+from sklearn_gfs.network import CHUNK_ROWS
 
 if TYPE_CHECKING:
     import torch
@@ -56,8 +57,11 @@ def draw(
         return rows, weight
     rng = np.random.RandomState(0)
     order = rng.permutation(len(rows))
-    along = (targets @ rng.standard_normal(targets.shape[1]))[rows]
-    order = order[np.argsort(along[order], kind="stable")]
+    along, direction = np.empty(len(targets)), rng.standard_normal(targets.shape[1])
+    for chunk in gen_batches(len(targets), CHUNK_ROWS):  # as the product is one of float64
+        along[chunk] = targets[chunk] @ direction
+    order = order[np.argsort(along[rows[order]], kind="stable")]
+    del along
     ends = np.arange(1.0, len(rows) + 1) if weight is None else np.cumsum(weight[order], dtype=np.float64)
     points = (np.arange(n_drawn) + 0.5) * (ends[-1] / n_drawn)
     drawn, counts = np.unique(order[np.searchsorted(ends, points)], return_counts=True)

@@ -88,8 +88,12 @@ def _fit_binarizer(y: Any, classes: Any, *, partial: bool) -> LabelBinarizer:
     return binarizer
 
 
-def _encode_labels(estimator: Any, y: Any, name: str, if_unknown: str) -> FloatArray:
-    """Return targets of zeros and ones; what is not of the estimator's kind, and classes unknown to it, are refused."""
+def _encode_labels(estimator: Any, y: Any, name: str, if_unknown: str) -> Any:
+    """
+    Return targets that are true or false, in a byte each; of two classes those of the second.
+
+    What is not of the estimator's kind, and classes unknown to it, are refused.
+    """
     binarizer = estimator._label_binarizer
     if has_several_labels(estimator):
         y = y.tocsr() if sparse.issparse(y) else plain_array(y)
@@ -99,14 +103,13 @@ def _encode_labels(estimator: Any, y: Any, name: str, if_unknown: str) -> FloatA
                 f"{name} must hold a column of 0 and 1 for each of {len(binarizer.classes_)} labels, as multilabel "
                 "targets do."
             )
-    else:
-        y = column_or_1d(plain_array(dense_column(y)))
-        unknown = set(_distinct(y)) - set(binarizer.classes_.tolist())
-        if unknown:
-            raise ValueError(f"{if_unknown}: {sorted(unknown, key=str)}.")
-    targets = binarizer.transform(y)
-    targets = targets.toarray() if sparse.issparse(targets) else targets
-    return np.asarray(targets, dtype=np.float32)  # zeros and ones, which any precision holds
+        return (y.toarray() if sparse.issparse(y) else y) != 0
+    y = column_or_1d(plain_array(dense_column(y)))
+    unknown = set(_distinct(y)) - set(binarizer.classes_.tolist())
+    if unknown:
+        raise ValueError(f"{if_unknown}: {sorted(unknown, key=str)}.")
+    codes = np.searchsorted(binarizer.classes_, y)[:, None]
+    return codes == np.arange(1 if len(binarizer.classes_) == 2 else 0, len(binarizer.classes_))
 
 
 def _distinct(y: Any) -> list[Any]:

@@ -105,22 +105,27 @@ def held_out_shares(
         Between 0 and 1.
     """
     order, group, start = _in_order(along_inputs, targets, rng)
+    del along_inputs, targets  # all that follows has a number for each sample, too
     n_groups = int(group[-1]) + 1
-    shares = np.zeros(len(order))
     if n_groups == 1:
-        return shares
+        return np.zeros(len(order))
     copies = copies[order]
-    in_group = np.bincount(group, weights=copies)
-    lengths = np.ones(n_groups)
+    in_group: FloatArray = np.bincount(group, weights=copies).astype(np.float64, copy=False)
+    copies /= in_group[group]
+    lengths: FloatArray = np.ones(n_groups)
     if in_group.max() > 1:
         some = np.searchsorted(group, np.arange(0, n_groups, -(-n_groups // _MOST_CELLS)))
-        lengths = in_group.astype(np.float64) if is_table(order[some]) else lengths
+        lengths = in_group if is_table(order[some]) else lengths
+    del in_group
     if isinstance(fraction, str):
         fraction = max(_FRACTION, min(_MOST, _ENOUGH_SAMPLES / float(lengths.sum())))
     weights = np.bincount(group, weights=None if weight is None else weight[order]).astype(np.float64)
-    taken = _marked_copies(np.maximum(lengths, _excess(weights, fraction)), fraction, start)
-    del weights, lengths
-    shares[order] = _shares_within(group, copies / in_group[group], taken)
+    np.maximum(lengths, _excess(weights, fraction), out=lengths)
+    del weights
+    taken = _marked_copies(lengths, fraction, start)
+    del lengths
+    shares = np.empty(len(order))
+    shares[order] = _shares_within(group, copies, taken)
     return shares if labels is None else _spare_classes(shares, labels, weight, max(_LARGEST_LOSS, fraction))
 
 
@@ -164,14 +169,22 @@ def _excess(weights: FloatArray, fraction: float) -> FloatArray:
 def _marked_copies(lengths: FloatArray, fraction: float, start: float) -> FloatArray:
     """Return the part of each distinct sample that marks fall on; of what has copies, one is always left."""
     ends = np.cumsum(lengths)
-    marks = np.diff(np.floor(ends * fraction - start), prepend=np.floor(-start))
-    marks = np.minimum(marks, np.where(lengths >= 2, lengths - 1, 1.0))
+    ends *= fraction
+    ends -= start
+    np.floor(ends, out=ends)
+    marks = np.diff(ends, prepend=np.floor(-start))
+    del ends
+    most = lengths - 1
+    most[lengths < 2] = 1.0
+    np.minimum(marks, most, out=marks)
+    del most
     if not marks.any() or (marks >= lengths).all():
         middle = int(start * len(lengths))
         marks = np.where(np.arange(len(lengths)) == middle, 1.0, 0.0) if not marks.any() else marks
         if (marks >= lengths).all():
             marks[middle] = 0.0
-    return marks / lengths
+    marks /= lengths
+    return marks
 
 
 def _shares_within(group: np.ndarray, parts: FloatArray, taken: FloatArray) -> FloatArray:
@@ -180,10 +193,15 @@ def _shares_within(group: np.ndarray, parts: FloatArray, taken: FloatArray) -> F
         starts: FloatArray | float = 0.0
     else:
         starts = _starts_within(group, parts)
-    shares = np.clip((taken[group] - starts) / parts, 0.0, 1.0)
+    shares: FloatArray = taken[group]
+    shares -= starts
+    shares /= parts
+    np.clip(shares, 0.0, 1.0, out=shares)
     # Rounding must not split a sample that is to be whole.
     whole = np.rint(shares)
-    return np.where(np.abs(shares - whole) < _ROUNDING * len(group), whole, shares)
+    is_near = np.abs(shares - whole) < _ROUNDING * len(group)
+    shares[is_near] = whole[is_near]
+    return shares
 
 
 def _starts_within(group: np.ndarray, parts: FloatArray) -> FloatArray:

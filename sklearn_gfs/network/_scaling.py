@@ -184,6 +184,7 @@ def _mean_and_variance(
         for chunk in row_chunks(n_rows, row_bytes):
             some = chunk if rows is None else rows[chunk]
             part = values[some].toarray() if sparse.issparse(values) else values[some]
+            part = part.astype(np.float32) if part.dtype == bool else part
             scaler.partial_fit(part, sample_weight=None if weight is None else weight[some])
     # The scaler leaves at one the scale of a column whose variance is nothing but rounding.
     varies = (scaler.var_ > 0) & ((scaler.scale_ != 1) | np.isclose(scaler.var_, 1))

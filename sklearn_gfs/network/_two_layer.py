@@ -30,10 +30,18 @@ if TYPE_CHECKING:
 _FEW_FEATURES = 32
 
 
-def hidden_activations(X: Any, coef: FloatArray, intercept: FloatArray, activation: Activation) -> FloatArray:
-    """Return act(X coef + intercept) of shape (n_samples, n_hidden); X may be a SciPy sparse array."""
+def hidden_activations(
+    X: Any, coef: FloatArray, intercept: FloatArray, activation: Activation, out: FloatArray | None = None
+) -> FloatArray:
+    """Return act(X coef + intercept) of shape (n_samples, n_hidden), in `out` if given; X may be a CSR array."""
     with threads_for(2.0 * X.shape[0] * coef.size):
-        hidden = np.asarray(X @ coef)
+        if out is None:
+            hidden = np.asarray(X @ coef)
+        elif isinstance(X, np.ndarray):
+            hidden = np.matmul(X, coef, out=out)
+        else:
+            hidden = out
+            hidden[...] = X @ coef
     hidden += intercept
     activation.apply(hidden)
     return hidden

@@ -17,6 +17,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_gfs._compat import without_callbacks
+from sklearn_gfs._compiling import compilation_printed
 
 from ._checkpoint import Checkpoint
 from ._fingerprint import canonical, versions
@@ -125,7 +126,15 @@ def _in_parallel(
         for i in some:
             progress.begin(i)
             yield delayed(_numbered)(
-                i, clone(estimator), X, y, *splits[i], grid=grid, settings=settings, progress=reports[i]
+                i,
+                clone(estimator),
+                X,
+                y,
+                *splits[i],
+                grid=grid,
+                settings=settings,
+                progress=reports[i],
+                verbose=search.verbose > 0,
             )
 
     n_jobs = search.n_jobs
@@ -138,6 +147,7 @@ def _in_parallel(
             yield from parallel(tasks(chosen[some]))
 
 
-def _numbered(fold: int, *args: Any, **kwargs: Any) -> tuple[int, Records]:
-    """Evaluate a fold and say which it was, for results arrive in any order."""
-    return fold, evaluate_fold(*args, **kwargs)
+def _numbered(fold: int, *args: Any, verbose: bool, **kwargs: Any) -> tuple[int, Records]:
+    """Evaluate a fold and say which it was, for results arrive in any order; `verbose` of compiling."""
+    with compilation_printed(verbose):
+        return fold, evaluate_fold(*args, **kwargs)

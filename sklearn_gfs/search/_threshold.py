@@ -100,8 +100,8 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
         are those of an undisturbed search. A folder is refused if it is of other data, of other
         parameters that scores depend on, or of other versions of the packages.
     verbose : int, default=0
-        1 prints a line for each finished fold, 2 also one for each point, from the process that
-        evaluates it.
+        1 prints a line for each finished fold, and one where loops are compiled for the first time. 2 also
+        prints one for each point. The last two are printed by the process that evaluates the fold.
 
     Attributes
     ----------

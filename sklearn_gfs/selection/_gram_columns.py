@@ -18,7 +18,7 @@ from sklearn_gfs._chunks import working_memory
 from sklearn_gfs._typing import Float64Array, FloatArray
 
 from . import _greedy_kernels as kernels
-from ._gram import Moments, block_rows
+from ._gram import Moments
 
 # Measured on a server's core, in nanoseconds per byte of the atoms; only their ratios matter. Of single columns by
 # ``benchmarks/selection.py plans``, whose selections find the atoms in the cache or don't, of several by ``costs``.
@@ -95,17 +95,6 @@ def plan(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: str = "on
 def capacity(n_atoms: int, k: int) -> int:
     """How many columns to keep: those of all picks and of some foreseen in vain, if they fit the working memory."""
     return max(min(k + _BLOCKS[1], n_atoms, _fit(n_atoms)), 1)
-
-
-def planned_bytes(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: str = "one") -> int:
-    """Memory that a selection for squared error takes beyond its input, by the plan for these sizes."""
-    rows = block_rows(n_atoms * itemsize)
-    if plan(n_rows, n_atoms, itemsize, k, directions) == "whole" and n_atoms <= _fit(n_atoms):
-        return n_atoms**2 * (2 * 8 + itemsize)  # the matrix, its product of output weights, and that of one block
-    kept = 8 * n_atoms * (capacity(n_atoms, k) + _BLOCKS[1])  # with room for columns foreseen
-    preview = 3 * itemsize * n_atoms * _preview_rows(n_rows)  # as read, as scaled, and their squares
-    product = _BLOCKS[1] * ((8 + itemsize) * n_atoms + 2 * itemsize * rows)
-    return kept + preview + product
 
 
 def _fit(n_atoms: int) -> int:

@@ -1,5 +1,7 @@
 """Targets of every kind: labels, several labels, numbers, and what is predicted of them."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,10 +10,12 @@ from scipy import sparse
 from sklearn.base import is_classifier, is_regressor
 from sklearn.datasets import load_diabetes, load_linnerud
 from sklearn.metrics import log_loss
+from sklearn.preprocessing import LabelBinarizer
 
 from mlp.small import SMALL, blobs
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs.mlp._links import project_to_simplex
+from sklearn_gfs.mlp._targets import _encode_labels
 
 
 @pytest.mark.parametrize(
@@ -146,3 +150,17 @@ def test_log_loss_of_the_selection_is_that_of_the_probabilities():
 def test_what_goes_with_classes_only_is_refused_for_others(parameters, y, message):
     with pytest.raises(ValueError, match=message):
         GreedyPrunedMLP(**SMALL, **parameters).fit(blobs()[0], y)
+
+
+def test_labels_are_encoded_in_a_byte_for_each_class():
+    y = np.arange(20_000) % 7
+    model = GreedyPrunedMLPClassifier()
+    model._label_binarizer = LabelBinarizer().fit(y)
+    tracemalloc.start()
+    try:
+        targets = _encode_labels(model, y, "y", "unknown")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(targets, model._label_binarizer.transform(y))
+    assert peak < y.nbytes * 4

@@ -1,5 +1,7 @@
 """Which samples are held out: in proportion, whatever order, repetition, weights and units; what that is good for."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -257,3 +259,16 @@ def test_in_full_batch_order_and_repetition_change_no_bit(loss, kind):
         assert other.n_retrain_ == expected.n_retrain_
         for one, two in zip(expected.coefs_ + expected.intercepts_, other.coefs_ + other.intercepts_, strict=True):
             np.testing.assert_array_equal(one, two)
+
+
+def test_few_numbers_are_held_for_each_sample():
+    rng, n = np.random.RandomState(0), 20_000
+    along, labels = rng.standard_normal(n), np.eye(3, dtype=np.float32)[rng.randint(3, size=n)]
+    tracemalloc.start()
+    try:
+        shares = held_out_shares(along, labels, None, np.ones(n), "auto", rng, is_table=lambda _: False, labels=labels)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert shares.sum() == pytest.approx(n / 10, rel=0.01)
+    assert peak < 8 * n * 10
