@@ -23,7 +23,11 @@ LONG = ("search_halving", "search_pruning", "search_retraining", "defaults", "sa
 # Their scripts keep finished fits in a file.
 RESUMABLE = ("defaults", "same_size")
 # Without these packages a page would lose the columns about them.
-COMPARED = {"training": ("skorch",), "selection_peers": ("autogluon.core", "amltk", "deephyper")}
+COMPARED = {
+    "corrective_features": ("fastcan",),
+    "selection_peers": ("autogluon.core", "amltk", "deephyper"),
+    "training": ("skorch",),
+}
 
 
 def command_of(page):
