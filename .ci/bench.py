@@ -24,6 +24,7 @@ LONG = ("search_halving", "search_pruning", "search_retraining", "defaults", "sa
 RESUMABLE = ("defaults", "same_size")
 # Without these packages a page would lose the columns about them.
 COMPARED = {
+    "corrective_features": ("fastcan",),
     "ensemble": ("autogluon.core",),
     "latency": ("emlearn",),
     "parallel": ("distributed",),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.util
 import shlex
 import sys
-from itertools import starmap
 
 import numpy as np
 from _common import publish, seconds, table, versions
@@ -41,43 +40,36 @@ def relus(n_samples, n_atoms, n_outputs, dtype, seed=0):
     return H.astype(dtype), rng.standard_normal((n_atoms, n_outputs)).astype(dtype), y
 
 
-def against_the_paper(make, name, size, dtype, n_threads):
-    """One size: the paper's selection, and the corrective one with as many picks as that has distinct ones."""
+def against_the_paper(make, name, size):
+    """Rows of one size: the paper's selection, and the corrective one with as many picks as that has distinct ones."""
     n_samples, n_atoms, n_outputs, k = size
-    H, B, y = make(n_samples, n_atoms, n_outputs, dtype)
-    n_distinct = int(np.count_nonzero(greedy_forward_selection(H, y, k, output_weights=B).counts))
-    with threadpool_limits(n_threads):
-        paper, corrective = seconds(
-            lambda: greedy_forward_selection(H, y, k, output_weights=B),
-            lambda: greedy_forward_selection(H, y, n_distinct, output_weights=B, corrective=True),
-            repeats=3,
-        )
-    losses = [
-        greedy_forward_selection(H, y, picks, output_weights=B, **options).losses[-1]
-        for picks, options in ((k, {}), (n_distinct, {"corrective": True}))
-    ]
-    row = [name, f"{size} {np.dtype(dtype)}", n_threads, n_distinct, 1e3 * paper, 1e3 * corrective]
-    return [*row, corrective / paper, *map(float, losses)]
+    H, B, y = make(n_samples, n_atoms, n_outputs, np.float32)
+    paper = greedy_forward_selection(H, y, k, output_weights=B)
+    n_distinct = int(np.count_nonzero(paper.counts))
+    corrective = greedy_forward_selection(H, y, n_distinct, output_weights=B, corrective=True)
+    losses = [float(path.losses[-1]) for path in (paper, corrective)]
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads):
+            one, other = seconds(
+                lambda: greedy_forward_selection(H, y, k, output_weights=B),
+                lambda: greedy_forward_selection(H, y, n_distinct, output_weights=B, corrective=True),
+                repeats=3,
+            )
+        yield [name, str(size), n_threads, n_distinct, 1e3 * one, 1e3 * other, other / one, *losses]
 
 
 def time():
     """Times against the paper's selection."""
-    work = [
-        (make, name, size, dtype, n_threads)
-        for make, name in ((neurons, "tanh, 20 inputs"), (relus, "relu, 64 inputs"))
-        for size in LIMIT_SIZES
-        for dtype in (np.float32, np.float64)
-        if dtype == np.float32 or size[0] * size[1] <= 30_000_000
-        for n_threads in ((1, 2) if dtype == np.float32 else (1,))
-    ]
+    kinds = ((neurons, "tanh, 20 inputs"), (relus, "relu, 64 inputs"))
+    rows = [row for make, name in kinds for size in LIMIT_SIZES for row in against_the_paper(make, name, size)]
     header = ["neurons", "(samples, atoms, outputs, picks)", "threads", "distinct picks of the paper's"]
     header += ["paper's, ms", "corrective with as many, ms", "ratio", "paper's loss", "corrective loss"]
     note = (
-        "Medians of three interleaved runs. The corrective selection makes as many picks as the paper's selection has "
-        "distinct ones; the ratio is that of the times."
+        "float32; medians of three interleaved runs. The corrective selection makes as many picks as the paper's "
+        "selection has distinct ones; the ratio is that of the times."
     )
-    rows = table(header, starmap(against_the_paper, work))
-    publish("corrective", "Corrective selection and the paper's", command("time"), versions(), note, rows)
+    title = "Corrective selection and the paper's"
+    publish("corrective", title, command("time"), versions(), note, table(header, rows))
 
 
 def pursuit():

@@ -136,3 +136,28 @@ def test_constant_neurons_of_float32_are_never_picked_and_cost_no_better_product
     path = neurons(H, y, 60)
     assert not path.counts[20:50].any()
     check_same(path, neurons(H.astype(float), y, 60))
+
+
+def test_with_all_the_rows_every_column_that_is_foreseen_is_picked(monkeypatch):
+    H, y = relus()
+    monkeypatch.setattr(CorrectiveColumns, "_plan", lambda self, k: "blocks")
+    monkeypatch.setattr(CorrectiveColumns, "_n_preview", lambda self: len(H))
+    monkeypatch.setattr(CorrectiveColumns, "_foresight_pays", lambda self, state: True)
+    asked, room = [], CorrectiveColumns._room
+    monkeypatch.setattr(CorrectiveColumns, "_room", lambda self, atoms: asked.append(atoms) or room(self, atoms))
+    path = neurons(H, y, 40)
+    assert len(asked) == 3
+    foreseen = np.concatenate(asked)
+    assert set(path.picks) <= set(foreseen)
+    # The blocks are filled up to the width of a product with what came closest.
+    assert len(foreseen) <= 40 + 8 * len(asked)
+
+
+def test_plans_go_by_what_columns_cost():
+    def plan(n_samples, n_atoms, k, dtype=np.float32):
+        atoms = np.lib.stride_tricks.as_strided(np.zeros(1, dtype), (n_samples, n_atoms), (0, 0))
+        return CorrectiveColumns(ArrayAtoms(atoms, np.zeros((n_samples, 1)), None), k).plan
+
+    assert plan(30_000, 1000, 100) == "blocks"
+    assert plan(2000, 1000, 50) == "column"
+    assert plan(30_000, 200, 150) == "whole"
