@@ -24,9 +24,10 @@ LONG = ("search_halving", "search_pruning", "search_retraining", "defaults", "sa
 RESUMABLE = ("defaults", "same_size")
 # Without these packages a page would lose the columns about them.
 COMPARED = {
-    "training": ("skorch",),
-    "selection_peers": ("autogluon.core", "amltk", "deephyper"),
+    "corrective_features": ("fastcan",),
     "prune_network": ("torch_pruning",),
+    "selection_peers": ("autogluon.core", "amltk", "deephyper"),
+    "training": ("skorch",),
 }
 
 

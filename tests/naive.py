@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy import optimize
 
 # Losses closer than this, relative to the size of the data, are ties.
 TIE = 1e-13
@@ -403,3 +404,54 @@ def layered_outputs(coefs, intercepts, activate, X):
     for coef, intercept in zip(coefs[:-1], intercepts[:-1], strict=True):
         X = activate(X @ coef + intercept)
     return X @ coefs[-1] + intercepts[-1]
+
+
+def solved_log_loss(columns, y, weight, *, n_outputs, penalty, intercept, offset):
+    """
+    Best weights of some columns for classes y by the log loss, and the intercept, with the penalised loss they have.
+
+    ``columns`` is (n_samples, n_columns), or (n_samples, n_columns, n_outputs) for columns of one weight each.
+    """
+    share = weight / np.sum(weight)
+    n_columns, n_targets = columns.shape[1], n_outputs if columns.ndim == 2 else 1
+
+    def outputs(parameters):
+        weights = parameters[: n_columns * n_targets].reshape(n_columns, n_targets)
+        added = offset + (parameters[n_columns * n_targets :] if intercept else 0.0)
+        moved = columns @ weights if columns.ndim == 2 else np.einsum("sno,n->so", columns, weights[:, 0])
+        return weights, moved + added
+
+    def penalised(parameters):
+        weights, z = outputs(parameters)
+        loss = sum(s * log_loss(a, b) for s, a, b in zip(share, z, y, strict=True))
+        residual = share[:, None] * np.array([log_loss_gradient(a, b) for a, b in zip(z, y, strict=True)])
+        along = columns.T @ residual if columns.ndim == 2 else np.einsum("sno,so->n", columns, residual)
+        slopes = np.append(along.ravel() + penalty * weights.ravel(), residual.sum(axis=0) if intercept else [])
+        return loss + 0.5 * penalty * np.sum(weights**2), slopes
+
+    start = np.zeros(n_columns * n_targets + (n_outputs if intercept else 0))
+    found = optimize.minimize(penalised, start, jac=True, method="BFGS", options={"gtol": 1e-9}) if len(start) else None
+    at = start if found is None else found.x
+    weights, z = outputs(at)
+    return penalised(at)[0], weights, z
+
+
+def corrective_log_loss(columns, y, k, *, n_outputs, weight=None, ridge=0.0, intercept=False, offset=0.0):
+    """Pick along the steepest slope of the penalised loss for an atom's length, then solve for all weights anew."""
+    weight = np.ones(len(y)) if weight is None else weight
+    share = weight / np.sum(weight)
+    centred = columns - share @ columns if intercept else columns
+    norms = np.array([share @ (centred[:, i] ** 2).reshape(len(y), -1).sum(axis=1) for i in range(columns.shape[1])])
+    options = {"n_outputs": n_outputs, "penalty": ridge * norms.mean(), "intercept": intercept, "offset": offset}
+    picks, losses = [], []
+    _, weights, z = solved_log_loss(columns[:, picks], y, weight, **options)
+    for _ in range(k):
+        residual = share[:, None] * np.array([log_loss_gradient(a, b) for a, b in zip(z, y, strict=True)])
+        along = [residual * centred[:, i].reshape(len(y), -1) for i in range(columns.shape[1])]
+        slopes = [np.sum(a.sum(axis=0) ** 2) if columns.ndim == 2 else np.sum(a) ** 2 for a in along]
+        scores = np.array(slopes) / (norms + options["penalty"])
+        scores[picks] = -1.0
+        picks.append(int(np.argmax(scores)))
+        penalised, weights, z = solved_log_loss(columns[:, picks], y, weight, **options)
+        losses.append(penalised - 0.5 * options["penalty"] * np.sum(weights**2))
+    return np.array(picks), np.array(losses), weights, z

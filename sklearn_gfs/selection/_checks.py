@@ -43,8 +43,12 @@ def check_hull(hull: Any, radius: Any, *, n_targets: int) -> tuple[bool, float |
     return True, None if automatic else _check_number("radius", radius, exclusive=True)
 
 
-def check_corrective(corrective: Any, ridge: Any, hull: Any, radius: Any) -> tuple[bool, float]:
-    """Return whether weights are re-solved, and the ridge."""
+def check_corrective(corrective: Any, ridge: Any, **others: tuple[Any, tuple[Any, ...]]) -> tuple[bool, float]:
+    """
+    Return whether weights are re-solved, and the ridge.
+
+    Of the other parameters, given by name, only some values go with that: the first is what they are by default.
+    """
     if not isinstance(corrective, bool | np.bool_):
         raise TypeError(f"corrective={corrective!r} must be True or False, got {type(corrective).__name__}")
     ridge = _check_number("ridge", ridge, exclusive=False)
@@ -52,12 +56,12 @@ def check_corrective(corrective: Any, ridge: Any, hull: Any, radius: Any) -> tup
         if ridge:
             raise ValueError(f"ridge={ridge!r} needs corrective=True; without it ridge must be 0")
         return False, 0.0
-    if hull != "convex":
-        raise ValueError(
-            f"hull={hull!r} does not go with corrective=True, whose weights are bound to no hull; leave hull out"
-        )
-    if radius is not None:
-        raise ValueError(f"radius={radius!r} does not go with corrective=True; it must be None")
+    for name, (value, allowed) in others.items():
+        if not any(value is one or (isinstance(value, str) and value == one) for one in allowed):
+            raise ValueError(
+                f"{name}={value!r} does not go with corrective=True, whose weights are bound to no hull; it must be "
+                f"{allowed[0]!r}"
+            )
     return True, ridge
 
 

@@ -2,8 +2,9 @@
 The corrective search for squared error: forward selection by orthogonal least squares.
 
 After every pick the weights of all that has been picked are re-solved, and the pick is the atom that then leaves the
-least penalised loss. Each step needs one Gram column and a row of a Cholesky factor, that of the picks, extended over
-all atoms. Several ridges share the columns.
+least penalised loss. Here is decided which Gram columns are computed together, and how exactly: in float32 where the
+atoms are, with atoms that such products can't tell apart compared in float64. Several ridges share the columns. The
+loops over atoms are in ``_corrective_kernels``, what is done on samples in ``_corrective_samples``.
 """
 
 from __future__ import annotations
@@ -13,23 +14,36 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cholesky, solve_triangular
 from scipy.linalg.lapack import dpstrf
 
 from sklearn_gfs._typing import Float64Array
 
+from . import _corrective_kernels as kernels
+from ._corrective_columns import CorrectiveColumns
 from ._corrective_path import CorrectivePath, Fixed
-from ._gram_columns import GramColumns
+from ._corrective_samples import ExactProducts, losses_on_samples, variances
+from ._greedy_kernels import CONVERGED, IMPRECISE, IN_DOUBT, NEEDS_COLUMN
 from ._range import find_fault
 
-# Gains, what picks take off the penalised loss, that differ by less than this, relative to the terms they are made of,
-# are ties.
-_TIE = 1e-14
+# Relative error of an inner product, put at many times that of a product of matrices: what is closer ties.
+_SLIP = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-14}
+# Share of its squared norm that earlier picks must leave of a pick, lest its products are too inexact.
+_PRECISION = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): -np.inf}
 # An atom of which the picks leave less than this share of its squared norm depends on them linearly.
 LEAST_LEFT = 1e-9
 # What is left of a constant atom once its mean is taken off, as a share of its squared norm.
 _ROUNDING = 1e-13
-# A pick must take off more than this share of the loss before the first pick; less is rounding.
+# With less than this share products in float32 can't tell whether an atom is constant.
+_UNSURE = 1e-3
+# Where the mean leaves less than this share of the squared norm of a pick, products are made anew about the means.
+_DISTANT = 1e-6
+# A pick must take off more than this share of twice the loss before the first pick; less is rounding.
 _LEAST_GAIN = 1e-15
+# Below this share of that loss a loss can't be had from products.
+_LEAST_LOSS = 1e-7
+# With more doubts than this, or more contenders than this share of the atoms, better products of all are cheaper.
+_DOUBTS, _MANY = 8, 1 / 32
 
 
 class CorrectiveSearch:
@@ -38,7 +52,7 @@ class CorrectiveSearch:
 
     Parameters
     ----------
-    source : ArrayAtoms, CentredAtoms or GramAtoms
+    source : ArrayAtoms, CentredAtoms, AtomsBesideKept or GramAtoms
         Inner products, about the means where the intercept is free.
     k : int
         Number of picks at most.
@@ -48,92 +62,212 @@ class CorrectiveSearch:
         Whether the source knows the means of the atoms, of which the intercept is made.
     flat : bool
         See `Fixed`.
+    tol : float, default=None
+        Gap with which a path ends; if given, gaps are exact.
     """
 
-    def __init__(self, source: Any, k: int, *, base: Float64Array, free_intercept: bool, flat: bool) -> None:
+    def __init__(
+        self, source: Any, k: int, *, base: Float64Array, free_intercept: bool, flat: bool, tol: float | None = None
+    ) -> None:
         self.source = source
         self.k = min(k, source.n_atoms)
-        source.promote(about_y=False)
-        self.columns = GramColumns(source, self.k)
-        self.moments = self.columns.moments(np.empty(0, dtype=np.int64))
-        self._raw_norms = source.raw_norms if free_intercept else self.moments.norms
-        # Beside an intercept a column may vanish: it is constant.
-        sizes = np.full_like(self._raw_norms, self._raw_norms.max()) if free_intercept else self._raw_norms
-        fault = find_fault(source, self.moments._replace(norms=sizes), signed=True)
+        self.free_intercept = free_intercept
+        self.tol = tol
+        self.base = base
+        self.flat = flat
+        self._gram: Float64Array | None = None
+        self._exact = ExactProducts(source, free_intercept=free_intercept)
+        if tol is not None:
+            source.promote(about_y=False)
+        self.columns = CorrectiveColumns(source, self.k)
+        self._read(self._first_atoms())
+        fault = self._fault()
+        if fault and source.promote(about_y=False):
+            self.columns.forget()
+            self._read(np.empty(0, dtype=np.int64))
+            fault = self._fault()
         if fault:
             raise ValueError(fault)
-        means = source.means if free_intercept else np.zeros(source.n_atoms)
-        self.fixed = Fixed(means, base, self.moments.target_norm, flat)
-        self._gram: Float64Array | None = None
 
-    def paths(self, ridges: Sequence[float], *, tol: float | None = None) -> list[CorrectivePath]:
-        """
-        Make the selection at each ridge.
+    def _first_atoms(self) -> NDArray[np.int64]:
+        """Atoms whose columns will probably be needed, going by a few of the rows."""
+        moments = self.columns.preview()
+        if moments is None:
+            return np.empty(0, dtype=np.int64)
+        self.moments, self.raw_norms, self.constant = moments, moments.norms, moments.norms == 0.0
+        problem, state = self._start(0.0)
+        return self.columns.foresee_first(problem, state)
 
-        With `tol` the least losses are computed, and a path ends with the first gap of at most `tol`.
-        """
-        return [self._path(ridge, tol) for ridge in ridges]
+    def _read(self, atoms: NDArray[np.int64]) -> None:
+        """Read the moments, and the columns of some atoms."""
+        self.moments = self.columns.moments(atoms)
+        self.raw_norms = self.source.raw_norms if self.free_intercept else self.moments.norms
+        self.constant = self._constant()
 
-    def _path(self, ridge: float, tol: float | None) -> CorrectivePath:
-        """Make the selection at one ridge."""
-        moments, k = self.moments, self.k
+    def _constant(self) -> NDArray[np.bool_]:
+        """Which atoms vary by no more than rounding; products in float32 can't tell, so that samples are asked."""
+        norms = self.moments.norms.copy()
+        if self.free_intercept and self.source.dtype == np.float32:
+            unsure = np.flatnonzero((norms < _UNSURE * self.raw_norms) & (self.raw_norms > 0))
+            if len(unsure):
+                norms[unsure] = variances(self.source, unsure)
+        constant: NDArray[np.bool_] = norms <= _ROUNDING * self.raw_norms
+        return constant
+
+    def _fault(self) -> str | None:
+        """Say what can't be compared in the precision of the source, if anything."""
+        norms = self.raw_norms
+        # Beside an intercept a column may vanish: it is constant.
+        sizes = np.full_like(norms, norms.max()) if self.free_intercept else norms
+        return find_fault(self.source, self.moments._replace(norms=sizes), signed=True)
+
+    def paths(self, ridges: Sequence[float]) -> list[CorrectivePath]:
+        """Make the selection at each ridge."""
+        return [self._path(ridge) for ridge in ridges]
+
+    def _start(self, ridge: float, least: float | None = None) -> tuple[kernels.Problem, kernels.State]:
+        """Problem and state before the first pick, in the present precision of the source."""
+        moments, (n_targets, n_atoms), dtype = self.moments, self.moments.c.shape, self.source.dtype
         penalty = ridge * float(moments.norms.mean())
-        least = None if tol is None else self._least(penalty)
-        left, rest = moments.norms + penalty, moments.c.copy()
-        enough = LEAST_LEFT * left + _ROUNDING * self._raw_norms
-        rows, shares = np.empty((k, len(left))), np.empty((k, len(rest)))
-        picks, steepest = np.empty(k, dtype=np.int64), np.empty(k)
-        free, penalised, step = left > enough, 0.5 * moments.target_norm, 0
-        while step < k and (least is None or tol is None or penalised - least > tol or step == 0):
-            pick = self._choose(rest, left, free)
-            if pick < 0:
-                break
-            column = self.columns.get(pick).copy()
-            column[pick] += penalty
-            length = np.sqrt(left[pick])
-            rows[step] = (column - rows[:step, pick] @ rows[:step]) / length
-            rows[step, picks[:step]] = 0.0
-            shares[step] = rest[:, pick] / length
-            left -= rows[step] ** 2
-            rest -= np.outer(shares[step], rows[step])
-            free[pick] = False
-            free &= left > enough
-            picks[step], rest[:, pick] = pick, 0.0
-            steepest[step] = np.sum(rest**2)
-            penalised -= 0.5 * np.sum(shares[step] ** 2)
-            step += 1
-        return CorrectivePath(
-            picks[:step],
-            rows[:step, picks[:step]],
-            shares[:step],
-            penalty=penalty,
-            least=least,
-            steepest=steepest[:step],
-            fixed=self.fixed,
+        left = moments.norms + penalty
+        enough = LEAST_LEFT * left + _ROUNDING * self.raw_norms
+        state = kernels.State(
+            left=left,
+            rest=moments.c.copy(),
+            rows=np.empty((self.k, n_atoms)),
+            shares=np.empty((self.k, n_targets)),
+            picks=np.empty(self.k, dtype=np.int64),
+            counts=np.zeros(n_atoms, dtype=np.int64),
+            free=(left > enough) & ~self.constant,
+            squares=(moments.c**2).sum(axis=0),
+            scores=np.empty(n_atoms),
+            slips=np.empty(n_atoms),
+            steepest=np.empty(self.k),
+            running=np.array([0.5 * moments.target_norm, 1.0]),
         )
+        problem = kernels.Problem(
+            raw_norms=self.raw_norms,
+            enough=enough,
+            target_norm=moments.target_norm,
+            penalty=penalty,
+            least_gain=_LEAST_GAIN * moments.target_norm,
+            slip=_SLIP[dtype],
+            exact=dtype == np.float64,
+            precision=_PRECISION[dtype],
+            stop_at=-np.inf if least is None or self.tol is None else least + self.tol,
+        )
+        return problem, state
 
-    def _choose(self, rest: Float64Array, left: Float64Array, free: NDArray[np.bool_]) -> int:
-        """Atom that takes most off the loss, of several the one of lowest index; -1 where none takes off anything."""
+    def _path(self, ridge: float) -> CorrectivePath:
+        """Make the selection at one ridge."""
+        problem, state = self._start(ridge)
+        least = None if self.tol is None else self._least(problem.penalty)
+        problem, state = self._start(ridge, least)
+        done, n_doubts, reason = 0, 0, NEEDS_COLUMN
+        while done < self.k and reason != CONVERGED:
+            done, reason, atom = kernels.corrective_steps(
+                done, self.k, problem, state, self.columns.slots, self.columns.columns
+            )
+            if reason == NEEDS_COLUMN:
+                self.columns.add_foreseen(atom, done, problem, state)
+                continue
+            if reason == IN_DOUBT:
+                n_doubts += 1
+                found = contenders(state)
+                if n_doubts <= _DOUBTS and len(found) <= max(_MANY * self.source.n_atoms, 2):
+                    pick = self._settle(done, problem, state, found)
+                    if pick >= 0:
+                        state.picks[done] = pick
+                        problem = problem._replace(n_settled=done + 1)
+                    continue
+            if reason in (IN_DOUBT, IMPRECISE):
+                picks = state.picks[:done].copy()
+                self.source.promote(about_y=False)
+                self.columns.forget()
+                self._read(picks)
+                problem, state = self._start(ridge, least)
+                state.picks[:done] = picks
+                done, problem = 0, problem._replace(n_settled=done)
+        return self._finish(problem, state, done, least)
+
+    def _settle(self, n_picks: int, problem: kernels.Problem, state: kernels.State, atoms: NDArray[np.int64]) -> int:
+        """
+        Next pick among the contenders, by products in float64; -1 where none of them adds anything.
+
+        Those that depend on the picks are never contenders again. What is known of the others is made exact.
+        """
+        picks = state.picks[:n_picks]
+        _, gram, c = self._exact.of(np.concatenate([picks, atoms]))
+        gram[np.diag_indices_from(gram)] += problem.penalty
+        norms = np.diagonal(gram)[n_picks:].copy()
+        left, rest = norms.copy(), c[:, n_picks:].copy()
+        if n_picks:
+            factor = cholesky(gram[:n_picks, :n_picks])
+            said = solve_triangular(factor, gram[:n_picks, n_picks:], trans=1)
+            shares = solve_triangular(factor, c[:, :n_picks].T, trans=1)
+            left -= (said**2).sum(axis=0)
+            rest -= shares.T @ said
+        raw_norms = self.raw_norms[atoms]
+        free = left > LEAST_LEFT * norms + _ROUNDING * raw_norms
         squares = (rest**2).sum(axis=0)
-        gains = np.divide(squares, left, out=np.full_like(left, -1.0), where=free)
+        state.left[atoms], state.rest[:, atoms] = left, rest
+        state.free[atoms], state.squares[atoms] = free, squares
+        gains = np.divide(squares, left, out=np.full(len(atoms), -1.0), where=free)
         best = int(np.argmax(gains))
-        if not gains[best] > _LEAST_GAIN * self.moments.target_norm:
+        if gains[best] <= problem.least_gain:
+            state.free[atoms] = False
             return -1
-        size = np.sqrt(self._raw_norms * self.moments.target_norm)
-        slips = np.divide(2.0 * np.sqrt(squares) * size, left, out=np.zeros_like(left), where=free)
-        slips += np.maximum(gains, 0.0) * np.divide(self._raw_norms, left, out=np.zeros_like(left), where=free)
-        return int(np.flatnonzero(free & (gains + _TIE * slips >= gains[best] - _TIE * slips[best]))[0])
+        slip = _SLIP[np.dtype(np.float64)] * np.sqrt(raw_norms * problem.target_norm)
+        slips = np.divide(2.0 * np.sqrt(squares) * slip, left, out=np.zeros(len(atoms)), where=free)
+        return int(atoms[free & (gains + slips >= gains[best] - slips[best])][0])
+
+    def _finish(
+        self, problem: kernels.Problem, state: kernels.State, n_picks: int, least: float | None
+    ) -> CorrectivePath:
+        """The path of these picks, from products in float64."""
+        picks, means = state.picks[:n_picks].copy(), np.zeros(self.source.n_atoms)
+        factor, shares = state.rows[:n_picks, picks], state.shares[:n_picks]
+        if self.free_intercept:
+            means = self.source.means
+        exact = problem.exact and bool((self.moments.norms[picks] >= _DISTANT * self.raw_norms[picks]).all())
+        if n_picks and self.source.has_samples and not exact:
+            means = means.copy()
+            means[picks], gram, c = self._exact.of(picks)
+            gram[np.diag_indices_from(gram)] += problem.penalty
+            factor = cholesky(gram)
+            shares = solve_triangular(factor, c.T, trans=1)
+        path = CorrectivePath(
+            picks,
+            factor,
+            shares,
+            penalty=problem.penalty,
+            least=least,
+            steepest=state.steepest[:n_picks],
+            fixed=Fixed(means, self.base, self.moments.target_norm, self.flat),
+        )
+        imprecise = path.losses < 0.5 * _LEAST_LOSS * self.moments.target_norm
+        if self.source.has_samples and imprecise.any():
+            steps = np.flatnonzero(imprecise)
+            about = means[picks] if self.free_intercept else None
+            path.measured(steps, losses_on_samples(self.source, path, steps, about))
+        return path
 
     def _least(self, penalty: float) -> float:
         """Least penalised loss over the weights of all atoms, those of linearly dependent ones zero."""
         if self._gram is None:
             self._gram = self.source.whole()
         norms = self.moments.norms + penalty
-        scale = np.divide(1.0, np.sqrt(norms), out=np.zeros_like(norms), where=norms > 0)
+        scale = np.divide(1.0, np.sqrt(norms), out=np.zeros_like(norms), where=(norms > 0) & ~self.constant)
         gram = self._gram * scale
         gram *= scale[:, None]
         gram[np.diag_indices_from(gram)] += penalty * scale**2
         factor, order, rank, _ = dpstrf(gram, tol=LEAST_LEFT, lower=0, overwrite_a=True)
         found = order[:rank] - 1
-        solved = np.linalg.solve(np.triu(factor[:rank, :rank]).T, (self.moments.c * scale)[:, found].T)
+        solved = solve_triangular(factor[:rank, :rank], (self.moments.c * scale)[:, found].T, trans=1)
         return max(0.5 * (self.moments.target_norm - float(np.sum(solved**2))), 0.0)
+
+
+def contenders(state: kernels.State) -> NDArray[np.int64]:
+    """Atoms that errors in the inner products may have kept from being the next pick."""
+    best = int(np.argmin(state.scores))
+    return np.flatnonzero(state.free & (state.scores - state.slips <= min(state.scores[best], 0.0) + state.slips[best]))

@@ -6,6 +6,7 @@ Here belongs what follows from the triangular factor of the picks; nothing here 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import numpy as np
@@ -37,9 +38,89 @@ class Fixed(NamedTuple):
     flat: bool
 
 
-class CorrectivePath:
+class SolvedPath(ABC):
     """
     The path of a corrective selection at one ridge, from which weights after any number of picks can be had.
+
+    Attributes
+    ----------
+    picks : ndarray of shape (n_picks,)
+        Index of the atom picked at each step, all of them different.
+    losses : ndarray of shape (n_picks,)
+        Loss after each pick, without the penalty.
+    gaps : ndarray of shape (n_picks,)
+        Upper bounds on the penalised losses less the least one.
+    penalty : float
+        What the sum of the squared weights costs, twice.
+    """
+
+    picks: NDArray[np.int64]
+    losses: Float64Array
+    gaps: Float64Array
+    penalty: float
+    _n_atoms: int
+    _flat: bool
+
+    @abstractmethod
+    def weights(self, n_picks: int) -> Float64Array:
+        """Weights of the first picks when there are no more, (n_picks, n_targets), in the order of the picks."""
+
+    @abstractmethod
+    def intercept(self, n_picks: int) -> Float64Array:
+        """What is added to the first picks when there are no more, (n_outputs,)."""
+
+    def prefix(self, n_picks: int) -> GreedyPath:
+        """Return the path of the first picks, with their weights re-solved; of all where there are not so many."""
+        n_picks = min(n_picks, len(self.picks))
+        picks, solved = self.picks[:n_picks], self.weights(n_picks)
+        counts = np.zeros(self._n_atoms, dtype=np.int64)
+        counts[picks] = 1
+        weights = np.zeros((self._n_atoms, solved.shape[1]))
+        weights[picks] = solved
+        return GreedyPath(
+            picks,
+            self.losses[:n_picks],
+            self.gaps[:n_picks],
+            counts,
+            weights[:, 0] if self._flat else weights,
+            intercept=self.intercept(n_picks),
+        )
+
+    @property
+    def path(self) -> GreedyPath:
+        """The path of all picks."""
+        return self.prefix(len(self.picks))
+
+
+class LoggedPath(SolvedPath):
+    """A path of which the weights after each pick were kept, as there is no factor to have them from."""
+
+    def __init__(
+        self,
+        picks: NDArray[np.int64],
+        kept: list[tuple[Float64Array, Float64Array]],
+        losses: Float64Array,
+        gaps: Float64Array,
+        *,
+        penalty: float,
+        n_atoms: int,
+        flat: bool,
+    ) -> None:
+        self.picks, self.losses, self.gaps, self.penalty = picks, losses, gaps, penalty
+        self._kept, self._n_atoms, self._flat = kept, n_atoms, flat
+
+    def weights(self, n_picks: int) -> Float64Array:
+        """Weights of the first picks when there are no more, (n_picks, n_targets), in the order of the picks."""
+        return self._kept[n_picks][0]
+
+    def intercept(self, n_picks: int) -> Float64Array:
+        """What is added to the first picks when there are no more, (n_outputs,)."""
+        return self._kept[n_picks][1]
+
+
+class CorrectivePath(SolvedPath):
+    """
+    A path for the squared error: weights follow from the triangular factor of the picks.
 
     Parameters
     ----------
@@ -85,18 +166,30 @@ class CorrectivePath:
         self.penalty = penalty
         self._shares = shares
         self._fixed = fixed
+        self._n_atoms, self._flat = len(fixed.means), fixed.flat
         n_picks = len(picks)
         # Its first n rows and columns are the inverse of the factor of the first n picks.
         self._inverse = solve_triangular(factor, np.eye(n_picks)) if n_picks else np.zeros((0, 0))
+        self._least, self._steepest = least, steepest
         penalised = 0.5 * np.maximum(fixed.target_norm - np.cumsum((shares**2).sum(axis=1)), 0.0)
-        self.losses = np.maximum(penalised - 0.5 * penalty * self._squared_weights(), 0.0)
-        if least is None:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                bounds = np.where(steepest > 0, steepest / (2.0 * penalty), 0.0)
-            self.gaps = np.minimum(penalised, bounds)
-        else:
-            self.gaps = np.maximum(penalised - least, 0.0)
+        self._cost = 0.5 * penalty * self._squared_weights()
+        self.losses = np.maximum(penalised - self._cost, 0.0)
+        self.gaps = self._gaps()
         self.degrees = np.arange(1, n_picks + 1) - penalty * np.cumsum((self._inverse**2).sum(axis=0))
+
+    def _gaps(self) -> Float64Array:
+        """Penalised losses less the least one, or bounds of that from the slopes: it is convex, by the penalty."""
+        penalised = self.losses + self._cost
+        if self._least is not None:
+            return np.maximum(penalised - self._least, 0.0)
+        if not self.penalty:
+            return np.where(self._steepest > 0.0, penalised, 0.0)
+        return np.minimum(penalised, self._steepest / (2.0 * self.penalty))
+
+    def measured(self, steps: NDArray[np.int64], losses: Float64Array) -> None:
+        """Take losses after some of the picks that were measured on the samples."""
+        self.losses[steps] = losses
+        self.gaps = self._gaps()
 
     def _squared_weights(self) -> Float64Array:
         """Sum of the squares of the weights after each pick."""
@@ -111,24 +204,7 @@ class CorrectivePath:
         weights: Float64Array = self._inverse[:n_picks, :n_picks] @ self._shares[:n_picks]
         return weights
 
-    def prefix(self, n_picks: int) -> GreedyPath:
-        """Return the path of the first picks, with their weights re-solved; of all where there are not so many."""
-        n_picks, fixed = min(n_picks, len(self.picks)), self._fixed
-        picks, solved = self.picks[:n_picks], self.weights(n_picks)
-        counts = np.zeros(len(fixed.means), dtype=np.int64)
-        counts[picks] = 1
-        weights = np.zeros((len(counts), solved.shape[1]))
-        weights[picks] = solved
-        return GreedyPath(
-            picks,
-            self.losses[:n_picks],
-            self.gaps[:n_picks],
-            counts,
-            weights[:, 0] if fixed.flat else weights,
-            intercept=fixed.base - fixed.means @ weights,
-        )
-
-    @property
-    def path(self) -> GreedyPath:
-        """The path of all picks."""
-        return self.prefix(len(self.picks))
+    def intercept(self, n_picks: int) -> Float64Array:
+        """What is added to the first picks when there are no more, (n_outputs,)."""
+        added: Float64Array = self._fixed.means[self.picks[:n_picks]] @ self.weights(n_picks)
+        return self._fixed.base - added

@@ -48,9 +48,14 @@ class CentredAtoms:
         self.n_targets = source.n_targets - 1
         self.n_atoms, self.n_rows, self.itemsize = source.n_atoms, source.n_rows, source.itemsize
         self.has_samples, self.has_rows = source.has_samples, source.has_rows
-        left = source.y[:, :-1]
-        self._target_norm = float(np.sum(source.row_weights() * left**2))
+        self._target_norm = float(np.sum(source.row_weights() * self.y**2))
         self.means = self.raw_norms = np.zeros(source.n_atoms)
+
+    @property
+    def y(self) -> Float64Array:
+        """Targets less their means."""
+        left: Float64Array = self._source.y[:, :-1]
+        return left
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -91,9 +96,19 @@ class CentredAtoms:
         gram -= np.outer(self.means, self.means)
         return gram
 
+    def row_weights(self) -> Float64Array:
+        """Weights of the samples, adding up to one, in a column."""
+        weights: Float64Array = self._source.row_weights()
+        return weights
+
+    def outputs(self, atoms: NDArray[np.int64], rows: slice = slice(None)) -> Float64Array:
+        """Outputs of some atoms on some samples, with their means, (n_rows, len(atoms), 1), in float64."""
+        outputs: Float64Array = self._source.outputs(atoms, rows)
+        return outputs
+
     def has_target(self) -> bool:
         """Whether y varies."""
-        return bool(self._source.y[:, :-1][self._source.row_weights()[:, 0] > 0].any())
+        return bool(self.y[self.row_weights()[:, 0] > 0].any())
 
     def nonzero(self, atoms: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of these atoms are not zero on every sample that has a weight."""

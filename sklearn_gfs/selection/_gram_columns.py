@@ -48,14 +48,29 @@ class Costs(NamedTuple):
 
 def column_costs(n_rows: int, n_atoms: int, itemsize: int) -> Costs:
     """What columns of so many atoms cost."""
-    n_bytes = n_rows * n_atoms * itemsize
-    alone = n_bytes * (_READ_CACHED if n_bytes <= _CACHE else _READ) + _CALL
-    preview = _preview_rows(n_rows) * n_atoms * itemsize * _READ_CACHED + _CALL
+    n_bytes, alone = n_rows * n_atoms * itemsize, _alone(n_rows, n_atoms, itemsize)
     return Costs(
         alone=alone,
-        foreseen=alone / _BLOCKS[0] + n_bytes * _MULTIPLY + preview,
+        foreseen=block_costs(n_rows, n_atoms, itemsize, _BLOCKS[0])
+        + preview_costs(_preview_rows(n_rows), n_atoms, itemsize),
         whole=2 * alone + n_bytes * n_atoms * _SQUARE,
     )
+
+
+def _alone(n_rows: int, n_atoms: int, itemsize: int) -> float:
+    """Nanoseconds of a column computed alone."""
+    n_bytes = n_rows * n_atoms * itemsize
+    return n_bytes * (_READ_CACHED if n_bytes <= _CACHE else _READ) + _CALL
+
+
+def block_costs(n_rows: int, n_atoms: int, itemsize: int, n_columns: int) -> float:
+    """Nanoseconds of one of so many columns that are computed together."""
+    return _alone(n_rows, n_atoms, itemsize) / n_columns + n_rows * n_atoms * itemsize * _MULTIPLY
+
+
+def preview_costs(n_rows: int, n_atoms: int, itemsize: int) -> float:
+    """Nanoseconds of a column that is estimated from so many rows."""
+    return n_rows * n_atoms * itemsize * _READ_CACHED + _CALL
 
 
 def plan(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: str = "one") -> str:
@@ -108,13 +123,14 @@ class GramColumns:
     ``slots[i]`` says in which row of ``columns`` column i stands; below zero it is not there.
     """
 
+    _first_block = _BLOCKS[0]
+
     def __init__(self, source: Any, k: int) -> None:
         self.source = source
         n_atoms = source.n_atoms
-        self._capacity = capacity(n_atoms, k)
+        self._capacity = capacity(n_atoms, self._n_kept(k))
         self._block = min(_BLOCKS[1], self._capacity)
-        directions = "one" if source.output_weights is None or source.output_weights.shape[1] == 1 else "several"
-        self.plan = plan(source.n_rows, n_atoms, source.itemsize, k, directions)
+        self.plan = self._plan(k)
         if self.plan == "whole" and n_atoms > _fit(n_atoms):
             self.plan = "blocks"
         if self.plan == "blocks" and not (source.has_rows and self._capacity > 1):
@@ -122,6 +138,17 @@ class GramColumns:
         weights = source.output_weights
         self._output_weights = np.empty((0, 0)) if weights is None else np.ascontiguousarray(weights.T)
         self.forget()
+
+    @staticmethod
+    def _n_kept(k: int) -> int:
+        """How many columns to keep for k picks, besides some foreseen in vain."""
+        return k
+
+    def _plan(self, k: int) -> str:
+        """Cheapest way to the columns."""
+        weights = self.source.output_weights
+        directions = "one" if weights is None or weights.shape[1] == 1 else "several"
+        return plan(self.source.n_rows, self.source.n_atoms, self.source.itemsize, k, directions)
 
     def forget(self) -> None:
         """Drop all columns."""
@@ -170,8 +197,12 @@ class GramColumns:
         """Estimate the moments from a few of the rows, where columns are to be foreseen from them."""
         if self.plan != "blocks":
             return None
-        self._rows, moments = self.source.preview(_preview_rows(self.source.n_rows))
+        self._rows, moments = self.source.preview(self._n_preview())
         return moments if np.isfinite(moments.norms).all() and np.isfinite(moments.c).all() else None
+
+    def _n_preview(self) -> int:
+        """About how many rows to read."""
+        return _preview_rows(self.source.n_rows)
 
     def estimate(self, atom: int, out: Float64Array | None = None) -> Float64Array:
         """Estimate one column from the preview's rows."""
@@ -183,47 +214,52 @@ class GramColumns:
             column *= np.einsum("o,oi->i", weights[:, atom], weights)
         return column
 
-    def foresee_first(self, problem: kernels.Problem, state: kernels.State) -> NDArray[np.int64]:
+    def foresee_first(self, problem: Any, state: Any) -> NDArray[np.int64]:
         """Atoms whose columns the selection will probably need first, the problem being that of the preview."""
         n_targets = self.source.n_targets  # which the product with them has as well
-        return self._foresee(_BLOCKS[0] + -n_targets % kernels.WIDTH, n_targets, 0, problem, state)
+        return self._foresee(self._first_block + -n_targets % kernels.WIDTH, n_targets, 0, problem, state)
 
-    def add_foreseen(self, atom: int, step: int, problem: kernels.Problem, state: kernels.State) -> None:
+    def add_foreseen(self, atom: int, step: int, problem: Any, state: Any) -> None:
         """Compute the column that the selection needs now, and with it those it will probably need next."""
         atoms = np.array([atom])
         if self.plan == "blocks" and self._foresight_pays(state):
             if not len(self._rows):
                 self.preview()
-            # A pass over the atoms costs as much as a dozen columns: look further than the last block served. The
-            # first does not count, as it was foreseen without exact products with y.
-            n_used = int(np.count_nonzero(state.counts[self._foreseen])) if self._n_passes > 1 else self._block
-            n_new = max(-(-3 * n_used // kernels.WIDTH) * kernels.WIDTH, _BLOCKS[0])
-            atoms = self._foresee(n_new, 0, step, problem, state)
+            atoms = self._foresee(self._n_new(state), 0, step, problem, state)
         self.add(atoms)
+
+    def _n_new(self, state: Any) -> int:
+        """
+        How many columns to foresee.
+
+        A pass over the atoms costs as much as a dozen columns: look further than the last block served. The first does
+        not count, as it was foreseen without exact products with y.
+        """
+        n_used = int(np.count_nonzero(state.counts[self._foreseen])) if self._n_passes > 1 else self._block
+        return max(-(-3 * n_used // kernels.WIDTH) * kernels.WIDTH, _BLOCKS[0])
 
     def _foresight_pays(self, state: kernels.State) -> bool:
         """Whether the foreseen columns that were picked would not have been cheaper one by one than all of them."""
-        costs = column_costs(self.source.n_rows, self.source.n_atoms, self.source.itemsize)
+        costs = self._costs()
         n_picked = np.count_nonzero(state.counts[self._ever_foreseen])
         return bool(np.count_nonzero(self._ever_foreseen) * costs.foreseen <= n_picked * costs.alone)
 
-    def _foresee(
-        self, n_new: int, n_others: int, step: int, problem: kernels.Problem, state: kernels.State
-    ) -> NDArray[np.int64]:
+    def _costs(self) -> Costs:
+        """What columns cost."""
+        return column_costs(self.source.n_rows, self.source.n_atoms, self.source.itemsize)
+
+    def _foresee(self, n_new: int, n_others: int, step: int, problem: Any, state: Any) -> NDArray[np.int64]:
         """
         Atoms without a column that the selection would pick next, going by a few of the rows.
 
         The state is exact up to this step, so that their error builds up only over the steps foreseen.
         """
-        problem = problem._replace(tol=-1.0, doubt=0.0, precision=-np.inf)
-        state = state._replace(**{name: array.copy() for name, array in state._asdict().items()})
-        self._foreseen = self._wanted_next(step, min(n_new, self._block), n_others, problem, state)
+        new = self._wanted_next(step, min(n_new, self._block), n_others, problem.unstoppable(), state.copied())
+        self._foreseen = new
         self._ever_foreseen[self._foreseen] = True
         return self._foreseen
 
-    def _wanted_next(
-        self, step: int, n_new: int, n_others: int, problem: kernels.Problem, state: kernels.State
-    ) -> NDArray[np.int64]:
+    def _wanted_next(self, step: int, n_new: int, n_others: int, problem: Any, state: Any) -> NDArray[np.int64]:
         """
         Go on with the selection, estimating each Gram column that is not there.
 
@@ -231,12 +267,9 @@ class GramColumns:
         pick as make their number and n_others up to a multiple of ``WIDTH``; at most n_new.
         """
         slots, columns, first = self.slots.copy(), self.columns, self._n_columns
-        direction = np.ones(len(state.s))
         new: list[int] = []
         while len(new) < n_new:
-            step, reason, atom = kernels.squared_error_steps(
-                step, len(state.picks), problem, state, slots, columns, -1, direction
-            )
+            step, reason, atom = problem.look_ahead(step, state, slots, columns)
             if reason != kernels.NEEDS_COLUMN:
                 break
             slots[atom] = first + len(new)

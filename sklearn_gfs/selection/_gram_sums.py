@@ -24,8 +24,10 @@ class GramAtoms:
         *,
         means: Float64Array | None = None,
         output_weights: Float64Array | None = None,
+        pivots: Float64Array | None = None,
     ) -> None:
         self.gram = gram
+        self._pivots = pivots  # what the atoms lack in the Gram matrix, whose products are about the means
         self.means = np.zeros(len(gram)) if means is None else means  # of the atoms, before output weights
         self.raw_norms = np.diagonal(gram) + self.means**2  # where the products are about the means
         self.output_weights = output_weights
@@ -59,12 +61,15 @@ class GramAtoms:
 
     def whole(self) -> Float64Array:
         """The Gram matrix itself, where it needs no change."""
-        return self.gram if self.output_weights is None else self.columns(np.arange(self.n_atoms))
+        unchanged = self.output_weights is None and self._pivots is None
+        return self.gram if unchanged else self.columns(np.arange(self.n_atoms))
 
     def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
         """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
         out = np.empty((len(atoms), self.n_atoms)) if out is None else out
         np.take(self.gram, atoms, axis=0, out=out, mode="clip")
+        if self._pivots is not None:
+            out += np.outer(self._pivots[atoms], self._pivots)
         if self.output_weights is not None:
             out *= self.output_weights[atoms] @ self.output_weights.T
         return out

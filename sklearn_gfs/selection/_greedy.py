@@ -79,10 +79,11 @@ def greedy_forward_selection(
         are then exact, from one factorisation of the whole Gram matrix.
     corrective : bool, default=False
         Whether the weights of all that has been picked are re-solved after every pick, instead of being the shares of
-        the picks; for squared error. The pick is the atom that then leaves the least loss, each atom is picked at most
-        once, and `output_weights` say no more than that the atoms are neurons: each has a weight for each output, and
-        the intercept is free. Atoms of two dimensions have a weight for each column of y, those of three one weight;
-        what is added to both is the `offset`.
+        the picks. The pick is the atom that then leaves the least squared error or, for the log loss of logits, along
+        which that is steepest for its length. Each atom is picked at most once, and `output_weights` say no more than
+        that the atoms are neurons: each has a weight for each output, and the intercept is free. Atoms of two
+        dimensions have a weight for each column of y, those of three one weight; what is added to both is the
+        `offset`.
     ridge : float, default=0.0
         For corrective selection, what the squares of the weights cost: the loss gets half their sum, times this share
         of the mean diagonal of the Gram matrix (of the atoms less their means, where the intercept is free).
@@ -123,6 +124,10 @@ def greedy_forward_selection(
     ``intercept + sum_i weights_i * atom_i``. With `ridge` 0 an atom of which the picks leave less than 1e-9 of its
     squared norm is taken to depend on them linearly, and is not picked. The losses are those of the approximation,
     without the penalty; the gaps are bounds of the penalised loss less the least one over the weights of all atoms.
+
+    For the log loss the weights have a penalised loss within 1e-10 of the least of the picks, and the gaps are always
+    bounds. Where the picks separate the classes and `ridge` is 0, there is no least one: the selection ends with a
+    warning.
 
     The log loss has no such statistics, so its selection works on the samples: on the logits or, of probabilities, on
     those of each sample's own class alone. Bounds rule most atoms out unseen. float32 atoms bring bounds in float32,
@@ -167,7 +172,7 @@ def greedy_forward_selection(
     [0.75, 0.25, 0.0]
     """
     k, tolerance = check_stopping(k, tol)
-    corrective, ridge = check_corrective(corrective, ridge, hull, radius)
+    corrective, ridge = check_corrective(corrective, ridge, hull=(hull, ("convex",)), radius=(radius, (None,)))
     chosen = find_loss(loss)
     atoms = stack_atoms(atoms, samples_last=chosen.samples_last)
     return chosen.select(

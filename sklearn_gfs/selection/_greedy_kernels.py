@@ -57,6 +57,20 @@ class Problem(NamedTuple):
     precision: float
     tol: float
 
+    def unstoppable(self) -> Problem:
+        """The problem with nothing that ends a look ahead."""
+        return self._replace(tol=-1.0, doubt=0.0, precision=-np.inf)
+
+    def look_ahead(
+        self, step: int, state: State, slots: NDArray[np.int64], columns: NDArray[np.float64]
+    ) -> tuple[int, int, int]:
+        """Take steps as long as the columns are there."""
+        direction = np.ones(len(state.s))
+        found: tuple[int, int, int] = squared_error_steps(
+            step, len(state.picks), self, state, slots, columns, -1, direction
+        )
+        return found
+
 
 class State(NamedTuple):
     """What a selection has come to; kernels write into it."""
@@ -70,6 +84,10 @@ class State(NamedTuple):
     gaps: NDArray[np.float64]
     slopes: NDArray[np.float64]  # of every atom, at the next pick when a kernel hands control back
     scores: NDArray[np.float64]
+
+    def copied(self) -> State:
+        """A state to look ahead with."""
+        return self._replace(**{name: array.copy() for name, array in self._asdict().items()})
 
 
 @jit

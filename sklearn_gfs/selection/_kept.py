@@ -7,6 +7,7 @@ an intercept is: their coefficients are free, and best for whatever has been pic
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath
 
+from ._corrective import CorrectiveSearch
 from ._gram import Moments
 from ._squared_error import SquaredErrorSearch
 
@@ -168,11 +170,33 @@ def _round(
     source: Any, k: int, *, radius: float | None, tol: float, kept: NDArray[np.int64], room: int | None
 ) -> GreedyPath:
     """One selection beside the kept atoms, up to the pick that leaves no room; none where there is no candidate."""
+
+    def select(others: Any) -> GreedyPath:
+        search = SquaredErrorSearch(others, k, signed=True, radius=radius, tol=tol)
+        return search.prefix(picks_until(search.run().picks, room))
+
+    return _beside(source, kept, None if room == 0 else select)
+
+
+def correct_beside(source: Any, k: int, *, ridge: float, tol: float, kept: NDArray[np.int64]) -> GreedyPath:
+    """Corrective selection beside the kept atoms, which no ridge holds back; counts are those of the picks."""
+
+    def select(others: Any) -> GreedyPath:
+        flat, tolerance = source.n_targets == 1, None if tol < 0 else tol
+        base = np.zeros(source.n_targets)
+        search = CorrectiveSearch(others, k, base=base, free_intercept=False, flat=flat, tol=tolerance)
+        return search.paths([ridge])[0].path
+
+    path = _beside(source, kept, None if k == 0 else select)
+    return path._replace(counts=np.bincount(path.picks, minlength=source.n_atoms))
+
+
+def _beside(source: Any, kept: NDArray[np.int64], select: Callable[[Any], GreedyPath] | None) -> GreedyPath:
+    """What is selected among the atoms that are not kept, with the weights of all; nothing where there are none."""
     beside = AtomsBesideKept(source, kept) if len(kept) else None
     atoms = np.arange(source.n_atoms) if beside is None else beside.atoms
-    if len(atoms) and room != 0:
-        search = SquaredErrorSearch(source if beside is None else beside, k, signed=True, radius=radius, tol=tol)
-        path = search.prefix(picks_until(search.run().picks, room))
+    if len(atoms) and select is not None:
+        path = select(source if beside is None else beside)
     else:
         nothing, weights = np.empty(0), np.zeros((len(atoms), source.n_targets))
         none = np.empty(0, dtype=np.int64)

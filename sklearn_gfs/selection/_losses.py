@@ -14,7 +14,7 @@ from sklearn_gfs._typing import GreedyPath
 from sklearn_gfs._warn import warn_caller
 
 from ._checks import check_hull
-from ._corrective_paths import paths_of
+from ._corrective_paths import logged_paths, paths_of
 from ._labels import check_classification, look_like_probabilities
 from ._log_loss import select_logits, select_probabilities
 from ._sources import check_samples, source_of
@@ -86,8 +86,11 @@ class LogLoss(SelectionLoss):
 
     def select(self, asked: Asked) -> GreedyPath:
         """Select among logits or probabilities."""
-        if asked.corrective:
-            raise ValueError("corrective=True needs loss='squared_error'; with loss='log_loss' it must be False")
+        if asked.corrective and not asked.from_logits:
+            raise ValueError(
+                "corrective=True does not go with from_logits=False: what free weights make of probabilities need be "
+                "none"
+            )
         signed, length = check_hull(asked.hull, asked.radius, n_targets=1)
         checked = check_classification(asked.atoms, asked.y, asked.output_weights, asked.sample_weight)
         if not asked.from_logits:
@@ -96,6 +99,8 @@ class LogLoss(SelectionLoss):
                     "hull='l1' and offset do not go with from_logits=False: probabilities are only averaged"
                 )
             return select_probabilities(*checked, asked.k, asked.tol)  # threads of its own, and no linear algebra
+        if asked.corrective:
+            return logged_paths(*checked, asked.k, [asked.ridge], asked.tol, asked.offset)[0].path
         if length is None:
             raise ValueError(
                 f"radius={asked.radius!r} can't be estimated with loss='log_loss', where the logits of classes that "

@@ -26,9 +26,9 @@ from sklearn_gfs._version import VersionedState
 from sklearn_gfs._warn import warn_caller
 from sklearn_gfs._weights import check_weight, of_order_one
 
-from ._checks import check_hull, check_keep, check_n_features, check_stopping
+from ._checks import check_corrective, check_hull, check_keep, check_n_features, check_stopping
 from ._greedy import greedy_forward_selection
-from ._kept import picks_until, select_beside
+from ._kept import correct_beside, picks_until, select_beside
 from ._standardized import StandardizedColumns, standardized_moments, standardized_samples
 from ._statistics import SelectionStatistics
 from ._targets import check_target_type, indicators_of, numbers_of
@@ -43,7 +43,8 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
     With ``hull="l1"`` columns are standardised and may enter with either sign, as in the lasso: after k picks
     y is approximated by a combination whose coefficients' absolute values add up to at most ``radius``. With
     ``hull="convex"`` the plain mean of the picked columns approximates y, as when the columns are predictions
-    of models and an ensemble of some of them is wanted.
+    of models and an ensemble of some of them is wanted. With ``corrective=True`` it is forward selection by orthogonal
+    least squares: coefficients are free, and re-solved after every pick.
 
     Parameters
     ----------
@@ -73,6 +74,15 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         Columns that are kept in any case, for ``hull="l1"``: their names, their indices, or a mask over all columns.
         Their coefficients are free, as the intercept is: the best ones beside whatever has been picked. A pick is
         judged by what it adds to the kept columns.
+    corrective : bool, default=False
+        Whether the coefficients of all picked columns are re-solved after every pick. Columns are standardised, each is
+        picked at most once, and the pick is the one that then leaves the least loss. `hull` and `radius` stay as they
+        are by default; there are `n_features_to_select` columns or, by default, k, and fewer where no other takes
+        anything off the loss.
+    ridge : float, default=0.0
+        For ``corrective=True``, what the squares of the coefficients of the standardised columns cost: the loss gets
+        half their sum, times this share of the mean squared norm of what `keep` leaves of the columns. Columns of
+        `keep` cost nothing.
 
     Attributes
     ----------
@@ -83,13 +93,14 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
     selection_losses_ : ndarray of shape (n_picks,)
         Half the mean squared error after every pick, summed over the targets.
     duality_gaps_ : ndarray of shape (n_picks,)
-        Upper bound, after every pick, on the loss less the least loss over the hull.
+        Upper bound, after every pick, on the loss less the least loss over the hull; with ``corrective=True``, on the
+        loss with the ridge's penalty less the least one over all coefficients, exact where `tol` is given.
     coef_ : ndarray of shape (n_features_in_,) or (n_targets, n_features_in_)
         Coefficients of the columns of X in the approximation of y.
     intercept_ : float or ndarray of shape (n_targets,)
         Its constant term.
     radius_ : float
-        The radius used for the last picks, 0 where there are none; 1 for the convex hull.
+        The radius used for the last picks, 0 where there are none; 1 for the convex hull and where there is no hull.
     support_ : ndarray of shape (n_features_in_,)
         Mask of the columns that are kept.
     classes_ : ndarray of shape (n_classes,)
@@ -104,6 +115,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
     greedy_forward_selection : The selection alone, with more losses and shapes of atoms.
     SelectionStatistics : The sums that ``partial_fit`` keeps, to be computed on several machines.
     sklearn.feature_selection.SequentialFeatureSelector : Adds features by cross-validated score.
+    sklearn.linear_model.OrthogonalMatchingPursuit : Picks by correlation and re-solves the coefficients.
 
     Notes
     -----
@@ -125,6 +137,9 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
     >>> selector = GreedyForwardSelector(n_features_to_select=4, keep=["age"]).fit(X, y)
     >>> selector.get_feature_names_out().tolist()
     ['age', 'bmi', 'bp', 's5']
+    >>> selector = GreedyForwardSelector(n_features_to_select=4, corrective=True).fit(X, y)
+    >>> X.columns[selector.selection_path_].tolist()
+    ['bmi', 's5', 'bp', 's1']
     """
 
     def __init__(
@@ -137,6 +152,8 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         target_type: str = "auto",
         n_features_to_select: float | None = None,
         keep: Any = None,
+        corrective: bool = False,
+        ridge: float = 0.0,
     ) -> None:
         self.k = k
         self.hull = hull
@@ -145,6 +162,8 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         self.target_type = target_type
         self.n_features_to_select = n_features_to_select
         self.keep = keep
+        self.corrective = corrective
+        self.ridge = ridge
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> GreedyForwardSelector:
         """
@@ -290,6 +309,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
     def _check_parameters(self) -> bool:
         """Validate parameters; return whether columns are standardised and may be turned around, or only averaged."""
         check_stopping(self.k, self.tol)
+        check_corrective(self.corrective, self.ridge, hull=(self.hull, ("l1",)), radius=(self.radius, ("auto", None)))
         signed, _ = check_hull(self.hull, self.radius, n_targets=1)
         if not signed and self.keep is not None:
             raise ValueError(f"keep={self.keep!r} needs hull='l1'; with hull='convex' it must be None")
@@ -339,9 +359,14 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         kept = np.flatnonzero(np.isin(atoms, keep))
         constant = len(keep) - len(kept)  # nothing can be said of y by these
         k, tol = check_stopping(self.k, self.tol)
-        _, radius = check_hull(self.hull, self.radius, n_targets=source.n_targets)
         n_distinct = None if wanted is None else wanted - constant
-        path, support = select_beside(source, k, radius=radius, tol=tol, kept=kept, n_distinct=n_distinct)
+        if self.corrective:
+            n_picks = k if n_distinct is None else n_distinct - len(kept)
+            path = correct_beside(source, n_picks, ridge=float(self.ridge), tol=tol, kept=kept)
+            support = path.counts > 0
+        else:
+            _, radius = check_hull(self.hull, self.radius, n_targets=source.n_targets)
+            path, support = select_beside(source, k, radius=radius, tol=tol, kept=kept, n_distinct=n_distinct)
         path = columns.of_all(path)
         self.support_ = np.isin(np.arange(self.n_features_in_), np.concatenate([keep, atoms[support]]))
         if wanted is not None:

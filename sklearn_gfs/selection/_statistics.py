@@ -333,7 +333,7 @@ class SelectionStatistics(VersionedState):
         [0, 1]
         """
         k, tolerance = check_stopping(k, tol)
-        corrective, ridge = check_corrective(corrective, ridge, hull, radius)
+        corrective, ridge = check_corrective(corrective, ridge, hull=(hull, ("convex",)), radius=(radius, (None,)))
         weights, n_outputs = self._checked_weights(output_weights), len(self.mean_y)
         if standardize and weights is not None:
             raise ValueError("standardize=True does not go with output_weights; it must be False")
@@ -342,9 +342,9 @@ class SelectionStatistics(VersionedState):
                 return self.corrective_paths(k, [ridge], output_weights=weights, tol=tol)[0].path
             columns = standardized_moments(self._moments, refusal=_NONE_VARIES)
             search = CorrectiveSearch(
-                columns.source, k, base=self.mean_y, free_intercept=False, flat=columns.source.n_targets == 1
+                columns.source, k, base=self.mean_y, free_intercept=False, flat=n_outputs == 1, tol=tol
             )
-            return columns.of_all(search.paths([ridge], tol=tol)[0].path)
+            return columns.of_all(search.paths([ridge])[0].path)
         signed, length = check_hull(hull, radius, n_targets=n_outputs if weights is None else 1)
         if standardize:
             columns = standardized_moments(self._moments, refusal=_NONE_VARIES)
@@ -399,14 +399,19 @@ class SelectionStatistics(VersionedState):
         """
         k, tolerance = check_stopping(k, tol)
         weights, ridges = self._checked_weights(output_weights), check_ridges(ridges)
+        moments, means, mean_y = self._moments, self.mean_atoms, self.mean_y
+        norms = np.maximum(np.diagonal(moments.gram), 0.0)
         if weights is None:
-            source, base, flat = self._raw(None, pivot=0.0), np.zeros(len(self.mean_y)), len(self.mean_y) == 1
+            with np.errstate(over="ignore", invalid="ignore"):  # the search refuses what is not finite
+                c, target_norm = moments.c + np.outer(mean_y, means), float(np.sum(moments.target_norms + mean_y**2))
+                products = Moments(c, norms + means**2, target_norm)
+            source, base = GramAtoms(moments.gram, products, pivots=means), np.zeros_like(mean_y)
         else:
-            moments = self._moments
-            products = Moments(moments.c, np.diagonal(moments.gram).copy(), float(moments.target_norms.sum()))
-            source, base, flat = GramAtoms(moments.gram, products, means=self.mean_atoms), self.mean_y, False
-        search = CorrectiveSearch(source, k, base=base, free_intercept=weights is not None, flat=flat)
-        return search.paths(ridges, tol=None if tolerance < 0 else tolerance)
+            products = Moments(moments.c, norms, float(moments.target_norms.sum()))
+            source, base = GramAtoms(moments.gram, products, means=means), mean_y
+        flat = weights is None and len(mean_y) == 1
+        free, tol = weights is not None, None if tolerance < 0 else tolerance
+        return CorrectiveSearch(source, k, base=base, free_intercept=free, flat=flat, tol=tol).paths(ridges)
 
     def _checked_weights(self, output_weights: Any) -> Float64Array | None:
         """Return output weights that fit the samples seen; there must be some."""

@@ -231,7 +231,6 @@ def test_degrees_of_freedom_are_the_trace_of_what_maps_y_to_its_approximation(ca
         ({"corrective": True, "ridge": "auto"}, TypeError, "ridge='auto' must be a finite number"),
         ({"corrective": True, "hull": "l1"}, ValueError, "hull='l1' does not go with corrective=True"),
         ({"corrective": True, "radius": 2.0}, ValueError, "radius=2.0 does not go with corrective=True"),
-        ({"corrective": True, "loss": "log_loss"}, ValueError, "corrective=True needs loss='squared_error'"),
     ],
 )
 def test_what_does_not_go_together_is_refused(options, error, text):
@@ -280,3 +279,34 @@ def test_standardised_sums_are_sums_of_standardised_atoms(case, ridge):
     np.testing.assert_allclose(found.losses, expected.losses, **LOSS)
     np.testing.assert_allclose(found.weights[varies], expected.weights, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(found.intercept, share @ case.y, rtol=1e-9, atol=1e-12)
+
+
+@given(cases(max_samples=40), st.sampled_from(KINDS), RIDGES, st.booleans())
+def test_float32_atoms_give_the_path_of_the_same_values_in_float64(case, kind, ridge, exact):
+    H, B = case.H.astype(np.float32), case.B.astype(np.float32)
+    narrow = case._replace(H=H, B=B, atoms=H[:, :, None] * B)
+    wide = case._replace(H=H.astype(float), B=B, atoms=narrow.atoms.astype(float))
+    path, expected = (selected(some, kind, ridge, tol=0.0 if exact else None) for some in (narrow, wide))
+    np.testing.assert_array_equal(path.picks, expected.picks)
+    np.testing.assert_allclose(path.losses, expected.losses, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(path.weights, expected.weights, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(path.intercept, expected.intercept, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("ridge", [0.0, 1e-3])
+@pytest.mark.parametrize("kind", ["neurons", "columns"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_atoms_far_from_zero_are_compared_about_their_means(kind, dtype, ridge):
+    rng = np.random.default_rng(0)
+    H = rng.standard_normal((300, 30)) + 3000.0 * (kind == "neurons")
+    H = H.astype(dtype)
+    y = H[:, :5].astype(float) @ rng.standard_normal(5) + rng.standard_normal(300)
+    options = {"output_weights": np.ones((30, 1))} if kind == "neurons" else {}
+    path = greedy_forward_selection(H, y, 8, corrective=True, ridge=ridge, **options)
+    picks, losses, _, weights, intercept = naive.corrective(
+        H.astype(float), y[:, None], 8, ridge=ridge, intercept=kind == "neurons"
+    )
+    np.testing.assert_array_equal(path.picks, picks)
+    np.testing.assert_allclose(path.losses, losses, rtol=1e-6)
+    np.testing.assert_allclose(path.weights[picks].ravel(), weights.ravel(), rtol=1e-5)
+    np.testing.assert_allclose(path.intercept, intercept if kind == "neurons" else 0.0, rtol=1e-5)

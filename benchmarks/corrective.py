@@ -1,0 +1,172 @@
+"""
+Corrective selection: times against the paper's selection, and against scikit-learn and FastCan.
+
+Run from the repository: ``python benchmarks/corrective.py [time] [pursuit] [features]``, one page each. FastCan (``pip
+install fastcan``) may be missing: then its columns stay empty.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+import sys
+
+import numpy as np
+from _common import publish, seconds, table, versions
+from selection import LIMIT_SIZES, neurons
+from sklearn.datasets import load_diabetes, load_wine, make_classification, make_regression
+from sklearn.feature_selection import SequentialFeatureSelector
+from sklearn.linear_model import LinearRegression, OrthogonalMatchingPursuit, orthogonal_mp_gram
+from threadpoolctl import threadpool_limits
+
+from sklearn_gfs import GreedyForwardSelector, SelectionStatistics, greedy_forward_selection
+
+HAS_FASTCAN = importlib.util.find_spec("fastcan") is not None
+RIVALS = {
+    "pursuit": "OrthogonalMatchingPursuit",
+    "sequential": "SequentialFeatureSelector",
+    "fastcan": "FastCan",
+}
+ABSENT = {"pursuit": "picks for each target", "sequential": "too slow", "fastcan": "not installed"}
+
+
+def relus(n_samples, n_atoms, n_outputs, dtype, seed=0):
+    """Rectified random combinations of 64 inputs, of which nearly every pick is another one."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n_samples, 64))
+    H = np.maximum(X @ rng.standard_normal((64, n_atoms)) / 8, 0.0)
+    scores = X @ rng.standard_normal((64, n_outputs)) / 8
+    y = np.eye(n_outputs)[scores.argmax(axis=1)] if n_outputs > 1 else np.tanh(scores)
+    return H.astype(dtype), rng.standard_normal((n_atoms, n_outputs)).astype(dtype), y
+
+
+def against_the_paper(make, name, size):
+    """Rows of one size: the paper's selection, and the corrective one with as many picks as that has distinct ones."""
+    n_samples, n_atoms, n_outputs, k = size
+    H, B, y = make(n_samples, n_atoms, n_outputs, np.float32)
+    paper = greedy_forward_selection(H, y, k, output_weights=B)
+    n_distinct = int(np.count_nonzero(paper.counts))
+    corrective = greedy_forward_selection(H, y, n_distinct, output_weights=B, corrective=True)
+    losses = [float(path.losses[-1]) for path in (paper, corrective)]
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads):
+            one, other = seconds(
+                lambda: greedy_forward_selection(H, y, k, output_weights=B),
+                lambda: greedy_forward_selection(H, y, n_distinct, output_weights=B, corrective=True),
+                repeats=3,
+            )
+        yield [name, str(size), n_threads, n_distinct, 1e3 * one, 1e3 * other, other / one, *losses]
+
+
+def time():
+    """Times against the paper's selection."""
+    kinds = ((neurons, "tanh, 20 inputs"), (relus, "relu, 64 inputs"))
+    rows = [row for make, name in kinds for size in LIMIT_SIZES for row in against_the_paper(make, name, size)]
+    header = ["neurons", "(samples, atoms, outputs, picks)", "threads", "distinct picks of the paper's"]
+    header += ["paper's, ms", "corrective with as many, ms", "ratio", "paper's loss", "corrective loss"]
+    note = (
+        "float32; medians of three interleaved runs. The corrective selection makes as many picks as the paper's "
+        "selection has distinct ones; the ratio is that of the times."
+    )
+    title = "Corrective selection and the paper's"
+    publish("corrective", title, command("time"), versions(), note, table(header, rows))
+
+
+def pursuit():
+    """Against orthogonal matching pursuit from the same inner products, one output."""
+    rows = []
+    for n_samples, n_atoms, k in ((2000, 1000, 50), (10_000, 1000, 100), (10_000, 3000, 100)):
+        H, _, y = neurons(n_samples, n_atoms, 1, np.float64)
+        H, y = (H - H.mean(axis=0)) / H.std(axis=0), y[:, 0] - y.mean()
+        gram, c = H.T @ H, H.T @ y
+        statistics = SelectionStatistics().update(H, y)
+        ours, theirs = seconds(
+            lambda: statistics.select(k, corrective=True),  # noqa: B023
+            lambda: orthogonal_mp_gram(gram, c, n_nonzero_coefs=k),  # noqa: B023
+        )
+        ours_whole, theirs_whole = seconds(
+            lambda: greedy_forward_selection(H, y, k, corrective=True),  # noqa: B023
+            lambda: orthogonal_mp_gram(H.T @ H, H.T @ y, n_nonzero_coefs=k),  # noqa: B023
+            repeats=3,
+        )
+        path = greedy_forward_selection(H, y, k, corrective=True)
+        coefs = orthogonal_mp_gram(gram, c, n_nonzero_coefs=k)
+        loss = 0.5 * float(np.mean((H @ coefs - y) ** 2))
+        row = [f"({n_samples}, {n_atoms}, 1, {k})", 1e3 * ours, 1e3 * theirs, 1e3 * ours_whole, 1e3 * theirs_whole]
+        rows.append([*row, len(set(path.picks) & set(np.flatnonzero(coefs))), float(path.losses[-1]), loss])
+    header = ["(samples, atoms, outputs, picks)", "from sums, ms", "orthogonal_mp_gram from the Gram matrix, ms"]
+    header += ["from samples, ms", "Gram matrix and orthogonal_mp_gram, ms", "same picks", "loss", "its loss"]
+    note = (
+        "One output. Orthogonal matching pursuit picks by correlation, the corrective selection by what the loss then "
+        "is, so that picks differ where columns are correlated. Both re-solve the weights."
+    )
+    title = "Corrective selection and orthogonal matching pursuit"
+    publish("corrective_pursuit", title, command("pursuit"), versions(), note, table(header, rows))
+
+
+def feature_sets():
+    """Feature matrices, among them those of FastCan's own examples, and how many columns to select."""
+    diabetes, wine = load_diabetes(return_X_y=True), load_wine(return_X_y=True)
+    return {
+        "diabetes, 442 x 10": (*diabetes, 5),
+        "wine, 178 x 13, labels": (wine[0], wine[1], 5),
+        "make_regression, 3000 x 20": (*make_regression(3000, 20, random_state=0), 10),
+        "make_regression, 1000 x 100": (*make_regression(1000, 100, n_informative=20, noise=20, random_state=0), 15),
+        "make_regression, 10000 x 500, 5 targets": (
+            *make_regression(10_000, 500, n_informative=50, n_targets=5, noise=50, random_state=0),
+            30,
+        ),
+        "make_classification, 2000 x 200": (*make_classification(2000, 200, n_informative=20, random_state=0), 20),
+    }
+
+
+def features():
+    """Feature selection against scikit-learn's and FastCan's: time and the share of variance explained."""
+    rows = []
+    for name, (X, y, n) in feature_sets().items():
+        ours = GreedyForwardSelector(n_features_to_select=n, corrective=True, target_type="continuous")
+        pursuit = OrthogonalMatchingPursuit(n_nonzero_coefs=n)
+        folds = [(np.arange(len(y)), np.arange(len(y)))]  # by training error, as the others
+        sequential = SequentialFeatureSelector(LinearRegression(), n_features_to_select=n, cv=folds)
+        Z = (X - X.mean(axis=0)) / X.std(axis=0)
+        rivals = {"ours": lambda: ours.fit(X, y)}  # noqa: B023
+        supports = {"ours": lambda: ours.support_}  # noqa: B023
+        if y.ndim == 1:
+            rivals["pursuit"] = lambda: pursuit.fit(Z, y)  # noqa: B023
+            supports["pursuit"] = lambda: pursuit.coef_ != 0  # noqa: B023
+        if X.shape[1] <= 20:
+            rivals["sequential"] = lambda: sequential.fit(X, y)  # noqa: B023
+            supports["sequential"] = lambda: sequential.support_  # noqa: B023
+        if HAS_FASTCAN:
+            from fastcan import FastCan
+
+            can = FastCan(n, verbose=0)
+            rivals["fastcan"] = lambda: can.fit(X, y)  # noqa: B023
+            supports["fastcan"] = can.get_support
+        times = dict(zip(rivals, seconds(*rivals.values(), repeats=3), strict=True))
+        chosen = {kind: support() for kind, support in supports.items()}
+        scores = {kind: LinearRegression().fit(X[:, s], y).score(X[:, s], y) for kind, s in chosen.items()}
+        row = [name, n]
+        kinds = ("ours", *RIVALS)
+        row += [1e3 * times[kind] if kind in times else ABSENT[kind] for kind in kinds]
+        row += [float(scores[kind]) if kind in scores else "" for kind in kinds]
+        rows.append([*row, *(int((chosen["ours"] & chosen[kind]).sum()) if kind in chosen else "" for kind in RIVALS)])
+    names = tuple(RIVALS.values())
+    header = ["data", "columns", "ours, ms", *(f"{name}, ms" for name in names)]
+    header += ["R2: ours", *names, *(f"columns as {name}" for name in names)]
+    note = (
+        "`GreedyForwardSelector(corrective=True)`; SequentialFeatureSelector goes by the training error. R2 is that of "
+        "a linear regression on the training data."
+    )
+    title, package = "Feature selection with corrective=True", ["fastcan"] if HAS_FASTCAN else []
+    publish("corrective_features", title, command("features"), versions(*package), note, table(header, rows))
+
+
+def command(page):
+    """What repeats a page."""
+    return shlex.join(["python", "benchmarks/corrective.py", page])
+
+
+if __name__ == "__main__":
+    for page in sys.argv[1:] or ("time", "pursuit", "features"):
+        {"time": time, "pursuit": pursuit, "features": features}[page]()

@@ -1,0 +1,214 @@
+"""
+The inner loops of corrective selection for squared error: arrays in, arrays out.
+
+Here belong the compiled loops over atoms. A step picks the atom that takes most off the penalised loss, and adds a row
+to the Cholesky factor of the picks, extended over all atoms: O(n_atoms (n_picks + n_targets)) operations.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_gfs._jit import inlined, jit
+
+from ._greedy_kernels import CONVERGED, DONE, IMPRECISE, IN_DOUBT, NEEDS_COLUMN
+
+# Running scalars of a selection, kept in one array so that kernels can update them.
+PENALISED = 0  # loss of the picks with their penalty
+LEAST_SHARE = 1  # of its squared norm that the picks before left of a pick, the least so far
+
+
+class Problem(NamedTuple):
+    """
+    What a corrective selection is given.
+
+    ``enough`` is what the picks must leave of the squared norm of an atom, so that it does not depend on them linearly.
+    ``slip`` is the relative error of an inner product: atoms whose gains are closer than that makes them tie. With
+    ``exact`` the first of these is picked; without, others decide. ``precision`` is the share of its squared norm that
+    the picks must leave of a pick so that its products are exact enough.
+    """
+
+    raw_norms: NDArray[np.float64]  # ||x_i||^2, with the mean
+    enough: NDArray[np.float64]
+    target_norm: float  # ||Y||^2
+    penalty: float
+    least_gain: float  # of a pick, at least
+    slip: float
+    exact: bool
+    precision: float
+    stop_at: float  # penalised loss that is low enough
+    n_settled: int = 0  # so many of the picks in the state have been found in another way
+
+    def unstoppable(self) -> Problem:
+        """The problem with nothing that ends a look ahead."""
+        return self._replace(exact=True, precision=-np.inf, stop_at=-np.inf)
+
+    def look_ahead(
+        self, step: int, state: State, slots: NDArray[np.int64], columns: NDArray[np.float64]
+    ) -> tuple[int, int, int]:
+        """Take steps as long as the columns are there."""
+        found: tuple[int, int, int] = corrective_steps(step, len(state.picks), self, state, slots, columns)
+        return found
+
+
+class State(NamedTuple):
+    """What a corrective selection has come to; kernels write into it."""
+
+    left: NDArray[np.float64]  # squared norm of every atom less its projection on the picks, plus the penalty
+    rest: NDArray[np.float64]  # <x_i, residual>, (n_targets, n_atoms)
+    rows: NDArray[np.float64]  # of the factor, (k, n_atoms); those that are still to come may be written over
+    shares: NDArray[np.float64]  # (k, n_targets)
+    picks: NDArray[np.int64]
+    counts: NDArray[np.int64]  # one for a pick
+    free: NDArray[np.bool_]  # whether an atom may be picked
+    squares: NDArray[np.float64]  # sum over targets of rest squared
+    scores: NDArray[np.float64]  # minus what an atom would take off twice the penalised loss; 1 for those not free
+    slips: NDArray[np.float64]  # errors of the scores
+    steepest: NDArray[np.float64]  # sum of the squared slopes after each pick
+    running: NDArray[np.float64]
+
+    def copied(self) -> State:
+        """A state to look ahead with: all but what a look ahead may write over is a copy."""
+        kept = {"rows": self.rows, "shares": self.shares, "steepest": self.steepest}
+        return self._replace(
+            **{name: array.copy() for name, array in self._asdict().items() if name not in kept},
+        )
+
+
+@inlined
+def score(problem: Problem, state: State) -> None:
+    """
+    Write the score of every atom that is free, and its error.
+
+    Errors of the inner products with the residual and of what is left of an atom are those of products of vectors; they
+    grow where the picks are nearly dependent.
+    """
+    slip = problem.slip / np.sqrt(state.running[LEAST_SHARE])
+    length = np.sqrt(problem.target_norm)
+    for i in range(state.left.shape[0]):
+        if not state.free[i]:
+            state.scores[i], state.slips[i] = 1.0, 0.0
+            continue
+        left, squares, norm = state.left[i], state.squares[i], problem.raw_norms[i]
+        state.scores[i] = -squares / left
+        error = slip * np.sqrt(norm) * length
+        if left <= 2.0 * slip * norm and not problem.exact:
+            state.slips[i] = np.inf
+        else:
+            state.slips[i] = (2.0 * np.sqrt(squares) * error + error * error + squares * slip * norm / left) / left
+
+
+@inlined
+def choose(problem: Problem, state: State) -> tuple[int, bool]:
+    """
+    Return the first of the atoms that tie for the best, -1 where none takes off enough, and whether that is in doubt.
+    """
+    best, least = -1, -problem.least_gain
+    for i in range(state.scores.shape[0]):
+        if state.scores[i] < least:
+            best, least = i, state.scores[i]
+    threshold = least + (state.slips[best] if best >= 0 else 0.0)
+    first, n_ties = -1, 0
+    for i in range(state.scores.shape[0]):
+        if state.free[i] and state.scores[i] - state.slips[i] <= threshold:
+            first = i if first < 0 else first
+            n_ties += 1
+    if problem.exact:
+        return (first if best >= 0 else -1), False
+    return first, n_ties > 1 or (n_ties == 1 and best < 0)
+
+
+@inlined
+def add_row(
+    j: int, pick: int, problem: Problem, state: State, column: NDArray[np.float64], row: NDArray[np.float64]
+) -> None:
+    """Extend the factor by a pick: its column less what the picks before say of it, over the length of what is left."""
+    n_atoms = column.shape[0]
+    rows, picks = state.rows, state.picks
+    for i in range(n_atoms):
+        row[i] = column[i]
+    row[pick] += problem.penalty
+    whole = j // 4 * 4
+    for m in range(0, whole, 4):
+        a, b, c, d = rows[m, pick], rows[m + 1, pick], rows[m + 2, pick], rows[m + 3, pick]
+        for i in range(n_atoms):
+            row[i] -= a * rows[m, i] + b * rows[m + 1, i] + c * rows[m + 2, i] + d * rows[m + 3, i]
+    for m in range(whole, j):
+        a = rows[m, pick]
+        for i in range(n_atoms):
+            row[i] -= a * rows[m, i]
+    scale = 1.0 / np.sqrt(state.left[pick])
+    for i in range(n_atoms):
+        row[i] *= scale
+    for m in range(j):
+        row[picks[m]] = 0.0
+    row[pick] = np.sqrt(state.left[pick])
+
+
+@inlined
+def take(j: int, pick: int, problem: Problem, state: State) -> None:
+    """Take what a pick, whose row of the factor is there, says of them off the atoms and the residual."""
+    row, share = state.rows[j], state.shares[j]
+    n_atoms, gain, steepest = row.shape[0], 0.0, 0.0
+    for i in range(n_atoms):
+        state.left[i] -= row[i] * row[i]
+        state.free[i] = state.free[i] and state.left[i] > problem.enough[i]
+        state.squares[i] = 0.0
+    for t in range(share.shape[0]):
+        share[t] = state.rest[t, pick] / row[pick]
+        for i in range(n_atoms):
+            state.rest[t, i] -= share[t] * row[i]
+            state.squares[i] += state.rest[t, i] * state.rest[t, i]
+        state.rest[t, pick] = 0.0
+        gain += share[t] * share[t]
+    state.free[pick] = False
+    state.squares[pick] = 0.0
+    for i in range(n_atoms):
+        steepest += state.squares[i] if state.free[i] else 0.0  # slopes of the others are zero but for rounding
+    state.counts[pick] = 1
+    state.picks[j] = pick
+    state.steepest[j] = steepest
+    state.running[PENALISED] -= 0.5 * gain
+
+
+@jit
+def corrective_steps(
+    start: int,
+    stop: int,
+    problem: Problem,
+    state: State,
+    slots: NDArray[np.int64],
+    columns: NDArray[np.float64],
+) -> tuple[int, int, int]:
+    """
+    Take steps of corrective selection, as long as the Gram columns are there.
+
+    ``columns[slots[i]]`` is column i of the Gram matrix; a slot below zero says that it is not there.
+    Returns the number of picks taken so far, why it stopped, and the atom that it could not pick, if any.
+    """
+    score(problem, state)
+    for j in range(start, stop):
+        if j < problem.n_settled:
+            pick = state.picks[j]
+        else:
+            if j > 0 and state.running[PENALISED] <= problem.stop_at:
+                return j, CONVERGED, -1
+            pick, in_doubt = choose(problem, state)
+            if pick < 0:
+                return j, CONVERGED, -1
+            if in_doubt:
+                return j, IN_DOUBT, -1
+        if slots[pick] < 0:
+            return j, NEEDS_COLUMN, pick
+        # What is left is at most the squared norm, but for a penalty.
+        share = min(state.left[pick] / max(problem.raw_norms[pick], 1e-300), 1.0)
+        if share < problem.precision:
+            return j, IMPRECISE, pick
+        state.running[LEAST_SHARE] = min(state.running[LEAST_SHARE], share)
+        add_row(j, pick, problem, state, columns[slots[pick]], state.rows[j])
+        take(j, pick, problem, state)
+        score(problem, state)
+    return stop, DONE, -1

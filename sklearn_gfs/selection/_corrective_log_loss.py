@@ -1,0 +1,309 @@
+"""
+Corrective selection for the log loss: picks by the gradient, weights by Newton steps.
+
+No inner products say what a pick would leave of the log loss, so the pick is the atom along which the penalised loss is
+steepest, for its length; then all weights are brought to the least penalised loss of the picks.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_gfs._chunks import row_chunks
+from sklearn_gfs._typing import Float64Array
+from sklearn_gfs._warn import warn_caller
+
+from ._corrective import LEAST_LEFT
+from ._corrective_path import LoggedPath
+
+# Newton steps end when the next one would lower the penalised loss by no more than this.
+TOLERANCE = 1e-10
+_MOST_STEPS = 100
+# A step is solved for by conjugate gradients, until its residual is below this share of the slope.
+_INEXACT, _MOST_PRODUCTS = 1e-2, 200
+# Slopes that differ by less than this, relatively, tie; float32 ones are made anew in float64 below the other.
+_TIE, _DOUBT = 1e-12, 1e-4
+# The probability of every sample's own class from which on the classes count as separated.
+_SEPARATED = 1.0 - 1e-6
+
+
+class Logits(NamedTuple):
+    """
+    What logits are made of.
+
+    Parameters
+    ----------
+    atoms : ndarray of shape (n_samples, n_atoms) or (n_samples, n_atoms, n_outputs)
+        Of two dimensions each atom has a weight for each output, of three a single one.
+    means : ndarray of shape (n_atoms,) or None
+        Means of the atoms, beside a free intercept.
+    norms : ndarray of shape (n_atoms,)
+        Mean squares of the atoms, less their means where there are such.
+    y : ndarray of shape (n_samples,), dtype int64
+        Classes.
+    weight : ndarray of shape (n_samples,)
+        Weights of the samples, adding up to one.
+    offset : ndarray of shape (n_outputs,)
+        Added to the logits; a single output is the logit of the second of two classes.
+    """
+
+    atoms: Any
+    means: Float64Array | None
+    norms: Float64Array
+    y: NDArray[np.int64]
+    weight: Float64Array
+    offset: Float64Array
+
+    def column(self, atom: int) -> Float64Array:
+        """Outputs of an atom in float64, a row for each sample, or for each output of a sample."""
+        column = np.asarray(self.atoms[:, atom], dtype=np.float64).ravel()
+        return column if self.means is None else column - self.means[atom]
+
+    def along(self, residual: Float64Array, atoms: NDArray[np.int64] | None = None) -> Float64Array:
+        """Products with a residual, (n_atoms, n_targets), of all atoms in their dtype, or of some in float64."""
+        if atoms is not None:
+            columns = np.stack([self.column(int(atom)) for atom in atoms])
+            return columns @ residual.reshape(columns.shape[1], -1)
+        if self.atoms.ndim == 2:
+            total = np.zeros((self.atoms.shape[1], residual.shape[1]))
+        else:
+            total = np.zeros((self.atoms.shape[1], 1))
+        for rows in row_chunks(len(residual), self.atoms[0].nbytes):
+            block, some = self.atoms[rows], residual[rows].astype(self.atoms.dtype)
+            product = block.T @ some if block.ndim == 2 else np.einsum("sno,so->n", block, some)
+            total += product.reshape(total.shape)
+        return total
+
+
+def moments_of(atoms: Any, weight: Float64Array, *, free_intercept: bool) -> tuple[Float64Array | None, Float64Array]:
+    """Means of the atoms, where the intercept is free, and mean squares about them."""
+    flat = atoms.reshape(*atoms.shape[:2], -1)
+    means, squares, left = np.zeros((3, atoms.shape[1]))
+    if free_intercept:
+        for rows in row_chunks(len(flat), 8 * flat[0].size):
+            means += weight[rows] @ flat[rows, :, 0].astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
+        for rows in row_chunks(len(flat), 8 * flat[0].size):
+            values = flat[rows] - means[:, None]
+            squares += np.einsum("s,sno->n", weight[rows], values.astype(np.float64) ** 2)
+            left += np.einsum("s,sno->n", weight[rows], values)
+    norms = squares - left**2 if free_intercept else squares
+    if not np.isfinite(norms).all():
+        raise ValueError("atoms contain NaN, infinity or values too large for their squares")
+    # A column that varies by rounding alone is constant.
+    norms[norms <= 1e-13 * (means**2 + norms)] = 0.0
+    return means + left if free_intercept else None, norms
+
+
+class LogLossCorrection:
+    """One corrective selection for the log loss, at one ridge."""
+
+    def __init__(self, logits: Logits, k: int, ridge: float) -> None:
+        self.logits = logits
+        self.k = min(k, len(logits.norms))
+        self.penalty = ridge * float(logits.norms.mean())
+        self.n_outputs = len(logits.offset)
+        n_rows = len(logits.y) * (self.n_outputs if logits.atoms.ndim == 3 else 1)
+        self.design, self.gram = np.empty((n_rows, 0)), np.empty((0, 0))
+        self.weights = np.zeros((0, 1 if logits.atoms.ndim == 3 else self.n_outputs))
+        self.intercept = np.zeros(self.n_outputs)
+
+    def run(self, tol: float) -> LoggedPath:
+        """Take the steps and return the path; a path ends with the first gap of at most `tol`."""
+        picks: list[int] = []
+        self._solve()
+        kept = [(self.weights, self._added(picks))]
+        losses: list[float] = []
+        gaps: list[float] = []
+        free = self.logits.norms > 0
+        while len(picks) < self.k and not (gaps and gaps[-1] <= tol) and not self._separated():
+            pick = self._choose(free)
+            if pick < 0:
+                break
+            free[pick] = False
+            if not self._take(pick):
+                continue
+            picks.append(pick)
+            self._solve()
+            kept.append((self.weights, self._added(picks)))
+            losses.append(self.loss)
+            gaps.append(self._gap(free))
+        return LoggedPath(
+            np.array(picks, dtype=np.int64),
+            kept,
+            np.array(losses),
+            np.array(gaps),
+            penalty=self.penalty,
+            n_atoms=len(self.logits.norms),
+            flat=self.logits.atoms.ndim == 3 or (self.logits.means is None and self.n_outputs == 1),
+        )
+
+    def _added(self, picks: list[int]) -> Float64Array:
+        """The intercept of the atoms as they are: the offset, and where it is free what that and the means make."""
+        added: Float64Array = self.logits.offset + self.intercept
+        return added if self.logits.means is None else added - self.logits.means[picks] @ self.weights
+
+    def _choose(self, free: NDArray[np.bool_]) -> int:
+        """Atom along which the loss is steepest for its length; -1 where a step along none is worth the tolerance."""
+        logits = self.logits
+        scale = np.divide(1.0, logits.norms + self.penalty, out=np.zeros(len(free)), where=free)
+        scores = (self.slopes**2).sum(axis=1) * scale
+        if logits.atoms.dtype != np.float64:
+            close = np.flatnonzero(free & (scores >= (1.0 - _DOUBT) * scores.max()))
+            exact = (logits.along(self.residual, close) ** 2).sum(axis=1) * scale[close]
+            scores[:] = -1.0
+            scores[close] = exact
+        scores[~free] = -1.0
+        best = scores.max(initial=-1.0)
+        return int(np.argmax(scores >= (1.0 - _TIE) * best)) if best > 2.0 * TOLERANCE else -1
+
+    def _take(self, pick: int) -> bool:
+        """Add an atom to the design, unless without a penalty it depends linearly on those that are there."""
+        column = self.logits.column(pick)
+        weighted = column * self._row_weight()
+        gram = np.empty((len(self.weights) + 1, len(self.weights) + 1))
+        gram[:-1, :-1] = self.gram
+        gram[-1, :-1] = gram[:-1, -1] = self.design.T @ weighted
+        gram[-1, -1] = float(column @ weighted)
+        if len(self.weights):
+            said = solve_triangular(cholesky(self.gram + self.penalty * np.eye(len(self.gram))), gram[:-1, -1], trans=1)
+            left = gram[-1, -1] + self.penalty - said @ said
+            if left <= LEAST_LEFT * (gram[-1, -1] + self.penalty):
+                return False
+        self.gram = gram
+        self.design = np.concatenate([self.design, column[:, None]], axis=1)
+        self.weights = np.concatenate([self.weights, np.zeros((1, self.weights.shape[1]))])
+        return True
+
+    def _row_weight(self) -> Float64Array:
+        return np.repeat(self.logits.weight, len(self.design) // len(self.logits.y))
+
+    def _outputs(self, weights: Float64Array, intercept: Float64Array) -> Float64Array:
+        """Outputs of weights and intercept, (n_samples, n_outputs)."""
+        outputs: Float64Array = (self.design @ weights).reshape(len(self.logits.y), -1)
+        return outputs + intercept
+
+    def _slopes(self, residual: Float64Array) -> tuple[Float64Array, Float64Array]:
+        """Products of the design and of the intercept with a residual."""
+        weights: Float64Array = self.design.T @ residual.reshape(len(self.design), -1)
+        free = self.logits.means is not None
+        return weights, residual.sum(axis=0) if free else np.zeros(self.n_outputs)
+
+    def _move_to(self, weights: Float64Array, intercept: Float64Array) -> float:
+        """Take weights and intercept, with their loss, probabilities and residual; returns the penalised loss."""
+        y, weight = self.logits.y, self.logits.weight
+        outputs = self.logits.offset + self._outputs(weights, intercept)
+        full = np.concatenate([np.zeros_like(outputs), outputs], axis=1) if self.n_outputs == 1 else outputs
+        shifted = full - full.max(axis=1, keepdims=True)
+        total = np.exp(shifted)
+        norm = total.sum(axis=1)
+        own = np.take_along_axis(shifted, y[:, None], axis=1)[:, 0]
+        p = total / norm[:, None]
+        self.weights, self.intercept = weights, intercept
+        self.loss = float(weight @ (np.log(norm) - own))
+        self.own = np.take_along_axis(p, y[:, None], axis=1)[:, 0]
+        residual = p.copy()
+        residual[np.arange(len(y)), y] -= 1.0
+        first = 1 if self.n_outputs == 1 else 0
+        self.p, self.residual = p[:, first:], residual[:, first:] * weight[:, None]
+        return self.loss + 0.5 * self.penalty * float(np.sum(weights**2))
+
+    def _solve(self) -> None:
+        """Bring the weights of the picks to their least penalised loss, and find the slopes along all atoms there."""
+        self._descend()
+        self.slopes = self.logits.along(self.residual)
+
+    def _descend(self) -> None:
+        """Take Newton steps until the next one would gain no more than the tolerance."""
+        penalised = self._move_to(self.weights, self.intercept)
+        for _ in range(_MOST_STEPS):
+            weights, intercept = self.weights, self.intercept
+            slopes, slope = self._slopes(self.residual)
+            slopes = slopes + self.penalty * weights
+            step, shift, decrement = self._newton_step(slopes, slope)
+            length = 1.0
+            while length > 1e-10:
+                found = self._move_to(weights + length * step, intercept + length * shift)
+                if found <= penalised - 1e-4 * length * decrement:
+                    break
+                length /= 2.0
+            else:
+                self._move_to(weights, intercept)  # what is left is rounding
+                return
+            penalised = found
+            if 0.5 * decrement <= TOLERANCE:
+                return
+        warn_caller(
+            f"the weights of {len(self.weights)} picks are not exact after {_MOST_STEPS} Newton steps; a larger ridge "
+            "helps",
+            ConvergenceWarning,
+        )
+
+    def _newton_step(self, slopes: Float64Array, slope: Float64Array) -> tuple[Float64Array, Float64Array, float]:
+        """
+        Newton's step for weights and intercept, and by how much it would lower a quadratic loss, twice.
+
+        Conjugate gradients, preconditioned with what the curvature is where it is the same on all samples.
+        """
+        free, weight = self.logits.means is not None, self.logits.weight
+        bend_of_all = max(float(weight @ (self.p * (1.0 - self.p)).mean(axis=1)), 1e-12)
+        about = None
+        if len(self.gram):
+            about = cho_factor(bend_of_all * self.gram + self.penalty * np.eye(len(self.gram)))
+
+        def curved(step: Float64Array, shift: Float64Array) -> tuple[Float64Array, Float64Array]:
+            moved = self._outputs(step, shift)
+            moved = self.p * (moved - (self.p * moved).sum(axis=1, keepdims=True))
+            along, sums = self._slopes(moved * weight[:, None])
+            return along + self.penalty * step, sums
+
+        def conditioned(a: Float64Array, b: Float64Array) -> tuple[Float64Array, Float64Array]:
+            return (a if about is None else cho_solve(about, a)), b / bend_of_all
+
+        def dot(a: tuple[Float64Array, Float64Array], b: tuple[Float64Array, Float64Array]) -> float:
+            return float(np.sum(a[0] * b[0]) + np.sum(a[1] * b[1]))
+
+        rest = (-slopes, -slope if free else np.zeros_like(slope))
+        step = (np.zeros_like(slopes), np.zeros_like(slope))
+        direction = ahead = conditioned(*rest)
+        size = start = dot(rest, ahead)
+        for _ in range(_MOST_PRODUCTS):
+            if size <= _INEXACT**2 * start or size <= 0.0:
+                break
+            product = curved(*direction)
+            bend = dot(direction, product)
+            if bend <= 0.0:  # rounding, or a direction that changes no probability
+                break
+            alpha = size / bend
+            step = (step[0] + alpha * direction[0], step[1] + alpha * direction[1])
+            rest = (rest[0] - alpha * product[0], rest[1] - alpha * product[1])
+            ahead = conditioned(*rest)
+            size, before = dot(rest, ahead), size
+            direction = (ahead[0] + size / before * direction[0], ahead[1] + size / before * direction[1])
+        return step[0], step[1], -dot((slopes, slope), step)
+
+    def _gap(self, free: NDArray[np.bool_]) -> float:
+        """Bound of the penalised loss less the least one over the weights of all atoms."""
+        penalised = self.loss + 0.5 * self.penalty * float(np.sum(self.weights**2))
+        steepest = float(np.sum(self.slopes[free] ** 2))
+        if not self.penalty:
+            return penalised if steepest > 0.0 else 0.0
+        return min(penalised, steepest / (2.0 * self.penalty) + TOLERANCE)
+
+    def _separated(self) -> bool:
+        """Whether the picks separate the classes, so that without a penalty weights have no least loss; warns then."""
+        if self.penalty or not (self.own[self.logits.weight > 0] >= _SEPARATED).all():
+            return False
+        if len(self.weights):
+            warn_caller(
+                f"{len(self.weights)} picks separate the classes: with ridge=0 ever larger weights are ever better. "
+                "The selection ends with weights that give each sample's class a probability above 1 - 1e-6; a ridge "
+                "above 0 makes them unique",
+                ConvergenceWarning,
+            )
+        return True

@@ -1,0 +1,103 @@
+"""
+What a corrective search does on the samples themselves: products of a few atoms in float64, and small losses.
+
+The atoms come in batches of samples from the sources in ``_gram``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_gfs._typing import Float64Array
+
+from ._corrective_path import CorrectivePath
+from ._gram import batches
+
+
+def _read(source: Any, atoms: NDArray[np.int64]) -> Iterator[tuple[Float64Array, Float64Array, Float64Array]]:
+    """Batches of some atoms as (values, y, weights), in float64, every output of a sample a row."""
+    weights, y = source.row_weights(), source.y
+    for rows in batches(len(y), (len(atoms) + 1) * y.shape[1]):
+        values = source.outputs(atoms, rows)
+        n_outputs = values.shape[2]
+        values = values.transpose(0, 2, 1).reshape(-1, len(atoms))
+        yield values, y[rows].reshape(len(values), -1), np.repeat(weights[rows], n_outputs, axis=0)
+
+
+class ExactProducts:
+    """
+    Products of some atoms in float64, with each other and with y, made when they are first asked for.
+
+    Beside a free intercept they are about the means.
+    """
+
+    def __init__(self, source: Any, *, free_intercept: bool) -> None:
+        self._source = source
+        self._free_intercept = free_intercept
+        self._atoms = np.empty(0, dtype=np.int64)
+        self._pivots = self._means = np.empty(0)  # what is taken off the atoms, and the means of what that leaves
+        self._gram = np.empty((0, 0))
+        self._c = np.empty((source.n_targets, 0))
+
+    def of(self, atoms: NDArray[np.int64]) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """Means of the atoms, zero but beside a free intercept, their Gram matrix and their products with y."""
+        self._add(np.setdiff1d(atoms, self._atoms))
+        order = np.argsort(self._atoms)
+        places = order[np.searchsorted(self._atoms, atoms, sorter=order)]
+        gram, c, means = self._gram[np.ix_(places, places)], self._c[:, places], self._means[places]
+        if not self._free_intercept:
+            return np.zeros(len(atoms)), gram, c
+        return self._pivots[places] + means, gram - np.outer(means, means), c
+
+    def _add(self, new: NDArray[np.int64]) -> None:
+        """Make the products of atoms that have none yet with each other and with all the others."""
+        if not len(new):
+            return
+        n_known, atoms = len(self._atoms), np.concatenate([self._atoms, new])
+        pivots = self._pivots
+        if self._free_intercept:
+            pivots = np.concatenate([pivots, self._source.means[new]])
+        products, c, means = np.zeros((len(new), len(atoms))), np.zeros((len(self._c), len(new))), np.zeros(len(new))
+        for values, y, weight in _read(self._source, atoms):
+            if self._free_intercept:
+                values = values - pivots
+            weighted = values[:, n_known:] * weight
+            products += weighted.T @ values
+            c += y.T @ weighted
+            means += weighted.sum(axis=0)
+        gram = np.empty((len(atoms), len(atoms)))
+        gram[:n_known, :n_known] = self._gram
+        gram[n_known:] = products
+        gram[:n_known, n_known:] = products[:, :n_known].T
+        self._atoms, self._gram, self._pivots = atoms, gram, pivots
+        self._c, self._means = np.concatenate([self._c, c], axis=1), np.concatenate([self._means, means])
+
+
+def variances(source: Any, atoms: NDArray[np.int64]) -> Float64Array:
+    """Variances of some atoms, about means that need not be exact."""
+    squares, left = np.zeros((2, len(atoms)))
+    for values, _, weight in _read(source, atoms):
+        deviations = values - source.means[atoms]
+        squares += (weight * deviations**2).sum(axis=0)
+        left += (weight * deviations).sum(axis=0)
+    found: Float64Array = np.maximum(squares - left**2, 0.0)
+    return found
+
+
+def losses_on_samples(
+    source: Any, path: CorrectivePath, steps: NDArray[np.int64], means: Float64Array | None
+) -> Float64Array:
+    """Losses after some of the picks, from the residuals; with the means of the picks beside a free intercept."""
+    weights = np.zeros((len(steps), len(path.picks), path.weights(0).shape[1]))
+    for place, step in zip(weights, steps, strict=True):
+        place[: step + 1] = path.weights(int(step) + 1)
+    squares, left = np.zeros((2, len(steps), weights.shape[2]))
+    for values, y, weight in _read(source, path.picks):
+        residuals = y - (values if means is None else values - means) @ weights
+        squares += (weight * residuals**2).sum(axis=1)
+        left += (weight * residuals).sum(axis=1)
+    return 0.5 * np.maximum(squares if means is None else squares - left**2, 0.0).sum(axis=1)

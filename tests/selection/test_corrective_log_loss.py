@@ -1,0 +1,150 @@
+"""Corrective selection for the log loss: against general optimisation, and what is true at the least loss."""
+
+from __future__ import annotations
+
+import naive
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.exceptions import ConvergenceWarning
+
+from sklearn_gfs import greedy_forward_selection
+from sklearn_gfs.selection import corrective_paths
+
+KINDS = ["neurons", "one neuron output", "columns", "outputs"]
+
+
+def problem(kind, seed=0, n_samples=60, n_atoms=7):
+    """Atoms, classes, what the function and the oracle are to be told, for classes that overlap."""
+    rng = np.random.default_rng(seed)
+    n_outputs = 3 if kind in ("neurons", "outputs") else 1
+    H = rng.standard_normal((n_samples, n_atoms)) + 0.5
+    logits = H[:, :3] @ rng.standard_normal((3, max(n_outputs, 2)))
+    y = (logits + 2.0 * rng.gumbel(size=logits.shape)).argmax(axis=1)
+    y[: max(n_outputs, 2)] = np.arange(max(n_outputs, 2))
+    options, told = {"loss": "log_loss", "corrective": True}, {"n_outputs": n_outputs}
+    if "neuron" in kind:
+        options["output_weights"], told["intercept"] = np.ones((n_atoms, n_outputs)), True
+    atoms = H[:, :, None] * rng.standard_normal((n_atoms, 3)) if kind == "outputs" else H
+    return atoms, y, options, told
+
+
+def outputs_of(atoms, path):
+    if atoms.ndim == 3:
+        return path.intercept + np.einsum("sno,n->so", atoms, path.weights)
+    return path.intercept + atoms @ path.weights.reshape(atoms.shape[1], -1)
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.03, 0.5]), st.booleans())
+@pytest.mark.parametrize("kind", KINDS)
+def test_agrees_with_general_optimisation(kind, seed, ridge, weighted):
+    atoms, y, options, told = problem(kind, seed)
+    weight = np.random.default_rng(seed).uniform(0.1, 2.0, len(y)) if weighted else None
+    path = greedy_forward_selection(atoms, y, 3, ridge=ridge, sample_weight=weight, **options)
+    picks, losses, weights, z = naive.corrective_log_loss(atoms, y, 3, ridge=ridge, weight=weight, **told)
+    np.testing.assert_array_equal(path.picks, picks)
+    np.testing.assert_allclose(path.losses, losses, rtol=1e-5)
+    np.testing.assert_allclose(path.weights[picks].reshape(weights.shape), weights, atol=1e-3)
+    found = outputs_of(atoms, path)
+    if found.shape[1] > 1:  # a constant on all logits changes nothing
+        found, z = found - found.mean(axis=1, keepdims=True), z - z.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, z, atol=1e-3)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(KINDS), st.sampled_from([0.0, 1e-3, 0.3]))
+def test_no_weights_of_the_picks_are_better_by_more_than_the_tolerance(seed, kind, ridge):
+    atoms, y, options, told = problem(kind, seed, n_samples=200)
+    path = greedy_forward_selection(atoms, y, 4, ridge=ridge, **options)
+    centred = atoms - atoms.mean(axis=0) if told.get("intercept") else atoms
+    penalty = ridge * np.mean((centred**2).mean(axis=0).reshape(atoms.shape[1], -1).sum(axis=1))
+    rng = np.random.default_rng(seed)
+
+    def penalised(some):
+        loss = naive.mean_loss(outputs_of(atoms, some), y, np.ones(len(y)), "log_loss")
+        return loss + 0.5 * penalty * np.sum(some.weights**2)
+
+    np.testing.assert_allclose(path.losses[-1], penalised(path) - 0.5 * penalty * np.sum(path.weights**2), rtol=1e-9)
+    for scale in (1e-5, 1e-3, 1e-1):
+        moved = np.zeros_like(path.weights)
+        moved[path.picks] = scale * rng.standard_normal(moved[path.picks].shape)
+        shift = scale * rng.standard_normal(len(path.intercept)) if told.get("intercept") else 0.0
+        other = path._replace(weights=path.weights + moved, intercept=path.intercept + shift)
+        assert penalised(path) <= penalised(other) + 1e-9
+        other = path._replace(weights=path.weights + scale * rng.standard_normal(moved.shape))
+        assert penalised(path) - path.gaps[-1] <= penalised(other) + 1e-9
+    assert (np.diff(path.losses) <= 1e-9).all() or ridge
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_float32_and_prefixes_and_an_offset(kind):
+    atoms, y, options, told = problem(kind, n_samples=150)
+    atoms = atoms.astype(np.float32)
+    path = greedy_forward_selection(atoms, y, 5, ridge=0.01, **options)
+    wide = greedy_forward_selection(atoms.astype(float), y, 5, ridge=0.01, **options)
+    np.testing.assert_array_equal(path.picks, wide.picks)
+    np.testing.assert_allclose(path.losses, wide.losses, rtol=1e-7)
+    short = greedy_forward_selection(atoms, y, 3, ridge=0.01, **options)
+    np.testing.assert_array_equal(short.picks, path.picks[:3])
+    np.testing.assert_allclose(short.losses, path.losses[:3], rtol=1e-9)
+    offset = np.linspace(-0.5, 1.0, told["n_outputs"]) + 0.1
+    moved = greedy_forward_selection(atoms, y, 5, ridge=0.01, offset=offset, **options)
+    if told.get("intercept"):
+        np.testing.assert_allclose(moved.losses, path.losses, rtol=1e-7)
+    else:
+        np.testing.assert_allclose(moved.intercept, offset)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_classes_that_can_be_separated_end_the_path_with_finite_weights(kind):
+    atoms, _, options, told = problem(kind)
+    y = (atoms[:, 1] > 0.5).astype(int) if atoms.ndim == 2 else atoms[:, 1].argmax(axis=1)
+    if told["n_outputs"] == 3 and atoms.ndim == 2:
+        y += (atoms[:, 1] > 1.0).astype(int)
+    if kind == "columns":
+        atoms = atoms - 0.5  # no intercept
+    with pytest.warns(ConvergenceWarning, match="separate the classes"):
+        path = greedy_forward_selection(atoms, y, 7, **options)
+    assert len(path.picks) < 7
+    assert np.isfinite(path.weights).all()
+    assert path.losses[-1] < 1e-6
+    penalised = greedy_forward_selection(atoms, y, 7, ridge=0.1, **options)  # a warning would be an error
+    assert len(penalised.picks) == 7
+
+
+def test_dependent_and_constant_atoms_are_not_picked():
+    atoms, y, options, _ = problem("neurons", n_samples=200)
+    atoms = np.concatenate([np.ones((200, 1)), atoms, atoms[:, :2] @ [[1.0], [2.0]]], axis=1)
+    options["output_weights"] = np.ones((9, 3))
+    path = greedy_forward_selection(atoms, y, 9, **options)
+    assert len(path.picks) == 7
+    assert 0 not in path.picks
+    assert len(greedy_forward_selection(atoms, y, 9, ridge=0.01, **options).picks) == 8
+
+
+def test_tol_ends_the_path_at_the_first_gap_at_most_tol():
+    atoms, y, options, _ = problem("neurons")
+    full = greedy_forward_selection(atoms, y, 7, ridge=0.5, **options)
+    short = greedy_forward_selection(atoms, y, 7, ridge=0.5, tol=full.gaps[3], **options)
+    np.testing.assert_array_equal(short.picks, full.picks[:4])
+
+
+def test_probabilities_are_refused():
+    rng = np.random.default_rng(0)
+    P, y = rng.dirichlet(np.ones(3), (20, 4)), np.arange(20) % 3
+    with pytest.raises(ValueError, match="corrective=True does not go with from_logits=False"):
+        greedy_forward_selection(P, y, 2, loss="log_loss", from_logits=False, corrective=True)
+
+
+def test_several_ridges_and_prefixes():
+    atoms, y, options, _ = problem("neurons")
+    weights = options["output_weights"]
+    one, other = corrective_paths(atoms, y, 4, [0.5, 0.01], output_weights=weights, loss="log_loss")
+    for found, ridge in ((one, 0.5), (other, 0.01)):
+        for k in range(1, 5):
+            alone = greedy_forward_selection(atoms, y, k, ridge=ridge, **options)
+            np.testing.assert_allclose(found.prefix(k).weights, alone.weights, atol=1e-9)
+            np.testing.assert_allclose(found.prefix(k).intercept, alone.intercept, atol=1e-9)
+    with pytest.raises(ValueError, match="loss='hinge' is not known"):
+        corrective_paths(atoms, y, 4, [0.5], loss="hinge")

@@ -1,0 +1,163 @@
+"""Corrective selection from whatever holds the atoms, by whatever plan: the same path."""
+
+from __future__ import annotations
+
+import naive
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from sklearn_gfs import greedy_forward_selection
+from sklearn_gfs.selection import _corrective, _corrective_samples
+from sklearn_gfs.selection._corrective_columns import CorrectiveColumns
+from sklearn_gfs.selection._gram import ArrayAtoms
+
+
+def relus(n_samples=900, n_atoms=120, n_outputs=3, seed=0):
+    """Hidden activations, some of which are zero, constant or equal, and targets that they explain in part."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n_samples, 12))
+    H = np.maximum(X @ rng.standard_normal((12, n_atoms)) / 3 + rng.standard_normal(n_atoms), 0.0)
+    H[:, 3], H[:, 5], H[:, 8] = 0.0, 2.5, H[:, 6]
+    y = np.tanh(X @ rng.standard_normal((12, n_outputs)) / 2) + 0.1 * rng.standard_normal((n_samples, n_outputs))
+    return H, y
+
+
+def check_same(path, expected, rtol=1e-7):
+    np.testing.assert_array_equal(path.picks, expected.picks)
+    np.testing.assert_allclose(path.losses, expected.losses, rtol=rtol)
+    np.testing.assert_allclose(path.weights, expected.weights, rtol=1e3 * rtol, atol=1e2 * rtol)
+    np.testing.assert_allclose(path.intercept, expected.intercept, rtol=1e3 * rtol, atol=1e2 * rtol)
+
+
+def neurons(H, y, k=30, **options):
+    weights = np.ones((H.shape[1], np.shape(y)[1]))
+    return greedy_forward_selection(H, y, k, corrective=True, output_weights=weights, **options)
+
+
+def test_a_larger_problem_agrees_with_the_oracle():
+    H, y = relus(n_samples=200, n_atoms=25)
+    path = neurons(H, y, 12, ridge=1e-3, tol=0.0)
+    picks, losses, gaps, weights, intercept = naive.corrective(H, y, 12, ridge=1e-3, intercept=True)
+    np.testing.assert_array_equal(path.picks, picks)
+    np.testing.assert_allclose(path.losses, losses, rtol=1e-9)
+    np.testing.assert_allclose(path.gaps, gaps, rtol=1e-7)
+    np.testing.assert_allclose(path.weights[picks], weights, rtol=1e-6)
+    np.testing.assert_allclose(path.intercept, intercept, rtol=1e-6)
+
+
+@pytest.mark.parametrize("plan", ["column", "blocks", "whole"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_plans_make_no_difference(plan, dtype, weighted, monkeypatch):
+    H, y = relus()
+    H = H.astype(dtype)
+    weight = np.random.default_rng(1).uniform(0.1, 2.0, len(y)) if weighted else None
+    expected = neurons(H.astype(float), y, sample_weight=weight, tol=0.0)
+    monkeypatch.setattr(CorrectiveColumns, "_plan", lambda self, k: plan)
+    check_same(neurons(H, y, sample_weight=weight), expected)
+
+
+@pytest.mark.parametrize("make", [sparse.csr_array, sparse.csc_matrix, torch.from_numpy, np.asfortranarray, "memmap"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_atoms_of_every_kind(make, dtype, tmp_path):
+    H, y = relus()
+    H = H.astype(dtype)
+    if make == "memmap":
+        H.tofile(tmp_path / "atoms")
+        atoms = np.memmap(tmp_path / "atoms", dtype=dtype, mode="r", shape=H.shape)
+    else:
+        atoms = make(H)
+    check_same(neurons(atoms, y), neurons(H.astype(float), y))
+    y = y[:, 0]
+    path, expected = (greedy_forward_selection(some, y, 20, corrective=True) for some in (atoms, H.astype(float)))
+    check_same(path, expected)
+
+
+@pytest.mark.parametrize("make", [np.asarray, torch.from_numpy])
+def test_stacked_atoms_of_every_kind(make):
+    rng = np.random.default_rng(0)
+    atoms = rng.dirichlet(np.ones(4), (300, 40)).astype(np.float32)
+    labels = rng.integers(0, 4, 300)
+    path = greedy_forward_selection(make(atoms), labels, 10, corrective=True)
+    check_same(path, greedy_forward_selection(atoms.astype(float), labels, 10, corrective=True))
+    assert path.weights.shape == (40,)
+
+
+def test_a_list_of_atoms():
+    rng = np.random.default_rng(0)
+    atoms = rng.dirichlet(np.ones(4), (300, 8))
+    labels = rng.integers(0, 4, 300)
+    path = greedy_forward_selection(list(atoms.transpose(1, 0, 2)), labels, 5, corrective=True)
+    check_same(path, greedy_forward_selection(atoms, labels, 5, corrective=True))
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1e-7, 1e-5, 1e-3]), st.booleans())
+def test_near_ties_of_float32_atoms_are_decided_in_float64(seed, distance, promoted):
+    rng = np.random.default_rng(seed)
+    H = rng.standard_normal((80, 6))
+    H = np.concatenate([H, H + distance * rng.standard_normal(H.shape)], axis=1).astype(np.float32)
+    y = H[:, :3].astype(float) @ rng.standard_normal((3, 2)) + 0.1 * rng.standard_normal((80, 2))
+    few, _corrective._DOUBTS = _corrective._DOUBTS, 0 if promoted else 100
+    try:
+        path = neurons(H, y, 4)
+    finally:
+        _corrective._DOUBTS = few
+    np.testing.assert_array_equal(path.picks, neurons(H.astype(float), y, 4).picks)
+
+
+def test_products_in_float64_are_made_once_for_each_pair():
+    H, y = relus(n_atoms=20)
+    source = ArrayAtoms(H, y - y.mean(axis=0), None)
+    products = _corrective_samples.ExactProducts(source, free_intercept=False)
+    asked = []
+    outputs = source.outputs
+    source.outputs = lambda atoms, rows: asked.append(len(atoms)) or outputs(atoms, rows)
+    for atoms in ([4, 2], [2, 9, 4], [9, 2]):
+        _, gram, c = products.of(np.array(atoms))
+        np.testing.assert_allclose(gram, H[:, atoms].T @ H[:, atoms] / len(H), atol=1e-12)
+        np.testing.assert_allclose(c, (y - y.mean(axis=0)).T @ H[:, atoms] / len(H), atol=1e-12)
+    assert sorted(set(asked)) == [2, 3]
+
+
+def test_constant_neurons_of_float32_are_never_picked_and_cost_no_better_products(monkeypatch):
+    H, y = relus(n_atoms=60)
+    H[:, 20:50] = np.random.default_rng(0).uniform(-1.0, 1.0, 30)
+    H = H.astype(np.float32)
+    H[0, 30] = np.nextafter(H[0, 30], np.float32(9.0))  # constant but for the last digit of one sample
+    promote, better = ArrayAtoms.promote, []
+    monkeypatch.setattr(ArrayAtoms, "promote", lambda self, about_y: better.append(1) or promote(self, about_y=about_y))
+    path = neurons(H, y, 15)
+    assert not better
+    monkeypatch.undo()
+    path = neurons(H, y, 60)
+    assert not path.counts[20:50].any()
+    check_same(path, neurons(H.astype(float), y, 60))
+
+
+def test_with_all_the_rows_every_column_that_is_foreseen_is_picked(monkeypatch):
+    H, y = relus()
+    monkeypatch.setattr(CorrectiveColumns, "_plan", lambda self, k: "blocks")
+    monkeypatch.setattr(CorrectiveColumns, "_n_preview", lambda self: len(H))
+    monkeypatch.setattr(CorrectiveColumns, "_foresight_pays", lambda self, state: True)
+    asked, room = [], CorrectiveColumns._room
+    monkeypatch.setattr(CorrectiveColumns, "_room", lambda self, atoms: asked.append(atoms) or room(self, atoms))
+    path = neurons(H, y, 40)
+    assert len(asked) == 3
+    foreseen = np.concatenate(asked)
+    assert set(path.picks) <= set(foreseen)
+    # The blocks are filled up to the width of a product with what came closest.
+    assert len(foreseen) <= 40 + 8 * len(asked)
+
+
+def test_plans_go_by_what_columns_cost():
+    def plan(n_samples, n_atoms, k, dtype=np.float32):
+        atoms = np.lib.stride_tricks.as_strided(np.zeros(1, dtype), (n_samples, n_atoms), (0, 0))
+        return CorrectiveColumns(ArrayAtoms(atoms, np.zeros((n_samples, 1)), None), k).plan
+
+    assert plan(30_000, 1000, 100) == "blocks"
+    assert plan(2000, 1000, 50) == "column"
+    assert plan(30_000, 200, 150) == "whole"
