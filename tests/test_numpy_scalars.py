@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 from numpydoc.docscrape import ClassDoc, FunctionDoc
 from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPRegressor
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import sklearn_gfs
 from sklearn_gfs import (
+    GreedyEnsembleClassifier,
+    GreedyEnsembleRegressor,
     GreedyForwardSelector,
     GreedyPrunedMLP,
     GreedyPrunedMLPClassifier,
@@ -24,6 +28,7 @@ from sklearn_gfs import (
     SelectionStatistics,
     greedy_forward_selection,
     pretrain_threshold_curve,
+    prune_forest,
     prune_network,
     theory,
 )
@@ -100,7 +105,45 @@ def drawn(display):
     return [line.get_xydata() for line in display.ax_.lines]
 
 
+ENSEMBLE = {
+    "k": 4,
+    "cv": 2,
+    "n_bags": 2,
+    "bag_fraction": 0.5,
+    "n_init": 2,
+    "replace": True,
+    "corrective": False,
+    "n_jobs": 1,
+    "verbose": 0,
+    "random_state": 3,
+}
+LIBRARY = [(f"m{depth}", DecisionTreeClassifier(max_depth=depth, random_state=0)) for depth in (1, 2, 3)]
+LIBRARY_OF_NUMBERS = [(f"m{depth}", DecisionTreeRegressor(max_depth=depth, random_state=0)) for depth in (1, 2, 3)]
+
+
+def weights_of(cls, models, y):
+    def fit(**given):
+        found = cls(models, **given).fit(X, y)
+        return [found.weights_, found.selection_path_, found.selection_losses_, found.n_picks_]
+
+    return fit
+
+
+def pruned(**given):
+    small = prune_forest(RandomForestClassifier(9, random_state=0).fit(X, LABELS), X, LABELS, **given)
+    return small.predict_proba(X)
+
+
+def names_of_candidates(**given):
+    search = GridSearchCV(DecisionTreeClassifier(), {"max_depth": [1, 2, 3]}).fit(X, LABELS)
+    return [name for name, _ in GreedyEnsembleClassifier.from_search(search, **given).estimators]
+
+
 CASES = {
+    GreedyEnsembleClassifier: (ENSEMBLE, weights_of(GreedyEnsembleClassifier, LIBRARY, LABELS)),
+    GreedyEnsembleClassifier.from_search: ({"n_candidates": 2}, names_of_candidates),
+    GreedyEnsembleRegressor: (ENSEMBLE, weights_of(GreedyEnsembleRegressor, LIBRARY_OF_NUMBERS, NUMBERS)),
+    prune_forest: ({"k": 3, "oob": True}, pruned),
     GreedyPrunedMLP: (NETWORK, fitted(GreedyPrunedMLP, LABELS)),
     GreedyPrunedMLPClassifier: (NETWORK, fitted(GreedyPrunedMLPClassifier, LABELS)),
     GreedyPrunedMLPRegressor: (NETWORK, fitted(GreedyPrunedMLPRegressor, NUMBERS)),
@@ -117,16 +160,20 @@ CASES = {
     ),
     pretrain_threshold_curve: (CURVE, lambda **given: pretrain_threshold_curve(CLASSIFIER, X, LABELS, **given)),
     greedy_forward_selection: (
-        SELECTION | {"from_logits": False},
+        SELECTION | {"from_logits": False, "corrective": False, "ridge": 0.0},
         lambda **given: greedy_forward_selection(X, NUMBERS, hull="l1", **given),
     ),
     SelectionStatistics.select: (
-        SELECTION | {"standardize": True},
+        SELECTION | {"standardize": True, "corrective": False, "ridge": 0.0},
         lambda **given: SelectionStatistics().update(X, NUMBERS).select(hull="l1", **given),
     ),
     prune_network: (
         {"k": 3, "corrective": True},
         lambda **given: prune_network(TRAINED, X, **given).coefs_,
+    ),
+    SelectionStatistics.corrective_paths: (
+        {"k": 3, "ridges": [0.5, 0.25], "tol": 0.0},
+        lambda **given: [path.losses for path in SelectionStatistics().update(X, NUMBERS).corrective_paths(**given)],
     ),
     PretrainThresholdDisplay: (
         {"thresholds": [2, 4], "target_score": 0.5},

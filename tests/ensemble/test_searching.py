@@ -174,13 +174,17 @@ def test_the_best_prefix_goes_by_the_score_then_the_loss_then_the_number():
     assert best_prefix(Path(picks, np.array([3.0, 1.0, 4.0, 2.0]), gaps, np.array([0.1, 0.1, 0.9, 0.9]))) == 4
 
 
-@given(libraries(classes=False), st.booleans())
-def test_corrective_weights_are_those_of_ridge_regression_on_the_chosen_models(case, several):
+@given(libraries(classes=False))
+def test_corrective_weights_are_those_of_ridge_regression_on_the_chosen_models(case):
     outputs, y, weight, k = case
-    found = select(Library(list(outputs), y, weight), PLAIN._replace(k=k, loss="squared_error", corrective=True), RNG)
+    wanted = PLAIN._replace(k=k, loss="squared_error", corrective=True)
+    if not outputs.any():
+        with pytest.raises(ValueError, match="finds no model that says anything of y"):
+            select(Library(list(outputs), y, weight), wanted, RNG)
+        return
+    found = select(Library(list(outputs), y, weight), wanted, RNG)
     chosen = found.path.picks[: found.n_picks[0]]
     assert set(np.flatnonzero(found.weights)) <= set(chosen)
-    columns = outputs.reshape(len(outputs), -1).T
     gram = [np.mean(np.sum(outputs[i] * outputs[j], axis=1) * weight) / weight.mean() for i in chosen for j in chosen]
     products = [np.mean(np.sum(outputs[i] * y, axis=1) * weight) / weight.mean() for i in chosen]
     mean_square = np.mean([np.mean(np.sum(output**2, axis=1) * weight) / weight.mean() for output in outputs])
@@ -190,7 +194,6 @@ def test_corrective_weights_are_those_of_ridge_regression_on_the_chosen_models(c
         for ridge in (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
     ]
     assert min(np.abs(found.weights[chosen] - solution).max() for solution in solutions) < 1e-6
-    assert columns.shape[1] == len(outputs)
 
 
 def test_corrective_selection_leaves_models_out_that_say_nothing():
