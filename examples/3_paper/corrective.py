@@ -81,7 +81,13 @@ def scores(selection, k, n_samples, part):
 shown = sorted({done[0], done[-1]})
 parts = {"train_accuracy": "training", "test_accuracy": "test"}
 figure, axes = plt.subplots(
-    len(parts), len(shown), figsize=(5 * len(shown), 6.6), layout="constrained", sharex=True, sharey=True, squeeze=False
+    len(parts),
+    len(shown),
+    figsize=(4.6 * len(shown) + 1.6, 6.4),
+    layout="constrained",
+    sharex=True,
+    sharey=True,
+    squeeze=False,
 )
 for line, (part, word) in zip(axes, parts.items(), strict=True):
     for axis, n_samples in zip(line, shown, strict=True):
@@ -95,7 +101,9 @@ for line, (part, word) in zip(axes, parts.items(), strict=True):
         axis.set_xscale("symlog", linthresh=2)
         axis.set_title(f"{n_samples} samples, {word} accuracy", fontsize="medium")
         axis.set_ylim(0.3, 1.01)
-axes[0, -1].legend(fontsize="xx-small", ncols=2, loc="lower right", title="picks, selection", title_fontsize="xx-small")
+figure.legend(
+    *axes[0, 0].get_legend_handles_labels(), fontsize="small", loc="outside right center", title="picks, selection"
+)
 figure.supxlabel("Pre-training (gradient updates)", fontsize="medium")
 save_figure(arguments, f"corrective_curves_{data.name}", figure)
 
@@ -125,7 +133,7 @@ for row in thresholds:
 for row in law_rows:
     print(", ".join(str(value) for value in row.values()))
 
-figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained", sharey=True)
+figure, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained", sharey=True)
 for axis, goal in zip(axes, (0.85, 0.9, 0.95), strict=True):
     for place, k in enumerate(ks[: len(COLOURS)]):
         for selection, dash in zip(SELECTIONS, DASHES, strict=False):
@@ -138,7 +146,9 @@ for axis, goal in zip(axes, (0.85, 0.9, 0.95), strict=True):
     axis.set_xticks(done, [f"{n_samples:g}" for n_samples in done])
     axis.minorticks_off()
     axis.set_title(f"training accuracy {goal}", fontsize="medium")
-axes[0].legend(fontsize="xx-small", ncols=2, title="picks, selection", title_fontsize="xx-small")
+figure.legend(
+    *axes[0].get_legend_handles_labels(), fontsize="small", loc="outside right center", title="picks, selection"
+)
 axes[0].set_ylabel("Threshold (gradient updates), median")
 figure.supxlabel("Training samples", fontsize="medium")
 save_figure(arguments, f"corrective_thresholds_{data.name}", figure)
