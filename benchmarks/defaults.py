@@ -81,7 +81,7 @@ def fit(data, classes, changes, seed):
         model = estimator(random_state=seed, **parameters).fit(X, y)
         row = {"seconds": time.process_time() - start}
     row |= {"n_units": model.n_units_, **quality(model, X_test, y_test)}
-    row["updates"] = model.n_pretrain_ + model.n_retrain_ + 20 * max(len(model.validation_loss_curve_) - 1, 0)
+    row["updates"] = model.n_pretrain_ + model.n_retrain_ + max(model.validation_iterations_, default=0)
     return row
 
 

@@ -124,8 +124,8 @@ def fixed(data, classes, seed):
     for point in model.fit_path(*data[:2], n_pretrain=numbers):
         fitted = point.estimator
         if point.k is not None:
-            tried = len(fitted.validation_loss_curve_) - 1
-            updates = fitted.n_pretrain_ + max(20 * tried, 0) + fitted.n_retrain_
+            tried = max(fitted.validation_iterations_, default=0)
+            updates = fitted.n_pretrain_ + tried + fitted.n_retrain_
             yield point.n_pretrain, {"updates": updates, **quality(fitted, *data[2:])}
 
 

@@ -110,7 +110,8 @@ class FittedMLPMixin(ExportMixin):
         self.ridge_ = subnetwork.ridge
         self.n_retrain_ = len(subnetwork.retrain_losses)
         self.retrain_loss_curve_ = subnetwork.retrain_losses
-        self.validation_loss_curve_ = subnetwork.validation_losses
+        self.validation_loss_curve_ = list(subnetwork.validation_losses.values())
+        self.validation_iterations_ = list(subnetwork.validation_losses)
         self.__dict__.pop("_posterior", None)  # an earlier fit's
         if subnetwork.posterior is not None:
             self._posterior = subnetwork.posterior

@@ -143,8 +143,10 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         Loss at each iteration of re-training: of the batch, under weights that are not averaged yet, or of all samples
         where the solver is "lm" or "lbfgs".
     validation_loss_curve_ : list of float
-        Loss on the held-out or validation samples before, and after every 20 gradient updates, each step of "lm" or
-        every 5 of "lbfgs" of, the re-training that was watched; empty without early stopping.
+        Loss on the held-out or validation samples before and during the re-training that was watched: after every 20
+        gradient updates, each step of "lm" or every 5 of "lbfgs". Empty without early stopping.
+    validation_iterations_ : list of int
+        Iterations of that re-training before each of these losses.
     n_pretrain_ : int
         Iterations of pre-training that were made.
     n_retrain_ : int

@@ -36,7 +36,7 @@ class Subnetwork(NamedTuple):
     fitted: FittedNetwork
     path: GreedyPath
     retrain_losses: list[float]
-    validation_losses: list[float]
+    validation_losses: dict[int, float]  # by the iterations of re-training before
     posterior: Posterior | None = None
     ridge: float | None = None  # of a corrective selection
 
@@ -46,7 +46,7 @@ class _Trial(NamedTuple):
 
     network: Network
     losses: list[float]
-    validation_losses: list[float]
+    validation_losses: dict[int, float]  # by the iterations of re-training before
     prior: Prior | None
 
 
@@ -86,7 +86,7 @@ class Retraining:
         """
         trainer = self._trainer
         if held_out is None:
-            return self._retrained(prune(network, path), path, None, [])
+            return self._retrained(prune(network, path), path, None, {})
         trial = self._try_retraining(prune(network, trial_path), held_out)
         kept = Subnetwork(trainer.selection.in_data_units(trial.network), path, trial.losses, trial.validation_losses)
         if not len(trainer.parts.held_rows):  # it was trained on all samples
@@ -100,7 +100,7 @@ class Retraining:
         return found
 
     def _retrained(
-        self, start: Network, path: GreedyPath, n_iterations: int | None, validation_losses: list[float]
+        self, start: Network, path: GreedyPath, n_iterations: int | None, validation_losses: dict[int, float]
     ) -> Subnetwork:
         """Return the subnetwork after so many iterations on all samples, None for as many as the settings say."""
         trainer, end, losses, prior = self._trainer, start, list[float](), None
@@ -135,23 +135,23 @@ class Retraining:
         trainer = self._trainer
         name = "trial re-training" if len(trainer.parts.held_rows) else "re-training"
         losses: list[float] = []
-        validation_losses: list[float] = []
+        validation_losses: dict[int, float] = {}
         best, kept, prior = 0, pruned, None
         n_retrain, interval, patience = trainer.schedule(pruned)
         with trainer.tasks.phase(name, n_retrain, n_of_task=interval) as phase, interruptible(trainer.watch):
             training = trainer.retraining(pruned, name=name)
             losses, record, end = training.losses, trainer.finite(training.loss(held_out)), min(n_retrain, patience)
-            validation_losses.append(record)
+            validation_losses[0] = record
             phase.report.held_out(record)
             with training.threads():
                 while len(losses) < end and not (trainer.stopped or phase.stopped or training.converged):
                     step = min(interval, n_retrain - len(losses))
                     trainer.advance(phase, training, step, self._pretrain_losses)
-                    validation_losses.append(trainer.finite(training.loss(held_out)))
-                    phase.report.held_out(validation_losses[-1])
-                    if _INDIFFERENCE * validation_losses[-1] < record:
-                        record, end = validation_losses[-1], min(n_retrain, len(losses) + patience)
-                    if validation_losses[-1] <= _INDIFFERENCE * min(validation_losses):
+                    loss = validation_losses[len(losses)] = trainer.finite(training.loss(held_out))
+                    phase.report.held_out(loss)
+                    if _INDIFFERENCE * loss < record:
+                        record, end = loss, min(n_retrain, len(losses) + patience)
+                    if loss <= _INDIFFERENCE * min(validation_losses.values()):
                         best, kept = len(losses), training.network()
                         prior = training.solver.prior if isinstance(training, SecondOrderTraining) else None
             if best == 0:

@@ -12,8 +12,6 @@ from collections import Counter
 
 # A phase prints about so many rows, but one for every so many updates at least.
 _ROWS, _MOST_UPDATES = 10, 500
-# Updates between two rows are a multiple of this: held-out samples are looked at as often.
-_UNIT = 20
 
 _HEAD = f"{'phase':<18} {'iteration':>21} {'training loss':>14} {'held-out loss':>14} {'seconds':>8}"
 
@@ -75,12 +73,14 @@ class PhaseReport:
         The updates that the phase is meant to make.
     at_most : bool
         Whether it may make fewer.
+    unit : int
+        Updates between two rows are a multiple of this: held-out samples are looked at as often.
     """
 
-    def __init__(self, report: Report, name: str, n_iterations: int, *, at_most: bool) -> None:
+    def __init__(self, report: Report, name: str, n_iterations: int, *, at_most: bool, unit: int) -> None:
         self._report, self._name = report, name
         self._n_iterations, self._of = n_iterations, "of at most" if at_most else "of"
-        self._every = min(_MOST_UPDATES, max(1, math.ceil(n_iterations / (_ROWS * _UNIT))) * _UNIT)
+        self._every = min(_MOST_UPDATES, max(1, math.ceil(n_iterations / (_ROWS * unit))) * unit)
         self._losses: list[float] = []
         self._first: int | None = None  # the network's updates before this phase
         self._n_shown = self._n_done = 0  # its updates up to the last row, and in all

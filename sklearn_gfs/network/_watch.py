@@ -186,7 +186,7 @@ class Tasks:
         """Begin and end a phase of so many iterations, in groups, or of an unknown number up to that."""
         n_tasks = None if at_most else -(-n_iterations // n_of_task)
         context = self._context.subcontext(name, max_subtasks=n_tasks).call_on_fit_task_begin(**self._told)
-        report = PhaseReport(self.report, name, n_iterations, at_most=at_most)
+        report = PhaseReport(self.report, name, n_iterations, at_most=at_most, unit=n_of_task)
         try:
             yield Phase(context, self._told, name, report, n_of_task)
         finally:

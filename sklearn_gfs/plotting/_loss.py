@@ -16,7 +16,7 @@ from sklearn_gfs._version import VersionedState
 from ._inside import innermost
 from ._style import COLOURS, DASHES, MARKERS, log_losses, name_axes, new_axes
 
-# Losses of batches are averaged over so many updates, which is how often held-out samples are looked at.
+# Losses of batches are averaged over so many updates.
 _WINDOW = 20
 
 
@@ -117,15 +117,11 @@ class LossCurveDisplay(VersionedState):
                 "estimator must have a loss_curve_, as GreedyPrunedMLP has, or hold one that has; got "
                 f"{type(estimator).__name__}, which is fitted and has none."
             )
-        held_out = getattr(estimator, "validation_loss_curve_", [])
-        updates = _WINDOW * np.arange(len(held_out))
-        if len(held_out):
-            updates = np.minimum(updates, estimator.n_retrain)
         display = cls(
             losses=estimator.loss_curve_,
             retrain_losses=getattr(estimator, "retrain_loss_curve_", None),
-            held_out_losses=held_out,
-            held_out_updates=updates,
+            held_out_losses=getattr(estimator, "validation_loss_curve_", None),
+            held_out_updates=getattr(estimator, "validation_iterations_", None),
         )
         return display.plot(ax=ax)
 

@@ -20,7 +20,7 @@ SETTINGS = TrainingSettings(ACTIVATIONS["relu"], LOSSES["squared_error"], SOLVER
 def make_path(rng, *, n_samples=60, n_retrain=0, early_stopping=False, random_state=0, **training):
     X = rng.normal(size=(n_samples, 3))
     y = np.sin(2 * X[:, :1]) + 0.1 * rng.normal(size=(n_samples, 1))
-    settings = PathSettings(30, n_retrain, early_stopping, 0.2, "auto", SETTINGS._replace(**training))
+    settings = PathSettings(30, n_retrain, early_stopping, 0.2, "auto", False, SETTINGS._replace(**training), "adam")
     tasks = GreedyPrunedMLP()._start_tasks(X, y, None, "fit_path")
     return TrainingPath(PathData(X, y, None, True, None), settings, random_state, tasks=tasks)
 
@@ -70,9 +70,9 @@ def test_held_out_samples_decide_how_long_to_retrain():
     path.pretrain_to(20)
     _, (subnetwork,) = path.subnetworks([5])
     losses = subnetwork.validation_losses
-    assert len(losses) == 5  # before, after 20, 40, 60 and 70
-    best = max(i for i, loss in enumerate(losses) if loss <= 1.01 * min(losses))
-    assert len(subnetwork.retrain_losses) == min(20 * best, 70)
+    assert list(losses) == [0, 20, 40, 60, 70]
+    best = max(n_done for n_done, loss in losses.items() if loss <= 1.01 * min(losses.values()))
+    assert len(subnetwork.retrain_losses) == best
 
 
 def test_pretraining_never_sees_the_held_out_samples():

@@ -60,13 +60,13 @@ def test_the_table_of_a_fit(capsys):
     assert [row[0] for row in trial[:3]] == ["0 of 300", "40 of 300", "80 of 300"]
     assert [row[1] == "" for row in trial] == [True] + [False] * (len(trial) - 1)
     for row in trial:  # held-out samples are looked at every 20 iterations
-        at = -(-int(row[0].split()[0]) // 20)
+        at = model.validation_iterations_.index(int(row[0].split()[0]))
         assert float(row[2]) == pytest.approx(model.validation_loss_curve_[at], rel=1e-4)
     assert of(rows, "re-training")[-1][0] == f"{model.n_retrain_} of {model.n_retrain_}"
-    n_tried = 20 * (len(model.validation_loss_curve_) - 1)
+    n_tried = model.validation_iterations_[-1]
     assert re.fullmatch(
         rf"Fitted in \d+\.\d\d s: {model.n_units_} neurons; updates: 50 of pre-training, "
-        rf"{min(n_tried, 300)} of trial re-training, {model.n_retrain_} of re-training\.",
+        rf"{n_tried} of trial re-training, {model.n_retrain_} of re-training\.",
         last,
     )
     seconds = [float(row[-1]) for row in rows]
@@ -108,6 +108,17 @@ def test_a_network_that_goes_on_counts_from_where_it_was(capsys):
     assert last.endswith("updates: 30 of pre-training.")
     model.set_params(k=3).fit(X, y)
     assert capsys.readouterr().out.splitlines()[-1].endswith("updates: none.")
+
+
+@pytest.mark.parametrize(("solver", "unit"), [("lm", 1), ("lbfgs", 5)])
+def test_rows_are_as_near_as_the_looks_at_held_out_samples(solver, unit, capsys):
+    X, y = blobs(200)
+    model = GreedyPrunedMLPRegressor(**SMALL | {"n_retrain": 8 * unit}, retrain_solver=solver, verbose=True)
+    model.fit(X, y + X[:, 0])
+    rows, _ = table(capsys.readouterr().out)
+    trial = [int(row[0].split()[0]) for row in of(rows, "trial re-training")]
+    assert trial == model.validation_iterations_ == [unit * i for i in range(len(trial))]
+    assert len(trial) > 2
 
 
 def test_validation_data_are_counted_and_nothing_is_tried(capsys):

@@ -9,7 +9,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gfs import GreedyPrunedMLPClassifier, LossCurveDisplay
+from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor, LossCurveDisplay
 
 pytest.importorskip("matplotlib")
 
@@ -43,6 +43,17 @@ def test_a_fit_from_its_first_update_to_its_last():
         "Held-out samples, trial subnetwork",
         "Pruning",
     ]
+
+
+@pytest.mark.parametrize("solver", ["lm", "lbfgs"])
+def test_held_out_losses_stand_where_they_were_measured(solver):
+    X, y = load_iris(return_X_y=True)
+    model = GreedyPrunedMLPRegressor(n_pretrain=30, k=5, n_hidden=30, retrain_solver=solver, random_state=0)
+    held_out = LossCurveDisplay.from_estimator(model.fit(X, y)).held_out_line_
+    unit = {"lm": 1, "lbfgs": 5}[solver]
+    assert held_out.get_xdata()[:3].tolist() == [30, 30 + unit, 30 + 2 * unit]
+    np.testing.assert_array_equal(held_out.get_xdata(), 30 + np.array(model.validation_iterations_))
+    np.testing.assert_array_equal(held_out.get_ydata(), model.validation_loss_curve_)
 
 
 def test_phases_that_were_not_made_are_left_out():
