@@ -117,14 +117,15 @@ def choose(
     """
     Return the candidate whose first k picks have the least loss by the judge, or by their own scores; and that loss.
 
-    A corrective selection must bring it down to `worth` times that of the paper's, where there is one.
+    A corrective selection must bring it down to `worth` times that of the paper's, where there is one. The loss is the
+    least of all candidates even where it does not, so that it is of one kind while the dense network is trained on.
     """
     scores = [candidate.score(k) if judge is None else judge(candidate.prefix(k)) for candidate in candidates]
-    best = int(np.argmin(scores))
+    best, least = int(np.argmin(scores)), min(scores)
     others = [place for place, candidate in enumerate(candidates) if candidate.ridge is None]
-    if others and scores[best] > worth * scores[others[0]]:
+    if others and least > worth * scores[others[0]]:
         best = others[0]
-    return candidates[best], scores[best]
+    return candidates[best], least
 
 
 def prefix(path: GreedyPath, k: int) -> GreedyPath:

@@ -147,7 +147,7 @@ class TrainingPath:
         return [0] * (n_done > 0) + [end - start for start, end in itertools.pairwise([n_done, *ends])]
 
     def _pruned_loss(self, network: Network, k: int) -> tuple[float, list[Candidate]]:
-        """Return the loss of the subnetwork, and the selections that it was chosen from."""
+        """Return the least loss of a subnetwork, and the selections that there are."""
         trials = self._trainer.selection.trials(network, k)
         chosen, loss = self._choose(network, trials, k)
         held_out_loss = None if self._trainer.held_out() is None else loss
@@ -159,7 +159,7 @@ class TrainingPath:
         self._tasks.report.row(name, f"{len(path.picks)} picks", loss, held_out_loss)
 
     def _choose(self, network: Network, trials: list[Candidate], k: int) -> tuple[Candidate, float]:
-        """Return the selection to prune by, and the loss of the subnetwork."""
+        """Return the selection to prune by, and the least loss of all."""
         worth = WORTH if self._trainer.settings.retrains else 1.0
         return choose(trials, k, self._judge(network), worth=worth)
 

@@ -127,7 +127,9 @@ def test_in_little_memory_and_elsewhere_the_same_is_fitted(monkeypatch, loss, ki
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
-def test_integer_weights_are_repetitions(loss):
+def test_integer_weights_are_repetitions(monkeypatch, loss):
+    scores, choose = [], _candidates.choose
+    monkeypatch.setattr(_path, "choose", lambda *a, **k: scores.append(choose(*a, **k)[1]) or choose(*a, **k))
     X, y = blobs(90)
     weight = np.random.default_rng(0).integers(1, 4, size=90)
     model = GreedyPrunedMLPClassifier(**PLAIN, loss=loss)
@@ -135,6 +137,7 @@ def test_integer_weights_are_repetitions(loss):
     repeated = clone(model).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight))
     np.testing.assert_array_equal(repeated.selection_path_, model.selection_path_)
     assert repeated.ridge_ == model.ridge_
+    assert scores[0] == pytest.approx(scores[1], rel=1e-4)
     np.testing.assert_allclose(repeated.predict_proba(X), weighted, rtol=1e-3, atol=1e-5)
 
 
