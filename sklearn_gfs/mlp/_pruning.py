@@ -125,7 +125,8 @@ class NeuronSelection(NamedTuple):
             final = self._candidates(network, rows, weight, k, list(found), hidden, certified=True)
             found = {candidate.ridge: candidate for candidate in final}
         if dense_loss is None:
-            dense_loss, found = self._measured(network, rows, weight, found)
+            exact = self._selects_on_all(network, rows)
+            dense_loss, found = self._measured(network, rows, weight, found, exact=exact)
         return dense_loss, [
             Chosen(found[one.ridge].prefix(size), one.prefix(size), one.ridge)
             for one, size in zip(chosen, sizes, strict=True)
@@ -140,7 +141,9 @@ class NeuronSelection(NamedTuple):
 
     def measured(self, network: Network, trial_path: GreedyPath) -> GreedyPath:
         """Return a trial path with its losses and gaps on all the samples that are not held out."""
-        return self._measured_on(network, self.parts.train_rows, self.parts.train_weight, trial_path)
+        rows = self.parts.train_rows
+        exact = self._selects_on_all(network, rows)
+        return trial_path if exact else self._measured_on(network, rows, self.parts.train_weight, trial_path)
 
     def measured_on_all(self, network: Network, trial_path: GreedyPath) -> GreedyPath:
         """Return a trial path with its losses and gaps on all samples."""
@@ -152,7 +155,7 @@ class NeuronSelection(NamedTuple):
         if trial_path.intercept is not None:  # its losses are those of the samples that its weights were solved on
             return trial_path
         found: dict[float | None, Candidate] = {None: uncorrected(trial_path)}
-        return self._measured(network, rows, weight, found)[1][None].path
+        return self._measured(network, rows, weight, found, exact=False)[1][None].path
 
     def _selects_on_all(self, network: Network, rows: IntArray) -> bool:
         """Whether a selection on these samples is exact on all of them, and so are its losses and gaps."""
@@ -267,9 +270,19 @@ class NeuronSelection(NamedTuple):
         return X.astype(self._dtype, copy=False)
 
     def _measured(
-        self, network: Network, rows: IntArray, weight: FloatArray | None, found: dict[float | None, Candidate]
+        self,
+        network: Network,
+        rows: IntArray,
+        weight: FloatArray | None,
+        found: dict[float | None, Candidate],
+        *,
+        exact: bool,
     ) -> tuple[float, dict[float | None, Candidate]]:
-        """Return the dense loss over these samples, and the candidates with their losses and gaps on them."""
+        """
+        Return the dense loss over these samples, and the candidates with their losses and gaps on them.
+
+        They are known, and need not be measured, where the selection was `exact` on these samples.
+        """
         losses, weights, layer = [], [], self._layer(network)
 
         def chunks() -> Iterator[tuple[Any, FloatArray, FloatArray | None]]:
@@ -281,7 +294,7 @@ class NeuronSelection(NamedTuple):
                 yield hidden, targets, some
 
         with one_thread():  # the operations are small, but for those of the activations
-            if None in found and not self._selects_on_all(network, rows):
+            if None in found and not exact:
                 path = measure(chunks(), found[None].path.picks, network, self.loss)
                 found = found | {None: uncorrected(path)}
             else:

@@ -57,7 +57,7 @@ def test_the_default_looks_at_some_of_many_samples(monkeypatch):
     assert {len(rows) for rows in seen} == {60}
     seen.clear()
     GreedyPrunedMLPClassifier(**SMALL, selection_samples=None).fit(X, y)
-    assert {len(rows) for rows in seen} <= {300, 200}
+    assert {len(rows) for rows in seen} <= {300, 210}
 
 
 def test_no_range_of_numbers_is_left_out():
