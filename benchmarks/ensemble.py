@@ -206,7 +206,7 @@ def ensembles_page(rows, speeds):
         kept = np.mean([row["models"][OURS] for row in own])
         times = [row[AUTOGLUON] / row[OURS] for other, _, row in speeds if other == name and AUTOGLUON in row]
         taken = [row[OURS] for other, _, row in speeds if other == name]
-        speed = [float(np.median(times)) if times else "", 1e3 * float(np.median(taken))]
+        speed = [float(np.median(times)) if times else "", 1e3 * float(np.median(taken)) if taken else ""]
         parts.append([name, "classes" if own[0]["classes"] else "numbers", *losses.mean(axis=0), kept, *speed])
     lines = []
     for label, wanted in (("classes", True), ("numbers", False)):
@@ -232,11 +232,33 @@ def forests_page(rows):
     return table(["data set", *columns], lines), f"Not worse than 500 trees by more than a standard error: {said}."
 
 
+def page(machine, n_splits, libraries, speeds, pruned):
+    """Return what is published."""
+    forest_table, said = forests_page(pruned)
+    told = (
+        f"Log loss (y: classes) or mean squared error of standardised targets (numbers) on new samples, {n_splits} "
+        "split(s), at most 1500 training samples. All methods combine the same predictions, of five folds; those for "
+        f"new samples are of models fitted on all training samples. {K} picks. The uniform mean is what "
+        "VotingClassifier gives, stacking has scikit-learn's default final estimator. Times are of one thread, from "
+        "predictions to weights; where there are none they were not taken."
+    )
+    return (
+        "ensemble",
+        "Ensembles of a few of 40 models, and small forests",
+        f"python benchmarks/ensemble.py --splits {n_splits}",
+        machine,
+        told,
+        ensembles_page(libraries, speeds),
+        f"Squared errors on new samples (of classes: Brier scores) of random forests. {said}",
+        forest_table,
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tabular", default=os.environ.get("SKLEARN_GFS_TABULAR"), help="npz file of data sets")
     parser.add_argument("--cache", type=Path, default=Path("out") / "ensemble", help="folder of what is finished")
-    parser.add_argument("--splits", type=int, default=2, help="number of splits of each data set")
+    parser.add_argument("--splits", type=int, default=1, help="number of splits of each data set")
     arguments = parser.parse_args()
     arguments.cache.mkdir(parents=True, exist_ok=True)
     libraries, speeds, pruned = [], [], []
@@ -257,20 +279,7 @@ def main():
                     rows.append((name, seed, kept(arguments.cache / f"{what}-{name}-{seed}.json", make)))
                 print(name, seed, flush=True)
         machine = versions(*(["autogluon.core"] if AUTOGLUON in libraries[0][2]["losses"] else []))
-    forest_table, said = forests_page(pruned)
-    publish(
-        "ensemble",
-        "Ensembles of a few of 40 models, and small forests",
-        "python benchmarks/ensemble.py",
-        machine,
-        f"Log loss (y: classes) or mean squared error of standardised targets (numbers) on new samples, means of "
-        f"{arguments.splits} splits, at most 1500 training samples. All methods combine the same predictions, of five "
-        f"folds; those for new samples are of models fitted on all training samples. {K} picks. The uniform mean is "
-        "what VotingClassifier gives, stacking has scikit-learn's default final estimator. Times are of one thread.",
-        ensembles_page(libraries, speeds),
-        f"Squared errors on new samples (of classes: Brier scores) of random forests. {said}",
-        forest_table,
-    )
+    publish(*page(machine, arguments.splits, libraries, speeds, pruned))
 
 
 if __name__ == "__main__":
