@@ -21,9 +21,10 @@ from sklearn_gfs import GreedyPrunedMLPClassifier
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.network._losses import LOSSES
 from sklearn_gfs.network._parameters import initial_network
+from sklearn_gfs.network._samples import Samples
 from sklearn_gfs.network._solvers import SOLVERS
 from sklearn_gfs.network._standardisation import Standardisation
-from sklearn_gfs.network._training import Samples, Training, TrainingSettings
+from sklearn_gfs.network._training import Training, TrainingSettings
 
 N_UPDATES = 50
 # n_features, n_hidden, n_outputs, batch size

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from ._parameters import Network, initial_network, prune
     from ._posterior import Posterior
     from ._report import Report
+    from ._samples import Samples
     from ._scaling import FittedNetwork, Moments, Scaling, in_data_units, measure_moments, rescaled, scaling_of
     from ._second_order import SECOND_ORDER, SecondOrderSolver, SecondOrderTraining
     from ._settings import TrainingSettings
     from ._solvers import SOLVERS
-    from ._training import Samples, Training, TrainingState
+    from ._training import Training, TrainingState
     from ._two_layer import TorchNetwork, hidden_activations
     from ._watch import Phase, Tasks, Watch, interruptible
 
@@ -44,7 +45,7 @@ _HOME = {
     "Posterior": "_posterior",
     "Prior": "_evidence",
     "Report": "_report",
-    "Samples": "_training",
+    "Samples": "_samples",
     "Scaling": "_scaling",
     "SecondOrderSolver": "_second_order",
     "SecondOrderTraining": "_second_order",

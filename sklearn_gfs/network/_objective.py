@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ._curvature import Curvature
     from ._losses import Loss
     from ._parameters import Network
-    from ._training import Samples
+    from ._samples import Samples
 
 Number = TypeVar("Number", bound=np.generic)
 

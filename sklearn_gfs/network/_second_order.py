@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from ._data import Batch
     from ._losses import Loss
     from ._parameters import Network
+    from ._samples import Samples
     from ._scaling import Scaling
     from ._settings import TrainingSettings
-    from ._training import Samples
 
 # The curvature is summed over so many samples for each column of the Jacobian, others in every step.
 _SAMPLES_A_COLUMN = 4

@@ -5,9 +5,10 @@ import numpy as np
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.network._losses import LOSSES
 from sklearn_gfs.network._parameters import initial_network
+from sklearn_gfs.network._samples import Samples
 from sklearn_gfs.network._solvers import SOLVERS
 from sklearn_gfs.network._standardisation import Standardisation
-from sklearn_gfs.network._training import Samples, TrainingSettings
+from sklearn_gfs.network._training import TrainingSettings
 
 SQUARED_ERROR, LOG_LOSS = LOSSES["squared_error"], LOSSES["log_loss"]
 SETTINGS = TrainingSettings(ACTIVATIONS["relu"], SQUARED_ERROR, SOLVERS["adam"], None, 0.9, 16, 0.0)

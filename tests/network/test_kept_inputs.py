@@ -8,8 +8,8 @@ from scipy import sparse
 from sklearn_gfs import GreedyPrunedMLPClassifier
 from sklearn_gfs.network import _data
 from sklearn_gfs.network._data import standardised_once
+from sklearn_gfs.network._samples import Samples
 from sklearn_gfs.network._standardisation import Standardisation
-from sklearn_gfs.network._training import Samples
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(loc=1e3, size=(50, 3))

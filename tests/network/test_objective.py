@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from network.small import LOG_LOSS, SQUARED_ERROR, make_network
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.network._objective import Objective, shape_of, to_network, to_vector
+from sklearn_gfs.network._samples import Samples
 from sklearn_gfs.network._standardisation import Standardisation
-from sklearn_gfs.network._training import Samples
 
 LABELWISE = LOG_LOSS.for_labels(several=True)
 LOSSES = [(SQUARED_ERROR, 1), (SQUARED_ERROR, 3), (LOG_LOSS, 1), (LOG_LOSS, 3), (LABELWISE, 3)]

@@ -7,9 +7,9 @@ from scipy import sparse
 
 from sklearn_gfs.network import _data
 from sklearn_gfs.network._data import by_rows
+from sklearn_gfs.network._samples import Samples
 from sklearn_gfs.network._scaling import measure_moments, scaling_of
 from sklearn_gfs.network._standardisation import Standardisation
-from sklearn_gfs.network._training import Samples
 
 
 def test_samples_are_standardised_in_place_and_sparse_ones_by_scale():

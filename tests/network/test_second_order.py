@@ -13,9 +13,9 @@ from sklearn_gfs.network._curvature import WholeCurvature
 from sklearn_gfs.network._evidence import Prior, groups_of, penalty_of, re_estimated
 from sklearn_gfs.network._losses import Loss
 from sklearn_gfs.network._objective import Objective, Shape, shape_of, to_network, to_vector
+from sklearn_gfs.network._samples import Samples
 from sklearn_gfs.network._second_order import LBFGS, LevenbergMarquardt, SecondOrderTraining
 from sklearn_gfs.network._standardisation import Standardisation
-from sklearn_gfs.network._training import Samples
 from sklearn_gfs.network._watch import Watch
 
 TANH = SETTINGS._replace(activation=ACTIVATIONS["tanh"])

@@ -11,9 +11,10 @@ from network.small import SETTINGS, make_network
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.network import _training
 from sklearn_gfs.network._losses import LOSSES, LabelwiseLogLoss, LogLoss, SquaredError
+from sklearn_gfs.network._samples import Samples
 from sklearn_gfs.network._solvers import SOLVERS, Adam
 from sklearn_gfs.network._standardisation import Standardisation
-from sklearn_gfs.network._training import Samples, Training
+from sklearn_gfs.network._training import Training
 from sklearn_gfs.network._two_layer import TorchNetwork
 
 numba = pytest.importorskip("numba")

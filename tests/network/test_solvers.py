@@ -7,9 +7,10 @@ import torch
 from network.small import SETTINGS, SQUARED_ERROR, batch_of, make_network, make_samples
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.network._parameters import Network
+from sklearn_gfs.network._samples import Samples
 from sklearn_gfs.network._solvers import SOLVERS
 from sklearn_gfs.network._standardisation import Standardisation
-from sklearn_gfs.network._training import Samples, Training, TrainingSettings
+from sklearn_gfs.network._training import Training, TrainingSettings
 from sklearn_gfs.network._two_layer import TorchNetwork
 
 

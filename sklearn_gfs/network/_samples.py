@@ -1,0 +1,143 @@
+"""
+Samples as training reads them: standardised rows and their targets, gathered batch by batch or chunk by chunk.
+
+Which samples are trained on, and in which order, is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from ._data import Batch
+
+if TYPE_CHECKING:
+    import torch
+
+    from sklearn_gfs._typing import FloatArray, IntArray
+
+    from ._standardisation import Standardisation
+
+
+class Samples:
+    """
+    Rows of X, standardised, and their targets, gathered batch by batch.
+
+    X is never copied as a whole: a batch is gathered, made dense and standardised in a buffer of its own. Where X is
+    standardised already a batch is gathered only.
+
+    Parameters
+    ----------
+    X : array or CSR array of shape (n_samples, n_features)
+    targets : ndarray of shape (n_samples, n_outputs)
+        Their dtype is that of the batches: inputs are rounded to it once they are standardised.
+    standardisation : Standardisation or None
+        None where X is standardised already.
+    rows : ndarray of shape (n_rows,)
+        The samples to be used.
+    weight : ndarray of shape (n_samples,), default=None
+        Weights of the samples; only their ratios among the rows matter.
+    device : str, default="cpu"
+        Where batches are put.
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        targets: FloatArray,
+        standardisation: Standardisation | None,
+        rows: IntArray,
+        weight: FloatArray | None = None,
+        device: str = "cpu",
+    ) -> None:
+        import torch
+
+        self._device = device
+        self._X = X
+        # torch gathers rows with all its threads, but warns of arrays that it must not write to.
+        self._tensor = torch.from_numpy(X) if isinstance(X, np.ndarray) and X.flags.carray else None
+        self._room = torch.empty((0, 0))
+        self._targets = targets
+        self._dtype = torch.from_numpy(targets[:0]).dtype
+        self._standardisation = None if standardisation is None else standardisation.astype(X.dtype).in_torch(device)
+        self.rows = rows
+        self._weight = None
+        if weight is not None:
+            self._weight = (weight / weight[rows].mean()).astype(targets.dtype)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Precision of the batches."""
+        return self._targets.dtype
+
+    @property
+    def row_bytes(self) -> int:
+        """Size of one sample's inputs in a batch."""
+        return int(self._X.shape[1] * self._X.dtype.itemsize)
+
+    def gather(self, rows: IntArray) -> Batch:
+        """Return the standardised inputs, the targets and the weights of these samples."""
+        import torch
+
+        y = np.ascontiguousarray(self._targets.take(rows, axis=0).T)
+        weight = None if self._weight is None else torch.from_numpy(self._weight[rows]).to(self._device)
+        return Batch(self._inputs(rows), torch.from_numpy(y).to(self._device), weight)
+
+    def _inputs(self, rows: IntArray, out: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the standardised inputs of these samples; gathered into `out`, where that is given."""
+        import torch
+
+        if self._tensor is not None:
+            X = torch.index_select(self._tensor, 0, torch.from_numpy(rows), out=out).to(self._device)
+        else:
+            part = self._X[rows]
+            X = torch.from_numpy(part.toarray() if sparse.issparse(part) else part).to(self._device)
+        return (X if self._standardisation is None else self._standardisation.apply(X)).to(self._dtype)
+
+    def fill(self, rows: IntArray, X: FloatArray, y: FloatArray) -> FloatArray | None:
+        """
+        Write what `gather` returns to arrays with a row for each sample, and return the weights.
+
+        New memory for every batch would cost as much as gathering, where the system's allocator gives large pieces back
+        at once (Dask tells it to).
+        """
+        if not (self._standardisation is None and isinstance(self._X, np.ndarray) and self._X.dtype == X.dtype):
+            self._standardise_into(X, rows)
+        elif X.flags.c_contiguous:
+            self._X.take(rows, axis=0, out=X, mode="clip")  # no index is clipped; other modes copy
+        else:
+            X[...] = self._X.take(rows, axis=0)
+        y[...] = self._targets.take(rows, axis=0)
+        return None if self._weight is None else self._weight[rows]
+
+    def arrays(self, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray | None]:
+        """Return what `gather` does as arrays; targets have a row for each sample."""
+        dtype = self._targets.dtype
+        X = np.empty((len(rows), self._X.shape[1]), dtype)
+        y = np.empty((len(rows), self._targets.shape[1]), dtype)
+        return X, y, self.fill(rows, X, y)
+
+    def _standardise_into(self, X: FloatArray, rows: IntArray) -> None:
+        """Write the standardised inputs of these samples."""
+        import torch
+
+        gathered = None
+        if self._tensor is not None:
+            if len(self._room) < len(rows):
+                self._room = self._tensor.new_empty((len(rows), X.shape[1]))
+            gathered = self._room[: len(rows)]
+        torch.from_numpy(X).copy_(self._inputs(rows, gathered))
+
+    def gather_batches(self, rows: IntArray, batch_size: int) -> list[Batch]:
+        """Return these samples as batches of this size."""
+        from torch import split
+
+        X, y, weight = self.gather(rows)
+        weights = [None] * (len(rows) // batch_size) if weight is None else split(weight, batch_size)
+        return [Batch(*batch) for batch in zip(split(X, batch_size), split(y, batch_size, 1), weights, strict=True)]
+
+    def everything(self) -> Batch:
+        """Return all rows as one batch."""
+        return self.gather(self.rows)
