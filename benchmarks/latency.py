@@ -8,6 +8,7 @@ Needs skl2onnx, onnxruntime, emlearn and a C compiler. Medians of seven rounds i
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import tempfile
@@ -51,7 +52,7 @@ int main(void) {
 
 def in_c(model, row):
     """Return the microseconds of one call in C: the median of the rounds."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # where emlearn leaves its own files
         emlearn.convert(model.to_sklearn(), method="inline").save(name="digits", file=f"{folder}/digits.h")
         Path(folder, "main.c").write_text(MAIN, encoding="utf-8")
         command = ["cc", "-O2", f"-I{emlearn.includedir}", "main.c", "-o", "digits", "-lm"]
