@@ -71,7 +71,9 @@ def greedy(atoms, y, k, *, loss="squared_error", weight=None, offset=0.0, signs=
     """
     n_samples, n_atoms, n_outputs = atoms.shape
     weight = np.ones(n_samples) if weight is None else weight
-    size = np.mean(np.square(y)) + np.mean(np.square(radius * atoms))
+    # Squared errors are rounded as squares are, logarithmic losses as the logits that they are differences of.
+    squares = np.mean(np.square(y)) + np.mean(np.square(radius * atoms))
+    size = np.max(np.abs(radius * atoms)) if loss == "log_loss" else squares
     picks, losses, gaps = [], [], []
     total = np.zeros((n_samples, n_outputs), dtype=np.asarray(atoms).dtype)
     for t in range(1, k + 1):
