@@ -101,6 +101,10 @@ def path_of(cls, y):
     return walk
 
 
+def deviations(**given):
+    return GreedyPrunedMLPRegressor(6, 4, n_hidden=12, random_state=0).fit(X, NUMBERS).predict(X, **given)
+
+
 def drawn(display):
     return [line.get_xydata() for line in display.ax_.lines]
 
@@ -150,6 +154,10 @@ CASES = {
     GreedyPrunedMLP.fit_path: (PATH, path_of(GreedyPrunedMLP, NUMBERS)),
     GreedyPrunedMLPClassifier.fit_path: (PATH, path_of(GreedyPrunedMLPClassifier, LABELS)),
     GreedyPrunedMLPRegressor.fit_path: (PATH, path_of(GreedyPrunedMLPRegressor, NUMBERS)),
+    GreedyPrunedMLPRegressor.predict: (
+        {"return_std": True},
+        deviations,
+    ),
     GreedyForwardSelector: (
         SELECTION | {"keep": [1, 3], "n_features_to_select": 4},
         fitted(GreedyForwardSelector, NUMBERS),
