@@ -141,7 +141,7 @@ def main():
         "defaults say (*default*: Levenberg-Marquardt or L-BFGS, the penalty found from the data), for classes by "
         f"either loss; and scikit-learn's MLP of {K} neurons with its defaults behind standardisation. Means over "
         f"{arguments.splits} split(s) of 90 and 10 %. Rules and limits were chosen on other data, but for airfoil, "
-        "pol, pendigits and waveform.",
+        "pol, pendigits, waveform and, for one limit, vowel.",
         *tables_of(rows),
         "The training loss at which Levenberg-Marquardt ends, above that of `scipy.optimize.least_squares` from the "
         f"same pruned network, on {PROBLEMS} small problems: {', '.join(f'{excess:+.1%}' for excess in excesses)}. "
