@@ -26,6 +26,7 @@ from sklearn_gfs import (
     PretrainThresholdSearch,
     SelectionPathDisplay,
     SelectionStatistics,
+    ThresholdCurve,
     greedy_forward_selection,
     pretrain_threshold_curve,
     prune_forest,
@@ -45,6 +46,7 @@ NETWORK = SMALL | {
     "momentum": 0.5,
     "batch_size": 16,
     "alpha": 0.0625,
+    "corrective": False,
     "early_stopping": True,
     "validation_fraction": 0.25,
     "selection_samples": 30,
@@ -67,6 +69,8 @@ SEARCH = {
 }
 CURVE = {
     "train_sizes": [20, 40],
+    "k": [2, 3],
+    "interpolate": True,
     "n_repeats": 2,
     "n_pretrain": [2, 4],
     "target": 0.5,
@@ -139,7 +143,7 @@ def pruned(**given):
 
 
 def names_of_candidates(**given):
-    search = GridSearchCV(DecisionTreeClassifier(), {"max_depth": [1, 2, 3]}).fit(X, LABELS)
+    search = GridSearchCV(DecisionTreeClassifier(random_state=0), {"max_depth": [1, 2, 3]}).fit(X, LABELS)
     return [name for name, _ in GreedyEnsembleClassifier.from_search(search, **given).estimators]
 
 
@@ -159,7 +163,7 @@ CASES = {
         deviations,
     ),
     GreedyForwardSelector: (
-        SELECTION | {"keep": [1, 3], "n_features_to_select": 4},
+        SELECTION | {"keep": [1, 3], "n_features_to_select": 4, "corrective": False, "ridge": 0.0},
         fitted(GreedyForwardSelector, NUMBERS),
     ),
     PretrainThresholdSearch: (
@@ -196,6 +200,27 @@ CASES = {
     SelectionPathDisplay.from_path: (
         {"dense_loss": 0.5},
         lambda **given: drawn(SelectionPathDisplay.from_path(greedy_forward_selection(X, NUMBERS, 4), **given)),
+    ),
+    theory.corrective_bound: (
+        {"k": [3, 4], "comparison_loss": 0.5, "variation": 2.0},
+        theory.corrective_bound,
+    ),
+    theory.hull_membership: (
+        {"relaxed": False},
+        lambda **given: list(theory.hull_membership(np.eye(3), np.full(3, 0.25), **given)),
+    ),
+    theory.interior_bound: ({"k": [3, 4], "diameter": 2.0, "radius": 0.5}, theory.interior_bound),
+    theory.lemma_1_bound: (
+        {"k": [3, 4], "first_loss": 2.0, "hull_loss": 0.5, "diameter": 2.0},
+        theory.lemma_1_bound,
+    ),
+    theory.paper_threshold: (
+        {"k": 50, "n_samples": 100, "n_features": 20, "c": 0.5},
+        theory.paper_threshold,
+    ),
+    ThresholdCurve.at: (
+        {"k": 2},
+        lambda **given: pretrain_threshold_curve(CLASSIFIER, X, LABELS, **CURVE).at(**given).thresholds,
     ),
     theory.contraction_rate: ({"step_size": 0.5, "smallest": 0.25, "largest": 1.0}, theory.contraction_rate),
     theory.diameter_bound: ({"k": [3, 4], "hull_loss": 0.5, "diameter": 2.0}, theory.diameter_bound),

@@ -13,7 +13,7 @@ from functools import reduce
 
 import numpy as np
 
-from sklearn_gfs import SelectionStatistics, greedy_forward_selection
+from sklearn_gfs import SelectionPathDisplay, SelectionStatistics, greedy_forward_selection
 
 N_PARTS, N_SAMPLES, N_CLASSES, N_MODELS = 4, 3000, 3, 60
 
@@ -72,6 +72,7 @@ def main():
     labels = np.concatenate([labels_of(part) for part in range(N_PARTS)])
     together = greedy_forward_selection(atoms, labels, 30)
     print("the same picks as from all samples together:", np.array_equal(path.picks, together.picks))
+    SelectionPathDisplay.from_path(path)
 
 
 # Dask starts its workers by importing this file again, which must not start more of them.
