@@ -67,6 +67,8 @@ def test_a_logit_as_good_either_way_is_taken_as_it_is(value):
 
 @given(cases(), st.floats(0.1, 10.0))
 def test_logits_on_the_l1_ball_agree_with_the_oracle(case, radius):
+    # With larger logits losses are as small as what the oracle allows for ties; these have a test of their own, below.
+    radius = min(radius, 8 / max(float(np.abs(case.atoms).max()), 1e-3))
     classes = classes_of(case)
     picks, losses, gaps = naive.greedy(case.atoms, classes, case.k, loss="log_loss", signs=(1.0, -1.0), radius=radius)
     path = greedy_forward_selection(case.atoms, classes, case.k, loss="log_loss", hull="l1", radius=radius)
