@@ -138,7 +138,8 @@ def main():
         "Second-order re-training",
         f"python benchmarks/second_order.py --splits {arguments.splits}",
         f"Networks of {K} picks, re-trained by 4000 updates of Adam with the penalty 0.001 (*updates*) or as the "
-        "defaults say (*default*: Levenberg-Marquardt or L-BFGS, the penalty found from the data), for classes by "
+        "defaults say (*default*: Levenberg-Marquardt for numbers, and for two classes by the log loss; else gradient "
+        "updates, ten passes at least; the penalty found from the data), for classes by "
         f"either loss; and scikit-learn's MLP of {K} neurons with its defaults behind standardisation. Means over "
         f"{arguments.splits} split(s) of 90 and 10 %. Rules and limits were chosen on other data, but for airfoil, "
         "pol, pendigits, waveform and, for one limit, vowel.",

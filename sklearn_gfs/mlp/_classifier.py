@@ -45,9 +45,9 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         How the subnetwork is re-trained. "lm" is the method of Levenberg and Marquardt, for the log loss with the
         generalised Gauss-Newton matrix; "lbfgs" is L-BFGS. Neither raises the penalised loss. "adam" and "sgd" are
         those of `solver`; the weights that result are moving averages over about the last hundred updates. "auto"
-        takes `solver` where `n_retrain` is a number. Else it takes "lm" for the squared error, and for the log loss of
-        one output, where the parameters, or samples times outputs, are at most 1500. Where not it takes "lbfgs" for at
-        least 4000 samples of which a pass takes at most 2e9 operations, and else `solver`.
+        takes `solver` where `n_retrain` is a number. Else it takes "lm" for targets that are numbers, and for the log
+        loss of one output, if the parameters, or samples times outputs, are at most 1500 and a pass over the samples
+        takes at most 2e9 operations.
     loss : {"squared_error", "log_loss"}, default="squared_error"
         Loss of pre-training, selection and re-training. "squared_error" is half the squared error against one-hot
         targets; each of its picks is the best of all neurons. "log_loss" is the negative log-likelihood of the softmax

@@ -48,9 +48,9 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         How the subnetwork is re-trained. "lm" is the method of Levenberg and Marquardt, for the log loss with the
         generalised Gauss-Newton matrix; "lbfgs" is L-BFGS. Neither raises the penalised loss. "adam" and "sgd" are
         those of `solver`; the weights that result are moving averages over about the last hundred updates. "auto"
-        takes `solver` where `n_retrain` is a number. Else it takes "lm" for the squared error, and for the log loss of
-        one output, where the parameters, or samples times outputs, are at most 1500. Where not it takes "lbfgs" for at
-        least 4000 samples of which a pass takes at most 2e9 operations, and else `solver`.
+        takes `solver` where `n_retrain` is a number. Else it takes "lm" for targets that are numbers, and for the log
+        loss of one output, if the parameters, or samples times outputs, are at most 1500 and a pass over the samples
+        takes at most 2e9 operations.
     activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
         Activation of the hidden neurons.
     solver : {"adam", "sgd"}, default="adam"

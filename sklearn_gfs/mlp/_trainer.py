@@ -18,6 +18,7 @@ from sklearn_gfs.network import (
     SECOND_ORDER,
     SOLVERS,
     Batch,
+    LevenbergMarquardt,
     Moments,
     Network,
     Parts,
@@ -159,6 +160,7 @@ class Trainer:
             earlier=state.moments if state is not None and more else None,
         )
         self._scaling = scaling_of(self.moments, **kinds)
+        self._holds_numbers = data.scale_targets
         self.state: TrainingState | None = None
         if state is not None:
             before = scaling_of(state.moments, **kinds)
@@ -304,10 +306,14 @@ class Trainer:
             return solver
         if settings.retrain_solver in SOLVERS:
             return settings.retrain_solver
-        if isinstance(settings.n_retrain, str):
-            for solver in SECOND_ORDER.values():
-                if solver.serves(shape, loss, len(self.parts.rows)):
-                    return solver
+        # Indicators of classes are fitted too closely by the squared error, at the cost of probabilities.
+        suits = self._holds_numbers or not loss.is_quadratic
+        if (
+            isinstance(settings.n_retrain, str)
+            and suits
+            and LevenbergMarquardt.serves(shape, loss, len(self.parts.rows))
+        ):
+            return LevenbergMarquardt
         return settings.training.solver.name
 
     def schedule(self, network: Network) -> Schedule:

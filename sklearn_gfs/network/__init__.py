@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ._report import Report
     from ._samples import Samples
     from ._scaling import FittedNetwork, Moments, Scaling, in_data_units, measure_moments, rescaled, scaling_of
-    from ._second_order import SECOND_ORDER, SecondOrderSolver, SecondOrderTraining
+    from ._second_order import SECOND_ORDER, LevenbergMarquardt, SecondOrderSolver, SecondOrderTraining
     from ._settings import TrainingSettings
     from ._solvers import SOLVERS
     from ._training import Training, TrainingState
@@ -37,6 +37,7 @@ _HOME = {
     "SOLVERS": "_solvers",
     "Batch": "_data",
     "FittedNetwork": "_scaling",
+    "LevenbergMarquardt": "_second_order",
     "Loss": "_losses",
     "Moments": "_scaling",
     "Network": "_parameters",
@@ -84,6 +85,7 @@ __all__ = [
     "SOLVERS",
     "Batch",
     "FittedNetwork",
+    "LevenbergMarquardt",
     "Loss",
     "Moments",
     "Network",

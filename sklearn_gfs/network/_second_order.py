@@ -57,10 +57,9 @@ _DAMPING, _LEAST_GAIN, _MOST_TRIES = 1e-2, 1e-3, 16
 _MEMORY, _SUFFICIENT, _SHORTENED, _MOST_SHORTENED = 20, 1e-4, 0.3, 20
 # Training has converged when a step lowers the loss by less than this part of it.
 _CONVERGED = 1e-6
-# By default Levenberg-Marquardt trains where the parameters, or the Jacobian's rows, are at most so many, and L-BFGS
-# where a pass over the samples takes at most so many operations. On fewer samples than this, L-BFGS, whose penalty is
-# not estimated, ends no better than gradient updates, which overfit less.
-_MOST_PARAMETERS, _MOST_OPERATIONS, _LEAST_SAMPLES = 1500, 2e9, 4000
+# By default Levenberg-Marquardt trains where the parameters, or the Jacobian's rows, are at most so many, and a pass
+# over the samples takes at most so many operations.
+_MOST_PARAMETERS, _MOST_OPERATIONS = 1500, 2e9
 # Matrices, of a row for each parameter, that are in memory at once.
 _MATRICES = 4
 
@@ -103,11 +102,6 @@ class SecondOrderSolver(ABC):
     ) -> None:
         self._objective, self.vector, self.prior = objective, vector, prior
         self._n_samples, self._estimates = n_samples, estimates
-
-    @classmethod
-    @abstractmethod
-    def serves(cls, shape: Shape, loss: Loss, n_samples: int) -> bool:
-        """Say whether training this way is worth its time and fits into memory."""
 
     @classmethod
     def check(cls, shape: Shape, loss: Loss, n_samples: int) -> None:  # noqa: ARG003
@@ -227,11 +221,6 @@ class LBFGS(SecondOrderSolver):
         super().__init__(objective, vector, prior, n_samples=n_samples, estimates=estimates)
         self._loss, self._gradient = math.nan, vector  # unknown before the first step
         self._pairs: list[tuple[Float64Array, Float64Array, float]] = []
-
-    @classmethod
-    def serves(cls, shape: Shape, loss: Loss, n_samples: int) -> bool:  # noqa: ARG003
-        """Say whether there are samples enough, and a pass over them takes little time."""
-        return n_samples >= _LEAST_SAMPLES and _passes_serve(shape, n_samples)
 
     def _at(self, vector: Float64Array) -> tuple[float, Float64Array]:
         loss, gradient = self._objective.value_and_gradient(vector)

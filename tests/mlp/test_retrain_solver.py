@@ -48,10 +48,9 @@ def test_defaults_are_automatic(cls):
 
 @pytest.mark.parametrize(
     ("loss", "n_classes", "expected"),
-    [("squared_error", 3, {"lm"}), ("log_loss", 2, {"lm"}), ("log_loss", 3, {"lbfgs"})],
+    [("squared_error", 3, set()), ("squared_error", 2, set()), ("log_loss", 2, {"lm"}), ("log_loss", 3, set())],
 )
-def test_the_loss_decides_which_solver_serves(steps, loss, n_classes, expected, monkeypatch):
-    monkeypatch.setattr("sklearn_gfs.network._second_order._LEAST_SAMPLES", 300)
+def test_the_loss_of_classes_decides_which_solver_serves(steps, loss, n_classes, expected):
     X, y = load_iris(return_X_y=True)
     # More rows of the Jacobian than parameters.
     X, y = (np.repeat(array[y < n_classes], 4, axis=0) for array in (X, y))
@@ -59,14 +58,13 @@ def test_the_loss_decides_which_solver_serves(steps, loss, n_classes, expected, 
     assert set(steps) == expected
 
 
-def test_sizes_decide_which_solver_serves(steps, monkeypatch):
+@pytest.mark.parametrize("limit", ["_MOST_PARAMETERS", "_MOST_OPERATIONS"])
+def test_sizes_decide_which_solver_serves(steps, monkeypatch, limit):
     X, y = numbers()
-    monkeypatch.setattr("sklearn_gfs.network._second_order._MOST_PARAMETERS", 20)
-    monkeypatch.setattr("sklearn_gfs.network._second_order._LEAST_SAMPLES", 200)
     GreedyPrunedMLPRegressor(**QUICK).fit(X, y)
-    assert set(steps) == {"lbfgs"}
+    assert set(steps) == {"lm"}
     steps.clear()
-    monkeypatch.setattr("sklearn_gfs.network._second_order._MOST_OPERATIONS", 1000)
+    monkeypatch.setattr(f"sklearn_gfs.network._second_order.{limit}", 20)
     monkeypatch.setattr("sklearn_gfs.mlp._trainer._UPDATES", 60)
     model = GreedyPrunedMLPRegressor(**QUICK, early_stopping=False).fit(X, y)
     assert steps == []

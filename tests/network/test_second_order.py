@@ -250,6 +250,3 @@ def test_what_levenberg_marquardt_cannot_train_is_refused():
     assert not LevenbergMarquardt.serves(shape, SQUARED_ERROR, 10_000)
     assert LevenbergMarquardt.serves(shape, SQUARED_ERROR, 100)  # few rows
     assert not LevenbergMarquardt.serves(Shape(5, 5, 3), LOG_LOSS, 100)
-    assert LBFGS.serves(Shape(5, 5, 3), LOG_LOSS, 5000)
-    assert not LBFGS.serves(Shape(5, 5, 3), LOG_LOSS, 100)
-    assert not LBFGS.serves(shape, LOG_LOSS, 10**6)
