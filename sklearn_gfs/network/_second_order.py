@@ -282,7 +282,7 @@ def _passes_serve(shape: Shape, n_samples: int) -> bool:
     return 6.0 * n_samples * shape.n_parameters <= _MOST_OPERATIONS
 
 
-# By the names that estimators take; the first that serves is the default.
+# By the names that estimators take.
 SECOND_ORDER: dict[str, type[SecondOrderSolver]] = {solver.name: solver for solver in (LevenbergMarquardt, LBFGS)}
 
 

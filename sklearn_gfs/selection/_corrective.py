@@ -125,10 +125,13 @@ class CorrectiveSearch:
         """Make the selection at each ridge."""
         return [self._path(ridge) for ridge in ridges]
 
+    def _penalty(self, ridge: float) -> float:
+        return ridge * float(self.moments.norms.mean())
+
     def _start(self, ridge: float, least: float | None = None) -> tuple[kernels.Problem, kernels.State]:
         """Problem and state before the first pick, in the present precision of the source."""
         moments, (n_targets, n_atoms), dtype = self.moments, self.moments.c.shape, self.source.dtype
-        penalty = ridge * float(moments.norms.mean())
+        penalty = self._penalty(ridge)
         left = moments.norms + penalty
         enough = LEAST_LEFT * left + _ROUNDING * self.raw_norms
         state = kernels.State(
@@ -160,8 +163,7 @@ class CorrectiveSearch:
 
     def _path(self, ridge: float) -> CorrectivePath:
         """Make the selection at one ridge."""
-        problem, state = self._start(ridge)
-        least = None if self.tol is None else self._least(problem.penalty)
+        least = None if self.tol is None else self._least(self._penalty(ridge))
         problem, state = self._start(ridge, least)
         done, n_doubts, reason = 0, 0, NEEDS_COLUMN
         while done < self.k and reason != CONVERGED:
