@@ -32,7 +32,7 @@ def _on_classes(estimator: Any) -> bool:
 
 def _on_classes_by_log_loss(estimator: Any) -> bool:
     loss = LOSSES.get(estimator.loss)
-    if _on_classes(estimator) and loss is not None and loss.gives_logits:
+    if _on_classes(estimator) and (estimator.loss == "auto" or (loss is not None and loss.gives_logits)):
         return True
     raise AttributeError(f"The method needs loss='log_loss'; here it is {estimator.loss!r}. See predict_proba.")
 
@@ -42,7 +42,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
 
     _constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseGreedyPrunedMLP._constraints,
-        "loss": [StrOptions(LOSSES.keys())],
+        "loss": [StrOptions(LOSSES.keys()), StrOptions({"auto"})],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 
@@ -54,8 +54,8 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         n_hidden: int = 1000,
         n_retrain: int | str = "auto",
         retrain_solver: str = "auto",
-        loss: str = "squared_error",
-        activation: str = "relu",
+        loss: str = "auto",
+        activation: str = "auto",
         solver: str = "adam",
         learning_rate_init: float | None = None,
         momentum: float = 0.9,

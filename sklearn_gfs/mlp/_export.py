@@ -111,7 +111,7 @@ def _to_mlp(estimator: Any) -> Any:
     """Return a fitted MLPClassifier or MLPRegressor with the weights of a fitted estimator."""
     on_classes = hasattr(estimator, "classes_")
     model = (MLPClassifier if on_classes else MLPRegressor)(
-        hidden_layer_sizes=(estimator.n_units_,), activation=estimator.activation
+        hidden_layer_sizes=(estimator.n_units_,), activation=estimator.activation_
     )
     if not isinstance(estimator.alpha, str):  # scikit-learn has no automatic penalty
         model.set_params(alpha=estimator.alpha)
@@ -164,5 +164,5 @@ def _to_torch_module(estimator: Any, dtype: Any) -> torch.nn.Sequential:
         layer.bias = torch.nn.Parameter(torch.from_numpy(intercept.copy()).to(dtype))
         layers.append(layer)
     return torch.nn.Sequential(
-        layers[0], getattr(torch.nn, ACTIVATIONS[estimator.activation].torch_module)(), layers[1]
+        layers[0], getattr(torch.nn, ACTIVATIONS[estimator.activation_].torch_module)(), layers[1]
     )

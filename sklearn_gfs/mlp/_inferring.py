@@ -34,8 +34,8 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     ----------
     n_pretrain : int or "auto", default="auto"
         Pre-training iterations, in gradient updates. 0 prunes the network at its initialisation. "auto" selects a
-        subnetwork after 20, 80, 320 and 1280 iterations and keeps the last that was worth it: its loss (before
-        re-training, on held-out samples where there are some) has to fall by 3 % for every 100 iterations.
+        subnetwork after 20, 80 and 320 iterations and keeps the last that was worth it: its loss (before re-training,
+        on held-out samples where there are some) has to fall by 3 % for every 100 iterations.
     k : int, default=50
         Picks of the selection. The subnetwork has at most `k` distinct neurons; a neuron that was picked several
         times counts as often in the mean.
@@ -44,7 +44,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     n_retrain : int or "auto", default="auto"
         Re-training iterations, with `early_stopping` at most as many: steps on all samples of the solvers "lm" and
         "lbfgs", gradient updates of the others. 0 stops after pruning. "auto" means 80 steps of "lm", 500 of "lbfgs",
-        and else 4000 updates, or ten passes over the samples where that is more.
+        and else 12 000 updates, or ten passes over the samples where that is more.
     retrain_solver : {"auto", "lm", "lbfgs", "adam", "sgd"}, default="auto"
         How the subnetwork is re-trained. "lm" is the method of Levenberg and Marquardt, for the log loss with the
         generalised Gauss-Newton matrix; "lbfgs" is L-BFGS. Neither raises the penalised loss. "adam" and "sgd" are
@@ -52,15 +52,15 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         takes `solver` where `n_retrain` is a number. Else it takes "lm" for targets that are numbers, and for the log
         loss of one output, if the parameters, or samples times outputs, are at most 1500 and a pass over the samples
         takes at most 2e9 operations.
-    loss : {"squared_error", "log_loss"}, default="squared_error"
-        Loss of pre-training, selection and re-training. "squared_error" is half the squared error against one-hot
-        targets; each of its picks is the best of all neurons. "log_loss" is the negative log-likelihood of the softmax
-        of the outputs, which are its probabilities; of each output's logistic function, added up, where `y` is
-        multilabel. Each of its picks is the best of the 16 neurons along which the loss falls
-        steepest, the first ten of a single output those of all neurons. It is for
-        classes only.
-    activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
-        Activation of the hidden neurons.
+    loss : {"auto", "log_loss", "squared_error"}, default="auto"
+        Loss of pre-training, selection and re-training. "log_loss" is the negative log-likelihood of the softmax of
+        the outputs, which are its probabilities; of each output's logistic function, added up, where `y` is
+        multilabel. Each of its picks is the best of the 16 neurons along which the loss falls steepest. The first ten
+        picks of a single output are the best of all neurons. "squared_error" is half the squared error against
+        one-hot targets; each of its picks is the best of all neurons. "auto" is "log_loss" for classes. For numbers it
+        is "squared_error", the only one they have.
+    activation : {"auto", "identity", "logistic", "relu", "tanh"}, default="auto"
+        Activation of the hidden neurons. "auto" is "relu" for classes and "tanh" for numbers.
     solver : {"adam", "sgd"}, default="adam"
         "adam" is Adam with its usual decay rates. "sgd" is gradient descent with heavy-ball `momentum`, each step no
         longer than twice the loss over the squared norm of the gradient: a step that is too long costs less.
@@ -133,6 +133,8 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         Outputs of the network.
     n_units_ : int
         Distinct neurons that were kept, at most `k`.
+    activation_ : str
+        Activation of the hidden neurons.
     out_activation_ : str
         Activation of the output layer: "identity", for the log loss "logistic" (two classes, labels) or "softmax".
     selection_path_ : ndarray of shape (k,)
@@ -237,10 +239,10 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         if not on_numbers:
             X, y, targets = encode_classes(self, X, y, classes=classes, partial=partial, again=again)
             return X, y, targets, False
-        for name, for_numbers in (("loss", "squared_error"), ("class_weight", None)):
-            if getattr(self, name) != for_numbers:
+        for name, for_numbers in (("loss", ("auto", "squared_error")), ("class_weight", (None,))):
+            if getattr(self, name) not in for_numbers:
                 raise ValueError(
-                    f"{name}={getattr(self, name)!r} is for classes, and y holds numbers; use {name}={for_numbers!r}."
+                    f"{name}={getattr(self, name)!r} is for classes, and y holds numbers; use {name}={for_numbers[0]!r}."
                 )
         if classes is not None:
             raise ValueError("classes are of no use here: the estimator was first fitted on numbers.")

@@ -37,7 +37,7 @@ _PRETRAINING_SHARE = 0.5
 # by so much, in standardised units, where there is next to nothing to be learnt.
 _GROWTH, _NOISE, _NOTHING = 1.1, 0.01, 1e-3
 # Iterations after which an automatic number of pre-training iterations is decided.
-_CHECKPOINTS = (20, 80, 320, 1280)
+_CHECKPOINTS = (20, 80, 320)
 # The part of itself by which the subnetwork's loss has to fall for every further iteration.
 _WORTH = 3e-4
 

@@ -33,8 +33,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     ----------
     n_pretrain : int or "auto", default="auto"
         Pre-training iterations, in gradient updates. 0 prunes the network at its initialisation. "auto" selects a
-        subnetwork after 20, 80, 320 and 1280 iterations and keeps the last that was worth it: its loss (before
-        re-training, on held-out samples where there are some) has to fall by 3 % for every 100 iterations.
+        subnetwork after 20, 80 and 320 iterations and keeps the last that was worth it: its loss (before re-training,
+        on held-out samples where there are some) has to fall by 3 % for every 100 iterations.
     k : int, default=50
         Picks of the selection. The subnetwork has at most `k` distinct neurons; a neuron that was picked several
         times counts as often in the mean.
@@ -43,7 +43,7 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     n_retrain : int or "auto", default="auto"
         Re-training iterations, with `early_stopping` at most as many: steps on all samples of the solvers "lm" and
         "lbfgs", gradient updates of the others. 0 stops after pruning. "auto" means 80 steps of "lm", 500 of "lbfgs",
-        and else 4000 updates, or ten passes over the samples where that is more.
+        and else 12 000 updates, or ten passes over the samples where that is more.
     retrain_solver : {"auto", "lm", "lbfgs", "adam", "sgd"}, default="auto"
         How the subnetwork is re-trained. "lm" is the method of Levenberg and Marquardt, for the log loss with the
         generalised Gauss-Newton matrix; "lbfgs" is L-BFGS. Neither raises the penalised loss. "adam" and "sgd" are
@@ -51,8 +51,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         takes `solver` where `n_retrain` is a number. Else it takes "lm" for targets that are numbers, and for the log
         loss of one output, if the parameters, or samples times outputs, are at most 1500 and a pass over the samples
         takes at most 2e9 operations.
-    activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
-        Activation of the hidden neurons.
+    activation : {"auto", "identity", "logistic", "relu", "tanh"}, default="auto"
+        Activation of the hidden neurons. "auto" is "tanh".
     solver : {"adam", "sgd"}, default="adam"
         "adam" is Adam with its usual decay rates. "sgd" is gradient descent with heavy-ball `momentum`, each step no
         longer than twice the loss over the squared norm of the gradient: a step that is too long costs less.
@@ -118,6 +118,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         Outputs of the network.
     n_units_ : int
         Distinct neurons that were kept, at most `k`.
+    activation_ : str
+        Activation of the hidden neurons.
     out_activation_ : str
         Activation of the output layer: "identity".
     selection_path_ : ndarray of shape (k,)
@@ -247,7 +249,7 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
                 "retrain_solver='lm', and with n_retrain='auto' or at least 1."
             )
         network = FittedNetwork(self.coefs_, self.intercepts_)
-        y_std = self._posterior.deviations(self._inputs(X), network, ACTIVATIONS[self.activation])
+        y_std = self._posterior.deviations(self._inputs(X), network, ACTIVATIONS[self.activation_])
         return y_pred, y_std.astype(y_pred.dtype).reshape(y_pred.shape)
 
     @with_callbacks

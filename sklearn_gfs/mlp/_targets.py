@@ -234,9 +234,21 @@ def has_several_labels(estimator: Any) -> bool:
     return hasattr(estimator, "classes_") and estimator._label_binarizer.y_type_ == "multilabel-indicator"
 
 
+def activation_name(estimator: Any) -> str:
+    """Return the activation of an estimator that has been given its targets: "auto" is one for classes or numbers."""
+    chosen = "relu" if hasattr(estimator, "classes_") else "tanh"
+    return chosen if estimator.activation == "auto" else str(estimator.activation)
+
+
+def loss_name(estimator: Any) -> str:
+    """Return the loss of an estimator that has been given its targets: "auto" is one for classes or numbers."""
+    chosen = "log_loss" if hasattr(estimator, "classes_") else "squared_error"
+    return chosen if estimator.loss == "auto" else str(estimator.loss)
+
+
 def out_activation(estimator: Any, n_outputs: int) -> str:
     """Return scikit-learn's name for what turns outputs into predictions."""
-    return LOSSES[estimator.loss].for_labels(several=has_several_labels(estimator)).out_activation(n_outputs)
+    return LOSSES[loss_name(estimator)].for_labels(several=has_several_labels(estimator)).out_activation(n_outputs)
 
 
 def decode(estimator: Any, outputs: FloatArray) -> np.ndarray:

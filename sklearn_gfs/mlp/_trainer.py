@@ -54,7 +54,7 @@ from ._pruning import NeuronSelection
 # held-out loss was a record that end the trial.
 _VALIDATION_INTERVAL, _PATIENCE = 20, 500
 # Updates of re-training where the user names no number: so many, but at least so many passes over the samples.
-_UPDATES, _PASSES = 4000, 10
+_UPDATES, _PASSES = 12_000, 10
 # What re-trains a network.
 Retrainer = Training | SecondOrderTraining
 # Fewer samples than this tell little of the scales and the curvature that others will have.
