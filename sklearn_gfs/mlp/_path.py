@@ -33,7 +33,7 @@ from ._trainer import DenseState, PathData, PathSettings, Trainer
 
 # The share of `max_time` after which pre-training ends, so that some is left for re-training.
 _PRETRAINING_SHARE = 0.5
-# By these parts, of itself and of the loss before any training, the training loss may grow as noise makes it grow; and
+# By these parts, of itself and of the highest loss before this training, the training loss may grow as noise makes it grow; and
 # by so much, in standardised units, where there is next to nothing to be learnt.
 _GROWTH, _NOISE, _NOTHING = 1.1, 0.01, 1e-3
 # Iterations after which an automatic number of pre-training iterations is decided.
@@ -92,6 +92,8 @@ class TrainingPath:
         earlier = self._trainer.state
         self._start = self._trainer.initial_network if earlier is None else lambda: earlier.network
         start = self._start() if earlier is None else earlier
+        # Losses of the parts before, of which the first may hold nothing to be learnt, and the first of this one.
+        self._n_compared = 1 + (0 if earlier is None else len(earlier.losses))
         self._training = self._trainer.training(start, self._trainer.seeds[1], name="pre-training")
 
     @property
@@ -236,7 +238,8 @@ class TrainingPath:
         if self.complaints or stopped or not training.may_have_diverged:
             return
         before, after = training.loss_of(start()), training.loss_of(end)
-        if after > _GROWTH * before + _NOISE * (self.losses[0] if self.losses else before) + _NOTHING:
+        scale = max(self.losses[: self._n_compared], default=before)
+        if after > _GROWTH * before + _NOISE * scale + _NOTHING:
             self.complaints.append(
                 f"{training.name.capitalize()} ended at a training loss of {after:.4g}, above the {before:.4g} that it "
                 f"began with. Its steps are too long: use a smaller learning_rate_init (it was {training.step_size:g})."

@@ -49,7 +49,7 @@ def test_with_validation_data_nothing_is_retrained_twice(monkeypatch):
 @pytest.mark.parametrize("data", [load_diabetes, load_wine])
 def test_the_trial_ends_some_time_after_its_last_record(monkeypatch, data):
     X, y = data(return_X_y=True)
-    model = GreedyPrunedMLP(**SMALL | {"n_retrain": 800})
+    model = GreedyPrunedMLP(**SMALL | {"n_retrain": 800}, loss="squared_error")
     monkeypatch.setattr("sklearn_gfs.mlp._trainer._PATIENCE", 800)
     patient = model.fit(X, y).validation_loss_curve_
     assert len(patient) == 41  # before, and after every 20 of 800
@@ -91,7 +91,7 @@ def test_weights_of_validation_samples_count():
 def test_impossible_validation_data_are_refused(arguments, message):
     X, y = blobs()
     with pytest.raises(ValueError, match=message):
-        GreedyPrunedMLPClassifier(**SMALL).fit(X, y, **arguments)
+        GreedyPrunedMLPClassifier(**SMALL, loss="squared_error").fit(X, y, **arguments)
 
 
 @pytest.mark.parametrize(
