@@ -73,9 +73,9 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         Samples in a gradient update. None means all of them: plain gradient descent, as in the theory.
     alpha : float or "auto", default="auto"
         L2 penalty: half of it times the weighted mean over neurons of their squared weights is added to the loss.
-        "auto" is 0.001 in pre-training. In re-training by "lm" it stands for penalties of each feature's, and of the
-        output weights, that make the data most probable [3]_. In other re-training it is one over the number of
-        samples, at most 0.001.
+        "auto" is 0.001 in pre-training, and one over the number of samples in re-training. For the log loss the larger
+        of the two serves in pre-training, for the squared error the smaller in re-training. In re-training by "lm" it
+        stands for penalties of each feature's, and of the output weights, that make the data most probable [3]_.
     early_stopping : bool, default=True
         Whether held-out samples decide for how many iterations the subnetwork is re-trained, at most `n_retrain`.
         Pre-training leaves these samples out, and a trial subnetwork is re-trained without them. The trial ends when

@@ -253,8 +253,9 @@ class Trainer:
         averaged: bool = False,
     ) -> Training:
         """Return a training that begins with this network, on the samples that are not held out or `on_all`."""
-        samples = self._samples(*self._part(on_all=on_all))
-        settings = self.settings.training.with_alpha()
+        rows, weight = self._part(on_all=on_all)
+        samples = self._samples(rows, weight)
+        settings = self.settings.training.with_alpha(self._n_copies * self._share(rows, weight), falls=False)
         return Training(network, samples, settings, seed, name=name, averaged=averaged, watch=self.watch)
 
     def _part(self, *, on_all: bool) -> tuple[IntArray, FloatArray | None]:
@@ -268,7 +269,7 @@ class Trainer:
         solver, settings = self._retrain_solver(network), self.settings.training
         n_samples = self._n_copies * self._share(rows, weight)
         if isinstance(solver, str):
-            settings = settings._replace(solver=SOLVERS[solver]).with_alpha(n_samples)
+            settings = settings._replace(solver=SOLVERS[solver]).with_alpha(n_samples, falls=True)
             samples = self._samples(rows, weight)
             return Training(network, samples, settings, self.seeds[2], name=name, averaged=True, watch=self.watch)
         return SecondOrderTraining(
