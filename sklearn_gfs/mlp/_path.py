@@ -237,7 +237,7 @@ class TrainingPath:
         stopped = self._watch is not None and self._watch.has_stopped
         if self.complaints or stopped or not training.may_have_diverged:
             return
-        before, after = training.loss_of(start()), training.loss_of(end)
+        before, after = training.penalised_loss_of(start()), training.penalised_loss_of(end)
         scale = max(self.losses[: self._n_compared], default=before)
         if after > _GROWTH * before + _NOISE * scale + _NOTHING:
             self.complaints.append(

@@ -267,8 +267,8 @@ class Training:
         # A training that explodes does so at once: the least of its first losses is from before.
         return n_batches < 1 or math.fsum(self.losses[-n_batches:]) >= n_batches * min(self.losses[:n_batches])
 
-    def loss_of(self, network: Network) -> float:
-        """Return the loss of a network on all samples, without the penalty."""
+    def penalised_loss_of(self, network: Network) -> float:
+        """Return the loss of a network on all samples, with the penalty: what training lowers."""
         rows = self._samples.rows
         model = self._at_work(network, min(len(rows), CHUNK_ROWS))
         with model.threads(), self._torch.inference_mode():
@@ -276,7 +276,7 @@ class Training:
                 len(rows[chunk]) * model.loss(*self._samples.gather(rows[chunk]))
                 for chunk in gen_batches(len(rows), CHUNK_ROWS)
             ]
-        return math.fsum(losses) / len(rows)
+            return math.fsum(losses) / len(rows) + model.penalty()
 
     @property
     def step_size(self) -> float:
