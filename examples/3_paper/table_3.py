@@ -11,6 +11,8 @@ forms are tested, the relaxed and the exact one, and every answer comes with its
 # %%
 # Two classes, the digits below five and the others, targets -1 and 1 for the outputs before the sigmoid. Weights are
 # those that ``torch.nn.Linear`` draws, without intercepts; pixels are standardised by one mean and one deviation.
+import time
+
 import matplotlib.pyplot as plt
 import numpy as np
 from _paper import finished_runs, load, parse_arguments, save_figure, subset, write_table
@@ -34,30 +36,55 @@ n_seeds = arguments.seeds or n_seeds
 mean, spread = data.X_train.mean(), data.X_train.std()
 
 
-def train(X, y, hidden, output, step, n_epochs, rng):
-    """Return weights after some epochs of SGD, one sample at a time, on the binary cross-entropy."""
+def train(X, y, hidden, output, step, rng):
+    """Yield the weights after no, one, two, ... epochs of SGD, one sample at a time, on the binary cross-entropy."""
     hidden, output = hidden.astype(np.float64), output[:, 0].astype(np.float64)
-    for _ in range(n_epochs):
+    while True:
+        yield hidden, output
         for i in rng.permutation(len(X)):
             activations = expit(X[i] @ hidden)
             residual = expit(activations @ output) - (y[i] > 0)
             slopes = residual * output * activations * (1 - activations)
             output -= step * residual * activations
             hidden -= step * np.outer(X[i], slopes)
-    return hidden, output
+
+
+# The training that the last run was part of, and how far it is; the next epoch goes on from there.
+underway = {}
+
+
+def weights_after(epoch, X, y, step, seed):
+    """Return the weights after so many epochs."""
+    key = len(X), step, seed
+    done, states = underway.get(key, (epoch, None))
+    if states is None or done >= epoch:
+        start = draw(X.shape[1], widths[len(X)], seed)
+        done, states = -1, train(X, y, *start, step, np.random.default_rng(seed))
+    for _ in range(done, epoch):
+        found = next(states)
+    underway.clear()
+    underway[key] = epoch, states
+    return found
+
+
+def timed(task, *parts):
+    """Return what a task returns and the seconds of processors it took."""
+    start = time.process_time()
+    return task(*parts), time.process_time() - start
 
 
 def run(_name, n_samples, step, epoch, seed):
     X, y = subset(data, n_samples, seed)
     X, y, n_hidden = (X - mean) / spread, np.where(y < 5, 1.0, -1.0), widths[n_samples]
-    hidden, output = train(X, y, *draw(X.shape[1], n_hidden, seed), step, epoch, np.random.default_rng(seed))
+    hidden, output = weights_after(epoch, X, y, step, seed)
     neurons = expit(X @ hidden) * (n_hidden * output)
     row = {"n_samples": n_samples, "n_hidden": n_hidden, "step": step, "seed": seed, "epoch": epoch}
     row["dense_accuracy"] = np.mean((neurons.mean(axis=1) > 0) == (y > 0))
     for name, relaxed in (("signs", True), ("exact", False)):
-        found = theory.hull_membership(neurons, y, relaxed)
+        found, seconds = timed(theory.hull_membership, neurons, y, relaxed)
         row[name] = "open" if found.inside is None else "inside" if found.inside else "outside"
         row |= {f"{name}_least": f"{found.least:.4g}", f"{name}_most": f"{found.most:.4g}"}
+        row[f"{name}_seconds"] = f"{seconds:.3g}"
     yield row
 
 
