@@ -13,10 +13,9 @@ network with ten outputs allows.
 # The step size is one over the kernel's largest eigenvalue. Pixels that never vary are left out.
 import matplotlib.pyplot as plt
 import numpy as np
-from _paper import finished_runs, load, parse_arguments, save_figure, subset, write_table
+from _paper import COLOURS, DASHES, MARKERS, finished_runs, load, parse_arguments, save_figure, subset, write_table
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, network_bounds, theory
-from sklearn_gfs.plotting import COLOURS, DASHES, MARKERS
 
 arguments = parse_arguments("Thresholds predicted from the eigenvalues of the network's kernel.")
 data = load(arguments)

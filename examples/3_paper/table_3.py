@@ -15,12 +15,11 @@ import time
 
 import matplotlib.pyplot as plt
 import numpy as np
-from _paper import finished_runs, load, parse_arguments, save_figure, subset, write_table
+from _paper import COLOURS, MARKERS, finished_runs, load, parse_arguments, save_figure, subset, write_table
 from _stack import draw
 from scipy.special import expit
 
 from sklearn_gfs import theory
-from sklearn_gfs.plotting import COLOURS, MARKERS
 
 arguments = parse_arguments(
     "Whether the hull of the neurons holds the targets, epoch by epoch.",

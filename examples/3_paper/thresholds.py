@@ -15,10 +15,9 @@ and how far off is the bound?
 # estimators' default. A seed decides on the samples, the initial weights and the batches.
 import matplotlib.pyplot as plt
 import numpy as np
-from _paper import crossing, finished_runs, grid, laws, load, parse_arguments, save_figure, subset, write_table
+from _paper import COLOURS, crossing, finished_runs, grid, laws, load, parse_arguments, save_figure, subset, write_table
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, PretrainThresholdDisplay, ThresholdScalingDisplay, theory
-from sklearn_gfs.plotting import COLOURS
 
 arguments = parse_arguments("Thresholds of pre-training over iterations, subnetwork sizes and numbers of samples.")
 data = load(arguments)

@@ -97,13 +97,15 @@ class ThresholdCurve(NamedTuple):
 
         Examples
         --------
-        >>> import numpy as np
-        >>> from sklearn_gfs.search import threshold_curve
-        >>> thresholds = np.array([[[4.0], [9.0]], [[2.0], [3.0]]])
-        >>> scores, targets = np.ones((2, 1, 2, 2)), np.ones((2, 1))
-        >>> curve = threshold_curve([10, 100], [0, 20], [5, 50], scores, None, thresholds, targets)
-        >>> curve.thresholds.ravel().tolist(), curve.at(5).thresholds.ravel().tolist()
-        ([2.0, 3.0], [4.0, 9.0])
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_gfs import GreedyPrunedMLPClassifier, pretrain_threshold_curve
+        >>> X, y = load_iris(return_X_y=True)
+        >>> network = GreedyPrunedMLPClassifier(n_hidden=30, n_retrain=10, random_state=0)
+        >>> curve = pretrain_threshold_curve(
+        ...     network, X, y, train_sizes=[50, 100], n_repeats=2, n_pretrain=[0, 20], k=[3, 10], target="best"
+        ... )
+        >>> curve.k.tolist(), curve.at(10).k.tolist()
+        ([3, 10], [10])
         """
         held = [] if self.k is None else self.k.tolist()
         if k not in held:
@@ -147,12 +149,17 @@ class ThresholdCurve(NamedTuple):
 
         Examples
         --------
-        >>> import numpy as np
-        >>> from sklearn_gfs.search import threshold_curve
-        >>> scores, thresholds = np.array([[[[0.5], [0.9]]]]), np.array([[[20.0]]])
-        >>> curve = threshold_curve([10], [0, 20], [5], scores, None, thresholds, np.array([[0.9]]))
-        >>> curve.to_frame()[["n_samples", "n_pretrain", "k", "score", "threshold"]].values.tolist()
-        [[10.0, 0.0, 5.0, 0.5, 20.0], [10.0, 20.0, 5.0, 0.9, 20.0]]
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_gfs import GreedyPrunedMLPClassifier, pretrain_threshold_curve
+        >>> X, y = load_iris(return_X_y=True)
+        >>> network = GreedyPrunedMLPClassifier(n_hidden=30, n_retrain=10, random_state=0)
+        >>> curve = pretrain_threshold_curve(
+        ...     network, X, y, train_sizes=[50, 100], n_repeats=2, n_pretrain=[0, 20], k=[10], target="best"
+        ... )
+        >>> curve.to_frame().columns.tolist()[:5]
+        ['n_samples', 'repeat', 'n_pretrain', 'k', 'score']
+        >>> len(curve.to_frame())
+        8
         """
         import pandas as pd
 

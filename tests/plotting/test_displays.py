@@ -13,11 +13,11 @@ from sklearn_gfs import (
     NetworkBounds,
     PretrainThresholdDisplay,
     PretrainThresholdSearch,
+    ScalingFit,
     SelectionPathDisplay,
     ThresholdCurve,
     ThresholdScalingDisplay,
 )
-from sklearn_gfs.search import fit_law
 
 pytest.importorskip("matplotlib")
 
@@ -123,7 +123,13 @@ def curve():
     thresholds = np.column_stack([5 * np.log(sizes), 5 * np.log(sizes) + 2])
     thresholds[0, 1] = np.nan
     columns = np.repeat(sizes, 2), thresholds.ravel()
-    return ThresholdCurve(sizes, thresholds, np.ones((4, 2)), fit_law("log", *columns), fit_law("power", *columns))
+    return ThresholdCurve(
+        sizes,
+        thresholds,
+        np.ones((4, 2)),
+        ScalingFit.from_thresholds("log", *columns),
+        ScalingFit.from_thresholds("power", *columns),
+    )
 
 
 def test_scaling_shows_runs_means_and_laws(curve):
@@ -163,12 +169,14 @@ def test_scaling_shows_runs_that_never_reached_the_target(curve):
 def test_scaling_without_fits(curve):
     display = ThresholdScalingDisplay(train_sizes=curve.train_sizes, thresholds=curve.thresholds).plot()
     assert display.log_line_ is display.power_line_ is display.band_ is None
-    nothing = fit_law("log", np.array([1, 1]), np.array([1.0, 2.0]))
+    nothing = ScalingFit.from_thresholds("log", [1, 1], [1.0, 2.0])
     display = ThresholdScalingDisplay(
         train_sizes=curve.train_sizes, thresholds=curve.thresholds, log_fit=nothing, power_fit=nothing
     ).plot()
     assert display.log_line_ is display.power_line_ is display.band_ is None
-    two = fit_law("log", np.array([100, 800]), np.array([1.0, 2.0]))  # a line, but no confidence in it
+    two = ScalingFit.from_thresholds(
+        "log", np.array([100, 800]), np.array([1.0, 2.0])
+    )  # a line, but no confidence in it
     display = ThresholdScalingDisplay(train_sizes=curve.train_sizes, thresholds=curve.thresholds, log_fit=two).plot()
     assert display.log_line_ is not None
     assert display.band_ is None
