@@ -48,8 +48,8 @@ class PretrainThresholdDisplay(VersionedState):
     param : str, default="n_pretrain"
         Name of the parameter that ``n_pretrain`` holds values of, for the label.
     predicted : sequence of float, default=None
-        Predicted threshold of each size, in the order of ``k``; those beyond the last number of iterations are left
-        out.
+        Predicted threshold of each size, in the order of ``k``; infinite ones are left out. A heat map has no place for
+        those beyond the last number of iterations.
 
     Attributes
     ----------
@@ -312,7 +312,7 @@ class PretrainThresholdDisplay(VersionedState):
         for column, (size, (colour, dash, marker)) in enumerate(zip(self.k, styles, strict=False)):
             label = "Subnetwork" if size is None else f"Subnetwork, k = {size}"
             means = self._curve(self.scores[:, column], label, colour=colour, linestyle=dash, marker=marker)
-            if self.predicted is not None and self.predicted[column] <= values[-1]:
+            if self.predicted is not None and np.isfinite(self.predicted[column]):
                 style = {"color": colour, "linestyle": ":", "label": f"{label}, predicted"}
                 self.predicted_lines_.append(self.ax_.axvline(self.predicted[column], zorder=2, **style))
             threshold = None if self.thresholds is None else self.thresholds[column]

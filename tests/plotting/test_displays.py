@@ -275,8 +275,9 @@ def predicting(**values):
 
 
 def test_predicted_thresholds_are_upright_lines_over_curves():
-    display = predicting(predicted=[7.5, 40, np.inf]).plot(kind="curves")
-    assert [line.get_xdata()[0] for line in display.predicted_lines_] == [7.5, 40]
+    display = predicting(predicted=[7.5, 400, np.inf]).plot(kind="curves")
+    assert [line.get_xdata()[0] for line in display.predicted_lines_] == [7.5, 400]
+    assert display.ax_.get_xlim()[1] > 400
     colours = [line.get_color() for line in display.lines_[:2]]
     assert [line.get_color() for line in display.predicted_lines_] == colours
     assert predicting().plot(kind="curves").predicted_lines_ == []
