@@ -45,6 +45,8 @@ class ThresholdCurve(NamedTuple):
         The thresholds at each `k`, for the same targets.
     last_n_pretrain : ndarray of shape (n_sizes, n_repeats), default=None
         The most iterations that each run was scored at: a threshold that is NaN lies beyond.
+    interpolated : bool, default=False
+        Whether thresholds lie between the numbers of iterations that were scored; else they are some of these.
 
     See Also
     --------
@@ -69,6 +71,7 @@ class ThresholdCurve(NamedTuple):
     dense_scores: NDArray[np.float64] | None = None
     thresholds_by_k: NDArray[np.float64] | None = None
     last_n_pretrain: NDArray[np.float64] | None = None
+    interpolated: bool = False
 
     def at(self, k: int) -> ThresholdCurve:
         """
@@ -122,6 +125,7 @@ class ThresholdCurve(NamedTuple):
             self.dense_scores,
             self.thresholds_by_k[column],
             self.target_scores,
+            interpolated=self.interpolated,
         )
 
     def to_frame(self) -> Any:
@@ -193,6 +197,8 @@ def threshold_curve(
     dense_scores: NDArray[np.float64] | None,
     thresholds_by_k: NDArray[np.float64],
     target_scores: NDArray[np.float64],
+    *,
+    interpolated: bool,
 ) -> ThresholdCurve:
     """Return a curve from its tables: the thresholds at the best k, the ends of the runs, and the laws."""
     sizes, points = np.asarray(train_sizes), np.asarray(n_pretrain)
@@ -213,4 +219,5 @@ def threshold_curve(
         dense_scores=dense_scores,
         thresholds_by_k=thresholds_by_k,
         last_n_pretrain=last,
+        interpolated=interpolated,
     )

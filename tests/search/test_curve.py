@@ -349,6 +349,8 @@ def test_the_best_size_decides_and_the_others_are_beyond_their_runs():
 
 def test_thresholds_between_checkpoints():
     curve = _sized_curve(k=[8], interpolate=True)
+    assert curve.interpolated is curve.at(8).interpolated is True
+    assert _sized_curve(k=[8]).interpolated is False
     expected = np.expm1(np.log1p(30) + (3.25 - 3) / (5 - 3) * (np.log1p(50) - np.log1p(30)))
     np.testing.assert_allclose(curve.thresholds, expected)
     np.testing.assert_array_equal(_sized_curve(k=[8], interpolate=True, target=-1.0).thresholds, 0)
