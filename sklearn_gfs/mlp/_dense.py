@@ -6,7 +6,6 @@ Nothing here trains, and nothing here knows what is computed of it.
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -42,8 +41,7 @@ class DenseProblem(NamedTuple):
 
 def dense_problem(network: Any, X: Any, y: Any) -> DenseProblem:
     """Return the dense network that an estimator holds, with the data that it is trained on."""
-    # Encoding stores what it finds on the estimator, which is the caller's.
-    data = copy.copy(network)._encode(X, y, None, (None, None, None), again=True)
+    data = network._encode(X, y, None, (None, None, None), again=True)
     if data.weight is not None:
         raise ValueError(f"class_weight must be None, got {network.class_weight!r}: the theory is of equal weights.")
     moments = measure_moments(data.X, data.targets)
