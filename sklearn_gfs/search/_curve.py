@@ -54,8 +54,8 @@ def pretrain_threshold_curve(
 
     Every repeat shuffles the data, for classifiers so that each part has the classes in proportion,
     and trains once on the first samples of that order, for each size, with a seed of its own. The
-    thresholds of all runs are fitted by a + b ln(n_samples), the form that theory suggests, and by
-    a power law for comparison.
+    thresholds of all runs are fitted by a + b ln(n_samples), the form that the paper [1]_ claims, and
+    by a power law for comparison.
 
     Parameters
     ----------
