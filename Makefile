@@ -79,6 +79,7 @@ test-upstream: $(INSTALLED)  ## Run scikit-learn's own tests with this package's
 # The pages whose sentences are checked.
 PROSE = README.md CODE_OF_CONDUCT.md CONTRIBUTING.md SECURITY.md docs/benchmarks.md docs/index.md docs/start.md \
 	$(patsubst %,docs/guide/%.md,deploying deployment_tutorial faq glossary how_much index migrating mixed_columns scaling_out search)
+PROSE += docs/guide/paper.md docs/guide/theory.md
 
 lint: $(LINT_INSTALLED)  ## Check style, formatting, the order of imports, spelling and sentences.
 	$(PY) -m ruff check

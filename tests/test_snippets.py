@@ -13,6 +13,7 @@ PAGES = {
     "README.md": [],
     "docs/start.md": ["matplotlib"],
     "docs/guide/search.md": [],
+    "docs/guide/theory.md": ["matplotlib"],
     "docs/guide/migrating.md": [],
     "docs/guide/faq.md": [],
     "docs/guide/mixed_columns.md": ["pandas"],

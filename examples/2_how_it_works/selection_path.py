@@ -11,7 +11,7 @@ that any weights of the neurons reach. Theory bounds the loss before anything is
 import numpy as np
 from sklearn.datasets import load_digits
 
-from sklearn_gfs import GreedyPrunedMLPClassifier, SelectionPathDisplay, theory
+from sklearn_gfs import GreedyPrunedMLPClassifier, SelectionPathDisplay, network_bounds
 
 X, y = load_digits(return_X_y=True)
 network = GreedyPrunedMLPClassifier(n_retrain=0, random_state=0)
@@ -30,15 +30,10 @@ print(f"no weights of these neurons have a loss below {np.max(losses - gaps):.4f
 # %%
 # The bounds take two numbers of the dense network: its loss, and the spread of its neurons around their mean. They
 # hold, and they are loose: the selection takes the best neuron at every step, the proof an average one.
-hidden = np.maximum(X @ dense.coefs_[0] + dense.intercepts_[0], 0)
-spread = theory.hull_spread(hidden, output_weights=dense.coefs_[1] * hidden.shape[1])
-picks = np.arange(1, 501)
-bounds = {
-    "Bound along the path": theory.harmonic_bound(picks, subnetwork.dense_loss_, spread),
-    "Bound without logarithm": theory.root_bound(picks, subnetwork.dense_loss_, spread),
-}
-for name, bound in bounds.items():
-    print(f"{name}: {bound[-1]:.4f} at 500 picks, {bound[-1] / losses[-1]:.1f} times the loss")
+bounds = network_bounds(dense, X, y)
+print(f"loss of the dense network {bounds.dense_loss:.4f}, spread of its neurons {bounds.spread:.3f}")
+for name, bound in bounds.upper_bounds(500).items():
+    print(f"{name}: {bound:.4f} at 500 picks, {bound / losses[-1]:.1f} times the loss")
 
 # %%
 # The shaded region holds the least loss that any weights reach.

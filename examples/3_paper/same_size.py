@@ -14,12 +14,11 @@ import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
-from _paper import finished_runs, load, parse_arguments, save_figure, subset, write_table
+from _paper import COLOURS, DASHES, MARKERS, finished_runs, load, parse_arguments, save_figure, subset, write_table
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
-from sklearn_gfs.plotting import COLOURS, DASHES, MARKERS
 
 arguments = parse_arguments("Subnetworks beside magnitude pruning, random pruning and training from scratch.")
 data = load(arguments)

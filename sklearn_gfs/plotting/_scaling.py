@@ -35,6 +35,8 @@ class ThresholdScalingDisplay(VersionedState):
         Fit of a + b ln(n_samples).
     power_fit : ScalingFit, default=None
         Fit of c n_samples^p.
+    predicted : array-like of shape (n_sizes,), default=None
+        Predicted thresholds, as :func:`network_bounds` gives them; what is infinite is left out.
 
     Attributes
     ----------
@@ -54,6 +56,8 @@ class ThresholdScalingDisplay(VersionedState):
         The laws; None where there is no fit.
     band_ : matplotlib PolyCollection or None
         95 % confidence band of the logarithmic law.
+    predicted_line_ : matplotlib Line2D or None
+        The predicted thresholds; None where none are given.
 
     See Also
     --------
@@ -79,15 +83,17 @@ class ThresholdScalingDisplay(VersionedState):
         last_n_pretrain: Any = None,
         log_fit: Any = None,
         power_fit: Any = None,
+        predicted: Any = None,
     ) -> None:
         self.train_sizes = train_sizes
         self.thresholds = thresholds
         self.last_n_pretrain = last_n_pretrain
         self.log_fit = log_fit
         self.power_fit = power_fit
+        self.predicted = predicted
 
     @classmethod
-    def from_curve(cls, curve: Any, *, ax: Any = None) -> ThresholdScalingDisplay:
+    def from_curve(cls, curve: Any, *, predicted: Any = None, ax: Any = None) -> ThresholdScalingDisplay:
         """
         Draw what :func:`pretrain_threshold_curve` returned.
 
@@ -97,6 +103,8 @@ class ThresholdScalingDisplay(VersionedState):
         ----------
         curve : ThresholdCurve
             Sizes, thresholds and fits.
+        predicted : array-like of shape (n_sizes,), default=None
+            Predicted thresholds, as :func:`network_bounds` gives them.
         ax : matplotlib Axes, default=None
             Where to draw; None for a new figure.
 
@@ -134,6 +142,7 @@ class ThresholdScalingDisplay(VersionedState):
             last_n_pretrain=getattr(curve, "last_n_pretrain", None),
             log_fit=curve.log_fit,
             power_fit=curve.power_fit,
+            predicted=predicted,
         )
         return display.plot(ax=ax)
 
@@ -235,6 +244,13 @@ class ThresholdScalingDisplay(VersionedState):
             means, label = np.nanmean(thresholds[part], axis=1), "Mean of those that reached it"
             self.part_line_ = self.ax_.plot(sizes[part], means, markerfacecolor="none", label=label, **style)[0]
         self._plot_laws(np.geomspace(sizes.min(), sizes.max(), 200))
+        self.predicted_line_ = None
+        if self.predicted is not None:
+            values = np.asarray(self.predicted, dtype=float)
+            self.predicted_line_ = self.ax_.plot(
+                sizes, np.where(np.isfinite(values), values, np.nan), color=COLOURS[2], linestyle=":", marker="D",
+                label="Predicted", zorder=3,
+            )[0]  # fmt: skip
         log_axis(self.ax_, sizes)
         name_axes(self.ax_, "Training samples", "Pre-training threshold (gradient updates)")
         return self

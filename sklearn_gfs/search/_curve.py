@@ -54,8 +54,8 @@ def pretrain_threshold_curve(
 
     Every repeat shuffles the data, for classifiers so that each part has the classes in proportion,
     and trains once on the first samples of that order, for each size, with a seed of its own. The
-    thresholds of all runs are fitted by a + b ln(n_samples), the form that theory suggests, and by
-    a power law for comparison.
+    thresholds of all runs are fitted by a + b ln(n_samples), the form that the paper [1]_ claims, and
+    by a power law for comparison.
 
     Parameters
     ----------
@@ -176,7 +176,11 @@ def pretrain_threshold_curve(
     )
     own_k = estimator.get_params().get(grid.size_name)
     curve = _collect(
-        sizes, n_repeats, [own_k] if grid.sizes is None else grid.sizes, dict(zip(tasks, found, strict=True))
+        sizes,
+        n_repeats,
+        [own_k] if grid.sizes is None else grid.sizes,
+        dict(zip(tasks, found, strict=True)),
+        interpolated=bool(interpolate),
     )
     missing = int(np.isnan(curve.thresholds).sum())
     if missing:
@@ -189,7 +193,12 @@ def pretrain_threshold_curve(
 
 
 def _collect(
-    sizes: list[int], n_repeats: int, k: Sequence[Any], runs: Mapping[tuple[int, int], _Run]
+    sizes: list[int],
+    n_repeats: int,
+    k: Sequence[Any],
+    runs: Mapping[tuple[int, int], _Run],
+    *,
+    interpolated: bool,
 ) -> ThresholdCurve:
     """Put the runs, by size and repeat, into the tables of a curve."""
     points = sorted({budget for run in runs.values() for budget in run.budgets})
@@ -203,7 +212,7 @@ def _collect(
         targets[row, repeat], thresholds[:, row, repeat] = run.target, run.thresholds
         if dense is not None:
             dense[row, repeat, at] = run.dense
-    return threshold_curve(sizes, points, k, scores, dense, thresholds, targets)
+    return threshold_curve(sizes, points, k, scores, dense, thresholds, targets, interpolated=interpolated)
 
 
 def _seeded(estimator: Any, repeat: int) -> Any:
