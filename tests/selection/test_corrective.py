@@ -5,6 +5,7 @@ from __future__ import annotations
 import naive
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import cases
@@ -291,6 +292,19 @@ def test_float32_atoms_give_the_path_of_the_same_values_in_float64(case, kind, r
     np.testing.assert_allclose(path.losses, expected.losses, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(path.weights, expected.weights, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(path.intercept, expected.intercept, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [np.asarray, np.asfortranarray, torch.from_numpy])
+@pytest.mark.parametrize("heavy", [1e2, 1e4])
+def test_the_ridge_of_float32_atoms_is_a_share_of_their_exact_variance(make, heavy):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        H, y = rng.standard_normal((3, 2)).astype(np.float32), rng.standard_normal(3)
+        options = {"output_weights": np.ones((2, 1)), "corrective": True, "ridge": 0.3, "sample_weight": [heavy, 1, 1]}
+        path, expected = (greedy_forward_selection(some, y, 1, **options) for some in (make(H), H.astype(float)))
+        np.testing.assert_array_equal(path.picks, expected.picks)
+        np.testing.assert_allclose(path.losses, expected.losses, rtol=1e-6)
+        np.testing.assert_allclose(path.weights, expected.weights, rtol=1e-6)
 
 
 @pytest.mark.parametrize("ridge", [0.0, 1e-3])
