@@ -10,6 +10,7 @@ loops over atoms are in ``_corrective_kernels``, what is done on samples in ``_c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from sklearn_gfs._typing import Float64Array
 from . import _corrective_kernels as kernels
 from ._corrective_columns import CorrectiveColumns
 from ._corrective_path import CorrectivePath, Fixed
-from ._corrective_samples import ExactProducts, losses_on_samples, variances
+from ._corrective_samples import ExactProducts, losses_on_samples
 from ._greedy_kernels import CONVERGED, IMPRECISE, IN_DOUBT, NEEDS_COLUMN
 from ._range import find_fault
 
@@ -110,7 +111,7 @@ class CorrectiveSearch:
         if self.free_intercept and self.source.dtype == np.float32:
             unsure = np.flatnonzero((norms < _UNSURE * self.raw_norms) & (self.raw_norms > 0))
             if len(unsure):
-                norms[unsure] = variances(self.source, unsure)
+                norms[unsure] = self._variances[unsure]
         constant: NDArray[np.bool_] = norms <= _ROUNDING * self.raw_norms
         return constant
 
@@ -125,8 +126,15 @@ class CorrectiveSearch:
         """Make the selection at each ridge."""
         return [self._path(ridge) for ridge in ridges]
 
+    @cached_property
+    def _variances(self) -> Float64Array:
+        """Squared norms of the atoms that are exact in any case, so that a ridge means the same in any precision."""
+        in_float32 = self.source.dtype == np.float32
+        norms: Float64Array = self.source.variances() if self.free_intercept and in_float32 else self.moments.norms
+        return norms
+
     def _penalty(self, ridge: float) -> float:
-        return ridge * float(self.moments.norms.mean())
+        return ridge * float(self._variances.mean()) if ridge else 0.0
 
     def _start(self, ridge: float, least: float | None = None) -> tuple[kernels.Problem, kernels.State]:
         """Problem and state before the first pick, in the present precision of the source."""
