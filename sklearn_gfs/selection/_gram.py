@@ -201,16 +201,17 @@ class ArrayAtoms:
             self._scale_columns(atoms, out)
         return self._contracted(c * self._scale, norms * self._scale, target_norm * self._scale)
 
-    def variances(self, means: Float64Array) -> Float64Array:
+    def variances(self, means: Float64Array, atoms: NDArray[np.int64]) -> Float64Array:
         """
-        Variances of the columns whose means are about these.
+        Variances of some columns, whose means are about these.
 
         They are made of the columns less these numbers: mean squares less squared means would lose the digits of a
         column that varies little.
         """
-        squares, left = np.zeros((2, self.n_atoms))
+        squares, left = np.zeros((2, len(atoms)))
         for block, _, weight in self._read():
-            near = block - self._like(means, block)
+            some = block if len(atoms) == self.n_atoms else self._take(block, atoms, None)
+            near = some - self._like(means, block)
             squares += self._squared_norms(near, weight)
             left += self._product(np.ones((len(near), 1)) if weight is None else weight[:, None], near)[0]
         variances: Float64Array = np.maximum(squares * self._scale - (left * self._scale) ** 2, 0.0)

@@ -97,9 +97,9 @@ class CentredAtoms:
         gram -= np.outer(self.means, self.means)
         return gram
 
-    def variances(self) -> Float64Array:
-        """Squared norms of the atoms, exact where those of the moments are differences of large numbers."""
-        variances: Float64Array = self._source.variances(self.means)
+    def variances(self, atoms: NDArray[np.int64]) -> Float64Array:
+        """Squared norms of some atoms, exact where those of the moments are differences of large numbers."""
+        variances: Float64Array = self._source.variances(self.means[atoms], atoms)
         return variances
 
     def row_weights(self) -> Float64Array:
