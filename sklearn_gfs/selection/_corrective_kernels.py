@@ -158,8 +158,8 @@ def take(j: int, pick: int, problem: Problem, state: State) -> None:
     """Take what a pick, whose row of the factor is there, says of them off the atoms and the residual."""
     row, share = state.rows[j], state.shares[j]
     n_atoms, gain, steepest = row.shape[0], 0.0, 0.0
-    # Each atom, and y, loses the pick times a weight, and with it the terms that the pick is made of. Their signs are as
-    # good as random, so that squares add up.
+    # Each atom, and y, loses the pick times a weight, and with it the terms that the pick is made of. Their signs are
+    # as good as random, so that squares add up.
     terms = state.spread[pick] / (row[pick] * row[pick])
     for i in range(n_atoms):
         state.spread[i] += terms * row[i] * row[i]
