@@ -201,6 +201,22 @@ class ArrayAtoms:
             self._scale_columns(atoms, out)
         return self._contracted(c * self._scale, norms * self._scale, target_norm * self._scale)
 
+    def variances(self, means: Float64Array, atoms: NDArray[np.int64]) -> Float64Array:
+        """
+        Variances of some columns, whose means are about these.
+
+        They are made of the columns less these numbers: mean squares less squared means would lose the digits of a
+        column that varies little.
+        """
+        squares, left = np.zeros((2, len(atoms)))
+        for block, _, weight in self._read():
+            some = block if len(atoms) == self.n_atoms else self._take(block, atoms, None)
+            near = some - self._like(means, block)
+            squares += self._squared_norms(near, weight)
+            left += self._product(np.ones((len(near), 1)) if weight is None else weight[:, None], near)[0]
+        variances: Float64Array = np.maximum(squares * self._scale - (left * self._scale) ** 2, 0.0)
+        return variances
+
     @np.errstate(over="ignore", invalid="ignore")
     def _contracted(self, c: Float64Array, norms: Float64Array, target_norm: float) -> Moments:
         """Moments of the atoms, from those of the columns that output weights make atoms of."""
