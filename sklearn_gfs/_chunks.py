@@ -30,7 +30,7 @@ def rows_at_once(row_bytes: int, most_bytes: int, least: int, most: int) -> int:
     """
     Return how many rows of atoms are computed at once, between the least and the most.
 
-    They take `_ATOM_BYTES`. Of wide atoms there are `_ENOUGH` rows, since products of fewer are slow, as long as these fit
+    They take `_ATOM_BYTES`. Of wide atoms there are `_ENOUGH` rows, for products of fewer are slow. None take more than
     `most_bytes`.
     """
     return min(max(min(max(_ATOM_BYTES // row_bytes, _ENOUGH), most_bytes // row_bytes), least), most)

@@ -176,7 +176,7 @@ def pick_steepest(
             some = tried[block]
             outputs = torch.from_numpy(coef[some].T / (step + 1))[:, :, None] * rows[block] + base[:, None]
             each = loss.each(outputs, y[:, None])
-            means[block] = each.mean(1) if weights is None else (each @ weights) / weights.sum()
+            means[block] = (each.mean(1) if weights is None else (each @ weights) / weights.sum()).numpy()
         best = int(np.argmin(means))
         picks[step], losses[step] = tried[best], means[best]
         total += torch.from_numpy(coef[picks[step]])[:, None] * rows[best]
