@@ -242,7 +242,8 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         for name, for_numbers in (("loss", ("auto", "squared_error")), ("class_weight", (None,))):
             if getattr(self, name) not in for_numbers:
                 raise ValueError(
-                    f"{name}={getattr(self, name)!r} is for classes, and y holds numbers; use {name}={for_numbers[0]!r}."
+                    f"{name}={getattr(self, name)!r} is for classes, and y holds numbers; "
+                    f"use {name}={for_numbers[0]!r}."
                 )
         if classes is not None:
             raise ValueError("classes are of no use here: the estimator was first fitted on numbers.")

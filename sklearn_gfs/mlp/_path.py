@@ -33,8 +33,8 @@ from ._trainer import DenseState, PathData, PathSettings, Trainer
 
 # The share of `max_time` after which pre-training ends, so that some is left for re-training.
 _PRETRAINING_SHARE = 0.5
-# By these parts, of itself and of the highest loss before this training, the training loss may grow as noise makes it grow; and
-# by so much, in standardised units, where there is next to nothing to be learnt.
+# By these parts, of itself and of the highest loss before this training, the training loss may grow as noise makes it
+# grow; and by so much, in standardised units, where there is next to nothing to be learnt.
 _GROWTH, _NOISE, _NOTHING = 1.1, 0.01, 1e-3
 # Iterations after which an automatic number of pre-training iterations is decided.
 _CHECKPOINTS = (20, 80, 320)
@@ -152,7 +152,7 @@ class TrainingPath:
         """Return the least loss of a subnetwork, and the selections that there are."""
         trials = self._trainer.selection.trials(network, k)
         chosen, loss = self._choose(network, trials, k)
-        held_out_loss = None if self._trainer.held_out() is None else loss
+        held_out_loss = None if self._trainer.held_out is None else loss
         self._report_selection("trial selection", chosen.prefix(k), held_out_loss)
         return loss, trials
 
@@ -167,7 +167,7 @@ class TrainingPath:
 
     def _judge(self, network: Network) -> Callable[[GreedyPath], float] | None:
         """Return what says the loss of a subnetwork on held-out samples, where there are some."""
-        held_out, training = self._trainer.held_out(), self._trainer.settings.training
+        held_out, training = self._trainer.held_out, self._trainer.settings.training
         if held_out is None:
             return None
 
@@ -208,7 +208,7 @@ class TrainingPath:
         with self._tasks.phase("selection"):
             dense_loss, chosen = self._select(network, sizes)
         self._report_selection("selection", max((one.path for one in chosen), key=lambda path: len(path.picks)))
-        held_out = self._trainer.held_out()
+        held_out = self._trainer.held_out
         retraining = Retraining(self._trainer, self.losses, self._check_descent)
         return dense_loss, [
             retraining.subnetwork(network, path, trial_path, held_out)._replace(ridge=ridge)

@@ -60,8 +60,12 @@ def draw(
     along, direction = np.empty(len(targets)), rng.standard_normal(targets.shape[1])
     for chunk in gen_batches(len(targets), CHUNK_ROWS):  # as the product is one of float64
         along[chunk] = targets[chunk] @ direction
-    order = order[np.argsort(along[rows[order]], kind="stable")]
-    del along
+    in_order = along[rows[order]]
+    del along  # each of these has a number for every sample
+    places = np.argsort(in_order, kind="stable")
+    del in_order
+    order = order[places]
+    del places
     ends = np.arange(1.0, len(rows) + 1) if weight is None else np.cumsum(weight[order], dtype=np.float64)
     points = (np.arange(n_drawn) + 0.5) * (ends[-1] / n_drawn)
     drawn, counts = np.unique(order[np.searchsorted(ends, points)], return_counts=True)
@@ -180,7 +184,7 @@ def pick_steepest(
             some = tried[block]
             outputs = torch.from_numpy(coef[some].T / (step + 1))[:, :, None] * rows[block] + base[:, None]
             each = loss.each(outputs, y[:, None])
-            means[block] = each.mean(1) if weights is None else (each @ weights) / weights.sum()
+            means[block] = (each.mean(1) if weights is None else (each @ weights) / weights.sum()).numpy()
         best = int(np.argmin(means))
         picks[step], losses[step] = tried[best], means[best]
         total += torch.from_numpy(coef[picks[step]])[:, None] * rows[best]

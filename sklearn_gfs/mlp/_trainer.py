@@ -7,6 +7,7 @@ Arrays in, trainings out; which networks are trained, and for how long, is in ``
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,6 +56,8 @@ from ._pruning import NeuronSelection
 _VALIDATION_INTERVAL, _PATIENCE = 20, 500
 # Updates of re-training where the user names no number: so many, but at least so many passes over the samples.
 _UPDATES, _PASSES = 12_000, 10
+# Targets are standardised in pieces of so many bytes: two of them in float64 come on top of the result.
+_PIECE_BYTES = 2**20
 # What re-trains a network.
 Retrainer = Training | SecondOrderTraining
 # Fewer samples than this tell little of the scales and the curvature that others will have.
@@ -193,26 +196,26 @@ class Trainer:
 
     def _divide(self, used: Used, labels: FloatArray | None) -> Parts:
         """Decide which samples are held out."""
-        rows, settings = used.all_rows, self.settings
-        shares: FloatArray = np.zeros(len(rows))
+        rows, settings = used.rows, self.settings
         judged = settings.retrains or settings.corrective is not False
-        if settings.early_stopping and judged and self._validation is None:
-            rng = np.random.RandomState(self.seeds[3])
-            shares = held_out_shares(
-                project(self._X, rows, self._scaling.inputs, rng.standard_normal(self._X.shape[1])),
-                self._targets if used.rows is None else self._targets[rows],
-                None if used.weight is None else used.weight[rows],
-                used.copies,
-                settings.validation_fraction,
-                rng,
-                is_table=lambda samples: is_table(self._X, rows[samples]),
-                labels=labels if labels is None or used.rows is None else labels[rows],
-            )
-        return divide(rows, shares, used.weight)
+        if not (settings.early_stopping and judged and self._validation is None):
+            return divide(used.all_rows, np.zeros(len(used.copies)), used.weight)
+        rng = np.random.RandomState(self.seeds[3])
+        shares = held_out_shares(
+            project(self._X, rows, self._scaling.inputs, rng.standard_normal(self._X.shape[1])),
+            self._targets if rows is None else self._targets[rows],
+            used.weight if used.weight is None or rows is None else used.weight[rows],
+            used.copies,
+            settings.validation_fraction,
+            rng,
+            is_table=lambda samples: is_table(self._X, samples if rows is None else rows[samples]),
+            labels=labels if labels is None or rows is None else labels[rows],
+        )
+        return divide(used.all_rows, shares, used.weight)
 
     def _standardised(self, targets: FloatArray) -> FloatArray:
         standardised = np.empty(targets.shape, dtype=self._dtype)
-        for chunk in row_chunks(len(targets), 8 * targets.shape[1]):
+        for chunk in row_chunks(len(targets), 8 * targets.shape[1], _PIECE_BYTES):
             standardised[chunk] = (targets[chunk] - self._scaling.y_mean) / self._scaling.y_scale
         return standardised
 
@@ -353,8 +356,9 @@ class Trainer:
         """Whether all training has to stop now."""
         return self.watch is not None and self.watch.stops
 
+    @cached_property
     def held_out(self) -> Batch | None:
-        """Return samples that the trained network has not seen, if there are any."""
+        """Samples that the trained network has not seen, if there are any; gathered when they are first needed."""
         if len(self.parts.held_rows):
             return self._samples(self.parts.held_rows, self.parts.held_weight).everything()
         return None if self._validation is None else self._validation.everything()

@@ -181,8 +181,10 @@ class Training:
         return min(_MAX_GATHERED, max(1, _MAX_GATHERED_BYTES // (self._batch_size * self._samples.row_bytes)))
 
     def _next_rows(self, n_rows: int) -> IntArray:
-        pieces = [self._order]
+        pieces = [self._order.copy()]
         n_missing = n_rows - len(self._order)
+        if n_missing > 0:
+            self._order = pieces[0]  # what it was a part of is not kept beside the next shuffle
         while n_missing > 0:
             pieces.append(self._rng.permutation(self._samples.rows))
             n_missing -= len(pieces[-1])
