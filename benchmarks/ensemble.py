@@ -32,9 +32,8 @@ K = 50
 SINGLE, UNIFORM, STACKING, AUTOGLUON, OURS = "best single", "uniform mean", "stacking", "AutoGluon", "greedy"
 VARIANTS = {
     OURS: {},
-    "bagged": {"n_bags": 20, "random_state": 0},
-    "Brier": {"loss": "squared_error"},
-    "from 5": {"n_init": 5},
+    "not calibrated": {"calibrate": False},
+    "bagged": {"n_bags": 10, "random_state": 0},
     "no repeats": {"replace": False},
     "corrective": {"loss": "squared_error", "corrective": True},
 }

@@ -56,6 +56,11 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
         negative ones, that make the squared error least, with a penalty on their squares. How many models, and which
         penalty, is decided by generalised cross-validation. Needs ``loss="squared_error"``. Probabilities below zero
         become zero.
+    calibrate : bool, default=True
+        Whether the probabilities of every model get a temperature before the selection, by what it says of samples left
+        out, and the mean of the chosen models another ([3]_). Probabilities are raised to the power of one over the
+        temperature: a model that is too sure of itself becomes less sure, a mean of forests more. What a model, or the
+        mean, holds most probable remains so.
     stack_method : {"auto", "predict_proba", "decision_function", "predict"}, default="auto"
         What the models are asked for; "auto" is the first of these that a model has. What is no probability becomes one
         by a logistic regression on what the model says of samples left out.
@@ -86,6 +91,11 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
         ``corrective=True`` the penalty is part of both.
     n_picks_ : int or ndarray of shape (n_bags,)
         Number of picks that count: those up to the best score, or the least loss.
+    calibrations_ : list
+        For each chosen model, an object with its ``temperature``, which is called with probabilities and returns
+        others; None with ``calibrate=False``.
+    calibration_ : object
+        The same for the mean. The losses, scores and gaps are of the mean before that.
     stack_method_ : list of str
         What each chosen model is asked for.
     classes_ : ndarray of shape (n_classes,)
@@ -117,6 +127,7 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
     ----------
     .. [1] Caruana, Niculescu-Mizil, Crew and Ksikes, "Ensemble selection from libraries of models", ICML 2004.
     .. [2] Caruana, Munson and Niculescu-Mizil, "Getting the most out of ensemble selection", ICDM 2006.
+    .. [3] Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", ICML 2017.
 
     Examples
     --------
@@ -157,6 +168,7 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
         n_init: int = 1,
         replace: bool = True,
         corrective: bool = False,
+        calibrate: bool = True,
         stack_method: str = "auto",
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -172,6 +184,7 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
         self.n_init = n_init
         self.replace = replace
         self.corrective = corrective
+        self.calibrate = calibrate
         self.stack_method = stack_method
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -197,7 +210,7 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
 
     def predict_proba(self, X: Any) -> Float64Array:
         """
-        Return the weighted mean of the chosen models' probabilities.
+        Return the weighted mean of the chosen models' probabilities, calibrated where ``calibrate=True``.
 
         Only the chosen models are asked.
 
@@ -224,12 +237,7 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
         >>> GreedyEnsembleClassifier([("bayes", GaussianNB())]).fit(X, y).predict_proba(X).shape
         (150, 3)
         """
-        mean = self._mean(X)
-        if self.corrective:
-            np.maximum(mean, 0.0, out=mean)
-            total = mean.sum(axis=1, keepdims=True)
-            mean = np.divide(mean, total, out=np.full_like(mean, 1.0 / mean.shape[1]), where=total > 0)
-        return mean
+        return self._mean(X)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """

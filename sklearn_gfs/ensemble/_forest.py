@@ -43,7 +43,7 @@ from sklearn_gfs._weights import check_weight
 from ._classifier import GreedyEnsembleClassifier
 from ._criteria import SquaredError
 from ._fitting import Model, answers
-from ._outputs import method_of
+from ._outputs import Reading, method_of
 from ._regressor import GreedyEnsembleRegressor
 from ._searching import Path, Selection, best_prefix, greedy
 
@@ -248,11 +248,11 @@ def _weighted(forest: Any, members: list[Any], path: Path, k: int, *, n_targets:
     pairs = [(_name(members[i], int(i)), members[i]) for i in chosen]
     classes = is_classifier(forest)
     ensemble: Any = (GreedyEnsembleClassifier if classes else GreedyEnsembleRegressor)(
-        pairs, k, loss="squared_error", cv="prefit"
+        pairs, k, loss="squared_error", cv="prefit", calibrate=False
     )
     models = [Model(name, one, ensemble._method(name, one), {}) for name, one in pairs]
     found = Selection(path._replace(picks=picks), np.array([len(picks)]), np.bincount(picks) / len(picks))
-    ensemble._store(models, [one for _, one in pairs], [None] * len(pairs), found, np.arange(len(pairs)))
+    ensemble._store(models, [one for _, one in pairs], [Reading()] * len(pairs), None, found, np.arange(len(pairs)))
     ensemble.n_outputs_ = 1 if classes else n_targets
     if classes:
         ensemble.classes_ = forest.classes_

@@ -50,6 +50,9 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
         Whether the weights are solved for after every pick instead, each model being picked once: any numbers, also
         negative ones, that make the squared error least, with a penalty on their squares. How many models, and which
         penalty, is decided by generalised cross-validation. Needs ``loss="squared_error"``.
+    calibrate : bool, default=True
+        Whether every model's predictions get a least squares line before the selection, by what it says of samples left
+        out, and the mean of the chosen models another. A forest, for instance, says too little of what is extreme.
     n_jobs : int, default=None
         Number of fits that run at the same time; None means 1 unless in a :func:`joblib.parallel_config` context.
     verbose : int, default=0
@@ -77,6 +80,11 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
         ``corrective=True`` the penalty is part of both.
     n_picks_ : int or ndarray of shape (n_bags,)
         Number of picks that count: those up to the best score, or the least loss.
+    calibrations_ : list
+        For each chosen model, an object with a ``slope`` and an ``intercept`` for each target, which is called with
+        predictions and returns others; None with ``calibrate=False``.
+    calibration_ : object
+        The same for the mean. The losses, scores and gaps are of the mean before that.
     stack_method_ : list of str
         What each chosen model is asked for, "predict".
     n_outputs_ : int
@@ -142,6 +150,7 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
         n_init: int = 1,
         replace: bool = True,
         corrective: bool = False,
+        calibrate: bool = True,
         n_jobs: int | None = None,
         verbose: int = 0,
         random_state: Any = None,
@@ -156,6 +165,7 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
         self.n_init = n_init
         self.replace = replace
         self.corrective = corrective
+        self.calibrate = calibrate
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.random_state = random_state
@@ -171,7 +181,7 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
 
     def predict(self, X: Any) -> Float64Array:
         """
-        Return the weighted mean of the chosen models' predictions.
+        Return the weighted mean of the chosen models' predictions, calibrated where ``calibrate=True``.
 
         Only the chosen models are asked.
 
