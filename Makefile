@@ -76,7 +76,7 @@ test-upstream: export OMP_NUM_THREADS = 1
 test-upstream: $(INSTALLED)  ## Run scikit-learn's own tests with this package's classes.
 	$(PY) .ci/upstream/run.py $(PYTEST_ARGS)
 
-# The pages whose sentences are checked.
+# The pages whose sentences are checked, beside docstrings and messages.
 PROSE = README.md CODE_OF_CONDUCT.md CONTRIBUTING.md SECURITY.md docs/benchmarks.md docs/index.md docs/start.md \
 	$(patsubst %,docs/guide/%.md,deploying deployment_tutorial faq glossary how_much index migrating mixed_columns scaling_out search)
 
@@ -85,7 +85,7 @@ lint: $(LINT_INSTALLED)  ## Check style, formatting, the order of imports, spell
 	$(PY) -m ruff format --check
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/codespell
-	$(PY) .ci/prose.py $(PROSE)
+	$(PY) .ci/prose.py $(PROSE) sklearn_gfs
 
 format: $(LINT_INSTALLED)  ## Put style and formatting right.
 	$(PY) -m ruff check --fix

@@ -3,8 +3,8 @@ Check the sentences of the documentation: none is too long, none uses a phrase o
 
     python .ci/prose.py docs/start.md docs/guide/*.md sklearn_gfs
 
-Of a page everything is read but code, tables, links' targets and formulas. Of a module, and of all modules in a folder, the
-docstrings of what is public are read, and the messages of errors and warnings. The list of phrases is .ci/phrases.txt: a
+Of a page everything is read but code, tables, links' targets and formulas. Of a module, or of all modules in a folder,
+the public docstrings are read, and the messages of errors and warnings. The list of phrases is .ci/phrases.txt: a
 pattern, " -> ", and what to write instead.
 """
 
@@ -23,7 +23,7 @@ LEFT_OUT = [
     (re.compile(r"\{[\w:]+\}`[^`]*`|`[^`]*`|\$[^$]*\$"), "x"),
     (re.compile(r"\]\([^)]*\)"), "]"),
 ]
-# The same for docstrings: references, the lines of examples, headings and their lines, names with their types, formulas.
+# The same for docstrings: references, examples, headings, formulas, and names with their types.
 LEFT_OUT_OF_DOCSTRINGS = [
     (re.compile(r"^References\n-+\n.*?(?=^[A-Z][\w ]+\n-+\n|\Z)", re.MULTILINE | re.DOTALL), ""),
     (re.compile(r"^>>> .*?(?=\n\s*\n|\Z)", re.MULTILINE | re.DOTALL), ""),
@@ -79,7 +79,7 @@ def messages(tree):
     for node in ast.walk(tree):
         raised = isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)
         call = node.exc if raised else node
-        if raised or (isinstance(call, ast.Call) and "warn" in ast.unparse(call.func)):
+        if raised or (isinstance(call, ast.Call) and ast.unparse(call.func).endswith(("warn", "warn_caller"))):
             yield from ((part.lineno, text) for part in call.args if (text := text_of(part)))
 
 
@@ -91,7 +91,8 @@ def prose_of(name, source):
     tree = ast.parse(source)
     for node in public(tree):
         if docstring := ast.get_docstring(node):
-            yield node.body[0].lineno, without(docstring, LEFT_OUT_OF_DOCSTRINGS)
+            starts_below = ast.get_docstring(node, clean=False).startswith("\n")
+            yield node.body[0].lineno - 1 + starts_below, without(docstring, LEFT_OUT_OF_DOCSTRINGS)
     yield from ((line - 1, text) for line, text in messages(tree))
 
 
@@ -117,7 +118,8 @@ def complaints(name, source, phrases):
 
 def main(names):
     phrases = rules()
-    files = [file for name in names for file in (sorted(Path(name).rglob("*.py")) if Path(name).is_dir() else [Path(name)])]
+    paths = [Path(name) for name in names]
+    files = [file for path in paths for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
     found = [
         f"{file}:{line}: {what}"
         for file in files

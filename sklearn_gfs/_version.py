@@ -50,8 +50,8 @@ class VersionedState:
         if saved_by != __version__:
             who = "an earlier version of sklearn-gfs" if saved_by is None else f"sklearn-gfs {saved_by}"
             warnings.warn(
-                f"{type(self).__name__} was saved by {who} and is loaded by {__version__}: it may fail, or do other "
-                "than it did. Load it with the version that saved it, or fit it again.",
+                f"{type(self).__name__} was saved by {who} and is loaded by {__version__}: it may fail or "
+                "give other results. Load it with the version that saved it, or fit it again.",
                 UserWarning,
                 stacklevel=2,
             )

@@ -129,7 +129,8 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
                 if not isinstance(self.n_pretrain, str) and self.n_pretrain < n_done:
                     raise ValueError(
                         f"n_pretrain={self.n_pretrain} is less than the {n_done} iterations that the dense network has "
-                        "had; with warm_start=True it can only go on. Raise n_pretrain, or fit with warm_start=False."
+                        "had. With warm_start=True this number can only grow. Raise n_pretrain, or set "
+                        "warm_start=False."
                     )
             validation = (X_val, y_val, sample_weight_val)
             watch = self._train_and_prune(
@@ -153,8 +154,8 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
                 state = state._replace(training=state.training._replace(stream=None))
             elif again:
                 warn_caller(
-                    "partial_fit begins with a new dense network, since fit has not kept its own; set warm_start=True "
-                    "before fit to go on with that.",
+                    "partial_fit begins with a new dense network, because fit has not kept its own. To continue with "
+                    "the dense network of fit, set warm_start=True before fit.",
                     UserWarning,
                 )
             data = self._encode(X, y, sample_weight, (None, None, None), state, again=again, partial=True, **classes)

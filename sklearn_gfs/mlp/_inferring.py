@@ -252,7 +252,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
                     f"{name}={getattr(self, name)!r} is for classes, and y holds numbers; use {name}={for_numbers!r}."
                 )
         if classes is not None:
-            raise ValueError("classes are of no use here: the estimator was first fitted on numbers.")
+            raise ValueError("classes must not be passed here: the estimator was first fitted on numbers.")
         X, targets = encode_numbers(self, X, y, again=again)
         return X, None, targets, True
 

@@ -233,5 +233,7 @@ def _warn_of_small_layers(sizes: list[int], widths: list[int]) -> None:
     for layer, (size, width) in enumerate(zip(sizes, widths, strict=True)):
         if size > width:
             warn_caller(
-                f"k={size} is above the {width} neurons of hidden layer {layer + 1}, which keeps them all", UserWarning
+                f"k={size} is above the number of neurons of hidden layer {layer + 1}, {width}. The layer keeps "
+                "all of them",
+                UserWarning,
             )
