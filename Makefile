@@ -77,8 +77,9 @@ test-upstream: $(INSTALLED)  ## Run scikit-learn's own tests with this package's
 	$(PY) .ci/upstream/run.py $(PYTEST_ARGS)
 
 # The pages whose sentences are checked, beside docstrings and messages.
-PROSE = README.md CODE_OF_CONDUCT.md CONTRIBUTING.md SECURITY.md docs/benchmarks.md docs/index.md docs/start.md \
-	$(patsubst %,docs/guide/%.md,deploying deployment_tutorial faq glossary how_much index migrating mixed_columns scaling_out search)
+PROSE = README.md CODE_OF_CONDUCT.md CONTRIBUTING.md SECURITY.md docs/benchmarks.md docs/decisions.md docs/index.md docs/start.md \
+	$(patsubst %,docs/guide/%.md,deploying deployment_tutorial ensembles estimators faq glossary how_much index \
+		migrating mixed_columns scaling_out search selection trained)
 
 lint: $(LINT_INSTALLED)  ## Check style, formatting, the order of imports, spelling and sentences.
 	$(PY) -m ruff check

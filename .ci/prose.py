@@ -13,7 +13,7 @@ import re
 import sys
 from pathlib import Path
 
-MOST_WORDS = {".md": 40, ".py": 30}
+MOST_WORDS = 30
 PHRASES = Path(__file__).with_name("phrases.txt")
 # What is not prose, and what stands in its place.
 LEFT_OUT = [
@@ -105,12 +105,11 @@ def rules():
 
 def complaints(name, source, phrases):
     """Yield a line's number and what is wrong there."""
-    most = MOST_WORDS[name.suffix]
     for before, text in prose_of(name, source):
         for line, sentence in sentences(text):
             words = len(re.findall(r"[\w'-]+", sentence))
-            if words > most:
-                yield before + line, f"{words} words in one sentence, more than {most}: {sentence[:60]}..."
+            if words > MOST_WORDS:
+                yield before + line, f"{words} words in one sentence, more than {MOST_WORDS}: {sentence[:60]}..."
             for pattern, instead in phrases:
                 for found in pattern.finditer(sentence):
                     yield before + line, f"{found[0]!r}: {instead}"

@@ -8,6 +8,7 @@ import pytest
 
 SCRIPT = Path(__file__).parents[1] / ".ci" / "prose.py"
 PAGE, MODULE = Path("page.md"), Path("module.py")
+LONG = " ".join(["word"] * 31)
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +20,7 @@ def prose():
 
 
 def test_long_sentences_are_found_by_their_line(prose):
-    long = " ".join(["word"] * 41)
-    text = f"# Title\n\nShort. W{long[1:-5]}.\n\n- One.\n- A {long}.\n"
+    text = f"# Title\n\nShort. W{LONG[1:-5]}.\n\n- One.\n- A {LONG}.\n"
     assert [line for line, _ in prose.complaints(PAGE, text, [])] == [6]
 
 
@@ -39,9 +39,6 @@ def test_the_list_of_phrases_has_patterns_only(prose):
     for pattern, instead in prose.rules():
         assert instead
         assert not re.match(pattern, "")
-
-
-LONG = " ".join(["word"] * 31)
 
 
 @pytest.mark.parametrize(
