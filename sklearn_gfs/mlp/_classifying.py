@@ -105,8 +105,8 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         Each call trains the dense network for `n_pretrain` further iterations on its samples. With "auto" it trains as
         long as that helps a subnetwork selected from these samples. The subnetwork is then selected and re-trained on
         them. The dense network is kept for the next call. Features and targets are standardised by all samples so far.
-        Where their scales have changed, the dense network is adapted. After a `fit` with `warm_start=True` the calls go
-        on with its dense network. After any other `fit` they begin with a new one.
+        Where their scales have changed, the dense network is adapted. After a `fit` with `warm_start=True` the calls
+        continue with its dense network. After any other `fit` they begin with a new one.
 
         Parameters
         ----------

@@ -115,7 +115,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         training loss since the row before, the held-out loss and the seconds. More lines say what "auto" and
         `early_stopping` chose, and how the fit ended.
     warm_start : bool, default=False
-        Whether `fit` goes on with the dense network of the last fit. This network is then kept after each fit.
+        Whether `fit` continues with the dense network of the last fit. This network is then kept after each fit.
         `n_pretrain` is the number of iterations of all these fits together. On the same data the result is the result
         of one fit with this number.
     device : {"cpu", "cuda", "auto"}, default="cpu"

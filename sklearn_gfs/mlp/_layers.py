@@ -28,7 +28,7 @@ _LEAST_IMPORTANCE = 1e-3
 
 class Layers(ABC):
     """
-    A trained network: matrices, each followed by intercepts and, but for the last, by elementwise functions.
+    A trained network: matrices, each followed by intercepts and, except the last, by elementwise functions.
 
     Attributes
     ----------

@@ -44,7 +44,7 @@ _WORTH = 3e-4
 
 class TrainingPath:
     """
-    The dense network on its way, and the subnetworks that can be had from it at any moment.
+    The dense network on its way, and its subnetworks at any moment.
 
     With early stopping a part of the samples is held out of pre-training, and decides how long a subnetwork is
     re-trained. A first subnetwork is selected and re-trained on the other samples only, and watched on the held-out

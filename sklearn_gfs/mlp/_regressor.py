@@ -104,7 +104,7 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         training loss since the row before, the held-out loss and the seconds. More lines say what "auto" and
         `early_stopping` chose, and how the fit ended.
     warm_start : bool, default=False
-        Whether `fit` goes on with the dense network of the last fit. This network is then kept after each fit.
+        Whether `fit` continues with the dense network of the last fit. This network is then kept after each fit.
         `n_pretrain` is the number of iterations of all these fits together. On the same data the result is the result
         of one fit with this number.
     device : {"cpu", "cuda", "auto"}, default="cpu"
@@ -267,8 +267,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         Each call trains the dense network for `n_pretrain` further iterations on its samples. With "auto" it trains as
         long as that helps a subnetwork selected from these samples. The subnetwork is then selected and re-trained on
         them. The dense network is kept for the next call. Features and targets are standardised by all samples so far.
-        Where their scales have changed, the dense network is adapted. After a `fit` with `warm_start=True` the calls go
-        on with its dense network. After any other `fit` they begin with a new one.
+        Where their scales have changed, the dense network is adapted. After a `fit` with `warm_start=True` the calls
+        continue with its dense network. After any other `fit` they begin with a new one.
 
         Parameters
         ----------

@@ -59,7 +59,7 @@ class Standardisation(NamedTuple):
         return X
 
     def project(self, X: Any, direction: FloatArray) -> FloatArray:
-        """Return for each row its standardised inputs times the direction; of sparse X, but for a constant."""
+        """Return for each row its standardised inputs times the direction; of sparse X, up to a constant."""
         direction = direction * self.inverse_scale
         if sparse.issparse(X):
             return X @ direction

@@ -52,7 +52,7 @@ class Stream(NamedTuple):
 
 
 class TrainingState(NamedTuple):
-    """All that it takes to go on with a training later; NumPy only."""
+    """All that it takes to continue a training later; NumPy only."""
 
     network: Network
     moments: tuple[FloatArray, FloatArray]

@@ -42,7 +42,7 @@ class Problem(NamedTuple):
     convex and the radius 1. ``tie`` and ``precision`` are relative to the size of the terms whose difference is a score
     or a loss. With a ``precision`` of minus infinity no loss is too small, and gaps that are not known are -1.
     ``doubt`` is the relative error that an inner product may have. Atoms can't be told apart if their scores differ by
-    less than such errors make of them. A gap below that is not known. Zero stands for products that are exact but for
+    less than such errors make of them. A gap below that is not known. Zero stands for products that are exact up to
     ties.
     """
 
