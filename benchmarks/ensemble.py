@@ -195,10 +195,10 @@ def kept(file: Path, make):
 
 
 def ensembles_page(rows, speeds):
-    """Return the tables on ensembles."""
+    """Return the table of losses, and that of times."""
     methods = list(rows[0][2]["losses"])
     names = sorted({name for name, _, _ in rows})
-    parts, ranks = [], []
+    parts, ranks, took = [], [], []
     for name in names:
         own = [row for other, _, row in rows if other == name]
         losses = np.array([[row["losses"][method] for method in methods] for row in own])
@@ -206,14 +206,14 @@ def ensembles_page(rows, speeds):
         kept = np.mean([row["models"][OURS] for row in own])
         times = [row[AUTOGLUON] / row[OURS] for other, _, row in speeds if other == name and AUTOGLUON in row]
         taken = [row[OURS] for other, _, row in speeds if other == name]
-        speed = [float(np.median(times)) if times else "", 1e3 * float(np.median(taken)) if taken else ""]
-        parts.append([name, "classes" if own[0]["classes"] else "numbers", *losses.mean(axis=0), kept, *speed])
+        parts.append([name, "classes" if own[0]["classes"] else "numbers", *losses.mean(axis=0), kept])
+        took.append([name, 1e3 * float(np.median(taken)), float(np.median(times)) if times else ""])
     lines = []
     for label, wanted in (("classes", True), ("numbers", False)):
         mean = np.mean([rank for classes, rank in ranks if classes == wanted], axis=0)
-        lines.append([f"mean rank, {label}", "", *mean.tolist(), "", "", ""])
-    header = ["data set", "y", *methods, "models of greedy", "times AutoGluon's speed", "greedy, ms"]
-    return table(header, parts + lines)
+        lines.append([f"mean rank, {label}", "", *mean.tolist(), ""])
+    losses = table(["data set", "y", *methods, "models"], parts + lines)
+    return losses, table(["data set", "greedy, ms", "times AutoGluon's speed"], took)
 
 
 def forests_page(rows):
@@ -234,15 +234,19 @@ def forests_page(rows):
 
 def page(machine, n_splits, libraries, speeds, pruned):
     """Return what is published."""
+    losses, times = ensembles_page(libraries, speeds)
     forest_table, said = forests_page(pruned)
     ratios = [row[AUTOGLUON] / row[OURS] for _, _, row in speeds if AUTOGLUON in row]
     n_fast = sum(ratio >= 200 for ratio in ratios)
     told = (
         f"Log loss (y: classes) or mean squared error of standardised targets (numbers) on new samples, {n_splits} "
         "split(s), at most 1500 training samples. All methods combine the same predictions, of five folds; those for "
-        f"new samples are of models fitted on all training samples. {K} picks. The uniform mean is what "
-        "VotingClassifier gives, stacking has scikit-learn's default final estimator. Times are of one thread, from "
-        "predictions to weights: at least 200 times AutoGluon's speed in "
+        f"new samples are of models fitted on all training samples. {K} picks; the last column is the number of models "
+        "of greedy. The uniform mean is what VotingClassifier gives, stacking has scikit-learn's default final "
+        "estimator."
+    )
+    timed = (
+        "Times are of one thread, from predictions to weights: at least 200 times AutoGluon's speed in "
         f"{n_fast} of {len(ratios)} libraries."
     )
     return (
@@ -251,7 +255,9 @@ def page(machine, n_splits, libraries, speeds, pruned):
         f"python benchmarks/ensemble.py --splits {n_splits}",
         machine,
         told,
-        ensembles_page(libraries, speeds),
+        losses,
+        timed,
+        times,
         f"Squared errors on new samples (of classes: Brier scores) of random forests. {said}",
         forest_table,
     )
