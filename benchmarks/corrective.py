@@ -160,7 +160,7 @@ def features():
         "Ours is `GreedyForwardSelector(corrective=True)`, OMP `OrthogonalMatchingPursuit`, SFS "
         "`SequentialFeatureSelector` by the training error. Milliseconds:",
         table(["data", "columns", "ours", *names], took),
-        "R2 of a linear regression on the chosen columns of the training data, and how many of these are those of ours:",
+        "R2 of a linear regression on the chosen columns of the training data, and how many of these ours has too:",
         table(["data", "R2: ours", *names, *(f"same as {name}" for name in names)], explained),
     )
 
