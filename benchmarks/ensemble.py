@@ -259,7 +259,7 @@ def page(machine, n_splits, libraries, speeds, pruned):
         told,
         "Log loss of classes:",
         losses_page(libraries, classes=True),
-        "Mean squared error of standardised numbers. The ranks count the Brier score's variant, here the same as greedy:",
+        'Mean squared error of standardised numbers. The ranks count "Brier", here the same as greedy:',
         losses_page(libraries, classes=False),
         f"Times are of one thread, from predictions to weights: {fast}.",
         times,
