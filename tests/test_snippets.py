@@ -1,7 +1,6 @@
 """The Python code on the front page, in the tutorials and in the answers runs as it stands, one block after another."""
 
 import importlib.util
-import re
 from pathlib import Path
 
 import numpy as np
@@ -44,11 +43,11 @@ GIVEN = {
 }
 
 
-def blocks(page):
-    """Return the blocks of Python code of a page, blank lines in place of the rest, so that errors name its lines."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    found = re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return ["\n" * text.count("\n", 0, block.start(1)) + block[1] for block in found]
+def snippets():
+    spec = importlib.util.spec_from_file_location("snippets", ROOT / ".ci" / "snippets.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -63,7 +62,4 @@ def test_code_of_a_page_runs(page, tmp_path, monkeypatch):
     names = {"X": X, "y": y, "X_train": X_train, "X_test": X_test, "y_train": y_train, "y_test": y_test}
     names |= {"np": np, "rng": np.random.default_rng(0)} if page in GIVEN else {}
     exec("\n".join(line.strip() for line in GIVEN.get(page, "").splitlines()), names)
-    found = blocks(page)
-    assert found
-    for block in found:
-        exec(compile(block, page, "exec"), names)
+    snippets().run(ROOT / page, names)
