@@ -95,7 +95,7 @@ test-upstream: $(INSTALLED)  ## Run scikit-learn's own tests with this package's
 	$(PY) .ci/upstream/run.py $(PYTEST_ARGS)
 
 # The pages whose sentences are checked, beside docstrings and messages.
-PROSE = README.md CODE_OF_CONDUCT.md CONTRIBUTING.md SECURITY.md docs/benchmarks.md docs/decisions.md docs/index.md docs/start.md \
+PROSE = README.md CHANGELOG.md CODE_OF_CONDUCT.md CONTRIBUTING.md SECURITY.md docs/benchmarks.md docs/decisions.md docs/index.md docs/start.md docs/versions.md \
 	$(patsubst %,docs/guide/%.md,deploying deployment_tutorial ensembles estimators faq glossary how_much index \
 		migrating mixed_columns scaling_out search selection trained)
 
