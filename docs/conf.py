@@ -12,6 +12,13 @@ import sklearn_gfs
 from sklearn_gfs._version import SITE_FOLDER
 
 HERE = Path(__file__).parent
+PACKAGE = Path(sklearn_gfs.__file__).parent
+# Where a class stands, by name: some call the package their home, and viewcode looks for the source where they say.
+for home in (sklearn_gfs, sklearn_gfs.theory):
+    for name in home.__all__:
+        if getattr(getattr(home, name), "__module__", None) == home.__name__:
+            path = next(path for path in PACKAGE.rglob("*.py") if f"class {name}(" in path.read_text(encoding="utf-8"))
+            getattr(home, name).__module__ = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
 CLASSES = [cls for name in sklearn_gfs.__all__ if inspect.isclass(cls := getattr(sklearn_gfs, name))]
 
 project = "sklearn-gfs"
