@@ -4,8 +4,8 @@ Check the sentences of the documentation: none is too long, none uses a phrase o
     python .ci/prose.py docs/start.md docs/guide/*.md sklearn_gfs
 
 Of a page everything is read but code, tables, links' targets and formulas. Of a module, or of all modules in a folder,
-the public docstrings are read, and the messages of errors and warnings. The list of phrases is .ci/phrases.txt: a
-pattern, " -> ", and what to write instead.
+the public docstrings are read, and the messages of errors and warnings; of examples also the text between the code. The
+list of phrases is .ci/phrases.txt: a pattern, " -> ", and what to write instead.
 """
 
 import ast
@@ -34,6 +34,10 @@ LEFT_OUT_OF_DOCSTRINGS = [
     (re.compile(r"^[\w.]+(\[.*\])?$(?=\n    )", re.MULTILINE), ""),
     (re.compile(r":\w+:`[^`]*`|``[^`]*``|`[^`]*`|\[\d\]_"), "x"),
 ]
+# Of an example: its docstring, which has a title, and the comments that its cells begin with.
+EXAMPLES_TEXT = re.compile(
+    r"\A\"{3}\n(?P<docstring>[^\n]+\n={3,}\n.*?)\"{3}|^# %%\n(?P<comment>(?:#[^\n]*\n)+)", re.MULTILINE | re.DOTALL
+)
 END = re.compile(
     r"(?<=[.!?])[\"')\]*]*\s+(?=\S)|(?<=:)[\"')\]*]*\s+(?=[\"'(\[*]*[A-Z])|\n\s*\n|\n(?=\s*(?:[-*#:]|\d+\.)\s)"
 )
@@ -94,6 +98,10 @@ def prose_of(name, source):
             starts_below = ast.get_docstring(node, clean=False).startswith("\n")
             yield node.body[0].lineno - 1 + starts_below, without(docstring, LEFT_OUT_OF_DOCSTRINGS)
     yield from ((line - 1, text) for line, text in messages(tree))
+    for block in EXAMPLES_TEXT.finditer(source):
+        text = block["docstring"] or re.sub("^# ?", "", block["comment"], flags=re.MULTILINE)
+        line = source.count("\n", 0, block.start(block.lastgroup))
+        yield line, without(text, LEFT_OUT_OF_DOCSTRINGS)
 
 
 def rules():

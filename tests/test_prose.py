@@ -70,3 +70,8 @@ def test_docstrings_and_messages_of_modules_are_read(prose, source, line):
 )
 def test_what_is_no_sentence_of_a_module_is_left_out(prose, source):
     assert not list(prose.complaints(MODULE, source, []))
+
+
+def test_the_text_of_examples_is_read(prose):
+    source = f'"""\nTitle\n=====\n\nShort.\n\n{LONG}.\n"""\n\n# %%\n# Short.\n# {LONG}.\nx = 1  # {LONG}\n\n# {LONG}\n'
+    assert [line for line, _ in prose.complaints(MODULE, source, [])] == [7, 12]
