@@ -22,7 +22,7 @@ most = subnetwork.selection_counts_.max()
 print(f"distinct neurons among 500 picks: {subnetwork.n_units_}, the most popular picked {most} times")
 
 # %%
-# With 500 picks the subnetwork is better than the dense network that it is a part of: the mean of all neurons is only
+# With 500 picks the subnetwork is better than the dense network that it is a part of. The mean of all neurons is only
 # one of the combinations that weights can reach. How much better could the best one be? Whatever the weights, the loss
 # is at least the loss of the picks less their gap.
 print(f"no weights of these neurons have a loss below {np.max(losses - gaps):.4f}")

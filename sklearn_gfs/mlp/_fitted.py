@@ -146,7 +146,7 @@ class FittedMLPMixin(ExportMixin):
         for name, value in fixed.items():
             if getattr(self, name) != value:
                 raise ValueError(
-                    f"{name}={getattr(self, name)!r} differs from the {value!r} of the dense network that is to be "
-                    "trained on; set it back, or start afresh: fit with warm_start=False, or clone the estimator."
+                    f"{name}={getattr(self, name)!r} differs from {value!r}, with which the dense network was trained "
+                    f"so far. Set {name}={value!r}, or begin anew: fit with warm_start=False, or clone the estimator."
                 )
         return state

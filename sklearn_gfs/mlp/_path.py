@@ -44,12 +44,12 @@ _WORTH = 3e-4
 
 class TrainingPath:
     """
-    The dense network on its way, and the subnetworks that can be had from it at any moment.
+    The dense network on its way, and its subnetworks at any moment.
 
     With early stopping a part of the samples is held out of pre-training, and decides how long a subnetwork is
-    re-trained: a first subnetwork, selected and re-trained on the other samples only, is watched on the held-out ones.
-    The subnetwork that is returned is selected and re-trained on all samples, for as many iterations as served the
-    first one best. So no sample is lost to the final network, and nothing that it was fitted to judged it.
+    re-trained. A first subnetwork is selected and re-trained on the other samples only, and watched on the held-out
+    ones. The subnetwork that is returned is selected and re-trained on all samples, for as many iterations as served
+    the first one best. So no sample is lost to the final network, and nothing that it was fitted to judged it.
 
     Parameters
     ----------
@@ -115,9 +115,9 @@ class TrainingPath:
         Go on until more iterations no longer help the subnetwork of k picks, and go back to where it was best.
 
         A subnetwork is selected at geometrically spaced checkpoints, counted from `since`. What counts is its loss
-        before re-training, on validation or held-out samples where there are some. It falls ever more slowly: where it
-        has fallen by less since the checkpoint before than it would have to until the next, that is not tried. Where
-        it is stopped between two checkpoints it ends there, without another selection.
+        before re-training, on validation or held-out samples if there are some. This loss falls ever more slowly. If it
+        fell since the last checkpoint by less than the next checkpoint requires, that checkpoint is not tried. If
+        training is stopped between two checkpoints, it ends there, without another selection.
         """
         steps = self._steps_to_checkpoints(since)
         with self._tasks.phase("pre-training", sum(steps), at_most=True) as phase, interruptible(self._watch):

@@ -198,8 +198,8 @@ def measure(
     Return the path of these picks, with losses and gaps over all the samples.
 
     Losses are computed in float64, gaps from products in the precision of the activations. The Frank-Wolfe gap is
-    computed after some of the picks. The loss less the gap is below the least loss of the hull, and so the highest of
-    these bounds tells for every pick how far at most its loss is above that.
+    computed after some of the picks. The loss minus the gap is a lower bound of the least loss of the hull. The highest
+    of these bounds tells for every pick how far at most its loss is above the least one.
 
     Parameters
     ----------

@@ -67,8 +67,8 @@ def encode_classes(
 def _check_that_no_class_lacks(estimator: Any, y: Any) -> None:
     if not has_several_labels(estimator) and (lacking := set(estimator.classes_.tolist()) - set(_distinct(y))):
         raise ValueError(
-            f"y lacks the classes {sorted(lacking)} of the fit that is to be gone on with. Parts that lack classes are "
-            "for partial_fit; fit begins anew with warm_start=False."
+            f"y lacks the classes {sorted(lacking)} of the fit before. With warm_start=True y must hold all of them. "
+            "Use partial_fit for parts that lack classes, or warm_start=False for a new fit."
         )
 
 
@@ -206,7 +206,7 @@ def encode_validation(
     if y_val is None:
         raise ValueError("X_val was passed without y_val; pass both, or neither.")
     if not estimator.early_stopping:
-        raise ValueError("X_val is of no use with early_stopping=False; set it to True, or leave X_val out.")
+        raise ValueError("X_val needs early_stopping=True. Set early_stopping=True, or leave X_val out.")
     check_plain(X_val=X_val, y_val=y_val, sample_weight_val=sample_weight_val)
     X_val = validate_data(estimator, X_val, accept_sparse="csr", dtype=dtype, reset=False)
     targets = _encode_again(estimator, y_val)

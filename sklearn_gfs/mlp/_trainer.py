@@ -333,7 +333,7 @@ class Trainer:
         return Schedule(max(_UPDATES, _PASSES * n_of_pass), _VALIDATION_INTERVAL, max(_PATIENCE, n_of_pass))
 
     def advance(self, phase: Phase, training: Retrainer, n_iterations: int, losses: list[float]) -> None:
-        """Go on with a training, as a part of this phase; `losses` are those of pre-training."""
+        """Continue a training, as a part of this phase; `losses` are those of pre-training."""
         with interruptible(self.watch), training.threads():
             phase.run(
                 training,

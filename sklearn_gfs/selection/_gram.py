@@ -41,8 +41,8 @@ class ArrayAtoms:
     """
     Atoms held in memory, or in a memory map, as an array; subclasses say how a block of rows is read.
 
-    With ``output_weights`` B, atom i is the outer product of column i and row i of B, and what would be an
-    (n_samples, n_atoms, n_outputs) array never exists: the Gram matrix is (H'H) * (B B') elementwise.
+    With ``output_weights`` B, atom i is the outer product of column i and row i of B. The (n_samples, n_atoms,
+    n_outputs) array of all outer products never exists: the Gram matrix is (H'H) * (B B') elementwise.
     """
 
     is_computed = False  # whether reading the atoms once costs far more than products with them

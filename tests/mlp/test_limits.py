@@ -126,7 +126,7 @@ def test_validation_targets_have_as_many_outputs(n_outputs, n_val_outputs):
 
 def test_validation_data_without_early_stopping_are_refused():
     X, y = blobs()
-    with pytest.raises(ValueError, match="X_val is of no use with early_stopping=False"):
+    with pytest.raises(ValueError, match="X_val needs early_stopping=True"):
         GreedyPrunedMLPClassifier(**SMALL, early_stopping=False).fit(X, y, X_val=X, y_val=y)
 
 
@@ -221,7 +221,7 @@ def test_sparse_numbers_are_no_target():
 
 def test_parts_of_numbers_have_no_classes():
     X, _ = blobs()
-    with pytest.raises(ValueError, match="classes are of no use here"):
+    with pytest.raises(ValueError, match="classes must not be passed here"):
         GreedyPrunedMLP(**SMALL).partial_fit(X, X[:, 0]).partial_fit(X, X[:, 0], classes=[0, 1])
 
 

@@ -157,7 +157,7 @@ def test_impossible_parts_are_refused(cls):
     model = cls(**SMALL).partial_fit(X, y, classes=[0, 1, 2])
     with pytest.raises(ValueError, match="is not what the first call was given"):
         model.partial_fit(X, y, classes=[0, 1, 3])
-    with pytest.raises(ValueError, match="n_hidden=7 differs from the 40"):
+    with pytest.raises(ValueError, match="n_hidden=7 differs from 40"):
         model.set_params(n_hidden=7).partial_fit(X, y)
 
 
