@@ -82,7 +82,7 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
     n_picks_ : int or ndarray of shape (n_bags,)
         Number of picks that count: those up to the best score or the least loss.
     calibrations_ : list
-        For each chosen model an object with a ``slope`` and an ``intercept`` for each target. A call of the object turns
+        For each chosen model an object with a ``slope`` and an ``intercept`` for each target. A call of it turns
         predictions into calibrated ones. None with ``calibrate=False``.
     calibration_ : object
         The same for the mean. The losses, scores and gaps are those of the mean before this calibration.
