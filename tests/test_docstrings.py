@@ -155,6 +155,8 @@ DIFFERENT = {
 def test_what_the_ensembles_repeat_is_the_same_in_both():
     one, other = (documented(CLASSES[f"GreedyEnsemble{kind}"]) for kind in ("Classifier", "Regressor"))
     assert {name for name in one.keys() & other.keys() if one[name] != other[name]} == {
+        "calibrate",
+        "calibrations_",
         "corrective",
         "loss",
         "n_outputs_",

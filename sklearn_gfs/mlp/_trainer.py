@@ -55,7 +55,7 @@ from ._pruning import NeuronSelection
 # held-out loss was a record that end the trial.
 _VALIDATION_INTERVAL, _PATIENCE = 20, 500
 # Updates of re-training where the user names no number: so many, but at least so many passes over the samples.
-_UPDATES, _PASSES = 4000, 10
+_UPDATES, _PASSES = 12_000, 10
 # Targets are standardised in pieces of so many bytes: two of them in float64 come on top of the result.
 _PIECE_BYTES = 2**20
 # What re-trains a network.
@@ -256,8 +256,9 @@ class Trainer:
         averaged: bool = False,
     ) -> Training:
         """Return a training that begins with this network, on the samples that are not held out or `on_all`."""
-        samples = self._samples(*self._part(on_all=on_all))
-        settings = self.settings.training.with_alpha()
+        rows, weight = self._part(on_all=on_all)
+        samples = self._samples(rows, weight)
+        settings = self.settings.training.with_alpha(self._n_copies * self._share(rows, weight), falls=False)
         return Training(network, samples, settings, seed, name=name, averaged=averaged, watch=self.watch)
 
     def _part(self, *, on_all: bool) -> tuple[IntArray, FloatArray | None]:
@@ -271,7 +272,7 @@ class Trainer:
         solver, settings = self._retrain_solver(network), self.settings.training
         n_samples = self._n_copies * self._share(rows, weight)
         if isinstance(solver, str):
-            settings = settings._replace(solver=SOLVERS[solver]).with_alpha(n_samples)
+            settings = settings._replace(solver=SOLVERS[solver]).with_alpha(n_samples, falls=True)
             samples = self._samples(rows, weight)
             return Training(network, samples, settings, self.seeds[2], name=name, averaged=True, watch=self.watch)
         return SecondOrderTraining(
@@ -332,7 +333,7 @@ class Trainer:
         return Schedule(max(_UPDATES, _PASSES * n_of_pass), _VALIDATION_INTERVAL, max(_PATIENCE, n_of_pass))
 
     def advance(self, phase: Phase, training: Retrainer, n_iterations: int, losses: list[float]) -> None:
-        """Go on with a training, as a part of this phase; `losses` are those of pre-training."""
+        """Continue a training, as a part of this phase; `losses` are those of pre-training."""
         with interruptible(self.watch), training.threads():
             phase.run(
                 training,

@@ -75,13 +75,13 @@ def held_out_shares(
     The fraction "auto" is a tenth, of fewer than 1000 samples 100 of them, but at most 0.3.
 
     Samples with the same inputs and targets are one sample, repeated. The distinct samples are put in order by a random
-    projection of the targets, those with equal targets (a class, say) by `along_inputs`, and every 1 / fraction-th of
-    them is held out as a whole, from a random start.
+    projection of the targets. Those with equal targets (a class, say) are ordered by `along_inputs`. Every 1 /
+    fraction-th of them is held out as a whole, from a random start.
 
-    Where the samples are the cells of a table (categories, small integers), future samples are copies of these, and
-    what is learnt of other cells tells nothing of one that is held out. There each copy of a cell is counted and held
-    out by itself, and both parts get copies. A sample that weighs more than all its neighbours together is divided
-    likewise, wherever it is: without it nothing would be learnt about its neighbourhood.
+    Where the samples are the cells of a table (categories, small integers), future samples are copies of these. What is
+    learnt of other cells says nothing about a held-out cell. There each copy of a cell is counted and held out by
+    itself, and both parts get copies. A sample that weighs more than all its neighbours together is divided likewise,
+    wherever it is. Without it nothing would be learnt about its neighbourhood.
 
     Parameters
     ----------

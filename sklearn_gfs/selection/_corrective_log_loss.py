@@ -301,9 +301,9 @@ class LogLossCorrection:
             return False
         if len(self.weights):
             warn_caller(
-                f"{len(self.weights)} picks separate the classes: with ridge=0 ever larger weights are ever better. "
-                "The selection ends with weights that give each sample's class a probability above 1 - 1e-6; a ridge "
-                "above 0 makes them unique",
+                f"{len(self.weights)} picks separate the classes, so with ridge=0 no weights have the least loss. "
+                "The selection ends with weights that give each sample's class a probability above 1 - 1e-6. With a "
+                "ridge above 0 the weights are unique",
                 ConvergenceWarning,
             )
         return True

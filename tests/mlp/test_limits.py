@@ -50,7 +50,7 @@ def test_with_validation_data_nothing_is_retrained_twice(monkeypatch):
 @pytest.mark.parametrize("data", [load_diabetes, load_wine])
 def test_the_trial_ends_some_time_after_its_last_record(monkeypatch, data):
     X, y = data(return_X_y=True)
-    model = GreedyPrunedMLP(**SMALL | {"n_retrain": 800})
+    model = GreedyPrunedMLP(**SMALL | {"n_retrain": 800}, loss="squared_error")
     monkeypatch.setattr("sklearn_gfs.mlp._trainer._PATIENCE", 800)
     patient = model.fit(X, y).validation_loss_curve_
     assert len(patient) == 41  # before, and after every 20 of 800
@@ -92,7 +92,7 @@ def test_weights_of_validation_samples_count():
 def test_impossible_validation_data_are_refused(arguments, message):
     X, y = blobs()
     with pytest.raises(ValueError, match=message):
-        GreedyPrunedMLPClassifier(**SMALL).fit(X, y, **arguments)
+        GreedyPrunedMLPClassifier(**SMALL, loss="squared_error").fit(X, y, **arguments)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_validation_targets_have_as_many_outputs(n_outputs, n_val_outputs):
 
 def test_validation_data_without_early_stopping_are_refused():
     X, y = blobs()
-    with pytest.raises(ValueError, match="X_val is of no use with early_stopping=False"):
+    with pytest.raises(ValueError, match="X_val needs early_stopping=True"):
         GreedyPrunedMLPClassifier(**SMALL, early_stopping=False).fit(X, y, X_val=X, y_val=y)
 
 
@@ -229,7 +229,7 @@ def test_sparse_numbers_are_no_target():
 
 def test_parts_of_numbers_have_no_classes():
     X, _ = blobs()
-    with pytest.raises(ValueError, match="classes are of no use here"):
+    with pytest.raises(ValueError, match="classes must not be passed here"):
         GreedyPrunedMLP(**SMALL).partial_fit(X, X[:, 0]).partial_fit(X, X[:, 0], classes=[0, 1])
 
 

@@ -133,7 +133,7 @@ def test_tol_ends_the_path_at_the_first_gap_at_most_tol():
 def test_probabilities_are_refused():
     rng = np.random.default_rng(0)
     P, y = rng.dirichlet(np.ones(3), (20, 4)), np.arange(20) % 3
-    with pytest.raises(ValueError, match="corrective=True does not go with from_logits=False"):
+    with pytest.raises(ValueError, match="corrective=True needs from_logits=True"):
         greedy_forward_selection(P, y, 2, loss="log_loss", from_logits=False, corrective=True)
 
 
