@@ -155,8 +155,8 @@ def network_bounds(
     -----
     The bounds are of squared error and of picks with weights of 1/k each, the best of all neurons on all samples. The
     thresholds assume gradient descent on all samples at once, without momentum and penalty, whatever the estimator's
-    solver; a kernel that stays as it is; and a spread that does not grow. A kernel is decomposed, which takes memory
-    for the square and time for the cube of samples times outputs.
+    solver. They also assume a kernel that stays as it is, and a spread that does not grow. A kernel is decomposed. Its
+    memory grows with the square, and its time with the cube, of samples times outputs.
 
     References
     ----------
