@@ -140,7 +140,7 @@ def documented(cls):
     return {entry.name: " ".join(entry.desc) for part in ("Parameters", "Attributes") for entry in parsed[part]}
 
 
-# Of these the estimators say different things: what is for classes only, the units of a loss, and what "auto" means.
+# Of these the estimators say different things: what is for classes only, defaults, and the units of a loss.
 DIFFERENT = {
     "activation",
     "alpha",

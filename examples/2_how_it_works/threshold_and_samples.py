@@ -14,7 +14,9 @@ from sklearn.datasets import load_digits
 from sklearn_gfs import GreedyPrunedMLPClassifier, ThresholdScalingDisplay, pretrain_threshold_curve
 
 X, y = load_digits(return_X_y=True)
-network = GreedyPrunedMLPClassifier(n_hidden=200, n_retrain=0, early_stopping=False, solver="sgd", random_state=0)
+network = GreedyPrunedMLPClassifier(
+    n_hidden=200, n_retrain=0, loss="squared_error", early_stopping=False, solver="sgd", random_state=0
+)
 curve = pretrain_threshold_curve(
     network,
     X,

@@ -29,6 +29,7 @@ n_pretrain = [0, *(2**step for step in range(int(np.log2(last)) + 1))]
 def network_of(seed, **parameters):
     return GreedyPrunedMLPClassifier(
         n_hidden=n_hidden, n_retrain=0, random_state=seed, solver="sgd", batch_size=None, momentum=0.0, alpha=0.0,
+        loss="squared_error",
         **parameters,
     )  # fmt: skip
 

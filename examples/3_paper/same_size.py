@@ -64,7 +64,9 @@ def run(_name, n_samples, seed):
     """Train once and yield a row for every number of iterations, every k and every way to get so small a network."""
     X, y = subset(data, n_samples, seed)
     rng = np.random.default_rng(seed)
-    model = GreedyPrunedMLPClassifier(n_hidden=n_hidden, n_retrain=0, random_state=seed)
+    model = GreedyPrunedMLPClassifier(
+        n_hidden=n_hidden, n_retrain=0, loss="squared_error", activation="relu", random_state=seed
+    )
     for point in model.fit_path(X, y, n_pretrain=pretraining, k=ks):
         network = point.estimator
         common = {"n_samples": n_samples, "seed": seed, "n_pretrain": point.n_pretrain, "k": point.k or 0}

@@ -82,8 +82,8 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
     n_picks_ : int or ndarray of shape (n_bags,)
         Number of picks that count: those up to the best score or the least loss.
     calibrations_ : list
-        For each chosen model an object with a ``slope`` and an ``intercept`` for each target. A call of the object
-        turns predictions into calibrated ones. None with ``calibrate=False``.
+        For each chosen model an object with a ``slope`` and an ``intercept`` for each target. A call of it turns
+        predictions into calibrated ones. None with ``calibrate=False``.
     calibration_ : object
         The same for the mean. The losses, scores and gaps are those of the mean before this calibration.
     stack_method_ : list of str

@@ -77,10 +77,10 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         Number of samples in a gradient update. None means all samples: plain gradient descent, as in the theory.
     alpha : float or "auto", default="auto"
         Strength of the L2 penalty. Half of `alpha` times the weighted mean, over neurons, of their squared weights is
-        added to the loss. "auto" means 0.001 in pre-training; for the log loss it is one over the number of samples if
-        this is larger. In re-training it is one over the number of samples, for the squared error at most 0.001. In
-        re-training by "lm", "auto" gives each feature, and the output weights, a penalty of its own: the one that makes
-        the data most probable [3]_.
+        added to the loss. "auto" means 0.001 in pre-training. In re-training by "lm", "auto" gives each feature, and
+        the output weights, a penalty of its own: the one that makes the data most probable [3]_. With other solvers of
+        re-training it is one over the number of samples. Fewer than 1000 samples are an exception. With the log loss
+        pre-training then has one over their number too, and with the squared error re-training has 0.001.
     early_stopping : bool, default=True
         Whether held-out samples decide when re-training stops, after at most `n_retrain` iterations. Pre-training
         leaves these samples out, and so does a trial subnetwork. The trial ends when the held-out loss has not fallen
