@@ -106,7 +106,7 @@ lint: $(LINT_INSTALLED)  ## Check style, formatting, the order of imports, spell
 	$(PY) -m ruff format --check
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/codespell
-	$(PY) .ci/prose.py $(PROSE) sklearn_gfs examples/1_quickstart examples/2_how_it_works examples/4_ensembles
+	$(PY) .ci/prose.py $(PROSE) sklearn_gfs examples
 	$(SCHEMA).github-workflows .github/workflows/*.yml
 	$(SCHEMA).github-issue-forms .github/ISSUE_TEMPLATE/*.yml
 	$(SCHEMA).dependabot .github/dependabot.yml

@@ -2,9 +2,9 @@
 Against other networks of the same size
 =======================================
 
-A subnetwork found by greedy forward selection beside others with as many neurons: the dense network pruned by magnitude
-and at random, and a network of that size trained from scratch with as many updates as all steps together; pruned only,
-and re-trained; after several numbers of pre-training iterations.
+A subnetwork found by greedy forward selection is compared with others of as many neurons. Two are the dense network,
+pruned by magnitude and at random. The third is trained from scratch with as many updates as all steps together. All are
+scored with and without re-training, after several numbers of pre-training iterations.
 """
 
 # %%
