@@ -155,8 +155,8 @@ def network_bounds(
     -----
     The bounds are of squared error and of picks with weights of 1/k each, the best of all neurons on all samples. The
     thresholds assume gradient descent on all samples at once, without momentum and penalty, whatever the estimator's
-    solver; a kernel that stays as it is; and a spread that does not grow. A kernel is decomposed, which takes memory
-    for the square and time for the cube of samples times outputs.
+    solver. They also assume a kernel that stays as it is, and a spread that does not grow. A kernel is decomposed. That
+    takes memory for the square and time for the cube of samples times outputs.
 
     References
     ----------
@@ -168,15 +168,11 @@ def network_bounds(
     >>> from sklearn.datasets import load_iris
     >>> from sklearn_gfs import GreedyPrunedMLPClassifier, network_bounds
     >>> X, y = load_iris(return_X_y=True)
-    >>> network = GreedyPrunedMLPClassifier(n_hidden=50, random_state=0)
+    >>> network = GreedyPrunedMLPClassifier(n_hidden=50, loss="squared_error", random_state=0)
     >>> bounds = network_bounds(network, X[::10], y[::10], k=[10, 20])
     >>> bool(bounds.thresholds[0] < bounds.thresholds[1])
     True
     """
-    if estimator.loss != "squared_error":
-        raise ValueError(
-            f"loss of the estimator must be 'squared_error', which the bounds are of, got {estimator.loss!r}."
-        )
     if hasattr(estimator, "selection_path_"):
         raise ValueError(
             "estimator must hold a dense network, as the first point of fit_path does, or not be fitted; got one that "
@@ -184,8 +180,13 @@ def network_bounds(
         )
     fitted = hasattr(estimator, "coefs_")
     network = estimator if fitted else next(iter(estimator.fit_path(X, y, n_pretrain=[0], k=[1]))).estimator
+    if network.out_activation_ != "identity":
+        raise ValueError(
+            f"The bounds are of the squared error, and the estimator's loss is {estimator.loss!r}; use "
+            "loss='squared_error'."
+        )
     problem = dense_problem(network, X, y)
-    activation = ACTIVATIONS[network.activation]
+    activation = ACTIVATIONS[network.activation_]
     hidden = problem.X @ problem.hidden_coef + problem.hidden_intercept
     activation.apply(hidden)
     outputs = hidden @ problem.output_coef / hidden.shape[1] + problem.output_intercept

@@ -349,7 +349,7 @@ def penalised_loss(columns, y, weight, weights, intercept, penalty):
     return mean_loss(columns @ weights + intercept, y, weight) + 0.5 * penalty * np.sum(weights**2)
 
 
-def corrective(columns, y, k, *, weight=None, ridge=0.0, intercept=False, tie=1e-9):
+def corrective(columns, y, k, *, weight=None, ridge=0.0, intercept=False, tie=1e-12):
     """
     Solve for all weights anew with every atom at every step, and pick the first of those that leave the least loss.
 
@@ -541,3 +541,43 @@ def corrective_log_loss(columns, y, k, *, n_outputs, weight=None, ridge=0.0, int
         penalised, weights, z = solved_log_loss(columns[:, picks], y, weight, **options)
         losses.append(penalised - 0.5 * options["penalty"] * np.sum(weights**2))
     return np.array(picks), np.array(losses), weights, z
+
+
+def temperature(shares, y, weight, *, prior=4.0, least=2.0**-52):
+    """The temperature with the least log loss plus prior, by ever closer looks at both sides of the best so far."""
+    total = sum(weight)
+
+    def cost(log_power):
+        power = math.exp(log_power)
+        loss = 0.0
+        for row, own, w in zip(shares, y, weight, strict=True):
+            logs = [power * math.log(max(p, least)) for p in row]
+            top = max(logs)
+            loss += w * (top + math.log(sum(math.exp(v - top) for v in logs)) - logs[own])
+        return loss / total + prior / total * (power - log_power)
+
+    best, reach = 0.0, 4.0
+    while reach > 1e-6:
+        best = min((best - reach, best - reach / 2, best, best + reach / 2, best + reach), key=cost)
+        reach *= 0.7
+    return math.exp(-best)
+
+
+def calibration_line(numbers, y, weight):
+    """Slope, not negative, and intercept of the least squares line from numbers to y."""
+    total = sum(weight)
+    x_mean = sum(w * x for w, x in zip(weight, numbers, strict=True)) / total
+    y_mean = sum(w * v for w, v in zip(weight, y, strict=True)) / total
+    below = sum(w * (x - x_mean) ** 2 for w, x in zip(weight, numbers, strict=True))
+    above = sum(w * (x - x_mean) * (v - y_mean) for w, x, v in zip(weight, numbers, y, strict=True))
+    slope = max(above / below, 0.0) if below > 0 else 1.0
+    return slope, y_mean - slope * x_mean
+
+
+def pairs_in_order(low, low_weight, high, high_weight):
+    """Weight of the pairs of which the second value is the larger, half of that of ties: all pairs, one by one."""
+    total = 0.0
+    for a, v in zip(low, low_weight, strict=True):
+        for b, w in zip(high, high_weight, strict=True):
+            total += v * w * (1.0 if a < b else 0.5 if a == b else 0.0)
+    return total

@@ -54,7 +54,7 @@ CALLS = {
     "gfs.greedy_forward_selection(wide, wide[:, :9].sum(axis=1), 30)": (6, 1),
     "gfs.greedy_forward_selection(atoms, classes, 10)": (6, 1),
     "gfs.greedy_forward_selection(atoms, classes, 10, loss='log_loss')": (6, 5),
-    "gfs.greedy_forward_selection(shares, classes, 10, loss='log_loss', from_logits=False)": (7, 5),
+    "gfs.greedy_forward_selection(shares, classes, 10, loss='log_loss', from_logits=False)": (8, 5),
     "gfs.greedy_forward_selection(doubled, y, 10)": (7, 1),
 }
 

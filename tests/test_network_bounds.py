@@ -16,6 +16,7 @@ from sklearn_gfs import (
 )
 
 SMALL = {"n_hidden": 60, "n_retrain": 0, "random_state": 0}
+SQUARED = {**SMALL, "loss": "squared_error"}
 SIZES = {"few features": 5, "many features": 20}
 
 
@@ -41,7 +42,7 @@ def first_points(estimator, X, y, n_pretrain, k):
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_thresholds_are_those_computed_by_hand(n_features, activation):
     X, y = classes(n_features)
-    estimator = GreedyPrunedMLPClassifier(**SMALL, activation=activation)
+    estimator = GreedyPrunedMLPClassifier(**SQUARED, activation=activation)
     found = network_bounds(estimator, X, y, k=[5, 50])
     # By hand: inputs standardised and shrunk, so that standardising them inside changes nothing; neurons times N.
     Z = StandardScaler().fit_transform(X) * min(1.0, np.sqrt(12 / n_features))
@@ -80,15 +81,19 @@ def test_the_units_of_numbers_do_not_matter(n_outputs):
 
 
 DENSE = {
-    "classes": lambda: (GreedyPrunedMLPClassifier(**SMALL), *classes(8)),
-    "two classes": lambda: (GreedyPrunedMLPClassifier(**SMALL), classes(8)[0], classes(8)[1] > 0),
-    "several labels": lambda: (GreedyPrunedMLPClassifier(**SMALL), classes(8)[0], np.eye(3, dtype=int)[classes(8)[1]]),
+    "classes": lambda: (GreedyPrunedMLPClassifier(**SQUARED), *classes(8)),
+    "two classes": lambda: (GreedyPrunedMLPClassifier(**SQUARED), classes(8)[0], classes(8)[1] > 0),
+    "several labels": lambda: (
+        GreedyPrunedMLPClassifier(**SQUARED),
+        classes(8)[0],
+        np.eye(3, dtype=int)[classes(8)[1]],
+    ),
     "numbers": lambda: (GreedyPrunedMLPRegressor(**SMALL), *numbers(1)),
     "several numbers": lambda: (GreedyPrunedMLPRegressor(**SMALL), *numbers(3)),
     "inferred": lambda: (GreedyPrunedMLP(**SMALL), *numbers(1)),
     "in full batch": lambda: (GreedyPrunedMLPRegressor(**SMALL, batch_size=None), *numbers(1)),
     "sparse": lambda: (GreedyPrunedMLPRegressor(**SMALL), sparse.csr_array(numbers(1)[0] > 2) * 5.0, numbers(1)[1]),
-    "float32": lambda: (GreedyPrunedMLPClassifier(**SMALL), classes(8)[0].astype(np.float32), classes(8)[1]),
+    "float32": lambda: (GreedyPrunedMLPClassifier(**SQUARED), classes(8)[0].astype(np.float32), classes(8)[1]),
 }
 
 
@@ -113,12 +118,12 @@ def test_upper_bounds_are_those_of_theory():
 
 def test_a_smaller_step_takes_longer_and_a_rate_of_zero_for_ever():
     X, y = classes(8)
-    estimator = GreedyPrunedMLPClassifier(**SMALL)
+    estimator = GreedyPrunedMLPClassifier(**SQUARED)
     longest = network_bounds(estimator, X, y, k=20)
     half = network_bounds(estimator, X, y, k=20, step_size=longest.step_size / 2)
     assert 1.9 * longest.thresholds[0] < half.thresholds[0] < 2.1 * longest.thresholds[0]
     # With one neuron there are fewer parameters than samples times outputs; rounding leaves a rate near 0, or 0.
-    few = network_bounds(GreedyPrunedMLPClassifier(**SMALL | {"n_hidden": 2}), X, y, k=20)
+    few = network_bounds(GreedyPrunedMLPClassifier(**SQUARED | {"n_hidden": 2}), X, y, k=20)
     assert few.rate < 1e-12
     assert few.thresholds[0] > 1e12
 
@@ -126,9 +131,10 @@ def test_a_smaller_step_takes_longer_and_a_rate_of_zero_for_ever():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda X, y: GreedyPrunedMLPClassifier(**SMALL, loss="log_loss"), "loss of the estimator must be 'squared"),
-        (lambda X, y: GreedyPrunedMLPClassifier(**SMALL, class_weight="balanced"), "class_weight must be None"),
-        (lambda X, y: GreedyPrunedMLPClassifier(**SMALL, n_pretrain=5, k=3).fit(X, y), "must hold a dense network"),
+        (lambda X, y: GreedyPrunedMLPClassifier(**SMALL), "loss is 'auto'; use loss='squared_error'"),
+        (lambda X, y: GreedyPrunedMLPClassifier(**SMALL, loss="log_loss"), "loss is 'log_loss'; use"),
+        (lambda X, y: GreedyPrunedMLPClassifier(**SQUARED, class_weight="balanced"), "class_weight must be None"),
+        (lambda X, y: GreedyPrunedMLPClassifier(**SQUARED, n_pretrain=5, k=3).fit(X, y), "must hold a dense network"),
     ],
 )
 def test_what_the_theory_is_not_of_is_refused(make, message):
@@ -141,11 +147,11 @@ def test_what_the_theory_is_not_of_is_refused(make, message):
 def test_wrong_numbers_of_picks_are_refused(k):
     X, y = classes(8)
     with pytest.raises(ValueError, match="k must be a finite whole number of at least 1"):
-        network_bounds(GreedyPrunedMLPClassifier(**SMALL), X, y, k=k)
+        network_bounds(GreedyPrunedMLPClassifier(**SQUARED), X, y, k=k)
 
 
 def test_the_data_must_be_of_the_kind_that_the_network_has_seen():
     X, y = classes(8)
-    dense, _ = first_points(GreedyPrunedMLPClassifier(**SMALL), X, y, 0, 2)
+    dense, _ = first_points(GreedyPrunedMLPClassifier(**SQUARED), X, y, 0, 2)
     with pytest.raises(ValueError, match="features"):
         network_bounds(dense, X[:, :3], y)

@@ -121,6 +121,7 @@ ENSEMBLE = {
     "n_init": 2,
     "replace": True,
     "corrective": False,
+    "calibrate": True,
     "n_jobs": 1,
     "verbose": 0,
     "random_state": 3,

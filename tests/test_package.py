@@ -86,7 +86,7 @@ def test_types_are_shipped():
 
 def test_changelog_knows_the_version():
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    released = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", text, re.MULTILINE)
+    released = re.findall(r"^## \[(\d+\.\d+\.\d+(?:rc\d+)?)\] - \d{4}-\d\d-\d\d$", text, re.MULTILINE)
     assert "## [Unreleased]" in text
     if ".dev" not in sklearn_gfs.__version__:
         assert released[0] == sklearn_gfs.__version__

@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from sklearn_gfs import GreedyPrunedMLPClassifier, SelectionPathDisplay, network_bounds
 
 X, y = load_digits(return_X_y=True)
-network = GreedyPrunedMLPClassifier(n_retrain=0, random_state=0)
+network = GreedyPrunedMLPClassifier(n_retrain=0, loss="squared_error", random_state=0)
 dense, subnetwork = (point.estimator for point in network.fit_path(X, y, n_pretrain=[50], k=[500]))
 losses, gaps = subnetwork.selection_losses_, subnetwork.duality_gaps_
 print(f"loss of the dense network {subnetwork.dense_loss_:.4f}, of 50 picks {losses[49]:.4f}, of 500 {losses[-1]:.4f}")
@@ -22,7 +22,7 @@ most = subnetwork.selection_counts_.max()
 print(f"distinct neurons among 500 picks: {subnetwork.n_units_}, the most popular picked {most} times")
 
 # %%
-# With 500 picks the subnetwork is better than the dense network that it is a part of: the mean of all neurons is only
+# With 500 picks the subnetwork is better than the dense network that it is a part of. The mean of all neurons is only
 # one of the combinations that weights can reach. How much better could the best one be? Whatever the weights, the loss
 # is at least the loss of the picks less their gap.
 print(f"no weights of these neurons have a loss below {np.max(losses - gaps):.4f}")

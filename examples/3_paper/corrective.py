@@ -46,8 +46,9 @@ def run(_name, n_samples, seed):
     X, y = subset(data, n_samples, seed)
     targets = np.eye(10)[y]
     network = GreedyPrunedMLPClassifier(
-        n_hidden=n_hidden, solver="sgd", batch_size=128, momentum=0.9, n_retrain=0, random_state=seed
-    )
+        n_hidden=n_hidden, solver="sgd", batch_size=128, momentum=0.9, n_retrain=0, random_state=seed,
+        loss="squared_error", activation="relu",
+    )  # fmt: skip
     points = network.fit_path(X, y, n_pretrain=n_pretrain, k=[1])
     for t, dense in zip(n_pretrain, (point.estimator for point in points if point.k is None), strict=True):
         train, test = (np.maximum(part @ dense.coefs_[0] + dense.intercepts_[0], 0) for part in (X, data.X_test))

@@ -2,10 +2,9 @@
 The threshold predicted from the network's kernel
 =================================================
 
-How many iterations are enough can be computed before training: in the linearised regime the extreme eigenvalues of the
-network's tangent kernel give the rate at which gradient descent contracts the loss, and the rate the threshold. Here
-both the rate and the threshold are set against what gradient descent then does, on as few samples as the kernel of a
-network with ten outputs allows.
+How many iterations are enough can be computed before training. In the linearised regime the extreme eigenvalues of the
+network's tangent kernel give the rate at which gradient descent contracts the loss. The rate gives the threshold. Here
+both are compared with what gradient descent then does. The kernel of a network with ten outputs allows few samples.
 """
 
 # %%
@@ -30,6 +29,7 @@ n_pretrain = [0, *(2**step for step in range(int(np.log2(last)) + 1))]
 def network_of(seed, **parameters):
     return GreedyPrunedMLPClassifier(
         n_hidden=n_hidden, n_retrain=0, random_state=seed, solver="sgd", batch_size=None, momentum=0.0, alpha=0.0,
+        loss="squared_error",
         **parameters,
     )  # fmt: skip
 

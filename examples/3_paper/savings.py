@@ -36,7 +36,10 @@ STAGES = {"pruned": 0, "retrained": n_retrain}
 
 def walk(X, y, n_updates, seed):
     """Yield the test accuracies of the dense network and of the subnetwork, and the seconds that each took."""
-    network = GreedyPrunedMLPClassifier(n_hidden=n_hidden, n_retrain=n_updates, early_stopping=False, random_state=seed)
+    network = GreedyPrunedMLPClassifier(
+        n_hidden=n_hidden, n_retrain=n_updates, early_stopping=False, loss="squared_error", activation="relu",
+        random_state=seed,
+    )  # fmt: skip
     points = network.fit_path(X, y, n_pretrain=pretraining, k=[k])
     for _ in pretraining:
         row = []

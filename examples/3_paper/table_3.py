@@ -115,8 +115,8 @@ table = [row for rows in runs.values() for row in rows]
 write_table(arguments, f"table_3_{data.name}", table)
 
 # %%
-# The first epoch after which the hull holds the targets, and how far it is from that before: the mean absolute
-# difference of the targets, of size one, from the nearest point of the hull.
+# The first epoch after which the hull holds the targets, and how far it is from that before. The distance is the mean
+# absolute difference of the targets, of size one, from the nearest point of the hull.
 for n_samples, step, seed in dict.fromkeys((key[1], key[2], key[4]) for key in runs):
     rows = [row for row in table if (row["n_samples"], row["step"], row["seed"]) == (n_samples, step, seed)]
     for name in QUESTIONS:

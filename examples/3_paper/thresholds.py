@@ -67,7 +67,9 @@ def measure(dense, networks, X, y):
 def run(regime, n_hidden, n_samples, seed):
     """Train once and yield a row for every number of iterations and every k, the dense network's k being 0."""
     X, y = subset(data, n_samples, seed)
-    network = GreedyPrunedMLPClassifier(n_hidden=n_hidden, n_retrain=0, random_state=seed, **REGIMES[regime])
+    network = GreedyPrunedMLPClassifier(
+        n_hidden=n_hidden, n_retrain=0, loss="squared_error", activation="relu", random_state=seed, **REGIMES[regime]
+    )
     n_pretrain = grid(last_iteration[regime, n_hidden])
     points = network.fit_path(X, y, n_pretrain=n_pretrain, k=ks)
     for t in n_pretrain:

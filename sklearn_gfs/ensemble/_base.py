@@ -40,11 +40,12 @@ from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._version import VersionedState
 from sklearn_gfs._weights import check_weight
 
+from ._calibration import Calibration, fit_calibration
 from ._criteria import evaluation
 from ._fitted import FittedEnsembleMixin
 from ._fitting import Jobs, Model, answers, fit_all, out_of_fold
 from ._from_search import candidates_of
-from ._outputs import Link, as_probabilities, fit_link
+from ._outputs import Reading, fit_reading
 from ._searching import Library, Selection, Wanted, select
 
 
@@ -80,6 +81,7 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "replace": ["boolean"],
         "corrective": ["boolean"],
+        "calibrate": ["boolean"],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -98,7 +100,7 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         """
         Return an ensemble, not fitted yet, whose library is the candidates of a fitted search.
 
-        Of all that a search tries it keeps the best; an ensemble of some candidates is often better.
+        A search keeps only the best of its candidates. An ensemble of some candidates is often better.
 
         Parameters
         ----------
@@ -106,15 +108,15 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
             A fitted `GridSearchCV`, `RandomizedSearchCV`, `HalvingGridSearchCV` or `HalvingRandomSearchCV`, or any
             search with their ``cv_results_``.
         n_candidates : int, default=None
-            How many of the candidates, the best ones by their rank. None means all whose fits did not fail.
+            Number of candidates, the best ones by their rank. None means all candidates whose fits did not fail.
         **parameters : dict
             Parameters of the ensemble. ``cv`` is the search's own unless it is given.
 
         Returns
         -------
         object
-            The ensemble. A search keeps no predictions: `fit` fits the candidates again, on the folds, and then those
-            that are chosen on everything.
+            The ensemble. A search keeps no predictions. `fit` therefore fits the candidates again on the folds, and
+            then the chosen ones on everything.
 
         Raises
         ------
@@ -144,8 +146,8 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         """
         Ask every model for samples that it has not seen, choose some models, and fit these on everything.
 
-        With ``cv="prefit"`` nothing is fitted: the models say what they make of X, which should be none of the data
-        that they were fitted on.
+        With ``cv="prefit"`` no model is fitted. The models predict X, which should have none of the data that they were
+        fitted on.
 
         Parameters
         ----------
@@ -154,10 +156,10 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples, for the models, which must all take weights, and for the selection. With metadata
-            routing the models get it that have asked for it.
+            Weights of the samples, for the models and for the selection. All models must take weights. With metadata
+            routing the models that have asked for the weights get them.
         **fit_params : dict
-            ``groups`` for the splitter. With metadata routing whatever the models and the splitter have asked for.
+            ``groups`` for the splitter. With metadata routing all that the models and the splitter have asked for.
 
         Returns
         -------
@@ -191,6 +193,8 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
             check_plain(X=X, y=y)
             if y is None:
                 raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+            if not routing_enabled():
+                refuse_params({name: value for name, value in fit_params.items() if name != "groups"}, self, "fit")
             X, y = indexable(X, y)
             prefit = isinstance(self.cv, str)
             names, estimators = self._validate_estimators()
@@ -213,14 +217,15 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
                     raise ValueError("cv must yield at least one split, got none")
                 jobs = self._jobs(task, "predictions", len(models) * len(splits))
                 outputs, tested = out_of_fold(models, X, targets.y, splits, targets.classes, jobs)
-            links, found = self._select(models, outputs, X, targets, weight, tested)
+            readings, calibration, found = self._select(models, outputs, X, targets, weight, tested)
             chosen = [i for i in range(len(models)) if found.weights[i] != 0]
             fitted = [models[i].estimator for i in chosen]
             if not prefit:
                 jobs = self._jobs(task, "chosen models", len(chosen))
                 fitted = fit_all([models[i] for i in chosen], X, targets.y, jobs)
             positions = np.flatnonzero([estimator != "drop" for estimator in estimators])
-            self._store([models[i] for i in chosen], fitted, [links[i] for i in chosen], found, positions)
+            models, readings = [models[i] for i in chosen], [readings[i] for i in chosen]
+            self._store(models, fitted, readings, calibration, found, positions)
             self.n_outputs_ = 1 if targets.codes.ndim == 1 else targets.codes.shape[1]
             if targets.classes is not None:
                 self.classes_ = targets.classes
@@ -243,7 +248,6 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         """Return what the fits of the models get, by name, and what the splitter gets."""
         weight = {} if sample_weight is None else {"sample_weight": sample_weight}
         if not routing_enabled():
-            refuse_params({name: value for name, value in params.items() if name != "groups"}, self, "fit")
             return dict.fromkeys(used, weight), dict(params)
         routed = process_routing(self, "fit", **params, **weight)
         return {name: routed[name].fit for name in used}, routed["cv"].split
@@ -256,26 +260,32 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         targets: Targets,
         weight: Float64Array | None,
         tested: NDArray[np.bool_] | None,
-    ) -> tuple[list[Link | None], Selection]:
-        """Select by the predictions for the samples that have any, all of them or those that were tested."""
+    ) -> tuple[list[Reading], Calibration | None, Selection]:
+        """
+        Select by the predictions for the samples that have any, all of them or those that were tested.
+
+        Returns how each model is read, and what calibrates their mean.
+        """
         y, codes, classes = targets
         if tested is not None and not tested.all():
             rows = np.flatnonzero(tested)
             X, y, codes = take_rows(X, rows), take_rows(y, rows), codes[rows]
             weight = None if weight is None else weight[rows]
-        links: list[Link | None] = [None] * len(models)
-        if classes is not None:
-            for i, model in enumerate(models):
-                if model.method != "predict_proba":
-                    links[i] = fit_link(outputs[i], codes, weight)
-                outputs[i] = as_probabilities(links[i], outputs[i], len(classes))
+        readings, n_classes = [], 0 if classes is None else len(classes)
+        for i, model in enumerate(models):
+            vote = classes is not None and model.method != "predict_proba"
+            readings.append(fit_reading(outputs[i], codes, weight, n_classes, vote=vote, calibrate=self.calibrate))
+            outputs[i] = readings[i](outputs[i], n_classes)
         evaluate = None
         if self.scoring is not None:
             scorer = get_scorer(self.scoring)
             evaluate = evaluation(self.scoring, scorer, X, y, codes, classes, weight)
         given = {name: getattr(self, name) for name in Wanted._fields if name != "evaluate"}
         wanted = Wanted(evaluate=evaluate, **given)
-        return links, select(Library(outputs, codes, weight), wanted, check_random_state(self.random_state))
+        found = select(Library(outputs, codes, weight), wanted, check_random_state(self.random_state))
+        chosen = np.flatnonzero(found.weights)
+        mean = self._combine([outputs[i] for i in chosen], found.weights[chosen])
+        return readings, fit_calibration(mean, codes, weight) if self.calibrate else None, found
 
     def get_metadata_routing(self) -> MetadataRouter:
         """

@@ -6,19 +6,21 @@ Nothing here fits or selects.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import TransformerMixin
+from sklearn.base import TransformerMixin, is_classifier
 from sklearn.utils import Bunch, assert_all_finite, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gfs._compat import VisualBlock
 from sklearn_gfs._typing import Float64Array
 
+from ._calibration import Calibration
 from ._fitting import Model, answers
-from ._outputs import Link, as_probabilities
+from ._outputs import Reading
 from ._searching import Selection
 
 
@@ -27,6 +29,7 @@ class FittedEnsembleMixin(TransformerMixin):
 
     estimators: list[tuple[str, Any]]
     n_bags: int
+    corrective: bool
     n_outputs_: int
     classes_: NDArray[Any]
 
@@ -34,7 +37,8 @@ class FittedEnsembleMixin(TransformerMixin):
         self,
         models: list[Model],
         fitted: list[Any],
-        links: list[Link | None],
+        readings: list[Reading],
+        calibration: Calibration | None,
         found: Selection,
         positions: NDArray[np.int64],
     ) -> None:
@@ -45,7 +49,9 @@ class FittedEnsembleMixin(TransformerMixin):
         self.estimators_ = fitted
         self.named_estimators_ = Bunch(**{model.name: one for model, one in zip(models, fitted, strict=True)})
         self.stack_method_ = [model.method for model in models]
-        self._links = links
+        self._readings = readings
+        self.calibrations_ = [reading.calibration for reading in readings]
+        self.calibration_ = calibration
         self.weights_ = np.zeros(len(self.estimators))
         self.weights_[positions] = found.weights
         path = found.path
@@ -66,25 +72,32 @@ class FittedEnsembleMixin(TransformerMixin):
             assert_all_finite(X, input_name="X")  # the models that would say it may not be among the chosen ones
         classes = getattr(self, "classes_", None)
         found = []
-        for name, fitted, method, link in zip(
-            self.named_estimators_, self.estimators_, self.stack_method_, self._links, strict=True
+        n_classes = 0 if classes is None else len(classes)
+        for name, fitted, method, reading in zip(
+            self.named_estimators_, self.estimators_, self.stack_method_, self._readings, strict=True
         ):
-            values = answers(Model(name, fitted, method, {}), fitted, X, classes)
-            found.append(values if classes is None else as_probabilities(link, values, len(classes)))
+            found.append(reading(answers(Model(name, fitted, method, {}), fitted, X, classes), n_classes))
         return found
 
     def _mean(self, X: Any) -> Float64Array:
-        """Return the weighted mean of what the chosen models say."""
-        found = self._answers(X)
-        weights = self.weights_[self.weights_ != 0]
-        total = weights[0] * found[0]
-        for weight, values in zip(weights[1:], found[1:], strict=True):
+        """Return the weighted mean of what the chosen models say, calibrated."""
+        mean = self._combine(self._answers(X), self.weights_[self.weights_ != 0])
+        return mean if self.calibration_ is None else self.calibration_(mean)
+
+    def _combine(self, outputs: Sequence[Float64Array], weights: Float64Array) -> Float64Array:
+        """Return the weighted mean; what negative weights have made of probabilities is made some again."""
+        total = weights[0] * outputs[0]
+        for weight, values in zip(weights[1:], outputs[1:], strict=True):
             total += weight * values
+        if self.corrective and is_classifier(self):
+            np.maximum(total, 0.0, out=total)
+            sums = total.sum(axis=1, keepdims=True)
+            total = np.divide(total, sums, out=np.full_like(total, 1.0 / total.shape[1]), where=sums > 0)
         return total
 
     def transform(self, X: Any) -> Float64Array:
         """
-        Return what the chosen models say, side by side.
+        Return what the chosen models say, side by side, calibrated where ``calibrate=True``.
 
         Of two classes the probability of the second stands for both.
 

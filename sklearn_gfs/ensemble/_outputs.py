@@ -15,6 +15,8 @@ from sklearn.linear_model import LogisticRegression
 
 from sklearn_gfs._typing import Float64Array
 
+from ._calibration import Calibration, fit_calibration
+
 # In the order in which "auto" looks for them.
 METHODS = ("predict_proba", "decision_function", "predict")
 
@@ -24,7 +26,9 @@ def method_of(name: str, estimator: Any, stack_method: str) -> str:
     for method in METHODS if stack_method == "auto" else (stack_method,):
         if hasattr(estimator, method):
             return method
-    raise ValueError(f"the estimator {name!r}, {type(estimator).__name__}, has no {stack_method}")
+    raise ValueError(
+        f"the estimator {name!r}, {type(estimator).__name__}, does not implement the method {stack_method}"
+    )
 
 
 def numbers_of(estimator: Any, X: Any) -> Float64Array:
@@ -37,8 +41,8 @@ def votes_of(estimator: Any, method: str, X: Any, classes: NDArray[Any]) -> Floa
     """
     Return what a classifier says of the classes: probabilities, values of a decision function, or indicators.
 
-    There is a column for each of the classes, or fewer where the decision function has fewer; a class that the
-    estimator has not seen gets probability zero, or the least of the sample's values.
+    There is a column for each of the classes, or fewer if the decision function has fewer. A class that the estimator
+    has not seen gets probability zero, or the least of the sample's values.
     """
     if method == "predict":
         return (np.asarray(estimator.predict(X)).reshape(-1, 1) == classes).astype(np.float64)
@@ -87,6 +91,23 @@ def fit_link(votes: Float64Array, y: NDArray[np.int64], weight: Float64Array | N
     return Link(scale, LogisticRegression(max_iter=1000).fit(votes / scale, y, sample_weight=weight))
 
 
-def as_probabilities(link: Link | None, votes: Float64Array, n_classes: int) -> Float64Array:
-    """Return a column for each class; without a link the votes are probabilities, of two classes both."""
-    return votes if link is None else link(votes, n_classes)
+class Reading(NamedTuple):
+    """How a model's outputs are read: made probabilities where they are votes, then calibrated."""
+
+    link: Link | None = None
+    calibration: Calibration | None = None
+
+    def __call__(self, outputs: Float64Array, n_classes: int) -> Float64Array:
+        """Return a column for each class, or target."""
+        values = outputs if self.link is None else self.link(outputs, n_classes)
+        return values if self.calibration is None else self.calibration(values)
+
+
+def fit_reading(
+    outputs: Float64Array, y: NDArray[Any], weight: Float64Array | None, n_classes: int, *, vote: bool, calibrate: bool
+) -> Reading:
+    """Return how to read a model, by what it says of samples that it has not seen. A vote is no probability."""
+    reading = Reading(link=fit_link(outputs, y, weight) if vote else None)
+    if calibrate:
+        reading = reading._replace(calibration=fit_calibration(reading(outputs, n_classes), y, weight))
+    return reading

@@ -19,9 +19,9 @@ class ThresholdScalingDisplay(VersionedState):
     """
     Picture of the pre-training threshold against the number of samples.
 
-    Every run is a point; the mean of the repeats, the logarithmic law with its confidence band and
-    the power law are lines. Runs that reached no threshold are arrows at the last number of
-    iterations that they had; a mean leaves them out and is drawn hollow.
+    Every run is a point. The mean of the repeats, the logarithmic law with its confidence band and the power law are
+    lines. Runs that reached no threshold are arrows at the last number of iterations that they had. A mean that leaves
+    such runs out is drawn hollow.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class ThresholdScalingDisplay(VersionedState):
     thresholds : ndarray of shape (n_sizes, n_repeats)
         Thresholds, in gradient updates; NaN where a run reached none.
     last_n_pretrain : ndarray of shape (n_sizes, n_repeats), default=None
-        The most iterations that each run had; None to leave out the runs that reached no threshold.
+        The largest number of iterations of each run. None leaves out the runs that reached no threshold.
     log_fit : ScalingFit, default=None
         Fit of a + b ln(n_samples).
     power_fit : ScalingFit, default=None
@@ -106,7 +106,7 @@ class ThresholdScalingDisplay(VersionedState):
         predicted : array-like of shape (n_sizes,), default=None
             Predicted thresholds, as :func:`network_bounds` gives them.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
 
         Returns
         -------
@@ -116,7 +116,7 @@ class ThresholdScalingDisplay(VersionedState):
         Raises
         ------
         TypeError
-            If it is no curve.
+            If `curve` is not a ThresholdCurve.
 
         See Also
         --------
@@ -153,7 +153,7 @@ class ThresholdScalingDisplay(VersionedState):
         """
         Measure a curve and draw it.
 
-        Use :meth:`from_curve` where the curve itself is wanted too.
+        Use :meth:`from_curve` if you want the curve itself too.
 
         Parameters
         ----------
@@ -164,7 +164,7 @@ class ThresholdScalingDisplay(VersionedState):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels or numbers to predict.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
         **curve_params : dict
             Further parameters of :func:`pretrain_threshold_curve`.
 
@@ -207,7 +207,7 @@ class ThresholdScalingDisplay(VersionedState):
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
 
         Returns
         -------

@@ -89,7 +89,7 @@ class SelectionPathDisplay(VersionedState):
         upper_bounds : NetworkBounds, or dict of str to array-like of shape (n_picks,), default=None
             Bounds on the loss, as :func:`network_bounds` returns them or by name.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
 
         Returns
         -------
@@ -99,7 +99,7 @@ class SelectionPathDisplay(VersionedState):
         Raises
         ------
         TypeError
-            If it is no path.
+            If `path` is not a GreedyPath.
 
         See Also
         --------
@@ -124,16 +124,16 @@ class SelectionPathDisplay(VersionedState):
         """
         Draw the selection of a fitted estimator.
 
-        Anything with ``selection_losses_`` and ``duality_gaps_`` will do.
+        Anything with ``selection_losses_`` and ``duality_gaps_`` is possible.
 
         Parameters
         ----------
         estimator : GreedyPrunedMLP, GreedyForwardSelector or the like
-            Fitted; or a pipeline that ends in one, or a search that has fitted one.
+            A fitted estimator, a pipeline that ends in one, or a search that has fitted one.
         upper_bounds : NetworkBounds, or dict of str to array-like of shape (n_picks,), default=None
             Bounds on the loss, as :func:`network_bounds` returns them or by name.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
 
         Returns
         -------
@@ -145,7 +145,7 @@ class SelectionPathDisplay(VersionedState):
         NotFittedError
             If the estimator has not been fitted.
         TypeError
-            If it has, and made no selection.
+            If the fitted estimator made no selection.
 
         See Also
         --------
@@ -184,7 +184,7 @@ class SelectionPathDisplay(VersionedState):
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
 
         Returns
         -------

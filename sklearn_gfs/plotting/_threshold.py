@@ -132,12 +132,12 @@ class PretrainThresholdDisplay(VersionedState):
         kind : {"auto", "curves", "heatmap"}, default="auto"
             As in :meth:`plot`.
         score_name : str, default=None
-            Label of the scores; None to derive it from the search.
+            Label of the scores. None derives it from the search.
         predicted : NetworkBounds or sequence of float, default=None
             Predicted thresholds: what :func:`network_bounds` returned for the search's numbers of picks, or one number
             for each of them.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
 
         Returns
         -------
@@ -149,7 +149,7 @@ class PretrainThresholdDisplay(VersionedState):
         NotFittedError
             If the search has not been fitted.
         TypeError
-            If it is none.
+            If `search` is not a PretrainThresholdSearch.
         ValueError
             If the predicted thresholds are of other numbers of picks.
 
@@ -201,7 +201,7 @@ class PretrainThresholdDisplay(VersionedState):
         """
         Run a search, without a final fit, and draw it.
 
-        Use :meth:`from_search` where the search itself is wanted too.
+        Use :meth:`from_search` if you want the search itself too.
 
         Parameters
         ----------
@@ -214,11 +214,11 @@ class PretrainThresholdDisplay(VersionedState):
         kind : {"auto", "curves", "heatmap"}, default="auto"
             As in :meth:`plot`.
         score_name : str, default=None
-            Label of the scores; None to derive it from the search.
+            Label of the scores. None derives it from the search.
         predicted : NetworkBounds or sequence of float, default=None
             Predicted thresholds, as in :meth:`from_search`.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
         **search_params : dict
             Further parameters of :class:`PretrainThresholdSearch`.
 
@@ -263,7 +263,7 @@ class PretrainThresholdDisplay(VersionedState):
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
         kind : {"auto", "curves", "heatmap"}, default="auto"
             What to draw; "auto" takes curves for up to four sizes.
 
@@ -275,7 +275,7 @@ class PretrainThresholdDisplay(VersionedState):
         Raises
         ------
         ValueError
-            If ``kind`` is not one of those.
+            If ``kind`` is not one of these values.
 
         See Also
         --------

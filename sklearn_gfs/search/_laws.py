@@ -141,7 +141,7 @@ class ScalingFit(NamedTuple):
         """
         Return the law's threshold for each number of samples.
 
-        It may be extrapolated at the caller's risk.
+        Beyond the sizes that were measured the law is an extrapolation.
 
         Parameters
         ----------

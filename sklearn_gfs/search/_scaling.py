@@ -25,8 +25,8 @@ class ThresholdCurve(NamedTuple):
     train_sizes : ndarray of shape (n_sizes,), dtype int64
         Numbers of training samples, ascending.
     thresholds : ndarray of shape (n_sizes, n_repeats)
-        Smallest number of pre-training iterations that reached the target, at any `k`, in gradient updates;
-        NaN where none did.
+        Smallest number of pre-training iterations (gradient updates) that reached the target, at any `k`. NaN if none
+        did.
     target_scores : ndarray of shape (n_sizes, n_repeats)
         The target of each run.
     log_fit : ScalingFit
@@ -44,9 +44,9 @@ class ThresholdCurve(NamedTuple):
     thresholds_by_k : ndarray of shape (n_k, n_sizes, n_repeats), default=None
         The thresholds at each `k`, for the same targets.
     last_n_pretrain : ndarray of shape (n_sizes, n_repeats), default=None
-        The most iterations that each run was scored at: a threshold that is NaN lies beyond.
+        The largest number of iterations at which each run was scored. A threshold that is NaN lies beyond.
     interpolated : bool, default=False
-        Whether thresholds lie between the numbers of iterations that were scored; else they are some of these.
+        Whether thresholds may lie between the numbers of iterations that were scored. If not, they are some of these.
 
     See Also
     --------
@@ -77,12 +77,12 @@ class ThresholdCurve(NamedTuple):
         """
         Return the curve of one number of picks.
 
-        Targets stay as they are; laws are fitted to the thresholds at this number.
+        Targets stay as they are. Laws are fitted to the thresholds of this number of picks.
 
         Parameters
         ----------
         k : int
-            One of those that the curve was measured for.
+            One of the numbers of picks that the curve was measured for.
 
         Returns
         -------

@@ -19,6 +19,7 @@ from sklearn_gfs._threads import n_blas_threads
 from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath
 
 from . import _log_loss_kernels as kernels
+from . import _probability_kernels as probability
 from ._checks import check_offset
 from ._greedy_kernels import choose
 
@@ -215,9 +216,9 @@ class ProbabilitySearch:
     """
     One selection for the log loss of a mean of probabilities, of which only that of each sample's own class matters.
 
-    As the sum of the picks grows, what an atom adds to the mean of its logarithm can only shrink, and so can its
-    inner product with the gradient: a value from an earlier step is an upper bound, and only atoms whose bound is
-    above the best are looked at again.
+    As the sum of the picks grows, an atom adds ever less to the mean of its logarithm, and its inner product with the
+    gradient shrinks. A value from an earlier step is therefore an upper bound. Only atoms whose bound is above the best
+    are looked at again.
     """
 
     def __init__(self, atoms: FloatArray, weight: Float64Array) -> None:
@@ -226,40 +227,53 @@ class ProbabilitySearch:
         n_atoms, n_samples = atoms.shape
         # Bounds leave a step a quarter of the atoms, or fewer, to look at.
         self.n_threads = n_blas_threads() if atoms.size >= 4 * _PARALLEL_SIZE else 1
-        self.total = np.zeros(n_samples)
-        self.gains = np.empty(n_atoms)
-        self.bounds = np.full(n_atoms, np.inf)  # of the gains
-        self.slopes = np.full(n_atoms, np.inf)
+        self.now = probability.Progress(
+            total=np.zeros(n_samples),
+            inverse=np.empty(n_samples),
+            gains=np.empty(n_atoms),
+            bounds=np.full(n_atoms, np.inf),
+            slopes=np.full(n_atoms, np.inf),
+            counts=np.zeros(n_atoms, dtype=np.int64),
+            order=np.empty(n_atoms, dtype=np.int64),
+            losses=np.empty(n_atoms),
+            best=np.empty(1),
+        )
 
     def run(self, k: int, tol: float) -> GreedyPath:
         """Take the steps and return the path."""
-        counts = np.zeros(len(self.atoms), dtype=np.int64)
         picks, losses, gaps = np.empty(k, dtype=np.int64), np.empty(k), np.empty(k)
-        height = 0.0  # weighted sum of log(total)
         # No mean has a loss below that of the best atom for each sample; a probability of zero makes endless slopes.
         least = -float(np.sum(self.weight * np.log(self.atoms.max(axis=0), dtype=np.float64)))
+        run = self._run_in_threads if self.n_threads > 1 else probability.probability_path
+        n = run(self.now, self.atoms, self.weight, least, _TIE, tol, picks, losses, gaps)
+        return GreedyPath(picks[:n], losses[:n], gaps[:n], self.now.counts, self.now.counts / n)
+
+    def _run_in_threads(
+        self,
+        now: probability.Progress,
+        atoms: FloatArray,
+        weight: Float64Array,
+        least: float,
+        tie: float,
+        tol: float,
+        picks: NDArray[np.int64],
+        losses: Float64Array,
+        gaps: Float64Array,
+    ) -> int:
+        """Do as ``probability_path``, the atoms of each step being shared among threads."""
+        height = 0.0  # weighted sum of log(total)
         with ThreadPoolExecutor(self.n_threads) as pool:
-            for step in range(k):
-                t = step + 1
-                tolerance = _TIE * (1.0 + abs(height))
-                arguments = (self.total, height, self.atoms, self.weight, tolerance)
-                self._share(pool, kernels.probability_gains, self.bounds, (*arguments, np.array([-np.inf])), self.gains)
-                pick = choose(-self.gains, counts, tolerance)
-                counts[pick] += 1
-                self.total += self.atoms[pick]
-                height += self.gains[pick]
-                inverse = self.weight / self.total
-                self._share(pool, kernels.probability_slopes, self.slopes, (inverse, self.atoms, np.array([-np.inf])))
-                if step == 0:  # gains over nothing are no bounds
-                    self.bounds[:] = np.inf
-                # By Jensen's inequality, the mean of a logarithm being at most the logarithm of the mean.
-                np.minimum(self.bounds, np.log1p(self.slopes), out=self.bounds)
-                picks[step], losses[step] = pick, np.log(t) - height
-                gaps[step] = max(min(t * self.slopes.max() - 1.0, losses[step] - least), 0.0)
+            for step in range(len(picks)):
+                tolerance = tie * (1.0 + abs(height))
+                arguments = (now.total, height, atoms, weight, tolerance, now.best)
+                self._share(pool, probability.probability_gains, now.bounds, arguments, now.gains)
+                pick = probability.take_pick(now, atoms, weight, tolerance)
+                height += now.gains[pick]
+                self._share(pool, probability.probability_slopes, now.slopes, (now.inverse, atoms, now.best))
+                probability.note_step(now, step, pick, height, least, picks, losses, gaps)
                 if gaps[step] <= tol:
-                    break
-        n = step + 1
-        return GreedyPath(picks[:n], losses[:n], gaps[:n], counts, counts / n)
+                    return step + 1
+        return len(picks)
 
     def _share(
         self,
@@ -270,10 +284,9 @@ class ProbabilitySearch:
         *outputs: Float64Array,
     ) -> None:
         """Run a kernel over all atoms, that of the largest bound first."""
-        order = np.arange(len(bounds))
-        first = int(bounds.argmax())
-        order[0], order[first] = first, 0
-        _in_shares(pool, self.n_threads, order, lambda share: kernel(share, *arguments, bounds, *outputs))
+        probability.promising_first(bounds, self.now.order)
+        self.now.best[0] = -np.inf
+        _in_shares(pool, self.n_threads, self.now.order, lambda share: kernel(share, *arguments, bounds, *outputs))
 
 
 def select_probabilities(
@@ -307,15 +320,22 @@ def _own_class(atoms: Any, output_weights: Float64Array | None, classes: NDArray
     cuts[-1] = n_samples
     if classwise:
         flat = atoms.reshape(n_samples, -1) if atoms.flags.c_contiguous else np.empty((0, 0), dtype=atoms.dtype)
-        kernel, source = kernels.own_class, (atoms, flat)
+        kernel, source = probability.own_class, (atoms, flat)
     else:
         atoms = atoms if atoms.ndim == 2 else atoms[:, :, 0]
         shares = np.ones((n_atoms, 1)) if output_weights is None else output_weights
-        kernel, source = kernels.own_share, (atoms, shares)
+        kernel, source = probability.own_share, (atoms, shares)
     # A few samples at a time where each has its values together, which are then still in a cache, else long runs.
     tile = (8 if classwise else 64) if atoms.flags.c_contiguous else 4096
-    with ThreadPoolExecutor(n_threads) as pool:
-        wrong = sum(pool.map(lambda cut: kernel(*cut, tile, *source, classes, least, own), pairwise(cuts)))
+
+    def copy(cut: tuple[int, int]) -> int:
+        return int(kernel(*cut, tile, *source, classes, least, own))
+
+    if n_threads == 1:  # a thread takes a tenth of a millisecond to come
+        wrong = sum(map(copy, pairwise(cuts)))
+    else:
+        with ThreadPoolExecutor(n_threads) as pool:
+            wrong = sum(pool.map(copy, pairwise(cuts)))
     if wrong:
         raise ValueError(
             f"atoms must be probabilities, between 0 and 1, with from_logits=False; {wrong} of their values are not"

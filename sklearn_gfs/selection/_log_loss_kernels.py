@@ -23,7 +23,6 @@ _LN2_LOW = 1.90821492927058770002e-10
 
 _TILE = 256  # samples evaluated together, small enough for the first cache
 _LANES = 16  # logarithms are taken of products of a tile's every 16th value
-_SLIP = 1e-6  # how far rounding may take a probability below zero or above one
 
 
 @jit
@@ -206,9 +205,9 @@ def log_loss_candidates(
     """
     Loss of every candidate that could be the best, in the given order; infinity for those ruled out.
 
-    Candidate j is atom j // len(coefs) times coefs[j % len(coefs)], and bounds[j] is a lower bound of its loss, of
-    any precision: the loss itself is computed in float64 from the samples alone. ``best`` holds the least loss found
-    so far, by this thread or another: it only decides what is ruled out, beyond the tolerance.
+    Candidate j is atom j // len(coefs) times coefs[j % len(coefs)]. bounds[j] is a lower bound of its loss, of any
+    precision: the loss itself is computed in float64 from the samples alone. ``best`` holds the least loss found so
+    far, by this thread or another. It only decides what is ruled out, beyond the tolerance.
     """
     work = np.empty((step.base.shape[0] + 6, _TILE))
     n_coefs = step.coefs.shape[0]
@@ -225,149 +224,3 @@ def log_loss_candidates(
         if loss <= threshold:
             losses[j] = loss
             best[0] = min(best[0], loss)
-
-
-@jit
-def own_class(
-    start: int,
-    stop: int,
-    tile: int,
-    atoms: NDArray[np.floating[Any]],
-    flat: NDArray[np.floating[Any]],
-    classes: NDArray[np.int64],
-    least: float,
-    out: NDArray[np.floating[Any]],
-) -> int:
-    """
-    Copy, for some of the samples, what every atom gives the sample's own class, nothing below ``least``.
-
-    ``atoms`` (n_samples, n_atoms, n_classes) is read once, a tile of samples at a time, and ``out`` (n_atoms,
-    n_samples) is written as runs of a tile. ``flat`` is the same with one row a sample, or has no rows where the
-    atoms lie differently. Returns how many values, of any class, are no probabilities.
-    """
-    wrong = 0
-    for first in range(start, stop, tile):
-        last = min(first + tile, stop)
-        for s in range(first, last if flat.shape[0] > 0 else first):
-            row = flat[s]
-            for j in range(row.shape[0]):
-                wrong += not ((row[j] >= -_SLIP) & (row[j] <= 1.0 + _SLIP))
-        for i in range(atoms.shape[1]):
-            for c in range(atoms.shape[2] if flat.shape[0] == 0 else 0):
-                for s in range(first, last):
-                    wrong += not ((atoms[s, i, c] >= -_SLIP) & (atoms[s, i, c] <= 1.0 + _SLIP))
-            for s in range(first, last):
-                out[i, s] = max(least, atoms[s, i, classes[s]])
-    return wrong
-
-
-@jit
-def own_share(
-    start: int,
-    stop: int,
-    tile: int,
-    atoms: NDArray[np.floating[Any]],
-    shares: NDArray[np.float64],
-    classes: NDArray[np.int64],
-    least: float,
-    out: NDArray[np.float64],
-) -> int:
-    """
-    As ``own_class``, of atoms (n_samples, n_atoms) that stand for their products with the shares of the classes.
-
-    ``shares`` is (n_atoms, n_classes), or (n_atoms, 1) for the share of the second of two classes.
-    """
-    wrong = 0
-    single = shares.shape[1] == 1
-    for first in range(start, stop, tile):
-        last = min(first + tile, stop)
-        for i in range(atoms.shape[1]):
-            low, high = shares[i, 0], shares[i, 0]
-            for c in range(1, shares.shape[1]):
-                low, high = min(low, shares[i, c]), max(high, shares[i, c])
-            for s in range(first, last):
-                value = float(atoms[s, i])
-                a, b = value * low, value * high
-                wrong += not ((a >= -_SLIP) & (b >= -_SLIP) & (a <= 1.0 + _SLIP) & (b <= 1.0 + _SLIP))
-                own = value * shares[i, 0 if single else classes[s]]
-                if single and classes[s] == 0:
-                    own = 1.0 - own
-                out[i, s] = max(least, own)
-    return wrong
-
-
-@jit
-def probability_gain(total: NDArray[np.float64], atom: NDArray[np.floating[Any]], weight: NDArray[np.float64]) -> float:
-    """Weighted sum over samples of log(total + atom); as ``log_sum``, without storing the sums."""
-    gain = 0.0
-    if weight.shape[0] > 1:
-        for s in range(total.shape[0]):
-            gain += weight[s] * np.log(total[s] + atom[s])
-        return gain
-    lanes = np.empty(_LANES)
-    for start in range(0, total.shape[0], 4 * _TILE):
-        stop = min(start + 4 * _TILE, total.shape[0])
-        whole = start + (stop - start) // _LANES * _LANES
-        for i in range(_LANES):
-            lanes[i] = 1.0
-        for s in range(start, whole, _LANES):
-            for i in range(_LANES):
-                lanes[i] *= total[s + i] + atom[s + i]
-        for s in range(whole, stop):
-            lanes[s - whole] *= total[s] + atom[s]
-        low, high = lanes[0], lanes[0]
-        for i in range(_LANES):
-            low = lanes[i] if lanes[i] < low else low
-            high = lanes[i] if lanes[i] > high else high
-        if low > 1e-290 and high < 1e290:
-            for i in range(_LANES):
-                gain += np.log(lanes[i])
-        else:
-            for s in range(start, stop):
-                gain += np.log(total[s] + atom[s])
-    return gain * weight[0]
-
-
-@jit
-def probability_gains(
-    order: NDArray[np.int64],
-    total: NDArray[np.float64],
-    height: float,
-    atoms: NDArray[np.floating[Any]],
-    weight: NDArray[np.float64],
-    tolerance: float,
-    best: NDArray[np.float64],
-    bounds: NDArray[np.float64],
-    gains: NDArray[np.float64],
-) -> None:
-    """
-    What atoms would add to sum w log(total), which is the height; minus infinity for those that can't be the best.
-
-    ``atoms`` (n_atoms, n_samples) holds the probability of each sample's own class. ``bounds`` are upper bounds of
-    the gains, and become these; ``best`` holds the largest found so far, by this thread or another.
-    """
-    for i in order:
-        gains[i] = -np.inf
-        if bounds[i] >= best[0] - tolerance:
-            gains[i] = probability_gain(total, atoms[i], weight) - height
-            bounds[i] = gains[i]
-            best[0] = max(best[0], gains[i])
-
-
-@jit
-def probability_slopes(
-    order: NDArray[np.int64],
-    inverse: NDArray[np.float64],
-    atoms: NDArray[np.floating[Any]],
-    steepest: NDArray[np.float64],
-    slopes: NDArray[np.float64],
-) -> None:
-    """
-    Bring up to date, of the slopes <atom, w / total>, those that could be the steepest, from earlier ones.
-
-    As the total grows every slope shrinks, so that an earlier one is an upper bound.
-    """
-    for i in order:
-        if slopes[i] > steepest[0]:
-            slopes[i] = inner_product(inverse, atoms[i])
-            steepest[0] = max(steepest[0], slopes[i])

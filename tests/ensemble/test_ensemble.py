@@ -47,19 +47,21 @@ REGRESSORS = [
 ]
 
 
-def test_a_model_that_knows_its_samples_by_heart_gets_no_weight():
+@pytest.mark.parametrize(("calibrate", "most"), [(False, 0.3), (True, 0.6)])
+def test_a_model_that_knows_its_samples_by_heart_gets_no_weight(calibrate, most):
     """Fails where models are judged on what they were fitted on: one neighbour is never wrong there."""
     models = [("line", LogisticRegression()), ("heart", KNeighborsClassifier(1))]
-    ensemble = GreedyEnsembleClassifier(models, 20).fit(*NOISY)
-    assert ensemble.weights_[1] < 0.3
-    in_sample = GreedyEnsembleClassifier([(n, m.fit(*NOISY)) for n, m in models], 20, cv="prefit").fit(*NOISY)
+    ensemble = GreedyEnsembleClassifier(models, 20, calibrate=calibrate).fit(*NOISY)
+    assert ensemble.weights_[1] < most
+    fitted = [(name, model.fit(*NOISY)) for name, model in models]
+    in_sample = GreedyEnsembleClassifier(fitted, 20, cv="prefit", calibrate=calibrate).fit(*NOISY)
     assert in_sample.weights_[1] == 1.0
 
 
 @pytest.mark.parametrize("cv", [None, 3, KFold(4, shuffle=True, random_state=1)])
 @pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
 def test_the_selection_is_that_of_the_cross_validated_predictions(cv, loss):
-    ensemble = GreedyEnsembleClassifier(CLASSIFIERS, 12, cv=cv, loss=loss).fit(X, NAMES)
+    ensemble = GreedyEnsembleClassifier(CLASSIFIERS, 12, cv=cv, loss=loss, calibrate=False).fit(X, NAMES)
     outputs = [cross_val_predict(model, X, NAMES, cv=cv, method="predict_proba") for _, model in CLASSIFIERS]
     path = greedy_forward_selection(outputs, NAMES, 12, loss=loss, from_logits=False)
     np.testing.assert_array_equal(ensemble.selection_path_, path.picks)
@@ -71,7 +73,7 @@ def test_the_selection_is_that_of_the_cross_validated_predictions(cv, loss):
 
 
 def test_predictions_are_the_weighted_mean_of_the_chosen_models():
-    ensemble = GreedyEnsembleClassifier(CLASSIFIERS, 12).fit(X, NAMES)
+    ensemble = GreedyEnsembleClassifier(CLASSIFIERS, 12, calibrate=False).fit(X, NAMES)
     expected = sum(
         w * clone(model).fit(X, NAMES).predict_proba(X)
         for w, (_, model) in zip(ensemble.weights_, CLASSIFIERS, strict=True)
@@ -79,7 +81,7 @@ def test_predictions_are_the_weighted_mean_of_the_chosen_models():
     np.testing.assert_allclose(ensemble.predict_proba(X), expected)
     np.testing.assert_array_equal(ensemble.predict(X), ensemble.classes_[expected.argmax(axis=1)])
     assert ensemble.score(X, NAMES) > 0.9
-    regressor = GreedyEnsembleRegressor(REGRESSORS, 12).fit(*NUMBERS)
+    regressor = GreedyEnsembleRegressor(REGRESSORS, 12, calibrate=False).fit(*NUMBERS)
     expected = sum(
         w * clone(model).fit(*NUMBERS).predict(NUMBERS[0])
         for w, (_, model) in zip(regressor.weights_, REGRESSORS, strict=True)
@@ -193,7 +195,7 @@ def test_what_is_no_probability_becomes_one():
     votes = GreedyEnsembleClassifier(models, 20, stack_method="predict").fit(X, NAMES)
     assert set(votes.stack_method_) == {"predict"}
     assert votes.score(X, NAMES) > 0.8
-    with pytest.raises(ValueError, match="the estimator 'svc', LinearSVC, has no predict_proba"):
+    with pytest.raises(ValueError, match="'svc', LinearSVC, does not implement the method predict_proba"):
         GreedyEnsembleClassifier(models, stack_method="predict_proba").fit(X, NAMES)
 
 
@@ -220,7 +222,7 @@ def test_a_single_split_leaves_the_other_samples_out_of_the_selection():
 
 def test_predictions_of_repeated_splits_are_averaged():
     cv = RepeatedKFold(n_splits=3, n_repeats=2, random_state=0)
-    ensemble = GreedyEnsembleRegressor(REGRESSORS, 9, cv=cv).fit(*NUMBERS)
+    ensemble = GreedyEnsembleRegressor(REGRESSORS, 9, cv=cv, calibrate=False).fit(*NUMBERS)
     splits = list(cv.split(NUMBERS[0]))
     halves = [
         [cross_val_predict(model, *NUMBERS, cv=splits[3 * i : 3 * i + 3]) for i in range(2)] for _, model in REGRESSORS
@@ -271,7 +273,8 @@ def test_columns_of_transform_have_names():
     assert two.get_feature_names_out().tolist() == [
         f"greedyensembleclassifier_{name}" for name in two.named_estimators_
     ]
-    np.testing.assert_allclose(two.transform(X) @ two.weights_[two.weights_ > 0], two.predict_proba(X)[:, 1])
+    mean = two.transform(X) @ two.weights_[two.weights_ > 0]
+    np.testing.assert_allclose(two.calibration_(np.column_stack([1 - mean, mean])), two.predict_proba(X))
     frame = two.set_output(transform="pandas").transform(X)
     assert frame.columns.tolist() == two.get_feature_names_out().tolist()
 
@@ -303,7 +306,7 @@ def test_a_failed_fit_leaves_the_ensemble_as_it_was():
 
 
 def test_corrective_weights():
-    ensemble = GreedyEnsembleRegressor(REGRESSORS, corrective=True).fit(*NUMBERS)
+    ensemble = GreedyEnsembleRegressor(REGRESSORS, corrective=True, calibrate=False).fit(*NUMBERS)
     plain = GreedyEnsembleRegressor(REGRESSORS).fit(*NUMBERS)
     assert ensemble.selection_losses_[-1] <= plain.selection_losses_.min() * (1 + 1e-9)
     assert len(set(ensemble.selection_path_.tolist())) == len(ensemble.selection_path_)
@@ -355,8 +358,17 @@ def test_weights_reach_the_models_and_the_selection():
     only_first = np.where(np.arange(60) == 0, 1.0, 0.0) + np.where(np.arange(60) == 1, 1e-9, 0.0)
     ensemble = GreedyEnsembleClassifier(named(models), 1, cv=3).fit(rows(60), y, only_first)
     assert ensemble.selection_path_.tolist() == [int(np.argmax([model.table[0, 0] for model in models]))]
-    with pytest.raises(TypeError, match="sample_weight"):
+    with pytest.raises(TypeError, match="the estimator 'near', KNeighborsClassifier, does not support sample weights"):
         GreedyEnsembleClassifier([("near", KNeighborsClassifier())]).fit(X, Y, sample_weight=weight)
+
+
+def test_an_error_of_a_model_is_its_own():
+    class Odd(LogisticRegression):
+        def fit(self, X, y, sample_weight=None):
+            raise TypeError("odd")
+
+    with pytest.raises(TypeError, match="^odd$"):
+        GreedyEnsembleClassifier([("odd", Odd())]).fit(X, Y, sample_weight=np.ones(150))
 
 
 def test_a_scorer_gets_the_weights_the_samples_and_the_labels():
@@ -377,7 +389,7 @@ def test_a_scorer_gets_the_weights_the_samples_and_the_labels():
 
 def test_groups_go_to_the_splitter():
     groups = np.arange(150) % 7
-    ensemble = GreedyEnsembleClassifier(CLASSIFIERS, 5, cv=GroupKFold(3)).fit(X, NAMES, groups=groups)
+    ensemble = GreedyEnsembleClassifier(CLASSIFIERS, 5, cv=GroupKFold(3), calibrate=False).fit(X, NAMES, groups=groups)
     outputs = [
         cross_val_predict(model, X, NAMES, cv=GroupKFold(3), groups=groups, method="predict_proba")
         for _, model in CLASSIFIERS
@@ -422,6 +434,6 @@ def test_stored_numbers_of_one_column():
     models = named([ToldNumbers(y + 1.0), ToldNumbers(y - 1.0)])
     ensemble = GreedyEnsembleRegressor(models, 2, cv=StratifiedKFold(2)).fit(rows(10), np.arange(10) % 2)
     assert ensemble.selection_path_.shape == (2,)
-    exact = GreedyEnsembleRegressor(models, 2, cv=2).fit(rows(10), y)
+    exact = GreedyEnsembleRegressor(models, 2, cv=2, calibrate=False).fit(rows(10), y)
     assert exact.weights_.tolist() == [0.5, 0.5]
     np.testing.assert_allclose(exact.predict(rows(10)), y)

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from sklearn_gfs import greedy_forward_selection
 from sklearn_gfs.selection import _log_loss
 from sklearn_gfs.selection import _log_loss_kernels as kernels
+from sklearn_gfs.selection import _probability_kernels as probability
 
 LOSS = {"rtol": 1e-11, "atol": 1e-13}
 GAP = {"rtol": 1e-8, "atol": 1e-11}
@@ -246,7 +247,7 @@ def test_bounds_of_an_earlier_step_leave_the_best_exact(n_samples, n_atoms, weig
 
     bounds, found = gains[0].copy(), np.empty(n_atoms)
     height = float(weight @ np.log(total))
-    kernels.probability_gains(order, total, height, atoms, passed, 1e-12, np.array([-np.inf]), bounds, found)
+    probability.probability_gains(order, total, height, atoms, passed, 1e-12, np.array([-np.inf]), bounds, found)
     seen = np.isfinite(found)
     assert seen[gains[1].argmax()]
     np.testing.assert_allclose(found[seen], gains[1][seen], atol=1e-12)
@@ -254,7 +255,7 @@ def test_bounds_of_an_earlier_step_leave_the_best_exact(n_samples, n_atoms, weig
     np.testing.assert_array_equal(bounds[seen], found[seen])
 
     steep = slopes[0].copy()
-    kernels.probability_slopes(order, passed / total, atoms, np.array([-np.inf]), steep)
+    probability.probability_slopes(order, passed / total, atoms, np.array([-np.inf]), steep)
     np.testing.assert_allclose(steep.max(), slopes[1].max(), rtol=1e-12)
     assert (steep >= slopes[1] * (1 - 1e-12)).all()
 

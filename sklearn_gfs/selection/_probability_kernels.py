@@ -1,0 +1,268 @@
+"""
+The inner loops of greedy forward selection for the log loss of a mean of probabilities: arrays in, arrays out.
+
+Only the probability of each sample's own class counts. The loops know no estimator and validate nothing but that.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_gfs._jit import inlined, jit
+
+from ._greedy_kernels import choose
+from ._log_loss_kernels import inner_product
+
+_LANES = 16  # products that are made beside each other
+_RUN = 1024  # samples that are multiplied before a logarithm is taken
+_SLIP = 1e-6  # how far rounding may take a probability below zero or above one
+
+
+@jit
+def own_class(
+    start: int,
+    stop: int,
+    tile: int,
+    atoms: NDArray[np.floating[Any]],
+    flat: NDArray[np.floating[Any]],
+    classes: NDArray[np.int64],
+    least: float,
+    out: NDArray[np.floating[Any]],
+) -> int:
+    """
+    Copy, for some of the samples, what every atom gives the sample's own class, nothing below ``least``.
+
+    ``atoms`` (n_samples, n_atoms, n_classes) is read once, a tile of samples at a time, and ``out`` (n_atoms,
+    n_samples) is written as runs of a tile. ``flat`` is the same with one row a sample, or has no rows where the
+    atoms lie differently. Returns how many values, of any class, are no probabilities.
+    """
+    wrong = 0
+    for first in range(start, stop, tile):
+        last = min(first + tile, stop)
+        for s in range(first, last if flat.shape[0] > 0 else first):
+            row = flat[s]
+            for j in range(row.shape[0]):
+                wrong += not ((row[j] >= -_SLIP) & (row[j] <= 1.0 + _SLIP))
+        for i in range(atoms.shape[1]):
+            for c in range(atoms.shape[2] if flat.shape[0] == 0 else 0):
+                for s in range(first, last):
+                    wrong += not ((atoms[s, i, c] >= -_SLIP) & (atoms[s, i, c] <= 1.0 + _SLIP))
+            for s in range(first, last):
+                out[i, s] = max(least, atoms[s, i, classes[s]])
+    return wrong
+
+
+@jit
+def own_share(
+    start: int,
+    stop: int,
+    tile: int,
+    atoms: NDArray[np.floating[Any]],
+    shares: NDArray[np.float64],
+    classes: NDArray[np.int64],
+    least: float,
+    out: NDArray[np.float64],
+) -> int:
+    """
+    As ``own_class``, of atoms (n_samples, n_atoms) that stand for their products with the shares of the classes.
+
+    ``shares`` is (n_atoms, n_classes), or (n_atoms, 1) for the share of the second of two classes.
+    """
+    wrong = 0
+    single = shares.shape[1] == 1
+    for first in range(start, stop, tile):
+        last = min(first + tile, stop)
+        for i in range(atoms.shape[1]):
+            low, high = shares[i, 0], shares[i, 0]
+            for c in range(1, shares.shape[1]):
+                low, high = min(low, shares[i, c]), max(high, shares[i, c])
+            for s in range(first, last):
+                value = float(atoms[s, i])
+                a, b = value * low, value * high
+                wrong += not ((a >= -_SLIP) & (b >= -_SLIP) & (a <= 1.0 + _SLIP) & (b <= 1.0 + _SLIP))
+                own = value * shares[i, 0 if single else classes[s]]
+                if single and classes[s] == 0:
+                    own = 1.0 - own
+                out[i, s] = max(least, own)
+    return wrong
+
+
+@jit
+def probability_gain(total: NDArray[np.float64], atom: NDArray[np.floating[Any]], weight: NDArray[np.float64]) -> float:
+    """Weighted sum over samples of log(total + atom); as ``log_sum``, without storing the sums."""
+    gain = 0.0
+    if weight.shape[0] > 1:
+        for s in range(total.shape[0]):
+            gain += weight[s] * np.log(total[s] + atom[s])
+        return gain
+    lanes = np.empty(_LANES)
+    for start in range(0, total.shape[0], _RUN):
+        stop = start + _RUN if start + _RUN < total.shape[0] else total.shape[0]
+        whole = start + (stop - start) // _LANES * _LANES
+        for i in range(_LANES):
+            lanes[i] = 1.0
+        for s in range(start, whole, _LANES):
+            for i in range(_LANES):
+                lanes[i] *= total[s + i] + atom[s + i]
+        for s in range(whole, stop):
+            lanes[s - whole] *= total[s] + atom[s]
+        low, high = lanes[0], lanes[0]
+        for i in range(_LANES):
+            low = lanes[i] if lanes[i] < low else low
+            high = lanes[i] if lanes[i] > high else high
+        if low > 1e-290 and high < 1e290:
+            for i in range(_LANES):
+                gain += np.log(lanes[i])
+        else:
+            for s in range(start, stop):
+                gain += np.log(total[s] + atom[s])
+    return gain * weight[0]
+
+
+@jit
+def probability_gains(
+    order: NDArray[np.int64],
+    total: NDArray[np.float64],
+    height: float,
+    atoms: NDArray[np.floating[Any]],
+    weight: NDArray[np.float64],
+    tolerance: float,
+    best: NDArray[np.float64],
+    bounds: NDArray[np.float64],
+    gains: NDArray[np.float64],
+) -> None:
+    """
+    What atoms would add to sum w log(total), which is the height; minus infinity for those that can't be the best.
+
+    ``atoms`` (n_atoms, n_samples) holds the probability of each sample's own class. ``bounds`` are upper bounds of
+    the gains, and become these; ``best`` holds the largest found so far, by this thread or another.
+    """
+    for i in order:
+        gains[i] = -np.inf
+        if bounds[i] >= best[0] - tolerance:
+            gains[i] = probability_gain(total, atoms[i], weight) - height
+            bounds[i] = gains[i]
+            best[0] = max(best[0], gains[i])
+
+
+@jit
+def probability_slopes(
+    order: NDArray[np.int64],
+    inverse: NDArray[np.float64],
+    atoms: NDArray[np.floating[Any]],
+    steepest: NDArray[np.float64],
+    slopes: NDArray[np.float64],
+) -> None:
+    """
+    Bring up to date, of the slopes <atom, w / total>, those that could be the steepest, from earlier ones.
+
+    As the total grows every slope shrinks, so that an earlier one is an upper bound.
+    """
+    for i in order:
+        if slopes[i] > steepest[0]:
+            slopes[i] = inner_product(inverse, atoms[i])
+            steepest[0] = max(steepest[0], slopes[i])
+
+
+class Progress(NamedTuple):
+    """What a selection keeps from step to step."""
+
+    total: NDArray[np.float64]  # (n_samples,), sum of the picks
+    inverse: NDArray[np.float64]  # (n_samples,), weight / total
+    gains: NDArray[np.float64]  # of each atom, as the slopes and their bounds
+    bounds: NDArray[np.float64]
+    slopes: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    order: NDArray[np.int64]  # in which the atoms are looked at
+    losses: NDArray[np.float64]  # room for the gains with the other sign
+    best: NDArray[np.float64]  # (1,), room for the largest so far
+
+
+@inlined
+def take_pick(now: Progress, atoms: NDArray[np.floating[Any]], weight: NDArray[np.float64], tolerance: float) -> int:
+    """Pick the atom of the largest gain, and add it to the total."""
+    for i in range(now.gains.shape[0]):
+        now.losses[i] = -now.gains[i]
+    pick = choose(now.losses, now.counts, tolerance)
+    now.counts[pick] += 1
+    equal = weight.shape[0] == 1
+    for s in range(now.total.shape[0]):
+        now.total[s] += atoms[pick, s]
+    for s in range(now.total.shape[0]):
+        now.inverse[s] = (weight[0] if equal else weight[s]) / now.total[s]
+    return pick
+
+
+@inlined
+def note_step(
+    now: Progress,
+    step: int,
+    pick: int,
+    height: float,
+    least: float,
+    picks: NDArray[np.int64],
+    losses: NDArray[np.float64],
+    gaps: NDArray[np.float64],
+) -> None:
+    """
+    Write down a step, and bound the gains of the next one by log(1 + slope).
+
+    The mean of a logarithm is at most that of the mean. ``height`` is that of the total with the pick in it.
+    """
+    steepest = now.slopes[0]
+    for i in range(now.slopes.shape[0]):
+        bound = np.log1p(now.slopes[i])
+        # Gains over nothing, those of the first step, are no bounds.
+        now.bounds[i] = bound if step == 0 or bound < now.bounds[i] else now.bounds[i]
+        steepest = now.slopes[i] if now.slopes[i] > steepest else steepest
+    picks[step], losses[step] = pick, np.log(step + 1.0) - height
+    gap, above = (step + 1.0) * steepest - 1.0, losses[step] - least
+    gap = above if above < gap else gap
+    gaps[step] = gap if gap > 0.0 else 0.0
+
+
+@inlined
+def promising_first(values: NDArray[np.float64], order: NDArray[np.int64]) -> None:
+    """Write the indices of the values in order; that of the largest changes places with the first."""
+    first = 0
+    for i in range(values.shape[0]):
+        order[i] = i
+        first = i if values[i] > values[first] else first
+    order[0], order[first] = first, 0
+
+
+@jit
+def probability_path(
+    now: Progress,
+    atoms: NDArray[np.floating[Any]],
+    weight: NDArray[np.float64],
+    least: float,
+    tie: float,
+    tol: float,
+    picks: NDArray[np.int64],
+    losses: NDArray[np.float64],
+    gaps: NDArray[np.float64],
+) -> int:
+    """
+    Take as many picks as there is room for, by a single thread; returns how many were taken until the gap was small.
+
+    No mean has a loss below ``least``. ``tie`` times the size of the terms makes a tie of two gains.
+    """
+    height = 0.0  # weighted sum of log(total)
+    for step in range(picks.shape[0]):
+        tolerance = tie * (1.0 + (height if height > 0.0 else -height))
+        now.best[0] = -np.inf
+        promising_first(now.bounds, now.order)
+        probability_gains(now.order, now.total, height, atoms, weight, tolerance, now.best, now.bounds, now.gains)
+        pick = take_pick(now, atoms, weight, tolerance)
+        height += now.gains[pick]
+        now.best[0] = -np.inf
+        promising_first(now.slopes, now.order)
+        probability_slopes(now.order, now.inverse, atoms, now.best, now.slopes)
+        note_step(now, step, pick, height, least, picks, losses, gaps)
+        if gaps[step] <= tol:
+            return step + 1
+    return picks.shape[0]
