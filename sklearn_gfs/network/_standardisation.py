@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 from scipy import sparse
+
+from sklearn_gfs._warn import warn_caller
 
 if TYPE_CHECKING:
     from sklearn_gfs._typing import FloatArray
+
+# Of a standardised feature, by the rounding of a product with a feature that was not shifted.
+_MOST_LOST = 0.1
+# So many features are named in a message.
+_NAMED = 5
 
 
 class Standardisation(NamedTuple):
@@ -28,6 +36,19 @@ class Standardisation(NamedTuple):
 
     mean: Any
     inverse_scale: Any
+
+    def warn_of_digits(self, dtype: np.dtype[Any]) -> None:
+        """Warn of features that vary so little beside their mean that products in this precision lose them."""
+        if self.mean is None:
+            return
+        lost = np.flatnonzero(np.abs(self.mean * self.inverse_scale) * np.finfo(dtype).eps > _MOST_LOST)
+        if len(lost):
+            named = ", ".join(map(str, lost[:_NAMED])) + (", ..." if len(lost) > _NAMED else "")
+            warn_caller(
+                f"Columns {named} of X vary so little beside their means that {dtype} holds few of their digits. "
+                "Predictions are inaccurate. Subtract the means, or pass X in float64.",
+                UserWarning,
+            )
 
     def astype(self, dtype: Any) -> Standardisation:
         """Return the same in another precision."""
