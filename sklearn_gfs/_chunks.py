@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sklearn import get_config
-from sklearn.utils import gen_batches
 
 # Pieces that stay in the last cache while several things are done with each.
 CHUNK_BYTES = 2**23
@@ -23,7 +22,8 @@ _ENOUGH = 512
 def row_chunks(n_rows: int, row_bytes: int, most_bytes: float | None = None) -> Iterator[slice]:
     """Rows in pieces of so many bytes at most, by default `CHUNK_BYTES`, and of one row at least."""
     most_bytes = CHUNK_BYTES if most_bytes is None else most_bytes
-    return gen_batches(n_rows, max(int(most_bytes // row_bytes), 1))
+    step = max(int(most_bytes // row_bytes), 1)
+    return (slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step))
 
 
 def rows_at_once(row_bytes: int, most_bytes: int, least: int, most: int) -> int:

@@ -160,6 +160,7 @@ def _pruned(network: Any, X: Any, y: Any, k: Any, *, corrective: bool, sample_we
     _check_kind(network, f"of the class {type(network).__name__}")
     with _without_gradients(network):
         dense: Layers = TorchLayers(network) if is_torch_module(network) else MLPLayers(network)
+        _check_weights(dense)
         sizes = _sizes(k, dense.widths)
         samples = _read_samples(dense, X, y, sample_weight)
         _warn_of_small_layers(sizes, dense.widths)
@@ -168,6 +169,16 @@ def _pruned(network: Any, X: Any, y: Any, k: Any, *, corrective: bool, sample_we
             if samples.targets is not None and pruned.coefs[-1] is not dense.coefs[-1]:
                 _refit(pruned, samples, samples.targets, FAMILIES[str(dense.link)])
         return pruned.rebuilt()
+
+
+def _check_weights(dense: Layers) -> None:
+    """Refuse weights that no layer can compute with."""
+    for layer, (coef, intercept) in enumerate(zip(dense.coefs, dense.intercepts, strict=True), start=1):
+        if not all(np.isfinite(dense.to_numpy(weights)).all() for weights in (coef, intercept)):
+            raise ValueError(
+                f"layer {layer} of network holds weights that are NaN or infinite; training has failed, and there is "
+                "nothing to prune"
+            )
 
 
 def _read_samples(dense: Layers, X: Any, y: Any, sample_weight: Any) -> Samples:
@@ -209,7 +220,7 @@ def _sizes(k: Any, widths: list[int]) -> list[int]:
     """Return how many neurons each hidden layer is to have."""
     if isinstance(k, list | tuple | np.ndarray):
         if len(k) != len(widths):
-            raise ValueError(f"k={k!r} has {len(k)} numbers; the network has {len(widths)} hidden layers")
+            raise ValueError(f"k={k!r} must hold one number for each hidden layer; the network has {len(widths)}")
         return [_size(each, width) for each, width in zip(k, widths, strict=True)]
     return [_size(k, width) for width in widths]
 

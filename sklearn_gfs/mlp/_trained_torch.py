@@ -92,6 +92,12 @@ class TorchLayers(Layers):
             raise ValueError(
                 f"network has {len(linears)} linear layers; it must have two or more to have hidden neurons"
             )
+        for (above, one), (below, other) in pairwise(modules[position] for position in linears):
+            if one.out_features != other.in_features:
+                raise ValueError(
+                    f"the modules {above} and {below} of network do not fit: Linear gives {one.out_features} features, "
+                    f"and the next one takes {other.in_features}"
+                )
         hooked = [name for name, module in modules if module._forward_hooks or module._forward_pre_hooks]
         if hooked:
             raise ValueError(

@@ -21,6 +21,9 @@ from ._gram_standardized import StandardizedAtoms, StandardizedSparseAtoms, shif
 from ._gram_sums import GramAtoms
 from ._sample_moments import SampleMoments
 
+# Columns are standardised in pieces whose temporary arrays stay in a core's own cache.
+_COPY_BYTES = 2**18
+
 
 class StandardizedColumns(NamedTuple):
     """
@@ -103,11 +106,12 @@ def _mean_and_scale(X: Any, weight: Float64Array | None) -> tuple[Any, Float64Ar
         else:
             blocks = list(row_chunks(n_samples, 8 * n_features))
             for rows in blocks:
-                mean += share[rows] @ X[rows].astype(np.float64)
+                mean += share[rows] @ X[rows].astype(np.float64, copy=False)
             for rows in blocks:
                 deviation = X[rows] - mean
                 rest += share[rows] @ deviation
-                squares += share[rows] @ deviation**2
+                deviation *= deviation
+                squares += share[rows] @ deviation
         # Without the second term what rounding leaves of a mean would make a column vary that is constant.
         scale = np.sqrt(np.maximum(squares - rest**2, 0.0))
     if not np.isfinite(scale).all():
@@ -131,6 +135,6 @@ def _source(
     if X.nbytes > working_memory():
         return StandardizedAtoms(X, y, weight, mean=mean, scale=scale)
     standardized = np.empty(X.shape, dtype=X.dtype)
-    for rows in row_chunks(X.shape[0], 8 * X.shape[1]):
+    for rows in row_chunks(X.shape[0], 8 * X.shape[1], _COPY_BYTES):
         standardized[rows] = (X[rows] - mean) / scale
     return ArrayAtoms(standardized, y, weight)

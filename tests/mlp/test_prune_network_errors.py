@@ -1,5 +1,7 @@
 """What `prune_network` refuses, and that it says what is allowed."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -145,7 +147,7 @@ def test_tensors_must_fit():
         (True, TypeError, "got bool"),
         ("5", TypeError, "got str"),
         (None, TypeError, "got NoneType"),
-        ([5], ValueError, r"k=\[5\] has 1 numbers; the network has 2 hidden layers"),
+        ([5], ValueError, r"k=\[5\] must hold one number for each hidden layer.*has 2"),
         ([5, 0], ValueError, "k=0 must be"),
         ([5, [3]], TypeError, "got list"),
     ],
@@ -198,3 +200,22 @@ def test_targets_need_weights_that_are_solved_for():
 def test_targets_must_fit(network, y, text):
     with pytest.raises(ValueError, match=text):
         prune_network(network, X, y, k=5)
+
+
+def test_linear_layers_must_fit_each_other():
+    network = nn.Sequential(nn.Linear(X.shape[1], 20), nn.ReLU(), nn.Linear(21, 2))
+    with pytest.raises(ValueError, match=r"modules 0 and 2 of network do not fit: Linear gives 20.*takes 21"):
+        prune_network(network, X, k=5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_must_be_finite(value):
+    network = nn.Sequential(nn.Linear(X.shape[1], 20), nn.ReLU(), nn.Linear(20, 2))
+    with torch.no_grad():
+        network[0].weight[0, 0] = value
+    mlp = deepcopy(MLP)
+    mlp.intercepts_[1][0] = value
+    for broken, layer in ((network, 1), (mlp, 2)):
+        for k in (3, 500):
+            with pytest.raises(ValueError, match=f"layer {layer} of network holds weights that are NaN or infinite"):
+                prune_network(broken, X, k=k)
