@@ -12,7 +12,8 @@ LINT_INSTALLED = $(VENV)/installed-lint
 DOCS_INSTALLED = $(VENV)/installed-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lowest test-sklearn test-sealed test-nojit test-predict-only test-upstream lint format types docs examples bench bench-compare dist check-dist clean
+.PHONY: help demo test test-lowest test-sklearn test-sealed test-nojit test-nightly test-nightly-numpy test-predict-only test-upstream lint format types docs examples bench \
+	bench-compare dist check-dist check-wheel notes clean
 
 help:  ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
@@ -48,6 +49,23 @@ test-sklearn:  ## Run the suite with another version of scikit-learn: make test-
 	sed 's/^scikit-learn==.*/scikit-learn==$(VERSION).*/' constraints.txt > .venv-sklearn-$(VERSION)/constraints.txt
 	$(MAKE) test VENV=.venv-sklearn-$(VERSION) CONSTRAINTS=.venv-sklearn-$(VERSION)/constraints.txt
 
+test-nightly:  ## Run the suite with the development versions of scikit-learn and SciPy.
+	$(PYTHON) -m venv .venv-nightly
+	grep -vE '^(scikit-learn|scipy)==' constraints.txt > .venv-nightly/constraints.txt
+	$(MAKE) .test-nightly VENV=.venv-nightly CONSTRAINTS=.venv-nightly/constraints.txt
+
+.test-nightly: export OMP_NUM_THREADS = 1
+.test-nightly: $(INSTALLED)
+	$(PIP) --pre --upgrade scikit-learn scipy
+	$(PY) -m pytest -n 2 $(PYTEST_ARGS)
+
+# numba, which fit needs, refuses a NumPy that is newer than itself.
+test-nightly-numpy: $(INSTALLED)  ## Use fitted models with the development versions of NumPy, SciPy and scikit-learn.
+	$(PY) .ci/predict_only.py save $(OUT)/predict_only
+	$(PYTHON) -m venv --clear .venv-numpy
+	.venv-numpy/bin/python -m pip --disable-pip-version-check install --quiet --pre --upgrade . numpy scipy scikit-learn
+	.venv-numpy/bin/python -P .ci/predict_only.py load $(OUT)/predict_only
+
 test-sealed:  ## Run the suite from a read-only installation, with no cache to write to.
 	$(PYTHON) -m venv --clear $(VENV)-sealed
 	$(MAKE) --no-print-directory .test-sealed VENV=$(VENV)-sealed
@@ -76,16 +94,24 @@ test-upstream: export OMP_NUM_THREADS = 1
 test-upstream: $(INSTALLED)  ## Run scikit-learn's own tests with this package's classes.
 	$(PY) .ci/upstream/run.py $(PYTEST_ARGS)
 
-# The pages whose sentences are checked.
-PROSE = README.md CODE_OF_CONDUCT.md CONTRIBUTING.md SECURITY.md docs/benchmarks.md docs/index.md docs/start.md \
-	$(patsubst %,docs/guide/%.md,deploying deployment_tutorial faq glossary how_much index migrating mixed_columns scaling_out search)
+# The pages whose sentences are checked, beside docstrings and messages.
+PROSE = README.md CHANGELOG.md CODE_OF_CONDUCT.md CONTRIBUTING.md SECURITY.md docs/benchmarks.md docs/decisions.md docs/index.md docs/start.md docs/versions.md \
+	$(patsubst %,docs/guide/%.md,deploying deployment_tutorial ensembles estimators faq glossary how_much index \
+		migrating mixed_columns paper scaling_out search selection theory trained)
 
-lint: $(LINT_INSTALLED)  ## Check style, formatting, the order of imports, spelling and sentences.
+SCHEMA = $(BIN)/check-jsonschema --builtin-schema vendor
+
+lint: $(LINT_INSTALLED)  ## Check style, formatting, the order of imports, spelling, sentences and workflows.
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/codespell
-	$(PY) .ci/prose.py $(PROSE)
+	$(PY) .ci/prose.py $(PROSE) sklearn_gfs examples
+	$(SCHEMA).github-workflows .github/workflows/*.yml
+	$(SCHEMA).github-issue-forms .github/ISSUE_TEMPLATE/*.yml
+	$(SCHEMA).dependabot .github/dependabot.yml
+	$(SCHEMA).citation-file-format CITATION.cff
+	$(BIN)/zizmor --offline --no-progress .github
 
 format: $(LINT_INSTALLED)  ## Put style and formatting right.
 	$(PY) -m ruff check --fix
@@ -114,18 +140,35 @@ dist:  ## Build the sdist, and from it the wheel, into dist/.
 	$(MAKE) --no-print-directory .build VENV=$(VENV)-build
 
 .build:
-	$(PIP) build
+	rm -rf dist
+	$(PIP) build twine
 	$(PY) -m build
+	$(PY) -m twine check --strict dist/*
 
-check-dist: dist  ## Install the wheel into an empty environment and run the quickstart there; then the sdist.
+check-dist: dist  ## Build, and then check-wheel.
+	$(MAKE) --no-print-directory check-wheel
+
+check-wheel:  ## Install the wheel of dist/ into empty environments and use it there, with what trains and without; then the sdist.
 	$(PYTHON) -m venv --clear $(VENV)-dist
-	$(MAKE) --no-print-directory .check-dist VENV=$(VENV)-dist
+	$(MAKE) --no-print-directory .check-train VENV=$(VENV)-dist
+	$(PYTHON) -m venv --clear $(VENV)-dist
+	$(MAKE) --no-print-directory .check-predict VENV=$(VENV)-dist
 
-.check-dist:
+.check-train:
 	$(PIP) "$$(ls dist/*.whl)[train,plot]"
 	$(PY) -P .ci/demo.py examples/1_quickstart/digits.py $(OUT)
+	$(PY) -P .ci/snippets.py README.md docs/start.md
+	$(PY) -P .ci/predict_only.py save $(OUT)/wheel
 	$(PIP) --force-reinstall --no-deps dist/*.tar.gz
 	$(PY) -P -c "import sklearn_gfs; print(sklearn_gfs.__version__, sklearn_gfs.GreedyPrunedMLP())"
+
+.check-predict:
+	$(PIP) dist/*.whl
+	$(PY) -m pip --disable-pip-version-check check
+	$(PY) -P .ci/predict_only.py load $(OUT)/wheel
+
+notes:  ## Print what CHANGELOG.md says of a version: make notes VERSION=1.0.0
+	@awk -v version='[$(VERSION)]' '/^## / { found += on = $$2 == version; next } on; END { exit !found }' CHANGELOG.md
 
 clean:  ## Remove what the other targets made.
 	rm -rf .venv .venv-* out dist docs/_build docs/gallery docs/api/generated

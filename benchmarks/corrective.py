@@ -23,8 +23,8 @@ from sklearn_gfs import GreedyForwardSelector, SelectionStatistics, greedy_forwa
 
 HAS_FASTCAN = importlib.util.find_spec("fastcan") is not None
 RIVALS = {
-    "pursuit": "OrthogonalMatchingPursuit",
-    "sequential": "SequentialFeatureSelector",
+    "pursuit": "OMP",
+    "sequential": "SFS",
     "fastcan": "FastCan",
 }
 ABSENT = {"pursuit": "picks for each target", "sequential": "too slow", "fastcan": "not installed"}
@@ -122,7 +122,7 @@ def feature_sets():
 
 def features():
     """Feature selection against scikit-learn's and FastCan's: time and the share of variance explained."""
-    rows = []
+    kinds, took, explained = ("ours", *RIVALS), [], []
     for name, (X, y, n) in feature_sets().items():
         ours = GreedyForwardSelector(n_features_to_select=n, corrective=True, target_type="continuous")
         pursuit = OrthogonalMatchingPursuit(n_nonzero_coefs=n)
@@ -146,20 +146,23 @@ def features():
         times = dict(zip(rivals, seconds(*rivals.values(), repeats=3), strict=True))
         chosen = {kind: support() for kind, support in supports.items()}
         scores = {kind: LinearRegression().fit(X[:, s], y).score(X[:, s], y) for kind, s in chosen.items()}
-        row = [name, n]
-        kinds = ("ours", *RIVALS)
-        row += [1e3 * times[kind] if kind in times else ABSENT[kind] for kind in kinds]
-        row += [float(scores[kind]) if kind in scores else "" for kind in kinds]
-        rows.append([*row, *(int((chosen["ours"] & chosen[kind]).sum()) if kind in chosen else "" for kind in RIVALS)])
-    names = tuple(RIVALS.values())
-    header = ["data", "columns", "ours, ms", *(f"{name}, ms" for name in names)]
-    header += ["R2: ours", *names, *(f"columns as {name}" for name in names)]
-    note = (
-        "`GreedyForwardSelector(corrective=True)`; SequentialFeatureSelector goes by the training error. R2 is that of "
-        "a linear regression on the training data."
+        took.append([name, n, *(1e3 * times[kind] if kind in times else ABSENT[kind] for kind in kinds)])
+        shared = {kind: int((chosen["ours"] & chosen[kind]).sum()) for kind in chosen}
+        r2 = [float(scores[kind]) if kind in scores else "" for kind in kinds]
+        explained.append([name, *r2, *(shared.get(kind, "") for kind in RIVALS)])
+    names = list(RIVALS.values())
+    package = ["fastcan"] if HAS_FASTCAN else []
+    publish(
+        "corrective_features",
+        "Feature selection with corrective=True",
+        command("features"),
+        versions(*package),
+        "Ours is `GreedyForwardSelector(corrective=True)`, OMP `OrthogonalMatchingPursuit`, SFS "
+        "`SequentialFeatureSelector` by the training error. Milliseconds:",
+        table(["data", "columns", "ours", *names], took),
+        "R2 of a linear regression on the chosen columns of the training data, and how many of these ours has too:",
+        table(["data", "R2: ours", *names, *(f"same as {name}" for name in names)], explained),
     )
-    title, package = "Feature selection with corrective=True", ["fastcan"] if HAS_FASTCAN else []
-    publish("corrective_features", title, command("features"), versions(*package), note, table(header, rows))
 
 
 def command(page):

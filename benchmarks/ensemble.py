@@ -193,26 +193,35 @@ def kept(file: Path, make):
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def ensembles_page(rows, speeds):
-    """Return the tables on ensembles."""
-    methods = list(rows[0][2]["losses"])
-    names = sorted({name for name, _, _ in rows})
-    parts, ranks = [], []
+def losses_page(rows, classes):
+    """Return the table of the losses on the data sets of one kind."""
+    names = sorted({name for name, _, row in rows if row["classes"] == classes})
+    # Of numbers the squared error is what all variants minimise.
+    methods = [method for method in rows[0][2]["losses"] if classes or method != "Brier"]
+    lines, ranks = [], []
     for name in names:
         own = [row for other, _, row in rows if other == name]
-        losses = np.array([[row["losses"][method] for method in methods] for row in own])
-        ranks.append((own[0]["classes"], np.mean([rankdata(some.round(6)) for some in losses], axis=0)))
+        losses = np.array([list(row["losses"].values()) for row in own])
+        ranks.append(np.mean([rankdata(some.round(6)) for some in losses], axis=0))
+        mean = dict(zip(own[0]["losses"], losses.mean(axis=0).tolist(), strict=True))
         kept = np.mean([row["models"][OURS] for row in own])
-        times = [row[AUTOGLUON] / row[OURS] for other, _, row in speeds if other == name and AUTOGLUON in row]
-        taken = [row[OURS] for other, _, row in speeds if other == name]
-        speed = [float(np.median(times)) if times else "", 1e3 * float(np.median(taken)) if taken else ""]
-        parts.append([name, "classes" if own[0]["classes"] else "numbers", *losses.mean(axis=0), kept, *speed])
-    lines = []
-    for label, wanted in (("classes", True), ("numbers", False)):
-        mean = np.mean([rank for classes, rank in ranks if classes == wanted], axis=0)
-        lines.append([f"mean rank, {label}", "", *mean.tolist(), "", "", ""])
-    header = ["data set", "y", *methods, "models of greedy", "times AutoGluon's speed", "greedy, ms"]
-    return table(header, parts + lines)
+        lines.append([name, *(mean[method] for method in methods), float(kept)])
+    ranked = dict(zip(rows[0][2]["losses"], np.mean(ranks, axis=0).tolist(), strict=True))
+    return table(["data", *methods, "models"], [*lines, ["mean rank", *(ranked[method] for method in methods), ""]])
+
+
+def times_page(rows):
+    """Return the table of times, and in how many libraries AutoGluon takes 200 times as long."""
+    lines, n_fast = [], 0
+    for name in sorted({name for name, _, _ in rows}):
+        own = [row for other, _, row in rows if other == name]
+        ratios = [row[AUTOGLUON] / row[OURS] for row in own if AUTOGLUON in row]
+        n_fast += sum(ratio >= 200 for ratio in ratios)
+        taken = 1e3 * float(np.median([row[OURS] for row in own]))
+        lines.append([name, taken, float(np.median(ratios)) if ratios else ""])
+    n_measured = sum(AUTOGLUON in row for _, _, row in rows)
+    said = f"at least 200 times AutoGluon's speed in {n_fast} of {n_measured} libraries"
+    return table(["data", "greedy, ms", "times AutoGluon's speed"], lines), said
 
 
 def forests_page(rows):
@@ -234,15 +243,12 @@ def forests_page(rows):
 def page(machine, n_splits, libraries, speeds, pruned):
     """Return what is published."""
     forest_table, said = forests_page(pruned)
-    ratios = [row[AUTOGLUON] / row[OURS] for _, _, row in speeds if AUTOGLUON in row]
-    n_fast = sum(ratio >= 200 for ratio in ratios)
+    times, fast = times_page(speeds)
     told = (
-        f"Log loss (y: classes) or mean squared error of standardised targets (numbers) on new samples, {n_splits} "
-        "split(s), at most 1500 training samples. All methods combine the same predictions, of five folds; those for "
-        f"new samples are of models fitted on all training samples. {K} picks. The uniform mean is what "
-        "VotingClassifier gives, stacking has scikit-learn's default final estimator. Times are of one thread, from "
-        "predictions to weights: at least 200 times AutoGluon's speed in "
-        f"{n_fast} of {len(ratios)} libraries."
+        f"On new samples, {n_splits} split(s), at most 1500 training samples. All methods combine the same "
+        "predictions, of five folds; those for new samples are of models fitted on all training samples. "
+        f"{K} picks; the last column is the number of models of greedy. The uniform mean is what VotingClassifier "
+        "gives, stacking has scikit-learn's default final estimator."
     )
     return (
         "ensemble",
@@ -250,7 +256,12 @@ def page(machine, n_splits, libraries, speeds, pruned):
         f"python benchmarks/ensemble.py --splits {n_splits}",
         machine,
         told,
-        ensembles_page(libraries, speeds),
+        "Log loss of classes:",
+        losses_page(libraries, classes=True),
+        'Mean squared error of standardised numbers. The ranks count "Brier", here the same as greedy:',
+        losses_page(libraries, classes=False),
+        f"Times are of one thread, from predictions to weights: {fast}.",
+        times,
         f"Squared errors on new samples (of classes: Brier scores) of random forests. {said}",
         forest_table,
     )

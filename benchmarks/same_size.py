@@ -13,6 +13,7 @@ import functools
 import os
 import time
 import warnings
+from contextlib import contextmanager
 from unittest import mock
 
 import numpy as np
@@ -44,20 +45,28 @@ DENSE = "dense, 300 updates"
 BEYOND = ("dense", DENSE, "convex", "RealMLP")
 
 
+@contextmanager
 def chosen_otherwise(how, seed):
     """Patch in a training path that keeps neurons by magnitude or at random, each once, in place of the greedy one."""
 
+    def chosen(network, k):
+        strength = np.linalg.norm(network.hidden_coef, axis=0) * np.linalg.norm(network.output_coef, axis=1)
+        if how == RANDOM:
+            strength = np.random.default_rng(seed).uniform(size=len(strength))
+        return np.argsort(-strength, kind="stable")[:k]
+
     class OtherSelection(NeuronSelection):
         def _select(self, _hidden, _rows, _weight, network, k):
-            k = min(k, len(network.weights))
-            strength = np.linalg.norm(network.hidden_coef, axis=0) * np.linalg.norm(network.output_coef, axis=1)
-            if how == RANDOM:
-                strength = np.random.default_rng(seed).uniform(size=len(strength))
-            picks = np.argsort(-strength, kind="stable")[:k]
-            counts = np.bincount(picks, minlength=len(strength))
-            return GreedyPath(picks, np.zeros(k), np.zeros(k), counts, counts / k)
+            picks = chosen(network, k)
+            counts = np.bincount(picks, minlength=len(network.weights))
+            return GreedyPath(picks, np.zeros(len(picks)), np.zeros(len(picks)), counts, counts / len(picks))
 
-    return mock.patch("sklearn_gfs.mlp._trainer.NeuronSelection", OtherSelection)
+    def by_log_loss(_hidden, _targets, _weight, network, _loss, k):
+        return chosen(network, k), np.zeros(k)
+
+    selection = mock.patch("sklearn_gfs.mlp._trainer.NeuronSelection", OtherSelection)
+    with selection, mock.patch("sklearn_gfs.mlp._pruning.pick_steepest", by_log_loss):
+        yield
 
 
 def fit(model, X, y):

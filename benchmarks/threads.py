@@ -60,7 +60,7 @@ def tasks():
     many = np.tile(X, (60, 1))
     rng = np.random.default_rng(0)
     wide, classes = rng.normal(size=(4000, 784)).astype(np.float32), rng.integers(0, 10, 4000)
-    pruned = GreedyPrunedMLPClassifier(n_pretrain=300, k=50, random_state=0)
+    pruned = GreedyPrunedMLPClassifier(n_pretrain=300, k=50, loss="squared_error", random_state=0)
     log_loss = GreedyPrunedMLPClassifier(n_pretrain=300, k=50, loss="log_loss", random_state=0)
     dense = GreedyPrunedMLPClassifier(n_pretrain=300, k=50, n_retrain=0, early_stopping=False, random_state=0)
     fitted = GreedyPrunedMLPClassifier(n_pretrain=20, k=50, random_state=0).fit(X, y)

@@ -9,8 +9,16 @@ from docutils import nodes
 from latex2mathml.converter import convert
 
 import sklearn_gfs
+from sklearn_gfs._version import SITE_FOLDER
 
 HERE = Path(__file__).parent
+PACKAGE = Path(sklearn_gfs.__file__).parent
+# Where a class stands, by name: some call the package their home, and viewcode looks for the source where they say.
+for home in (sklearn_gfs, sklearn_gfs.theory):
+    for name in home.__all__:
+        if getattr(getattr(home, name), "__module__", None) == home.__name__:
+            path = next(path for path in PACKAGE.rglob("*.py") if f"class {name}(" in path.read_text(encoding="utf-8"))
+            getattr(home, name).__module__ = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
 CLASSES = [cls for name in sklearn_gfs.__all__ if inspect.isclass(cls := getattr(sklearn_gfs, name))]
 
 project = "sklearn-gfs"
@@ -65,15 +73,14 @@ html_math_renderer = "mathml"  # browsers draw it by themselves; MathJax would b
 html_theme_options = {
     "logo": {"text": f"sklearn-gfs {version}"},
     "navbar_end": ["version-switcher", "theme-switcher"],
-    # The versions that the site has, a folder each; what is no release is in the folder of the development version.
-    "switcher": {"json_url": "_static/switcher.json", "version_match": "dev" if ".dev" in version else version},
+    "switcher": {"json_url": "_static/switcher.json", "version_match": SITE_FOLDER},  # the versions that the site has
     "show_prev_next": False,
     "navigation_with_keys": False,
     "footer_start": ["copyright"],
     "footer_end": [],
     "secondary_sidebar_items": {"**": ["page-toc"]} | {page: [] for page in WITHOUT_CONTENTS},
 }
-html_sidebars = {"index": [], "start": [], "changelog": [], "contributing": [], "decisions": []}
+html_sidebars = {page: [] for page in ("index", "start", "changelog", "contributing", "decisions", "versions")}
 
 sphinx_gallery_conf = {
     "examples_dirs": ["../examples"],

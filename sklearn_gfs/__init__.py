@@ -14,6 +14,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:  # for editors and type checkers, which don't see names that are resolved when first used
     from . import theory
+    from ._network_bounds import NetworkBounds, network_bounds
     from ._onnx import register_onnx_converters
     from ._typing import GreedyPath, PathPoint
     from .ensemble import GreedyEnsembleClassifier, GreedyEnsembleRegressor, prune_forest
@@ -32,6 +33,7 @@ _HOME = {
     "GreedyPrunedMLPClassifier": "mlp",
     "GreedyPrunedMLPRegressor": "mlp",
     "LossCurveDisplay": "plotting",
+    "NetworkBounds": "_network_bounds",
     "PathPoint": "_typing",
     "PretrainThresholdDisplay": "plotting",
     "PretrainThresholdSearch": "search",
@@ -41,6 +43,7 @@ _HOME = {
     "ThresholdCurve": "search",
     "ThresholdScalingDisplay": "plotting",
     "greedy_forward_selection": "selection",
+    "network_bounds": "_network_bounds",
     "pretrain_threshold_curve": "search",
     "prune_forest": "ensemble",
     "prune_network": "mlp",
@@ -57,6 +60,7 @@ __all__ = [
     "GreedyPrunedMLPClassifier",
     "GreedyPrunedMLPRegressor",
     "LossCurveDisplay",
+    "NetworkBounds",
     "PathPoint",
     "PretrainThresholdDisplay",
     "PretrainThresholdSearch",
@@ -67,6 +71,7 @@ __all__ = [
     "ThresholdScalingDisplay",
     "__version__",
     "greedy_forward_selection",
+    "network_bounds",
     "pretrain_threshold_curve",
     "prune_forest",
     "prune_network",

@@ -14,12 +14,26 @@ from sklearn.utils import gen_batches
 
 # Pieces that stay in the last cache while several things are done with each.
 CHUNK_BYTES = 2**23
+# Atoms that are computed at once: there are two pieces for a moment, and the allocator keeps what it has once given.
+_ATOM_BYTES = 2**22
+# Rows of which products are not slow for the lack of more.
+_ENOUGH = 512
 
 
 def row_chunks(n_rows: int, row_bytes: int, most_bytes: float | None = None) -> Iterator[slice]:
     """Rows in pieces of so many bytes at most, by default `CHUNK_BYTES`, and of one row at least."""
     most_bytes = CHUNK_BYTES if most_bytes is None else most_bytes
     return gen_batches(n_rows, max(int(most_bytes // row_bytes), 1))
+
+
+def rows_at_once(row_bytes: int, most_bytes: int, least: int, most: int) -> int:
+    """
+    Return how many rows of atoms are computed at once, between the least and the most.
+
+    They take `_ATOM_BYTES`. Of wide atoms there are `_ENOUGH` rows, for products of fewer are slow. None take more than
+    `most_bytes`.
+    """
+    return min(max(min(max(_ATOM_BYTES // row_bytes, _ENOUGH), most_bytes // row_bytes), least), most)
 
 
 def working_memory() -> float:

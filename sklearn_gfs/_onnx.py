@@ -141,7 +141,7 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     model, names = operator.raw_operator, operator.outputs
     columns = _joined(graph, operator, cast=True)
     hidden = graph("Add", graph("MatMul", columns, model.coefs_[0]), model.intercepts_[0])
-    hidden = graph(ACTIVATIONS[model.activation].onnx_operator, hidden)
+    hidden = graph(ACTIVATIONS[model.activation_].onnx_operator, hidden)
     outputs = graph("Add", graph("MatMul", hidden, model.coefs_[1]), model.intercepts_[1])
     if not hasattr(model, "classes_"):
         results = [outputs]

@@ -22,8 +22,8 @@ def check_plain(**arrays: Any) -> None:
         for part in value if isinstance(value, list | tuple) else (value,):
             if isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part):
                 raise ValueError(
-                    f"{name} holds masked values, of which the mask would be lost; fill them (numpy.ma.filled) or "
-                    "leave these samples out"
+                    f"{name} holds masked values, and the mask would be lost. Fill them (numpy.ma.filled), or leave "
+                    "these samples out"
                 )
             if isinstance(part, np.matrix):
                 raise TypeError(f"np.matrix is not supported: {name} is one; convert it to an array with np.asarray")

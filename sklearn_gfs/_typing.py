@@ -22,23 +22,23 @@ class GreedyPath(NamedTuple):
     Parameters
     ----------
     picks : ndarray of shape (n_picks,), dtype int64
-        Index of the atom picked at each step; repeats are allowed, but not in a corrective selection.
+        Index of the atom picked at each step. Repeats are possible, but not in a corrective selection.
     losses : ndarray of shape (n_picks,), dtype float64
-        Loss of the mean of the picks so far; in a corrective selection, of the picks so far with their
-        weights re-solved, without the ridge's penalty.
+        Loss of the mean of the picks so far. In a corrective selection it is the loss of the picks with their solved
+        weights, without the penalty of the ridge.
     gaps : ndarray of shape (n_picks,), dtype float64
-        Frank-Wolfe gap after each pick, an upper bound on the loss minus the least loss over the
-        hull of the atoms. In a corrective selection an upper bound on the penalised loss minus the
-        least penalised loss over the weights of all atoms.
+        Frank-Wolfe gap after each pick: an upper bound on the loss minus the least loss over the hull of the atoms. In
+        a corrective selection it is an upper bound on the penalised loss minus the least penalised loss over the
+        weights of all atoms.
     counts : ndarray of shape (n_atoms,), dtype int64
         How often each atom was picked.
     weights : ndarray of shape (n_atoms,) or (n_atoms, n_outputs), dtype float64
-        Weight of each atom in the final combination; one per output for neurons whose weights are
-        re-solved, and where several targets are approximated by columns.
+        Weight of each atom in the final combination. There is a weight for each output if a corrective selection solves
+        for weights of neurons, or approximates several targets by columns.
     radius : float, default=1.0
         Radius of the l1 ball; 1 for the convex hull.
     intercept : ndarray of shape (n_outputs,), default=None
-        What a corrective selection adds to the combination; None for other selections.
+        Intercept of a corrective selection. None for other selections.
 
     See Also
     --------
@@ -86,7 +86,7 @@ class PathPoint(NamedTuple):
     n_pretrain : int
         Number of pre-training iterations, in gradient updates.
     k : int or None
-        Number of picks of the subnetwork; None marks the dense network.
+        Number of picks of the subnetwork. None marks the dense network.
     estimator : estimator
         Fitted estimator that predicts with this network.
 

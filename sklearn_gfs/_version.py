@@ -9,19 +9,22 @@ from typing import Any
 
 __version__ = "0.1.0.dev0"
 
+# The folder of the documentation's site that this version has: a release has one of its own.
+SITE_FOLDER = "dev" if ".dev" in __version__ else __version__
+
 # The key in a saved state under which the version stands.
 _KEY = "_sklearn_gfs_version"
 
 
 @cache
 def _page_template() -> str:
-    """Return the address of an object's page, by the address of the documentation in the package's metadata, or ""."""
+    """Return the address of an object's page, by the project's URL "Documentation" in the metadata, or ""."""
     try:
         addresses = importlib.metadata.metadata("sklearn-gfs").get_all("Project-URL") or []
     except importlib.metadata.PackageNotFoundError:  # used from a folder, not installed
         return ""
     sites = [address.partition(", ")[2] for address in addresses if address.startswith("Documentation, ")]
-    return f"{sites[0].rstrip('/')}/api/generated/sklearn_gfs.{{name}}.html" if sites else ""
+    return f"{sites[0].rstrip('/')}/{SITE_FOLDER}/api/generated/sklearn_gfs.{{name}}.html" if sites else ""
 
 
 class VersionedState:
@@ -50,8 +53,8 @@ class VersionedState:
         if saved_by != __version__:
             who = "an earlier version of sklearn-gfs" if saved_by is None else f"sklearn-gfs {saved_by}"
             warnings.warn(
-                f"{type(self).__name__} was saved by {who} and is loaded by {__version__}: it may fail, or do other "
-                "than it did. Load it with the version that saved it, or fit it again.",
+                f"{type(self).__name__} was saved by {who} and is loaded by {__version__}: it may fail or "
+                "give other results. Load it with the version that saved it, or fit it again.",
                 UserWarning,
                 stacklevel=2,
             )

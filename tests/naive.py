@@ -349,7 +349,7 @@ def penalised_loss(columns, y, weight, weights, intercept, penalty):
     return mean_loss(columns @ weights + intercept, y, weight) + 0.5 * penalty * np.sum(weights**2)
 
 
-def corrective(columns, y, k, *, weight=None, ridge=0.0, intercept=False, tie=1e-9):
+def corrective(columns, y, k, *, weight=None, ridge=0.0, intercept=False, tie=1e-12):
     """
     Solve for all weights anew with every atom at every step, and pick the first of those that leave the least loss.
 

@@ -140,8 +140,10 @@ def documented(cls):
     return {entry.name: " ".join(entry.desc) for part in ("Parameters", "Attributes") for entry in parsed[part]}
 
 
-# Of these the estimators say different things: what is for classes only, and the units of a loss.
+# Of these the estimators say different things: what is for classes only, defaults, and the units of a loss.
 DIFFERENT = {
+    "activation",
+    "alpha",
     "class_weight",
     "classes_",
     "duality_gaps_",

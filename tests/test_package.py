@@ -31,6 +31,7 @@ def test_every_public_name_resolves():
 
 NAMED_TUPLES = {
     "GreedyPath": lambda: greedy_forward_selection([[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0], 1),
+    "NetworkBounds": lambda: sklearn_gfs.NetworkBounds(0.1, 1.0, np.array([3]), np.array([5.0])),
     "PathPoint": lambda: sklearn_gfs.PathPoint(10, None, "dense"),
     "ScalingFit": lambda: sklearn_gfs.ScalingFit("log", *np.zeros((3, 2)), np.zeros((2, 2)), 1.0, 3),
     "ThresholdCurve": lambda: sklearn_gfs.ThresholdCurve(*np.zeros((3, 1)), None, None),
@@ -85,7 +86,7 @@ def test_types_are_shipped():
 
 def test_changelog_knows_the_version():
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    released = re.findall(r"^## \[(\d+\.\d+\.\d+)\]", text, re.MULTILINE)
+    released = re.findall(r"^## \[(\d+\.\d+\.\d+(?:rc\d+)?)\] - \d{4}-\d\d-\d\d$", text, re.MULTILINE)
     assert "## [Unreleased]" in text
     if ".dev" not in sklearn_gfs.__version__:
         assert released[0] == sklearn_gfs.__version__

@@ -3,10 +3,13 @@
 import copy
 import importlib.metadata
 import inspect
+import json
 import pickle
 import re
+import tomllib
 import warnings
 from email.message import Message
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -33,6 +36,7 @@ from sklearn_gfs import (
     _version,
 )
 
+ROOT = Path(__file__).parents[1]
 SMALL = {"n_pretrain": 3, "k": 2, "n_hidden": 8, "n_retrain": 2, "random_state": 0}
 X = np.random.default_rng(0).normal(size=(40, 3))
 NUMBERS = X[:, 0] - X[:, 1]
@@ -172,7 +176,7 @@ def test_users_classes_say_it_too(other_version):
     [
         (
             ["Source, https://other.test", "Documentation, https://docs.test/gfs/"],
-            "https://docs.test/gfs/api/generated/",
+            f"https://docs.test/gfs/{_version.SITE_FOLDER}/api/generated/",
         ),
         (["Source, https://other.test"], ""),
         (None, ""),
@@ -189,6 +193,22 @@ def test_pictures_of_estimators_link_to_the_documentation(monkeypatch, addresses
     _version._page_template.cache_clear()
     assert (f'href="{page}sklearn_gfs.{name}.html"' in html) == bool(page)
     assert "docs.test" in html or not page
+
+
+def test_pictures_link_where_the_project_names_the_site():
+    """The metadata that is installed and pyproject.toml agree: without an address there are no links."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    site = project.get("urls", {}).get("Documentation", "")
+    html = GreedyPrunedMLPRegressor()._repr_html_()
+    assert ("sklearn_gfs.GreedyPrunedMLPRegressor.html" in html) == bool(site)
+    assert site in html
+
+
+def test_pictures_link_to_the_folder_that_the_switcher_names():
+    versions = json.loads((ROOT / "docs" / "_static" / "switcher.json").read_text(encoding="utf-8"))
+    folders = {entry["version"]: entry["url"] for entry in versions}
+    assert folders[_version.SITE_FOLDER] == f"/{_version.SITE_FOLDER}/"
+    assert set(folders) == {url.strip("/") for url in folders.values()}
 
 
 def test_a_package_that_is_not_installed_has_no_page(monkeypatch):

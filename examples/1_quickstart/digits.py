@@ -3,7 +3,7 @@ Fifty neurons instead of a thousand
 ===================================
 
 A wide network is easy to train, a small one is cheap to use. Here a dense network of 1000 neurons is trained on
-scikit-learn's digits, pruned to at most 50 neurons, and re-trained; then the search measures how much training before
+scikit-learn's digits, pruned to at most 50 neurons, and re-trained. Then the search measures how much training before
 pruning was enough.
 """
 

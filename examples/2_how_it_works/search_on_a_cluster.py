@@ -7,7 +7,7 @@ cluster, Ray. Here is a Dask cluster on this machine; a real one differs in one 
 """
 
 # %%
-# Start a cluster. Without Dask the example goes on with joblib's own processes, and the results are the same.
+# Start a cluster. Without Dask the example uses joblib's own processes, and the results are the same.
 from contextlib import ExitStack
 
 import joblib
@@ -45,9 +45,9 @@ def run():
 
 
 # %%
-# What travels: the data once to each worker (joblib scatters every large argument and refers to it afterwards), then
-# for each fold the estimator and the indices of its samples; back come the scores, never a fitted network. The workers
-# need this package installed, and on machines of unlike processors the last digits of scores may differ.
+# What travels: the data go once to each worker (joblib scatters every large argument and refers to it afterwards). For
+# each fold the estimator and the indices of its samples follow. The scores come back, never a fitted network. The
+# workers need this package installed, and on machines of unlike processors the last digits of scores may differ.
 #
 # A worker should have one thread for each core it may use (``threads_per_worker=1`` here): the network's linear algebra
 # has threads of its own. On Ray, ``ray.util.joblib.register_ray()`` and ``joblib.parallel_config("ray")`` take the

@@ -11,10 +11,10 @@ that any weights of the neurons reach. Theory bounds the loss before anything is
 import numpy as np
 from sklearn.datasets import load_digits
 
-from sklearn_gfs import GreedyPrunedMLPClassifier, SelectionPathDisplay, theory
+from sklearn_gfs import GreedyPrunedMLPClassifier, SelectionPathDisplay, network_bounds
 
 X, y = load_digits(return_X_y=True)
-network = GreedyPrunedMLPClassifier(n_retrain=0, random_state=0)
+network = GreedyPrunedMLPClassifier(n_retrain=0, loss="squared_error", random_state=0)
 dense, subnetwork = (point.estimator for point in network.fit_path(X, y, n_pretrain=[50], k=[500]))
 losses, gaps = subnetwork.selection_losses_, subnetwork.duality_gaps_
 print(f"loss of the dense network {subnetwork.dense_loss_:.4f}, of 50 picks {losses[49]:.4f}, of 500 {losses[-1]:.4f}")
@@ -22,7 +22,7 @@ most = subnetwork.selection_counts_.max()
 print(f"distinct neurons among 500 picks: {subnetwork.n_units_}, the most popular picked {most} times")
 
 # %%
-# With 500 picks the subnetwork is better than the dense network that it is a part of: the mean of all neurons is only
+# With 500 picks the subnetwork is better than the dense network that it is a part of. The mean of all neurons is only
 # one of the combinations that weights can reach. How much better could the best one be? Whatever the weights, the loss
 # is at least the loss of the picks less their gap.
 print(f"no weights of these neurons have a loss below {np.max(losses - gaps):.4f}")
@@ -30,15 +30,10 @@ print(f"no weights of these neurons have a loss below {np.max(losses - gaps):.4f
 # %%
 # The bounds take two numbers of the dense network: its loss, and the spread of its neurons around their mean. They
 # hold, and they are loose: the selection takes the best neuron at every step, the proof an average one.
-hidden = np.maximum(X @ dense.coefs_[0] + dense.intercepts_[0], 0)
-spread = theory.hull_spread(hidden, output_weights=dense.coefs_[1] * hidden.shape[1])
-picks = np.arange(1, 501)
-bounds = {
-    "Bound along the path": theory.harmonic_bound(picks, subnetwork.dense_loss_, spread),
-    "Bound without logarithm": theory.root_bound(picks, subnetwork.dense_loss_, spread),
-}
-for name, bound in bounds.items():
-    print(f"{name}: {bound[-1]:.4f} at 500 picks, {bound[-1] / losses[-1]:.1f} times the loss")
+bounds = network_bounds(dense, X, y)
+print(f"loss of the dense network {bounds.dense_loss:.4f}, spread of its neurons {bounds.spread:.3f}")
+for name, bound in bounds.upper_bounds(500).items():
+    print(f"{name}: {bound:.4f} at 500 picks, {bound / losses[-1]:.1f} times the loss")
 
 # %%
 # The shaded region holds the least loss that any weights reach.

@@ -17,9 +17,13 @@ from scipy.stats import norm
 from sklearn.datasets import load_digits
 
 import sklearn_gfs
-from sklearn_gfs.search import fit_law
+from sklearn_gfs import ScalingFit
 
 _START = time.monotonic()
+# Lines differ by dash and marker as well as by colour. The colours are those of Okabe and Ito.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+DASHES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (3, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 class Data(NamedTuple):
@@ -147,7 +151,7 @@ def laws(n_samples, thresholds, beyond=None):
     """
     beyond = np.full(len(thresholds), np.nan) if beyond is None else beyond
     known, censored = np.isfinite(thresholds), np.isnan(thresholds) & np.isfinite(beyond)
-    fits = {law: fit_law(law, n_samples, thresholds, beyond) for law in ("log", "power")}
+    fits = {law: ScalingFit.from_thresholds(law, n_samples, thresholds, beyond) for law in ("log", "power")}
     rows = []
     for law in (*fits, "constant"):
         fit = fits.get(law)

@@ -13,11 +13,22 @@ pruned in both ways, on the same samples, and nothing is re-trained.
 # training samples. The weights are solved with a penalty of a ten-thousandth of the Gram matrix's mean diagonal.
 import matplotlib.pyplot as plt
 import numpy as np
-from _paper import crossing, finished_runs, grid, laws, load, parse_arguments, save_figure, subset, write_table
+from _paper import (
+    COLOURS,
+    DASHES,
+    MARKERS,
+    crossing,
+    finished_runs,
+    grid,
+    laws,
+    load,
+    parse_arguments,
+    save_figure,
+    subset,
+    write_table,
+)
 
-from sklearn_gfs import GreedyPrunedMLPClassifier, greedy_forward_selection
-from sklearn_gfs.plotting import COLOURS, DASHES, MARKERS
-from sklearn_gfs.selection import corrective_paths
+from sklearn_gfs import GreedyPrunedMLPClassifier, SelectionStatistics, greedy_forward_selection
 
 arguments = parse_arguments("Thresholds of pre-training under the paper's and under corrective selection.")
 data = load(arguments)
@@ -35,18 +46,19 @@ def run(_name, n_samples, seed):
     X, y = subset(data, n_samples, seed)
     targets = np.eye(10)[y]
     network = GreedyPrunedMLPClassifier(
-        n_hidden=n_hidden, solver="sgd", batch_size=128, momentum=0.9, n_retrain=0, random_state=seed
-    )
+        n_hidden=n_hidden, solver="sgd", batch_size=128, momentum=0.9, n_retrain=0, random_state=seed,
+        loss="squared_error", activation="relu",
+    )  # fmt: skip
     points = network.fit_path(X, y, n_pretrain=n_pretrain, k=[1])
     for t, dense in zip(n_pretrain, (point.estimator for point in points if point.k is None), strict=True):
         train, test = (np.maximum(part @ dense.coefs_[0] + dense.intercepts_[0], 0) for part in (X, data.X_test))
         neurons, intercept = dense.coefs_[1] * n_hidden, dense.intercepts_[1]
         path = greedy_forward_selection(train, targets, ks[-1], output_weights=neurons, offset=intercept)
-        corrective = corrective_paths(train, targets, ks[-1], [RIDGE], output_weights=neurons)[0]
+        sums = SelectionStatistics().update(train, targets)  # of which every selection is made
         found = [("dense", 0, dense.coefs_[1], intercept, n_hidden)]
         for k in ks:
             counts = np.bincount(path.picks[:k], minlength=n_hidden)
-            again = corrective.prefix(min(k, len(corrective.picks)))
+            again = sums.select(k, output_weights=neurons, corrective=True, ridge=RIDGE)
             found.append(("paper's", k, neurons * (counts / k)[:, np.newaxis], intercept, np.count_nonzero(counts)))
             found.append(("corrective", k, again.weights, again.intercept, len(again.picks)))
         for selection, k, weights, base, n_distinct in found:

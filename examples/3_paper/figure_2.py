@@ -3,10 +3,11 @@ The paper's figure 2, by its own protocol
 =========================================
 
 How many iterations of pre-training a pruned network needs, against the number of samples, as Wolfe et al. measure it
-(arXiv 2108.00259v2, section 6.1 and appendix C.1): two classes, the digits below five and the others; ReLU, a sigmoid
-on the output, binary cross-entropy, SGD with momentum; pruned every 1000 iterations to 200 neurons, each pick on one
-mini-batch; no re-training; the training accuracy of the pruned network. Beside the paper's way to pick stand this
-package's: exactly by the squared error on all samples, and by the log loss.
+(arXiv 2108.00259v2, section 6.1 and appendix C.1). There are two classes, the digits below five and the others. The
+networks have ReLU, a sigmoid on the output and binary cross-entropy, and are trained by SGD with momentum. Every 1000
+iterations they are pruned to 200 neurons, each pick on one mini-batch, and not re-trained. What counts is the training
+accuracy of the pruned network. Beside the paper's way to pick stand two of this package: exactly by the squared error
+on all samples, and by the log loss.
 """
 
 # %%
@@ -277,8 +278,9 @@ for kind in KINDS:
 
 
 # %%
-# What earlier pruning saves: the first checkpoint at which the pruned network is within a hundredth of what it is after
-# all iterations, on test samples, and the seconds of training and of one pruning up to there and to the end.
+# What earlier pruning saves. Early is the first checkpoint at which the pruned network is within a hundredth of what it
+# is after all iterations, on test samples. The seconds are those of training and of one pruning, up to there and to the
+# end.
 savings = []
 for step, n_hidden in complete:
     for selection in SELECTIONS:

@@ -2,22 +2,19 @@
 The threshold predicted from the network's kernel
 =================================================
 
-How many iterations are enough can be computed before training: in the linearised regime the extreme eigenvalues of the
-network's tangent kernel give the rate at which gradient descent contracts the loss, and the rate the threshold. Here
-both the rate and the threshold are set against what gradient descent then does, on as few samples as the kernel of a
-network with ten outputs allows.
+How many iterations are enough can be computed before training. In the linearised regime the extreme eigenvalues of the
+network's tangent kernel give the rate at which gradient descent contracts the loss. The rate gives the threshold. Here
+both are compared with what gradient descent then does. The kernel of a network with ten outputs allows few samples.
 """
 
 # %%
-# Features are standardised as the estimators do it inside, so that the kernel is that of the training. The step size is
-# one over the kernel's largest eigenvalue.
+# :func:`~sklearn_gfs.network_bounds` has the kernel in the units that the estimators train in, the data standardised.
+# The step size is one over the kernel's largest eigenvalue. Pixels that never vary are left out.
 import matplotlib.pyplot as plt
 import numpy as np
-from _paper import finished_runs, load, parse_arguments, save_figure, subset, write_table
-from sklearn.preprocessing import StandardScaler
+from _paper import COLOURS, DASHES, MARKERS, finished_runs, load, parse_arguments, save_figure, subset, write_table
 
-from sklearn_gfs import GreedyPrunedMLPClassifier, theory
-from sklearn_gfs.plotting import COLOURS, DASHES, MARKERS
+from sklearn_gfs import GreedyPrunedMLPClassifier, network_bounds, theory
 
 arguments = parse_arguments("Thresholds predicted from the eigenvalues of the network's kernel.")
 data = load(arguments)
@@ -29,14 +26,10 @@ n_seeds = arguments.seeds or n_seeds
 n_pretrain = [0, *(2**step for step in range(int(np.log2(last)) + 1))]
 
 
-def standardised(X):
-    X = X[:, X.std(axis=0) > 0]
-    return (StandardScaler().fit_transform(X) * np.sqrt(12 / X.shape[1])).astype(X.dtype)
-
-
 def network_of(seed, **parameters):
     return GreedyPrunedMLPClassifier(
         n_hidden=n_hidden, n_retrain=0, random_state=seed, solver="sgd", batch_size=None, momentum=0.0, alpha=0.0,
+        loss="squared_error",
         **parameters,
     )  # fmt: skip
 
@@ -44,25 +37,20 @@ def network_of(seed, **parameters):
 def run(_name, n_samples, seed):
     """Compute the kernel's eigenvalues, train, and yield a row for every number of iterations and every k."""
     X, y = subset(data, n_samples, seed)
-    X = standardised(X)
-    untrained = next(network_of(seed).fit_path(X, y, n_pretrain=[0])).estimator
-    weights = untrained.coefs_[0], untrained.intercepts_[0], untrained.coefs_[1] * n_hidden
-    kernel = theory.network_kernel(X, *weights, neuron_rate=n_hidden)
-    smallest, largest = theory.extreme_eigenvalues(kernel)
-    rate = theory.contraction_rate(1 / largest, smallest, largest)
-    network = network_of(seed, learning_rate_init=1 / largest)
+    X = X[:, X.std(axis=0) > 0]
+    predicted = network_bounds(network_of(seed), X, y, k=ks)
+    network = network_of(seed, learning_rate_init=predicted.step_size)
     points = network.fit_path(X, y, n_pretrain=n_pretrain, k=ks)
     for t in n_pretrain:
         dense, *networks = (next(points).estimator for _ in [0, *ks])
-        hidden = np.maximum(X @ dense.coefs_[0] + dense.intercepts_[0], 0)
-        spread = theory.hull_spread(hidden, output_weights=dense.coefs_[1] * n_hidden)
+        spread = network_bounds(dense, X, y).spread
         for k, pruned in zip(ks, networks, strict=True):
             yield {
                 "n_samples": n_samples,
                 "seed": seed,
-                "smallest_eigenvalue": f"{smallest:.4g}",
-                "largest_eigenvalue": f"{largest:.4g}",
-                "rate": f"{rate:.4g}",
+                "smallest_eigenvalue": f"{predicted.eigenvalues[0]:.4g}",
+                "largest_eigenvalue": f"{predicted.eigenvalues[1]:.4g}",
+                "rate": f"{predicted.rate:.4g}",
                 "n_pretrain": t,
                 "k": k,
                 "dense_loss": f"{pruned.dense_loss_:.6g}",

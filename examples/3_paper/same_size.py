@@ -2,9 +2,9 @@
 Against other networks of the same size
 =======================================
 
-A subnetwork found by greedy forward selection beside others with as many neurons: the dense network pruned by magnitude
-and at random, and a network of that size trained from scratch with as many updates as all steps together; pruned only,
-and re-trained; after several numbers of pre-training iterations.
+A subnetwork found by greedy forward selection is compared with others of as many neurons. Two are the dense network,
+pruned by magnitude and at random. The third is trained from scratch with as many updates as all steps together. All are
+scored with and without re-training, after several numbers of pre-training iterations.
 """
 
 # %%
@@ -14,12 +14,11 @@ import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
-from _paper import finished_runs, load, parse_arguments, save_figure, subset, write_table
+from _paper import COLOURS, DASHES, MARKERS, finished_runs, load, parse_arguments, save_figure, subset, write_table
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
-from sklearn_gfs.plotting import COLOURS, DASHES, MARKERS
 
 arguments = parse_arguments("Subnetworks beside magnitude pruning, random pruning and training from scratch.")
 data = load(arguments)
@@ -65,7 +64,9 @@ def run(_name, n_samples, seed):
     """Train once and yield a row for every number of iterations, every k and every way to get so small a network."""
     X, y = subset(data, n_samples, seed)
     rng = np.random.default_rng(seed)
-    model = GreedyPrunedMLPClassifier(n_hidden=n_hidden, n_retrain=0, random_state=seed)
+    model = GreedyPrunedMLPClassifier(
+        n_hidden=n_hidden, n_retrain=0, loss="squared_error", activation="relu", random_state=seed
+    )
     for point in model.fit_path(X, y, n_pretrain=pretraining, k=ks):
         network = point.estimator
         common = {"n_samples": n_samples, "seed": seed, "n_pretrain": point.n_pretrain, "k": point.k or 0}

@@ -2,11 +2,11 @@
 Is there a threshold, and does it grow with the logarithm of the data?
 ======================================================================
 
-Wolfe et al. (TMLR 2024) show for greedy forward selection that beyond a number of pre-training iterations, logarithmic
-in the number of samples, the pruned network's training error is already good. Here networks are trained on subsets of
-several sizes and pruned, without re-training, after geometrically spaced numbers of iterations to several sizes at
-once. Four questions are put to the numbers: where is the threshold, how does it grow, does too much pre-training hurt,
-and how far off is the bound?
+Wolfe et al. say of greedy forward selection: beyond a number of pre-training iterations the pruned network's training
+error is already good, and this number is logarithmic in the number of samples. :doc:`/guide/theory` tells what of that
+is proved. This is a variant of their experiment: networks are trained on subsets of several sizes and pruned, without
+re-training, after geometrically spaced numbers of iterations to several sizes at once. Four questions are put to the
+numbers: where is the threshold, how does it grow, does too much pre-training hurt, and how far off is the bound?
 """
 
 # %%
@@ -15,10 +15,9 @@ and how far off is the bound?
 # estimators' default. A seed decides on the samples, the initial weights and the batches.
 import matplotlib.pyplot as plt
 import numpy as np
-from _paper import crossing, finished_runs, grid, laws, load, parse_arguments, save_figure, subset, write_table
+from _paper import COLOURS, crossing, finished_runs, grid, laws, load, parse_arguments, save_figure, subset, write_table
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, PretrainThresholdDisplay, ThresholdScalingDisplay, theory
-from sklearn_gfs.plotting import COLOURS
 
 arguments = parse_arguments("Thresholds of pre-training over iterations, subnetwork sizes and numbers of samples.")
 data = load(arguments)
@@ -68,7 +67,9 @@ def measure(dense, networks, X, y):
 def run(regime, n_hidden, n_samples, seed):
     """Train once and yield a row for every number of iterations and every k, the dense network's k being 0."""
     X, y = subset(data, n_samples, seed)
-    network = GreedyPrunedMLPClassifier(n_hidden=n_hidden, n_retrain=0, random_state=seed, **REGIMES[regime])
+    network = GreedyPrunedMLPClassifier(
+        n_hidden=n_hidden, n_retrain=0, loss="squared_error", activation="relu", random_state=seed, **REGIMES[regime]
+    )
     n_pretrain = grid(last_iteration[regime, n_hidden])
     points = network.fit_path(X, y, n_pretrain=n_pretrain, k=ks)
     for t in n_pretrain:

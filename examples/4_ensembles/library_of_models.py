@@ -2,8 +2,8 @@
 An ensemble of a few of many models
 ===================================
 
-Whoever tries ten models keeps one and throws nine away. Ensemble selection keeps a few: it adds models one by one, each
-time the one that helps the mean most. Models that no mean needs are not kept, and cost nothing afterwards.
+After trying ten models, most users keep one and throw nine away. Ensemble selection keeps a few: it adds models one by
+one, each time the one that helps the mean most. Models that no mean needs are not kept, and cost nothing afterwards.
 """
 
 # %%

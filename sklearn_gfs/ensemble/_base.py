@@ -100,7 +100,7 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         """
         Return an ensemble, not fitted yet, whose library is the candidates of a fitted search.
 
-        Of all that a search tries it keeps the best; an ensemble of some candidates is often better.
+        A search keeps only the best of its candidates. An ensemble of some candidates is often better.
 
         Parameters
         ----------
@@ -108,15 +108,15 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
             A fitted `GridSearchCV`, `RandomizedSearchCV`, `HalvingGridSearchCV` or `HalvingRandomSearchCV`, or any
             search with their ``cv_results_``.
         n_candidates : int, default=None
-            How many of the candidates, the best ones by their rank. None means all whose fits did not fail.
+            Number of candidates, the best ones by their rank. None means all candidates whose fits did not fail.
         **parameters : dict
             Parameters of the ensemble. ``cv`` is the search's own unless it is given.
 
         Returns
         -------
         object
-            The ensemble. A search keeps no predictions: `fit` fits the candidates again, on the folds, and then those
-            that are chosen on everything.
+            The ensemble. A search keeps no predictions. `fit` therefore fits the candidates again on the folds, and
+            then the chosen ones on everything.
 
         Raises
         ------
@@ -146,8 +146,8 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         """
         Ask every model for samples that it has not seen, choose some models, and fit these on everything.
 
-        With ``cv="prefit"`` nothing is fitted: the models say what they make of X, which should be none of the data
-        that they were fitted on.
+        With ``cv="prefit"`` no model is fitted. The models predict X, which should have none of the data that they were
+        fitted on.
 
         Parameters
         ----------
@@ -156,10 +156,10 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples, for the models, which must all take weights, and for the selection. With metadata
-            routing the models get it that have asked for it.
+            Weights of the samples, for the models and for the selection. All models must take weights. With metadata
+            routing the models that have asked for the weights get them.
         **fit_params : dict
-            ``groups`` for the splitter. With metadata routing whatever the models and the splitter have asked for.
+            ``groups`` for the splitter. With metadata routing all that the models and the splitter have asked for.
 
         Returns
         -------

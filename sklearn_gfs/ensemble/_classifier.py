@@ -22,80 +22,80 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
     """
     A weighted mean of a few of many classifiers, chosen by greedy forward selection.
 
-    Ensemble selection [1]_: the models are fitted on folds, their probabilities for the samples left out are compared
-    with the labels, and models are picked one by one, with repeats, so that the mean of the picks is best. Only picked
-    models are fitted on all the data, kept, and asked for predictions.
+    This is ensemble selection [1]_. The models are fitted on folds, and their probabilities for the samples left out
+    are compared with the labels. Models are picked one by one, with repeats, so that the mean of the picks is best.
+    Only picked models are fitted on all the data, kept, and asked for predictions.
 
     Parameters
     ----------
     estimators : list of (str, estimator)
-        The library of models, each with a name. ``"drop"`` in the place of one leaves it out.
+        The library of models, each with a name. ``"drop"`` in place of a model leaves it out.
     k : int, default=50
-        Number of picks; at most as many models are chosen.
+        Number of picks. At most as many models are chosen.
     loss : {"log_loss", "squared_error"}, default="log_loss"
-        What each pick minimises: the negative log-likelihood, or half the squared distance between the probabilities
-        and one indicator for each class (half the Brier score).
+        What each pick minimises. "log_loss" is the negative log-likelihood. "squared_error" is half the squared
+        distance between the probabilities and one indicator for each class (half the Brier score).
     scoring : str or callable, default=None
-        A score that each pick maximises instead. Of models that score the same, as often happens with the accuracy,
-        the one of the least `loss` is picked.
+        A score that each pick maximises instead. Of models with the same score, as often happens with the accuracy, the
+        model of the least `loss` is picked.
     cv : int, cross-validation generator, iterable or "prefit", default=None
         How samples are left out, as for :func:`~sklearn.model_selection.cross_val_predict`. Samples that no split
-        leaves out, as with a single split, take no part in the selection; predictions of repeated splits are averaged.
-        With "prefit" the models are fitted already, and `fit` selects by what they say of the data that it gets, which
-        should be new to them.
+        leaves out, as with a single split, take no part in the selection. Predictions of repeated splits are averaged.
+        With "prefit" the models are already fitted, and `fit` selects by their predictions on its data, which should be
+        new to them.
     n_bags : int, default=1
-        Number of selections, each from a random part of the library, whose weights are averaged (bagging, [1]_).
+        Number of selections, each from a random part of the library. Their weights are averaged (bagging, [1]_).
     bag_fraction : float, default=0.5
-        Share of the models in each part, where `n_bags` is above 1.
+        Share of the models in each part, if `n_bags` is above 1.
     n_init : int, default=1
-        The first picks are so many of the models, those that are best alone ([1]_).
+        Number of first picks that are taken without a search: the models that are best alone ([1]_).
     replace : bool, default=True
         Whether a model can be picked again. If not, all chosen models have the same weight.
     corrective : bool, default=False
-        Whether the weights are solved for after every pick instead, each model being picked once: any numbers, also
-        negative ones, that make the squared error least, with a penalty on their squares. How many models, and which
-        penalty, is decided by generalised cross-validation. Needs ``loss="squared_error"``. Probabilities below zero
-        become zero.
+        Whether the weights are solved for again after every pick. Each model is then picked at most once. Weights are
+        any numbers, also negative ones, that minimise the squared error with a penalty on their squares. Generalised
+        cross-validation decides on the number of models and the penalty. Needs ``loss="squared_error"``. Probabilities
+        below zero become zero.
     calibrate : bool, default=True
-        Whether the probabilities of every model get a temperature before the selection, by what it says of samples left
-        out, and the mean of the chosen models another ([3]_). Probabilities are raised to the power of one over the
-        temperature: a model that is too sure of itself becomes less sure, a mean of forests more. What a model, or the
-        mean, holds most probable remains so.
+        Whether probabilities get a temperature ([3]_). Each model gets one before the selection, fitted on the samples
+        left out. The mean of the chosen models gets another one. Probabilities are raised to the power of one over the
+        temperature: a model that is too certain becomes less certain, and a mean of forests more certain. The most
+        probable class stays the same.
     stack_method : {"auto", "predict_proba", "decision_function", "predict"}, default="auto"
-        What the models are asked for; "auto" is the first of these that a model has. What is no probability becomes one
-        by a logistic regression on what the model says of samples left out.
+        What the models are asked for. "auto" is the first of these methods that a model has. Outputs that are no
+        probabilities are turned into probabilities by a logistic regression on the samples left out.
     n_jobs : int, default=None
-        Number of fits that run at the same time; None means 1 unless in a :func:`joblib.parallel_config` context.
+        Number of fits that run at the same time. None means 1, except in a :func:`joblib.parallel_config` context.
     verbose : int, default=0
         Verbosity of joblib.
     random_state : int, RandomState instance or None, default=None
-        Which parts of the library the bags get.
+        Seed of the parts of the library that the bags get.
 
     Attributes
     ----------
     estimators_ : list of estimators
         The chosen models, fitted on all the data, in the order of `estimators`.
     named_estimators_ : :class:`~sklearn.utils.Bunch`
-        The same by name.
+        The chosen models by name.
     weights_ : ndarray of shape (n_estimators,)
-        Weight of each of `estimators`, zero for those that are not chosen or left out. They add up to one, but for
-        ``corrective=True``.
+        Weight of each of `estimators`, zero for models that are not chosen or are left out. The weights add up to one,
+        except with ``corrective=True``.
     selection_path_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
-        Position in `estimators` of every pick, in order; with several bags of the picks of each.
+        Position in `estimators` of every pick, in order. With several bags there is a row for each bag.
     selection_losses_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
         The `loss` of the mean after every pick.
     selection_scores_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
         The score of the mean after every pick. Only with `scoring`.
     duality_gaps_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
-        Upper bound, after every pick, on the loss less the least loss that any weights reach; with
-        ``corrective=True`` the penalty is part of both.
+        Upper bound, after every pick, on the loss minus the least loss of any weights. With ``corrective=True`` the
+        penalty is part of both.
     n_picks_ : int or ndarray of shape (n_bags,)
-        Number of picks that count: those up to the best score, or the least loss.
+        Number of picks that count: those up to the best score or the least loss.
     calibrations_ : list
-        For each chosen model, an object with its ``temperature``, which is called with probabilities and returns
-        others; None with ``calibrate=False``.
+        For each chosen model an object with its ``temperature``. A call of the object turns probabilities into
+        calibrated ones. None with ``calibrate=False``.
     calibration_ : object
-        The same for the mean. The losses, scores and gaps are of the mean before that.
+        The same for the mean. The losses, scores and gaps are those of the mean before this calibration.
     stack_method_ : list of str
         What each chosen model is asked for.
     classes_ : ndarray of shape (n_classes,)
@@ -117,11 +117,11 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
 
     Notes
     -----
-    With the defaults the selection is the exact one of ``greedy_forward_selection``. All else (`scoring`, `n_init`,
-    ``replace=False``) is a plain greedy search. "accuracy", "balanced_accuracy" and, of two classes, "roc_auc" have
-    fast ways of their own; any other score is asked of its scorer for every model and pick. Nothing is rounded: scores
-    and losses that differ by less than 1e-12 of their size are ties, in which a model picked already wins, then the
-    first.
+    With the defaults the selection is the exact one of ``greedy_forward_selection``. All other selections (`scoring`,
+    `n_init`, ``replace=False``) are a plain greedy search. "accuracy", "balanced_accuracy" and, for two classes,
+    "roc_auc" have fast ways of their own. For any other score its scorer is called for every model and pick. Nothing is
+    rounded. Scores and losses that differ by less than 1e-12 of their size are ties. Of these a model that was already
+    picked comes first, and then the one with the lowest index.
 
     References
     ----------
@@ -249,7 +249,7 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
         """
         Return the most probable label.
 
-        That of the largest column of ``predict_proba``, of equals the first.
+        The label of the largest column of ``predict_proba``; of equal columns the first.
 
         Parameters
         ----------

@@ -65,8 +65,8 @@ def prune_forest(
     """
     Make a smaller forest of a few trees of a fitted one.
 
-    Trees are picked one by one so that the mean of the picks has the least squared error (of probabilities: the least
-    Brier score). No held-out data are needed where the forest drew a sample for each tree: every two trees are compared
+    Trees are picked one by one so that the mean of the picks has the least squared error (for probabilities: the least
+    Brier score). If the forest drew a sample for each tree, no held-out data are needed: every two trees are compared
     on the samples that neither has seen.
 
     Parameters
@@ -74,18 +74,18 @@ def prune_forest(
     forest : estimator
         A fitted random forest, extremely randomised trees, a bagging or a voting ensemble, for classes or numbers.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        What the forest was fitted on, or new samples with ``oob=False``.
+        The samples that the forest was fitted on, or new samples with ``oob=False``.
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
-        Their targets.
+        Targets of these samples.
     k : int, default=50
         Number of picks.
     weights : {"equal", "greedy"}, default="equal"
-        With "equal" no tree is picked twice, and the result is an ensemble of the forest's own class with k trees, or
-        as many as there are. With "greedy" trees are picked with repeats, and the result is a fitted
-        `GreedyEnsembleClassifier` or `GreedyEnsembleRegressor` of one-tree forests.
+        "equal" picks no tree twice. The result is an ensemble of the forest's own class with k trees, or as many as
+        there are. "greedy" picks trees with repeats. The result is a fitted `GreedyEnsembleClassifier` or
+        `GreedyEnsembleRegressor` of one-tree forests.
     oob : bool, default=True
-        Whether X and y are the samples that the forest was fitted on, in their order, so that a tree is judged by those
-        out of its bag.
+        Whether X and y are the samples that the forest was fitted on, in their order. A tree is then judged by the
+        samples out of its bag.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the samples in the selection.
 
@@ -107,9 +107,9 @@ def prune_forest(
 
     Notes
     -----
-    Let r_i be what tree i says less y. The squared error of a mean of trees is made of the mean products of r_i and r_j
-    over the samples. Each product is estimated on the samples that neither of the two trees has seen. They are sums
-    over samples, taken in chunks of scikit-learn's ``working_memory``.
+    Let r_i be the prediction of tree i minus y. The squared error of a mean of trees follows from the mean products of
+    r_i and r_j over the samples. Each product is estimated on the samples that neither of the two trees has seen. The
+    products are sums over samples, made in chunks of scikit-learn's ``working_memory``.
 
     References
     ----------
@@ -159,8 +159,8 @@ def _check_kind(forest: Any) -> None:
     kind = type(forest).__name__
     if "Boost" in kind:
         raise TypeError(
-            f"forest is a {kind}: each of its members is fitted to what those before it leave over, so that no mean of "
-            "some of them is a model. For a smaller one lower n_estimators or max_iter, or stop early."
+            f"forest is a {kind}: each of its members corrects those before it, so a mean of a few members is no "
+            "model. For a smaller model lower n_estimators or max_iter, or stop early."
         )
     allowed = ", ".join(kind.__name__ for kind in (*_FORESTS, *_BAGS, *_VOTES))
     raise TypeError(f"forest must be one of {allowed}, got {kind}")
@@ -237,7 +237,7 @@ def _mean_products(
         totals += (counted * shares[rows]) @ counted.T
     if not totals.all():
         i, j = np.argwhere(totals == 0)[0]
-        raise ValueError(f"no sample is out of the bags of both the trees {i} and {j}: pass new samples, and oob=False")
+        raise ValueError(f"no sample is out of the bags of both the trees {i} and {j}. Pass new samples, and oob=False")
     products: Float64Array = sums / totals
     return products
 

@@ -41,8 +41,8 @@ def votes_of(estimator: Any, method: str, X: Any, classes: NDArray[Any]) -> Floa
     """
     Return what a classifier says of the classes: probabilities, values of a decision function, or indicators.
 
-    There is a column for each of the classes, or fewer where the decision function has fewer; a class that the
-    estimator has not seen gets probability zero, or the least of the sample's values.
+    There is a column for each of the classes, or fewer if the decision function has fewer. A class that the estimator
+    has not seen gets probability zero, or the least of the sample's values.
     """
     if method == "predict":
         return (np.asarray(estimator.predict(X)).reshape(-1, 1) == classes).astype(np.float64)

@@ -19,72 +19,73 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
     """
     A weighted mean of a few of many regressors, chosen by greedy forward selection.
 
-    Ensemble selection [1]_: the models are fitted on folds, their predictions for the samples left out are compared
-    with the targets, and models are picked one by one, with repeats, so that the mean of the picks is best. Only picked
-    models are fitted on all the data, kept, and asked for predictions.
+    This is ensemble selection [1]_. The models are fitted on folds, and their predictions for the samples left out are
+    compared with the targets. Models are picked one by one, with repeats, so that the mean of the picks is best. Only
+    picked models are fitted on all the data, kept, and asked for predictions.
 
     Parameters
     ----------
     estimators : list of (str, estimator)
-        The library of models, each with a name. ``"drop"`` in the place of one leaves it out.
+        The library of models, each with a name. ``"drop"`` in place of a model leaves it out.
     k : int, default=50
-        Number of picks; at most as many models are chosen.
+        Number of picks. At most as many models are chosen.
     loss : {"squared_error"}, default="squared_error"
         What each pick minimises: half the squared distance, summed over the targets.
     scoring : str or callable, default=None
-        A score that each pick maximises instead. Of models that score the same the one of the least `loss` is picked.
+        A score that each pick maximises instead. Of models with the same score the model of the least `loss` is picked.
     cv : int, cross-validation generator, iterable or "prefit", default=None
         How samples are left out, as for :func:`~sklearn.model_selection.cross_val_predict`. Samples that no split
-        leaves out, as with a single split, take no part in the selection; predictions of repeated splits are averaged.
-        With "prefit" the models are fitted already, and `fit` selects by what they say of the data that it gets, which
-        should be new to them.
+        leaves out, as with a single split, take no part in the selection. Predictions of repeated splits are averaged.
+        With "prefit" the models are already fitted, and `fit` selects by their predictions on its data, which should be
+        new to them.
     n_bags : int, default=1
-        Number of selections, each from a random part of the library, whose weights are averaged (bagging, [1]_).
+        Number of selections, each from a random part of the library. Their weights are averaged (bagging, [1]_).
     bag_fraction : float, default=0.5
-        Share of the models in each part, where `n_bags` is above 1.
+        Share of the models in each part, if `n_bags` is above 1.
     n_init : int, default=1
-        The first picks are so many of the models, those that are best alone ([1]_).
+        Number of first picks that are taken without a search: the models that are best alone ([1]_).
     replace : bool, default=True
         Whether a model can be picked again. If not, all chosen models have the same weight.
     corrective : bool, default=False
-        Whether the weights are solved for after every pick instead, each model being picked once: any numbers, also
-        negative ones, that make the squared error least, with a penalty on their squares. How many models, and which
-        penalty, is decided by generalised cross-validation. Needs ``loss="squared_error"``.
+        Whether the weights are solved for again after every pick. Each model is then picked at most once. Weights are
+        any numbers, also negative ones, that minimise the squared error with a penalty on their squares. Generalised
+        cross-validation decides on the number of models and the penalty. Needs ``loss="squared_error"``.
     calibrate : bool, default=True
-        Whether every model's predictions get a least squares line before the selection, by what it says of samples left
-        out, and the mean of the chosen models another. A forest, for instance, says too little of what is extreme.
+        Whether predictions get a least squares line. Each model gets one before the selection, fitted on the samples
+        left out. The mean of the chosen models gets another one. The predictions of a forest, for instance, are too
+        near to the mean.
     n_jobs : int, default=None
-        Number of fits that run at the same time; None means 1 unless in a :func:`joblib.parallel_config` context.
+        Number of fits that run at the same time. None means 1, except in a :func:`joblib.parallel_config` context.
     verbose : int, default=0
         Verbosity of joblib.
     random_state : int, RandomState instance or None, default=None
-        Which parts of the library the bags get.
+        Seed of the parts of the library that the bags get.
 
     Attributes
     ----------
     estimators_ : list of estimators
         The chosen models, fitted on all the data, in the order of `estimators`.
     named_estimators_ : :class:`~sklearn.utils.Bunch`
-        The same by name.
+        The chosen models by name.
     weights_ : ndarray of shape (n_estimators,)
-        Weight of each of `estimators`, zero for those that are not chosen or left out. They add up to one, but for
-        ``corrective=True``.
+        Weight of each of `estimators`, zero for models that are not chosen or are left out. The weights add up to one,
+        except with ``corrective=True``.
     selection_path_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
-        Position in `estimators` of every pick, in order; with several bags of the picks of each.
+        Position in `estimators` of every pick, in order. With several bags there is a row for each bag.
     selection_losses_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
         The `loss` of the mean after every pick.
     selection_scores_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
         The score of the mean after every pick. Only with `scoring`.
     duality_gaps_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
-        Upper bound, after every pick, on the loss less the least loss that any weights reach; with
-        ``corrective=True`` the penalty is part of both.
+        Upper bound, after every pick, on the loss minus the least loss of any weights. With ``corrective=True`` the
+        penalty is part of both.
     n_picks_ : int or ndarray of shape (n_bags,)
-        Number of picks that count: those up to the best score, or the least loss.
+        Number of picks that count: those up to the best score or the least loss.
     calibrations_ : list
-        For each chosen model, an object with a ``slope`` and an ``intercept`` for each target, which is called with
-        predictions and returns others; None with ``calibrate=False``.
+        For each chosen model an object with a ``slope`` and an ``intercept`` for each target. A call of it turns
+        predictions into calibrated ones. None with ``calibrate=False``.
     calibration_ : object
-        The same for the mean. The losses, scores and gaps are of the mean before that.
+        The same for the mean. The losses, scores and gaps are those of the mean before this calibration.
     stack_method_ : list of str
         What each chosen model is asked for, "predict".
     n_outputs_ : int
@@ -104,10 +105,11 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
 
     Notes
     -----
-    With the defaults the selection is the exact one of ``greedy_forward_selection``. All else (`scoring`, `n_init`,
-    ``replace=False``) is a plain greedy search. "neg_mean_absolute_error" has a fast way of its own; any other score is
-    asked of its scorer for every model and pick. Nothing is rounded: scores and losses that differ by less than 1e-12
-    of their size are ties, in which a model picked already wins, then the first.
+    With the defaults the selection is the exact one of ``greedy_forward_selection``. All other selections (`scoring`,
+    `n_init`, ``replace=False``) are a plain greedy search. "neg_mean_absolute_error" has a fast way of its own. For any
+    other score its scorer is called for every model and pick. Nothing is rounded. Scores and losses that differ by less
+    than 1e-12 of their size are ties. Of these a model that was already picked comes first, and then the one with the
+    lowest index.
 
     References
     ----------

@@ -118,7 +118,7 @@ def _corrective(library: Library, k: int) -> Selection:
     n_values = len(library.y) * (library.outputs[0].shape[1] - library.holds_classes)
     errors = [path.losses / np.maximum(1.0 - path.degrees / n_values, 1e-9) ** 2 for path in paths]
     if not min(map(len, errors)):
-        raise ValueError("corrective=True finds no model that says anything of y")
+        raise ValueError("corrective=True finds no model that lowers the loss")
     path = paths[int(np.argmin([some.min() for some in errors]))]
     n_picks = int(np.argmin(errors[paths.index(path)])) + 1
     weights: Float64Array = path.prefix(n_picks).weights

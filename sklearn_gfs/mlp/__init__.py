@@ -13,6 +13,7 @@ from sklearn_gfs._lazy import lazy_names
 
 if TYPE_CHECKING:
     from ._classifier import GreedyPrunedMLPClassifier
+    from ._dense import DenseProblem, dense_problem
     from ._inferring import GreedyPrunedMLP
     from ._links import LINKS
     from ._regressor import GreedyPrunedMLPRegressor
@@ -20,19 +21,23 @@ if TYPE_CHECKING:
     from ._trained import prune_network
 
 _HOME = {
+    "DenseProblem": "_dense",
     "LINKS": "_links",
     "GreedyPrunedMLP": "_inferring",
     "GreedyPrunedMLPClassifier": "_classifier",
     "GreedyPrunedMLPRegressor": "_regressor",
+    "dense_problem": "_dense",
     "has_several_labels": "_targets",
     "prune_network": "_trained",
 }
 
 __all__ = [
     "LINKS",
+    "DenseProblem",
     "GreedyPrunedMLP",
     "GreedyPrunedMLPClassifier",
     "GreedyPrunedMLPRegressor",
+    "dense_problem",
     "has_several_labels",
     "prune_network",
 ]

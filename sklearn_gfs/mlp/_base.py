@@ -83,8 +83,8 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, not negative. In full batch an integer weight is the same as repeating the sample.
         X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
-            Validation inputs: they decide for how many iterations re-training is of use, and no training sample is
-            held out for that.
+            Validation inputs. They decide for how many iterations the subnetwork is re-trained. No training sample is
+            held out then.
         y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
             Validation targets.
         sample_weight_val : array-like of shape (n_val_samples,), default=None
@@ -129,7 +129,8 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
                 if not isinstance(self.n_pretrain, str) and self.n_pretrain < n_done:
                     raise ValueError(
                         f"n_pretrain={self.n_pretrain} is less than the {n_done} iterations that the dense network has "
-                        "had; with warm_start=True it can only go on. Raise n_pretrain, or fit with warm_start=False."
+                        "had. With warm_start=True this number can only grow. Raise n_pretrain, or set "
+                        "warm_start=False."
                     )
             validation = (X_val, y_val, sample_weight_val)
             watch = self._train_and_prune(
@@ -153,8 +154,8 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
                 state = state._replace(training=state.training._replace(stream=None))
             elif again:
                 warn_caller(
-                    "partial_fit begins with a new dense network, since fit has not kept its own; set warm_start=True "
-                    "before fit to go on with that.",
+                    "partial_fit begins with a new dense network, because fit has not kept its own. To continue with "
+                    "the dense network of fit, set warm_start=True before fit.",
                     UserWarning,
                 )
             data = self._encode(X, y, sample_weight, (None, None, None), state, again=again, partial=True, **classes)
@@ -211,8 +212,9 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         """
         Fit the subnetwork of every (n_pretrain, k) in one training run.
 
-        Each subnetwork is, number for number, that of a separate `fit` with the same parameters and integer
-        `random_state`; only the dense network's iterations are shared. `max_time` and `verbose` are of `fit` alone.
+        Each subnetwork equals, number for number, the result of a separate `fit` with the same parameters and an
+        integer `random_state`. The subnetworks share only the iterations of the dense network. `max_time` and `verbose`
+        have no effect here.
 
         Parameters
         ----------
@@ -223,13 +225,13 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, not negative.
         n_pretrain : iterable of int
-            Numbers of pre-training iterations, increasing. They are asked for one at a time, so the iterable may go
-            on for ever; the path ends when its consumer stops.
+            Numbers of pre-training iterations, increasing. They are asked for one at a time, so the iterable may be
+            endless. The path ends when its consumer stops.
         k : sequence of int, default=None
             Numbers of picks. None means the parameter `k`.
         X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
-            Validation inputs: they decide for how many iterations re-training is of use, and no training sample is
-            held out for that.
+            Validation inputs. They decide for how many iterations the subnetwork is re-trained. No training sample is
+            held out then.
         y_val : array-like of shape (n_val_samples,) or (n_val_samples, n_outputs), default=None
             Validation targets.
         sample_weight_val : array-like of shape (n_val_samples,), default=None
@@ -238,13 +240,13 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         Returns
         -------
         iterator of PathPoint
-            For each number of iterations first the dense network (its `k` is None), then the subnetworks in
-            increasing order of picks. Each holds a fitted estimator of its own.
+            For each number of iterations, first the dense network (its `k` is None), then the subnetworks in increasing
+            order of picks. Each holds a fitted estimator of its own.
 
         Raises
         ------
         ValueError
-            As `fit`; also when `n_pretrain` does not increase.
+            As `fit`. Also when `n_pretrain` does not increase.
         TypeError
             When `n_pretrain` or `k` is one number.
 

@@ -23,148 +23,162 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
     r"""
     Small classifier: a wide two-layer network, pre-trained, pruned and re-trained.
 
-    A dense network of `n_hidden` neurons is pre-trained, pruned by greedy forward selection to `k` picks [2]_, and what
-    is left is re-trained [1]_. Features are standardised inside, so they may come in any units.
+    A dense network of `n_hidden` neurons is pre-trained. Greedy forward selection prunes it to `k` picks [2]_. The
+    subnetwork of these picks is re-trained [1]_. Features are standardised inside, so they may come in any units.
 
     Parameters
     ----------
     n_pretrain : int or "auto", default="auto"
-        Pre-training iterations, in gradient updates. 0 prunes the network at its initialisation. "auto" selects a
-        subnetwork after 20, 80, 320 and 1280 iterations and keeps the last that was worth it: its loss (before
-        re-training, on held-out samples where there are some) has to fall by 3 % for every 100 iterations.
+        Number of pre-training iterations (gradient updates). 0 prunes the network at its initialisation. "auto" selects
+        a subnetwork after 20, 80 and 320 iterations. It keeps the last one that was worth its iterations: the
+        loss has to fall by 3 % for every 100 iterations. This loss is measured before re-training, on held-out samples
+        if there are any.
     k : int, default=50
-        Picks of the selection. The subnetwork has at most `k` distinct neurons; a neuron that was picked several
-        times counts as often in the mean.
+        Number of picks. The subnetwork has at most `k` distinct neurons. A neuron that was picked several times counts
+        as often in the mean.
     n_hidden : int, default=1000
-        Neurons of the dense network.
+        Number of neurons of the dense network.
     n_retrain : int or "auto", default="auto"
-        Re-training iterations, with `early_stopping` at most as many: steps on all samples of the solvers "lm" and
-        "lbfgs", gradient updates of the others. 0 stops after pruning. "auto" means 80 steps of "lm", 500 of "lbfgs",
-        and else 4000 updates, or ten passes over the samples where that is more.
+        Number of re-training iterations; with `early_stopping` the largest number. An iteration of "lm" or "lbfgs" is a
+        step on all samples. An iteration of "adam" or "sgd" is a gradient update. 0 stops after pruning. "auto" means
+        80 steps of "lm" or 500 steps of "lbfgs". For "adam" and "sgd" it means 12 000 updates, or ten passes over
+        the samples if these are more.
     retrain_solver : {"auto", "lm", "lbfgs", "adam", "sgd"}, default="auto"
-        How the subnetwork is re-trained. "lm" is the method of Levenberg and Marquardt, for the log loss with the
-        generalised Gauss-Newton matrix; "lbfgs" is L-BFGS. Neither raises the penalised loss. "adam" and "sgd" are
-        those of `solver`; the weights that result are moving averages over about the last hundred updates. "auto"
-        takes `solver` where `n_retrain` is a number. Else it takes "lm" for targets that are numbers, and for the log
-        loss of one output, if the parameters, or samples times outputs, are at most 1500 and a pass over the samples
-        takes at most 2e9 operations.
-    loss : {"squared_error", "log_loss"}, default="squared_error"
-        Loss of pre-training, selection and re-training. "squared_error" is half the squared error against one-hot
-        targets; each of its picks is the best of all neurons. "log_loss" is the negative log-likelihood of the softmax
-        of the outputs, which are its probabilities; of each output's logistic function, added up, where `y` is
-        multilabel. Each of its picks is the best of the 16 neurons along which the loss falls
-        steepest, the first ten of a single output those of all neurons.
-    activation : {"identity", "logistic", "relu", "tanh"}, default="relu"
-        Activation of the hidden neurons.
+        How the subnetwork is re-trained. "lm" is the Levenberg-Marquardt method; for the log loss it uses the
+        generalised Gauss-Newton matrix. "lbfgs" is L-BFGS. These two never raise the penalised loss. "adam" and "sgd"
+        are the updates of `solver`; the final weights are moving averages over about the last hundred updates. "auto"
+        means `solver` if `n_retrain` is a number. Otherwise "auto" means "lm" for targets that are numbers, and for the
+        log loss of one output, if the problem is small. Small means: the number of parameters, or of samples times
+        outputs, is at most 1500, and a pass over the samples takes at most 2e9 operations. For all other problems
+        "auto" means `solver`.
+    loss : {"auto", "log_loss", "squared_error"}, default="auto"
+        Loss of pre-training, selection and re-training. "log_loss" is the negative log-likelihood of the softmax of the
+        outputs. For a multilabel `y` it is the sum of the log losses of the labels, each with the logistic function of
+        its output. Each of its picks is the best of the 16 neurons along which the loss falls steepest. With a single
+        output the first ten picks are the best of all neurons. "squared_error" is half the squared error against
+        one-hot targets. Each of its picks is the best of all neurons. "auto" means "log_loss".
+    activation : {"auto", "identity", "logistic", "relu", "tanh"}, default="auto"
+        Activation of the hidden neurons. "auto" means "relu".
     solver : {"adam", "sgd"}, default="adam"
-        "adam" is Adam with its usual decay rates. "sgd" is gradient descent with heavy-ball `momentum`, each step no
-        longer than twice the loss over the squared norm of the gradient: a step that is too long costs less.
+        "adam" is Adam with its usual decay rates. "sgd" is gradient descent with heavy-ball `momentum`. A step of "sgd"
+        is at most twice the loss over the squared norm of the gradient, so that a step size that is too large does less
+        harm.
     learning_rate_init : float, default=None
-        Step size of gradient updates, in units of the standardised problem. None means 0.01 for "adam", and for "sgd"
-        1 - `momentum` over the largest curvature of the loss, measured on the first batch.
+        Step size of gradient updates, in units of the standardised problem. None means 0.01 for "adam". For "sgd" None
+        means 1 - `momentum` over the largest curvature of the loss, measured on the first batch.
     momentum : float, default=0.9
         Momentum of "sgd", at least 0 and below 1.
     batch_size : int, default=128
-        Samples in a gradient update. None means all of them: plain gradient descent, as in the theory.
+        Number of samples in a gradient update. None means all samples: plain gradient descent, as in the theory.
     alpha : float or "auto", default="auto"
-        L2 penalty: half of it times the weighted mean over neurons of their squared weights is added to the loss.
-        "auto" is 0.001 in pre-training. In re-training by "lm" it stands for penalties of each feature's, and of the
-        output weights, that make the data most probable [3]_. In other re-training it is one over the number of
-        samples, at most 0.001.
+        Strength of the L2 penalty. Half of `alpha` times the weighted mean, over neurons, of their squared weights is
+        added to the loss. "auto" means 0.001 in pre-training. In re-training by "lm", "auto" gives each feature, and
+        the output weights, a penalty of its own: the one that makes the data most probable [3]_. With other solvers of
+        re-training it is one over the number of samples. Fewer than 1000 samples are an exception. With the log loss
+        pre-training then has one over their number too, and with the squared error re-training has 0.001.
     early_stopping : bool, default=True
-        Whether held-out samples decide for how many iterations the subnetwork is re-trained, at most `n_retrain`.
-        Pre-training leaves these samples out, and a trial subnetwork is re-trained without them. The trial ends when
-        their loss has not fallen 1 % below its lowest value for 500 gradient updates, 8 steps of "lm" or 50 of "lbfgs".
-        By gradient updates the final subnetwork is selected and re-trained on all samples, for as many iterations as
-        were best for the trial. "lm" and "lbfgs" go on from the best network of the trial, on all samples, for a fifth
-        of its steps.
+        Whether held-out samples decide when re-training stops, after at most `n_retrain` iterations. Pre-training
+        leaves these samples out, and so does a trial subnetwork. The trial ends when the held-out loss has not fallen
+        1 % below its lowest value for 500 gradient updates, 8 steps of "lm" or 50 steps of "lbfgs". With gradient
+        updates the final subnetwork is then selected and re-trained on all samples, for the number of iterations that
+        was best in the trial. "lm" and "lbfgs" continue from the best network of the trial instead, on all samples, for
+        a fifth of its steps.
     validation_fraction : float or "auto", default="auto"
-        Part of the samples to hold out, above 0 and below 1; none where `fit` is given validation data. "auto" holds
-        out a tenth; of fewer than 1000 samples 100, but at most 0.3 of them. Copies of a sample
-        stay together, except in tables of categories.
+        Share of the samples to hold out, above 0 and below 1. No samples are held out if `fit` gets validation data.
+        "auto" holds out a tenth of the samples. Of fewer than 1000 samples it holds out 100, but at most 0.3 of them.
+        Copies of a sample stay together, except in tables of categories.
     class_weight : dict, list of dicts or "balanced", default=None
-        Weights of the classes, multiplied with `sample_weight`; for a multilabel `y` a dict for each column, whose
-        factors are multiplied. "balanced" weighs inversely to the classes' frequencies by `sample_weight`.
+        Weights of the classes, multiplied with `sample_weight`. For a multilabel `y` it is a list with a dict for each
+        column, and the weights of a sample's labels are multiplied. "balanced" weighs the classes inversely to their
+        frequencies, counted with `sample_weight`.
     selection_samples : int, "auto" or None, default="auto"
-        Number of samples, at most, on which neurons are selected; None means all. They are drawn in proportion to
-        their weights from every class and every range of `y`. What the picks are worth, `selection_losses_` and
-        `duality_gaps_`, is measured on all samples. "auto" means 10 000, or as many as have their activations in
-        scikit-learn's `working_memory`, but at least 2000; for the log loss 1000 to 2000, fewer the more classes there
-        are.
+        Largest number of samples on which neurons are selected. None means all samples. They are drawn in proportion to
+        their weights, from every class and every range of `y`. `selection_losses_` and `duality_gaps_` are measured on
+        all samples in any case. "auto" means 10 000. If the activations of 10 000 samples exceed scikit-learn's
+        `working_memory`, "auto" means as many as fit, but at least 2000. For the log loss "auto" means 1000 to 2000,
+        fewer if there are more classes.
     corrective : bool or "auto", default=False
-        Whether the output weights and the intercept are re-solved after every pick, in place of the mean of the picks.
-        A neuron is then picked once, and re-training begins with the solved weights. They have a ridge penalty: that
-        of eight with the least loss on held-out samples before re-training, which are also held out with
-        `n_retrain=0`, or by generalised cross-validation where nothing is held out. "auto" corrects where that lowers
-        the held-out loss before re-training by enough.
+        Whether the output weights and the intercept are solved for again after every pick. Without this the subnetwork
+        is the mean of its picks. With it a neuron is picked at most once, and re-training starts from the solved
+        weights. The solved weights have a ridge penalty: of eight ridges the one with the least loss on held-out
+        samples before re-training. These samples are held out with `n_retrain=0` too. If no samples are held out,
+        generalised cross-validation chooses the ridge. "auto" corrects the weights if this lowers the held-out loss
+        before re-training by enough.
     max_time : float, default=None
-        Seconds after which training ends early, with a warning and a usable model. Pre-training ends after half of it.
-        A selection is finished all the same.
+        Seconds after which training ends early, with a warning and a usable model. Pre-training ends after half of this
+        time. A selection that has begun is always finished.
     verbose : bool, default=False
-        Whether `fit` and `partial_fit` print a table: the phase, its iterations, the mean training loss since the row
-        before, the held-out loss and the seconds; also what "auto" and `early_stopping` chose, and how the fit ended.
+        Whether `fit` and `partial_fit` print a table of their progress. A row has the phase, its iterations, the mean
+        training loss since the row before, the held-out loss and the seconds. More lines say what "auto" and
+        `early_stopping` chose, and how the fit ended.
     warm_start : bool, default=False
-        Whether `fit` goes on with the dense network of the last fit, which is kept for that: `n_pretrain` is the number
-        of iterations it has had in the end. On the same data the result is that of one fit with as many.
+        Whether `fit` continues with the dense network of the last fit. This network is then kept after each fit.
+        `n_pretrain` is the number of iterations of all these fits together. On the same data the result is the result
+        of one fit with this number.
     device : {"cpu", "cuda", "auto"}, default="cpu"
-        Where to train and to select: the processor, the GPU, or "auto", the GPU where there is one. What is fitted
-        does not depend on it but for rounding, and predicts on the processor.
+        Where to train and to select: on the processor ("cpu") or on the GPU ("cuda"). "auto" means the GPU if there is
+        one. The results are the same up to rounding. The fitted model predicts on the processor.
     random_state : int, RandomState instance or None, default=None
-        Initial weights, batches and held-out samples. An integer makes results repeat.
+        Seed of the initial weights, the batches and the held-out samples. An integer makes results repeatable.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     coefs_ : list of 2 ndarrays
-        Weights of the subnetwork, of shapes (n_features, n_units) and (n_units, n_outputs), in the units of the data:
-        standardisation and counts are folded in.
+        Weights of the subnetwork, of shapes (n_features, n_units) and (n_units, n_outputs). They are in the units of
+        the data: the standardisation and the counts are folded in.
     intercepts_ : list of 2 ndarrays
         Intercepts of the hidden and of the output layer.
     n_layers_ : int
-        Layers, input and output included: 3.
+        Number of layers, with input and output: 3.
     n_outputs_ : int
-        Outputs of the network.
+        Number of outputs of the network.
     n_units_ : int
-        Distinct neurons that were kept, at most `k`.
+        Number of distinct neurons that were kept, at most `k`.
+    activation_ : str
+        Activation of the hidden neurons.
     out_activation_ : str
-        Activation of the output layer: "identity", for the log loss "logistic" (two classes, labels) or "softmax".
+        Activation of the output layer. "identity" belongs to the squared error. "logistic" (two classes, or labels) and
+        "softmax" belong to the log loss.
     selection_path_ : ndarray of shape (k,)
-        Picked neurons, in order. With `corrective` there are fewer where no other neuron has anything to add.
+        Picked neurons, in order. With `corrective` there are fewer if no other neuron lowers the loss.
     selection_counts_ : ndarray of shape (n_hidden,)
         How often each neuron was picked.
     selection_losses_ : ndarray of shape (k,)
-        Loss over the training samples of the mean of the first 1, 2, ..., k picks, averaged over
-        samples. With `corrective` that of the picks with re-solved weights, without the penalty; for the log loss over
-        the samples that neurons were selected on.
+        Loss of the mean of the first 1, 2, ..., k picks, averaged over the training samples. With `corrective` it is
+        the loss of the picks with their solved weights, without the penalty. With `corrective` and the log loss it is
+        averaged over the samples of the selection only.
     duality_gaps_ : ndarray of shape (k,)
-        After each pick an upper bound on `selection_losses_` minus the least loss of any convex combination of
-        neurons: the Frank-Wolfe gap, or for the log loss the least bound that follows from such gaps after some of the
-        picks. With `corrective` an upper bound on the penalised loss minus the least one over the output weights of all
-        neurons, on the samples that neurons were selected on; exact for the squared error and at most 2000 neurons.
+        After each pick an upper bound on `selection_losses_` minus the least loss of any convex combination of neurons.
+        For the squared error it is the Frank-Wolfe gap. For the log loss it is the least bound that follows from such
+        gaps after some of the picks. With `corrective` the bound is on the penalised loss minus the least one over the
+        output weights of all neurons, on the samples of the selection. This bound is exact for the squared error and at
+        most 2000 neurons.
     ridge_ : float or None
-        Ridge at which output weights were re-solved, a share of the mean variance of the neurons; None where they were
-        not.
+        Ridge of the solved output weights, as a share of the mean variance of the neurons. None if output weights were
+        not solved for.
     dense_loss_ : float
-        Loss over the training samples of the dense network when it was pruned.
+        Loss of the dense network over the training samples, when it was pruned.
     loss_curve_ : list of float
         Loss of the batch at each iteration of pre-training.
     retrain_loss_curve_ : list of float
-        Loss at each iteration of re-training: of the batch, under weights that are not averaged yet, or of all samples
-        where the solver is "lm" or "lbfgs".
+        Loss at each iteration of re-training. For "lm" and "lbfgs" it is the loss of all samples. For gradient updates
+        it is the loss of the batch, before the weights are averaged.
     validation_loss_curve_ : list of float
-        Loss on the held-out or validation samples before and during the re-training that was watched: after every 20
-        gradient updates, each step of "lm" or every 5 of "lbfgs". Empty without early stopping.
+        Loss on the held-out or validation samples, before and during the re-training that early stopping watched. It is
+        measured after every 20 gradient updates, every step of "lm" or every 5 steps of "lbfgs". Empty without early
+        stopping.
     validation_iterations_ : list of int
-        Iterations of that re-training before each of these losses.
+        Number of re-training iterations before each loss of `validation_loss_curve_`.
     n_pretrain_ : int
-        Iterations of pre-training that were made.
+        Number of iterations of pre-training.
     n_retrain_ : int
-        Iterations of re-training of the final subnetwork.
+        Number of iterations of re-training of the final subnetwork.
     n_features_in_ : int
-        Features seen in `fit`.
+        Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the features, where all are strings.
+        Names of the features, if all names are strings.
 
     See Also
     --------
@@ -175,9 +189,10 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
     Notes
     -----
     The dense network is :math:`f(x) = b_0 + \frac{1}{N} \sum_i \phi_i(x)` with
-    :math:`\phi_i(x) = b_i \, \sigma(a_i \cdot x + c_i)`; the subnetwork replaces the mean over all `n_hidden`
-    neurons by the mean over `k` picks, chosen one by one, with replacement, each so that the loss of the mean so far is
-    least [2]_. One-hot targets are 0 and 1 in one column for two classes and for each label of multilabel targets.
+    :math:`\phi_i(x) = b_i \, \sigma(a_i \cdot x + c_i)`. The subnetwork replaces the mean over all `n_hidden` neurons
+    by the mean over `k` picks. They are chosen one by one, with replacement, each so that the loss of the mean so far
+    is least [2]_. One-hot targets are 0 and 1. They have one column for two classes, and one for each label of
+    multilabel targets.
 
     References
     ----------

@@ -32,7 +32,7 @@ def _on_classes(estimator: Any) -> bool:
 
 def _on_classes_by_log_loss(estimator: Any) -> bool:
     loss = LOSSES.get(estimator.loss)
-    if _on_classes(estimator) and loss is not None and loss.gives_logits:
+    if _on_classes(estimator) and (estimator.loss == "auto" or (loss is not None and loss.gives_logits)):
         return True
     raise AttributeError(f"The method needs loss='log_loss'; here it is {estimator.loss!r}. See predict_proba.")
 
@@ -42,7 +42,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
 
     _constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseGreedyPrunedMLP._constraints,
-        "loss": [StrOptions(LOSSES.keys())],
+        "loss": [StrOptions(LOSSES.keys()), StrOptions({"auto"})],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 
@@ -54,8 +54,8 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         n_hidden: int = 1000,
         n_retrain: int | str = "auto",
         retrain_solver: str = "auto",
-        loss: str = "squared_error",
-        activation: str = "relu",
+        loss: str = "auto",
+        activation: str = "auto",
         solver: str = "adam",
         learning_rate_init: float | None = None,
         momentum: float = 0.9,
@@ -102,11 +102,11 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         """
         Train the dense network on more samples, prune it, and re-train what is left.
 
-        Each call makes `n_pretrain` further iterations on the samples that it is given ("auto": goes on for as long as
-        that helps a subnetwork selected from these), and the subnetwork is selected and re-trained on them. The dense
-        network is kept for the next call. Features and targets are standardised by all samples so far, and the dense
-        network is adapted where their scales have changed. After a `fit` the calls go on with its dense network where
-        `warm_start=True` has kept it, and else begin with a new one.
+        Each call trains the dense network for `n_pretrain` further iterations on its samples. With "auto" it trains as
+        long as that helps a subnetwork selected from these samples. The subnetwork is then selected and re-trained on
+        them. The dense network is kept for the next call. Features and targets are standardised by all samples so far.
+        Where their scales have changed, the dense network is adapted. After a `fit` with `warm_start=True` the calls
+        continue with its dense network. After any other `fit` they begin with a new one.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         classes : array-like of shape (n_classes,), default=None
-            All labels that `y` will ever hold. The first call needs them, unless `y` is multilabel, or holds numbers.
+            All labels that `y` will ever hold. The first call needs them, unless `y` is multilabel or holds numbers.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, not negative.
 
@@ -127,7 +127,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         Raises
         ------
         ValueError
-            As `fit`; also if the classes are not as the first call said.
+            As `fit`. Also if the classes are not those of the first call.
         KeyboardInterrupt
             As `fit`.
 
@@ -158,10 +158,10 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         """
         Predict probabilities of the classes.
 
-        With the log loss they are the softmax of the outputs; with the squared error the point of the probability
-        simplex nearest to the outputs. For multilabel targets each label has one of its own: the logistic function of
-        its output, or its output clipped to (0, 1).
-        :class:`GreedyPrunedMLP` has this method until it is fitted on numbers.
+        With the log loss the probabilities are the softmax of the outputs. With the squared error they are the point of
+        the probability simplex that is nearest to the outputs. Multilabel targets have one probability for each label:
+        the logistic function of its output, or its output clipped to (0, 1). :class:`GreedyPrunedMLP` has this method
+        until it is fitted on numbers.
 
         Parameters
         ----------
@@ -199,8 +199,8 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         """
         Predict logarithms of the probabilities of the classes.
 
-        With the squared error some probabilities are zero; their logarithms are minus infinity, without a warning. With
-        the log loss the logarithms are finite even where the probabilities are too small to be told from zero.
+        With the squared error some probabilities are zero. Their logarithms are minus infinity, without a warning. With
+        the log loss all logarithms are finite, even where a probability is too small to be told from zero.
         :class:`GreedyPrunedMLP` has this method until it is fitted on numbers.
 
         Parameters
@@ -238,7 +238,8 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         """
         Return the logits of the classes.
 
-        It exists with `loss="log_loss"`: the outputs of a squared-error network are estimates of probabilities.
+        The method exists with `loss="log_loss"` only. With the squared error the outputs are estimates of
+        probabilities.
 
         Parameters
         ----------

@@ -76,13 +76,11 @@ def pick_corrected(
     """
     neurons, dtype = neurons_of(hidden), hidden.dtype
     share = shares_of(weight, len(targets))
-    ones = neurons.products(share[None].astype(dtype))[:, 0].astype(np.float64)
-    norms = neurons.squares(share).astype(np.float64)
-    left = norms - ones**2
-    variance = float(np.maximum(left, 0.0).mean())
+    means, left = neurons.means_and_variances(share)
+    norms, variance = left + means**2, float(left.mean())
     penalty = _RIDGE * variance
     left += penalty / _CURVATURE
-    columns, rows, free = np.ones((len(targets), 1)), ones[None], left > _LEAST_LEFT * norms
+    columns, rows, free = np.ones((len(targets), 1)), means[None], left > _LEAST_LEFT * norms
     picks, losses, gaps = list[int](), list[float](), list[float]()
     solved = solve(columns, targets, weight, loss, penalty)
     while len(picks) < k:

@@ -28,9 +28,9 @@ class ExportMixin:
         """
         Return the subnetwork as scikit-learn's own MLP.
 
-        It makes the same predictions; a label can differ only where two classes agree to the last digits. With the log
-        loss its `predict_proba` equals this estimator's too. With the squared error it does not; see the notes. It is
-        for predicting: its `partial_fit` and `warm_start` have nothing to go on from.
+        It makes the same predictions. A label can differ only where two classes agree to the last digits. With the log
+        loss its `predict_proba` equals this estimator's too. With the squared error it does not; see the notes. The
+        network is for predicting: it can't be trained further by `partial_fit` or `warm_start`.
 
         Returns
         -------
@@ -49,10 +49,10 @@ class ExportMixin:
         Notes
         -----
         scikit-learn's network can't project the outputs of the squared error onto the probability simplex. Its
-        probabilities are therefore the softmax of the outputs times the number of classes, and for two classes, or each
-        of several labels, the logistic function of four times the output less one half. They agree with the projection
-        to first order where classes are equally likely. Elsewhere they are more cautious: no output makes a class quite
-        impossible or certain.
+        probabilities are therefore the softmax of the outputs times the number of classes. For two classes, or each of
+        several labels, they are the logistic function of four times the output less one half. They agree with the
+        projection to first order where classes are equally likely. Elsewhere they are more cautious: no output makes a
+        class quite impossible or certain.
 
         Examples
         --------
@@ -69,13 +69,13 @@ class ExportMixin:
         """
         Return the subnetwork as a torch module.
 
-        It maps inputs, in the units of the data, to the outputs before the output activation: predicted values,
-        estimates of probabilities (squared error on classes), or logits (log loss).
+        It maps inputs, in the units of the data, to the outputs before the output activation. These are predicted
+        values, estimates of probabilities (squared error on classes), or logits (log loss).
 
         Parameters
         ----------
         dtype : torch.dtype, default=None
-            A floating-point dtype for the weights, which inputs have to have too. None means that of the training
+            A floating-point dtype of the weights. Inputs need the same dtype. None means the dtype of the training
             inputs, float32 or float64.
 
         Returns
@@ -111,7 +111,7 @@ def _to_mlp(estimator: Any) -> Any:
     """Return a fitted MLPClassifier or MLPRegressor with the weights of a fitted estimator."""
     on_classes = hasattr(estimator, "classes_")
     model = (MLPClassifier if on_classes else MLPRegressor)(
-        hidden_layer_sizes=(estimator.n_units_,), activation=estimator.activation
+        hidden_layer_sizes=(estimator.n_units_,), activation=estimator.activation_
     )
     if not isinstance(estimator.alpha, str):  # scikit-learn has no automatic penalty
         model.set_params(alpha=estimator.alpha)
@@ -164,5 +164,5 @@ def _to_torch_module(estimator: Any, dtype: Any) -> torch.nn.Sequential:
         layer.bias = torch.nn.Parameter(torch.from_numpy(intercept.copy()).to(dtype))
         layers.append(layer)
     return torch.nn.Sequential(
-        layers[0], getattr(torch.nn, ACTIVATIONS[estimator.activation].torch_module)(), layers[1]
+        layers[0], getattr(torch.nn, ACTIVATIONS[estimator.activation_].torch_module)(), layers[1]
     )

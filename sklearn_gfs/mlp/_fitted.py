@@ -17,7 +17,7 @@ from sklearn_gfs._threads import threads_for
 from sklearn_gfs.network import hidden_activations
 
 from ._export import ExportMixin
-from ._targets import decode, out_activation
+from ._targets import activation_name, decode, out_activation
 
 if TYPE_CHECKING:
     from sklearn_gfs._typing import FloatArray
@@ -34,7 +34,7 @@ class FittedMLPMixin(ExportMixin):
     """The fitted half of the estimators: attributes, outputs, predictions."""
 
     # What the outputs are made of; the rest is written by `_store_network` and `_store_subnetwork`.
-    activation: str
+    activation_: str
     loss: str
     coefs_: list[FloatArray]
     intercepts_: list[FloatArray]
@@ -85,6 +85,7 @@ class FittedMLPMixin(ExportMixin):
             "coefs_": network.coefs,
             "intercepts_": network.intercepts,
             "n_layers_": 3,
+            "activation_": activation_name(self),
             "n_outputs_": n_outputs,
             "n_units_": network.coefs[0].shape[1],
             "out_activation_": out_activation(self, n_outputs),
@@ -125,7 +126,7 @@ class FittedMLPMixin(ExportMixin):
     def _outputs(self, X: Any) -> FloatArray:
         """Return the outputs of the network before the output activation, of shape (n_samples, n_outputs)."""
         X = self._inputs(X)
-        hidden = hidden_activations(X, self.coefs_[0], self.intercepts_[0], ACTIVATIONS[self.activation])
+        hidden = hidden_activations(X, self.coefs_[0], self.intercepts_[0], ACTIVATIONS[self.activation_])
         with threads_for(2.0 * hidden.shape[0] * self.coefs_[1].size):
             outputs: FloatArray = hidden @ self.coefs_[1]
         outputs += self.intercepts_[1]
@@ -145,7 +146,7 @@ class FittedMLPMixin(ExportMixin):
         for name, value in fixed.items():
             if getattr(self, name) != value:
                 raise ValueError(
-                    f"{name}={getattr(self, name)!r} differs from the {value!r} of the dense network that is to be "
-                    "trained on; set it back, or start afresh: fit with warm_start=False, or clone the estimator."
+                    f"{name}={getattr(self, name)!r} differs from {value!r}, with which the dense network was trained "
+                    f"so far. Set {name}={value!r}, or begin anew: fit with warm_start=False, or clone the estimator."
                 )
         return state

@@ -14,6 +14,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import gen_batches
 
+from sklearn_gfs._chunks import rows_at_once
 from sklearn_gfs.network import CHUNK_ROWS, hidden_activations, room_on
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from sklearn_gfs.network import Network
     from sklearn_gfs.selection import ComputedRows
 
-# Activations that are computed at once take so many bytes at most, but of a wide network there are so many rows anyway.
+# Activations that are computed at once take so many bytes at most, but of the widest network there are so many rows.
 _PIECE_BYTES, _LEAST_ROWS = 2**27, 64
 
 
@@ -67,7 +68,7 @@ class HiddenLayer:
 
     def pieces(self, n_samples: int) -> Iterator[slice]:
         """Samples in pieces, of which the activations are computed at once."""
-        return gen_batches(n_samples, int(np.clip(_PIECE_BYTES // self.row_bytes, _LEAST_ROWS, CHUNK_ROWS)))
+        return gen_batches(n_samples, rows_at_once(self.row_bytes, _PIECE_BYTES, _LEAST_ROWS, CHUNK_ROWS))
 
     def in_main_memory(self, rows: IntArray) -> FloatArray:
         """Activations of these samples, (n_rows, n_neurons), as an array whatever the device."""
@@ -78,6 +79,17 @@ class HiddenLayer:
         for piece in pieces:
             self._array(rows[piece], out=hidden[piece])
         return hidden
+
+    def in_turn(self, rows: IntArray) -> Iterator[tuple[slice, Any]]:
+        """Pieces of these samples with their activations where they are multiplied; the next ones overwrite them."""
+        room = np.empty((0, self.n_neurons), dtype=self.dtype)
+        for piece in self.pieces(len(rows)):
+            if self._device != "cpu":
+                yield piece, self.kept(rows[piece])
+                continue
+            n_rows = piece.stop - piece.start
+            room = np.empty((n_rows, self.n_neurons), dtype=self.dtype) if len(room) < n_rows else room
+            yield piece, self._array(rows[piece], out=room[:n_rows])
 
     def kept(self, rows: IntArray) -> Any:
         """Activations of these samples, in a tensor where they are multiplied on another device."""

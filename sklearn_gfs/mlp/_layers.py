@@ -28,7 +28,7 @@ _LEAST_IMPORTANCE = 1e-3
 
 class Layers(ABC):
     """
-    A trained network: matrices, each followed by intercepts and, but for the last, by elementwise functions.
+    A trained network: matrices, each followed by intercepts and, except the last, by elementwise functions.
 
     Attributes
     ----------
@@ -137,9 +137,9 @@ def prune_layers(dense: Layers, samples: Samples, sizes: Sequence[int], *, corre
     """
     Return a network of so many neurons at most in each hidden layer.
 
-    A layer is selected on what the layers before, pruned already, make of the samples, so that the pre-activations of
-    the next layer stay near those of the dense network: what earlier layers lost, later ones make good. Layers that are
-    as small already stay as they are, as long as no layer before has changed.
+    A layer is selected on the outputs of the layers before, which are already pruned. The pre-activations of the next
+    layer then stay near those of the dense network: what earlier layers lost, later ones make good. Layers that are as
+    small already stay as they are, as long as no layer before has changed.
     """
     pruned = dense.copy()
     for layer, (size, width) in enumerate(zip(sizes, dense.widths, strict=True)):

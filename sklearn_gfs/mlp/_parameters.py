@@ -17,7 +17,7 @@ from sklearn_gfs._compat import Interval, StrOptions, validate_parameter_constra
 from sklearn_gfs._requirements import numba_for, torch_for
 from sklearn_gfs.network import DEVICES, LOSSES, SECOND_ORDER, SOLVERS, TrainingSettings, find_device
 
-from ._targets import has_several_labels
+from ._targets import activation_name, has_several_labels, loss_name
 from ._trainer import PathSettings
 
 
@@ -33,7 +33,7 @@ class MLPParameters(BaseEstimator):
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
         "n_retrain": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "retrain_solver": [StrOptions({"auto", *SECOND_ORDER, *SOLVERS})],
-        "activation": [StrOptions(ACTIVATIONS.keys())],  # a view: those that are added later count
+        "activation": [StrOptions(ACTIVATIONS.keys()), StrOptions({"auto"})],  # a view: those added later count
         "solver": [StrOptions(SOLVERS.keys())],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither"), None],
         "momentum": [Interval(Real, 0, 1, closed="left")],
@@ -58,7 +58,7 @@ class MLPParameters(BaseEstimator):
         n_hidden: int = 1000,
         n_retrain: int | str = "auto",
         retrain_solver: str = "auto",
-        activation: str = "relu",
+        activation: str = "auto",
         solver: str = "adam",
         learning_rate_init: float | None = None,
         momentum: float = 0.9,
@@ -112,9 +112,9 @@ class MLPParameters(BaseEstimator):
 
     def _settings(self) -> PathSettings:
         given = self._plain_parameters() | {
-            "activation": ACTIVATIONS[self.activation],
+            "activation": ACTIVATIONS[activation_name(self)],
             "solver": SOLVERS[self.solver],
-            "loss": LOSSES[self.loss].for_labels(several=has_several_labels(self)),
+            "loss": LOSSES[loss_name(self)].for_labels(several=has_several_labels(self)),
             "device": find_device(self.device),
         }
         training = TrainingSettings(**{name: given[name] for name in TrainingSettings._fields})

@@ -33,23 +33,23 @@ from ._trainer import DenseState, PathData, PathSettings, Trainer
 
 # The share of `max_time` after which pre-training ends, so that some is left for re-training.
 _PRETRAINING_SHARE = 0.5
-# By these parts, of itself and of the loss before any training, the training loss may grow as noise makes it grow; and
-# by so much, in standardised units, where there is next to nothing to be learnt.
+# By these parts, of itself and of the highest loss before this training, the training loss may grow as noise makes it
+# grow; and by so much, in standardised units, where there is next to nothing to be learnt.
 _GROWTH, _NOISE, _NOTHING = 1.1, 0.01, 1e-3
 # Iterations after which an automatic number of pre-training iterations is decided.
-_CHECKPOINTS = (20, 80, 320, 1280)
+_CHECKPOINTS = (20, 80, 320)
 # The part of itself by which the subnetwork's loss has to fall for every further iteration.
 _WORTH = 3e-4
 
 
 class TrainingPath:
     """
-    The dense network on its way, and the subnetworks that can be had from it at any moment.
+    The dense network on its way, and its subnetworks at any moment.
 
     With early stopping a part of the samples is held out of pre-training, and decides how long a subnetwork is
-    re-trained: a first subnetwork, selected and re-trained on the other samples only, is watched on the held-out ones.
-    The subnetwork that is returned is selected and re-trained on all samples, for as many iterations as served the
-    first one best. So no sample is lost to the final network, and nothing that it was fitted to judged it.
+    re-trained. A first subnetwork is selected and re-trained on the other samples only, and watched on the held-out
+    ones. The subnetwork that is returned is selected and re-trained on all samples, for as many iterations as served
+    the first one best. So no sample is lost to the final network, and nothing that it was fitted to judged it.
 
     Parameters
     ----------
@@ -92,6 +92,8 @@ class TrainingPath:
         earlier = self._trainer.state
         self._start = self._trainer.initial_network if earlier is None else lambda: earlier.network
         start = self._start() if earlier is None else earlier
+        # Losses of the parts before, of which the first may hold nothing to be learnt, and the first of this one.
+        self._n_compared = 1 + (0 if earlier is None else len(earlier.losses))
         self._training = self._trainer.training(start, self._trainer.seeds[1], name="pre-training")
 
     @property
@@ -113,9 +115,9 @@ class TrainingPath:
         Go on until more iterations no longer help the subnetwork of k picks, and go back to where it was best.
 
         A subnetwork is selected at geometrically spaced checkpoints, counted from `since`. What counts is its loss
-        before re-training, on validation or held-out samples where there are some. It falls ever more slowly: where it
-        has fallen by less since the checkpoint before than it would have to until the next, that is not tried. Where
-        it is stopped between two checkpoints it ends there, without another selection.
+        before re-training, on validation or held-out samples if there are some. This loss falls ever more slowly. If it
+        fell since the last checkpoint by less than the next checkpoint requires, that checkpoint is not tried. If
+        training is stopped between two checkpoints, it ends there, without another selection.
         """
         steps = self._steps_to_checkpoints(since)
         with self._tasks.phase("pre-training", sum(steps), at_most=True) as phase, interruptible(self._watch):
@@ -150,7 +152,7 @@ class TrainingPath:
         """Return the least loss of a subnetwork, and the selections that there are."""
         trials = self._trainer.selection.trials(network, k)
         chosen, loss = self._choose(network, trials, k)
-        held_out_loss = None if self._trainer.held_out() is None else loss
+        held_out_loss = None if self._trainer.held_out is None else loss
         self._report_selection("trial selection", chosen.prefix(k), held_out_loss)
         return loss, trials
 
@@ -165,7 +167,7 @@ class TrainingPath:
 
     def _judge(self, network: Network) -> Callable[[GreedyPath], float] | None:
         """Return what says the loss of a subnetwork on held-out samples, where there are some."""
-        held_out, training = self._trainer.held_out(), self._trainer.settings.training
+        held_out, training = self._trainer.held_out, self._trainer.settings.training
         if held_out is None:
             return None
 
@@ -206,7 +208,7 @@ class TrainingPath:
         with self._tasks.phase("selection"):
             dense_loss, chosen = self._select(network, sizes)
         self._report_selection("selection", max((one.path for one in chosen), key=lambda path: len(path.picks)))
-        held_out = self._trainer.held_out()
+        held_out = self._trainer.held_out
         retraining = Retraining(self._trainer, self.losses, self._check_descent)
         return dense_loss, [
             retraining.subnetwork(network, path, trial_path, held_out)._replace(ridge=ridge)
@@ -235,8 +237,9 @@ class TrainingPath:
         stopped = self._watch is not None and self._watch.has_stopped
         if self.complaints or stopped or not training.may_have_diverged:
             return
-        before, after = training.loss_of(start()), training.loss_of(end)
-        if after > _GROWTH * before + _NOISE * (self.losses[0] if self.losses else before) + _NOTHING:
+        before, after = training.penalised_loss_of(start()), training.penalised_loss_of(end)
+        scale = max(self.losses[: self._n_compared], default=before)
+        if after > _GROWTH * before + _NOISE * scale + _NOTHING:
             self.complaints.append(
                 f"{training.name.capitalize()} ended at a training loss of {after:.4g}, above the {before:.4g} that it "
                 f"began with. Its steps are too long: use a smaller learning_rate_init (it was {training.step_size:g})."

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 _SAMPLES = 2000, 10_000
 # Sums over samples take so many matrices of n_hidden squared numbers at once.
 _MATRICES = 4
+# Activations of samples that have fewer numbers than the Gram columns that are made of them at a time are cheap.
+_FEW_NUMBERS = 96
 # Networks of at most so many neurons get an exact certificate, from the whole Gram matrix.
 _CERTIFIED = 2000
 # By the gradient, on so many numbers, a sample's outputs each, and the least and most samples that hold them.
@@ -199,9 +201,10 @@ class NeuronSelection(NamedTuple):
             # Operations on the outputs of a few thousand samples are small, computing activations is not.
             with one_thread() if fits else nullcontext():
                 return self._by_gradient(hidden, drawn, drawn_weight, rows, weight, network, k, ridges)
-        if hidden is None and layer.fit_on(len(drawn)):
+        anew = ridges == [None] and len(drawn) < len(rows) and self._are_cheap()
+        if hidden is None and not anew and layer.fit_on(len(drawn)):
             hidden = layer.kept(drawn)
-        elif hidden is None and (self.device != "cpu" or not self._sums_pay(layer)):
+        elif hidden is None and (self.device != "cpu" or anew or not self._sums_pay(layer)):
             hidden = layer.computed(drawn)
         if None in ridges:
             found.append(uncorrected(self._select(hidden, drawn, drawn_weight, network, k)))
@@ -248,10 +251,22 @@ class NeuronSelection(NamedTuple):
             ]
         return found
 
+    @property
+    def _row_numbers(self) -> float:
+        """Numbers that a sample's inputs have, on average."""
+        return float(self.X.nnz / self.X.shape[0]) if sparse.issparse(self.X) else float(self.X.shape[1])
+
+    def _are_cheap(self) -> bool:
+        """
+        Whether activations are computed in less time than the products that are made of them.
+
+        They are not kept then: a few thousand samples' would be most of the memory that a fit takes.
+        """
+        return self.device == "cpu" and self._row_numbers <= _FEW_NUMBERS
+
     def _sums_pay(self, layer: HiddenLayer) -> bool:
         """Whether sums over samples are small, and made in less time than activations are computed a few times."""
-        n_numbers = self.X.nnz / self.X.shape[0] if sparse.issparse(self.X) else self.X.shape[1]
-        return layer.n_neurons <= n_numbers and _MATRICES * 8 * layer.n_neurons**2 <= working_memory()
+        return layer.n_neurons <= self._row_numbers and _MATRICES * 8 * layer.n_neurons**2 <= working_memory()
 
     @property
     def _dtype(self) -> np.dtype[Any]:
@@ -286,8 +301,7 @@ class NeuronSelection(NamedTuple):
         losses, weights, layer = [], [], self._layer(network)
 
         def chunks() -> Iterator[tuple[Any, FloatArray, FloatArray | None]]:
-            for chunk in layer.pieces(len(rows)):
-                hidden = layer.kept(rows[chunk])
+            for chunk, hidden in layer.in_turn(rows):
                 targets, some = self.targets[rows[chunk]], _of(weight, rows[chunk])
                 losses.append(self.loss.mean(_outputs(hidden, network), targets, some))
                 weights.append(float(len(targets)) if some is None else float(some.sum()))

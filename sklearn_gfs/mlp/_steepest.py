@@ -60,8 +60,12 @@ def draw(
     along, direction = np.empty(len(targets)), rng.standard_normal(targets.shape[1])
     for chunk in gen_batches(len(targets), CHUNK_ROWS):  # as the product is one of float64
         along[chunk] = targets[chunk] @ direction
-    order = order[np.argsort(along[rows[order]], kind="stable")]
-    del along
+    in_order = along[rows[order]]
+    del along  # each of these has a number for every sample
+    places = np.argsort(in_order, kind="stable")
+    del in_order
+    order = order[places]
+    del places
     ends = np.arange(1.0, len(rows) + 1) if weight is None else np.cumsum(weight[order], dtype=np.float64)
     points = (np.arange(n_drawn) + 0.5) * (ends[-1] / n_drawn)
     drawn, counts = np.unique(order[np.searchsorted(ends, points)], return_counts=True)
@@ -82,10 +86,16 @@ class _KeptNeurons:
         products: FloatArray = self._neurons @ residual.T
         return products
 
-    def squares(self, share: FloatArray) -> FloatArray:
-        """Squared norms of all neurons, for samples of these shares."""
-        squares: FloatArray = np.einsum("ns,ns,s->n", self._neurons, self._neurons, share)
-        return squares
+    def means_and_variances(self, share: Float64Array) -> tuple[Float64Array, Float64Array]:
+        """Means and variances of all neurons, for samples of these shares."""
+        means, variances = np.empty((2, len(self._neurons)))
+        for block in gen_batches(len(means), _BLOCK):
+            values = self._neurons[block].astype(np.float64)
+            means[block] = values @ share
+            values -= means[block, None]
+            values *= values
+            variances[block] = values @ share
+        return means, variances
 
     def rows(self, neurons: IntArray) -> torch.Tensor:
         """Activations of some neurons, (len(neurons), n_samples)."""
@@ -105,13 +115,15 @@ class _ComputedNeurons:
             products += self._hidden[some].T @ residual[:, some].T
         return products
 
-    def squares(self, share: FloatArray) -> FloatArray:
-        """Squared norms of all neurons, for samples of these shares."""
-        squares = np.zeros(self._hidden.shape[1])
+    def means_and_variances(self, share: Float64Array) -> tuple[Float64Array, Float64Array]:
+        """Means and variances of all neurons, for samples of these shares."""
+        means, squares = np.zeros((2, self._hidden.shape[1]))
         for some in self._hidden.pieces():
-            hidden = self._hidden[some]
-            squares += np.einsum("sn,sn,s->n", hidden, hidden, share[some])
-        return squares
+            values = self._hidden[some].astype(np.float64)
+            means += share[some] @ values
+            values *= values
+            squares += share[some] @ values
+        return means, np.maximum(squares - means**2, 0.0)
 
     def rows(self, neurons: IntArray) -> torch.Tensor:
         """Activations of some neurons, (len(neurons), n_samples)."""
@@ -172,7 +184,7 @@ def pick_steepest(
             some = tried[block]
             outputs = torch.from_numpy(coef[some].T / (step + 1))[:, :, None] * rows[block] + base[:, None]
             each = loss.each(outputs, y[:, None])
-            means[block] = each.mean(1) if weights is None else (each @ weights) / weights.sum()
+            means[block] = (each.mean(1) if weights is None else (each @ weights) / weights.sum()).numpy()
         best = int(np.argmin(means))
         picks[step], losses[step] = tried[best], means[best]
         total += torch.from_numpy(coef[picks[step]])[:, None] * rows[best]
@@ -186,8 +198,8 @@ def measure(
     Return the path of these picks, with losses and gaps over all the samples.
 
     Losses are computed in float64, gaps from products in the precision of the activations. The Frank-Wolfe gap is
-    computed after some of the picks. The loss less the gap is below the least loss of the hull, and so the highest of
-    these bounds tells for every pick how far at most its loss is above that.
+    computed after some of the picks. The loss minus the gap is a lower bound of the least loss of the hull. The highest
+    of these bounds tells for every pick how far at most its loss is above the least one.
 
     Parameters
     ----------

@@ -67,8 +67,8 @@ def encode_classes(
 def _check_that_no_class_lacks(estimator: Any, y: Any) -> None:
     if not has_several_labels(estimator) and (lacking := set(estimator.classes_.tolist()) - set(_distinct(y))):
         raise ValueError(
-            f"y lacks the classes {sorted(lacking)} of the fit that is to be gone on with. Parts that lack classes are "
-            "for partial_fit; fit begins anew with warm_start=False."
+            f"y lacks the classes {sorted(lacking)} of the fit before. With warm_start=True y must hold all of them. "
+            "Use partial_fit for parts that lack classes, or warm_start=False for a new fit."
         )
 
 
@@ -206,7 +206,7 @@ def encode_validation(
     if y_val is None:
         raise ValueError("X_val was passed without y_val; pass both, or neither.")
     if not estimator.early_stopping:
-        raise ValueError("X_val is of no use with early_stopping=False; set it to True, or leave X_val out.")
+        raise ValueError("X_val needs early_stopping=True. Set early_stopping=True, or leave X_val out.")
     check_plain(X_val=X_val, y_val=y_val, sample_weight_val=sample_weight_val)
     X_val = validate_data(estimator, X_val, accept_sparse="csr", dtype=dtype, reset=False)
     targets = _encode_again(estimator, y_val)
@@ -234,9 +234,21 @@ def has_several_labels(estimator: Any) -> bool:
     return hasattr(estimator, "classes_") and estimator._label_binarizer.y_type_ == "multilabel-indicator"
 
 
+def activation_name(estimator: Any) -> str:
+    """Return the activation of an estimator that has been given its targets: "auto" is one for classes or numbers."""
+    chosen = "relu" if hasattr(estimator, "classes_") else "tanh"
+    return chosen if estimator.activation == "auto" else str(estimator.activation)
+
+
+def loss_name(estimator: Any) -> str:
+    """Return the loss of an estimator that has been given its targets: "auto" is one for classes or numbers."""
+    chosen = "log_loss" if hasattr(estimator, "classes_") else "squared_error"
+    return chosen if estimator.loss == "auto" else str(estimator.loss)
+
+
 def out_activation(estimator: Any, n_outputs: int) -> str:
     """Return scikit-learn's name for what turns outputs into predictions."""
-    return LOSSES[estimator.loss].for_labels(several=has_several_labels(estimator)).out_activation(n_outputs)
+    return LOSSES[loss_name(estimator)].for_labels(several=has_several_labels(estimator)).out_activation(n_outputs)
 
 
 def decode(estimator: Any, outputs: FloatArray) -> np.ndarray:

@@ -42,47 +42,47 @@ def prune_network(
     """
     Prune a network that was trained elsewhere.
 
-    Neurons are chosen by greedy forward selection on the samples, layer by layer, so that the outputs of the network
-    stay what they are, and the weights of the next layer are solved for anew. What is returned is a smaller network of
-    the same kind, which predicts, can be saved and can be trained on. The network that was passed stays as it is.
+    Greedy forward selection chooses neurons on the samples, layer by layer, so that the outputs of the network stay
+    what they are. The weights of the next layer are solved for again. The result is a smaller network of the same kind.
+    It predicts, can be saved and can be trained on. The network that was passed stays as it is.
 
     Parameters
     ----------
     network : MLPClassifier, MLPRegressor, Pipeline or torch.nn.Sequential
-        A trained network. A pipeline must end in one; its other steps are applied to `X` and kept. A ``Sequential`` may
-        hold Linear, ReLU, Tanh, Sigmoid, GELU, SiLU, Identity, Dropout, which is taken as off, and others of these;
-        Flatten before the first Linear, and Softmax or LogSoftmax after the last.
+        A trained network. A pipeline must end in a trained network; its other steps are applied to `X` and kept. A
+        ``Sequential`` may hold Linear, ReLU, Tanh, Sigmoid, GELU, SiLU, Identity, Dropout (taken as off), and other
+        ``Sequential`` of these. Flatten may stand before the first Linear, and Softmax or LogSoftmax after the last.
     X : {array-like, sparse matrix, tensor} of shape (n_samples, n_features)
-        Samples like those that the network is for, as those it was trained on. Labels are not needed.
+        Samples like those that the network was trained on. Labels are not needed.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-        Targets. Without them the pruned network keeps the outputs of the network. With them they count as much as the
-        outputs when neurons are chosen, and the output layer is then refitted to them, as far as samples that are left
-        out agree. For a ``Sequential`` integers are classes, the index of an output or zeros and ones, and floats are
-        numbers, unless the network ends in Sigmoid, Softmax or LogSoftmax.
+        Targets. Without them the pruned network keeps the outputs of the network. With them, targets and outputs count
+        equally when neurons are chosen. The output layer is then refitted to the targets, as far as left-out samples
+        agree. For a ``Sequential`` integers are classes (the index of an output, or zeros and ones) and floats are
+        numbers. If it ends in Sigmoid, Softmax or LogSoftmax, all targets are classes.
     k : int, float or list of these, default=50
-        Number of neurons that each hidden layer keeps at most, or a share of them, above 0 and at most 1; a list has a
-        number or a share for each hidden layer. A layer that has fewer stays whole.
+        Largest number of neurons that each hidden layer keeps, or a share of its neurons, above 0 and at most 1. A list
+        has a number or a share for each hidden layer. A layer that has fewer neurons stays whole.
     corrective : bool or "auto", default="auto"
-        Whether the weights of the chosen neurons are solved for anew. Without, the selection is the paper's: the mean
-        of `k` picks, with repeats, takes the place of the mean of all neurons, and `y` must be None. "auto" means True,
-        which is better wherever it was measured.
+        Whether the weights of the chosen neurons are solved for again. If False, the mean of `k` picks, with repeats,
+        takes the place of the mean of all neurons, as in the paper; `y` must then be None. "auto" means True, which was
+        better wherever it was measured.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the samples.
 
     Returns
     -------
     MLPClassifier, MLPRegressor, Pipeline or torch.nn.Sequential
-        The smaller network, of the kind of the one that was passed, which shares nothing with it.
+        The smaller network, of the same kind as `network`. The two share no memory.
 
     Raises
     ------
     NotFittedError
         When the network is not fitted.
     ValueError
-        If the network has no hidden layer or holds modules that are not known, `X` has another number of features, `y`
-        does not fit the network, or an argument is not among what is allowed.
+        If the network has no hidden layer or holds unknown modules. If `X` has another number of features, or `y` does
+        not fit the network. If an argument has a value that is not allowed.
     TypeError
-        If the network is none of these, or an argument is of another type.
+        If the network is of another kind, or an argument of another type.
 
     See Also
     --------
@@ -91,16 +91,16 @@ def prune_network(
 
     Notes
     -----
-    The hidden layers are pruned from the first to the last. The neurons of a layer, as the layers before, pruned
-    already, let them be, are chosen so that the pre-activations of the next layer stay those of the whole network; each
-    of these counts as the norm of its outgoing weights says. Weights are solved for with a ridge, for which generalised
-    cross-validation is least. Nothing of this is random.
+    The hidden layers are pruned from the first to the last. The inputs of a layer are the outputs of the layers before,
+    which are already pruned. Its neurons are chosen so that the pre-activations of the next layer stay those of the
+    whole network. Each pre-activation counts by the norm of its outgoing weights. Weights are solved for with the ridge
+    that generalised cross-validation finds best. No step is random.
 
-    Training that goes on starts with the pruned weights, and without what a solver remembered of the large ones. A
-    linear layer of torch that has no bias gets one where its weights are solved for anew.
+    Further training starts with the pruned weights, and with a fresh solver. A linear layer of torch without a bias
+    gets one if its weights are solved for again.
 
-    Only sums over samples are kept for the selection: it needs memory for the squared number of neurons, however many
-    samples there are.
+    The selection keeps only sums over samples. Its memory grows with the squared number of neurons, and not with the
+    number of samples.
 
     Examples
     --------
@@ -233,5 +233,7 @@ def _warn_of_small_layers(sizes: list[int], widths: list[int]) -> None:
     for layer, (size, width) in enumerate(zip(sizes, widths, strict=True)):
         if size > width:
             warn_caller(
-                f"k={size} is above the {width} neurons of hidden layer {layer + 1}, which keeps them all", UserWarning
+                f"k={size} is above the number of neurons of hidden layer {layer + 1}, {width}. The layer keeps "
+                "all of them",
+                UserWarning,
             )

@@ -50,8 +50,8 @@ class TorchLayers(Layers):
         self._torch = torch = sys.modules["torch"]
         if not isinstance(network, torch.nn.Sequential) or type(network).forward is not torch.nn.Sequential.forward:
             raise TypeError(
-                f"network is a torch module of the class {type(network).__name__}; of torch's modules only an "
-                "nn.Sequential can be pruned, for others don't say in which order they call their parts"
+                f"network is a torch module of the class {type(network).__name__}; it must be an nn.Sequential. Other "
+                "modules do not say in which order they call their parts"
             )
         self._network = network
         modules = list(_flattened(network, ""))
@@ -84,8 +84,8 @@ class TorchLayers(Layers):
                 unknown.append(f"{name} ({type(module).__name__})")
         if unknown:
             raise ValueError(
-                f"network holds modules that prune_network does not know, or not in their place: {', '.join(unknown)}. "
-                f"Known are Linear, {', '.join((*_ELEMENTWISE, *_OFF))}, Flatten before the first Linear, and "
+                f"network holds modules that are unknown or in the wrong place: {', '.join(unknown)}. "
+                f"Allowed are Linear, {', '.join((*_ELEMENTWISE, *_OFF))}, Flatten before the first Linear, and "
                 f"{' and '.join(_AFTER)} after the last"
             )
         if len(linears) < 2:
@@ -96,11 +96,11 @@ class TorchLayers(Layers):
         if hooked:
             raise ValueError(
                 f"the modules {', '.join(hooked)} of network have forward hooks, which may change what they compute; "
-                "remove these first (torch.nn.utils.prune.remove takes away a mask's)"
+                "remove the hooks first (torch.nn.utils.prune.remove removes those of a mask)"
             )
         weights = [modules[position][1].weight for position in linears]
         if len({id(weight) for weight in weights}) < len(weights):
-            raise ValueError("network uses the same weights in two places; prune_network would have to change both")
+            raise ValueError("network uses the same weights in two places; each layer must have its own weights")
         places = {(str(weight.device), str(weight.dtype)) for weight in weights}
         if len(places) > 1 or not weights[0].dtype.is_floating_point:
             raise ValueError(f"the linear layers of network must share a device and a floating dtype, got {places}")

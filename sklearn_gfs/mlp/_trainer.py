@@ -7,6 +7,7 @@ Arrays in, trainings out; which networks are trained, and for how long, is in ``
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,7 +55,9 @@ from ._pruning import NeuronSelection
 # held-out loss was a record that end the trial.
 _VALIDATION_INTERVAL, _PATIENCE = 20, 500
 # Updates of re-training where the user names no number: so many, but at least so many passes over the samples.
-_UPDATES, _PASSES = 4000, 10
+_UPDATES, _PASSES = 12_000, 10
+# Targets are standardised in pieces of so many bytes: two of them in float64 come on top of the result.
+_PIECE_BYTES = 2**20
 # What re-trains a network.
 Retrainer = Training | SecondOrderTraining
 # Fewer samples than this tell little of the scales and the curvature that others will have.
@@ -193,26 +196,26 @@ class Trainer:
 
     def _divide(self, used: Used, labels: FloatArray | None) -> Parts:
         """Decide which samples are held out."""
-        rows, settings = used.all_rows, self.settings
-        shares: FloatArray = np.zeros(len(rows))
+        rows, settings = used.rows, self.settings
         judged = settings.retrains or settings.corrective is not False
-        if settings.early_stopping and judged and self._validation is None:
-            rng = np.random.RandomState(self.seeds[3])
-            shares = held_out_shares(
-                project(self._X, rows, self._scaling.inputs, rng.standard_normal(self._X.shape[1])),
-                self._targets if used.rows is None else self._targets[rows],
-                None if used.weight is None else used.weight[rows],
-                used.copies,
-                settings.validation_fraction,
-                rng,
-                is_table=lambda samples: is_table(self._X, rows[samples]),
-                labels=labels if labels is None or used.rows is None else labels[rows],
-            )
-        return divide(rows, shares, used.weight)
+        if not (settings.early_stopping and judged and self._validation is None):
+            return divide(used.all_rows, np.zeros(len(used.copies)), used.weight)
+        rng = np.random.RandomState(self.seeds[3])
+        shares = held_out_shares(
+            project(self._X, rows, self._scaling.inputs, rng.standard_normal(self._X.shape[1])),
+            self._targets if rows is None else self._targets[rows],
+            used.weight if used.weight is None or rows is None else used.weight[rows],
+            used.copies,
+            settings.validation_fraction,
+            rng,
+            is_table=lambda samples: is_table(self._X, samples if rows is None else rows[samples]),
+            labels=labels if labels is None or rows is None else labels[rows],
+        )
+        return divide(used.all_rows, shares, used.weight)
 
     def _standardised(self, targets: FloatArray) -> FloatArray:
         standardised = np.empty(targets.shape, dtype=self._dtype)
-        for chunk in row_chunks(len(targets), 8 * targets.shape[1]):
+        for chunk in row_chunks(len(targets), 8 * targets.shape[1], _PIECE_BYTES):
             standardised[chunk] = (targets[chunk] - self._scaling.y_mean) / self._scaling.y_scale
         return standardised
 
@@ -253,8 +256,9 @@ class Trainer:
         averaged: bool = False,
     ) -> Training:
         """Return a training that begins with this network, on the samples that are not held out or `on_all`."""
-        samples = self._samples(*self._part(on_all=on_all))
-        settings = self.settings.training.with_alpha()
+        rows, weight = self._part(on_all=on_all)
+        samples = self._samples(rows, weight)
+        settings = self.settings.training.with_alpha(self._n_copies * self._share(rows, weight), falls=False)
         return Training(network, samples, settings, seed, name=name, averaged=averaged, watch=self.watch)
 
     def _part(self, *, on_all: bool) -> tuple[IntArray, FloatArray | None]:
@@ -268,7 +272,7 @@ class Trainer:
         solver, settings = self._retrain_solver(network), self.settings.training
         n_samples = self._n_copies * self._share(rows, weight)
         if isinstance(solver, str):
-            settings = settings._replace(solver=SOLVERS[solver]).with_alpha(n_samples)
+            settings = settings._replace(solver=SOLVERS[solver]).with_alpha(n_samples, falls=True)
             samples = self._samples(rows, weight)
             return Training(network, samples, settings, self.seeds[2], name=name, averaged=True, watch=self.watch)
         return SecondOrderTraining(
@@ -329,7 +333,7 @@ class Trainer:
         return Schedule(max(_UPDATES, _PASSES * n_of_pass), _VALIDATION_INTERVAL, max(_PATIENCE, n_of_pass))
 
     def advance(self, phase: Phase, training: Retrainer, n_iterations: int, losses: list[float]) -> None:
-        """Go on with a training, as a part of this phase; `losses` are those of pre-training."""
+        """Continue a training, as a part of this phase; `losses` are those of pre-training."""
         with interruptible(self.watch), training.threads():
             phase.run(
                 training,
@@ -352,8 +356,9 @@ class Trainer:
         """Whether all training has to stop now."""
         return self.watch is not None and self.watch.stops
 
+    @cached_property
     def held_out(self) -> Batch | None:
-        """Return samples that the trained network has not seen, if there are any."""
+        """Samples that the trained network has not seen, if there are any; gathered when they are first needed."""
         if len(self.parts.held_rows):
             return self._samples(self.parts.held_rows, self.parts.held_weight).everything()
         return None if self._validation is None else self._validation.everything()

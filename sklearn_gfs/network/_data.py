@@ -164,11 +164,11 @@ def standardised_once(X: Any, standardisation: Standardisation, dtype: Any) -> F
     return kept if np.isfinite(kept).all() else None
 
 
-def project(X: Any, rows: IntArray, standardisation: Standardisation, direction: FloatArray) -> FloatArray:
-    """Return standardised X @ direction of these rows; equal rows have equal numbers to the last bit, wherever."""
-    projections = np.empty(len(rows))
-    for chunk in gen_batches(len(rows), CHUNK_ROWS):
-        projections[chunk] = standardisation.project(X[rows[chunk]], direction)
+def project(X: Any, rows: IntArray | None, standardisation: Standardisation, direction: FloatArray) -> FloatArray:
+    """Return standardised X @ direction of these rows or all; equal rows have equal numbers to the last bit."""
+    projections = np.empty(X.shape[0] if rows is None else len(rows))
+    for chunk in gen_batches(len(projections), CHUNK_ROWS):
+        projections[chunk] = standardisation.project(X[chunk if rows is None else rows[chunk]], direction)
     return projections
 
 

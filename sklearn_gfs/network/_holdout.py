@@ -31,15 +31,15 @@ _MOST_NEIGHBOURS, _MOST_MARKS = 20, 100
 
 def count_copies(weight: FloatArray | None, n_samples: int) -> FloatArray:
     """
-    Say for how many samples each one stands.
+    Say for how many samples each one stands; a read-only array.
 
     Weights that are all multiples of a unit are numbers of copies, so that a weight of two is the same as two samples.
     Other weights are importances: each sample stands for itself.
     """
-    if weight is None:
-        return np.ones(n_samples)
-    unit = _common_unit(np.unique(weight))
-    return np.ones(n_samples) if unit is None else np.rint(weight / unit)
+    unit = None if weight is None else _common_unit(np.unique(weight))
+    if weight is None or unit is None:
+        return np.broadcast_to(1.0, n_samples)  # a single number
+    return np.rint(weight / unit)
 
 
 def _common_unit(values: FloatArray) -> float | None:
@@ -75,13 +75,13 @@ def held_out_shares(
     The fraction "auto" is a tenth, of fewer than 1000 samples 100 of them, but at most 0.3.
 
     Samples with the same inputs and targets are one sample, repeated. The distinct samples are put in order by a random
-    projection of the targets, those with equal targets (a class, say) by `along_inputs`, and every 1 / fraction-th of
-    them is held out as a whole, from a random start.
+    projection of the targets. Those with equal targets (a class, say) are ordered by `along_inputs`. Every 1 /
+    fraction-th of them is held out as a whole, from a random start.
 
-    Where the samples are the cells of a table (categories, small integers), future samples are copies of these, and
-    what is learnt of other cells tells nothing of one that is held out. There each copy of a cell is counted and held
-    out by itself, and both parts get copies. A sample that weighs more than all its neighbours together is divided
-    likewise, wherever it is: without it nothing would be learnt about its neighbourhood.
+    Where the samples are the cells of a table (categories, small integers), future samples are copies of these. What is
+    learnt of other cells says nothing about a held-out cell. There each copy of a cell is counted and held out by
+    itself, and both parts get copies. A sample that weighs more than all its neighbours together is divided likewise,
+    wherever it is. Without it nothing would be learnt about its neighbourhood.
 
     Parameters
     ----------
@@ -105,46 +105,50 @@ def held_out_shares(
         Between 0 and 1.
     """
     order, group, start = _in_order(along_inputs, targets, rng)
-    del along_inputs, targets  # all that follows has a number for each sample, too
-    n_groups = int(group[-1]) + 1
+    # All that follows has a number for each sample, too: nothing is kept for longer than it is needed.
+    del along_inputs, targets
+    n_groups = len(order) if group is None else int(group[-1]) + 1
     if n_groups == 1:
         return np.zeros(len(order))
     copies = copies[order]
-    in_group: FloatArray = np.bincount(group, weights=copies).astype(np.float64, copy=False)
-    copies /= in_group[group]
+    in_group = copies if group is None else np.bincount(group, weights=copies).astype(np.float64, copy=False)
+    parts = None if group is None else copies / in_group[group]
+    del copies
     lengths: FloatArray = np.ones(n_groups)
     if in_group.max() > 1:
-        some = np.searchsorted(group, np.arange(0, n_groups, -(-n_groups // _MOST_CELLS)))
-        lengths = in_group if is_table(order[some]) else lengths
+        some = np.arange(0, n_groups, -(-n_groups // _MOST_CELLS))
+        lengths = in_group if is_table(order[some if group is None else np.searchsorted(group, some)]) else lengths
     del in_group
     if isinstance(fraction, str):
         fraction = max(_FRACTION, min(_MOST, _ENOUGH_SAMPLES / float(lengths.sum())))
-    weights = np.bincount(group, weights=None if weight is None else weight[order]).astype(np.float64)
-    np.maximum(lengths, _excess(weights, fraction), out=lengths)
-    del weights
+    if group is not None or weight is not None:  # of distinct samples that weigh the same none is heavy
+        weights = np.ones(len(order)) if weight is None else weight[order]
+        weights = weights if group is None else np.bincount(group, weights=weights).astype(np.float64, copy=False)
+        np.maximum(lengths, _excess(weights, fraction), out=lengths)
+        del weights
     taken = _marked_copies(lengths, fraction, start)
     del lengths
     shares = np.empty(len(order))
-    shares[order] = _shares_within(group, copies, taken)
+    shares[order] = _shares_within(group, parts, taken)
     return shares if labels is None else _spare_classes(shares, labels, weight, max(_LARGEST_LOSS, fraction))
 
 
-def _in_order(along_inputs: FloatArray, targets: FloatArray, rng: Any) -> tuple[IntArray, IntArray, float]:
-    """Return the samples in order, the number of the distinct sample that each of these is, and a random start."""
+def _in_order(along_inputs: FloatArray, targets: FloatArray, rng: Any) -> tuple[IntArray, IntArray | None, float]:
+    """
+    Return the samples in order, the number of the distinct sample that each of these is, and a random start.
+
+    There are no numbers where all samples are distinct.
+    """
     along_targets = np.zeros(len(targets))
     for column, factor in zip(targets.T, rng.standard_normal(targets.shape[1]), strict=True):
         along_targets += factor * column
     start = rng.uniform()
     order = np.lexsort((along_inputs, along_targets))
-    return order, _number_groups(along_targets[order], along_inputs[order]), start
-
-
-def _number_groups(*keys: FloatArray) -> IntArray:
-    """Number the runs of equal keys."""
-    begins = np.zeros(len(keys[0]), dtype=bool)
-    for key in keys:
+    begins = np.zeros(len(order), dtype=bool)
+    for along in (along_targets, along_inputs):
+        key = along[order]
         begins[1:] |= key[1:] != key[:-1]
-    return np.cumsum(begins)
+    return order, None if begins[1:].all() else np.cumsum(begins), start
 
 
 def _excess(weights: FloatArray, fraction: float) -> FloatArray:
@@ -172,7 +176,9 @@ def _marked_copies(lengths: FloatArray, fraction: float, start: float) -> FloatA
     ends *= fraction
     ends -= start
     np.floor(ends, out=ends)
-    marks = np.diff(ends, prepend=np.floor(-start))
+    marks = np.empty_like(ends)
+    marks[0] = ends[0] - np.floor(-start)
+    np.subtract(ends[1:], ends[:-1], out=marks[1:])
     del ends
     most = lengths - 1
     most[lengths < 2] = 1.0
@@ -187,24 +193,25 @@ def _marked_copies(lengths: FloatArray, fraction: float, start: float) -> FloatA
     return marks
 
 
-def _shares_within(group: np.ndarray, parts: FloatArray, taken: FloatArray) -> FloatArray:
-    """Deal out what is taken of each group to its samples, which are `parts` of it: as many whole ones as can be."""
-    if len(taken) == len(group):  # each is a group of its own
-        starts: FloatArray | float = 0.0
-    else:
-        starts = _starts_within(group, parts)
-    shares: FloatArray = taken[group]
-    shares -= starts
-    shares /= parts
+def _shares_within(group: IntArray | None, parts: FloatArray | None, taken: FloatArray) -> FloatArray:
+    """
+    Deal out what is taken of each group to its samples, which are `parts` of it: as many whole ones as can be.
+
+    Without numbers of groups each sample is one.
+    """
+    shares: FloatArray = taken if group is None else taken[group]
+    if group is not None and parts is not None:
+        shares -= _starts_within(group, parts)
+        shares /= parts
     np.clip(shares, 0.0, 1.0, out=shares)
     # Rounding must not split a sample that is to be whole.
     whole = np.rint(shares)
-    is_near = np.abs(shares - whole) < _ROUNDING * len(group)
+    is_near = np.abs(shares - whole) < _ROUNDING * len(shares)
     shares[is_near] = whole[is_near]
     return shares
 
 
-def _starts_within(group: np.ndarray, parts: FloatArray) -> FloatArray:
+def _starts_within(group: IntArray, parts: FloatArray) -> FloatArray:
     """Say for each sample which part of its group comes before it."""
     ends = np.cumsum(parts)
     first = np.searchsorted(group, np.arange(group[-1] + 1))

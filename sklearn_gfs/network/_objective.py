@@ -169,8 +169,8 @@ class Objective:
         Return the Gauss-Newton matrix of the mean loss, over all samples or so many from the `first` on.
 
         The whole Jacobian never exists, unless it has fewer rows than columns. For the squared error, and for one
-        output, the matrix follows from one product of n_columns columns: the outputs share the samples' rows, and each
-        pair of neurons has one factor in all.
+        output, the matrix follows from one product of n_columns columns. There the outputs share the samples' rows, and
+        each pair of neurons has one factor in all.
         """
         n_samples = self.n_samples if n_taken is None else n_taken
         if self.has_few_rows:

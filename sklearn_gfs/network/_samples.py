@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils import gen_batches
 
-from ._data import Batch
+from ._data import CHUNK_ROWS, Batch
 
 if TYPE_CHECKING:
     import torch
@@ -139,5 +140,13 @@ class Samples:
         return [Batch(*batch) for batch in zip(split(X, batch_size), split(y, batch_size, 1), weights, strict=True)]
 
     def everything(self) -> Batch:
-        """Return all rows as one batch."""
-        return self.gather(self.rows)
+        """Return all rows as one batch; in the precision of X there is never more than a chunk of them."""
+        import torch
+
+        n_rows = len(self.rows)
+        X = torch.empty((n_rows, self._X.shape[1]), dtype=self._dtype, device=self._device)
+        y = torch.empty((self._targets.shape[1], n_rows), dtype=self._dtype, device=self._device)
+        for chunk in gen_batches(n_rows, CHUNK_ROWS):
+            X[chunk], y[:, chunk] = self.gather(self.rows[chunk])[:2]
+        weight = None if self._weight is None else torch.from_numpy(self._weight[self.rows]).to(self._device)
+        return Batch(X, y, weight)

@@ -126,8 +126,9 @@ def rescaled(network: Network, before: Scaling, after: Scaling, y_varied: np.nda
     """
     Return the network that does on newly standardised data what this one did on data standardised as before.
 
-    Where a scale has changed many times over, or a feature or a target (`y_varied` says which did) varies only now,
-    the weights keep their size: what they had learnt there was of no use, and they must be able to learn.
+    The weights keep their size where a scale has changed many times over, or where a feature or a target varies only
+    now (`y_varied` says which targets did before). What they had learnt there was of no use, and they must be able to
+    learn.
     """
     (mean_before, inverse_before), (mean_after, inverse_after) = before.inputs, after.inputs
     inverse = np.where(inverse_before > 0, inverse_before, inverse_after)

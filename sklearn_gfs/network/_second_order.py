@@ -336,7 +336,7 @@ class SecondOrderTraining:
         objective = Objective(shape, samples, settings.activation, settings.loss, seed)
         estimates = isinstance(settings.alpha, str)
         if prior is None:
-            given = settings.with_alpha(None if solver.can_estimate else n_samples)
+            given = settings.with_alpha(n_samples, falls=not solver.can_estimate)
             prior = Prior(penalty_of(shape, network.weights.astype(np.float64), float(given.alpha)), 1.0)
         self._solver = solver(objective, to_vector(network), prior, n_samples=n_samples, estimates=estimates)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ._solvers import Solver
 
 
-# An automatic penalty is this at most: of the dense network, and where training begins that estimates the penalty.
+# An automatic penalty: of the dense network of many samples, and where training begins that estimates the penalty.
 ALPHA = 1e-3
 
 
@@ -27,8 +27,16 @@ class TrainingSettings(NamedTuple):
     alpha: float | str
     device: str = "cpu"
 
-    def with_alpha(self, n_samples: float | None = None) -> TrainingSettings:
-        """Return settings with a number for the penalty; "auto" falls with the number of samples, where it is told."""
+    def with_alpha(self, n_samples: float, *, falls: bool) -> TrainingSettings:
+        """
+        Return settings with a number for the penalty.
+
+        That of "auto" is ALPHA. Where it `falls`, and for a log-likelihood of few samples, it is one over the number of
+        samples, as in scikit-learn's LogisticRegression; for the squared error never more than ALPHA.
+        """
         if not isinstance(self.alpha, str):
             return self
-        return self._replace(alpha=ALPHA if n_samples is None else min(ALPHA, 1 / n_samples))
+        share = 1 / n_samples
+        if self.loss.is_quadratic:
+            return self._replace(alpha=min(ALPHA, share) if falls else ALPHA)
+        return self._replace(alpha=share if falls else max(ALPHA, share))

@@ -218,7 +218,7 @@ def backward(shape: Shape, X: int, alpha: float) -> None:
 
 @inlined
 def squares_of_neurons(shape: Shape, vector: int, skipped: int) -> float:
-    """Return the sum of the squares of a vector like the network, each neuron's times its weight, but for one row."""
+    """Return the sum of the squares of a vector like the network, each neuron's times its weight, except one row."""
     hidden = shape.wide_hidden
     clear(shape.squares, hidden)
     for row in range(shape.wide_features + 1 + shape.rows_out):

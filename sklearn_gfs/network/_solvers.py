@@ -33,10 +33,10 @@ class Solver(ABC):
     """
     A solver at work on one network.
 
-    A class may say in ``loop_code()`` by which number the loop that trains small networks knows it, and in
-    ``loop_numbers(step_size, n_updates)`` what the loop needs for each of several updates, of which it is told how many
-    there have been after each: what the step is made with, and what the root of a second moment is multiplied by. With
-    a solver that doesn't say so itself torch trains.
+    The loop that trains small networks knows a solver by the number ``loop_code()``. ``loop_numbers(step_size,
+    n_updates)`` returns what the loop needs for each of several updates: what the step is made with, and the factor of
+    the root of a second moment. `n_updates` are the numbers of updates after each. A solver without these methods is
+    trained by torch.
 
     Parameters
     ----------
@@ -130,8 +130,8 @@ class GradientDescent(Solver):
     """
     Gradient descent with heavy-ball momentum; no step is longer than 2 loss / descent.
 
-    For squared error that length is at least 1 / curvature, so the limit never binds while the step size is below it,
-    and where the curvature has grown since the step size was chosen it keeps the loss from exploding.
+    For the squared error that length is at least 1 / curvature, so the limit never binds while the step size is below
+    it. Where the curvature has grown since the step size was chosen, the limit keeps the loss from exploding.
     """
 
     name = "sgd"

@@ -45,8 +45,8 @@ class Standardisation(NamedTuple):
         """
         Return inputs standardised, in their own precision.
 
-        Arrays and tensors are overwritten. A CSR array stays one where there is no mean to subtract: a later part of
-        the data may be sparse where the first was not, and the other way round.
+        Arrays and tensors are overwritten. A CSR array stays one if there is no mean to subtract. A later part of the
+        data may be sparse where the first was not, and the other way round.
         """
         if sparse.issparse(X):
             if self.mean is None:
@@ -59,7 +59,7 @@ class Standardisation(NamedTuple):
         return X
 
     def project(self, X: Any, direction: FloatArray) -> FloatArray:
-        """Return for each row its standardised inputs times the direction; of sparse X, but for a constant."""
+        """Return for each row its standardised inputs times the direction; of sparse X, up to a constant."""
         direction = direction * self.inverse_scale
         if sparse.issparse(X):
             return X @ direction

@@ -52,7 +52,7 @@ class Stream(NamedTuple):
 
 
 class TrainingState(NamedTuple):
-    """All that it takes to go on with a training later; NumPy only."""
+    """All that it takes to continue a training later; NumPy only."""
 
     network: Network
     moments: tuple[FloatArray, FloatArray]
@@ -65,9 +65,9 @@ class Training:
     """
     A network on its way: each iteration is one gradient update on one batch.
 
-    The batches are consecutive pieces of an endless row of shuffles, so all have the same size and the first t
-    iterations do not depend on how many follow. From a `TrainingState` in place of a network it goes on as if it had
-    never stopped, as long as the batches have the same size and the samples are as many.
+    The batches are consecutive pieces of an endless row of shuffles. All have the same size, and the first t iterations
+    do not depend on how many follow. A `TrainingState` in place of a network goes on as if training had never stopped,
+    if the size of the batches and the number of samples are the same.
 
     With `averaged` the network that it gives, and whose loss it tells, is a moving average over the iterations; the
     updates are the same.
@@ -181,8 +181,10 @@ class Training:
         return min(_MAX_GATHERED, max(1, _MAX_GATHERED_BYTES // (self._batch_size * self._samples.row_bytes)))
 
     def _next_rows(self, n_rows: int) -> IntArray:
-        pieces = [self._order]
+        pieces = [self._order.copy()]
         n_missing = n_rows - len(self._order)
+        if n_missing > 0:
+            self._order = pieces[0]  # what it was a part of is not kept beside the next shuffle
         while n_missing > 0:
             pieces.append(self._rng.permutation(self._samples.rows))
             n_missing -= len(pieces[-1])
@@ -267,8 +269,8 @@ class Training:
         # A training that explodes does so at once: the least of its first losses is from before.
         return n_batches < 1 or math.fsum(self.losses[-n_batches:]) >= n_batches * min(self.losses[:n_batches])
 
-    def loss_of(self, network: Network) -> float:
-        """Return the loss of a network on all samples, without the penalty."""
+    def penalised_loss_of(self, network: Network) -> float:
+        """Return the loss of a network on all samples, with the penalty: what training lowers."""
         rows = self._samples.rows
         model = self._at_work(network, min(len(rows), CHUNK_ROWS))
         with model.threads(), self._torch.inference_mode():
@@ -276,7 +278,7 @@ class Training:
                 len(rows[chunk]) * model.loss(*self._samples.gather(rows[chunk]))
                 for chunk in gen_batches(len(rows), CHUNK_ROWS)
             ]
-        return math.fsum(losses) / len(rows)
+            return math.fsum(losses) / len(rows) + model.penalty()
 
     @property
     def step_size(self) -> float:

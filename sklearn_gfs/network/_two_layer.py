@@ -86,12 +86,12 @@ class TorchNetwork:
     """
     A network in torch with its loss and gradient on one batch.
 
-    All parameters live in one flat tensor, ``parameters``, and so does the gradient, so that a solver is a few
-    operations on whole vectors. The gradient of a neuron is divided by the neuron's weight: a step size then means the
-    same for 50 neurons as for 1000 (the flow of the neurons' distribution, not of one neuron's share).
+    All parameters live in one flat tensor, ``parameters``, and so does the gradient. A solver is then a few operations
+    on whole vectors. The gradient of a neuron is divided by the neuron's weight. A step size then means the same for 50
+    neurons as for 1000 (the flow of the neurons' distribution, not of one neuron's share).
 
-    Activations and outputs have a row for each neuron or output and a column for each sample: the two products with
-    the output weights are thin, and run along memory in this order only.
+    Activations and outputs have a row for each neuron or output and a column for each sample. In this order only the
+    two products with the output weights, which are thin, run along memory.
 
     The loss is averaged over the batch. The ``penalty`` is ``alpha / 2`` times the weighted mean over neurons of their
     squared coefficients.

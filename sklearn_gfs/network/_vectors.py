@@ -51,8 +51,8 @@ def narrow_tile(e: Emitter, *arguments: Any) -> None:
     """
     Write `NARROW_ROWS` rows of one vector: factor * added + left @ right.
 
-    Addresses are each followed by the distance of rows, for the left one also by that of columns; at the end stand the
-    number of columns on the left, and the factor.
+    Each address is followed by the distance of rows, for the left one also by the distance of columns. The last two
+    arguments are the number of columns on the left, and the factor.
     """
     _tile(e, NARROW_ROWS, 1, arguments)
 

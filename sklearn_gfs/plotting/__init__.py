@@ -14,14 +14,12 @@ if TYPE_CHECKING:
     from ._loss import LossCurveDisplay
     from ._scaling import ThresholdScalingDisplay
     from ._selection import SelectionPathDisplay
-    from ._style import COLOURS, DASHES, MARKERS
+    from ._style import COLOURS
     from ._threshold import PretrainThresholdDisplay
 
 _HOME = {
     "COLOURS": "_style",
-    "DASHES": "_style",
     "LossCurveDisplay": "_loss",
-    "MARKERS": "_style",
     "PretrainThresholdDisplay": "_threshold",
     "SelectionPathDisplay": "_selection",
     "ThresholdScalingDisplay": "_scaling",
@@ -29,8 +27,6 @@ _HOME = {
 
 __all__ = [
     "COLOURS",
-    "DASHES",
-    "MARKERS",
     "LossCurveDisplay",
     "PretrainThresholdDisplay",
     "SelectionPathDisplay",

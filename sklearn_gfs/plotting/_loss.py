@@ -25,8 +25,8 @@ class LossCurveDisplay(VersionedState):
     Picture of the losses of a fit: pre-training, re-training, and the held-out samples.
 
     Losses of single batches are noisy, so a line is the mean over the last 20 updates. A vertical line marks where the
-    network was pruned. The held-out losses are those of the trial, which is re-trained on the other samples, and is
-    tried for longer than the final subnetwork.
+    network was pruned. The held-out losses are those of the trial. The trial is re-trained on the other samples, and
+    for longer than the final subnetwork.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class LossCurveDisplay(VersionedState):
     held_out_losses : array-like of shape (n_looks,), default=None
         Losses on held-out samples.
     held_out_updates : array-like of shape (n_looks,), default=None
-        The updates of re-training after which they were measured.
+        Numbers of re-training updates before each held-out loss.
 
     Attributes
     ----------
@@ -76,14 +76,14 @@ class LossCurveDisplay(VersionedState):
         """
         Draw the losses of a fitted estimator.
 
-        Anything with ``loss_curve_`` will do.
+        Anything with ``loss_curve_`` is possible.
 
         Parameters
         ----------
         estimator : GreedyPrunedMLP or the like
-            Fitted; or a pipeline that ends in one, or a search that has fitted one.
+            A fitted estimator, a pipeline that ends in one, or a search that has fitted one.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
 
         Returns
         -------
@@ -95,7 +95,7 @@ class LossCurveDisplay(VersionedState):
         NotFittedError
             If the estimator has not been fitted.
         TypeError
-            If it has, and kept no losses.
+            If the fitted estimator keeps no losses.
 
         See Also
         --------
@@ -129,12 +129,12 @@ class LossCurveDisplay(VersionedState):
         """
         Draw the display.
 
-        The axis of the losses is logarithmic where all of them are positive.
+        The axis of the losses is logarithmic if all losses are positive.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
 
         Returns
         -------

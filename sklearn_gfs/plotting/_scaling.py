@@ -19,9 +19,9 @@ class ThresholdScalingDisplay(VersionedState):
     """
     Picture of the pre-training threshold against the number of samples.
 
-    Every run is a point; the mean of the repeats, the logarithmic law with its confidence band and
-    the power law are lines. Runs that reached no threshold are arrows at the last number of
-    iterations that they had; a mean leaves them out and is drawn hollow.
+    Every run is a point. The mean of the repeats, the logarithmic law with its confidence band and the power law are
+    lines. Runs that reached no threshold are arrows at the last number of iterations that they had. A mean that leaves
+    such runs out is drawn hollow.
 
     Parameters
     ----------
@@ -30,11 +30,13 @@ class ThresholdScalingDisplay(VersionedState):
     thresholds : ndarray of shape (n_sizes, n_repeats)
         Thresholds, in gradient updates; NaN where a run reached none.
     last_n_pretrain : ndarray of shape (n_sizes, n_repeats), default=None
-        The most iterations that each run had; None to leave out the runs that reached no threshold.
+        The largest number of iterations of each run. None leaves out the runs that reached no threshold.
     log_fit : ScalingFit, default=None
         Fit of a + b ln(n_samples).
     power_fit : ScalingFit, default=None
         Fit of c n_samples^p.
+    predicted : array-like of shape (n_sizes,), default=None
+        Predicted thresholds, as :func:`network_bounds` gives them; what is infinite is left out.
 
     Attributes
     ----------
@@ -54,6 +56,8 @@ class ThresholdScalingDisplay(VersionedState):
         The laws; None where there is no fit.
     band_ : matplotlib PolyCollection or None
         95 % confidence band of the logarithmic law.
+    predicted_line_ : matplotlib Line2D or None
+        The predicted thresholds; None where none are given.
 
     See Also
     --------
@@ -79,15 +83,17 @@ class ThresholdScalingDisplay(VersionedState):
         last_n_pretrain: Any = None,
         log_fit: Any = None,
         power_fit: Any = None,
+        predicted: Any = None,
     ) -> None:
         self.train_sizes = train_sizes
         self.thresholds = thresholds
         self.last_n_pretrain = last_n_pretrain
         self.log_fit = log_fit
         self.power_fit = power_fit
+        self.predicted = predicted
 
     @classmethod
-    def from_curve(cls, curve: Any, *, ax: Any = None) -> ThresholdScalingDisplay:
+    def from_curve(cls, curve: Any, *, predicted: Any = None, ax: Any = None) -> ThresholdScalingDisplay:
         """
         Draw what :func:`pretrain_threshold_curve` returned.
 
@@ -97,8 +103,10 @@ class ThresholdScalingDisplay(VersionedState):
         ----------
         curve : ThresholdCurve
             Sizes, thresholds and fits.
+        predicted : array-like of shape (n_sizes,), default=None
+            Predicted thresholds, as :func:`network_bounds` gives them.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
 
         Returns
         -------
@@ -108,7 +116,7 @@ class ThresholdScalingDisplay(VersionedState):
         Raises
         ------
         TypeError
-            If it is no curve.
+            If `curve` is not a ThresholdCurve.
 
         See Also
         --------
@@ -134,6 +142,7 @@ class ThresholdScalingDisplay(VersionedState):
             last_n_pretrain=getattr(curve, "last_n_pretrain", None),
             log_fit=curve.log_fit,
             power_fit=curve.power_fit,
+            predicted=predicted,
         )
         return display.plot(ax=ax)
 
@@ -144,7 +153,7 @@ class ThresholdScalingDisplay(VersionedState):
         """
         Measure a curve and draw it.
 
-        Use :meth:`from_curve` where the curve itself is wanted too.
+        Use :meth:`from_curve` if you want the curve itself too.
 
         Parameters
         ----------
@@ -155,7 +164,7 @@ class ThresholdScalingDisplay(VersionedState):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Labels or numbers to predict.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
         **curve_params : dict
             Further parameters of :func:`pretrain_threshold_curve`.
 
@@ -198,7 +207,7 @@ class ThresholdScalingDisplay(VersionedState):
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
 
         Returns
         -------
@@ -235,6 +244,13 @@ class ThresholdScalingDisplay(VersionedState):
             means, label = np.nanmean(thresholds[part], axis=1), "Mean of those that reached it"
             self.part_line_ = self.ax_.plot(sizes[part], means, markerfacecolor="none", label=label, **style)[0]
         self._plot_laws(np.geomspace(sizes.min(), sizes.max(), 200))
+        self.predicted_line_ = None
+        if self.predicted is not None:
+            values = np.asarray(self.predicted, dtype=float)
+            self.predicted_line_ = self.ax_.plot(
+                sizes, np.where(np.isfinite(values), values, np.nan), color=COLOURS[2], linestyle=":", marker="D",
+                label="Predicted", zorder=3,
+            )[0]  # fmt: skip
         log_axis(self.ax_, sizes)
         name_axes(self.ax_, "Training samples", "Pre-training threshold (gradient updates)")
         return self

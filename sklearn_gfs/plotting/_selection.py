@@ -86,10 +86,10 @@ class SelectionPathDisplay(VersionedState):
             The path.
         dense_loss : float, default=None
             Loss of the dense network.
-        upper_bounds : dict of str to array-like of shape (n_picks,), default=None
-            Bounds on the loss by name.
+        upper_bounds : NetworkBounds, or dict of str to array-like of shape (n_picks,), default=None
+            Bounds on the loss, as :func:`network_bounds` returns them or by name.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
 
         Returns
         -------
@@ -99,7 +99,7 @@ class SelectionPathDisplay(VersionedState):
         Raises
         ------
         TypeError
-            If it is no path.
+            If `path` is not a GreedyPath.
 
         See Also
         --------
@@ -115,6 +115,7 @@ class SelectionPathDisplay(VersionedState):
         """
         if not (hasattr(path, "losses") and hasattr(path, "gaps")):
             raise TypeError(f"path must be what greedy_forward_selection returned, got {type(path).__name__}.")
+        upper_bounds = _by_name(upper_bounds, len(path.losses))
         display = cls(losses=path.losses, gaps=path.gaps, dense_loss=dense_loss, upper_bounds=upper_bounds)
         return display.plot(ax=ax)
 
@@ -123,16 +124,16 @@ class SelectionPathDisplay(VersionedState):
         """
         Draw the selection of a fitted estimator.
 
-        Anything with ``selection_losses_`` and ``duality_gaps_`` will do.
+        Anything with ``selection_losses_`` and ``duality_gaps_`` is possible.
 
         Parameters
         ----------
         estimator : GreedyPrunedMLP, GreedyForwardSelector or the like
-            Fitted; or a pipeline that ends in one, or a search that has fitted one.
-        upper_bounds : dict of str to array-like of shape (n_picks,), default=None
-            Bounds on the loss by name.
+            A fitted estimator, a pipeline that ends in one, or a search that has fitted one.
+        upper_bounds : NetworkBounds, or dict of str to array-like of shape (n_picks,), default=None
+            Bounds on the loss, as :func:`network_bounds` returns them or by name.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
 
         Returns
         -------
@@ -144,7 +145,7 @@ class SelectionPathDisplay(VersionedState):
         NotFittedError
             If the estimator has not been fitted.
         TypeError
-            If it has, and made no selection.
+            If the fitted estimator made no selection.
 
         See Also
         --------
@@ -170,7 +171,7 @@ class SelectionPathDisplay(VersionedState):
             losses=estimator.selection_losses_,
             gaps=estimator.duality_gaps_,
             dense_loss=getattr(estimator, "dense_loss_", None),
-            upper_bounds=upper_bounds,
+            upper_bounds=_by_name(upper_bounds, len(estimator.selection_losses_)),
         )
         return display.plot(ax=ax)
 
@@ -183,7 +184,7 @@ class SelectionPathDisplay(VersionedState):
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
 
         Returns
         -------
@@ -235,3 +236,10 @@ class SelectionPathDisplay(VersionedState):
             self.ax_.set_ylim(edge, 1.5 * top)
         name_axes(self.ax_, "Picks k", "Loss (mean over samples)")
         return self
+
+
+def _by_name(upper_bounds: Any, n_picks: int) -> Any:
+    """Return bounds on the losses after each pick, by name."""
+    return (
+        upper_bounds.upper_bounds(np.arange(1, n_picks + 1)) if hasattr(upper_bounds, "upper_bounds") else upper_bounds
+    )

@@ -11,11 +11,11 @@ from itertools import cycle
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier, is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gfs._version import VersionedState
 
+from ._searched import predicted_for, score_name_of
 from ._style import COLOURS, DASHES, MARKERS, log_axis, name_axes, new_axes, shade, some_of
 
 # With more sizes than this, curves over each other can't be told apart.
@@ -47,6 +47,9 @@ class PretrainThresholdDisplay(VersionedState):
         Label of the scores.
     param : str, default="n_pretrain"
         Name of the parameter that ``n_pretrain`` holds values of, for the label.
+    predicted : sequence of float, default=None
+        Predicted threshold of each size, in the order of ``k``; infinite ones are left out. A heat map has no place for
+        those beyond the last number of iterations.
 
     Attributes
     ----------
@@ -62,6 +65,8 @@ class PretrainThresholdDisplay(VersionedState):
         The heat map; None for curves.
     threshold_line_ : matplotlib Line2D or None
         The heat map's line, or the stars on the curves; None where no size has a threshold.
+    predicted_lines_ : list of matplotlib Line2D
+        Predicted thresholds: upright lines in the colours of the curves, or the heat map's one line.
     colorbar_ : matplotlib Colorbar or None
         The heat map's key.
 
@@ -93,6 +98,7 @@ class PretrainThresholdDisplay(VersionedState):
         target_score: float | None = None,
         score_name: str = "Score",
         param: str = "n_pretrain",
+        predicted: Any = None,
     ) -> None:
         self.n_pretrain = n_pretrain
         self.k = k
@@ -102,10 +108,17 @@ class PretrainThresholdDisplay(VersionedState):
         self.target_score = target_score
         self.score_name = score_name
         self.param = param
+        self.predicted = predicted
 
     @classmethod
     def from_search(
-        cls, search: Any, *, kind: str = "auto", score_name: str | None = None, ax: Any = None
+        cls,
+        search: Any,
+        *,
+        kind: str = "auto",
+        score_name: str | None = None,
+        predicted: Any = None,
+        ax: Any = None,
     ) -> PretrainThresholdDisplay:
         """
         Draw a fitted search.
@@ -119,9 +132,12 @@ class PretrainThresholdDisplay(VersionedState):
         kind : {"auto", "curves", "heatmap"}, default="auto"
             As in :meth:`plot`.
         score_name : str, default=None
-            Label of the scores; None to derive it from the search.
+            Label of the scores. None derives it from the search.
+        predicted : NetworkBounds or sequence of float, default=None
+            Predicted thresholds: what :func:`network_bounds` returned for the search's numbers of picks, or one number
+            for each of them.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
 
         Returns
         -------
@@ -133,7 +149,9 @@ class PretrainThresholdDisplay(VersionedState):
         NotFittedError
             If the search has not been fitted.
         TypeError
-            If it is none.
+            If `search` is not a PretrainThresholdSearch.
+        ValueError
+            If the predicted thresholds are of other numbers of picks.
 
         See Also
         --------
@@ -161,8 +179,9 @@ class PretrainThresholdDisplay(VersionedState):
             dense_scores=search.dense_scores_,
             thresholds=list(search.thresholds_.values()),
             target_score=search.target_score_,
-            score_name=_score_name(search) if score_name is None else score_name,
+            score_name=score_name_of(search) if score_name is None else score_name,
             param=search.param,
+            predicted=predicted_for(search, predicted),
         )
         return display.plot(ax=ax, kind=kind)
 
@@ -175,13 +194,14 @@ class PretrainThresholdDisplay(VersionedState):
         *,
         kind: str = "auto",
         score_name: str | None = None,
+        predicted: Any = None,
         ax: Any = None,
         **search_params: Any,
     ) -> PretrainThresholdDisplay:
         """
         Run a search, without a final fit, and draw it.
 
-        Use :meth:`from_search` where the search itself is wanted too.
+        Use :meth:`from_search` if you want the search itself too.
 
         Parameters
         ----------
@@ -194,9 +214,11 @@ class PretrainThresholdDisplay(VersionedState):
         kind : {"auto", "curves", "heatmap"}, default="auto"
             As in :meth:`plot`.
         score_name : str, default=None
-            Label of the scores; None to derive it from the search.
+            Label of the scores. None derives it from the search.
+        predicted : NetworkBounds or sequence of float, default=None
+            Predicted thresholds, as in :meth:`from_search`.
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
         **search_params : dict
             Further parameters of :class:`PretrainThresholdSearch`.
 
@@ -230,7 +252,7 @@ class PretrainThresholdDisplay(VersionedState):
 
         search_params.setdefault("refit", False)
         search = PretrainThresholdSearch(estimator, **search_params).fit(X, y)
-        return cls.from_search(search, kind=kind, score_name=score_name, ax=ax)
+        return cls.from_search(search, kind=kind, score_name=score_name, predicted=predicted, ax=ax)
 
     def plot(self, ax: Any = None, *, kind: str = "auto") -> PretrainThresholdDisplay:
         """
@@ -241,7 +263,7 @@ class PretrainThresholdDisplay(VersionedState):
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None for a new figure.
+            Where to draw. None means a new figure.
         kind : {"auto", "curves", "heatmap"}, default="auto"
             What to draw; "auto" takes curves for up to four sizes.
 
@@ -253,7 +275,7 @@ class PretrainThresholdDisplay(VersionedState):
         Raises
         ------
         ValueError
-            If ``kind`` is not one of those.
+            If ``kind`` is not one of these values.
 
         See Also
         --------
@@ -275,6 +297,7 @@ class PretrainThresholdDisplay(VersionedState):
         self.figure_ = self.ax_.figure
         self.lines_: list[Any] = []
         self.bands_: list[Any] = []
+        self.predicted_lines_: list[Any] = []
         self.image_ = self.colorbar_ = self.threshold_line_ = None
         if kind == "heatmap" or (kind == "auto" and len(self.k) > _MOST_CURVES):
             self._plot_heatmap()
@@ -289,6 +312,9 @@ class PretrainThresholdDisplay(VersionedState):
         for column, (size, (colour, dash, marker)) in enumerate(zip(self.k, styles, strict=False)):
             label = "Subnetwork" if size is None else f"Subnetwork, k = {size}"
             means = self._curve(self.scores[:, column], label, colour=colour, linestyle=dash, marker=marker)
+            if self.predicted is not None and np.isfinite(self.predicted[column]):
+                style = {"color": colour, "linestyle": ":", "label": f"{label}, predicted"}
+                self.predicted_lines_.append(self.ax_.axvline(self.predicted[column], zorder=2, **style))
             threshold = None if self.thresholds is None else self.thresholds[column]
             if threshold is not None:
                 stars.append((threshold, means[values == threshold][0]))
@@ -339,12 +365,14 @@ class PretrainThresholdDisplay(VersionedState):
         self.ax_.set_xlabel(self._budget_label())
         self.ax_.set_ylabel("Picks k")
         self.colorbar_ = self.figure_.colorbar(self.image_, ax=self.ax_, label=self.score_name)
-        line = self._threshold_steps()
+        outline = [withStroke(linewidth=5, foreground="black"), Stroke()]
+        style = {"color": "white", "linewidth": 2.2, "path_effects": outline, "clip_on": False, "zorder": 4}
+        predicted, line = self._steps(self._first_after_predicted()), self._steps(self.thresholds)
+        if predicted is not None:
+            self.predicted_lines_ = self.ax_.plot(*predicted, linestyle=":", label="Predicted", **style)
         if line is not None:
-            outline = [withStroke(linewidth=5, foreground="black"), Stroke()]
-            self.threshold_line_ = self.ax_.plot(
-                *line, color="white", linewidth=2.2, path_effects=outline, label="Threshold", clip_on=False, zorder=4
-            )[0]
+            self.threshold_line_ = self.ax_.plot(*line, label="Threshold", **style)[0]
+        if predicted is not None or line is not None:
             self.ax_.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, borderaxespad=0.2)
         if self.target_score is not None:
             self.ax_.set_title(f"Target {self.target_score:.3g}", loc="right", fontsize="medium")
@@ -353,32 +381,23 @@ class PretrainThresholdDisplay(VersionedState):
         own = self.param.rpartition("__")[2] == "n_pretrain"
         return "Pre-training (gradient updates)" if own else self.param
 
-    def _threshold_steps(self) -> Any:
-        """Return the line along the left edges of the first cells that reach the target, None if none does."""
-        if self.thresholds is None or all(threshold is None for threshold in self.thresholds):
+    def _first_after_predicted(self) -> list[int | None] | None:
+        """Return for each size the first number of iterations that is not below the predicted one."""
+        if self.predicted is None:
+            return None
+        values = np.asarray(self.n_pretrain)
+        return [int(values[values >= one][0]) if one <= values[-1] else None for one in self.predicted]
+
+    def _steps(self, thresholds: Any) -> Any:
+        """Return the line along the left edges of the cells of these numbers of iterations, None if there are none."""
+        if thresholds is None or all(threshold is None for threshold in thresholds):
             return None
         edges = {int(value): float(column) for column, value in enumerate(self.n_pretrain)}
         across, up = [], []
-        for row, threshold in enumerate(self.thresholds):
+        for row, threshold in enumerate(thresholds):
             # A size that never gets there has its edge at the right end, where no line is drawn.
             never = threshold is None
             edge = float(len(self.n_pretrain)) if never else edges[int(threshold)]
             across += [edge, np.nan if never else edge, edge]
             up += [row, row + 0.5, row + 1]
         return across, up
-
-
-def _score_name(search: Any) -> str:
-    """Return a label that says which score it is and on what it was measured."""
-    scoring = search.scoring
-    if search.multimetric_:
-        name = str(search.refit)
-    elif isinstance(scoring, str):
-        name = scoring
-    elif callable(scoring):
-        name = getattr(scoring, "__name__", "score")
-    else:
-        name = "accuracy" if is_classifier(search) else "R²" if is_regressor(search) else "score"
-    part = "held-out folds" if search.score_on == "test" else "training folds"
-    plain = name.removeprefix("neg_").replace("_", " ")
-    return f"{plain[:1].upper()}{plain[1:]}{', negative' if name != name.removeprefix('neg_') else ''} ({part})"

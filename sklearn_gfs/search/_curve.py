@@ -52,17 +52,15 @@ def pretrain_threshold_curve(
     """
     Measure how the pre-training threshold grows with the number of samples.
 
-    Every repeat shuffles the data, for classifiers so that each part has the classes in proportion,
-    and trains once on the first samples of that order, for each size, with a seed of its own. The
-    thresholds of all runs are fitted by a + b ln(n_samples), the form that theory suggests, and by
-    a power law for comparison.
+    Every repeat shuffles the data. For classifiers each part has the classes in proportion. For each size one network
+    is trained on the first samples of that order, with a seed of its own. Two laws are fitted to the thresholds of all
+    runs: a + b ln(n_samples), the form that the paper [1]_ claims, and a power law for comparison.
 
     Parameters
     ----------
     estimator : estimator
-        What :class:`PretrainThresholdSearch` takes. Where its ``random_state`` is an integer, repeat
-        r uses that plus r. Whether ``y`` holds labels or numbers, :class:`GreedyPrunedMLP` decides
-        from all of it, for all sizes.
+        What :class:`PretrainThresholdSearch` takes. If its ``random_state`` is an integer, repeat r uses this integer
+        plus r. :class:`GreedyPrunedMLP` decides once, from all of ``y``, whether ``y`` holds labels or numbers.
     X : array-like or sparse matrix of shape (n_samples, n_features)
         Data.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -72,33 +70,30 @@ def pretrain_threshold_curve(
     n_repeats : int, default=5
         Number of shuffles.
     n_pretrain : "auto" or sequence of int, default="auto"
-        As in :class:`PretrainThresholdSearch`; "auto" is settled by each run for itself.
+        As in :class:`PretrainThresholdSearch`. Each run settles "auto" for itself.
     k : sequence of int, default=None
-        Numbers of picks, all pruned from the same run; None for the estimator's own. The threshold
-        is that of the first to reach the target; :meth:`ThresholdCurve.at` gives each one's curve.
+        Numbers of picks, all pruned from the same run. None means the estimator's own. A run's threshold is the
+        threshold of the first ``k`` that reaches the target. :meth:`ThresholdCurve.at` gives the curve of each ``k``.
     target : {"dense", "best"} or float, default="dense"
-        As in :class:`PretrainThresholdSearch`, for each run by its own scores.
+        As in :class:`PretrainThresholdSearch`. Each run has a target of its own, from its own scores.
     tol : float or str, default=0.01
-        How far below the target still counts: a number, in units of the score, or a percentage like
-        "1%", of the target's absolute value.
+        How far below the target still counts. A number is in units of the score. A percentage like "1%" is a share of
+        the target's absolute value.
     score_on : {"train", "test"}, default="train"
-        Whether scores are taken on the training samples, as in the paper, or on samples held out.
+        Whether scores are measured on the training samples, as in the paper, or on held-out samples.
     test_size : float, default=0.25
-        Share of the samples held out where ``score_on`` is "test"; the same for all sizes of one
-        repeat.
+        Share of the samples to hold out if ``score_on`` is "test". All sizes of one repeat share them.
     interpolate : bool, default=False
-        Whether a threshold is put between the two numbers of iterations where the score passes
-        the target, linearly in the score and in the logarithm of the iterations plus one. Without
-        it thresholds are values of the grid.
+        Whether thresholds are interpolated between two numbers of iterations, linearly in the score and in the
+        logarithm of the iterations plus one. If False, thresholds are values of the grid.
     param : str, default="n_pretrain"
         As in :class:`PretrainThresholdSearch`.
     scoring : str or callable, default=None
-        As in :class:`~sklearn.model_selection.GridSearchCV`, one score.
+        As in :class:`~sklearn.model_selection.GridSearchCV`; one score only.
     random_state : int, RandomState instance or None, default=None
-        Decides on the shuffles.
+        Seed of the shuffles.
     n_jobs : int, default=None
-        Number of runs at the same time; None means 1 unless in a :func:`joblib.parallel_config`
-        context.
+        Number of runs at the same time. None means 1, except in a :func:`joblib.parallel_config` context.
 
     Returns
     -------
@@ -113,7 +108,7 @@ def pretrain_threshold_curve(
     Warns
     -----
     UserWarning
-        When a run reached no threshold. The fits count it as more than the iterations it had.
+        When a run reached no threshold. The fits count its threshold as larger than the iterations it had.
 
     See Also
     --------
@@ -123,8 +118,8 @@ def pretrain_threshold_curve(
 
     Notes
     -----
-    A coarse grid makes thresholds coarse; interpolated ones follow the noise of two scores. The
-    runs of one repeat share samples, which the confidence intervals don't take into account.
+    A coarse grid makes thresholds coarse. Interpolated thresholds follow the noise of two scores. The runs of one
+    repeat share samples; the confidence intervals ignore this.
 
     References
     ----------
@@ -176,7 +171,11 @@ def pretrain_threshold_curve(
     )
     own_k = estimator.get_params().get(grid.size_name)
     curve = _collect(
-        sizes, n_repeats, [own_k] if grid.sizes is None else grid.sizes, dict(zip(tasks, found, strict=True))
+        sizes,
+        n_repeats,
+        [own_k] if grid.sizes is None else grid.sizes,
+        dict(zip(tasks, found, strict=True)),
+        interpolated=bool(interpolate),
     )
     missing = int(np.isnan(curve.thresholds).sum())
     if missing:
@@ -189,7 +188,12 @@ def pretrain_threshold_curve(
 
 
 def _collect(
-    sizes: list[int], n_repeats: int, k: Sequence[Any], runs: Mapping[tuple[int, int], _Run]
+    sizes: list[int],
+    n_repeats: int,
+    k: Sequence[Any],
+    runs: Mapping[tuple[int, int], _Run],
+    *,
+    interpolated: bool,
 ) -> ThresholdCurve:
     """Put the runs, by size and repeat, into the tables of a curve."""
     points = sorted({budget for run in runs.values() for budget in run.budgets})
@@ -203,7 +207,7 @@ def _collect(
         targets[row, repeat], thresholds[:, row, repeat] = run.target, run.thresholds
         if dense is not None:
             dense[row, repeat, at] = run.dense
-    return threshold_curve(sizes, points, k, scores, dense, thresholds, targets)
+    return threshold_curve(sizes, points, k, scores, dense, thresholds, targets, interpolated=interpolated)
 
 
 def _seeded(estimator: Any, repeat: int) -> Any:

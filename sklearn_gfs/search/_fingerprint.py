@@ -72,8 +72,8 @@ def versions(estimator: Any) -> dict[str, Any]:
     Returns
     -------
     dict of str to object
-        The versions of this package, of scikit-learn and of whatever package a part of the estimator comes from, None
-        where there is none; and a digest of this package's sources, for its constants are no parameters.
+        The versions of this package, of scikit-learn and of each package that a part of the estimator comes from, None
+        if it has none. Also a digest of this package's sources, because its constants are no parameters.
     """
     own = __name__.partition(".")[0]
     parts = [estimator, *(value for value in estimator.get_params().values() if hasattr(value, "get_params"))]

@@ -271,9 +271,9 @@ def evaluate_fold(
     Returns
     -------
     list of dict
-        One record for each point, the dense networks included: "budget", "size", "dense",
-        "test_scores", "train_scores" (if asked for), "fit_time" and "score_time" in seconds,
-        "fit_error" (a traceback or None), "failed" (whether anything did).
+        One record for each point, the dense networks included. Its keys are "budget", "size", "dense", "test_scores",
+        "train_scores" (if asked for), "fit_time" and "score_time" (in seconds), "fit_error" (a traceback or None) and
+        "failed" (whether anything did).
     """
     X_train, y_train = split_rows(estimator, X, y, train)
     X_test, y_test = split_rows(estimator, X, y, test, train)

@@ -83,11 +83,65 @@ class ScalingFit(NamedTuple):
     n_thresholds: int
     n_censored: int = 0
 
+    @classmethod
+    def from_thresholds(cls, law: str, n_samples: Any, thresholds: Any, beyond: Any = None) -> ScalingFit:
+        """
+        Fit a law to thresholds that were measured somehow.
+
+        Both laws are fitted on the same scale, that of the thresholds.
+
+        Parameters
+        ----------
+        law : {"log", "power"}
+            Which law.
+        n_samples : array-like of shape (n_runs,)
+            Number of samples of each run.
+        thresholds : array-like of shape (n_runs,)
+            Threshold of each run. One that is NaN is left out, or is known from `beyond`.
+        beyond : array-like of shape (n_runs,), default=None
+            What a threshold that is NaN lies beyond; NaN where nothing is known of it.
+
+        Returns
+        -------
+        ScalingFit
+            The fit. Its coefficients are NaN with thresholds of fewer than two numbers of samples, and for the power
+            law where all thresholds are 0.
+
+        Raises
+        ------
+        ValueError
+            If `law` is neither of the two, a number of samples is not positive, or the arrays differ in shape.
+
+        See Also
+        --------
+        pretrain_threshold_curve : Measures thresholds and fits both laws.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import ScalingFit
+        >>> ScalingFit.from_thresholds("power", [100, 400, 1600], [10, 20, 40]).coef.round(3).tolist()
+        [1.0, 0.5]
+        >>> fit = ScalingFit.from_thresholds("log", [100, 400, 1600, 6400], [10, 21, 29, np.nan], beyond=[50] * 4)
+        >>> fit.n_thresholds, fit.n_censored
+        (4, 1)
+        """
+        if law not in _LAWS:
+            raise ValueError(f"law must be one of {sorted(_LAWS)}, got {law!r}.")
+        sizes, values = np.asarray(n_samples, dtype=float), np.asarray(thresholds, dtype=float)
+        known = None if beyond is None else np.asarray(beyond, dtype=float)
+        if sizes.ndim != 1 or values.shape != sizes.shape or (known is not None and known.shape != sizes.shape):
+            shapes = [array.shape for array in (sizes, values, known) if array is not None]
+            raise ValueError(f"n_samples, thresholds and beyond must be columns of one length, got shapes {shapes}.")
+        if not (np.isfinite(sizes) & (sizes > 0)).all():
+            raise ValueError(f"n_samples must be positive numbers, got {n_samples!r}.")
+        return fit_law(law, sizes, values, known)
+
     def predict(self, n_samples: Any) -> NDArray[np.float64]:
         """
         Return the law's threshold for each number of samples.
 
-        It may be extrapolated at the caller's risk.
+        Beyond the sizes that were measured the law is an extrapolation.
 
         Parameters
         ----------

@@ -91,8 +91,8 @@ def target_score(
         What subnetworks are compared with.
     tol : float or str
         Margin. A percentage like "1%" is of the target's absolute value. "1se" is one standard error, over folds, of
-        the score that sets the target; a target given as a number has no spread: there each point brings its own
-        standard error.
+        the score that sets the target. A target given as a number has no spread: each point brings its own standard
+        error.
     scores : ndarray of shape (n_budgets, n_sizes, n_folds)
         Scores of the subnetworks.
     dense_scores : ndarray of shape (n_budgets, n_folds) or None

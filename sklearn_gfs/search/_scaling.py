@@ -25,8 +25,8 @@ class ThresholdCurve(NamedTuple):
     train_sizes : ndarray of shape (n_sizes,), dtype int64
         Numbers of training samples, ascending.
     thresholds : ndarray of shape (n_sizes, n_repeats)
-        Smallest number of pre-training iterations that reached the target, at any `k`, in gradient updates;
-        NaN where none did.
+        Smallest number of pre-training iterations (gradient updates) that reached the target, at any `k`. NaN if none
+        did.
     target_scores : ndarray of shape (n_sizes, n_repeats)
         The target of each run.
     log_fit : ScalingFit
@@ -44,7 +44,9 @@ class ThresholdCurve(NamedTuple):
     thresholds_by_k : ndarray of shape (n_k, n_sizes, n_repeats), default=None
         The thresholds at each `k`, for the same targets.
     last_n_pretrain : ndarray of shape (n_sizes, n_repeats), default=None
-        The most iterations that each run was scored at: a threshold that is NaN lies beyond.
+        The largest number of iterations at which each run was scored. A threshold that is NaN lies beyond.
+    interpolated : bool, default=False
+        Whether thresholds may lie between the numbers of iterations that were scored. If not, they are some of these.
 
     See Also
     --------
@@ -69,17 +71,18 @@ class ThresholdCurve(NamedTuple):
     dense_scores: NDArray[np.float64] | None = None
     thresholds_by_k: NDArray[np.float64] | None = None
     last_n_pretrain: NDArray[np.float64] | None = None
+    interpolated: bool = False
 
     def at(self, k: int) -> ThresholdCurve:
         """
         Return the curve of one number of picks.
 
-        Targets stay as they are; laws are fitted to the thresholds at this number.
+        Targets stay as they are. Laws are fitted to the thresholds of this number of picks.
 
         Parameters
         ----------
         k : int
-            One of those that the curve was measured for.
+            One of the numbers of picks that the curve was measured for.
 
         Returns
         -------
@@ -97,13 +100,15 @@ class ThresholdCurve(NamedTuple):
 
         Examples
         --------
-        >>> import numpy as np
-        >>> from sklearn_gfs.search import threshold_curve
-        >>> thresholds = np.array([[[4.0], [9.0]], [[2.0], [3.0]]])
-        >>> scores, targets = np.ones((2, 1, 2, 2)), np.ones((2, 1))
-        >>> curve = threshold_curve([10, 100], [0, 20], [5, 50], scores, None, thresholds, targets)
-        >>> curve.thresholds.ravel().tolist(), curve.at(5).thresholds.ravel().tolist()
-        ([2.0, 3.0], [4.0, 9.0])
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_gfs import GreedyPrunedMLPClassifier, pretrain_threshold_curve
+        >>> X, y = load_iris(return_X_y=True)
+        >>> network = GreedyPrunedMLPClassifier(n_hidden=30, n_retrain=10, random_state=0)
+        >>> curve = pretrain_threshold_curve(
+        ...     network, X, y, train_sizes=[50, 100], n_repeats=2, n_pretrain=[0, 20], k=[3, 10], target="best"
+        ... )
+        >>> curve.k.tolist(), curve.at(10).k.tolist()
+        ([3, 10], [10])
         """
         held = [] if self.k is None else self.k.tolist()
         if k not in held:
@@ -120,6 +125,7 @@ class ThresholdCurve(NamedTuple):
             self.dense_scores,
             self.thresholds_by_k[column],
             self.target_scores,
+            interpolated=self.interpolated,
         )
 
     def to_frame(self) -> Any:
@@ -147,12 +153,17 @@ class ThresholdCurve(NamedTuple):
 
         Examples
         --------
-        >>> import numpy as np
-        >>> from sklearn_gfs.search import threshold_curve
-        >>> scores, thresholds = np.array([[[[0.5], [0.9]]]]), np.array([[[20.0]]])
-        >>> curve = threshold_curve([10], [0, 20], [5], scores, None, thresholds, np.array([[0.9]]))
-        >>> curve.to_frame()[["n_samples", "n_pretrain", "k", "score", "threshold"]].values.tolist()
-        [[10.0, 0.0, 5.0, 0.5, 20.0], [10.0, 20.0, 5.0, 0.9, 20.0]]
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn_gfs import GreedyPrunedMLPClassifier, pretrain_threshold_curve
+        >>> X, y = load_iris(return_X_y=True)
+        >>> network = GreedyPrunedMLPClassifier(n_hidden=30, n_retrain=10, random_state=0)
+        >>> curve = pretrain_threshold_curve(
+        ...     network, X, y, train_sizes=[50, 100], n_repeats=2, n_pretrain=[0, 20], k=[10], target="best"
+        ... )
+        >>> curve.to_frame().columns.tolist()[:5]
+        ['n_samples', 'repeat', 'n_pretrain', 'k', 'score']
+        >>> len(curve.to_frame())
+        8
         """
         import pandas as pd
 
@@ -186,6 +197,8 @@ def threshold_curve(
     dense_scores: NDArray[np.float64] | None,
     thresholds_by_k: NDArray[np.float64],
     target_scores: NDArray[np.float64],
+    *,
+    interpolated: bool,
 ) -> ThresholdCurve:
     """Return a curve from its tables: the thresholds at the best k, the ends of the runs, and the laws."""
     sizes, points = np.asarray(train_sizes), np.asarray(n_pretrain)
@@ -206,4 +219,5 @@ def threshold_curve(
         dense_scores=dense_scores,
         thresholds_by_k=thresholds_by_k,
         last_n_pretrain=last,
+        interpolated=interpolated,
     )

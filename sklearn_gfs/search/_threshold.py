@@ -42,66 +42,61 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
     """
     Find the least pre-training whose subnetwork is as good as a target.
 
-    Every fold trains once, up to the largest number of pre-training iterations. On the way it scores
-    the dense network at every ``n_pretrain`` and the subnetwork of every ``(n_pretrain, k)``. The
-    scores are those of :class:`~sklearn.model_selection.GridSearchCV` on the same grid and folds,
-    with an integer ``random_state``; there every point is a fit of its own.
+    Every fold trains once, up to the largest number of pre-training iterations. On the way it scores the dense network
+    at every ``n_pretrain`` and the subnetwork of every ``(n_pretrain, k)``. With an integer ``random_state`` the scores
+    equal those of :class:`~sklearn.model_selection.GridSearchCV` on the same grid and folds. GridSearchCV fits every
+    point by itself.
 
     Parameters
     ----------
     estimator : estimator
-        A :class:`GreedyPrunedMLP`, its classifier or regressor, or a
-        :class:`~sklearn.pipeline.Pipeline` that ends in one. The steps before it are fitted once
-        per fold. :class:`GreedyPrunedMLP` decides once, from all of ``y``, whether it holds labels
-        or numbers. Any other estimator is fitted once for each point; ``param`` names its integer
-        parameter.
+        A :class:`GreedyPrunedMLP`, :class:`GreedyPrunedMLPClassifier` or :class:`GreedyPrunedMLPRegressor`, or a
+        :class:`~sklearn.pipeline.Pipeline` that ends in one. The other steps of the pipeline are fitted once per fold.
+        :class:`GreedyPrunedMLP` decides once, from all of ``y``, whether ``y`` holds labels or numbers. Any other
+        estimator is fitted once for each point; ``param`` names its integer parameter.
     n_pretrain : "auto" or sequence of int, default="auto"
-        Numbers of pre-training iterations to compare, in gradient updates. "auto" begins at 0 and
-        then takes two values for each doubling. It ends at 256, or after more doublings: the end is
-        doubled on the first fold until a doubling improves the dense network by less than 1 % of
-        its whole improvement.
+        Numbers of pre-training iterations (gradient updates) to compare. "auto" begins at 0 and then takes two values
+        for each doubling, up to 256 or more. On the first fold the end is doubled until a doubling improves the dense
+        network by less than 1 % of its whole improvement.
     k : sequence of int, default=None
-        Numbers of picks to compare; None for the estimator's own.
+        Numbers of picks to compare. None means the estimator's own ``k``.
     target : {"dense", "best"} or float, default="dense"
-        What is good enough, up to ``tol``. "dense" is the mean score of the dense network at the
-        largest ``n_pretrain``, "best" the best mean score of a subnetwork on the grid. An estimator
-        that is fitted once for each point has no dense network: there "dense" is its own score at
-        the largest ``n_pretrain`` and ``k``.
+        The score that is good enough, up to ``tol``. "dense" is the mean score of the dense network at the largest
+        ``n_pretrain``. "best" is the best mean score of a subnetwork on the grid. An estimator that is fitted once for
+        each point has no dense network. For it "dense" is its own score at the largest ``n_pretrain`` and ``k``.
     tol : float or str, default=0.01
-        How far below the target still counts. A number is in units of the score, which suits scores
-        like the accuracy. A percentage like "1%" is of the target's absolute value, which suits
-        scores with units: with ``scoring="neg_mean_absolute_error"`` an error larger by 1 % still
-        counts. "1se" is the standard error, over folds, of the score that sets the target. Where
-        the target is a number, it is the standard error of each point's own score.
+        How far below the target still counts. A number is in units of the score. It suits scores like the accuracy. A
+        percentage like "1%" is a share of the target's absolute value. It suits scores with units: with
+        ``scoring="neg_mean_absolute_error"`` an error that is larger by 1 % still counts. "1se" is the standard error,
+        over folds, of the score that sets the target. If the target is a number, "1se" is the standard error of each
+        point's own score.
     score_on : {"test", "train"}, default="test"
         Whether the threshold compares scores on the held-out parts or on the training parts.
     param : str, default="n_pretrain"
         Name of the integer parameter that is searched, for estimators other than this package's:
         for instance "max_iter". The prefix of a pipeline's last step can be left out.
     scoring : str, callable, list, tuple or dict, default=None
-        As in :class:`~sklearn.model_selection.GridSearchCV`; several scores need a ``refit`` that
-        names the one to decide by.
+        As in :class:`~sklearn.model_selection.GridSearchCV`. With several scores ``refit`` must name the score that
+        decides.
     cv : int, cross-validation generator or iterable, default=None
         As in :class:`~sklearn.model_selection.GridSearchCV`.
     refit : bool or str, default=True
-        Whether to fit the estimator on all the data at the end; with several scores, the name of
-        the score that decides, and the estimator is fitted.
+        Whether to fit the estimator on all the data at the end. With several scores, ``refit`` is the name of the score
+        that decides, and the estimator is fitted.
     n_jobs : int, default=None
-        Number of folds that run at the same time; None means 1 unless in a
-        :func:`joblib.parallel_config` context.
+        Number of folds that run at the same time. None means 1, except in a :func:`joblib.parallel_config` context.
     error_score : "raise" or float, default=np.nan
-        What a point gets when fitting or scoring it fails.
+        Score of a point if fitting or scoring it fails.
     return_train_score : bool, default=False
         Whether ``cv_results_`` has the scores on the training parts.
     checkpoint : str or path-like, default=None
-        Folder in which finished folds are kept, each in a file. It is made if absent. A search that
-        was interrupted continues from there, and a finished one is read from there. Folds in which
-        anything failed are run again. With an integer ``random_state`` in the estimator the results
-        are those of an undisturbed search. A folder is refused if it is of other data, of other
-        parameters that scores depend on, or of other versions of the packages.
+        Folder for finished folds, each in a file. It is made if it does not exist. An interrupted search continues from
+        this folder, and a finished search is read from it. Folds in which anything failed are run again. With an
+        integer ``random_state`` in the estimator the results are those of an undisturbed search. A folder is refused if
+        its data, its package versions, or parameters that scores depend on differ from those of this search.
     verbose : int, default=0
-        1 prints a line for each finished fold, and one where loops are compiled for the first time. 2 also
-        prints one for each point. The last two are printed by the process that evaluates the fold.
+        1 prints a line for each finished fold, and a line when loops are compiled for the first time. 2 also prints a
+        line for each point. The process that evaluates the fold prints the last two.
 
     Attributes
     ----------
@@ -110,33 +105,30 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
     thresholds_ : dict of int to (int or None)
         The same for each ``k``.
     sustained_ : bool
-        Whether at that ``k`` all larger ``n_pretrain`` reach the target too; False without a
-        threshold.
+        Whether at this ``k`` all larger ``n_pretrain`` reach the target too. False without a threshold.
     sustained_by_k_ : dict of int to bool
         The same for each ``k``.
     threshold_params_ : dict or None
-        The point with ``threshold_``, of the smallest ``k`` among equals.
+        The point of ``threshold_``, with the smallest ``k`` if several have it.
     threshold_index_ : int or None
         Its index in ``cv_results_``.
     target_score_ : float
         The target as a score.
     target_margin_ : float or ndarray of shape (n_budgets, n_sizes)
-        How far below still counted.
+        How far below the target still counted.
     n_pretrain_values_ : ndarray of shape (n_budgets,)
         Numbers of pre-training iterations that were compared, ascending.
     k_values_ : ndarray of shape (n_sizes,)
-        Numbers of picks that were compared, ascending; holds None for an estimator without ``k``.
+        Numbers of picks that were compared, ascending. It holds None for an estimator without ``k``.
     scores_ : ndarray of shape (n_budgets, n_sizes, n_splits_)
         The scores that the threshold compares, by n_pretrain and k ascending.
     dense_scores_ : ndarray of shape (n_budgets, n_splits_) or None
-        Likewise the dense network's; None for an estimator that is fitted once for each point.
+        The scores of the dense network. None for an estimator that is fitted once for each point.
     cv_results_ : dict of str to ndarray of shape (n_points,)
-        The keys, the order of points and the numbers are those of
-        :class:`~sklearn.model_selection.GridSearchCV`. Beside them stands the dense network at each
-        point's ``n_pretrain``: ``split0_dense_test_score``, ``mean_dense_test_score`` and so on.
-        Times are this search's: ``mean_fit_time`` for pruning and re-training one point,
-        ``mean_dense_fit_time`` for the pre-training between the point's ``n_pretrain`` and the one
-        before it, in seconds.
+        The keys, the order of points and the numbers are those of :class:`~sklearn.model_selection.GridSearchCV`. More
+        keys have the dense network at each point's ``n_pretrain``: ``split0_dense_test_score``,
+        ``mean_dense_test_score`` and so on. Times are this search's, in seconds: ``mean_fit_time`` for pruning and
+        re-training one point, ``mean_dense_fit_time`` for the pre-training since the ``n_pretrain`` before.
     best_params_ : dict
         The point with the best mean test score.
     best_score_ : float
@@ -144,14 +136,14 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
     best_index_ : int
         Its index in ``cv_results_``.
     best_estimator_ : estimator
-        Fitted on all the data with ``threshold_params_``, or with ``best_params_`` when no point
-        reached the target. The methods of this object are its methods. Only with ``refit``.
+        Fitted on all the data with ``threshold_params_``. If no point reached the target, fitted with ``best_params_``.
+        The search has the methods of this estimator. Only with ``refit``.
     refit_time_ : float
-        Seconds for fitting it.
+        Seconds for fitting ``best_estimator_``.
     scorer_ : callable or dict
         The scorer or scorers.
     multimetric_ : bool
-        Whether there are several.
+        Whether there are several scorers.
     n_splits_ : int
         Number of folds.
     n_features_in_ : int
@@ -175,12 +167,12 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
 
     Notes
     -----
-    ``best_params_`` is the best point of the grid, as in every search of scikit-learn.
-    ``best_estimator_`` has the least pre-training that is good enough, which is what this search is
-    for. They agree when no point reaches the target.
+    ``best_params_`` is the best point of the grid, as in every search of scikit-learn. ``best_estimator_`` has the
+    least pre-training that is good enough, which is the purpose of this search. The two agree when no point reaches the
+    target.
 
-    Folds run in parallel through joblib. Each worker gets all data and the indices of its fold. On
-    one machine joblib maps the data into memory; to a Dask cluster it sends them once.
+    Folds run in parallel through joblib. Each worker gets all data and the indices of its fold. On one machine joblib
+    maps the data into memory. To a Dask cluster joblib sends the data once.
 
     Examples
     --------

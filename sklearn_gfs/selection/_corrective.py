@@ -10,6 +10,7 @@ loops over atoms are in ``_corrective_kernels``, what is done on samples in ``_c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from sklearn_gfs._typing import Float64Array
 from . import _corrective_kernels as kernels
 from ._corrective_columns import CorrectiveColumns
 from ._corrective_path import CorrectivePath, Fixed
-from ._corrective_samples import ExactProducts, losses_on_samples, variances
+from ._corrective_samples import ExactProducts, losses_on_samples
 from ._greedy_kernels import CONVERGED, IMPRECISE, IN_DOUBT, NEEDS_COLUMN
 from ._range import find_fault
 
@@ -110,7 +111,7 @@ class CorrectiveSearch:
         if self.free_intercept and self.source.dtype == np.float32:
             unsure = np.flatnonzero((norms < _UNSURE * self.raw_norms) & (self.raw_norms > 0))
             if len(unsure):
-                norms[unsure] = variances(self.source, unsure)
+                norms[unsure] = self.source.variances(unsure)
         constant: NDArray[np.bool_] = norms <= _ROUNDING * self.raw_norms
         return constant
 
@@ -125,8 +126,15 @@ class CorrectiveSearch:
         """Make the selection at each ridge."""
         return [self._path(ridge) for ridge in ridges]
 
+    @cached_property
+    def _size(self) -> float:
+        """Mean squared norm of the atoms, exact in any precision, so that a ridge always means the same."""
+        if self.free_intercept and self.source.dtype == np.float32:
+            return float(self.source.variances(np.arange(self.source.n_atoms)).mean())
+        return float(self.moments.norms.mean())
+
     def _penalty(self, ridge: float) -> float:
-        return ridge * float(self.moments.norms.mean())
+        return ridge * self._size if ridge else 0.0
 
     def _start(self, ridge: float, least: float | None = None) -> tuple[kernels.Problem, kernels.State]:
         """Problem and state before the first pick, in the present precision of the source."""
@@ -145,8 +153,9 @@ class CorrectiveSearch:
             squares=(moments.c**2).sum(axis=0),
             scores=np.empty(n_atoms),
             slips=np.empty(n_atoms),
+            spread=self.raw_norms.copy(),
             steepest=np.empty(self.k),
-            running=np.array([0.5 * moments.target_norm, 1.0]),
+            running=np.array([0.5 * moments.target_norm, moments.target_norm]),
         )
         problem = kernels.Problem(
             raw_norms=self.raw_norms,
@@ -219,8 +228,8 @@ class CorrectiveSearch:
         if gains[best] <= problem.least_gain:
             state.free[atoms] = False
             return -1
-        slip = _SLIP[np.dtype(np.float64)] * np.sqrt(raw_norms * problem.target_norm)
-        slips = np.divide(2.0 * np.sqrt(squares) * slip, left, out=np.zeros(len(atoms)), where=free)
+        spread, reach = state.spread[atoms], state.running[kernels.REACH]
+        slips = kernels.slip_of_gain(squares, np.where(free, left, 1.0), spread, reach, _SLIP[np.dtype(np.float64)])
         return int(atoms[free & (gains + slips >= gains[best] - slips[best])][0])
 
     def _finish(

@@ -68,7 +68,7 @@ class CorrectiveColumns(GramColumns):
         return _ROWS * super()._n_preview()
 
     def foresee_first(self, problem: Any, state: Any) -> NDArray[np.int64]:
-        """Atoms whose columns the selection may need first: less sure than others, for want of products with y."""
+        """Atoms whose columns the selection may need first: less sure than others, without products with y."""
         atoms = super().foresee_first(problem, state)
         self._ever_foreseen[:] = False
         return atoms

@@ -7,18 +7,18 @@ to the Cholesky factor of the picks, extended over all atoms: O(n_atoms (n_picks
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_gfs._jit import inlined, jit
+from sklearn_gfs._jit import formula, inlined, jit
 
 from ._greedy_kernels import CONVERGED, DONE, IMPRECISE, IN_DOUBT, NEEDS_COLUMN
 
 # Running scalars of a selection, kept in one array so that kernels can update them.
 PENALISED = 0  # loss of the picks with their penalty
-LEAST_SHARE = 1  # of its squared norm that the picks before left of a pick, the least so far
+REACH = 1  # squared length of the terms whose sum the residual is: y, and the picks times their weights
 
 
 class Problem(NamedTuple):
@@ -67,6 +67,7 @@ class State(NamedTuple):
     squares: NDArray[np.float64]  # sum over targets of rest squared
     scores: NDArray[np.float64]  # minus what an atom would take off twice the penalised loss; 1 for those not free
     slips: NDArray[np.float64]  # errors of the scores
+    spread: NDArray[np.float64]  # squared length of the terms whose sum is what the picks leave of an atom
     steepest: NDArray[np.float64]  # sum of the squared slopes after each pick
     running: NDArray[np.float64]
 
@@ -78,27 +79,31 @@ class State(NamedTuple):
         )
 
 
+@formula
+def slip_of_gain(squares: Any, left: Any, spread: Any, reach: float, slip: float) -> Any:
+    """
+    Error of what an atom would take off, which is its squares over what is left of it.
+
+    Errors of its products with the residual, and of what is left of it, are shares of the terms that these are made of.
+    """
+    error = slip * np.sqrt(spread * reach)
+    return (2.0 * np.sqrt(squares) * error + error * error + squares * slip * spread / left) / left
+
+
 @inlined
 def score(problem: Problem, state: State) -> None:
-    """
-    Write the score of every atom that is free, and its error.
-
-    Errors of the inner products with the residual and of what is left of an atom are those of products of vectors; they
-    grow where the picks are nearly dependent.
-    """
-    slip = problem.slip / np.sqrt(state.running[LEAST_SHARE])
-    length = np.sqrt(problem.target_norm)
+    """Write the score of every atom that is free, and its error."""
+    slip, reach = problem.slip, state.running[REACH]
     for i in range(state.left.shape[0]):
         if not state.free[i]:
             state.scores[i], state.slips[i] = 1.0, 0.0
             continue
-        left, squares, norm = state.left[i], state.squares[i], problem.raw_norms[i]
+        left, squares, spread = state.left[i], state.squares[i], state.spread[i]
         state.scores[i] = -squares / left
-        error = slip * np.sqrt(norm) * length
-        if left <= 2.0 * slip * norm and not problem.exact:
+        if left <= 2.0 * slip * spread and not problem.exact:
             state.slips[i] = np.inf
         else:
-            state.slips[i] = (2.0 * np.sqrt(squares) * error + error * error + squares * slip * norm / left) / left
+            state.slips[i] = slip_of_gain(squares, left, spread, reach, slip)
 
 
 @inlined
@@ -153,7 +158,11 @@ def take(j: int, pick: int, problem: Problem, state: State) -> None:
     """Take what a pick, whose row of the factor is there, says of them off the atoms and the residual."""
     row, share = state.rows[j], state.shares[j]
     n_atoms, gain, steepest = row.shape[0], 0.0, 0.0
+    # Each atom, and y, loses the pick times a weight, and with it the terms that the pick is made of. Their signs are
+    # as good as random, so that squares add up.
+    terms = state.spread[pick] / (row[pick] * row[pick])
     for i in range(n_atoms):
+        state.spread[i] += terms * row[i] * row[i]
         state.left[i] -= row[i] * row[i]
         state.free[i] = state.free[i] and state.left[i] > problem.enough[i]
         state.squares[i] = 0.0
@@ -172,6 +181,7 @@ def take(j: int, pick: int, problem: Problem, state: State) -> None:
     state.picks[j] = pick
     state.steepest[j] = steepest
     state.running[PENALISED] -= 0.5 * gain
+    state.running[REACH] += terms * gain
 
 
 @jit
@@ -207,7 +217,6 @@ def corrective_steps(
         share = min(state.left[pick] / max(problem.raw_norms[pick], 1e-300), 1.0)
         if share < problem.precision:
             return j, IMPRECISE, pick
-        state.running[LEAST_SHARE] = min(state.running[LEAST_SHARE], share)
         add_row(j, pick, problem, state, columns[slots[pick]], state.rows[j])
         take(j, pick, problem, state)
         score(problem, state)

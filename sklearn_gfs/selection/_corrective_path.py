@@ -40,7 +40,7 @@ class Fixed(NamedTuple):
 
 class SolvedPath(ABC):
     """
-    The path of a corrective selection at one ridge, from which weights after any number of picks can be had.
+    The path of a corrective selection at one ridge, with the weights after any number of picks.
 
     Attributes
     ----------

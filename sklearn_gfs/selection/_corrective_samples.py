@@ -77,17 +77,6 @@ class ExactProducts:
         self._c, self._means = np.concatenate([self._c, c], axis=1), np.concatenate([self._means, means])
 
 
-def variances(source: Any, atoms: NDArray[np.int64]) -> Float64Array:
-    """Variances of some atoms, about means that need not be exact."""
-    squares, left = np.zeros((2, len(atoms)))
-    for values, _, weight in _read(source, atoms):
-        deviations = values - source.means[atoms]
-        squares += (weight * deviations**2).sum(axis=0)
-        left += (weight * deviations).sum(axis=0)
-    found: Float64Array = np.maximum(squares - left**2, 0.0)
-    return found
-
-
 def losses_on_samples(
     source: Any, path: CorrectivePath, steps: NDArray[np.int64], means: Float64Array | None
 ) -> Float64Array:

@@ -41,8 +41,8 @@ class ArrayAtoms:
     """
     Atoms held in memory, or in a memory map, as an array; subclasses say how a block of rows is read.
 
-    With ``output_weights`` B, atom i is the outer product of column i and row i of B, and what would be an
-    (n_samples, n_atoms, n_outputs) array never exists: the Gram matrix is (H'H) * (B B') elementwise.
+    With ``output_weights`` B, atom i is the outer product of column i and row i of B. The (n_samples, n_atoms,
+    n_outputs) array of all outer products never exists: the Gram matrix is (H'H) * (B B') elementwise.
     """
 
     is_computed = False  # whether reading the atoms once costs far more than products with them
@@ -200,6 +200,22 @@ class ArrayAtoms:
         if atoms is not None and out is not None:
             self._scale_columns(atoms, out)
         return self._contracted(c * self._scale, norms * self._scale, target_norm * self._scale)
+
+    def variances(self, means: Float64Array, atoms: NDArray[np.int64]) -> Float64Array:
+        """
+        Variances of some columns, whose means are about these.
+
+        They are made of the columns less these numbers: mean squares less squared means would lose the digits of a
+        column that varies little.
+        """
+        squares, left = np.zeros((2, len(atoms)))
+        for block, _, weight in self._read():
+            some = block if len(atoms) == self.n_atoms else self._take(block, atoms, None)
+            near = some - self._like(means, block)
+            squares += self._squared_norms(near, weight)
+            left += self._product(np.ones((len(near), 1)) if weight is None else weight[:, None], near)[0]
+        variances: Float64Array = np.maximum(squares * self._scale - (left * self._scale) ** 2, 0.0)
+        return variances
 
     @np.errstate(over="ignore", invalid="ignore")
     def _contracted(self, c: Float64Array, norms: Float64Array, target_norm: float) -> Moments:

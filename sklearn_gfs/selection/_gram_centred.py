@@ -97,6 +97,11 @@ class CentredAtoms:
         gram -= np.outer(self.means, self.means)
         return gram
 
+    def variances(self, atoms: NDArray[np.int64]) -> Float64Array:
+        """Squared norms of some atoms, exact where those of the moments are differences of large numbers."""
+        variances: Float64Array = self._source.variances(self.means[atoms], atoms)
+        return variances
+
     def row_weights(self) -> Float64Array:
         """Weights of the samples, adding up to one, in a column."""
         weights: Float64Array = self._source.row_weights()

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
+from sklearn_gfs._chunks import rows_at_once
 from sklearn_gfs._typing import Float64Array, FloatArray, IntArray
 
 from ._gram import ArrayAtoms, Moments
 from ._gram_torch import TorchAtoms
 
-# Bytes of a block, and between how many rows it has. On a device one operation is worth a larger block.
+# The most bytes of a block, and between how many rows it has. On a device one operation is worth a larger block.
 _BLOCK_BYTES, _DEVICE_BLOCK_BYTES, _BLOCK_ROWS = 2**25, 2**28, (64, 4096)
 
 
@@ -58,7 +59,7 @@ class ComputedRows:
 
     def pieces(self) -> Iterator[slice]:
         """Samples in pieces whose atoms are as large as a block in main memory."""
-        return gen_batches(self.shape[0], _rows_of(_BLOCK_BYTES, self.shape[1] * self.dtype.itemsize))
+        return gen_batches(self.shape[0], _rows_of(self.shape[1] * self.dtype.itemsize))
 
     def source(
         self, y: Float64Array, sample_weight: Float64Array | None, output_weights: Float64Array | None
@@ -78,7 +79,7 @@ class _ComputedArrays(ArrayAtoms):
         return super().preview(min(n_rows, self._step()))
 
     def _step(self) -> int:
-        return _rows_of(_BLOCK_BYTES, self.n_atoms * self.dtype.itemsize)
+        return _rows_of(self.n_atoms * self.dtype.itemsize)
 
 
 class _ComputedTensors(TorchAtoms):
@@ -88,10 +89,10 @@ class _ComputedTensors(TorchAtoms):
 
     def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
         """About as many rows, but no more than a block in main memory has; see `ArrayAtoms`."""
-        return super().preview(min(n_rows, _rows_of(_BLOCK_BYTES, self.n_atoms * self.dtype.itemsize)))
+        return super().preview(min(n_rows, _rows_of(self.n_atoms * self.dtype.itemsize)))
 
     def _step(self) -> int:
-        return _rows_of(_DEVICE_BLOCK_BYTES, self.n_atoms * self.dtype.itemsize)
+        return int(np.clip(_DEVICE_BLOCK_BYTES // (self.n_atoms * self.dtype.itemsize), *_BLOCK_ROWS))
 
     def promote(self, *, about_y: bool) -> bool:
         """Switch to more exact products, which the device of the tensors makes."""
@@ -101,5 +102,6 @@ class _ComputedTensors(TorchAtoms):
         return np.asarray(self.atoms[rows, atoms].cpu(), dtype=np.float64)[:, :, None]
 
 
-def _rows_of(n_bytes: int, row_bytes: int) -> int:
-    return int(np.clip(n_bytes // row_bytes, *_BLOCK_ROWS))
+def _rows_of(row_bytes: int) -> int:
+    """How many rows are computed at once in main memory."""
+    return rows_at_once(row_bytes, _BLOCK_BYTES, *_BLOCK_ROWS)

@@ -25,8 +25,8 @@ def shifted(X: Any, share: Float64Array) -> tuple[Any, Float64Array]:
     """
     Return a sparse matrix in float64 whose columns are not far from zero, and what must be added to them.
 
-    Far away, beside its deviation, is only a column of which next to nothing is zero: the squared mean is at most the
-    stored share of the weight times the mean square. So a column less its mean is as sparse as it was.
+    A column is far from zero, compared with its deviation, only if nearly all its values are stored. The squared mean
+    is at most the stored share of the weight times the mean square. So a column minus its mean is as sparse as it was.
     """
     X = X.tocsc().astype(np.float64, copy=False)
     mean = X.T @ share

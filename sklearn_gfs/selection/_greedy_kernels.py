@@ -38,11 +38,12 @@ class Problem(NamedTuple):
     """
     What a selection for squared error is given.
 
-    ``signed``: atoms may be taken in any direction, on the ball of that ``radius``; otherwise the hull is convex and
-    the radius 1. ``tie`` and ``precision`` are relative to the size of the terms whose difference a score, or a loss,
-    is; with a ``precision`` of minus infinity no loss is too small, and gaps that are not known are -1. ``doubt`` is
-    the relative error that an inner product may have: atoms whose scores differ by less than that makes of them can't
-    be told apart, and a gap below that is not known. Zero stands for products that are exact but for ties.
+    ``signed`` means that atoms may be taken in any direction, on the ball of that ``radius``. Otherwise the hull is
+    convex and the radius 1. ``tie`` and ``precision`` are relative to the size of the terms whose difference is a score
+    or a loss. With a ``precision`` of minus infinity no loss is too small, and gaps that are not known are -1.
+    ``doubt`` is the relative error that an inner product may have. Atoms can't be told apart if their scores differ by
+    less than such errors make of them. A gap below that is not known. Zero stands for products that are exact up to
+    ties.
     """
 
     c: NDArray[np.float64]  # <x_i, Y>, (n_directions, n_atoms)

@@ -143,7 +143,7 @@ def select_beside(
     Select in the l1 ball, beside the kept atoms, until so many atoms are kept or picked; and say which they are.
 
     Where k picks are too few, the atoms picked are kept and k more picks are made beside them, and so on. There are
-    fewer atoms than asked for only where none of the others has anything to add.
+    fewer atoms than asked for only if no other atom lowers the loss.
     """
     support = np.zeros(source.n_atoms, dtype=bool)
     support[kept] = True

@@ -30,11 +30,9 @@ _SUM_SLIP = 1e-3
 def check_classification(
     atoms: Any, y: Any, output_weights: Any, sample_weight: Any
 ) -> tuple[Any, Float64Array | None, NDArray[np.int64], Float64Array]:
-    """Return what a log loss is made of; the weights add up to one, and a single one stands for all the same."""
+    """Return what a log loss is made of; the weights add up to one, and a single one stands for equal weights."""
     if sparse.issparse(atoms):
-        raise ValueError(
-            "atoms is sparse; with loss='log_loss', whose selection reads every atom on every sample, it must be dense"
-        )
+        raise ValueError("atoms is sparse; with loss='log_loss' it must be dense")
     atoms = check_atoms(atoms, ndims=(2, 3) if output_weights is None else (2,))
     n_samples, n_atoms = atoms.shape[:2]
     if output_weights is not None:

@@ -216,9 +216,9 @@ class ProbabilitySearch:
     """
     One selection for the log loss of a mean of probabilities, of which only that of each sample's own class matters.
 
-    As the sum of the picks grows, what an atom adds to the mean of its logarithm can only shrink, and so can its
-    inner product with the gradient: a value from an earlier step is an upper bound, and only atoms whose bound is
-    above the best are looked at again.
+    As the sum of the picks grows, an atom adds ever less to the mean of its logarithm, and its inner product with the
+    gradient shrinks. A value from an earlier step is therefore an upper bound. Only atoms whose bound is above the best
+    are looked at again.
     """
 
     def __init__(self, atoms: FloatArray, weight: Float64Array) -> None:

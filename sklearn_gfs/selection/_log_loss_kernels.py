@@ -205,9 +205,9 @@ def log_loss_candidates(
     """
     Loss of every candidate that could be the best, in the given order; infinity for those ruled out.
 
-    Candidate j is atom j // len(coefs) times coefs[j % len(coefs)], and bounds[j] is a lower bound of its loss, of
-    any precision: the loss itself is computed in float64 from the samples alone. ``best`` holds the least loss found
-    so far, by this thread or another: it only decides what is ruled out, beyond the tolerance.
+    Candidate j is atom j // len(coefs) times coefs[j % len(coefs)]. bounds[j] is a lower bound of its loss, of any
+    precision: the loss itself is computed in float64 from the samples alone. ``best`` holds the least loss found so
+    far, by this thread or another. It only decides what is ruled out, beyond the tolerance.
     """
     work = np.empty((step.base.shape[0] + 6, _TILE))
     n_coefs = step.coefs.shape[0]

@@ -88,28 +88,26 @@ class LogLoss(SelectionLoss):
         """Select among logits or probabilities."""
         if asked.corrective and not asked.from_logits:
             raise ValueError(
-                "corrective=True does not go with from_logits=False: what free weights make of probabilities need be "
-                "none"
+                "corrective=True needs from_logits=True: a combination of probabilities with free weights may be no "
+                "probability"
             )
         signed, length = check_hull(asked.hull, asked.radius, n_targets=1)
         checked = check_classification(asked.atoms, asked.y, asked.output_weights, asked.sample_weight)
         if not asked.from_logits:
             if signed or asked.offset is not None:
-                raise ValueError(
-                    "hull='l1' and offset do not go with from_logits=False: probabilities are only averaged"
-                )
+                raise ValueError("hull='l1' and offset need from_logits=True: probabilities are only averaged")
             return select_probabilities(*checked, asked.k, asked.tol)  # threads of its own, and no linear algebra
         if asked.corrective:
             return logged_paths(*checked, asked.k, [asked.ridge], asked.tol, asked.offset)[0].path
         if length is None:
             raise ValueError(
-                f"radius={asked.radius!r} can't be estimated with loss='log_loss', where the logits of classes that "
-                "can be separated grow without end; it must be a number above 0"
+                f"radius={asked.radius!r} is not allowed with loss='log_loss'; it must be a number above 0. An "
+                "estimate would not be finite where the classes can be separated"
             )
         surely_logits = signed or asked.output_weights is not None or asked.offset is not None
         if not surely_logits and look_like_probabilities(checked[0]):
             warn_caller(
-                "atoms look like probabilities and are taken for logits; probabilities need from_logits=False",
+                "atoms look like probabilities and are taken for logits. For probabilities pass from_logits=False",
                 UserWarning,
             )
         with threads_for(_READINGS * checked[0].size):

@@ -226,7 +226,7 @@ def note_step(
 
 @inlined
 def promising_first(values: NDArray[np.float64], order: NDArray[np.int64]) -> None:
-    """Write the indices of the values in order, but for that of the largest, which changes places with the first."""
+    """Write the indices of the values in order; that of the largest changes places with the first."""
     first = 0
     for i in range(values.shape[0]):
         order[i] = i

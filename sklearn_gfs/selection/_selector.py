@@ -40,49 +40,49 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
     """
     Keep the columns that greedy forward selection with replacement picks.
 
-    With ``hull="l1"`` columns are standardised and may enter with either sign, as in the lasso: after k picks
-    y is approximated by a combination whose coefficients' absolute values add up to at most ``radius``. With
-    ``hull="convex"`` the plain mean of the picked columns approximates y, as when the columns are predictions
-    of models and an ensemble of some of them is wanted. With ``corrective=True`` it is forward selection by orthogonal
-    least squares: coefficients are free, and re-solved after every pick.
+    With ``hull="l1"`` columns are standardised and may enter with either sign, as in the lasso. After k picks y is
+    approximated by a combination whose absolute coefficients add up to at most ``radius``. With ``hull="convex"`` the
+    plain mean of the picked columns approximates y. This suits columns that are predictions of models, for an ensemble
+    of a few of them. ``corrective=True`` is forward selection by orthogonal least squares: coefficients are free, and
+    solved for again after every pick.
 
     Parameters
     ----------
     k : int, default=50
-        Number of picks. A column can be picked more than once, so at most k columns are picked. Where
-        `n_features_to_select` is given, the number of picks may be smaller, or a multiple.
+        Number of picks. A column can be picked more than once, so at most k columns are picked. With
+        `n_features_to_select` the number of picks may be smaller, or a multiple.
     hull : {"l1", "convex"}, default="l1"
-        What the picks are combined to: a point of the l1 ball of the standardised columns (with several targets,
-        the ball of the group lasso), or the mean of the columns as they are.
+        What the picks are combined to. "l1" is a point of the l1 ball of the standardised columns; with several targets
+        it is the ball of the group lasso. "convex" is the mean of the columns as they are.
     radius : float or "auto", default="auto"
-        Radius of the l1 ball, in the units of y. With "auto" the sum of the absolute coefficients that matching
-        pursuit reaches by the time another step explains less than a hundredth of what is explained.
+        Radius of the l1 ball, in the units of y. "auto" means the sum of the absolute coefficients of matching pursuit,
+        stopped when another step explains less than a hundredth of what is explained.
     tol : float, default=None
-        Stop before k picks once the duality gap is at most this, in the units of y squared.
+        Largest duality gap, in the units of y squared, at which the selection stops before k picks.
     target_type : {"auto", "continuous", "multiclass"}, default="auto"
-        Whether y holds numbers or the labels of two or more classes. "auto" goes by the rule of ``GreedyPrunedMLP``:
-        strings, booleans and whole numbers are labels, but for whole numbers stored as floats with more than 20
-        distinct values and fewer than 5 samples to each; several columns are numbers. ``partial_fit`` decides by the
-        first chunk.
+        Whether y holds numbers or the labels of two or more classes. "auto" follows the rule of ``GreedyPrunedMLP``:
+        strings, booleans and whole numbers are labels, and several columns are numbers. Whole numbers stored as floats
+        are numbers if they have more than 20 distinct values and fewer than 5 samples to each. ``partial_fit`` decides
+        by the first chunk.
     n_features_to_select : int or float, default=None
-        How many columns to keep, or which share of them; those of `keep` count. The selection ends when so many
-        have been picked. If k picks are too few, the columns picked so far are kept as those of `keep` are, and k more
-        picks are made beside them. Once no other column adds anything, the columns that correlate most with y are
-        added. With ``hull="convex"``, a mean of picks and of nothing else, too few picks lead to a warning. None
-        means the columns of k picks, whatever their number.
+        Number or share of columns to keep, with the columns of `keep`. The selection ends when so many columns have
+        been picked. If k picks are too few, the columns picked so far are kept like those of `keep`, and k more picks
+        are made beside them. Once no other column lowers the loss, the columns that correlate most with y are added.
+        With ``hull="convex"``, a mean of picks and of nothing else, too few picks lead to a warning. None means the
+        columns of k picks, whatever their number.
     keep : array-like of str, int or bool, default=None
         Columns that are kept in any case, for ``hull="l1"``: their names, their indices, or a mask over all columns.
-        Their coefficients are free, as the intercept is: the best ones beside whatever has been picked. A pick is
-        judged by what it adds to the kept columns.
+        Their coefficients are free, like the intercept: the best ones beside the picks. A pick is judged by what it
+        adds to the kept columns.
     corrective : bool, default=False
-        Whether the coefficients of all picked columns are re-solved after every pick. Columns are standardised, each is
-        picked at most once, and the pick is the one that then leaves the least loss. `hull` and `radius` stay as they
-        are by default; there are `n_features_to_select` columns or, by default, k, and fewer where no other takes
-        anything off the loss.
+        Whether the coefficients of all picked columns are solved for again after every pick. Columns are standardised,
+        and each is picked at most once. The next pick is the column that leaves the least loss. `hull` and `radius`
+        keep their defaults. The number of columns is `n_features_to_select`, or k by default. It is smaller if no other
+        column lowers the loss.
     ridge : float, default=0.0
-        For ``corrective=True``, what the squares of the coefficients of the standardised columns cost: the loss gets
-        half their sum, times this share of the mean squared norm of what `keep` leaves of the columns. Columns of
-        `keep` cost nothing.
+        Penalty on the coefficients of the standardised columns, for ``corrective=True``. The loss gets half the sum of
+        their squares, times `ridge`, times the mean squared norm of what `keep` leaves of the columns. Columns of
+        `keep` have no penalty.
 
     Attributes
     ----------
@@ -93,14 +93,14 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
     selection_losses_ : ndarray of shape (n_picks,)
         Half the mean squared error after every pick, summed over the targets.
     duality_gaps_ : ndarray of shape (n_picks,)
-        Upper bound, after every pick, on the loss less the least loss over the hull; with ``corrective=True``, on the
-        loss with the ridge's penalty less the least one over all coefficients, exact where `tol` is given.
+        Upper bound, after every pick, on the loss minus the least loss over the hull. With ``corrective=True`` it is a
+        bound on the penalised loss minus the least one over all coefficients, exact if `tol` is given.
     coef_ : ndarray of shape (n_features_in_,) or (n_targets, n_features_in_)
         Coefficients of the columns of X in the approximation of y.
     intercept_ : float or ndarray of shape (n_targets,)
-        Its constant term.
+        Constant term of the approximation.
     radius_ : float
-        The radius used for the last picks, 0 where there are none; 1 for the convex hull and where there is no hull.
+        The radius used for the last picks, 0 if there are none. 1 for the convex hull and with ``corrective=True``.
     support_ : ndarray of shape (n_features_in_,)
         Mask of the columns that are kept.
     classes_ : ndarray of shape (n_classes,)
@@ -169,7 +169,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         """
         Select columns of X.
 
-        Whatever an earlier ``fit`` or ``partial_fit`` has seen is forgotten.
+        ``fit`` forgets what an earlier ``fit`` or ``partial_fit`` has seen.
 
         Parameters
         ----------
@@ -188,8 +188,8 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            When a parameter, `X`, `y` or `sample_weight` is not as described, `y` holds one class only, or no column
-            varies with `hull="l1"`.
+            When a parameter, `X`, `y` or `sample_weight` is not as described. When `y` holds one class only. When no
+            column varies, with `hull="l1"`.
         TypeError
             When `k`, `radius` or `tol` is of another type.
 
@@ -219,7 +219,8 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         """
         Add a chunk of samples and select on all seen so far.
 
-        The picks are those of one ``fit`` on all the chunks together. It keeps n_features_in_ squared numbers.
+        The picks are those of one ``fit`` on all the chunks together. The selector keeps n_features_in_ squared
+        numbers.
 
         Parameters
         ----------
@@ -230,7 +231,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples.
         classes : array-like of shape (n_classes,), default=None
-            All the labels there are; by default those of the first chunk.
+            All labels. None means those of the first chunk.
 
         Returns
         -------
@@ -240,7 +241,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            As `fit`; also when `y` holds other classes, or `X` another number of columns, than at the first call.
+            As `fit`. Also when `y` holds other classes, or `X` another number of columns, than in the first call.
         TypeError
             As `fit`.
 
@@ -274,7 +275,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         """
         Keep the picked columns.
 
-        Their order stays that of X.
+        The columns stay in the order of X.
 
         Parameters
         ----------
@@ -289,7 +290,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            When X holds masked values, or another number of columns than at the fit.
+            When X holds masked values, or another number of columns than in the fit.
 
         See Also
         --------
@@ -327,7 +328,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         )
         weight = check_weight(sample_weight, X.shape[0])
         if first and signed and X.shape[0] == 1:
-            raise ValueError("n_samples = 1, and one sample can't show how columns vary; hull='l1' needs at least two")
+            raise ValueError("X has n_samples = 1; hull='l1' needs at least two samples")
         if first:
             self.__dict__.pop("classes_", None)
             # As it was passed: validation makes floats of nullable integers and booleans.
@@ -388,8 +389,8 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         n_kept = int(self.support_.sum())
         if wanted is not None and n_kept < wanted:
             warn_caller(
-                f"{n_kept} columns are kept where n_features_to_select asks for {wanted}: k={self.k} picks are of no "
-                "more; raise k",
+                f"{n_kept} columns are kept, fewer than n_features_to_select, {wanted}: the k={self.k} picks have no "
+                "other columns. Raise k",
                 ConvergenceWarning,
             )
         return self._store(path, path.weights, np.zeros(1))

@@ -174,8 +174,8 @@ class SquaredErrorSearch:
 
     def _warn_imprecise(self, n_picks: int) -> None:
         warn_caller(
-            f"After {n_picks} picks the loss is below {_PRECISION[self.source.dtype]:g} of the terms that it is the "
-            "difference of: from here on losses and picks are less exact than a selection on the samples would be",
+            f"After {n_picks} picks the loss is below {_PRECISION[self.source.dtype]:g} of the sums that it is "
+            "computed from. Later losses and picks are less exact than those of a selection on the samples",
             UserWarning,
         )
 

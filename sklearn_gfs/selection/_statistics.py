@@ -42,17 +42,17 @@ class SelectionStatistics(VersionedState):
     """
     Sums over samples from which greedy forward selection for squared error can be made.
 
-    Data too large for memory, or spread over machines, are read once, chunk by chunk: ``update`` adds a chunk,
-    ``merge`` adds what another object has seen, and ``select`` makes the selection that
-    ``greedy_forward_selection`` makes on all the samples together. The sums are kept about the means in
-    float64, so that large constant offsets do no harm.
+    Data that are too large for memory, or spread over machines, are read once, chunk by chunk. ``update`` adds a chunk.
+    ``merge`` adds what another object has seen. ``select`` makes the selection that ``greedy_forward_selection`` makes
+    on all the samples together. The sums are kept about the means in float64, so that large constant offsets do no
+    harm.
 
     Attributes
     ----------
     n_samples : int
         Number of samples seen.
     weight : float
-        Sum of their weights.
+        Sum of the weights of the samples.
     mean_atoms : ndarray of shape (n_atoms,)
         Mean of every atom.
     mean_y : ndarray of shape (n_outputs,)
@@ -71,8 +71,8 @@ class SelectionStatistics(VersionedState):
 
     Notes
     -----
-    A loss that is a tiny share of the mean square of y (below 1e-7) can't be had from sums; ``select`` then warns. The
-    mean of y is taken off first with ``standardize=True``, and in the convex hull of atoms of one output.
+    A loss that is a tiny share of the mean square of y (below 1e-7) can't be computed from sums. ``select`` then warns.
+    With ``standardize=True``, and in the convex hull of atoms of one output, the mean of y is subtracted first.
 
     Examples
     --------
@@ -190,7 +190,7 @@ class SelectionStatistics(VersionedState):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples, in one unit for all chunks; an integer weight equals repeating the sample.
+            Weights of the samples, in the same unit for all chunks. An integer weight equals repeating the sample.
 
         Returns
         -------
@@ -200,8 +200,8 @@ class SelectionStatistics(VersionedState):
         Raises
         ------
         ValueError
-            When the arrays don't fit each other or the chunks before, hold values that are not finite, or the weights
-            are not as described.
+            When the arrays don't fit each other or the chunks before. When values are not finite, or the weights are
+            not as described.
         TypeError
             When the weights are not real numbers.
 
@@ -250,7 +250,7 @@ class SelectionStatistics(VersionedState):
         Raises
         ------
         ValueError
-            When the other statistics are of atoms or targets of other numbers.
+            When the other statistics have another number of atoms or targets.
 
         See Also
         --------
@@ -284,7 +284,7 @@ class SelectionStatistics(VersionedState):
         ridge: float = 0.0,
     ) -> GreedyPath:
         """
-        Make the selection that all the samples seen so far call for.
+        Select on all the samples seen so far.
 
         More samples can be added afterwards.
 
@@ -299,10 +299,10 @@ class SelectionStatistics(VersionedState):
         radius : float or "auto", default=None
             As in ``greedy_forward_selection``.
         tol : float, default=None
-            Stop once the gap is at most this.
+            Largest gap at which the selection stops before k picks.
         standardize : bool, default=False
-            Whether to take every atom less its mean and over its standard deviation, and y less its mean, as
-            ``GreedyForwardSelector`` does with ``hull="l1"``. Atoms that do not vary are then never picked.
+            Whether to standardise every atom and to subtract the mean of y, as ``GreedyForwardSelector`` does with
+            ``hull="l1"``. Atoms that do not vary are then never picked.
         corrective : bool, default=False
             As in ``greedy_forward_selection``.
         ridge : float, default=0.0

@@ -118,8 +118,8 @@ def harmonic_bound(k: ArrayLike, hull_loss: float, spread: float) -> NDArray[np.
 
     Notes
     -----
-    Assumes squared error and picks with replacement, each the best. It says nothing where it exceeds the loss of the
-    best single atom, which it does until k is of the order of ``spread / loss``.
+    Assumes squared error and picks with replacement, each the best. The bound is vacuous where it exceeds the loss of
+    the best single atom, which happens until k is of the order of ``spread / loss``.
 
     References
     ----------
@@ -233,9 +233,9 @@ def root_bound(k: ArrayLike, hull_loss: float, spread: float) -> NDArray[np.floa
 
     Notes
     -----
-    Assumes squared error and picks with replacement, each the best. Vacuous where it exceeds the loss of the best
-    single atom, which it does until k is of the order of ``spread / loss``, and loose beyond: on real networks the
-    selection does several times better.
+    Assumes squared error and picks with replacement, each the best. The bound is vacuous where it exceeds the loss of
+    the best single atom, which happens until k is of the order of ``spread / loss``. Beyond that it is loose: on real
+    networks the selection does several times better.
 
     References
     ----------

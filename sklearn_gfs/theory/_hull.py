@@ -64,8 +64,8 @@ def hull_spread(
 
     Notes
     -----
-    No assumption. Where neurons are scaled by one over the square root of their number instead of one over it, the
-    spread grows with their number and every bound here is vacuous for small k.
+    No assumption. If neurons are scaled by one over the square root of their number, and not by one over it, the spread
+    grows with their number. Every bound here is then vacuous for small k.
 
     References
     ----------

@@ -208,7 +208,7 @@ def extreme_eigenvalues(kernel: LinearOperator | ArrayLike, *, tol: float = 1e-6
     TypeError
         If the matrix holds something else than real numbers.
     scipy.sparse.linalg.ArpackNoConvergence
-        If the Lanczos iterations do not converge for an operator of more than 10 000 rows, as happens where the
+        If the Lanczos iterations do not converge for an operator of more than 10 000 rows. This happens when the
         smallest eigenvalues crowd near 0; the rate is then 0 for all practical purposes.
 
     See Also
@@ -251,9 +251,9 @@ def extreme_eigenvalues(kernel: LinearOperator | ArrayLike, *, tol: float = 1e-6
     except ArpackNoConvergence as error:
         if n_rows > _DECOMPOSED_ROWS:
             raise ArpackNoConvergence(
-                f"The extreme eigenvalues of an operator of {n_rows} rows did not settle within {_LANCZOS_RESTARTS} "
-                "restarts of Lanczos iterations, as happens where eigenvalues crowd near 0. Take fewer samples: up to "
-                f"{_DECOMPOSED_ROWS} rows the matrix is decomposed, which always answers",
+                f"The extreme eigenvalues of an operator of {n_rows} rows did not converge within {_LANCZOS_RESTARTS} "
+                "restarts of Lanczos iterations. This happens when many eigenvalues are near 0. Take fewer samples: up "
+                f"to {_DECOMPOSED_ROWS} rows the matrix is decomposed, which always works",
                 error.eigenvalues,
                 error.eigenvectors,
             ) from error

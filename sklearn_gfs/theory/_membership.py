@@ -26,20 +26,20 @@ class HullMembership(NamedTuple):
     """
     Whether a hull holds the targets, and what proves it.
 
-    Weights prove that it does, a direction that it does not; anyone can check either by a product with the atoms.
+    Weights prove that it does, and a direction proves that it does not. A product with the atoms checks either.
 
     Parameters
     ----------
     inside : bool or None
-        True and False are proved, by the weights or by the direction; None means that neither could be.
+        True is proved by the weights, False by the direction. None means that neither could be proved.
     weights : ndarray of shape (n_atoms,) or None
         Weights of the point of the hull, where `inside` is True: non-negative and of sum 1.
     direction : ndarray of the shape of y, or None
-        Where `inside` is False, along which direction all atoms lie beyond y; for signs non-negative numbers of sum 1,
+        Direction along which all atoms lie beyond y, if `inside` is False. For signs: non-negative numbers of sum 1,
         for each sample and output, with which no atom's margins have a positive sum.
     least, most : float
-        Between them lies the optimum of the program: the least mean absolute difference between y and a point of the
-        hull, or for signs the largest margin that all samples can have.
+        Lower and upper bound of the optimum of the program. The optimum is the least mean absolute difference between y
+        and a point of the hull. For signs it is the largest margin that all samples can have.
 
     See Also
     --------
@@ -103,10 +103,11 @@ def hull_membership(
 
     Notes
     -----
-    No assumption. HiGHS solves the program, and both of its answers are checked. y is inside where the weights' point
-    differs from it on average by no more than 1e-9 of the largest number; outside where the direction separates it from
-    all atoms by more than rounding. For signs the margin must exceed rounding, to either side; an optimum of exactly 0
-    stays open. The program is dense: a thousand samples and as many atoms take seconds, a few thousand of each minutes.
+    No assumption. HiGHS solves the program, and both of its answers are checked. y is inside if it differs from the
+    weights' point, on average, by no more than 1e-9 of the largest number. y is outside if the direction separates it
+    from all atoms by more than rounding. For signs the margin must exceed rounding, to either side; an optimum of
+    exactly 0 stays open. The program is dense: a thousand samples and as many atoms take seconds, a few thousand of
+    each minutes.
 
     References
     ----------

@@ -48,8 +48,9 @@ def required_k(target_loss: float, spread: float, hull_loss: float = 0.0) -> int
 
     Notes
     -----
-    Assumes squared error and picks with replacement, each the best. Sufficient, not necessary: far fewer picks often
-    do. Vacuous in practice where it asks for more picks than there are neurons: what is pruned then is hardly smaller.
+    Assumes squared error and picks with replacement, each the best. The number is sufficient, not necessary: far fewer
+    picks are often enough. It is vacuous in practice if it exceeds the number of neurons: the pruned network is then
+    hardly smaller.
 
     References
     ----------
@@ -109,11 +110,11 @@ def contraction_rate(step_size: float, smallest: float, largest: float) -> float
 
     Notes
     -----
-    Assumes full-batch gradient descent without momentum and a kernel that does not change, as training the output
-    weights alone has it exactly and very wide networks nearly. Vacuous where the smallest eigenvalue is 0: with fewer
-    parameters than samples times outputs, or two samples of the same features. The smallest eigenvalue of the kernel
-    over n_samples is at most its trace over n_samples squared, so that the rate hides a dependence on the number of
-    samples.
+    Assumes full-batch gradient descent without momentum and a kernel that does not change. This holds exactly if only
+    the output weights are trained, and nearly for very wide networks. The rate is vacuous where the smallest eigenvalue
+    is 0: with fewer parameters than samples times outputs, or two samples of the same features. The smallest eigenvalue
+    of the kernel over n_samples is at most its trace over n_samples squared. So the rate hides a dependence on the
+    number of samples.
 
     References
     ----------
@@ -172,9 +173,9 @@ def iterations_to_loss(target_loss: float, initial_loss: float, rate: float) -> 
 
     Notes
     -----
-    Assumes that every iteration takes off at least that share; vacuous at a rate of 0, which is refused. An absolute
-    target brings the number of samples in: for every sample to be classified right, with 0/1 targets cut at 1/2, the
-    mean loss must be below ``1 / (8 * n_samples)``, so that the iterations grow as the logarithm of the number of
+    Assumes that every iteration takes off at least that share. The bound is vacuous at a rate of 0, which is refused.
+    An absolute target brings the number of samples in. For every sample to be classified right, with 0/1 targets cut at
+    1/2, the mean loss must be below ``1 / (8 * n_samples)``. The iterations then grow as the logarithm of the number of
     samples, at a fixed rate.
 
     References
@@ -236,12 +237,12 @@ def pretrain_threshold(k: int, initial_loss: float, spread: float, rate: float) 
 
     Notes
     -----
-    Assumes squared error, picks with replacement, a loss that falls at the rate given, and a spread that stays below
-    the one given: training that moves the neurons far lets it grow, and the promise ``2 * spread / k`` weakens with it.
-    Sufficient, not necessary: where the neurons' hull nearly contains the targets at the start, pruning works without
-    any pre-training. Vacuous where ``2 * spread / k`` exceeds the loss before training. The number of samples cancels
-    in ``initial_loss / spread``; it enters through the rate. Each doubling of k costs ``log(2) / -log(1 - rate)``
-    iterations.
+    Assumes squared error, picks with replacement, a loss that falls at the given rate, and a spread that stays below
+    the given one. Training that moves the neurons far lets the spread grow, and the promise ``2 * spread / k`` weakens.
+    The number is sufficient, not necessary: where the neurons' hull nearly contains the targets at the start, pruning
+    works without any pre-training. It is vacuous where ``2 * spread / k`` exceeds the loss before training. The number
+    of samples cancels in ``initial_loss / spread``; it enters through the rate. Each doubling of k costs
+    ``log(2) / -log(1 - rate)`` iterations.
 
     References
     ----------

@@ -33,7 +33,7 @@ def lemma_1_bound(k: ArrayLike, first_loss: float, hull_loss: float, diameter: f
     first_loss : float
         Loss after the first pick.
     hull_loss : float
-        Loss of the comparison point; the paper takes the dense network, any point of the hull will do.
+        Loss of the comparison point. The paper takes the dense network; any point of the hull is possible.
     diameter : float
         Greatest distance of two atoms, as :func:`hull_diameter` gives it.
 
@@ -182,15 +182,16 @@ def corrective_bound(k: ArrayLike, comparison_loss: float, variation: float) -> 
 
     Notes
     -----
-    Assumes squared error, no penalty, and after every pick the weights that leave the least loss. Barron et al. prove
-    it for the pick of the atom most correlated with what is left; a pick of the atom after which the loss is least does
-    as well in every step. With an intercept, atoms and targets are centred. A penalty :math:`\lambda \sum_i c_i^2` is
-    more samples, on which the targets are zero: the bound then holds for the loss with the penalty, with
+    Assumes squared error, no penalty, and after every pick the weights of the least loss. Barron et al. prove the bound
+    for selections that pick the atom most correlated with the residual. Picking the atom after which the loss is least
+    does as well in every step. With an intercept, atoms and targets are centred. A penalty :math:`\lambda \sum_i c_i^2`
+    acts like more samples, on which the targets are zero. The bound then holds for the loss with the penalty, with
     :math:`\|\phi_i\|^2 + 2 \lambda` in place of :math:`\|\phi_i\|^2`.
 
-    Two things are no theorems. That the k picks are the best k, which no selection one by one is. And that after as
-    many picks corrective selection is never above the paper's selection with its weights solved again: it is best
-    after one pick, and may be behind after two. Where the picks are the same, weights solved again are never worse.
+    Two statements are no theorems. First, the k picks need not be the best k atoms, as for any selection that picks one
+    by one. Second, corrective selection can be worse than the paper's selection of as many picks with its weights
+    solved for again. It is best after one pick, and may be behind after two. For the same picks, weights that are
+    solved for again are never worse.
 
     References
     ----------
@@ -253,10 +254,10 @@ def paper_threshold(k: int, n_samples: int, n_features: int, c: float = 1.0, sol
     Notes
     -----
     Assumes a twice differentiable activation with bounded derivatives, one output, squared error, and for SGD
-    :math:`N d > m^2` and :math:`m > d`. The statement is one of orders of magnitude: the number alone means nothing,
-    its growth does. At constant c that growth is logarithmic in k and polynomial in the number of samples:
-    :math:`-1/\ln(1 - \rho)` is about :math:`1/\rho`, the threshold about :math:`m^2 \ln k / (c d)` for SGD and about
-    :math:`m \ln k / (c d)` for gradient descent. It is logarithmic in the number of samples only where the rate is
+    :math:`N d > m^2` and :math:`m > d`. The theorem states orders of magnitude: the number alone means nothing, its
+    growth does. At constant c the growth is logarithmic in k and polynomial in the number of samples.
+    :math:`-1/\ln(1 - \rho)` is about :math:`1/\rho`. The threshold is thus about :math:`m^2 \ln k / (c d)` for SGD and
+    about :math:`m \ln k / (c d)` for gradient descent. It is logarithmic in the number of samples only if the rate is
     fixed and k is in proportion to a power of that number.
 
     References

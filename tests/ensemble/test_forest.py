@@ -181,7 +181,7 @@ def test_samples_go_through_in_chunks():
     "forest", [GradientBoostingClassifier(n_estimators=2), HistGradientBoostingRegressor(), AdaBoostClassifier()]
 )
 def test_boosting_is_refused_with_the_reason(forest):
-    with pytest.raises(TypeError, match=f"forest is a {type(forest).__name__}: each of its members is fitted to what"):
+    with pytest.raises(TypeError, match=f"forest is a {type(forest).__name__}: each of its members corrects"):
         prune_forest(forest, X, Y)
 
 

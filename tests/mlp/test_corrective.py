@@ -12,6 +12,9 @@ from sklearn.datasets import load_diabetes
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor, PretrainThresholdSearch
 from sklearn_gfs.mlp import _candidates, _path, _pruning
 from sklearn_gfs.mlp._candidates import RIDGES
+from sklearn_gfs.mlp._corrected_steepest import pick_corrected
+from sklearn_gfs.network._losses import LogLoss
+from sklearn_gfs.selection import ComputedRows
 from tests.mlp.small import ALL, SMALL, assert_equal_fits, blobs
 
 CORRECTIVE = {**SMALL, "corrective": True}
@@ -26,7 +29,7 @@ def numbers(n_samples=200, seed=0):
 
 
 def activations(model, X):
-    return np.maximum(X @ model.coefs_[0] + model.intercepts_[0], 0)
+    return np.tanh(X @ model.coefs_[0] + model.intercepts_[0])
 
 
 def penalised_optimum(hidden, y, weight, penalty):
@@ -246,3 +249,21 @@ def test_other_values_are_refused(value):
     X, y = blobs(60)
     with pytest.raises(ValueError, match=r"The 'corrective' parameter of GreedyPrunedMLP must be"):
         GreedyPrunedMLP(**SMALL, corrective=value).fit(X, y)
+
+
+@pytest.mark.parametrize("computed", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_ridges_of_float32_activations_are_shares_of_their_exact_variance(computed, weighted):
+    rng = np.random.default_rng(0)
+    hidden = (rng.standard_normal((3000, 4)) + 30.0).astype(np.float32)
+    targets = np.eye(2, dtype=np.float32)[rng.integers(0, 2, len(hidden))]
+    weight = np.where(np.arange(len(hidden)) == 7, 3e4, 1.0).astype(np.float32) if weighted else None
+    share = np.full(len(hidden), 1 / len(hidden)) if weight is None else weight / weight.sum(dtype=float)
+    expected = (share @ (hidden - share @ hidden.astype(float)) ** 2).mean()
+
+    def compute(samples, atoms):
+        return hidden[samples] if atoms is None else hidden[samples][:, atoms]
+
+    atoms = ComputedRows(compute, hidden.shape, hidden.dtype) if computed else hidden
+    path = pick_corrected(atoms, targets, weight, LogLoss(), 2)
+    np.testing.assert_allclose(path.variance, expected, rtol=1e-9)

@@ -7,6 +7,7 @@ import pytest
 from scipy import sparse
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+from sklearn_gfs.network import CHUNK_ROWS, Samples
 
 SMALL = {"n_pretrain": 10, "k": 5, "n_hidden": 10, "n_retrain": 20, "random_state": 0}
 SHAPE = (20_000, 200)
@@ -114,3 +115,24 @@ def test_weights_are_exact_in_full_batch_without_the_samples_that_weigh_nothing(
     kept = weight > 0
     with_zeros = model.fit(X, y, weight).predict_proba(X)
     np.testing.assert_allclose(model.fit(X[kept], y[kept], weight[kept]).predict_proba(X), with_zeros, rtol=1e-9)
+
+
+def test_activations_of_a_sample_are_not_kept_where_they_are_cheap():
+    X = np.random.default_rng(0).normal(size=(20_000, 20))
+    y = (X[:, 0] + X[:, 1] > 0).astype(int)
+    model = GreedyPrunedMLPClassifier(**{**SMALL, "n_hidden": 1000})
+    model.fit(X[:1000], y[:1000])
+    # Those of the 10 000 samples drawn would be 40 MB. A few pieces, and some numbers for each sample, are held.
+    assert peak(model.fit, X, y) < 20e6
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_held_out_samples_are_gathered_once_and_in_pieces(monkeypatch, order):
+    X = np.asarray(np.random.default_rng(0).normal(size=(60_000, 40)), order=order)
+    y = (X[:, 0] + X[:, 1] > 0).astype(int)
+    gathered, everything = [], Samples.everything
+    monkeypatch.setattr(Samples, "everything", lambda self: gathered.append(peak(everything, self)) or everything(self))
+    GreedyPrunedMLPClassifier(**{**SMALL, "n_pretrain": "auto", "validation_fraction": 0.5}).fit(X, y)
+    assert len(gathered) == 1
+    # In float32, as they are trained on, with a chunk in float64 besides.
+    assert gathered[0] < (1.3 * 4 * 30_000 + 2 * 8 * CHUNK_ROWS) * 40

@@ -76,8 +76,8 @@ def test_what_is_not_fitted_has_what_a_classifier_has():
     model = GreedyPrunedMLP(**SMALL)
     X, y = make_classification(60, random_state=0)
     assert hasattr(model, "predict_proba")
-    assert not hasattr(model, "decision_function")
-    assert hasattr(clone(model).set_params(loss="log_loss"), "decision_function")
+    assert hasattr(model, "decision_function")
+    assert not hasattr(clone(model).set_params(loss="squared_error"), "decision_function")
     with pytest.raises(NotFittedError):
         model.predict_proba(X)
     assert not hasattr(model.fit(X, X[:, 0]), "predict_proba")

@@ -22,17 +22,20 @@ def parts(X, y, n_parts):
 
 def test_parts_teach_as_much_as_the_whole():
     X, y = load_digits(return_X_y=True)
-    X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
-    model = GreedyPrunedMLPClassifier(n_pretrain=40, n_hidden=300, n_retrain=100, random_state=0)
-    scores = []
-    for X_part, y_part in parts(X_train, y_train, 6):
-        scores.append(model.partial_fit(X_part, y_part, classes=np.arange(10)).score(X_test, y_test))
-    assert model.n_pretrain_ == len(model.loss_curve_) == 240
-    assert scores[-1] > 0.9
+    gains = []
+    for seed in range(3):
+        X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=seed)
+        model = GreedyPrunedMLPClassifier(n_pretrain=40, n_hidden=300, n_retrain=100, random_state=seed)
+        scores = []
+        for X_part, y_part in parts(X_train, y_train, 6):
+            scores.append(model.partial_fit(X_part, y_part, classes=np.arange(10)).score(X_test, y_test))
+        assert model.n_pretrain_ == len(model.loss_curve_) == 240
+        assert scores[-1] > 0.9
+        assert scores[-1] > scores[0]
+        alone = clone(model).set_params(n_pretrain=240).fit(X_part, y_part)
+        gains.append(scores[-1] - alone.score(X_test, y_test))
     # The dense network remembers the first parts: trained on the last one only it does worse.
-    alone = clone(model).set_params(n_pretrain=240).fit(X_part, y_part)
-    assert scores[-1] > alone.score(X_test, y_test)
-    assert scores[-1] > scores[0]
+    assert np.mean(gains) > 0
 
 
 @pytest.mark.parametrize("cls", [GreedyPrunedMLP, GreedyPrunedMLPRegressor])
@@ -154,13 +157,14 @@ def test_impossible_parts_are_refused(cls):
     model = cls(**SMALL).partial_fit(X, y, classes=[0, 1, 2])
     with pytest.raises(ValueError, match="is not what the first call was given"):
         model.partial_fit(X, y, classes=[0, 1, 3])
-    with pytest.raises(ValueError, match="n_hidden=7 differs from the 40"):
+    with pytest.raises(ValueError, match="n_hidden=7 differs from 40"):
         model.set_params(n_hidden=7).partial_fit(X, y)
 
 
 def test_parts_with_automatic_pretraining():
     X, y = problem(200)
-    model = GreedyPrunedMLPClassifier(**SMALL).set_params(n_pretrain="auto", validation_fraction=0.1)
+    model = GreedyPrunedMLPClassifier(**SMALL, loss="squared_error")
+    model.set_params(n_pretrain="auto", validation_fraction=0.1)
     parts = clone(model).partial_fit(X, y, classes=[0, 1, 2])
     assert_equal_fits(parts, clone(model).fit(X, y))
     first = parts.loss_curve_
@@ -169,7 +173,7 @@ def test_parts_with_automatic_pretraining():
     assert parts.partial_fit(more_X, more_y).n_pretrain_ == len(first)
     parts.partial_fit(more_X, (more_y + 1) % 3)
     assert parts.loss_curve_[: len(first)] == first
-    assert parts.n_pretrain_ - len(first) in {20, 80, 320, 1280}
+    assert parts.n_pretrain_ - len(first) in {20, 80, 320}
     assert parts.score(more_X, (more_y + 1) % 3) > 0.8
 
 

@@ -16,13 +16,15 @@ from mlp.small import ALL, SEEDS, SMALL, blobs
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_digits_reach_096(seed):
+def test_digits_reach_097():
     X, y = load_digits(return_X_y=True)
-    X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=seed)
-    model = make_pipeline(StandardScaler(), GreedyPrunedMLP(random_state=seed)).fit(X_train, y_train)
-    assert model[-1].n_units_ <= 50
-    assert model.score(X_test, y_test) >= 0.96
+    scores = []
+    for seed in SEEDS:
+        X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=seed)
+        model = make_pipeline(StandardScaler(), GreedyPrunedMLP(random_state=seed)).fit(X_train, y_train)
+        assert model[-1].n_units_ <= 50
+        scores.append(model.score(X_test, y_test))
+    assert np.mean(scores) >= 0.97
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -37,7 +37,7 @@ def test_a_network_must_be_fitted(network):
         (make_pipeline(StandardScaler(), LogisticRegression()), "a Pipeline that ends in LogisticRegression"),
         (Pipeline([("scale", StandardScaler()), ("out", "passthrough")]), "a Pipeline that ends in 'passthrough'"),
         (GreedyPrunedMLPClassifier(), "set its parameter k, or pass several k to fit_path"),
-        (nn.Linear(3, 2), "class Linear; of torch's modules only an nn.Sequential"),
+        (nn.Linear(3, 2), "class Linear; it must be an nn.Sequential"),
         (nn.ModuleList([nn.Linear(3, 2)]), "class ModuleList"),
     ],
 )
@@ -85,7 +85,7 @@ def test_there_must_be_hidden_neurons():
 )
 def test_modules_that_are_not_known_are_named(unknown, named):
     modules = dict(enumerate(sequential(4, 12, 12, 2))) | unknown
-    with pytest.raises(ValueError, match=rf"not in their place: {named}\. Known are Linear, GELU"):
+    with pytest.raises(ValueError, match=rf"in the wrong place: {named}\. Allowed are Linear, GELU"):
         prune_network(nn.Sequential(*modules.values()), X)
 
 
@@ -156,12 +156,12 @@ def test_k_must_be_a_number_a_share_or_a_list(k, error, text):
 
 
 def test_more_than_there_are_is_a_warning_that_names_the_line():
-    with pytest.warns(UserWarning, match="k=50 is above the (12|9) neurons of hidden layer [12], which keeps") as found:
+    with pytest.warns(UserWarning, match=r"neurons of hidden layer [12], (12|9)\. The layer keeps all") as found:
         small = prune_network(MLP, X)
     assert len(found) == 2
     assert {warning.filename for warning in found} == {__file__}
     np.testing.assert_array_equal(small.predict_proba(X), MLP.predict_proba(X))
-    with pytest.warns(UserWarning, match="k=10 is above the 9 neurons of hidden layer 2") as found:
+    with pytest.warns(UserWarning, match="k=10 is above the number of neurons of hidden layer 2, 9") as found:
         assert prune_network(make_pipeline(MLP), X, k=10)[-1].hidden_layer_sizes[0] == 10
     assert {warning.filename for warning in found} == {__file__}
 

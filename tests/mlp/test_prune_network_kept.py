@@ -71,6 +71,8 @@ def grown(model, X, y, **how):
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("kind", ["multiclass", "numbers"])
 def test_a_warm_start_goes_on_from_the_pruned_weights(kind, solver, early_stopping):
+    if early_stopping and kind == "multiclass":
+        pytest.importorskip("sklearn", minversion="1.7", reason="early stopping of 1.6 fails on labels that are text")
     X = inputs()
     network = trained_mlp(X, kind, (12, 9))
     network.set_params(solver=solver, early_stopping=early_stopping, warm_start=True, **SOLVERS[solver])

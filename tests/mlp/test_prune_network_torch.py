@@ -145,6 +145,7 @@ def test_dropout_is_off_and_kept():
     np.testing.assert_array_equal(evaluated(small, inputs()), evaluated(without, inputs()))
 
 
+@pytest.mark.filterwarnings("ignore:You are using `torch.load`:FutureWarning")  # old versions, of their own pickles
 def test_it_can_be_trained_on_and_saved():
     X = torch.tensor(inputs())
     y = X[:, :1] - X[:, 1:2]

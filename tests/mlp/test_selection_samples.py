@@ -34,12 +34,12 @@ def test_a_sample_that_holds_all_is_all(loss, early_stopping):
 def test_losses_and_gaps_are_of_all_samples(weighted, working_memory):
     X, y = blobs(300)
     weight = np.arange(300) % 3 + 0.5 if weighted else None
-    model = GreedyPrunedMLPClassifier(**NOT_RETRAINED, selection_samples=40)
+    model = GreedyPrunedMLPClassifier(**NOT_RETRAINED, loss="squared_error", selection_samples=40)
     with config_context(working_memory=working_memory):
         model.fit(X, y, weight)
     targets = np.eye(3)[np.searchsorted(model.classes_, y)]
     assert model.selection_losses_[-1] == pytest.approx(loss_of(model, X, targets, weight), rel=1e-5)
-    whole = GreedyPrunedMLPClassifier(**NOT_RETRAINED, selection_samples=None).fit(X, y, weight)
+    whole = GreedyPrunedMLPClassifier(**NOT_RETRAINED, loss="squared_error", selection_samples=None).fit(X, y, weight)
     assert model.dense_loss_ == pytest.approx(whole.dense_loss_, rel=1e-6)
     # No gap may promise more than the best mean of neurons keeps.
     least = (whole.selection_losses_ - whole.duality_gaps_).max()
@@ -53,10 +53,10 @@ def test_the_default_looks_at_some_of_many_samples(monkeypatch):
     seen, draw = [], _pruning.draw
     monkeypatch.setattr(_pruning, "_SAMPLES", (20, 60))
     monkeypatch.setattr(_pruning, "draw", lambda *a: seen.append(draw(*a)[0]) or draw(*a))
-    GreedyPrunedMLPClassifier(**SMALL).fit(X, y)
+    GreedyPrunedMLPClassifier(**SMALL, loss="squared_error").fit(X, y)
     assert {len(rows) for rows in seen} == {60}
     seen.clear()
-    GreedyPrunedMLPClassifier(**SMALL, selection_samples=None).fit(X, y)
+    GreedyPrunedMLPClassifier(**SMALL, loss="squared_error", selection_samples=None).fit(X, y)
     assert {len(rows) for rows in seen} <= {300, 210}
 
 

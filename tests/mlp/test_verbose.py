@@ -81,11 +81,11 @@ def test_what_auto_chose_is_printed(capsys):
     trials, pretraining = of(rows, "trial selection"), of(rows, "pre-training")
     assert [row[0] for row in trials] == ["8 picks"] * len(trials)
     assert all(float(row[2]) > 0 for row in trials)
-    assert pretraining[0][0] == "20 of at most 1280"
-    assert 2 <= len(trials) <= 4
+    assert pretraining[0][0] == "20 of at most 320"
+    assert 2 <= len(trials) <= 3
     # Each subnetwork stands below the row of the iterations that it was selected after.
     before = [rows[i - 1][1] for i, row in enumerate(rows) if row[0] == "trial selection"]
-    assert before == [f"{n} of at most 1280" for n in (20, 80, 320, 1280)[: len(trials)]]
+    assert before == [f"{n} of at most 320" for n in (20, 80, 320)[: len(trials)]]
     # Nothing held out: the loss is that of training.
     GreedyPrunedMLPClassifier(
         **SMALL | {"n_pretrain": "auto", "n_retrain": 0, "early_stopping": False}, verbose=True

@@ -102,7 +102,9 @@ def test_by_default_as_many_samples_as_can_be_kept(monkeypatch):
     X, y = blobs(400)
     drawn = spy(monkeypatch, _pruning, "draw")
     monkeypatch.setattr(_pruning, "_SAMPLES", (100, 300))
-    model = GreedyPrunedMLPClassifier(**SETTINGS | {"selection_samples": "auto"}, early_stopping=False)
+    model = GreedyPrunedMLPClassifier(
+        **SETTINGS | {"selection_samples": "auto"}, loss="squared_error", early_stopping=False
+    )
     for working_memory, n_drawn in ((1, 300), (4 * 300 * 150 / 2**20, 150), (0.01, 100)):
         with config_context(working_memory=working_memory):
             model.fit(X, y)

@@ -271,4 +271,4 @@ def test_few_numbers_are_held_for_each_sample():
     finally:
         tracemalloc.stop()
     assert shares.sum() == pytest.approx(n / 10, rel=0.01)
-    assert peak < 8 * n * 10
+    assert peak < 8 * n * 6.5

@@ -10,13 +10,14 @@ from sklearn.pipeline import Pipeline
 
 from sklearn_gfs import (
     GreedyPath,
+    NetworkBounds,
     PretrainThresholdDisplay,
     PretrainThresholdSearch,
+    ScalingFit,
     SelectionPathDisplay,
     ThresholdCurve,
     ThresholdScalingDisplay,
 )
-from sklearn_gfs.search import fit_law
 
 pytest.importorskip("matplotlib")
 
@@ -122,7 +123,13 @@ def curve():
     thresholds = np.column_stack([5 * np.log(sizes), 5 * np.log(sizes) + 2])
     thresholds[0, 1] = np.nan
     columns = np.repeat(sizes, 2), thresholds.ravel()
-    return ThresholdCurve(sizes, thresholds, np.ones((4, 2)), fit_law("log", *columns), fit_law("power", *columns))
+    return ThresholdCurve(
+        sizes,
+        thresholds,
+        np.ones((4, 2)),
+        ScalingFit.from_thresholds("log", *columns),
+        ScalingFit.from_thresholds("power", *columns),
+    )
 
 
 def test_scaling_shows_runs_means_and_laws(curve):
@@ -162,12 +169,14 @@ def test_scaling_shows_runs_that_never_reached_the_target(curve):
 def test_scaling_without_fits(curve):
     display = ThresholdScalingDisplay(train_sizes=curve.train_sizes, thresholds=curve.thresholds).plot()
     assert display.log_line_ is display.power_line_ is display.band_ is None
-    nothing = fit_law("log", np.array([1, 1]), np.array([1.0, 2.0]))
+    nothing = ScalingFit.from_thresholds("log", [1, 1], [1.0, 2.0])
     display = ThresholdScalingDisplay(
         train_sizes=curve.train_sizes, thresholds=curve.thresholds, log_fit=nothing, power_fit=nothing
     ).plot()
     assert display.log_line_ is display.power_line_ is display.band_ is None
-    two = fit_law("log", np.array([100, 800]), np.array([1.0, 2.0]))  # a line, but no confidence in it
+    two = ScalingFit.from_thresholds(
+        "log", np.array([100, 800]), np.array([1.0, 2.0])
+    )  # a line, but no confidence in it
     display = ThresholdScalingDisplay(train_sizes=curve.train_sizes, thresholds=curve.thresholds, log_fit=two).plot()
     assert display.log_line_ is not None
     assert display.band_ is None
@@ -242,3 +251,65 @@ def test_a_search_without_a_final_fit_has_no_selection_to_draw(search):
         SelectionPathDisplay.from_estimator(clone(search).set_params(refit=False).fit(*load_iris(return_X_y=True)))
     with pytest.raises(NotFittedError):
         SelectionPathDisplay.from_estimator(PretrainThresholdSearch(PathClassifier()))
+
+
+def test_bounds_of_a_network_are_drawn_over_its_selection():
+    bounds = NetworkBounds(0.1, 2.0)
+    path = GreedyPath(*(np.ones(3) for _ in range(5)))
+    drawn = {
+        line.get_label(): line.get_ydata().tolist()
+        for line in SelectionPathDisplay.from_path(path, upper_bounds=bounds).bound_lines_
+    }
+    assert drawn == {name: values.tolist() for name, values in bounds.upper_bounds([1, 2, 3]).items()}
+    estimator = PathClassifier().fit(*load_iris(return_X_y=True))
+    estimator.selection_losses_, estimator.duality_gaps_ = np.ones(4), np.ones(4)
+    display = SelectionPathDisplay.from_estimator(estimator, upper_bounds=bounds)
+    assert [line.get_label() for line in display.bound_lines_] == list(drawn)
+    assert display.bound_lines_[0].get_ydata().tolist()[:3] == drawn["Bound along the path"]
+
+
+def predicting(**values):
+    """Return a display of three sizes with predicted thresholds."""
+    shape = {"n_pretrain": np.array([0, 10, 40]), "k": np.array([2, 5, 9]), "scores": np.ones((3, 3, 1))}
+    return PretrainThresholdDisplay(**shape, **values)
+
+
+def test_predicted_thresholds_are_upright_lines_over_curves():
+    display = predicting(predicted=[7.5, 400, np.inf]).plot(kind="curves")
+    assert [line.get_xdata()[0] for line in display.predicted_lines_] == [7.5, 400]
+    assert display.ax_.get_xlim()[1] > 400
+    colours = [line.get_color() for line in display.lines_[:2]]
+    assert [line.get_color() for line in display.predicted_lines_] == colours
+    assert predicting().plot(kind="curves").predicted_lines_ == []
+
+
+def test_predicted_thresholds_are_a_line_over_a_heat_map():
+    (line,) = predicting(predicted=[7.5, 40, np.inf]).plot(kind="heatmap").predicted_lines_
+    edges = line.get_xdata()
+    # The first number of iterations that is not below the prediction: 10, then 40; the last size's lies beyond.
+    np.testing.assert_array_equal(edges, [1, 1, 1, 2, 2, 2, 3, np.nan, 3])
+    assert predicting(predicted=[99, 99, np.inf]).plot(kind="heatmap").predicted_lines_ == []
+    both = predicting(predicted=[0, 0, 0], thresholds=[0, 10, None]).plot(kind="heatmap")
+    assert [text.get_text() for text in both.ax_.get_legend().get_texts()] == ["Predicted", "Threshold"]
+
+
+def test_predictions_for_a_search_are_matched_by_their_numbers_of_picks(search):
+    bounds = NetworkBounds(0.1, 1.0, np.array([1, 4]), np.array([5.0, 15.0]))
+    assert PretrainThresholdDisplay.from_search(search, predicted=bounds).predicted == [5.0, 15.0]
+    assert PretrainThresholdDisplay.from_search(search, predicted=[1, 2]).predicted == [1, 2]
+    assert PretrainThresholdDisplay.from_search(search).predicted is None
+    settings = {"n_pretrain": [0, 5, 50], "k": [1, 4], "cv": 2, "target": 0.8}
+    display = PretrainThresholdDisplay.from_estimator(
+        PathClassifier(random_state=0), *load_iris(return_X_y=True), predicted=bounds, **settings
+    )
+    assert len(display.predicted_lines_) == 2
+    for wrong in (bounds._replace(k=np.array([4, 1])), [1, 2, 3], NetworkBounds(0.1, 1.0)):
+        with pytest.raises(ValueError, match=r"for each number of picks of the search, \[1, 4\]"):
+            PretrainThresholdDisplay.from_search(search, predicted=wrong)
+
+
+def test_predicted_thresholds_are_drawn_beside_measured_ones():
+    sizes = np.array([10, 100, 1000])
+    display = ThresholdScalingDisplay(train_sizes=sizes, thresholds=np.ones((3, 1)), predicted=[5, 7, np.inf]).plot()
+    np.testing.assert_array_equal(display.predicted_line_.get_ydata(), [5, 7, np.nan])
+    assert ThresholdScalingDisplay(train_sizes=sizes, thresholds=np.ones((3, 1))).plot().predicted_line_ is None

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from path_double import OnlyFit, PathClassifier, PathRegressor
 from sklearn.datasets import load_diabetes, load_iris
 
-from sklearn_gfs import PretrainThresholdSearch, pretrain_threshold_curve
+from sklearn_gfs import PretrainThresholdSearch, ScalingFit, pretrain_threshold_curve
 from sklearn_gfs.search import _laws
 from sklearn_gfs.search._curve import _order, _sizes
 from sklearn_gfs.search._laws import fit_law
@@ -349,6 +349,8 @@ def test_the_best_size_decides_and_the_others_are_beyond_their_runs():
 
 def test_thresholds_between_checkpoints():
     curve = _sized_curve(k=[8], interpolate=True)
+    assert curve.interpolated is curve.at(8).interpolated is True
+    assert _sized_curve(k=[8]).interpolated is False
     expected = np.expm1(np.log1p(30) + (3.25 - 3) / (5 - 3) * (np.log1p(50) - np.log1p(30)))
     np.testing.assert_allclose(curve.thresholds, expected)
     np.testing.assert_array_equal(_sized_curve(k=[8], interpolate=True, target=-1.0).thresholds, 0)
@@ -438,3 +440,30 @@ def test_thresholds_on_a_line_and_runs_beyond_it():
     fit = fit_law("log", N, np.append(10 * np.log(N[:-1]), np.nan), np.full(5, 60.0))
     np.testing.assert_allclose(fit.coef, [0, 10], atol=0.2)
     assert np.isfinite(fit.low).all()
+
+
+@pytest.mark.parametrize("law", ["log", "power"])
+def test_laws_are_fitted_to_thresholds_measured_elsewhere(law):
+    sizes, thresholds, last = [10, 100, 1000, 1000], [3, 9.0, 21, None], (50, 50, 50, 30)
+    values = np.array(thresholds, dtype=float)
+    expected = fit_law(law, np.array(sizes), values, np.array(last, dtype=float))
+    found = ScalingFit.from_thresholds(law, sizes, values.tolist(), beyond=last)
+    for name, value in expected._asdict().items():
+        np.testing.assert_array_equal(getattr(found, name), value, err_msg=name)
+    assert found.n_censored == 1
+    assert ScalingFit.from_thresholds(law, sizes, values).n_thresholds == 3
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"law": "line"}, "law must be one of .*, got 'line'"),
+        ({"n_samples": [10, 0, 30]}, "n_samples must be positive numbers"),
+        ({"thresholds": [1, 2]}, r"columns of one length, got shapes \[\(3,\), \(2,\)\]"),
+        ({"beyond": 4}, "columns of one length"),
+        ({"n_samples": [[10, 20, 30]]}, "columns of one length"),
+    ],
+)
+def test_thresholds_that_are_none_are_refused(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        ScalingFit.from_thresholds(**{"law": "log", "n_samples": [10, 20, 30], "thresholds": [1, 2, 3]} | parameters)

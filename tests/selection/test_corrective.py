@@ -5,6 +5,7 @@ from __future__ import annotations
 import naive
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import cases
@@ -291,6 +292,29 @@ def test_float32_atoms_give_the_path_of_the_same_values_in_float64(case, kind, r
     np.testing.assert_allclose(path.losses, expected.losses, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(path.weights, expected.weights, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(path.intercept, expected.intercept, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", [2075, 2472, 7085, 10413])
+def test_nearly_dependent_picks_of_float32_leave_the_tie_of_the_last_pick_a_tie(seed):
+    rng = np.random.default_rng(seed)
+    H, y = rng.standard_normal((5, 8)).astype(np.float32), rng.standard_normal((5, 3))
+    path = greedy_forward_selection(H, y, 4, output_weights=np.ones((8, 3)), corrective=True)
+    others = np.setdiff1d(np.arange(8), path.picks[:3])
+    assert path.picks[3] == others[0]  # with an intercept and three picks one sample is left, which any neuron explains
+    np.testing.assert_allclose(path.losses[3], 0.0, atol=1e-12)
+
+
+@pytest.mark.parametrize("make", [np.asarray, np.asfortranarray, torch.from_numpy])
+@pytest.mark.parametrize("heavy", [1e2, 1e4])
+def test_the_ridge_of_float32_atoms_is_a_share_of_their_exact_variance(make, heavy):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        H, y = rng.standard_normal((3, 2)).astype(np.float32), rng.standard_normal(3)
+        options = {"output_weights": np.ones((2, 1)), "corrective": True, "ridge": 0.3, "sample_weight": [heavy, 1, 1]}
+        path, expected = (greedy_forward_selection(some, y, 1, **options) for some in (make(H), H.astype(float)))
+        np.testing.assert_array_equal(path.picks, expected.picks)
+        np.testing.assert_allclose(path.losses, expected.losses, rtol=1e-6)
+        np.testing.assert_allclose(path.weights, expected.weights, rtol=1e-6)
 
 
 @pytest.mark.parametrize("ridge", [0.0, 1e-3])

@@ -131,5 +131,5 @@ def test_the_mean_of_the_convex_hull_is_cut_where_the_number_is_full():
         expected = GreedyForwardSelector(k=n_picks, hull="convex").fit(models, y)
         np.testing.assert_allclose(selector.coef_, expected.coef_)
         np.testing.assert_array_equal(selector.selection_counts_, expected.selection_counts_)
-        with pytest.warns(ConvergenceWarning, match="k=2 picks are of no more; raise k"):
+        with pytest.warns(ConvergenceWarning, match="k=2 picks have no other columns. Raise k"):
             getattr(GreedyForwardSelector(k=2, hull="convex", n_features_to_select=4), method)(models, y)

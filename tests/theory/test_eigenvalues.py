@@ -77,7 +77,7 @@ def test_a_matrix_too_large_to_form_has_an_answer_or_a_clear_error(spectrum, mon
     matrix, values = matrix_of(spectrum, 400)
     kernel = Counted(matrix)
     if spectrum in CROWDED:
-        with pytest.raises(ArpackNoConvergence, match="eigenvalues of an operator of 400 rows did not settle"):
+        with pytest.raises(ArpackNoConvergence, match="eigenvalues of an operator of 400 rows did not converge"):
             theory.extreme_eigenvalues(kernel)
     else:
         found = theory.extreme_eigenvalues(kernel)
