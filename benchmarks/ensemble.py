@@ -196,18 +196,15 @@ def kept(file: Path, make):
 def losses_page(rows, classes):
     """Return the table of the losses on the data sets of one kind."""
     names = sorted({name for name, _, row in rows if row["classes"] == classes})
-    # Of numbers the squared error is what all variants minimise.
-    methods = [method for method in rows[0][2]["losses"] if classes or method != "Brier"]
+    methods = list(rows[0][2]["losses"])
     lines, ranks = [], []
     for name in names:
         own = [row for other, _, row in rows if other == name]
-        losses = np.array([list(row["losses"].values()) for row in own])
+        losses = np.array([[row["losses"][method] for method in methods] for row in own])
         ranks.append(np.mean([rankdata(some.round(6)) for some in losses], axis=0))
-        mean = dict(zip(own[0]["losses"], losses.mean(axis=0).tolist(), strict=True))
         kept = np.mean([row["models"][OURS] for row in own])
-        lines.append([name, *(mean[method] for method in methods), float(kept)])
-    ranked = dict(zip(rows[0][2]["losses"], np.mean(ranks, axis=0).tolist(), strict=True))
-    return table(["data", *methods, "models"], [*lines, ["mean rank", *(ranked[method] for method in methods), ""]])
+        lines.append([name, *losses.mean(axis=0).tolist(), float(kept)])
+    return table(["data", *methods, "models"], [*lines, ["mean rank", *np.mean(ranks, axis=0).tolist(), ""]])
 
 
 def times_page(rows):
@@ -247,8 +244,9 @@ def page(machine, n_splits, libraries, speeds, pruned):
     told = (
         f"On new samples, {n_splits} split(s), at most 1500 training samples. All methods combine the same "
         "predictions, of five folds; those for new samples are of models fitted on all training samples. "
-        f"{K} picks; the last column is the number of models of greedy. The uniform mean is what VotingClassifier "
-        "gives, stacking has scikit-learn's default final estimator."
+        f"{K} picks; the last column is the number of models of greedy. Greedy calibrates the models and their mean, "
+        "but for one column. The uniform mean is that of VotingClassifier. Stacking has scikit-learn's default final "
+        "estimator."
     )
     return (
         "ensemble",
@@ -258,7 +256,7 @@ def page(machine, n_splits, libraries, speeds, pruned):
         told,
         "Log loss of classes:",
         losses_page(libraries, classes=True),
-        'Mean squared error of standardised numbers. The ranks count "Brier", here the same as greedy:',
+        "Mean squared error of standardised numbers:",
         losses_page(libraries, classes=False),
         f"Times are of one thread, from predictions to weights: {fast}.",
         times,

@@ -199,8 +199,10 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
             prefit = isinstance(self.cv, str)
             names, estimators = self._validate_estimators()
             used = {name: estimator for name, estimator in zip(names, estimators, strict=True) if estimator != "drop"}
-            for estimator in used.values() if prefit else ():
-                check_is_fitted(estimator)
+            for name, estimator in used.items() if prefit else ():
+                check_is_fitted(
+                    estimator, msg=f"the estimator {name!r}, %(name)s, is not fitted, as it must be with cv='prefit'"
+                )
             weight = check_weight(sample_weight, count_samples(X))
             targets = self._encode(y, weight, list(used.values()) if prefit else [])
             of_models, of_splitter = self._route(used, sample_weight, fit_params)

@@ -32,12 +32,11 @@ class Tempering(NamedTuple):
     temperature: float
 
     def __call__(self, shares: Float64Array) -> Float64Array:
-        powers = np.log(np.maximum(shares, _LEAST))
+        powers = _logs(shares)
         powers /= self.temperature
-        powers -= powers.max(axis=1, keepdims=True)
         np.exp(powers, out=powers)
-        powers /= powers.sum(axis=1, keepdims=True)
-        return powers
+        powers /= powers.sum(axis=0)
+        return np.ascontiguousarray(powers.T)
 
 
 class Line(NamedTuple):
@@ -51,6 +50,17 @@ class Line(NamedTuple):
 
 
 Calibration = Tempering | Line
+
+
+def _logs(shares: Float64Array) -> Float64Array:
+    """
+    Return the logarithms of probabilities less the largest of each sample, (n_classes, n_samples).
+
+    Sums over the classes are fast where these are the first axis.
+    """
+    logs: Float64Array = np.log(np.maximum(shares.T, _LEAST, order="C"))
+    logs -= logs.max(axis=0)
+    return logs
 
 
 def fit_calibration(outputs: Float64Array, y: NDArray[Any], weight: Float64Array | None) -> Calibration:
@@ -72,16 +82,15 @@ def _tempering(outputs: Float64Array, y: NDArray[Any], share: Float64Array, prio
 
     By Newton's steps, or bisection where one leaves the interval in which the slope changes its sign.
     """
-    logs = np.log(np.maximum(outputs, _LEAST))
-    logs -= logs.max(axis=1, keepdims=True)
-    own = float(share @ logs[np.arange(len(y)), y])
+    logs = _logs(outputs)
+    own = float(share @ logs[y, np.arange(len(y))])
     low, high, power = 0.0, np.inf, 1.0
     for _ in range(_STEPS):
         powers = np.exp(power * logs)
-        sums = powers.sum(axis=1)
+        sums = powers.sum(axis=0)
         powers *= logs
-        mean = powers.sum(axis=1) / sums
-        square = np.einsum("sc,sc->s", powers, logs) / sums
+        mean = powers.sum(axis=0) / sums
+        square = np.einsum("cs,cs->s", powers, logs) / sums
         slope = share @ mean - own + prior * (1.0 - 1.0 / power)
         curvature = share @ (square - mean * mean) + prior / power**2
         low, high = (low, power) if slope > 0 else (power, high)

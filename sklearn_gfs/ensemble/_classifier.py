@@ -192,7 +192,9 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
 
     def _encode(self, y: Any, weight: Any, models: list[Any]) -> Targets:
         if np.ndim(y) == 2 and np.shape(y)[1] > 1:
-            raise ValueError(f"y has shape {np.shape(y)}; it must hold one label a sample")
+            raise ValueError(
+                f"y has shape {np.shape(y)}; it must hold one label a sample, as argmax(axis=1) of indicators"
+            )
         y = column_or_1d(y, warn=True)
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
@@ -201,7 +203,11 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
             found = f"{len(counted)} class{'es' * (len(counted) != 1)}"
             raise ValueError(f"y has {len(y)} samples of {found}; at least two classes are needed")
         classes = np.unique(y)
+        labels = set(classes.tolist())
         for model in models:
+            known = np.asarray(model.classes_).tolist()
+            if labels.isdisjoint(known):
+                raise ValueError(f"{type(model).__name__} has the classes {known}, of which y holds none")
             classes = np.union1d(classes, model.classes_)
         return Targets(y, np.searchsorted(classes, y), classes)
 

@@ -26,6 +26,8 @@ def candidates_of(search: Any, n_candidates: int | None) -> list[tuple[str, Any]
     """
     constraints = {"n_candidates": [Interval(Integral, 1, None, closed="left"), None]}
     validate_parameter_constraints(constraints, {"n_candidates": n_candidates}, caller_name="from_search")
+    if not hasattr(search, "refit"):
+        raise TypeError(f"search must be a search such as GridSearchCV, got {type(search).__name__}")
     check_is_fitted(search, "cv_results_")
     results = search.cv_results_
     ranks = np.asarray(results["rank_test_" + _decisive_score(search)])

@@ -101,6 +101,11 @@ def _converted(name: str, value: Any) -> NDArray[Any]:
     array = np.asarray(value)
     if array.dtype.kind == "c":  # of a list
         raise ValueError(f"Complex data not supported: {name} has dtype {array.dtype}")
+    text = (
+        next((one for one in array.flat if isinstance(one, str | bytes)), None) if array.dtype.kind in "OUS" else None
+    )
+    if text is not None:
+        raise ValueError(f"{name} holds text, for instance {str(text)!r}; it must hold numbers")
     return array if array.dtype in (np.float32, np.float64) else np.asarray(array, dtype=np.float64)
 
 

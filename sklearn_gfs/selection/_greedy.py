@@ -11,7 +11,7 @@ from typing import Any
 from sklearn_gfs._typing import GreedyPath
 
 from ._checks import check_corrective, check_stopping
-from ._labels import stack_atoms
+from ._labels import check_layout, stack_atoms
 from ._losses import Asked, find_loss
 
 
@@ -183,6 +183,7 @@ def greedy_forward_selection(
     corrective, ridge = check_corrective(corrective, ridge, hull=(hull, ("convex",)), radius=(radius, (None,)))
     chosen = find_loss(loss)
     atoms = stack_atoms(atoms, samples_last=chosen.samples_last)
+    check_layout(atoms, y)
     return chosen.select(
         Asked(
             atoms, y, k, tolerance, output_weights, from_logits, hull, radius, sample_weight, offset, corrective, ridge

@@ -7,6 +7,7 @@ that would be taken for logits.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -142,6 +143,8 @@ def stack_atoms(atoms: Any, *, samples_last: bool) -> Any:
     ``samples_last``: an atom's samples shall lie one after the other. A list without an array in it is array-like, a
     row for each sample.
     """
+    if isinstance(atoms, Mapping):
+        raise TypeError(f"atoms is a {type(atoms).__name__}; it must be an array or a list, as of its values")
     if not isinstance(atoms, list | tuple) or not any(getattr(atom, "ndim", 0) for atom in atoms):
         return atoms
     keep = not samples_last and all(is_tensor(atom) for atom in atoms)
@@ -163,6 +166,23 @@ def stack_atoms(atoms: Any, *, samples_last: bool) -> Any:
     for place, atom in zip(stacked, checked, strict=True):
         place[...] = atom.T
     return stacked.transpose(-1, *range(stacked.ndim - 1))
+
+
+def check_layout(atoms: Any, y: Any) -> None:
+    """Make sure that the first axis of the atoms is that of the samples, where the second would fit instead."""
+    shape, n_samples = _shape(atoms), (*_shape(y), None)[0]
+    if len(shape) > 1 and shape[0] != n_samples == shape[1]:
+        raise ValueError(
+            f"y has {n_samples} samples and atoms has {shape[0]}, its shape being {shape}; the first axis must "
+            "be that of the samples, or atoms a list with an array for each of them"
+        )
+
+
+def _shape(values: Any) -> tuple[int, ...]:
+    """Return the shape of an array, or the first two lengths of nested lists."""
+    if isinstance(values, list | tuple):
+        return (len(values), *(len(part) for part in values[:1] if isinstance(part, list | tuple)))
+    return tuple(getattr(values, "shape", ()))
 
 
 def look_like_probabilities(atoms: Any) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_iris, make_classification, make_regression
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron, RidgeClassifier
 from sklearn.metrics import log_loss
 from sklearn.model_selection import (
@@ -118,7 +119,7 @@ def test_prefit_models_are_used_as_they_are():
     path = greedy_forward_selection([model.table for model in models], y, 8, loss="log_loss", from_logits=False)
     np.testing.assert_array_equal(ensemble.selection_path_, path.picks)
     unfitted = GreedyEnsembleClassifier([("line", LogisticRegression())], cv="prefit")
-    with pytest.raises(ValueError, match="not fitted yet"):
+    with pytest.raises(ValueError, match="not fitted, as it must be"):
         unfitted.fit(X, Y)
 
 
@@ -437,3 +438,12 @@ def test_stored_numbers_of_one_column():
     exact = GreedyEnsembleRegressor(models, 2, cv=2, calibrate=False).fit(rows(10), y)
     assert exact.weights_.tolist() == [0.5, 0.5]
     np.testing.assert_allclose(exact.predict(rows(10)), y)
+
+
+def test_what_is_not_fitted_or_knows_other_labels_is_named():
+    with pytest.raises(NotFittedError, match="the estimator 'bayes', GaussianNB, is not fitted"):
+        GreedyEnsembleClassifier(CLASSIFIERS, cv="prefit").fit(X, Y)
+    with pytest.raises(ValueError, match=r"GaussianNB has the classes \['ape', 'bee', 'cat'\], of which y holds none"):
+        GreedyEnsembleClassifier([("a", GaussianNB().fit(X, NAMES))], cv="prefit").fit(X, Y)
+    with pytest.raises(ValueError, match=r"as argmax\(axis=1\) of indicators"):
+        GreedyEnsembleClassifier(CLASSIFIERS).fit(X, np.eye(3)[Y])

@@ -102,3 +102,8 @@ def test_what_is_no_fitted_search_is_refused():
     search = GridSearchCV(Ridge(), {"alpha": [1.0]}).fit(X, Y)
     with pytest.raises(ValueError, match="'n_candidates' parameter"):
         GreedyEnsembleRegressor.from_search(search, n_candidates=0)
+
+
+def test_what_is_no_search_is_an_error():
+    with pytest.raises(TypeError, match="search must be a search such as GridSearchCV, got Ridge"):
+        GreedyEnsembleRegressor.from_search(Ridge())

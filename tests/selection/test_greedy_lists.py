@@ -76,3 +76,19 @@ def test_nested_lists_hold_one_row_for_each_sample():
 def test_lists_of_arrays_that_do_not_fit_are_named(atoms, message, loss):
     with pytest.raises(ValueError, match=message):
         greedy_forward_selection(atoms, CLASSES, 3, loss=loss)
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+def test_models_before_samples_are_told_apart(as_list):
+    atoms = np.full((2, 7, 3), 1 / 3)
+    with pytest.raises(ValueError, match=r"y has 7 samples and atoms has 2, its shape being .*; the first axis must"):
+        greedy_forward_selection(atoms.tolist() if as_list else atoms, np.arange(7) % 3, 2)
+
+
+def test_text_and_mappings_are_no_atoms():
+    labels = np.array(["a", "b", "a"])
+    for atoms in ([labels, labels], labels[:, None], [labels.astype(object)]):
+        with pytest.raises(ValueError, match="holds text, for instance 'a'; it must hold numbers"):
+            greedy_forward_selection(atoms, np.arange(3.0), 2)
+    with pytest.raises(TypeError, match="atoms is a dict; it must be an array or a list, as of its values"):
+        greedy_forward_selection({"a": np.arange(3.0)}, np.arange(3.0), 2)
