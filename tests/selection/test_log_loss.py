@@ -311,10 +311,10 @@ GOOD = {"atoms": np.full((4, 2, 3), 0.25), "y": [0, 1, 2, 0], "k": 3, "loss": "l
         ({"atoms": np.full((4, 2, 3), np.nan), "from_logits": False}, "must be probabilities"),
         ({"atoms": np.full((4, 2, 3), 2.0), "from_logits": False}, "must be probabilities"),
         ({"atoms": np.full((4, 2, 3), -0.5), "from_logits": False}, "must be probabilities"),
-        ({"hull": "l1", "radius": 1.0, "from_logits": False}, "do not go with from_logits=False"),
-        ({"offset": [0, 0, 0], "from_logits": False}, "do not go with from_logits=False"),
+        ({"hull": "l1", "radius": 1.0, "from_logits": False}, "need from_logits=True"),
+        ({"offset": [0, 0, 0], "from_logits": False}, "need from_logits=True"),
         ({"offset": [0, 0]}, r"offset has shape \(2,\)"),
-        ({"hull": "l1"}, "radius=None can't be estimated"),
+        ({"hull": "l1"}, "radius=None is not allowed"),
         ({"atoms": sparse.eye_array(4)}, "atoms is sparse"),
     ],
 )
