@@ -572,3 +572,12 @@ def calibration_line(numbers, y, weight):
     above = sum(w * (x - x_mean) * (v - y_mean) for w, x, v in zip(weight, numbers, y, strict=True))
     slope = max(above / below, 0.0) if below > 0 else 1.0
     return slope, y_mean - slope * x_mean
+
+
+def pairs_in_order(low, low_weight, high, high_weight):
+    """Weight of the pairs of which the second value is the larger, half of that of ties: all pairs, one by one."""
+    total = 0.0
+    for a, v in zip(low, low_weight, strict=True):
+        for b, w in zip(high, high_weight, strict=True):
+            total += v * w * (1.0 if a < b else 0.5 if a == b else 0.0)
+    return total

@@ -152,6 +152,6 @@ def test_wrong_numbers_of_picks_are_refused(k):
 
 def test_the_data_must_be_of_the_kind_that_the_network_has_seen():
     X, y = classes(8)
-    dense, _ = first_points(GreedyPrunedMLPClassifier(**SMALL), X, y, 0, 2)
+    dense, _ = first_points(GreedyPrunedMLPClassifier(**SQUARED), X, y, 0, 2)
     with pytest.raises(ValueError, match="features"):
         network_bounds(dense, X[:, :3], y)

@@ -10,6 +10,8 @@ import pandas as pd
 from sklearn.datasets import make_regression
 
 from sklearn_gfs import (
+    GreedyEnsembleClassifier,
+    GreedyEnsembleRegressor,
     GreedyForwardSelector,
     GreedyPrunedMLPClassifier,
     GreedyPrunedMLPRegressor,
@@ -59,6 +61,23 @@ def mlp_regressor(*, loss="squared_error", **given):
     if loss != "squared_error":
         raise NotImplementedError(f"GreedyPrunedMLPRegressor has the squared error, not {loss}")
     return GreedyPrunedMLPRegressor(**_translated(given))
+
+
+def _ensemble(kind, estimators, *, final_estimator=None, passthrough=False, **given):  # noqa: ARG001
+    """Return an ensemble; its selection is in the place of a final estimator, which therefore is not taken."""
+    if passthrough:
+        raise NotImplementedError("an ensemble combines predictions of the models, not the features")
+    return kind(estimators, k=10, **given)
+
+
+def stacking_classifier(estimators, final_estimator=None, **given):
+    """Stand in for StackingClassifier."""
+    return _ensemble(GreedyEnsembleClassifier, estimators, final_estimator=final_estimator, **given)
+
+
+def stacking_regressor(estimators, final_estimator=None, **given):
+    """Stand in for StackingRegressor."""
+    return _ensemble(GreedyEnsembleRegressor, estimators, final_estimator=final_estimator, **given)
 
 
 def grid_search(estimator, param_grid, *, pre_dispatch=None, **given):  # noqa: ARG001 when folds are started

@@ -36,6 +36,9 @@ _DENSE_SCORES = "compares with a log of one flat loop; here an iteration is logg
 _BACKWARD = "backward: the selection only adds"
 _N_FEATURES = "reads n_features_to_select_, which repeats what support_ says"
 _NO_ESTIMATOR = "rests on the estimator that SequentialFeatureSelector scores; here columns are compared with y itself"
+_ALL_MODELS = "counts or compares columns or models of all estimators: only those that are chosen are kept"
+_PASSTHROUGH = "passthrough: the models' predictions are combined, not the features"
+_FINAL = "reads final_estimator_, or what the final estimator says: the selection is in its place"
 
 MODULES = {
     "sklearn.neural_network.tests.test_mlp": Module(
@@ -72,6 +75,35 @@ MODULES = {
             "test_mlp_diverging_loss": _NO_SCORES,
             "test_mlp_vs_poisson_glm_equivalent*": "the Poisson loss has no counterpart",
             "test_minimum_input_sample_size": "asks that two samples be refused, which are fitted here",
+        },
+    ),
+    "sklearn.ensemble.tests.test_stacking": Module(
+        {
+            "sklearn.ensemble.StackingClassifier": stand_ins.stacking_classifier,
+            "sklearn.ensemble.StackingRegressor": stand_ins.stacking_regressor,
+        },
+        at_least=20,
+        left_out={
+            "test_stacking_classifier_iris[True-*": _PASSTHROUGH,
+            "test_stacking_classifier_iris[False-None-*": _ALL_MODELS,
+            "test_stacking_classifier_iris[False-final_estimator1-3]": _ALL_MODELS,
+            "test_stacking_classifier_error[y2-*": "the model predicts nothing, which is said before it is fitted",
+            "test_stacking_regressor_diabetes[*": _ALL_MODELS,
+            "test_stacking_classifier_drop_column_binary_classification": _ALL_MODELS,
+            "test_stacking_classifier_drop_binary_prob": _ALL_MODELS,
+            "test_stacking_randomness[StackingClassifier]": _ALL_MODELS,
+            "test_stacking_prefit[*": _ALL_MODELS,
+            "test_get_feature_names_out[True-*": _PASSTHROUGH,
+            "test_get_feature_names_out[False-*": _PASSTHROUGH,
+            "test_stacking_*_sparse_passthrough[*": _PASSTHROUGH,
+            "test_stacking_classifier_error[y3-*": _FINAL,
+            "test_stacking_regressor_error[y2-*": _FINAL,
+            "test_stacking_cv_influence[*": _FINAL,
+            "test_stacking_final_estimator_attribute_error": _FINAL,
+            "test_metadata_routing_for_stacking_estimators[*": "passes metadata to predict, for a final estimator",
+            "test_stacking_classifier_multilabel_*": "several columns of labels, which have no mean of probabilities",
+            "test_stacking_without_n_features_in[*": "expects a property's message where the attribute is missing",
+            "test_stacking_classifier_base_regressor": "a regressor among classifiers, which has no classes",
         },
     ),
     "sklearn.model_selection.tests.test_search": Module(

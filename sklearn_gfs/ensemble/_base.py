@@ -193,6 +193,8 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
             check_plain(X=X, y=y)
             if y is None:
                 raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+            if not routing_enabled():
+                refuse_params({name: value for name, value in fit_params.items() if name != "groups"}, self, "fit")
             X, y = indexable(X, y)
             prefit = isinstance(self.cv, str)
             names, estimators = self._validate_estimators()
@@ -246,7 +248,6 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         """Return what the fits of the models get, by name, and what the splitter gets."""
         weight = {} if sample_weight is None else {"sample_weight": sample_weight}
         if not routing_enabled():
-            refuse_params({name: value for name, value in params.items() if name != "groups"}, self, "fit")
             return dict.fromkeys(used, weight), dict(params)
         routed = process_routing(self, "fit", **params, **weight)
         return {name: routed[name].fit for name in used}, routed["cv"].split

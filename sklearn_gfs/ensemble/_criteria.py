@@ -220,7 +220,8 @@ def evaluation(
         shares = shares / (shares.sum() * codes.shape[1])
         return lambda total, atoms, t: -_filled(kernels.add_absolute_errors, total, atoms, float(t), codes, shares)
     if classes is not None and len(classes) == 2 and scoring == "roc_auc":
-        return lambda total, atoms, _: np.array([area(total[:, 1] + atom[:, 1], codes, shares) for atom in atoms])
+        areas = Areas(codes == 1, weight)
+        return lambda total, atoms, _: np.array([areas.of(total[:, 1] + atom[:, 1]) for atom in atoms])
 
     told = {} if weight is None else {"sample_weight": weight}
 
@@ -238,13 +239,34 @@ def _filled(kernel: Any, total: Float64Array, atoms: Float64Array, *rest: Any) -
     return out
 
 
-def area(score: Float64Array, y: NDArray[np.int64], weight: Float64Array) -> float:
-    """Return the area under the ROC curve: the share of pairs of the classes that the score puts in order."""
-    order = np.argsort(score)
-    score, weight, second = score[order], weight[order], y[order] == 1
-    ends = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)  # of runs of equal scores
-    of_first = np.cumsum(np.where(second, 0.0, weight))[ends]
-    of_second = np.diff(np.cumsum(np.where(second, weight, 0.0))[ends], prepend=0.0)
-    before = np.concatenate([[0.0], of_first[:-1]])
-    pairs = of_first[-1] * of_second.sum()
-    return float(of_second @ (before + of_first) / (2.0 * pairs)) if pairs > 0 else np.nan
+class Areas:
+    """
+    The areas under the ROC curve of candidates for two classes.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        Whether a sample is of the second class.
+    weight : ndarray of shape (n_samples,) or None
+        Weights of the samples.
+    """
+
+    def __init__(self, y: NDArray[np.bool_], weight: Float64Array | None) -> None:
+        self._parts = [np.flatnonzero(~y), np.flatnonzero(y)]
+        self._weights = [None if weight is None else weight[part] for part in self._parts]
+        self._ones = [np.ones(len(part)) for part in self._parts]
+        sums = [
+            ones.sum() if some is None else some.sum() for some, ones in zip(self._weights, self._ones, strict=True)
+        ]
+        self._pairs = float(sums[0] * sums[1])
+
+    def of(self, score: Float64Array) -> float:
+        """Return the share of the pairs of a sample of each class that the score puts in order, ties counting half."""
+        ordered: list[Float64Array] = []
+        for part, weight, ones in zip(self._parts, self._weights, self._ones, strict=True):
+            if weight is None:
+                ordered += [np.sort(score[part]), ones]
+            else:
+                order = np.argsort(score[part])
+                ordered += [score[part][order], weight[order]]
+        return float(kernels.pairs_in_order(*ordered) / self._pairs) if self._pairs > 0 else np.nan

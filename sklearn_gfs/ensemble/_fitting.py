@@ -93,7 +93,14 @@ def answers(model: Model, fitted: Any, X: Any, classes: NDArray[Any] | None) -> 
 def _fitted(model: Model, X: Any, y: Any, params: Mapping[str, Any], report: Report) -> Any:
     estimator = clone(model.estimator)
     with report.of_fit(estimator, X, y, params):
-        estimator.fit(X, y, **params)
+        try:
+            estimator.fit(X, y, **params)
+        except TypeError as error:
+            if "unexpected keyword argument 'sample_weight'" not in str(error):
+                raise
+            raise TypeError(
+                f"the estimator {model.name!r}, {type(estimator).__name__}, does not support sample weights"
+            ) from error
     return estimator
 
 

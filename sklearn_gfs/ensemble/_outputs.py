@@ -26,7 +26,9 @@ def method_of(name: str, estimator: Any, stack_method: str) -> str:
     for method in METHODS if stack_method == "auto" else (stack_method,):
         if hasattr(estimator, method):
             return method
-    raise ValueError(f"the estimator {name!r}, {type(estimator).__name__}, has no {stack_method}")
+    raise ValueError(
+        f"the estimator {name!r}, {type(estimator).__name__}, does not implement the method {stack_method}"
+    )
 
 
 def numbers_of(estimator: Any, X: Any) -> Float64Array:

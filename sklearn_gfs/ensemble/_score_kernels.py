@@ -1,7 +1,8 @@
 """
-Loops over candidates for two scores that are sums over samples: arrays in, arrays out.
+Loops for scores of candidates: arrays in, arrays out.
 
-Each candidate is a model whose predictions are added to a total. Nothing of the size of all candidates' sums is held.
+Two are sums over samples. There each candidate is a model whose predictions are added to a total, and nothing of the
+size of all candidates' sums is held. The third counts pairs of samples of one candidate.
 """
 
 from __future__ import annotations
@@ -50,3 +51,32 @@ def add_absolute_errors(
         for s in range(total.shape[0]):
             for c in range(total.shape[1]):
                 out[i] += weight[s] * abs((total[s, c] + atoms[i, s, c]) / t - y[s, c])
+
+
+@jit
+def pairs_in_order(
+    low: NDArray[np.float64],
+    low_weight: NDArray[np.float64],
+    high: NDArray[np.float64],
+    high_weight: NDArray[np.float64],
+) -> float:
+    """
+    Weight of the pairs of which the second value, one of ``high``, is the larger; pairs of equal ones count half.
+
+    Both arrays of values are in ascending order. The weight of a pair is the product of those of its values.
+    """
+    i, j, below, total = 0, 0, 0.0, 0.0
+    while j < high.shape[0]:
+        value, own, tied = high[j], 0.0, 0.0
+        while j < high.shape[0] and high[j] == value:
+            own += high_weight[j]
+            j += 1
+        while i < low.shape[0] and low[i] < value:
+            below += low_weight[i]
+            i += 1
+        while i < low.shape[0] and low[i] == value:
+            tied += low_weight[i]
+            i += 1
+        total += own * (below + 0.5 * tied)
+        below += tied
+    return total

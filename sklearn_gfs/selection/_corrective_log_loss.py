@@ -24,8 +24,13 @@ from ._corrective_path import LoggedPath
 # Newton steps end when the next one would lower the penalised loss by no more than this.
 TOLERANCE = 1e-10
 _MOST_STEPS = 100
-# A step is solved for by conjugate gradients, until its residual is below this share of the slope.
+# A step is solved for by conjugate gradients, until its residual is below this share of the slope, or below the slope.
 _INEXACT, _MOST_PRODUCTS = 1e-2, 200
+# After a step that took more products than this the curvature is factorised anew.
+_STALE = 4
+# With more weights than this the curvature between outputs is left out, so that it fits the memory.
+_WHOLE = 2048
+_JITTER = 1e-9
 # Slopes that differ by less than this, relatively, tie; float32 ones are made anew in float64 below the other.
 _TIE, _DOUBT = 1e-12, 1e-4
 # The probability of every sample's own class from which on the classes count as separated.
@@ -109,15 +114,17 @@ class LogLossCorrection:
         self.penalty = ridge * float(logits.norms.mean())
         self.n_outputs = len(logits.offset)
         n_rows = len(logits.y) * (self.n_outputs if logits.atoms.ndim == 3 else 1)
-        self.design, self.gram = np.empty((n_rows, 0)), np.empty((0, 0))
-        self.weights = np.zeros((0, 1 if logits.atoms.ndim == 3 else self.n_outputs))
-        self.intercept = np.zeros(self.n_outputs)
+        # A free intercept is the weight of a column of ones, the first of the design.
+        self.n_free = 0 if logits.means is None else 1
+        self.design, self.gram = np.ones((n_rows, self.n_free)), np.empty((0, 0))
+        self.weights = np.zeros((self.n_free, 1 if logits.atoms.ndim == 3 else self.n_outputs))
+        self._penalties = np.zeros(self.n_free)
 
     def run(self, tol: float) -> LoggedPath:
         """Take the steps and return the path; a path ends with the first gap of at most `tol`."""
         picks: list[int] = []
         self._solve()
-        kept = [(self.weights, self._added(picks))]
+        kept = [(self.weights[self.n_free :], self._added(picks))]
         losses: list[float] = []
         gaps: list[float] = []
         free = self.logits.norms > 0
@@ -130,7 +137,7 @@ class LogLossCorrection:
                 continue
             picks.append(pick)
             self._solve()
-            kept.append((self.weights, self._added(picks)))
+            kept.append((self.weights[self.n_free :], self._added(picks)))
             losses.append(self.loss)
             gaps.append(self._gap(free))
         return LoggedPath(
@@ -145,8 +152,10 @@ class LogLossCorrection:
 
     def _added(self, picks: list[int]) -> Float64Array:
         """The intercept of the atoms as they are: the offset, and where it is free what that and the means make."""
-        added: Float64Array = self.logits.offset + self.intercept
-        return added if self.logits.means is None else added - self.logits.means[picks] @ self.weights
+        if self.logits.means is None:
+            return self.logits.offset
+        added: Float64Array = self.logits.offset + self.weights[0] - self.logits.means[picks] @ self.weights[1:]
+        return added
 
     def _choose(self, free: NDArray[np.bool_]) -> int:
         """Atom along which the loss is steepest for its length; -1 where a step along none is worth the tolerance."""
@@ -166,11 +175,11 @@ class LogLossCorrection:
         """Add an atom to the design, unless without a penalty it depends linearly on those that are there."""
         column = self.logits.column(pick)
         weighted = column * self._row_weight()
-        gram = np.empty((len(self.weights) + 1, len(self.weights) + 1))
+        gram = np.empty((len(self.gram) + 1, len(self.gram) + 1))
         gram[:-1, :-1] = self.gram
-        gram[-1, :-1] = gram[:-1, -1] = self.design.T @ weighted
+        gram[-1, :-1] = gram[:-1, -1] = self.design[:, self.n_free :].T @ weighted
         gram[-1, -1] = float(column @ weighted)
-        if len(self.weights):
+        if len(self.gram):
             said = solve_triangular(cholesky(self.gram + self.penalty * np.eye(len(self.gram))), gram[:-1, -1], trans=1)
             left = gram[-1, -1] + self.penalty - said @ said
             if left <= LEAST_LEFT * (gram[-1, -1] + self.penalty):
@@ -178,40 +187,39 @@ class LogLossCorrection:
         self.gram = gram
         self.design = np.concatenate([self.design, column[:, None]], axis=1)
         self.weights = np.concatenate([self.weights, np.zeros((1, self.weights.shape[1]))])
+        self._penalties = np.append(self._penalties, self.penalty)
         return True
 
     def _row_weight(self) -> Float64Array:
         return np.repeat(self.logits.weight, len(self.design) // len(self.logits.y))
 
-    def _outputs(self, weights: Float64Array, intercept: Float64Array) -> Float64Array:
-        """Outputs of weights and intercept, (n_samples, n_outputs)."""
-        outputs: Float64Array = (self.design @ weights).reshape(len(self.logits.y), -1)
-        return outputs + intercept
+    def _products(self, residual: Float64Array) -> Float64Array:
+        """Products of the design with a residual."""
+        products: Float64Array = self.design.T @ residual.reshape(len(self.design), -1)
+        return products
 
-    def _slopes(self, residual: Float64Array) -> tuple[Float64Array, Float64Array]:
-        """Products of the design and of the intercept with a residual."""
-        weights: Float64Array = self.design.T @ residual.reshape(len(self.design), -1)
-        free = self.logits.means is not None
-        return weights, residual.sum(axis=0) if free else np.zeros(self.n_outputs)
+    def _penalised(self) -> float:
+        """Loss of the weights with their penalty."""
+        return self.loss + 0.5 * self.penalty * float(np.sum(self.weights[self.n_free :] ** 2))
 
-    def _move_to(self, weights: Float64Array, intercept: Float64Array) -> float:
-        """Take weights and intercept, with their loss, probabilities and residual; returns the penalised loss."""
+    def _move_to(self, weights: Float64Array) -> float:
+        """Take weights, with their loss, probabilities and residual; returns the penalised loss."""
         y, weight = self.logits.y, self.logits.weight
-        outputs = self.logits.offset + self._outputs(weights, intercept)
+        outputs = self.logits.offset + (self.design @ weights).reshape(len(y), -1)
         full = np.concatenate([np.zeros_like(outputs), outputs], axis=1) if self.n_outputs == 1 else outputs
         shifted = full - full.max(axis=1, keepdims=True)
         total = np.exp(shifted)
         norm = total.sum(axis=1)
         own = np.take_along_axis(shifted, y[:, None], axis=1)[:, 0]
         p = total / norm[:, None]
-        self.weights, self.intercept = weights, intercept
+        self.weights = weights
         self.loss = float(weight @ (np.log(norm) - own))
         self.own = np.take_along_axis(p, y[:, None], axis=1)[:, 0]
         residual = p.copy()
         residual[np.arange(len(y)), y] -= 1.0
         first = 1 if self.n_outputs == 1 else 0
         self.p, self.residual = p[:, first:], residual[:, first:] * weight[:, None]
-        return self.loss + 0.5 * self.penalty * float(np.sum(weights**2))
+        return self._penalised()
 
     def _solve(self) -> None:
         """Bring the weights of the picks to their least penalised loss, and find the slopes along all atoms there."""
@@ -220,76 +228,109 @@ class LogLossCorrection:
 
     def _descend(self) -> None:
         """Take Newton steps until the next one would gain no more than the tolerance."""
-        penalised = self._move_to(self.weights, self.intercept)
+        penalised = self._move_to(self.weights)
+        if not self.weights.size:
+            return
+        self._find_curvature()
+        self._n_products = 0
         for _ in range(_MOST_STEPS):
-            weights, intercept = self.weights, self.intercept
-            slopes, slope = self._slopes(self.residual)
-            slopes = slopes + self.penalty * weights
-            step, shift, decrement = self._newton_step(slopes, slope)
+            weights = self.weights
+            step, decrement = self._newton_step(self._products(self.residual) + self._penalties[:, None] * weights)
             length = 1.0
             while length > 1e-10:
-                found = self._move_to(weights + length * step, intercept + length * shift)
+                found = self._move_to(weights + length * step)
                 if found <= penalised - 1e-4 * length * decrement:
                     break
                 length /= 2.0
             else:
-                self._move_to(weights, intercept)  # what is left is rounding
+                self._move_to(weights)  # what is left is rounding
                 return
             penalised = found
             if 0.5 * decrement <= TOLERANCE:
                 return
         warn_caller(
-            f"the weights of {len(self.weights)} picks are not exact after {_MOST_STEPS} Newton steps; a larger ridge "
+            f"the weights of {len(self.gram)} picks are not exact after {_MOST_STEPS} Newton steps; a larger ridge "
             "helps",
             ConvergenceWarning,
         )
 
-    def _newton_step(self, slopes: Float64Array, slope: Float64Array) -> tuple[Float64Array, Float64Array, float]:
+    def _newton_step(self, slopes: Float64Array) -> tuple[Float64Array, float]:
         """
-        Newton's step for weights and intercept, and by how much it would lower a quadratic loss, twice.
+        Newton's step for the weights, and by how much it would lower a quadratic loss, twice.
 
-        Conjugate gradients, preconditioned with what the curvature is where it is the same on all samples.
+        By conjugate gradients, preconditioned with the curvature at an earlier step as long as that serves.
         """
-        free, weight = self.logits.means is not None, self.logits.weight
-        bend_of_all = max(float(weight @ (self.p * (1.0 - self.p)).mean(axis=1)), 1e-12)
-        about = None
-        if len(self.gram):
-            about = cho_factor(bend_of_all * self.gram + self.penalty * np.eye(len(self.gram)))
-
-        def curved(step: Float64Array, shift: Float64Array) -> tuple[Float64Array, Float64Array]:
-            moved = self._outputs(step, shift)
-            moved = self.p * (moved - (self.p * moved).sum(axis=1, keepdims=True))
-            along, sums = self._slopes(moved * weight[:, None])
-            return along + self.penalty * step, sums
-
-        def conditioned(a: Float64Array, b: Float64Array) -> tuple[Float64Array, Float64Array]:
-            return (a if about is None else cho_solve(about, a)), b / bend_of_all
-
-        def dot(a: tuple[Float64Array, Float64Array], b: tuple[Float64Array, Float64Array]) -> float:
-            return float(np.sum(a[0] * b[0]) + np.sum(a[1] * b[1]))
-
-        rest = (-slopes, -slope if free else np.zeros_like(slope))
-        step = (np.zeros_like(slopes), np.zeros_like(slope))
-        direction = ahead = conditioned(*rest)
-        size = start = dot(rest, ahead)
-        for _ in range(_MOST_PRODUCTS):
-            if size <= _INEXACT**2 * start or size <= 0.0:
-                break
-            product = curved(*direction)
-            bend = dot(direction, product)
+        if self._n_products > _STALE:
+            self._find_curvature()
+        rest, step = -slopes, np.zeros_like(slopes)
+        direction = ahead = self._conditioned(rest)
+        size = start = float(np.sum(rest * ahead))
+        self._n_products = 0
+        while size > min(_INEXACT, np.sqrt(start)) ** 2 * start and self._n_products < _MOST_PRODUCTS:
+            product = self._curved(direction)
+            self._n_products += 1
+            bend = float(np.sum(direction * product))
             if bend <= 0.0:  # rounding, or a direction that changes no probability
                 break
             alpha = size / bend
-            step = (step[0] + alpha * direction[0], step[1] + alpha * direction[1])
-            rest = (rest[0] - alpha * product[0], rest[1] - alpha * product[1])
-            ahead = conditioned(*rest)
-            size, before = dot(rest, ahead), size
-            direction = (ahead[0] + size / before * direction[0], ahead[1] + size / before * direction[1])
-        return step[0], step[1], -dot((slopes, slope), step)
+            step += alpha * direction
+            rest = rest - alpha * product
+            ahead = self._conditioned(rest)
+            size, before = float(np.sum(rest * ahead)), size
+            direction = ahead + size / before * direction
+        return step, -float(np.sum(slopes * step))
+
+    def _curved(self, step: Float64Array) -> Float64Array:
+        """Product of the curvature and a step."""
+        moved = (self.design @ step).reshape(self.p.shape)
+        moved = self.p * (moved - (self.p * moved).sum(axis=1, keepdims=True)) * self.logits.weight[:, None]
+        product: Float64Array = self._products(moved) + self._penalties[:, None] * step
+        return product
+
+    def _find_curvature(self) -> None:
+        """
+        Factorise the curvature: of all weights, or, where they are many, of those of each output.
+
+        A share of its mean keeps directions that change no probability from being singular.
+        """
+        n_columns, n_targets = self.weights.shape
+        n_together = n_targets if self.weights.size <= _WHOLE else 1
+        self._factors = []
+        for start in range(0, n_targets, n_together):
+            curvature = self._curvature(slice(start, start + n_together))
+            diagonal = np.tile(self._penalties, len(curvature) // n_columns)
+            diagonal += _JITTER * max(float(np.trace(curvature)) / len(curvature), np.finfo(np.float64).tiny)
+            curvature[np.diag_indices_from(curvature)] += diagonal
+            self._factors.append(cho_factor(curvature, overwrite_a=True, check_finite=False))
+
+    def _curvature(self, targets: slice) -> Float64Array:
+        """Second derivatives of the loss by the weights of some targets, one target after the other."""
+        weight, p = self.logits.weight[:, None], self.p
+        if self.logits.atoms.ndim == 3:
+            design = self.design.reshape(*p.shape, -1)
+            curvature = (self.design * (p * weight).reshape(-1, 1)).T @ self.design
+            means = np.sqrt(weight) * (design * p[:, :, None]).sum(axis=1)
+            return curvature - means.T @ means
+        p, n_columns = p[:, targets], len(self.weights)
+        curvature = np.zeros((p.shape[1] * n_columns,) * 2)
+        for rows in row_chunks(len(p), 8 * len(curvature)):
+            design = self.design[rows]
+            beside = (design[:, None] * (p[rows] * np.sqrt(weight[rows]))[:, :, None]).reshape(len(design), -1)
+            curvature -= beside.T @ beside
+            for target, own in enumerate((p[rows] * weight[rows]).T):
+                place = slice(target * n_columns, (target + 1) * n_columns)
+                curvature[place, place] += (design * own[:, None]).T @ design
+        return curvature
+
+    def _conditioned(self, rest: Float64Array) -> Float64Array:
+        """Solution of the factorised curvature."""
+        groups = np.split(rest, len(self._factors), axis=1)
+        solved = [cho_solve(f, g.T.ravel(), check_finite=False) for f, g in zip(self._factors, groups, strict=True)]
+        return np.concatenate(solved).reshape(rest.shape[::-1]).T
 
     def _gap(self, free: NDArray[np.bool_]) -> float:
         """Bound of the penalised loss less the least one over the weights of all atoms."""
-        penalised = self.loss + 0.5 * self.penalty * float(np.sum(self.weights**2))
+        penalised = self._penalised()
         steepest = float(np.sum(self.slopes[free] ** 2))
         if not self.penalty:
             return penalised if steepest > 0.0 else 0.0
@@ -299,9 +340,9 @@ class LogLossCorrection:
         """Whether the picks separate the classes, so that without a penalty weights have no least loss; warns then."""
         if self.penalty or not (self.own[self.logits.weight > 0] >= _SEPARATED).all():
             return False
-        if len(self.weights):
+        if len(self.gram):
             warn_caller(
-                f"{len(self.weights)} picks separate the classes, so with ridge=0 no weights have the least loss. "
+                f"{len(self.gram)} picks separate the classes, so with ridge=0 no weights have the least loss. "
                 "The selection ends with weights that give each sample's class a probability above 1 - 1e-6. With a "
                 "ridge above 0 the weights are unique",
                 ConvergenceWarning,

@@ -195,7 +195,7 @@ def test_what_is_no_probability_becomes_one():
     votes = GreedyEnsembleClassifier(models, 20, stack_method="predict").fit(X, NAMES)
     assert set(votes.stack_method_) == {"predict"}
     assert votes.score(X, NAMES) > 0.8
-    with pytest.raises(ValueError, match="the estimator 'svc', LinearSVC, has no predict_proba"):
+    with pytest.raises(ValueError, match="'svc', LinearSVC, does not implement the method predict_proba"):
         GreedyEnsembleClassifier(models, stack_method="predict_proba").fit(X, NAMES)
 
 
@@ -358,8 +358,17 @@ def test_weights_reach_the_models_and_the_selection():
     only_first = np.where(np.arange(60) == 0, 1.0, 0.0) + np.where(np.arange(60) == 1, 1e-9, 0.0)
     ensemble = GreedyEnsembleClassifier(named(models), 1, cv=3).fit(rows(60), y, only_first)
     assert ensemble.selection_path_.tolist() == [int(np.argmax([model.table[0, 0] for model in models]))]
-    with pytest.raises(TypeError, match="sample_weight"):
+    with pytest.raises(TypeError, match="the estimator 'near', KNeighborsClassifier, does not support sample weights"):
         GreedyEnsembleClassifier([("near", KNeighborsClassifier())]).fit(X, Y, sample_weight=weight)
+
+
+def test_an_error_of_a_model_is_its_own():
+    class Odd(LogisticRegression):
+        def fit(self, X, y, sample_weight=None):
+            raise TypeError("odd")
+
+    with pytest.raises(TypeError, match="^odd$"):
+        GreedyEnsembleClassifier([("odd", Odd())]).fit(X, Y, sample_weight=np.ones(150))
 
 
 def test_a_scorer_gets_the_weights_the_samples_and_the_labels():

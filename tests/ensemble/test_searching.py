@@ -18,7 +18,8 @@ from sklearn.metrics import (
 
 from ensemble.small import libraries
 from sklearn_gfs import greedy_forward_selection
-from sklearn_gfs.ensemble._criteria import Score, area, evaluation
+from sklearn_gfs.ensemble._criteria import Areas, Score, evaluation
+from sklearn_gfs.ensemble._score_kernels import pairs_in_order
 from sklearn_gfs.ensemble._searching import Library, Path, Wanted, best_prefix, greedy, loss_of, select
 
 PLAIN = Wanted(1, "log_loss", None, 1, 0.5, 1, replace=True, corrective=False)
@@ -110,7 +111,19 @@ def test_the_area_is_that_of_scikit_learn(n_samples, seed, rounded):
     rng = np.random.default_rng(seed)
     score, y, weight = rng.normal(size=n_samples), np.arange(n_samples) % 2, rng.uniform(0.1, 2, n_samples)
     score = np.round(score) if rounded else score
-    np.testing.assert_allclose(area(score, y, weight), roc_auc_score(y, score, sample_weight=weight), rtol=1e-12)
+    for some in (weight, None):
+        expected = roc_auc_score(y, score, sample_weight=some)
+        np.testing.assert_allclose(Areas(y == 1, some).of(score), expected, rtol=1e-12)
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1), st.booleans())
+def test_pairs_in_order_are_those_of_the_oracle(n_low, n_high, seed, rounded):
+    rng = np.random.default_rng(seed)
+    low, high = np.sort(rng.normal(size=n_low)), np.sort(rng.normal(size=n_high))
+    arguments = (low, rng.uniform(size=n_low), high, rng.uniform(size=n_high))
+    if rounded:
+        arguments = (np.round(low), arguments[1], np.round(high), arguments[3])
+    np.testing.assert_allclose(pairs_in_order(*arguments), naive.pairs_in_order(*arguments), rtol=1e-12, atol=1e-15)
 
 
 def test_a_score_that_is_no_number_is_an_error():

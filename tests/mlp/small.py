@@ -3,6 +3,7 @@
 import numpy as np
 
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+from sklearn_gfs.network._training import Training
 
 SMALL = {"n_pretrain": 20, "k": 8, "n_hidden": 40, "n_retrain": 40, "random_state": 0}
 ALL = [GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor]
@@ -22,6 +23,14 @@ def problem(n_samples=90, n_classes=3, seed=0):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n_samples, 4))
     return X, np.digitize(X[:, 0] + 0.3 * X[:, 1], np.linspace(-0.5, 0.5, n_classes - 1))
+
+
+def an_update_a_second(monkeypatch):
+    """Have the clock count updates, whatever the machine does meanwhile; return the trainings' names, one an update."""
+    update, made = Training._update, []
+    monkeypatch.setattr(Training, "_update", lambda by, n: made.extend([by.name] * n) or update(by, n))
+    monkeypatch.setattr("sklearn_gfs.network._watch.time.monotonic", lambda: len(made))
+    return made
 
 
 def assert_equal_fits(one, other):

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import gen_batches
 
 from sklearn_gfs import greedy_forward_selection
-from sklearn_gfs.selection import corrective_paths
+from sklearn_gfs.selection import _corrective_log_loss, corrective_paths
+from sklearn_gfs.selection._corrective_log_loss import LogLossCorrection
 
 KINDS = ["neurons", "one neuron output", "columns", "outputs"]
 
@@ -148,3 +151,45 @@ def test_several_ridges_and_prefixes():
             np.testing.assert_allclose(found.prefix(k).intercept, alone.intercept, atol=1e-9)
     with pytest.raises(ValueError, match="loss='hinge' is not known"):
         corrective_paths(atoms, y, 4, [0.5], loss="hinge")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_curvature_is_that_of_the_products_with_it(kind, whole, monkeypatch):
+    atoms, y, options, _ = problem(kind)
+    kept, descend = [], LogLossCorrection._descend
+
+    def descended(search):
+        descend(search)
+        kept.append(search)
+
+    monkeypatch.setattr(LogLossCorrection, "_descend", descended)
+    monkeypatch.setattr(_corrective_log_loss, "_WHOLE", 10**6 if whole else 0)
+    if not whole:
+        monkeypatch.setattr(_corrective_log_loss, "row_chunks", lambda n_rows, *_: gen_batches(n_rows, 7))
+    weight = np.random.default_rng(0).uniform(0.1, 2.0, len(y))
+    expected = greedy_forward_selection(atoms, y, 4, sample_weight=weight, ridge=1e-2, **options)
+    search = kept[-1]
+    (n_columns, n_targets), eye = search.weights.shape, np.eye(search.weights.size)
+    every = range(n_targets) if not whole else [slice(0, n_targets)]
+    for targets in every:
+        targets = slice(targets, targets + 1) if isinstance(targets, int) else targets
+        places = np.arange(search.weights.size).reshape(n_targets, n_columns)[targets].ravel()
+        columns = [search._curved(unit.reshape(n_targets, n_columns).T).T.ravel()[places] for unit in eye[places]]
+        penalties = np.diag(np.tile(search._penalties, len(places) // n_columns))
+        np.testing.assert_allclose(search._curvature(targets) + penalties, columns, atol=1e-12)
+    monkeypatch.undo()
+    path = greedy_forward_selection(atoms, y, 4, sample_weight=weight, ridge=1e-2, **options)
+    np.testing.assert_array_equal(path.picks, expected.picks)
+    np.testing.assert_allclose(path.losses, expected.losses, atol=1e-9)
+
+
+def test_newton_steps_take_few_products_where_classes_can_nearly_be_separated(monkeypatch):
+    X, y = load_digits(return_X_y=True)
+    H = np.maximum(X[:400] / 16 @ np.random.default_rng(0).standard_normal((64, 60)) / 4, 0.0)
+    curved, n_products = LogLossCorrection._curved, []
+    monkeypatch.setattr(LogLossCorrection, "_curved", lambda self, step: n_products.append(1) or curved(self, step))
+    newton, n_steps = LogLossCorrection._newton_step, []
+    monkeypatch.setattr(LogLossCorrection, "_newton_step", lambda self, rest: n_steps.append(1) or newton(self, rest))
+    greedy_forward_selection(H, y[:400], 8, output_weights=np.ones((60, 10)), loss="log_loss", corrective=True)
+    assert len(n_products) < 8 * len(n_steps)

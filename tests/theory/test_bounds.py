@@ -204,7 +204,7 @@ def test_kernel_predicts_the_first_step_of_an_estimator():
     )
     step_size, n_hidden = 1e-4, 40
     network = GreedyPrunedMLPRegressor(
-        n_hidden=n_hidden, n_retrain=0, solver="sgd", batch_size=None, momentum=0.0, alpha=0.0,
+        n_hidden=n_hidden, n_retrain=0, activation="relu", solver="sgd", batch_size=None, momentum=0.0, alpha=0.0,
         learning_rate_init=step_size, random_state=0,
     )  # fmt: skip
     before, after = (p.estimator for p in network.fit_path(X, y, n_pretrain=[0, 1], k=[1]) if p.k is None)
