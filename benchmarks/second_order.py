@@ -34,8 +34,9 @@ BEFORE = {"n_retrain": 4000, "retrain_solver": "adam", "alpha": 1e-3}
 VARIANTS = {
     "updates": BEFORE,
     "default": {},
-    "default, tanh": {"activation": "tanh"},
 }
+# For numbers the default is tanh, for classes relu.
+OTHER = {False: "relu", True: "tanh"}
 MLP = "MLP"
 PROBLEMS = 10
 
@@ -50,10 +51,8 @@ def fitted(method, classes, seed, X, y):
         model = make_pipeline(StandardScaler(), model)
     else:
         name, _, loss = method.partition("; ")
-        more = {"loss": loss} if classes else {}
-        model = (GreedyPrunedMLPClassifier if classes else GreedyPrunedMLPRegressor)(
-            k=K, random_state=seed, **VARIANTS[name], **more
-        )
+        more = ({"loss": loss} if classes else {}) | VARIANTS.get(name, {"activation": OTHER[classes]})
+        model = (GreedyPrunedMLPClassifier if classes else GreedyPrunedMLPRegressor)(k=K, random_state=seed, **more)
     start = time.process_time()
     model.fit(X, y)
     return model, time.process_time() - start
@@ -61,7 +60,8 @@ def fitted(method, classes, seed, X, y):
 
 def methods_for(classes):
     losses = [f"; {loss}" for loss in ("squared_error", "log_loss")] if classes else [""]
-    return [*(f"{name}{loss}" for loss in losses for name in VARIANTS), MLP]
+    names = [*VARIANTS, f"default, {OTHER[classes]}"]
+    return [*(f"{name}{loss}" for loss in losses for name in names), MLP]
 
 
 def measure(file, names, n_splits, rows):

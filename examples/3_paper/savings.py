@@ -114,5 +114,6 @@ for axis, (stage, afterwards) in zip(axes, AFTERWARDS.items(), strict=True):
     axis.set_xlabel("Seconds of processors, in all")
     axis.set_title({"pruned": "Pruned only", "retrained": "Re-trained"}[stage], fontsize="medium")
 axes[0].set_ylabel("Test accuracy")
-axes[0].legend()
+axes[0].set_ylim(0.7, 1)
+axes[0].legend(loc="lower right")
 save_figure(arguments, f"savings_{data.name}", figure)

@@ -92,7 +92,7 @@ def run(_name, n_samples, step, epoch, seed):
     hidden, output = weights_after(epoch, X, y, step, seed)
     neurons = expit(X @ hidden) * (n_hidden * output)
     row = {"n_samples": n_samples, "n_hidden": n_hidden, "step": step, "seed": seed, "epoch": epoch}
-    row["dense_accuracy"] = np.mean((neurons.mean(axis=1) > 0) == (y > 0))
+    row["dense_accuracy"] = round(np.mean((neurons.mean(axis=1) > 0) == (y > 0)), 4)
     for name in QUESTIONS:
         row |= {f"{name}_{part}": "" for part in ("answer", "least", "most", "neurons", "seconds")}
     for name in questions:

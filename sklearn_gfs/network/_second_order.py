@@ -60,6 +60,9 @@ _CONVERGED = 1e-6
 # By default Levenberg-Marquardt trains where the parameters, or the Jacobian's rows, are at most so many, and a pass
 # over the samples takes at most so many operations.
 _MOST_PARAMETERS, _MOST_OPERATIONS = 1500, 2e9
+# With classes the curvature of a step takes at most so many multiplications. A hundred steps of more take many times as
+# long as all gradient updates.
+_MOST_OF_CLASSES = 1e9
 # Matrices, of a row for each parameter, that are in memory at once.
 _MATRICES = 4
 
@@ -138,7 +141,14 @@ class LevenbergMarquardt(SecondOrderSolver):
         one_product = loss.is_quadratic or shape.n_outputs == 1
         few = min(shape.n_parameters, n_samples * shape.n_outputs) <= _MOST_PARAMETERS
         fits = _bytes_of_matrices(shape, n_samples) <= working_memory()
-        return loss.has_curvature and one_product and few and fits and _passes_serve(shape, n_samples)
+        cheap = loss.is_quadratic or cls._curvature_cost(shape, n_samples) <= _MOST_OF_CLASSES
+        return loss.has_curvature and one_product and few and fits and cheap and _passes_serve(shape, n_samples)
+
+    @classmethod
+    def _curvature_cost(cls, shape: Shape, n_samples: int) -> float:
+        """Return the multiplications that the curvature takes, of its parameters or of the Jacobian's rows."""
+        n_rows = min(n_samples, max(_SAMPLES_A_COLUMN * shape.n_columns, CHUNK_ROWS)) * shape.n_outputs
+        return float(n_rows * shape.n_parameters * min(n_rows, shape.n_parameters))
 
     @classmethod
     def check(cls, shape: Shape, loss: Loss, n_samples: int) -> None:

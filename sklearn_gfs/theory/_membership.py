@@ -112,7 +112,8 @@ def hull_membership(
     References
     ----------
     .. [1] C. R. Wolfe, F. Liao, Q. Wang, J. L. Kim and A. Kyrillidis, "How much pre-training is enough to discover a
-       good subnetwork?", version 2 of arXiv:2108.00259, appendix B, where the condition is tested during training.
+       good subnetwork?", version 2 of arXiv:2108.00259, appendix B and its table 3, where the condition
+       is tested during training.
     .. [2] Q. Huangfu and J. A. J. Hall, "Parallelizing the dual revised simplex method", Mathematical Programming
        Computation 10, 2018.
 

@@ -367,7 +367,7 @@ def test_an_error_of_a_model_is_its_own():
         def fit(self, X, y, sample_weight=None):
             raise TypeError("odd")
 
-    with pytest.raises(TypeError, match="^odd$"):
+    with pytest.raises(TypeError, match=r"^odd$"):
         GreedyEnsembleClassifier([("odd", Odd())]).fit(X, Y, sample_weight=np.ones(150))
 
 

@@ -250,3 +250,11 @@ def test_what_levenberg_marquardt_cannot_train_is_refused():
     assert not LevenbergMarquardt.serves(shape, SQUARED_ERROR, 10_000)
     assert LevenbergMarquardt.serves(shape, SQUARED_ERROR, 100)  # few rows
     assert not LevenbergMarquardt.serves(Shape(5, 5, 3), LOG_LOSS, 100)
+
+
+def test_with_classes_steps_are_cheap_by_default():
+    assert LevenbergMarquardt.serves(Shape(5, 50, 1), LOG_LOSS, 100_000)
+    wide = Shape(51, 26, 1)  # 1379 parameters
+    assert not LevenbergMarquardt.serves(wide, LOG_LOSS, 16_000)
+    assert LevenbergMarquardt.serves(wide, LOG_LOSS, 500)  # few rows
+    assert LevenbergMarquardt.serves(wide, SQUARED_ERROR, 16_000)
