@@ -7,7 +7,7 @@ import warnings
 from functools import cache
 from typing import Any
 
-__version__ = "0.1.0.dev0"
+__version__ = "1.0.0rc1"
 
 # The folder of the documentation's site that this version has: a release has one of its own.
 SITE_FOLDER = "dev" if ".dev" in __version__ else __version__
