@@ -173,8 +173,8 @@ def check_layout(atoms: Any, y: Any) -> None:
     shape, n_samples = _shape(atoms), (*_shape(y), None)[0]
     if len(shape) > 1 and shape[0] != n_samples == shape[1]:
         raise ValueError(
-            f"y has {n_samples} samples and atoms has {shape[0]}, its shape being {shape}; the first axis must "
-            "be that of the samples, or atoms a list with an array for each of them"
+            f"y has {n_samples} samples and atoms has {shape[0]}, its shape being {shape}. The first axis must "
+            "be that of the samples, or atoms a list with an array for each of them."
         )
 
 
