@@ -191,8 +191,8 @@ def test_warnings_name_the_line_of_the_call():
 def test_automatic_pretraining_that_is_stopped_keeps_what_it_has(monkeypatch):
     X, y = blobs(120)
     selected = []
-    look = TrainingPath._pruned_loss
-    monkeypatch.setattr(TrainingPath, "_pruned_loss", lambda *a: selected.append(1) or look(*a))
+    look = TrainingPath._pruned_losses
+    monkeypatch.setattr(TrainingPath, "_pruned_losses", lambda *a: selected.append(1) or look(*a))
     update, made = Training._update, []
     monkeypatch.setattr(Training, "_update", lambda training, n: made.extend([1] * n) or update(training, n))
     monkeypatch.setattr("sklearn_gfs.network._watch.time.monotonic", lambda: len(made))  # an update takes a second
