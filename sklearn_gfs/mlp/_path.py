@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sklearn_gfs._typing import GreedyPath
+from sklearn_gfs._typing import Float64Array, GreedyPath
 from sklearn_gfs.network import (
     FittedNetwork,
     Network,
@@ -118,26 +118,29 @@ class TrainingPath:
         before re-training, on validation or held-out samples if there are some. This loss falls ever more slowly. If it
         fell since the last checkpoint by less than the next checkpoint requires, that checkpoint is not tried. If
         training is stopped between two checkpoints, it ends there, without another selection.
+
+        If there are two losses, it is enough that one of them falls. Re-solved weights make good subnetworks of neurons
+        that are hardly trained. The mean of the picks shows what training does for the neurons.
         """
         steps = self._steps_to_checkpoints(since)
         with self._tasks.phase("pre-training", sum(steps), at_most=True) as phase, interruptible(self._watch):
-            before = np.inf
+            before = np.array([np.inf])
             while steps:
                 step = steps.pop(0)
                 self._advance(phase, step)
                 if self._trainer.stopped or phase.stopped:
                     self._chosen = None
                     break
-                if not steps and before == np.inf:  # nothing to compare it with
+                if not steps and np.isinf(before).all():  # nothing to compare it with
                     break
                 phase.report.end()
-                loss, trials = self._pruned_loss(self._training.network(), k)
-                if loss >= (1 - _WORTH * step) * before:
+                losses, trials = self._pruned_losses(self._training.network(), k)
+                if np.all(losses >= (1 - _WORTH * step) * before):
                     break
                 self._chosen, self._chosen_trials = self._training.state(), (k, trials)
-                if not steps or loss > (1 - _WORTH * steps[0]) * before:
+                if not steps or np.all(losses > (1 - _WORTH * steps[0]) * before):
                     break
-                before = loss
+                before = losses
         if self._watch is not None and self._watch.interrupted:
             self._chosen = None
         self._tasks.report.say(f'n_pretrain="auto" chose {len(self.losses)} iterations of pre-training.')
@@ -148,13 +151,22 @@ class TrainingPath:
         ends = [since + checkpoint for checkpoint in _CHECKPOINTS if since + checkpoint > n_done]
         return [0] * (n_done > 0) + [end - start for start, end in itertools.pairwise([n_done, *ends])]
 
-    def _pruned_loss(self, network: Network, k: int) -> tuple[float, list[Candidate]]:
-        """Return the least loss of a subnetwork, and the selections that there are."""
-        trials = self._trainer.selection.trials(network, k)
+    def _pruned_losses(self, network: Network, k: int) -> tuple[Float64Array, list[Candidate]]:
+        """
+        Return the least loss of a subnetwork, and the selections that there are.
+
+        Where weights are re-solved, and the subnetwork is re-trained, also the loss of the mean of the picks.
+        """
+        selection = self._trainer.selection
+        trials = selection.trials(network, k)
         chosen, loss = self._choose(network, trials, k)
         held_out_loss = None if self._trainer.held_out is None else loss
         self._report_selection("trial selection", chosen.prefix(k), held_out_loss)
-        return loss, trials
+        losses = [loss]
+        if selection.corrective and self._trainer.settings.retrains:
+            mean = [one for one in trials if one.ridge is None] or [selection.uncorrected(network, k)]
+            losses.append(choose(mean, k, self._judge(network), worth=1.0)[1])
+        return np.array(losses), trials
 
     def _report_selection(self, name: str, path: GreedyPath, held_out_loss: float | None = None) -> None:
         loss = float(path.losses[-1]) if len(path.losses) else None  # a corrective selection may have nothing to pick

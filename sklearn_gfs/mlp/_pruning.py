@@ -141,6 +141,10 @@ class NeuronSelection(NamedTuple):
             network, self.parts.train_rows, self.parts.train_weight, k, ridges[self.corrective], hidden
         )
 
+    def uncorrected(self, network: Network, k: int) -> Candidate:
+        """Return the paper's selection on the samples that are not held out."""
+        return self._candidates(network, self.parts.train_rows, self.parts.train_weight, k, [None])[0]
+
     def measured(self, network: Network, trial_path: GreedyPath) -> GreedyPath:
         """Return a trial path with its losses and gaps on all the samples that are not held out."""
         rows = self.parts.train_rows

@@ -50,9 +50,32 @@ def test_automatic_pretraining_never_tries_what_it_cannot_choose(monkeypatch):
 
     halved = iter(0.5 ** np.arange(20))
     monkeypatch.setattr("sklearn_gfs.network._training.Training.advance", advance)
-    monkeypatch.setattr("sklearn_gfs.mlp._path.TrainingPath._pruned_loss", lambda *_: (next(halved), None))
+    monkeypatch.setattr("sklearn_gfs.mlp._path.TrainingPath._pruned_losses", lambda *_: (next(halved), None))
     model = GreedyPrunedMLPRegressor(**SMALL).set_params(n_pretrain="auto", n_retrain=0).fit(X, X[:, 0])
     assert model.n_pretrain_ == n_made == 320
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+@pytest.mark.parametrize("corrective", [True, "auto"])
+@pytest.mark.parametrize("n_retrain", [10, 0])
+def test_what_resolved_weights_hide_of_pretraining_is_seen_where_a_subnetwork_is_retrained(
+    monkeypatch, loss, corrective, n_retrain
+):
+    X, y = blobs(200)
+    halved, seen = iter(0.5 ** np.arange(40)), []
+
+    def score(candidates, k, judge, *, worth):
+        # The loss of re-solved weights never falls, that of the mean of the picks always does.
+        ridges = [candidate.ridge for candidate in candidates]
+        seen.append(ridges)
+        return candidates[0], next(halved) if ridges == [None] else 1.0
+
+    monkeypatch.setattr("sklearn_gfs.mlp._path.choose", score)
+    settings = {"n_pretrain": "auto", "n_retrain": n_retrain, "corrective": corrective, "loss": loss}
+    settings["learning_rate_init"] = 1e-3
+    model = GreedyPrunedMLPClassifier(**SMALL | settings).fit(X, y)
+    assert model.n_pretrain_ == (1280 if n_retrain else 20)
+    assert ([None] in seen) == (n_retrain > 0)
 
 
 def test_automatic_pretraining_listens_to_validation_data():

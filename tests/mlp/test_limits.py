@@ -201,8 +201,8 @@ def test_warnings_name_the_line_of_the_call():
 def test_automatic_pretraining_that_is_stopped_keeps_what_it_has(monkeypatch):
     X, y = blobs(120)
     selected = []
-    look = TrainingPath._pruned_loss
-    monkeypatch.setattr(TrainingPath, "_pruned_loss", lambda *a: selected.append(1) or look(*a))
+    look = TrainingPath._pruned_losses
+    monkeypatch.setattr(TrainingPath, "_pruned_losses", lambda *a: selected.append(1) or look(*a))
     an_update_a_second(monkeypatch)
     model = GreedyPrunedMLPClassifier(**SMALL | {"n_pretrain": "auto", "n_retrain": 0, "max_time": 120})
     with pytest.warns(ConvergenceWarning, match="max_time was over"):
