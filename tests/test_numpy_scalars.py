@@ -22,12 +22,14 @@ from sklearn_gfs import (
     GreedyPrunedMLP,
     GreedyPrunedMLPClassifier,
     GreedyPrunedMLPRegressor,
+    NetworkBounds,
     PretrainThresholdDisplay,
     PretrainThresholdSearch,
     SelectionPathDisplay,
     SelectionStatistics,
     ThresholdCurve,
     greedy_forward_selection,
+    network_bounds,
     pretrain_threshold_curve,
     prune_forest,
     prune_network,
@@ -82,6 +84,12 @@ CURVE = {
 PATH = {"n_pretrain": [2, 4], "k": [2, 3]}
 SELECTION = {"k": 3, "radius": 2.0, "tol": 0.0}
 CLASSIFIER = GreedyPrunedMLPClassifier(**SMALL, random_state=0)
+DENSE = GreedyPrunedMLPRegressor(n_hidden=6, n_retrain=0, random_state=0)
+
+
+@functools.cache
+def searched():
+    return PretrainThresholdSearch(CLASSIFIER, **SEARCH | {"verbose": 0}).fit(X, LABELS)
 
 
 def learnt(estimator):
@@ -188,8 +196,26 @@ CASES = {
         {"k": 3, "ridges": [0.5, 0.25], "tol": 0.0},
         lambda **given: [path.losses for path in SelectionStatistics().update(X, NUMBERS).corrective_paths(**given)],
     ),
+    network_bounds: (
+        {"k": [2, 3], "step_size": 0.5},
+        lambda **given: list(network_bounds(DENSE, X, NUMBERS, **given)[:6]),
+    ),
+    NetworkBounds.upper_bounds: (
+        {"k": [2, 3]},
+        lambda **given: NetworkBounds(dense_loss=0.5, spread=2.0).upper_bounds(**given),
+    ),
+    PretrainThresholdDisplay.from_search: (
+        {"predicted": [2.0, 4.0]},
+        lambda **given: drawn(PretrainThresholdDisplay.from_search(searched(), **given)),
+    ),
+    PretrainThresholdDisplay.from_estimator: (
+        {"predicted": [2.0, 4.0]},
+        lambda **given: drawn(
+            PretrainThresholdDisplay.from_estimator(CLASSIFIER, X, LABELS, **SEARCH | {"verbose": 0}, **given)
+        ),
+    ),
     PretrainThresholdDisplay: (
-        {"thresholds": [2, 4], "target_score": 0.5},
+        {"thresholds": [2, 4], "target_score": 0.5, "predicted": [2.0, 4.0]},
         lambda **given: drawn(
             PretrainThresholdDisplay(n_pretrain=[1, 2, 4], k=[1, 2], scores=np.full((3, 2, 2), 0.5), **given).plot()
         ),

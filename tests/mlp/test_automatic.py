@@ -74,7 +74,7 @@ def test_what_resolved_weights_hide_of_pretraining_is_seen_where_a_subnetwork_is
     settings = {"n_pretrain": "auto", "n_retrain": n_retrain, "corrective": corrective, "loss": loss}
     settings["learning_rate_init"] = 1e-3
     model = GreedyPrunedMLPClassifier(**SMALL | settings).fit(X, y)
-    assert model.n_pretrain_ == (1280 if n_retrain else 20)
+    assert model.n_pretrain_ == (320 if n_retrain else 20)
     assert ([None] in seen) == (n_retrain > 0)
 
 
