@@ -137,7 +137,7 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         >>> search = GridSearchCV(KNeighborsRegressor(), {"n_neighbors": [5, 10, 40], "p": [1, 2]}).fit(X, y)
         >>> ensemble = GreedyEnsembleRegressor.from_search(search).fit(X, y)
         >>> list(ensemble.named_estimators_)
-        ['candidate0', 'candidate1', 'candidate3', 'candidate5']
+        ['candidate0', 'candidate3', 'candidate4', 'candidate5']
         """
         return cls(candidates_of(search, n_candidates), **{"cv": search.cv, **parameters})
 

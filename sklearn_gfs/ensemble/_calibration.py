@@ -16,6 +16,8 @@ from sklearn_gfs._typing import Float64Array
 
 # Probabilities from below, as in the search for the log loss.
 _LEAST = float(np.finfo(np.float64).eps)
+# Numbers that differ by less than this part of the largest are constant: rounding alone makes some differ.
+_FLAT = 1e-12
 # How many samples' worth the temperature 1 has: few samples that are all right would make the temperature zero.
 _PRIOR = 4.0
 # Newton's steps for a temperature: about five are taken, some more where a model is far too sure of itself.
@@ -112,7 +114,7 @@ def _line(outputs: Float64Array, y: NDArray[Any], share: Float64Array) -> Line:
     centre, level = share @ outputs, share @ y
     moved = outputs - centre
     squares = share @ (moved * moved)
-    varies = squares > (_LEAST * np.abs(outputs).max(axis=0)) ** 2
+    varies = squares > (_FLAT * np.abs(outputs).max(axis=0)) ** 2
     slope = np.divide(share @ (moved * (y - level)), squares, out=np.ones_like(squares), where=varies)
     np.maximum(slope, 0.0, out=slope)
     return Line(slope, level - slope * centre)

@@ -140,11 +140,11 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
     >>> models = [
     ...     ("bayes", GaussianNB()),
     ...     ("line", LogisticRegression(max_iter=1000)),
-    ...     ("one", KNeighborsClassifier(1)),
+    ...     ("neighbors", KNeighborsClassifier(10)),
     ... ]
     >>> ensemble = GreedyEnsembleClassifier(models, k=10).fit(X, y)
     >>> list(ensemble.named_estimators_)
-    ['bayes', 'line', 'one']
+    ['line', 'neighbors']
     >>> ensemble.predict_proba(X[:1]).shape
     (1, 3)
     """

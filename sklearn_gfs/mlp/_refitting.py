@@ -24,7 +24,7 @@ PENALTIES = (1e4, 1e3, 1e2, 10.0, 1.0, 1e-1, 1e-2)
 _N_PARTS, _MANY_SAMPLES = 5, 10_000
 # Deviations from the mean below this share of it are rounding.
 _ROUNDING = 1e-14
-_STOPPING = {"maxiter": 100, "ftol": 1e-7}
+_STOPPING = {"maxiter": 200, "ftol": 1e-9}
 
 
 _Layer = tuple[Float64Array, Float64Array]  # weights and intercepts

@@ -180,7 +180,7 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
     >>> from sklearn_gfs import GreedyPrunedMLPClassifier, PretrainThresholdSearch
     >>> X, y = load_iris(return_X_y=True)
     >>> network = GreedyPrunedMLPClassifier(n_hidden=50, n_retrain=20, random_state=0)
-    >>> search = PretrainThresholdSearch(network, n_pretrain=[0, 10, 40], k=[5, 10], cv=3)
+    >>> search = PretrainThresholdSearch(network, n_pretrain=[0, 20, 80], k=[5, 10], cv=3)
     >>> search = search.fit(X, y)
     >>> sorted(search.thresholds_)
     [5, 10]
