@@ -71,7 +71,7 @@ class Digits:
 
 
 def network(n_retrain):
-    return GreedyPrunedMLPClassifier(n_retrain=n_retrain, random_state=0)
+    return GreedyPrunedMLPClassifier(n_retrain=n_retrain, loss="squared_error", random_state=0)
 
 
 def against_grid(digits, n_retrain):
