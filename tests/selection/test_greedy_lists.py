@@ -81,7 +81,7 @@ def test_lists_of_arrays_that_do_not_fit_are_named(atoms, message, loss):
 @pytest.mark.parametrize("as_list", [False, True])
 def test_models_before_samples_are_told_apart(as_list):
     atoms = np.full((2, 7, 3), 1 / 3)
-    with pytest.raises(ValueError, match=r"y has 7 samples and atoms has 2, its shape being .*; the first axis must"):
+    with pytest.raises(ValueError, match=r"y has 7 samples and atoms has 2, its shape being .* The first axis must"):
         greedy_forward_selection(atoms.tolist() if as_list else atoms, np.arange(7) % 3, 2)
 
 
