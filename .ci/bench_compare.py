@@ -32,12 +32,17 @@ def cases():
     Y = rng.normal(size=(2000, 10))
     X, y = load_digits(return_X_y=True)
     X_numbers, y_numbers = make_regression(1000, 20, random_state=0)
-    classifier, regressor = GreedyPrunedMLPClassifier(random_state=0), GreedyPrunedMLPRegressor(random_state=0)
-    fitted = GreedyPrunedMLPClassifier(random_state=0).fit(X, y)
+    # What a revision changes of the defaults is no slow-down: all that decides on the work is named.
+    work = {"n_pretrain": 320, "n_retrain": 4000, "random_state": 0}
+    classifier = GreedyPrunedMLPClassifier(loss="squared_error", **work)
+    regressor = GreedyPrunedMLPRegressor(**work | {"n_retrain": "auto"}, activation="tanh")
+    fitted = GreedyPrunedMLPClassifier(**work).fit(X, y)
     X_large, y_large = make_classification(100_000, 54, n_informative=20, n_classes=7, random_state=0)
-    by_log_loss = GreedyPrunedMLPClassifier(loss="log_loss", random_state=0)
+    by_log_loss = GreedyPrunedMLPClassifier(loss="log_loss", **work)
     search = PretrainThresholdSearch(
-        GreedyPrunedMLPClassifier(n_retrain=0, early_stopping=False, random_state=0), n_pretrain=[50, 100, 200], cv=2
+        GreedyPrunedMLPClassifier(n_retrain=0, early_stopping=False, loss="squared_error", random_state=0),
+        n_pretrain=[50, 100, 200],
+        cv=2,
     )
     path = {"n_pretrain": [0, 50, 100, 200], "k": [10, 20, 50]}
     yield "select 100 of 1000 neurons, 10 outputs", lambda: greedy_forward_selection(H, Y, 100, output_weights=B)

@@ -26,6 +26,8 @@ from ._trainer import Retrainer, Trainer
 
 # Of held-out losses that differ by less than this factor, noise, the one after the longest re-training counts as best.
 _INDIFFERENCE = 1.01
+# A trial by a second-order solver ends where the held-out loss is below this. Without noise it would fall for ever.
+_NEGLIGIBLE = 1e-6
 # A trial by a second-order solver is gone on with on all samples: for so many steps, and this part of the trial's.
 _STEPS_ON_ALL, _PART_ON_ALL = 3, 0.2
 
@@ -149,7 +151,9 @@ class Retraining:
                     trainer.advance(phase, training, step, self._pretrain_losses)
                     loss = validation_losses[len(losses)] = trainer.finite(training.loss(held_out))
                     phase.report.held_out(loss)
-                    if _INDIFFERENCE * loss < record:
+                    if isinstance(training, SecondOrderTraining) and loss < _NEGLIGIBLE:
+                        end = len(losses)
+                    elif _INDIFFERENCE * loss < record:
                         record, end = loss, min(n_retrain, len(losses) + patience)
                     if loss <= _INDIFFERENCE * min(validation_losses.values()):
                         best, kept = len(losses), training.network()

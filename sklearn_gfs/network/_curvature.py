@@ -2,6 +2,9 @@
 The curvature of a loss as second-order steps and the evidence use it: a matrix, or fewer rows whose products it is.
 
 Each takes what is added to its diagonal and says what follows; where its numbers come from is in ``_objective``.
+
+What LAPACK does runs on one thread. SciPy's threads and NumPy's are two pools. Those of one that have finished wait,
+busy, for a while, and keep those of the other from the processor.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
+
+from sklearn_gfs._threads import one_thread
 
 if TYPE_CHECKING:
     from sklearn_gfs._typing import Float64Array
@@ -50,18 +55,21 @@ class WholeCurvature:
         """Return the Cholesky factor of G + diagonal in the lower half of a matrix."""
         matrix = self._matrix.copy()
         matrix.flat[:: len(matrix) + 1] += diagonal
-        factor, failed = dpotrf(matrix.T, lower=1, overwrite_a=1)
+        with one_thread():
+            factor, failed = dpotrf(matrix.T, lower=1, overwrite_a=1)
         return None if failed else factor
 
     def solve(self, diagonal: Float64Array, vector: Float64Array) -> Float64Array | None:
         """Return x of (G + diagonal) x = vector."""
-        factor = self.factor(diagonal)
-        return None if factor is None else dpotrs(factor, vector, lower=1)[0]
+        with one_thread():
+            factor = self.factor(diagonal)
+            return None if factor is None else dpotrs(factor, vector, lower=1)[0]
 
     def variances(self, diagonal: Float64Array) -> Float64Array | None:
         """Return the diagonal of the inverse of G + diagonal."""
-        factor = self.factor(diagonal)
-        return None if factor is None else np.diag(dpotri(factor, lower=1, overwrite_c=1)[0]).copy()
+        with one_thread():
+            factor = self.factor(diagonal)
+            return None if factor is None else np.diag(dpotri(factor, lower=1, overwrite_c=1)[0]).copy()
 
 
 class RowsCurvature:
@@ -82,9 +90,11 @@ class RowsCurvature:
         return float(np.sum((self._rows @ vector) ** 2))
 
     def _factor(self, diagonal: Float64Array) -> Float64Array | None:
-        matrix = (self._rows / diagonal) @ self._rows.T
+        scaled = self._rows / np.sqrt(diagonal)
+        matrix = scaled @ scaled.T  # of an array and itself: half the operations
         matrix.flat[:: len(matrix) + 1] += 1
-        factor, failed = dpotrf(matrix, lower=1)
+        with one_thread():
+            factor, failed = dpotrf(matrix, lower=1)
         return None if failed else factor
 
     def solve(self, diagonal: Float64Array, vector: Float64Array) -> Float64Array | None:
@@ -93,14 +103,16 @@ class RowsCurvature:
         if factor is None:
             return None
         scaled = vector / diagonal
-        return scaled - self._rows.T @ dpotrs(factor, self._rows @ scaled, lower=1)[0] / diagonal
+        with one_thread():
+            return scaled - self._rows.T @ dpotrs(factor, self._rows @ scaled, lower=1)[0] / diagonal
 
     def variances(self, diagonal: Float64Array) -> Float64Array | None:
         """Return the diagonal of the inverse of G + diagonal."""
         factor = self._factor(diagonal)
         if factor is None:
             return None
-        explained = np.einsum("ij,ij->j", self._rows, dpotrs(factor, self._rows, lower=1)[0])
+        with one_thread():
+            explained = np.einsum("ij,ij->j", self._rows, dpotrs(factor, self._rows, lower=1)[0])
         return np.asarray(np.maximum(1 - explained / diagonal, 0) / diagonal)
 
     def factor(self, diagonal: Float64Array) -> Float64Array | None:

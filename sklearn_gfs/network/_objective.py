@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 Number = TypeVar("Number", bound=np.generic)
 
+# Rows of the Jacobian for each column up to which the rows are kept.
+_FEW_ROWS = 0.4
 # Numbers in the rows of the Jacobian that are multiplied at once: they stay in the cache.
 _BLOCK = 2**20
 
@@ -221,8 +223,12 @@ class Objective:
 
 
 def has_few_rows(shape: Shape, n_samples: int) -> bool:
-    """Say whether the Jacobian has fewer rows than columns."""
-    return n_samples * shape.n_outputs < shape.n_parameters
+    """
+    Say whether the Jacobian has so many fewer rows than columns that these are worth keeping.
+
+    Their products are made in every solution, those of the columns once.
+    """
+    return n_samples * shape.n_outputs < _FEW_ROWS * shape.n_parameters
 
 
 class _Chunk(NamedTuple):

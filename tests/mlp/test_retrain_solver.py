@@ -41,6 +41,16 @@ def steps(monkeypatch):
     return made
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_a_trial_ends_where_nothing_worth_a_step_is_left(noise):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 1))
+    y = np.tanh(X[:, 0]) + noise * rng.normal(size=200)
+    losses = GreedyPrunedMLPRegressor(**QUICK).fit(X, y).validation_loss_curve_
+    assert min(losses[:-1]) > 1e-6
+    assert (losses[-1] < 1e-6) == (noise == 0)
+
+
 @pytest.mark.parametrize("cls", ALL)
 def test_defaults_are_automatic(cls):
     assert cls().n_retrain == cls().retrain_solver == cls().alpha == "auto"

@@ -126,7 +126,7 @@ def test_the_curvature_of_some_samples_is_their_mean():
 
 
 def test_few_rows_and_the_whole_matrix_solve_alike():
-    few, network, *_ = problem(SQUARED_ERROR, 2, n_samples=8, n_hidden=5)
+    few, network, *_ = problem(SQUARED_ERROR, 2, n_samples=4, n_hidden=8)
     vector = to_vector(network)
     rows = few.curvature(vector)
     assert few.has_few_rows
