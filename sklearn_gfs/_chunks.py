@@ -23,6 +23,7 @@ def row_chunks(n_rows: int, row_bytes: int, most_bytes: float | None = None) -> 
     """Rows in pieces of so many bytes at most, by default `CHUNK_BYTES`, and of one row at least."""
     most_bytes = CHUNK_BYTES if most_bytes is None else most_bytes
     step = max(int(most_bytes // row_bytes), 1)
+    # scikit-learn's gen_batches validates its arguments, which takes longer than a small piece.
     return (slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step))
 
 

@@ -16,7 +16,7 @@ from sklearn_gfs._warn import warn_caller
 if TYPE_CHECKING:
     from sklearn_gfs._typing import FloatArray
 
-# Of a standardised feature, by the rounding of a product with a feature that was not shifted.
+# The largest error of a standardised feature that is silent: it comes from products with features that are not shifted.
 _MOST_LOST = 0.1
 # So many features are named in a message.
 _NAMED = 5
