@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn import datasets
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.metrics import log_loss
 from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+BATCH = 128
 
 
 def load_all(mnist: str | None) -> dict[str, tuple[Any, Any, bool]]:
@@ -52,6 +59,22 @@ def quality(model: Any, X_test: Any, y_test: Any) -> dict[str, float]:
         row["brier"] = float(np.mean(np.sum((shares - (y_test[:, None] == model.classes_)) ** 2, axis=1)))
         row["log_loss"] = float(log_loss(y_test, shares, labels=model.classes_))
     return row
+
+
+def standardised_mlp(classes: bool, n_units: int, seed: int, **parameters: Any) -> Any:
+    """Return scikit-learn's MLP with one hidden layer; features are standardised, and targets that are numbers."""
+    network = (MLPClassifier if classes else MLPRegressor)((n_units,), random_state=seed, **parameters)
+    network = network if classes else TransformedTargetRegressor(network, transformer=StandardScaler())
+    return make_pipeline(StandardScaler(), network)
+
+
+def epochs_within(seconds: float, X: Any, y: Any, classes: bool, n_units: int) -> dict[str, int]:
+    """Return parameters of that MLP with which a fit takes so many seconds of the processor."""
+    tried = {"batch_size": min(BATCH, len(X)), "max_iter": 3, "n_iter_no_change": 3}
+    start = time.process_time()
+    standardised_mlp(classes, n_units, 0, **tried).fit(X, y)
+    n_epochs = max(1, round(3 * seconds / (time.process_time() - start)))
+    return tried | {"max_iter": n_epochs, "n_iter_no_change": n_epochs}
 
 
 class Rows:

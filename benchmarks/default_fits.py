@@ -15,13 +15,11 @@ import warnings
 
 import numpy as np
 from _common import publish, table, versions
-from _quality import Rows, load_all, paired, quality
-from sklearn.compose import TransformedTargetRegressor
+from _quality import BATCH, Rows, epochs_within, load_all, paired, quality, standardised_mlp
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import train_test_split
-from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -31,8 +29,8 @@ from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 CHOSEN_ON = {"abalone", "airfoil", "breast_cancer", "california", "diabetes", "elevators", "friedman1", "friedman3"}
 CHOSEN_ON |= {"iris", "mammography", "pendigits", "pol", "regression", "segment", "waveform"}
 SIZES = {"pruned, 50": 50, "pruned, 20": 20, "pruned, 10": 10}
-OURS, MLP, LINEAR, BOOSTING = "pruned, 50", "MLP(50)", "linear", "boosting"
-METHODS = (*SIZES, MLP, LINEAR, BOOSTING)
+OURS, MLP, SAME, LINEAR, BOOSTING = "pruned, 50", "MLP(50)", "MLP(50), same seconds", "linear", "boosting"
+METHODS = (*SIZES, MLP, SAME, LINEAR, BOOSTING)
 # Larger sets, and some that have fewer samples for each class, keep nine tenths for training.
 LARGE, KEPT = 4500, ("airfoil", "segment", "vowel", "abalone")
 
@@ -56,34 +54,35 @@ def split(name, X, y, classes, seed):
     return X, y, X_test, y_test
 
 
-def model_of(method, classes, seed):
-    """Return an estimator with default parameters, but for the size."""
+def model_of(method, X, y, classes, seed, seconds=None):
+    """Return an estimator with default parameters, but for the size, and for the epochs that take so many seconds."""
     if method in SIZES:
         return (GreedyPrunedMLPClassifier if classes else GreedyPrunedMLPRegressor)(k=SIZES[method], random_state=seed)
     if method == BOOSTING:
         return (HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor)(random_state=seed)
     if method == LINEAR:
         model = LogisticRegression(max_iter=1000) if classes else RidgeCV(np.logspace(-3, 3, 7))
-    elif classes:
-        model = MLPClassifier(hidden_layer_sizes=(50,), random_state=seed)
-    else:
-        network = MLPRegressor(hidden_layer_sizes=(50,), random_state=seed)
-        model = TransformedTargetRegressor(network, transformer=StandardScaler())
-    return make_pipeline(StandardScaler(), model)
+        return make_pipeline(StandardScaler(), model)
+    # The other MLP gets the time of our own fit.
+    parameters = epochs_within(seconds, X, y, classes, n_units=50) if method == SAME else {}
+    return standardised_mlp(classes, 50, seed, **parameters)
 
 
 def measure(rows, found, names, n_splits):
     """Fit what is not finished, once all loops are compiled."""
     for method in SIZES:
-        model_of(method, classes=True, seed=0).fit(np.eye(200, 5), np.arange(200) % 3)
-        model_of(method, classes=False, seed=0).fit(np.eye(200, 5), np.arange(200.0))
+        for y in (np.arange(200) % 3, np.arange(200.0)):
+            X = np.eye(200, 5)
+            model_of(method, X, y, y.dtype == int, seed=0).fit(X, y)
     for seed in range(n_splits):
         for name in names:
             X, y, classes = found[name]
             X, y, X_test, y_test = split(name, X, y, classes, seed)
             for method in METHODS:
                 if not rows.has(name, method, seed):
-                    model, start = model_of(method, classes, seed), time.process_time()
+                    ours = rows.column("seconds", data=name, method=OURS).get(seed)
+                    model = model_of(method, X, y, classes, seed, seconds=ours)
+                    start = time.process_time()
                     model.fit(X, y)
                     seconds = time.process_time() - start
                     rows.add(
@@ -106,15 +105,21 @@ def scores_of(rows, names):
     return table(["data", "chosen on", *METHODS, f"{OURS} above {MLP}"], lines)
 
 
+def worse_than(rows, names, method):
+    """Return the data sets on which this method is better by more than a standard error."""
+    found = []
+    for name in names:
+        gap, error = paired(*(rows.column("score", data=name, method=m) for m in (OURS, method)))
+        found += [f"{name} ({gap:+.4f})"] if -gap > error else []
+    return ", ".join(found) or "none"
+
+
 def summary_of(rows, names):
     """Return sentences on all data sets, and on those that nothing was chosen on."""
     parts = []
     for what, some in (("all", names), ("those that no rule was chosen on", [n for n in names if n not in CHOSEN_ON])):
         as_good = [sum(mean(rows, "score", n, m) >= mean(rows, "score", n, MLP) for n in some) for m in SIZES]
-        gaps = {
-            n: paired(rows.column("score", data=n, method=OURS), rows.column("score", data=n, method=MLP)) for n in some
-        }
-        worse = [f"{n} ({gap:+.4f})" for n, (gap, error) in gaps.items() if -gap > error]
+        worse = {method: worse_than(rows, some, method) for method in (MLP, SAME)}
         of_classes = [n for n in some if rows.column("log_loss", data=n, method=OURS)]
         losses = [
             sum(mean(rows, "log_loss", n, OURS) < mean(rows, "log_loss", n, method) for n in of_classes)
@@ -124,9 +129,10 @@ def summary_of(rows, names):
         counts = ", ".join(f"{picks} picks on {n}" for n, picks in zip(as_good, SIZES.values(), strict=True))
         parts.append(
             f"Of {what} ({len(some)} data sets) the mean score is at least that of {MLP} with {counts}. With 50 picks "
-            f"it is worse by more than a standard error on {', '.join(worse) or 'none'}. The log loss is below that of "
-            f"{MLP} on {losses[0]} and below that of LogisticRegression on {losses[1]} of {len(of_classes)}. A fit "
-            f"takes {np.exp(np.mean(np.log(ratios))):.2f} of the processor's time of {MLP} in the geometric mean, "
+            f"it is worse by more than a standard error on {worse[MLP]}, and worse than the MLP(50) that gets the same "
+            f"seconds on {worse[SAME]}. The log loss is below that of {MLP} on {losses[0]} and below that of "
+            f"LogisticRegression on {losses[1]} of {len(of_classes)}. A fit takes "
+            f"{np.exp(np.mean(np.log(ratios))):.2f} of the processor's time of {MLP} in the geometric mean, "
             f"{max(ratios):.1f} at most ({some[int(np.argmax(ratios))]})."
         )
     return parts
@@ -156,8 +162,8 @@ def main():
         f"Accuracy for classes, R² for numbers; means over {arguments.splits} splits. A tenth of the samples is for "
         "testing, of small data sets a half. All parameters are the defaults, but for the number of picks. The MLP and "
         "the linear model (logistic regression, ridge) get standardised features, the regressors' MLP standardised "
-        "targets. Boosting is scikit-learn's histogram gradient boosting. With few splits a standard error is itself "
-        "uncertain.",
+        f"targets. A second MLP makes updates of {BATCH} samples for as long as the fit with 50 picks took. Boosting "
+        "is scikit-learn's histogram gradient boosting. With few splits a standard error is itself uncertain.",
         *summary_of(rows, names),
         scores_of(rows, names),
         "Log loss of the probabilities.",

@@ -18,27 +18,22 @@ from unittest import mock
 
 import numpy as np
 from _common import publish, table, versions
-from _quality import Rows, halves, load_all, paired, quality
+from _quality import BATCH, Rows, epochs_within, halves, load_all, paired, quality, standardised_mlp
 from scipy.stats import rankdata
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from sklearn_gfs import GreedyPath, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs.mlp._pruning import NeuronSelection
 from sklearn_gfs.network._training import Training
 
 K = 50
-BATCH = 128
 # Numbers of pre-training iterations among which the best is looked for afterwards, beside the default, "auto".
 FIXED = (10, 30, 100, 300, 1000, 3000)
 # The most that varying the pre-training may cost, in iterations times features.
 MOST_WORK = 1e6
 LOSSES = ("squared_error", "log_loss")
 OTHER_LOSS = next(loss for loss in LOSSES if loss != GreedyPrunedMLPClassifier().loss)
-OTHER, MLP, SAME = f"pruned, {OTHER_LOSS}", "MLP", "MLP, same updates"
+OTHER, MLP, SAME = f"pruned, {OTHER_LOSS}", "MLP", "MLP, same seconds"
 MAGNITUDE, RANDOM = "by magnitude", "at random"
 RANKED = ("pruned", MLP, SAME, MAGNITUDE, RANDOM, "OP-ELM")
 DENSE = "dense, 300 updates"
@@ -108,17 +103,11 @@ def kept_otherwise(data, classes, seed, n_units, n_pretrain, how):
         return ours(data, classes, seed, k=n_units, n_pretrain=n_pretrain)
 
 
-def scikit_learns(data, classes, seed, n_units, n_updates=None):
-    """Measure the MLP of this size behind standardisation, with its defaults or after so many updates."""
-    X, y = data[:2]
-    parameters = {}
-    if n_updates is not None:
-        batch = min(BATCH, len(X))
-        n_epochs = max(1, round(n_updates / np.ceil(len(X) / batch)))
-        parameters = {"batch_size": batch, "max_iter": n_epochs, "n_iter_no_change": n_epochs}
-    model = (MLPClassifier if classes else MLPRegressor)(hidden_layer_sizes=(n_units,), random_state=seed, **parameters)
-    model = model if classes else TransformedTargetRegressor(model, transformer=StandardScaler())
-    return measured(lambda: (make_pipeline(StandardScaler(), model).fit(X, y), {"n_units": n_units}), data)
+def scikit_learns(data, classes, seed, n_units, seconds=None):
+    """Measure the MLP of this size behind standardisation, with its defaults or after so many seconds."""
+    parameters = {} if seconds is None else epochs_within(seconds, *data[:2], classes, n_units)
+    model = standardised_mlp(classes, n_units, seed, **parameters)
+    return measured(lambda: (model.fit(*data[:2]), {"n_units": n_units}), data)
 
 
 def dense(data, classes, seed, n_pretrain):
@@ -157,7 +146,7 @@ def run_split(rows, name, data, classes, seed):
     pruned = row_of("pruned", ours)
     n_units, n_pretrain = pruned["n_units"], pruned["n_pretrain"]
     row_of(MLP, scikit_learns, n_units)
-    row_of(SAME, scikit_learns, n_units, pruned["updates"])
+    row_of(SAME, scikit_learns, n_units, pruned["seconds"])
     for how in (MAGNITUDE, RANDOM):
         row_of(how, kept_otherwise, n_units, n_pretrain, how)
     row_of("dense", dense, n_pretrain)
@@ -308,7 +297,8 @@ def write(rows, names, command):
         "training each time; in brackets the number of splits where a method has fewer than the pruned network. "
         f"Default parameters. Those from MLP to OP-ELM have the neurons that {K} picks left (OP-ELM: at most {K}) and "
         "are ranked among each other. scikit-learn's MLP gets standardised features and targets: with its defaults, "
-        f"and with as many updates of {BATCH} samples as pre-training, the trial and the re-training took together. "
+        f"and with batches of {BATCH} samples for as many seconds of the processor as the pruned network's whole fit "
+        "took. Second-order steps are no updates of a batch, so updates are not compared. "
         "Pruning by magnitude and at random starts from the same dense network and re-trains in the same way. dense is "
         f"that network, often after few updates; beside it stands {DENSE}. OP-ELM "
         "is hpelm's optimally pruned extreme learning machine; convex is pyscnn's network of 50 gates, which comes to "

@@ -16,7 +16,7 @@ from sklearn_gfs._requirements import numba_for
 from ._emitter import host
 from ._small_kernels import INVERSE_ROOT, LOSS, NO_SOLVER, SHARE, STEP, Rates, Shape, train
 from ._two_layer import layout_of
-from ._vectors import NARROW_ROWS, WIDE_VECTORS
+from ._vectors import TILE_ROWS, WIDE_VECTORS
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +45,7 @@ def is_known(network: Network, settings: TrainingSettings, batch_size: int) -> b
     return (
         settings.device == "cpu"
         and network.hidden_coef.dtype == np.float32
-        and batch_size >= NARROW_ROWS
+        and batch_size >= TILE_ROWS
         and None not in _codes(settings, len(network.output_intercept))
         and not numba_for("Training").config.DISABLE_JIT
     )
@@ -72,8 +72,8 @@ class SmallLoop:
         shape = (*network.hidden_coef.shape, len(network.output_intercept))
         n_features, n_hidden, n_outputs = shape
         width = host()[0]
-        wide_hidden, self._wide_features = -(-n_hidden // width) * width, max(n_features, NARROW_ROWS)
-        rows_out = max(n_outputs, NARROW_ROWS)
+        wide_hidden, self._wide_features = -(-n_hidden // width) * width, max(n_features, TILE_ROWS)
+        rows_out = max(n_outputs, TILE_ROWS)
         self._wide_outputs = -(-rows_out // width) * width
         self._views = layout_of(network).views
         self._sizes, self._batch_size, self._settings = shape, batch_size, settings

@@ -22,8 +22,7 @@ from sklearn_gfs._jit import inlined, jit
 from ._losses import SOFTMAX, SQUARED
 from ._solvers import ADAM, ADAM_DECAYS, ADAM_EPSILON
 from ._vectors import (
-    NARROW_ROWS,
-    WIDE_ROWS,
+    TILE_ROWS,
     adam,
     add_rows,
     add_square,
@@ -127,11 +126,10 @@ def product(
     column = 0
     while column < n_columns:
         is_wide = column + wide <= n_columns
-        n_tile = WIDE_ROWS if is_wide else NARROW_ROWS
         at = 4 * column
         row = 0
         while row < n_rows:
-            first = row if row + n_tile <= n_rows else n_rows - n_tile
+            first = row if row + TILE_ROWS <= n_rows else n_rows - TILE_ROWS
             a, o, c = left + 4 * first * left_row, out + 4 * first * right_row + at, added + 4 * first * added_row + at
             if is_wide:
                 wide_tile(a, left_row, left_column, right + at, right_row, o, right_row, c, added_row, n_terms, factor)
@@ -139,7 +137,7 @@ def product(
                 narrow_tile(
                     a, left_row, left_column, right + at, right_row, o, right_row, c, added_row, n_terms, factor
                 )
-            row += n_tile
+            row += TILE_ROWS
         column += wide if is_wide else width
 
 

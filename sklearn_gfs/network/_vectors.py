@@ -15,16 +15,16 @@ from typing import Any
 
 from ._emitter import Emitter, operation
 
-# Rows of a tile whose columns are one vector, and of one that is several vectors wide.
-NARROW_ROWS, WIDE_ROWS, WIDE_VECTORS = 8, 6, {16: 4, 8: 2, 4: 2}
+# Rows of a tile, and vectors in a row of a wide one: sums, terms and factors fit into 32 registers, AVX2's 16 at 8.
+TILE_ROWS, WIDE_VECTORS = 8, {16: 2, 8: 1, 4: 2}
 
 
-def _tile(e: Emitter, n_rows: int, n_vectors: int, arguments: Sequence[Any]) -> None:
+def _tile(e: Emitter, n_vectors: int, arguments: Sequence[Any]) -> None:
     left, left_row, left_column, right, right_row, out, out_row, added, added_row, n_terms, factor = arguments
     width, at = e.width, e.at
 
     def rows_from(start: Any, distance: Any) -> list[Any]:
-        return [e.address(start, at.mul(distance, e.number(row))) for row in range(n_rows)]
+        return [e.address(start, at.mul(distance, e.number(row))) for row in range(TILE_ROWS)]
 
     def vectors_from(start: Any) -> list[Any]:
         return [e.address(start, e.number(v * width)) for v in range(n_vectors)]
@@ -49,18 +49,18 @@ def _tile(e: Emitter, n_rows: int, n_vectors: int, arguments: Sequence[Any]) -> 
 @operation(10, 1)
 def narrow_tile(e: Emitter, *arguments: Any) -> None:
     """
-    Write `NARROW_ROWS` rows of one vector: factor * added + left @ right.
+    Write `TILE_ROWS` rows of one vector: factor * added + left @ right.
 
     Each address is followed by the distance of rows, for the left one also by the distance of columns. The last two
     arguments are the number of columns on the left, and the factor.
     """
-    _tile(e, NARROW_ROWS, 1, arguments)
+    _tile(e, 1, arguments)
 
 
 @operation(10, 1)
 def wide_tile(e: Emitter, *arguments: Any) -> None:
-    """Do what `narrow_tile` does for `WIDE_ROWS` rows of several vectors."""
-    _tile(e, WIDE_ROWS, WIDE_VECTORS[e.width], arguments)
+    """Do what `narrow_tile` does for rows of several vectors."""
+    _tile(e, WIDE_VECTORS[e.width], arguments)
 
 
 @operation(2)
