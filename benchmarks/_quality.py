@@ -63,7 +63,9 @@ def quality(model: Any, X_test: Any, y_test: Any) -> dict[str, float]:
 
 def standardised_mlp(classes: bool, n_units: int, seed: int, **parameters: Any) -> Any:
     """Return scikit-learn's MLP with one hidden layer; features are standardised, and targets that are numbers."""
-    network = (MLPClassifier if classes else MLPRegressor)((n_units,), random_state=seed, **parameters)
+    network = (MLPClassifier if classes else MLPRegressor)(
+        hidden_layer_sizes=(n_units,), random_state=seed, **parameters
+    )
     network = network if classes else TransformedTargetRegressor(network, transformer=StandardScaler())
     return make_pipeline(StandardScaler(), network)
 
