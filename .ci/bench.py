@@ -21,7 +21,7 @@ PAGES = ROOT / "docs" / "benchmarks"
 # These take hours, the others seconds or minutes: last.
 LONG = ("search_halving", "search_pruning", "search_retraining", "defaults", "same_size")
 # Their scripts keep finished fits in a file.
-RESUMABLE = ("default_fits", "defaults", "same_size", "second_order")
+RESUMABLE = ("default_fits", "defaults", "rare_classes", "same_size", "second_order")
 # Without these packages a page would lose the columns about them.
 COMPARED = {
     "corrective_features": ("fastcan",),

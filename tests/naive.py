@@ -581,3 +581,13 @@ def pairs_in_order(low, low_weight, high, high_weight):
         for b, w in zip(high, high_weight, strict=True):
             total += v * w * (1.0 if a < b else 0.5 if a == b else 0.0)
     return total
+
+
+def effective_number(weight, copies):
+    """Kish's effective number of samples: the squared sum of all weights over the sum of their squares."""
+    total = squares = 0.0
+    for one, n_copies in zip(weight, copies, strict=True):
+        for _ in range(int(n_copies)):
+            total += one / n_copies
+            squares += (one / n_copies) ** 2
+    return total**2 / squares

@@ -151,6 +151,7 @@ DIFFERENT = {
     "out_activation_",
     "selection_losses_",
     "selection_samples",
+    "validation_fraction",
 }
 
 

@@ -45,8 +45,8 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     n_retrain : int or "auto", default="auto"
         Number of re-training iterations; with `early_stopping` the largest number. An iteration of "lm" or "lbfgs" is a
         step on all samples. An iteration of "adam" or "sgd" is a gradient update. 0 stops after pruning. "auto" means
-        80 steps of "lm" or 500 steps of "lbfgs". For "adam" and "sgd" it means 12 000 updates, or ten passes over
-        the samples if these are more.
+        80 steps of "lm" or 500 steps of "lbfgs". For "adam" and "sgd" it means 200 passes over the samples, but at
+        least 12 000 and at most 40 000 updates, and never fewer than ten passes.
     retrain_solver : {"auto", "lm", "lbfgs", "adam", "sgd"}, default="auto"
         How the subnetwork is re-trained. "lm" is the Levenberg-Marquardt method; for the log loss it uses the
         generalised Gauss-Newton matrix. "lbfgs" is L-BFGS. These two never raise the penalised loss. "adam" and "sgd"
@@ -80,18 +80,21 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         added to the loss. "auto" means 0.001 in pre-training. In re-training by "lm", "auto" gives each feature, and
         the output weights, a penalty of its own: the one that makes the data most probable [3]_. With other solvers of
         re-training it is one over the number of samples. Fewer than 1000 samples are an exception. With the log loss
-        pre-training then has one over their number too, and with the squared error re-training has 0.001.
+        pre-training then has one over their number too, and with the squared error re-training has 0.001. Where
+        classes or samples weigh unevenly, samples of even weight that tell as much are counted.
     early_stopping : bool, default=True
         Whether held-out samples decide when re-training stops, after at most `n_retrain` iterations. Pre-training
         leaves these samples out, and so does a trial subnetwork. The trial ends when the held-out loss has not fallen
-        1 % below its lowest value for 500 gradient updates, 8 steps of "lm" or 50 steps of "lbfgs". It also
-        ends when steps of these two have brought the held-out loss below 1e-6. With gradient updates the final
+        1 % below its lowest value for 500 gradient updates, 8 steps of "lm" or 50 steps of "lbfgs". With
+        `n_retrain="auto"` a trial by gradient updates is at least half as long again as to its last gain. A trial by
+        "lm" or "lbfgs" also ends when it has brought the held-out loss below 1e-6. With gradient updates the final
         subnetwork is then selected and re-trained on all samples, for the number of iterations that was best in the
         trial. "lm" and "lbfgs" continue from the best network of the trial instead, on all samples, for a fifth of its
         steps.
     validation_fraction : float or "auto", default="auto"
         Share of the samples to hold out, above 0 and below 1. No samples are held out if `fit` gets validation data.
         "auto" holds out a tenth of the samples. Of fewer than 1000 samples it holds out 100, but at most 0.3 of them.
+        "auto" holds out nothing if the weights of rare classes are so large that a few samples would decide alone.
         Copies of a sample stay together, except in tables of categories.
     class_weight : dict, list of dicts or "balanced", default=None
         Weights of the classes, multiplied with `sample_weight`. For a multilabel `y` it is a list with a dict for each

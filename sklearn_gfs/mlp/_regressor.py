@@ -45,8 +45,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     n_retrain : int or "auto", default="auto"
         Number of re-training iterations; with `early_stopping` the largest number. An iteration of "lm" or "lbfgs" is a
         step on all samples. An iteration of "adam" or "sgd" is a gradient update. 0 stops after pruning. "auto" means
-        80 steps of "lm" or 500 steps of "lbfgs". For "adam" and "sgd" it means 12 000 updates, or ten passes over
-        the samples if these are more.
+        80 steps of "lm" or 500 steps of "lbfgs". For "adam" and "sgd" it means 200 passes over the samples, but at
+        least 12 000 and at most 40 000 updates, and never fewer than ten passes.
     retrain_solver : {"auto", "lm", "lbfgs", "adam", "sgd"}, default="auto"
         How the subnetwork is re-trained. "lm" is the Levenberg-Marquardt method; for the log loss it uses the
         generalised Gauss-Newton matrix. "lbfgs" is L-BFGS. These two never raise the penalised loss. "adam" and "sgd"
@@ -76,8 +76,9 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     early_stopping : bool, default=True
         Whether held-out samples decide when re-training stops, after at most `n_retrain` iterations. Pre-training
         leaves these samples out, and so does a trial subnetwork. The trial ends when the held-out loss has not fallen
-        1 % below its lowest value for 500 gradient updates, 8 steps of "lm" or 50 steps of "lbfgs". It also
-        ends when steps of these two have brought the held-out loss below 1e-6. With gradient updates the final
+        1 % below its lowest value for 500 gradient updates, 8 steps of "lm" or 50 steps of "lbfgs". With
+        `n_retrain="auto"` a trial by gradient updates is at least half as long again as to its last gain. A trial by
+        "lm" or "lbfgs" also ends when it has brought the held-out loss below 1e-6. With gradient updates the final
         subnetwork is then selected and re-trained on all samples, for the number of iterations that was best in the
         trial. "lm" and "lbfgs" continue from the best network of the trial instead, on all samples, for a fifth of its
         steps.

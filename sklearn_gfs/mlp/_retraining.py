@@ -139,10 +139,11 @@ class Retraining:
         losses: list[float] = []
         validation_losses: dict[int, float] = {}
         best, kept, prior = 0, pruned, None
-        n_retrain, interval, patience = trainer.schedule(pruned)
+        schedule = trainer.schedule(pruned)
+        n_retrain, interval = schedule.n_iterations, schedule.interval
         with trainer.tasks.phase(name, n_retrain, n_of_task=interval) as phase, interruptible(trainer.watch):
             training = trainer.retraining(pruned, name=name)
-            losses, record, end = training.losses, trainer.finite(training.loss(held_out)), min(n_retrain, patience)
+            losses, record, end = training.losses, trainer.finite(training.loss(held_out)), schedule.end(0)
             validation_losses[0] = record
             phase.report.held_out(record)
             with training.threads():
@@ -154,7 +155,7 @@ class Retraining:
                     if isinstance(training, SecondOrderTraining) and loss < _NEGLIGIBLE:
                         end = len(losses)
                     elif _INDIFFERENCE * loss < record:
-                        record, end = loss, min(n_retrain, len(losses) + patience)
+                        record, end = loss, schedule.end(len(losses))
                     if loss <= _INDIFFERENCE * min(validation_losses.values()):
                         best, kept = len(losses), training.network()
                         prior = training.solver.prior if isinstance(training, SecondOrderTraining) else None

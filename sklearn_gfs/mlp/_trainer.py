@@ -36,6 +36,7 @@ from sklearn_gfs.network import (
     Used,
     Watch,
     divide,
+    effective_number,
     find_used,
     held_out_shares,
     initial_network,
@@ -54,8 +55,13 @@ from ._pruning import NeuronSelection
 # Iterations between two looks at the held-out samples while re-training by gradient updates, and those in which no
 # held-out loss was a record that end the trial.
 _VALIDATION_INTERVAL, _PATIENCE = 20, 500
-# Updates of re-training where the user names no number: so many, but at least so many passes over the samples.
-_UPDATES, _PASSES = 12_000, 10
+# Gradient updates of re-training where the user names no number: so many passes over the samples, but not fewer or more
+# updates than these, and never fewer passes than a few. A trial then ends after this factor of the last record.
+_UPDATES, _MOST_UPDATES, _PASSES, _FEWEST_PASSES = 12_000, 40_000, 200, 10
+_PATIENCE_FACTOR = 1.5
+# Where classes weigh so unevenly that the samples tell no more than this part of them, a few held-out samples of the
+# rare classes would decide alone. None are held out then, unless a fraction was asked for.
+_UNEVEN = 0.5
 # Targets are standardised in pieces of so many bytes: two of them in float64 come on top of the result.
 _PIECE_BYTES = 2**20
 # What re-trains a network.
@@ -110,11 +116,20 @@ class PathData(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """For how many iterations to re-train at most, after how many to look, and how many without a gain end a trial."""
+    """
+    For how many iterations to re-train at most, after how many to look, and how many without a record end a trial.
+
+    The later a record is, the slower is what follows: the factor says how much longer than to the record a trial lasts.
+    """
 
     n_iterations: int
     interval: int
     patience: int
+    factor: float = 1.0
+
+    def end(self, record: int) -> int:
+        """Return the iteration at which a trial ends if the last record is of this one."""
+        return min(self.n_iterations, max(record + self.patience, int(self.factor * record)))
 
 
 class DenseState(NamedTuple):
@@ -149,7 +164,11 @@ class Trainer:
         )
         self.settings = settings
         used = find_used(data.X, data.targets, data.weight, data.counted, settings.training.batch_size)
+        labels = None if data.scale_targets else used.targets
         self._n_copies = float(used.copies.sum())
+        # Rare classes of large weight: the common samples hardly count, neither against a penalty nor as judges.
+        n_effective = self._n_copies if labels is None else effective_number(used.weight_of_rows, used.copies)
+        self._evenness = n_effective / self._n_copies
         self._X = used.X
         self._dtype = _training_dtype(used, state)
         quadratic = settings.training.loss.is_quadratic
@@ -159,7 +178,7 @@ class Trainer:
             used.targets,
             used.weight,
             used.rows,
-            n_copies=float(used.copies.sum()),
+            n_copies=self._n_copies,
             earlier=state.moments if state is not None and more else None,
         )
         self._scaling = scaling_of(self.moments, **kinds)
@@ -181,7 +200,7 @@ class Trainer:
             self._validation = self._samples(
                 np.arange(X_val.shape[0]), weight_val, (X_val, self._standardised(targets_val))
             )
-        self.parts = self._divide(used, None if data.scale_targets else used.targets)
+        self.parts = self._divide(used, labels)
         self.selection = NeuronSelection(
             self._X,
             self._kept,
@@ -199,13 +218,14 @@ class Trainer:
         """Decide which samples are held out."""
         rows, settings = used.rows, self.settings
         judged = settings.retrains or settings.corrective is not False
-        if not (settings.early_stopping and judged and self._validation is None):
+        told = settings.early_stopping and not (self._evenness < _UNEVEN and settings.validation_fraction == "auto")
+        if not (told and judged and self._validation is None):
             return divide(used.all_rows, np.zeros(len(used.copies)), used.weight)
         rng = np.random.RandomState(self.seeds[3])
         shares = held_out_shares(
             project(self._X, rows, self._scaling.inputs, rng.standard_normal(self._X.shape[1])),
             self._targets if rows is None else self._targets[rows],
-            used.weight if used.weight is None or rows is None else used.weight[rows],
+            used.weight_of_rows,
             used.copies,
             settings.validation_fraction,
             rng,
@@ -259,7 +279,7 @@ class Trainer:
         """Return a training that begins with this network, on the samples that are not held out or `on_all`."""
         rows, weight = self._part(on_all=on_all)
         samples = self._samples(rows, weight)
-        settings = self.settings.training.with_alpha(self._n_copies * self._share(rows, weight), falls=False)
+        settings = self.settings.training.with_alpha(self._n_effective(rows, weight), falls=False)
         return Training(network, samples, settings, seed, name=name, averaged=averaged, watch=self.watch)
 
     def _part(self, *, on_all: bool) -> tuple[IntArray, FloatArray | None]:
@@ -271,9 +291,9 @@ class Trainer:
         """Return a training of what is left of the dense network, by the solver that is asked for or serves best."""
         rows, weight = self._part(on_all=on_all)
         solver, settings = self._retrain_solver(network), self.settings.training
-        n_samples = self._n_copies * self._share(rows, weight)
         if isinstance(solver, str):
-            settings = settings._replace(solver=SOLVERS[solver]).with_alpha(n_samples, falls=True)
+            n_effective = self._n_effective(rows, weight)
+            settings = settings._replace(solver=SOLVERS[solver]).with_alpha(n_effective, falls=True)
             samples = self._samples(rows, weight)
             return Training(network, samples, settings, self.seeds[2], name=name, averaged=True, watch=self.watch)
         return SecondOrderTraining(
@@ -283,7 +303,7 @@ class Trainer:
             solver,
             self.seeds[2],
             name=name,
-            n_samples=n_samples,
+            n_samples=self._n_copies * self._share(rows, weight),
             watch=self.watch,
             prior=prior,
         )
@@ -294,6 +314,9 @@ class Trainer:
             return None
         training = self.retraining(network, name="re-training", on_all=True, prior=prior)
         return training.posterior(self._scaling) if isinstance(training, SecondOrderTraining) else None
+
+    def _n_effective(self, rows: IntArray, weight: FloatArray | None) -> float:
+        return self._evenness * self._n_copies * self._share(rows, weight)
 
     def _share(self, rows: IntArray, weight: FloatArray | None) -> float:
         """Say which part of all samples these are, by their weights."""
@@ -331,7 +354,8 @@ class Trainer:
             return Schedule(n_retrain, _VALIDATION_INTERVAL, _PATIENCE)
         batch_size, n_rows = self.settings.training.batch_size, len(self.parts.rows)
         n_of_pass = 1 if batch_size is None else -(-n_rows // batch_size)
-        return Schedule(max(_UPDATES, _PASSES * n_of_pass), _VALIDATION_INTERVAL, max(_PATIENCE, n_of_pass))
+        n_updates = max(_UPDATES, min(_PASSES * n_of_pass, _MOST_UPDATES), _FEWEST_PASSES * n_of_pass)
+        return Schedule(n_updates, _VALIDATION_INTERVAL, max(_PATIENCE, n_of_pass), _PATIENCE_FACTOR)
 
     def advance(self, phase: Phase, training: Retrainer, n_iterations: int, losses: list[float]) -> None:
         """Continue a training, as a part of this phase; `losses` are those of pre-training."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ._data import CHUNK_ROWS, Batch, Parts, Used, divide, find_used, is_table, project, standardised_once
     from ._device import DEVICES, find_device, room_on
     from ._evidence import Prior
-    from ._holdout import count_copies, held_out_shares
+    from ._holdout import count_copies, effective_number, held_out_shares
     from ._losses import LOSSES, Loss
     from ._objective import shape_of
     from ._parameters import Network, initial_network, prune
@@ -58,6 +58,7 @@ _HOME = {
     "Used": "_data",
     "Watch": "_watch",
     "count_copies": "_holdout",
+    "effective_number": "_holdout",
     "divide": "_data",
     "find_device": "_device",
     "find_used": "_data",
@@ -107,6 +108,7 @@ __all__ = [
     "Watch",
     "count_copies",
     "divide",
+    "effective_number",
     "find_device",
     "find_used",
     "held_out_shares",

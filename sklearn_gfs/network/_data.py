@@ -111,6 +111,11 @@ class Used(NamedTuple):
     in_full_batch: bool
 
     @property
+    def weight_of_rows(self) -> FloatArray | None:
+        """The weights of those that are used."""
+        return self.weight if self.weight is None or self.rows is None else self.weight[self.rows]
+
+    @property
     def all_rows(self) -> IntArray:
         """The rows as indices."""
         return np.arange(self.X.shape[0]) if self.rows is None else self.rows

@@ -42,6 +42,22 @@ def count_copies(weight: FloatArray | None, n_samples: int) -> FloatArray:
     return np.rint(weight / unit)
 
 
+def effective_number(weight: FloatArray | None, copies: FloatArray) -> float:
+    """
+    Return how many samples of even weight tell as much: fewer where few samples have most of the weight.
+
+    Kish's formula [1]_, each copy with its part of the weight.
+
+    References
+    ----------
+    .. [1] L. Kish, "Survey Sampling", Wiley 1965, section 11.7.
+    """
+    if weight is None:
+        return float(copies.sum())
+    weight = weight / weight.sum()
+    return float(1.0 / np.sum(weight * weight / copies))
+
+
 def _common_unit(values: FloatArray) -> float | None:
     """Return the largest number of which all values, ascending and positive, are multiples; None if it is too small."""
     unit = largest = float(values[-1])

@@ -11,6 +11,7 @@ from sklearn.datasets import load_iris, make_friedman1, make_multilabel_classifi
 
 from mlp.small import ALL, SMALL, assert_equal_fits
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+from sklearn_gfs.mlp._trainer import Schedule
 from sklearn_gfs.network import LOSSES
 from sklearn_gfs.network._second_order import LBFGS, LevenbergMarquardt
 
@@ -75,7 +76,8 @@ def test_sizes_decide_which_solver_serves(steps, monkeypatch, limit):
     assert set(steps) == {"lm"}
     steps.clear()
     monkeypatch.setattr(f"sklearn_gfs.network._second_order.{limit}", 20)
-    monkeypatch.setattr("sklearn_gfs.mlp._trainer._UPDATES", 60)
+    for number in ("_UPDATES", "_MOST_UPDATES"):
+        monkeypatch.setattr(f"sklearn_gfs.mlp._trainer.{number}", 60)
     model = GreedyPrunedMLPRegressor(**QUICK, early_stopping=False).fit(X, y)
     assert steps == []
     assert model.n_retrain_ == 60
@@ -89,11 +91,21 @@ def test_a_number_of_iterations_means_updates_of_the_solver(steps):
     assert steps == []
 
 
-def test_gradient_updates_last_for_passes_over_many_samples(monkeypatch):
+@pytest.mark.parametrize(
+    ("fewest", "most", "expected"),
+    [(3000, 9000, 3000), (20, 9000, 200 * 12), (20, 500, 500), (20, 50, 10 * 12)],
+)
+def test_gradient_updates_last_for_passes_over_the_samples(monkeypatch, fewest, most, expected):
     X, y = numbers(600)
-    monkeypatch.setattr("sklearn_gfs.mlp._trainer._UPDATES", 20)
+    monkeypatch.setattr("sklearn_gfs.mlp._trainer._UPDATES", fewest)
+    monkeypatch.setattr("sklearn_gfs.mlp._trainer._MOST_UPDATES", most)
     model = GreedyPrunedMLPRegressor(**QUICK, retrain_solver="adam", early_stopping=False, batch_size=50)
-    assert model.fit(X, y).n_retrain_ == 10 * 12
+    assert model.fit(X, y).n_retrain_ == expected
+
+
+def test_a_trial_lasts_longer_the_later_its_last_record_is():
+    assert [Schedule(100, 20, 10, 1.5).end(record) for record in (0, 10, 20, 40, 90)] == [10, 20, 30, 60, 100]
+    assert [Schedule(100, 20, 10).end(record) for record in (0, 40, 95)] == [10, 50, 100]
 
 
 @pytest.mark.parametrize("solver", SECOND_ORDER)

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.utils.class_weight import compute_sample_weight
 
-from mlp.small import SMALL, blobs
+from mlp.small import SMALL, assert_equal_fits, blobs, problem
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+from sklearn_gfs.network import effective_number
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
@@ -54,6 +56,30 @@ def test_balanced_classes_count_samples_by_their_weight(labels):
     np.testing.assert_allclose(weighted, repeated, rtol=1e-9, atol=1e-12)
     other = clone(model).set_params(class_weight=None).fit(X, y, weight).predict_proba(X)
     assert np.abs(weighted - other).max() > 1e-3
+
+
+@pytest.mark.parametrize("weighted", ["class_weight", "sample_weight"])
+def test_no_few_samples_of_a_rare_class_judge_alone(weighted):
+    """A held-out tenth would have two samples of the rare class, with half of the weight."""
+    X, y = problem(400, n_classes=2)
+    rare = np.r_[np.flatnonzero(y == 0), np.flatnonzero(y == 1)[:20]]
+    X, y = X[rare], y[rare]
+    model = GreedyPrunedMLPClassifier(**SMALL)
+    # Not multiples of a unit, which would be numbers of copies.
+    weight = compute_sample_weight("balanced", y) ** 1.001 if weighted == "sample_weight" else None
+    assert len(model.fit(X, y).validation_loss_curve_)
+    model.set_params(class_weight="balanced" if weight is None else None)
+    assert len(model.fit(X, y, sample_weight=weight).validation_loss_curve_) == 0
+    model.set_params(validation_fraction=0.1)
+    assert len(model.fit(X, y, sample_weight=weight).validation_loss_curve_)
+
+
+def test_the_penalty_counts_the_samples_that_weights_are_worth():
+    X, y = problem(400, n_classes=2)
+    weight = np.where(y == 1, 3.14159, 1.0)
+    model = GreedyPrunedMLPClassifier(**SMALL | {"n_pretrain": 0}, retrain_solver="adam", early_stopping=False)
+    expected = clone(model).set_params(alpha=1 / effective_number(weight, np.ones(400))).fit(X, y, weight)
+    assert_equal_fits(model.fit(X, y, weight), expected)
 
 
 def test_class_weights_of_several_labels():

@@ -2,6 +2,7 @@
 
 import tracemalloc
 
+import naive
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs.network._data import distinct, divide, is_table, project
-from sklearn_gfs.network._holdout import count_copies, held_out_shares
+from sklearn_gfs.network._holdout import count_copies, effective_number, held_out_shares
 from sklearn_gfs.network._standardisation import Standardisation
 
 SEEDS = st.integers(0, 2**31 - 1)
@@ -115,6 +116,17 @@ def test_a_sample_that_outweighs_its_neighbours_is_in_both_parts(seed, n_samples
 @pytest.mark.parametrize("unit", [1.0, 0.7, 1e-300, 1e200])
 def test_weights_with_a_common_unit_count_copies(weight, copies, unit):
     np.testing.assert_array_equal(count_copies(unit * np.array(weight), len(weight)), copies)
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 100), st.integers(1, 9)), min_size=1, max_size=20))
+def test_weights_are_worth_as_many_samples_as_have_even_ones(samples):
+    weight, copies = (np.array(column, dtype=float) for column in zip(*samples, strict=True))
+    worth = effective_number(weight, copies)
+    assert worth == pytest.approx(naive.effective_number(weight, copies))
+    assert worth == pytest.approx(effective_number(np.repeat(weight / copies, copies.astype(int)), np.ones(1)))
+    assert worth * (1 + 1e-9) >= 1
+    assert worth <= copies.sum() * (1 + 1e-9)
+    assert effective_number(3 * copies, copies) == pytest.approx(effective_number(None, copies))
 
 
 def test_the_held_out_part_is_a_fraction_of_each_class():
