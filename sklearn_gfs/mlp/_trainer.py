@@ -350,12 +350,15 @@ class Trainer:
         if not isinstance(solver, str):
             n_steps = solver.n_steps if isinstance(n_retrain, str) else n_retrain
             return Schedule(n_steps, solver.interval, solver.patience)
-        if not isinstance(n_retrain, str):
-            return Schedule(n_retrain, _VALIDATION_INTERVAL, _PATIENCE)
         batch_size, n_rows = self.settings.training.batch_size, len(self.parts.rows)
+        n_held_out = len(self.parts.held_rows) if self._validation is None else len(self._validation.rows)
+        # Where looking takes longer than the updates between two looks, there are more updates between them.
+        interval = _VALIDATION_INTERVAL * max(1, n_held_out // (_VALIDATION_INTERVAL * (batch_size or n_rows)))
+        if not isinstance(n_retrain, str):
+            return Schedule(n_retrain, interval, _PATIENCE)
         n_of_pass = 1 if batch_size is None else -(-n_rows // batch_size)
         n_updates = max(_UPDATES, min(_PASSES * n_of_pass, _MOST_UPDATES), _FEWEST_PASSES * n_of_pass)
-        return Schedule(n_updates, _VALIDATION_INTERVAL, max(_PATIENCE, n_of_pass), _PATIENCE_FACTOR)
+        return Schedule(n_updates, interval, max(_PATIENCE, n_of_pass), _PATIENCE_FACTOR)
 
     def advance(self, phase: Phase, training: Retrainer, n_iterations: int, losses: list[float]) -> None:
         """Continue a training, as a part of this phase; `losses` are those of pre-training."""

@@ -103,6 +103,13 @@ def test_gradient_updates_last_for_passes_over_the_samples(monkeypatch, fewest, 
     assert model.fit(X, y).n_retrain_ == expected
 
 
+def test_looks_at_many_held_out_samples_are_rare():
+    X, y = numbers(800)
+    model = GreedyPrunedMLPRegressor(**SMALL | {"n_retrain": 400}, batch_size=2)
+    looks = {n: model.fit(X, y, X_val=X[:n], y_val=y[:n]).validation_iterations_ for n in (79, 80, 799, 800)}
+    assert [list(np.diff(looks[n])[:1]) for n in looks] == [[20], [40], [380], [400]]
+
+
 def test_a_trial_lasts_longer_the_later_its_last_record_is():
     assert [Schedule(100, 20, 10, 1.5).end(record) for record in (0, 10, 20, 40, 90)] == [10, 20, 30, 60, 100]
     assert [Schedule(100, 20, 10).end(record) for record in (0, 40, 95)] == [10, 50, 100]
