@@ -11,6 +11,7 @@ re-trained alike. Writes docs/benchmarks/prune_network.md. Steps can run one by 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import pickle
@@ -121,7 +122,7 @@ class TorchTask(Task):
 
     @staticmethod
     def to_torch(network):
-        return pickle.loads(pickle.dumps(network))
+        return copy.deepcopy(network)
 
     @staticmethod
     def from_torch(module, _network):
