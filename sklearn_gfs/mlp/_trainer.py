@@ -51,14 +51,8 @@ from sklearn_gfs.network import (
 )
 
 from ._pruning import NeuronSelection
+from ._schedule import Schedule, schedule_of_updates
 
-# Iterations between two looks at the held-out samples while re-training by gradient updates, and those in which no
-# held-out loss was a record that end the trial.
-_VALIDATION_INTERVAL, _PATIENCE = 20, 500
-# Gradient updates of re-training where the user names no number: so many passes over the samples, but not fewer or more
-# updates than these, and never fewer passes than a few. A trial then ends after this factor of the last record.
-_UPDATES, _MOST_UPDATES, _PASSES, _FEWEST_PASSES = 12_000, 40_000, 200, 10
-_PATIENCE_FACTOR = 1.5
 # Where classes weigh so unevenly that the samples tell no more than this part of them, a few held-out samples of the
 # rare classes would decide alone. None are held out then, unless a fraction was asked for.
 _UNEVEN = 0.5
@@ -113,23 +107,6 @@ class PathData(NamedTuple):
     scale_targets: bool
     counted: FloatArray | None
     validation: tuple[Any, FloatArray, FloatArray | None] | None = None
-
-
-class Schedule(NamedTuple):
-    """
-    For how many iterations to re-train at most, after how many to look, and how many without a record end a trial.
-
-    The later a record is, the slower is what follows: the factor says how much longer than to the record a trial lasts.
-    """
-
-    n_iterations: int
-    interval: int
-    patience: int
-    factor: float = 1.0
-
-    def end(self, record: int) -> int:
-        """Return the iteration at which a trial ends if the last record is of this one."""
-        return min(self.n_iterations, max(record + self.patience, int(self.factor * record)))
 
 
 class DenseState(NamedTuple):
@@ -350,15 +327,8 @@ class Trainer:
         if not isinstance(solver, str):
             n_steps = solver.n_steps if isinstance(n_retrain, str) else n_retrain
             return Schedule(n_steps, solver.interval, solver.patience)
-        batch_size, n_rows = self.settings.training.batch_size, len(self.parts.rows)
         n_held_out = len(self.parts.held_rows) if self._validation is None else len(self._validation.rows)
-        # Where looking takes longer than the updates between two looks, there are more updates between them.
-        interval = _VALIDATION_INTERVAL * max(1, n_held_out // (_VALIDATION_INTERVAL * (batch_size or n_rows)))
-        if not isinstance(n_retrain, str):
-            return Schedule(n_retrain, interval, _PATIENCE)
-        n_of_pass = 1 if batch_size is None else -(-n_rows // batch_size)
-        n_updates = max(_UPDATES, min(_PASSES * n_of_pass, _MOST_UPDATES), _FEWEST_PASSES * n_of_pass)
-        return Schedule(n_updates, interval, max(_PATIENCE, n_of_pass), _PATIENCE_FACTOR)
+        return schedule_of_updates(n_retrain, len(self.parts.rows), n_held_out, self.settings.training.batch_size)
 
     def advance(self, phase: Phase, training: Retrainer, n_iterations: int, losses: list[float]) -> None:
         """Continue a training, as a part of this phase; `losses` are those of pre-training."""

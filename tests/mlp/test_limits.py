@@ -51,10 +51,10 @@ def test_with_validation_data_nothing_is_retrained_twice(monkeypatch):
 def test_the_trial_ends_some_time_after_its_last_record(monkeypatch, data):
     X, y = data(return_X_y=True)
     model = GreedyPrunedMLP(**SMALL | {"n_retrain": 800}, loss="squared_error")
-    monkeypatch.setattr("sklearn_gfs.mlp._trainer._PATIENCE", 800)
+    monkeypatch.setattr("sklearn_gfs.mlp._schedule._PATIENCE", 800)
     patient = model.fit(X, y).validation_loss_curve_
     assert len(patient) == 41  # before, and after every 20 of 800
-    monkeypatch.setattr("sklearn_gfs.mlp._trainer._PATIENCE", 60)
+    monkeypatch.setattr("sklearn_gfs.mlp._schedule._PATIENCE", 60)
     curve = model.fit(X, y).validation_loss_curve_
     record = last = 0
     while last < record + 3:

@@ -11,7 +11,7 @@ from sklearn.datasets import load_iris, make_friedman1, make_multilabel_classifi
 
 from mlp.small import ALL, SMALL, assert_equal_fits
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
-from sklearn_gfs.mlp._trainer import Schedule
+from sklearn_gfs.mlp._schedule import Schedule
 from sklearn_gfs.network import LOSSES
 from sklearn_gfs.network._second_order import LBFGS, LevenbergMarquardt
 
@@ -77,7 +77,7 @@ def test_sizes_decide_which_solver_serves(steps, monkeypatch, limit):
     steps.clear()
     monkeypatch.setattr(f"sklearn_gfs.network._second_order.{limit}", 20)
     for number in ("_UPDATES", "_MOST_UPDATES"):
-        monkeypatch.setattr(f"sklearn_gfs.mlp._trainer.{number}", 60)
+        monkeypatch.setattr(f"sklearn_gfs.mlp._schedule.{number}", 60)
     model = GreedyPrunedMLPRegressor(**QUICK, early_stopping=False).fit(X, y)
     assert steps == []
     assert model.n_retrain_ == 60
@@ -97,8 +97,8 @@ def test_a_number_of_iterations_means_updates_of_the_solver(steps):
 )
 def test_gradient_updates_last_for_passes_over_the_samples(monkeypatch, fewest, most, expected):
     X, y = numbers(600)
-    monkeypatch.setattr("sklearn_gfs.mlp._trainer._UPDATES", fewest)
-    monkeypatch.setattr("sklearn_gfs.mlp._trainer._MOST_UPDATES", most)
+    monkeypatch.setattr("sklearn_gfs.mlp._schedule._UPDATES", fewest)
+    monkeypatch.setattr("sklearn_gfs.mlp._schedule._MOST_UPDATES", most)
     model = GreedyPrunedMLPRegressor(**QUICK, retrain_solver="adam", early_stopping=False, batch_size=50)
     assert model.fit(X, y).n_retrain_ == expected
 

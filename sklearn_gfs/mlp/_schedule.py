@@ -1,0 +1,55 @@
+"""For how long a subnetwork is re-trained, and when a trial has seen enough; numbers of iterations only."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+# Iterations between two looks at the held-out samples while re-training by gradient updates, and those in which no
+# held-out loss was a record that end the trial.
+_VALIDATION_INTERVAL, _PATIENCE = 20, 500
+# Gradient updates of re-training where the user names no number: so many passes over the samples, but not fewer or more
+# updates than these, and never fewer passes than a few. A trial then ends after this factor of the last record.
+_UPDATES, _MOST_UPDATES, _PASSES, _FEWEST_PASSES = 12_000, 40_000, 200, 10
+_PATIENCE_FACTOR = 1.5
+
+
+class Schedule(NamedTuple):
+    """
+    For how many iterations to re-train at most, after how many to look, and how many without a record end a trial.
+
+    The later a record is, the slower is what follows: the factor says how much longer than to the record a trial lasts.
+    """
+
+    n_iterations: int
+    interval: int
+    patience: int
+    factor: float = 1.0
+
+    def end(self, record: int) -> int:
+        """Return the iteration at which a trial ends if the last record is of this one."""
+        return min(self.n_iterations, max(record + self.patience, int(self.factor * record)))
+
+
+def schedule_of_updates(n_updates: int | str, n_samples: int, n_held_out: int, batch_size: int | None) -> Schedule:
+    """
+    Return the schedule of re-training by gradient updates.
+
+    Parameters
+    ----------
+    n_updates : int or "auto"
+        The most updates.
+    n_samples : int
+        All samples of the training.
+    n_held_out : int
+        Samples that a trial looks at.
+    batch_size : int or None
+        None for all samples at once.
+    """
+    batch_size = batch_size or n_samples
+    # Where looking takes longer than the updates between two looks, there are more updates between them.
+    interval = _VALIDATION_INTERVAL * max(1, n_held_out // (_VALIDATION_INTERVAL * batch_size))
+    if not isinstance(n_updates, str):
+        return Schedule(n_updates, interval, _PATIENCE)
+    n_of_pass = -(-n_samples // batch_size)
+    n_updates = max(_UPDATES, min(_PASSES * n_of_pass, _MOST_UPDATES), _FEWEST_PASSES * n_of_pass)
+    return Schedule(n_updates, interval, max(_PATIENCE, n_of_pass), _PATIENCE_FACTOR)
