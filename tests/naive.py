@@ -581,3 +581,11 @@ def pairs_in_order(low, low_weight, high, high_weight):
         for b, w in zip(high, high_weight, strict=True):
             total += v * w * (1.0 if a < b else 0.5 if a == b else 0.0)
     return total
+
+
+def transposed_product(left, right):
+    """Inner products of the columns of one matrix with those of another."""
+    return [
+        [sum(a[i] * b[j] for a, b in zip(left, right, strict=True)) for j in range(len(right[0]))]
+        for i in range(len(left[0]))
+    ]

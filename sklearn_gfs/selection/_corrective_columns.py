@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
+from sklearn_gfs._threads import threads_for
 from sklearn_gfs._typing import Float64Array, FloatArray
 
 from ._gram_columns import Costs, GramColumns, block_costs, preview_costs
@@ -80,8 +81,9 @@ class CorrectiveColumns(GramColumns):
             new = slice(self._n_taken, step)
             picks, rows = state.picks[new], state.rows[new]
             # Directions of the new picks on the rows, orthogonal as the picks are on all samples.
-            directions = solve_triangular(rows[:, picks], self._left[:, picks].T, trans=1).T
-            self._left -= directions.astype(self._left.dtype) @ rows.astype(self._left.dtype)
+            with threads_for(2.0 * self._left.size * len(rows)):
+                directions = solve_triangular(rows[:, picks], self._left[:, picks].T, trans=1).T
+                self._left -= directions.astype(self._left.dtype) @ rows.astype(self._left.dtype)
             self._n_taken = step
         return super()._foresee(n_new, n_others, step, problem, state)
 
