@@ -41,5 +41,6 @@ def thin_product(left: Any, right: Any) -> Float64Array:
     work = np.zeros((n_panels * height + tile[1]) * ROWS + n_strips * n_panels * height * tile[1] + _LINE, right.dtype)
     work = work[-work.ctypes.data % _LINE // size :]
     out = np.zeros((n_left, n_columns))
-    add_thin_product(np.ascontiguousarray(left), right.ctypes.data, right.strides[0] // size, tile, work, out)
+    left, place = np.ascontiguousarray(left), right.ctypes.data
+    add_thin_product(left, place, right.strides[0] // size, tile, work, work.ctypes.data, out)
     return out

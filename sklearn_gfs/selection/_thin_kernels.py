@@ -105,6 +105,7 @@ def add_thin_product(
     row: int,
     tile: tuple[int, int],
     work: NDArray[np.floating[Any]],
+    at_left: int,
     out: NDArray[np.float64],
 ) -> None:
     """
@@ -121,14 +122,15 @@ def add_thin_product(
         Rows and columns of a tile.
     work : ndarray of shape (work_size,)
         Where it is worked, filled with zeros: the left columns of some rows, the right ones of a tile, and the sums of
-        the tiles. It starts with a line of the caches.
+        the tiles.
+    at_left : int
+        Address of the work space, where a line of the caches starts.
     out : ndarray of shape (n_left, n_columns)
     """
     (height, width), (n_left, n_columns) = tile, out.shape
     zero, size = work.dtype.type(0), work.itemsize
     n_panels, n_strips, chunk = (n_left + height - 1) // height, (n_columns + width - 1) // width, _COLUMNS // width
     first_sum = (n_panels * height + width) * ROWS
-    at_left = work.ctypes.data
     at_copy, at_sums = at_left + n_panels * height * ROWS * size, at_left + first_sum * size
     for begin in range(0, left.shape[0], _SUMMED):
         end = min(begin + _SUMMED, left.shape[0])
