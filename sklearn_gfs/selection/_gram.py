@@ -279,6 +279,20 @@ class ArrayAtoms:
         self._scale_columns(atoms, out)
         return out
 
+    def among(self, atoms: NDArray[np.int64]) -> Float64Array:
+        """Gram matrix of the given atoms among themselves; unlike exact ones, its products are those of columns."""
+        gram = np.zeros((len(atoms), len(atoms)))
+
+        def add(block: Any, _: Any, weight: Any, gram: Any) -> None:
+            taken = self._take(block, atoms, None if weight is None else np.sqrt(weight))
+            gram += self._product(taken, taken)
+
+        self._add_up(add, gram)
+        gram *= self._scale
+        if self.output_weights is not None:
+            gram *= self.output_weights[atoms] @ self.output_weights[atoms].T
+        return gram
+
     def _scale_columns(self, atoms: NDArray[np.int64], out: Float64Array) -> None:
         """Make means of the sums, and products of the atoms of those of their columns."""
         if self.output_weights is None:
