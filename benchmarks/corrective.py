@@ -44,7 +44,7 @@ def against_the_paper(make, name, size):
                 lambda: greedy_forward_selection(H, y, k, output_weights=B),
                 lambda: greedy_forward_selection(H, y, n_distinct, output_weights=B, corrective=True),
                 repeats=3,
-                rest=0.05,
+                rest=0.15 * (n_threads - 1),
             )
         yield [name, str(size), n_threads, n_distinct, 1e3 * one, 1e3 * other, other / one, *losses]
 

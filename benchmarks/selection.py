@@ -78,7 +78,7 @@ def limit():
                     lambda: greedy_forward_selection(H, y, k, **weights),  # noqa: B023
                     lambda: (chosen.T @ H, target.T @ H),  # noqa: B023
                     lambda: square @ square,  # noqa: B023
-                    rest=0.05,
+                    rest=0.15 * (threads - 1),
                 )
             flops = 2 * n * n_atoms * (chosen.shape[1] + n_outputs)
             rows.append(

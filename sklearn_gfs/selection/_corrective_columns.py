@@ -76,12 +76,6 @@ class CorrectiveColumns(GramColumns):
     def _n_preview(self) -> int:
         return _ROWS * super()._n_preview()
 
-    def foresee_first(self, problem: Any, state: Any) -> NDArray[np.int64]:
-        """Atoms whose columns the selection may need first: less sure than others, without products with y."""
-        atoms = super().foresee_first(problem, state)
-        self._ever_foreseen[:] = False
-        return atoms
-
     def add_foreseen(self, atom: int, step: int, problem: Any, state: Any) -> None:
         """Compute the column that the selection needs now, and with it those it will probably need next."""
         if self._has_candidates():
