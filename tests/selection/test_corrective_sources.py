@@ -167,6 +167,13 @@ def test_beside_kept_columns_picks_are_looked_for_among_a_few_atoms(monkeypatch)
     assert 0 < len(found) < 15
 
 
+def test_products_among_a_few_atoms_beside_kept_ones_are_those_of_their_columns():
+    H, y = relus()
+    source = AtomsBesideKept(ArrayAtoms(H, y, None), np.array([6, 7]))
+    some = np.array([4, 0, 9])
+    np.testing.assert_allclose(source.among(some), source.columns(some)[:, some], rtol=1e-9, atol=1e-12)
+
+
 def test_all_that_is_foreseen_among_all_the_atoms_is_picked(monkeypatch):
     H, y = relus()
     monkeypatch.setattr(_corrective_columns, "_CANDIDATES", H.shape[1] - 1)
