@@ -35,17 +35,19 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def seconds(*calls: Callable[[], Any], repeats: int = 5) -> list[float]:
+def seconds(*calls: Callable[[], Any], repeats: int = 5, rest: float = 0.0) -> list[float]:
     """
     Time several calls in turns, after one untimed round, and return the median of each.
 
-    Turns let whatever else the machine does fall on all of them alike, so that ratios mean something.
+    Turns let whatever else the machine does fall on all of them alike, so that ratios mean something. Threads of linear
+    algebra keep a core busy for some time after a product: with several threads calls need a rest before each.
     """
     for call in calls:
         call()
     times: list[list[float]] = [[] for _ in calls]
     for _ in range(repeats):
         for call, taken in zip(calls, times, strict=True):
+            time.sleep(rest)
             start = time.perf_counter()
             call()
             taken.append(time.perf_counter() - start)

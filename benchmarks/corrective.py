@@ -13,7 +13,7 @@ import sys
 
 import numpy as np
 from _common import publish, seconds, table, versions
-from selection import LIMIT_SIZES, neurons
+from selection import KINDS, LIMIT_SIZES, neurons
 from sklearn.datasets import load_diabetes, load_wine, make_classification, make_regression
 from sklearn.feature_selection import SequentialFeatureSelector
 from sklearn.linear_model import LinearRegression, OrthogonalMatchingPursuit, orthogonal_mp_gram
@@ -30,16 +30,6 @@ RIVALS = {
 ABSENT = {"pursuit": "picks for each target", "sequential": "too slow", "fastcan": "not installed"}
 
 
-def relus(n_samples, n_atoms, n_outputs, dtype, seed=0):
-    """Rectified random combinations of 64 inputs, of which nearly every pick is another one."""
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((n_samples, 64))
-    H = np.maximum(X @ rng.standard_normal((64, n_atoms)) / 8, 0.0)
-    scores = X @ rng.standard_normal((64, n_outputs)) / 8
-    y = np.eye(n_outputs)[scores.argmax(axis=1)] if n_outputs > 1 else np.tanh(scores)
-    return H.astype(dtype), rng.standard_normal((n_atoms, n_outputs)).astype(dtype), y
-
-
 def against_the_paper(make, name, size):
     """Rows of one size: the paper's selection, and the corrective one with as many picks as that has distinct ones."""
     n_samples, n_atoms, n_outputs, k = size
@@ -54,14 +44,14 @@ def against_the_paper(make, name, size):
                 lambda: greedy_forward_selection(H, y, k, output_weights=B),
                 lambda: greedy_forward_selection(H, y, n_distinct, output_weights=B, corrective=True),
                 repeats=3,
+                rest=0.15 * (n_threads - 1),
             )
         yield [name, str(size), n_threads, n_distinct, 1e3 * one, 1e3 * other, other / one, *losses]
 
 
 def time():
     """Times against the paper's selection."""
-    kinds = ((neurons, "tanh, 20 inputs"), (relus, "relu, 64 inputs"))
-    rows = [row for make, name in kinds for size in LIMIT_SIZES for row in against_the_paper(make, name, size)]
+    rows = [row for name, make in KINDS.items() for size in LIMIT_SIZES for row in against_the_paper(make, name, size)]
     header = ["neurons", "(samples, atoms, outputs, picks)", "threads", "distinct picks of the paper's"]
     header += ["paper's, ms", "corrective with as many, ms", "ratio", "paper's loss", "corrective loss"]
     note = (

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from itertools import product
 
 import numpy as np
 from _common import publish, seconds, table, versions
@@ -34,6 +35,19 @@ def neurons(n_samples, n_atoms, n_outputs, dtype, seed=0):
     return H.astype(dtype), B.astype(dtype), y
 
 
+def relus(n_samples, n_atoms, n_outputs, dtype, seed=0):
+    """Rectified random combinations of 64 inputs, of which nearly every pick is another one."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n_samples, 64))
+    H = np.maximum(X @ rng.standard_normal((64, n_atoms)) / 8, 0.0)
+    scores = X @ rng.standard_normal((64, n_outputs)) / 8
+    y = np.eye(n_outputs)[scores.argmax(axis=1)] if n_outputs > 1 else np.tanh(scores)
+    return H.astype(dtype), rng.standard_normal((n_atoms, n_outputs)).astype(dtype), y
+
+
+KINDS = {"tanh, 20 inputs": neurons, "relu, 64 inputs": relus}
+
+
 def class_probabilities(n_samples, n_atoms, n_classes, seed=0):
     """Predictions of models of unequal skill whose errors are in part the same."""
     rng = np.random.default_rng(seed)
@@ -51,8 +65,8 @@ def class_probabilities(n_samples, n_atoms, n_classes, seed=0):
 def limit():
     """Time against that of the matrix products that the distinct picks need."""
     rows = []
-    for (n, n_atoms, n_outputs, k), goal in LIMIT_SIZES.items():
-        H, B, y = neurons(n, n_atoms, n_outputs, np.float32)
+    for (kind, make), ((n, n_atoms, n_outputs, k), goal) in product(KINDS.items(), LIMIT_SIZES.items()):
+        H, B, y = make(n, n_atoms, n_outputs, np.float32)
         weights = {"output_weights": B} if n_outputs > 1 else {}
         target = y.astype(np.float32)
         path = greedy_forward_selection(H, y, k, **weights)
@@ -64,10 +78,12 @@ def limit():
                     lambda: greedy_forward_selection(H, y, k, **weights),  # noqa: B023
                     lambda: (chosen.T @ H, target.T @ H),  # noqa: B023
                     lambda: square @ square,  # noqa: B023
+                    rest=0.15 * (threads - 1),
                 )
             flops = 2 * n * n_atoms * (chosen.shape[1] + n_outputs)
             rows.append(
                 [
+                    kind,
                     f"({n}, {n_atoms}, {n_outputs}, {k})",
                     threads,
                     chosen.shape[1],
@@ -78,7 +94,7 @@ def limit():
                     goal,
                 ]
             )
-    header = ["n_samples, n_atoms, n_outputs, k", "threads", "distinct", "selection, ms", "its products, ms"]
+    header = ["neurons", "n_samples, n_atoms, n_outputs, k", "threads", "distinct", "selection, ms", "its products, ms"]
     header += ["ratio", "ratio at the rate of a square product", "goal"]
     publish("selection_limit", "Selection against the arithmetic limit", command(), versions(), table(header, rows))
 

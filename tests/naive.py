@@ -591,3 +591,11 @@ def effective_number(weight, copies):
             total += one / n_copies
             squares += (one / n_copies) ** 2
     return total**2 / squares
+
+
+def transposed_product(left, right):
+    """Inner products of the columns of one matrix with those of another."""
+    return [
+        [sum(a[i] * b[j] for a, b in zip(left, right, strict=True)) for j in range(len(right[0]))]
+        for i in range(len(left[0]))
+    ]

@@ -51,7 +51,7 @@ CALLS = {
     "gfs.GreedyPrunedMLPClassifier(loss='log_loss', **options).fit(X, classes)": (2, 0),
     "gfs.PretrainThresholdSearch(gfs.GreedyPrunedMLPRegressor(**options), n_pretrain=[5, 10], cv=2).fit(X, y)": (8, 1),
     "gfs.GreedyForwardSelector().fit(X, y)": (6, 1),
-    "gfs.greedy_forward_selection(wide, wide[:, :9].sum(axis=1), 30)": (6, 1),
+    "gfs.greedy_forward_selection(wide, wide[:, :9].sum(axis=1), 30)": (7, 2),
     "gfs.greedy_forward_selection(atoms, classes, 10)": (6, 1),
     "gfs.greedy_forward_selection(atoms, classes, 10, loss='log_loss')": (6, 5),
     "gfs.greedy_forward_selection(shares, classes, 10, loss='log_loss', from_logits=False)": (8, 5),

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sklearn_gfs._emitter import host
 from sklearn_gfs._requirements import numba_for
 
-from ._emitter import host
 from ._small_kernels import INVERSE_ROOT, LOSS, NO_SOLVER, SHARE, STEP, Rates, Shape, train
 from ._two_layer import layout_of
 from ._vectors import TILE_ROWS, WIDE_VECTORS

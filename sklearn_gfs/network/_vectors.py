@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ._emitter import Emitter, operation
+from sklearn_gfs._emitter import Emitter, operation
 
 # Rows of a tile, and vectors in a row of a wide one: sums, terms and factors fit into 32 registers, AVX2's 16 at 8.
 TILE_ROWS, WIDE_VECTORS = 8, {16: 2, 8: 1, 4: 2}

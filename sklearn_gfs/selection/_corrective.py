@@ -10,6 +10,7 @@ loops over atoms are in ``_corrective_kernels``, what is done on samples in ``_c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
 from scipy.linalg.lapack import dpstrf
 
+from sklearn_gfs._threads import one_thread
 from sklearn_gfs._typing import Float64Array
 
 from . import _corrective_kernels as kernels
@@ -173,6 +175,12 @@ class CorrectiveSearch:
     def _path(self, ridge: float) -> CorrectivePath:
         """Make the selection at one ridge."""
         least = None if self.tol is None else self._least(self._penalty(ridge))
+        # Threads of linear algebra wait busily for more: they would take the cores from those that read the atoms.
+        with nullcontext() if self.columns.plan == "whole" else one_thread():
+            return self._picked(ridge, least)
+
+    def _picked(self, ridge: float, least: float | None) -> CorrectivePath:
+        """Make the selection at one ridge, the least loss being known."""
         problem, state = self._start(ridge, least)
         done, n_doubts, reason = 0, 0, NEEDS_COLUMN
         while done < self.k and reason != CONVERGED:

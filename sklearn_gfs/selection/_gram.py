@@ -7,16 +7,19 @@ Each source knows one way in which atoms are stored and offers the same few prod
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_gfs._chunks import row_chunks
+from sklearn_gfs._threads import n_blas_threads, one_thread, threads_for
 from sklearn_gfs._typing import Float64Array, FloatArray
 
 from ._greedy_kernels import add_squares
+from ._thin import is_thin, thin_product
 
 # Rows are read in blocks that stay in the last cache while all their products are made. The sums of the blocks
 # are float64, so that the error of float32 products does not grow with n_samples. Blocks are no pieces of
@@ -25,6 +28,8 @@ _BLOCK_BYTES = 2**23
 BLOCK_ROWS = (1024, 8192)
 # Blocks that are copies are so many times smaller, as they come on top of the atoms.
 _COPIED = 8
+# Bytes of the atoms from which on several threads read them.
+_SHARED_BYTES = 2**25
 # Numbers that are copied at a time of a few atoms' outputs.
 _BATCH_NUMBERS = 2**18
 
@@ -46,6 +51,7 @@ class ArrayAtoms:
     """
 
     is_computed = False  # whether reading the atoms once costs far more than products with them
+    is_shared = True  # whether several threads can read blocks at a time
 
     def __init__(
         self,
@@ -90,7 +96,7 @@ class ArrayAtoms:
         if self.sample_weight is not None:
             weight = self.sample_weight[some]
             scale *= np.sqrt(np.repeat(weight, len(rows) // len(weight)))[:, None]
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"), threads_for(2.0 * rows.size * y.shape[1]):
             rows = np.multiply(rows, scale, dtype=self.dtype, casting="same_kind")
             y = np.multiply(y, scale, dtype=self.dtype, casting="same_kind")
             c, norms = (y.T @ rows).astype(np.float64), (rows * rows).sum(axis=0, dtype=np.float64)
@@ -112,9 +118,36 @@ class ArrayAtoms:
         self._about_y = about_y and self.output_weights is None
         return before != (self.dtype, self._about_y)
 
-    def _read(self) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
+    def _add_up(self, add: Callable[..., None], *totals: Float64Array) -> None:
+        """
+        Have every block, as (matrix, y, weights), added to the totals.
+
+        Of several threads each takes its turns at the blocks, and has totals of its own.
+        """
+        n_threads = n_blas_threads() if self.is_shared and self.atoms.nbytes >= _SHARED_BYTES else 1
+        own = [totals, *(tuple(map(np.zeros_like, totals)) for _ in range(n_threads - 1))]
+
+        def work(turn: int) -> None:
+            # Infinite or invalid products are the caller's to find: what is not finite stays so in the sums.
+            with np.errstate(over="ignore", invalid="ignore"):
+                for block, y, weight in self._read((turn, n_threads)):
+                    add(block, y, weight, *own[turn])
+
+        if n_threads == 1:
+            work(0)
+            return
+        with one_thread(), ThreadPoolExecutor(n_threads - 1) as pool:
+            others = [pool.submit(work, turn) for turn in range(1, n_threads)]
+            work(0)
+            for other in others:
+                other.result()
+        for some in own[1:]:
+            for total, more in zip(totals, some, strict=True):
+                total += more
+
+    def _read(self, turn: tuple[int, int] = (0, 1)) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         """Blocks of rows as (matrix, y, weights), of the atoms less y where products are about it."""
-        for block, y, weight in self._blocks():
+        for block, y, weight in self._blocks(turn):
             if self._about_y:
                 block = self._less(block, self._like(y, block))
                 yield block, np.zeros_like(y), weight
@@ -125,10 +158,10 @@ class ArrayAtoms:
         """Block less y, in place where the block is a copy."""
         return np.subtract(block, y, out=None if np.may_share_memory(block, self.atoms) else block)
 
-    def _blocks(self) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
-        """Blocks of rows as (matrix, y, weights), atoms in the columns."""
+    def _blocks(self, turn: tuple[int, int] = (0, 1)) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
+        """Blocks of rows as (matrix, y, weights), atoms in the columns: the first of these turns, one of so many."""
         step = self._step()
-        for start in range(0, self.n_samples, step):
+        for start in range(turn[0] * step, self.n_samples, turn[1] * step):
             rows = slice(start, start + step)
             weight = None if self.sample_weight is None else self.sample_weight[rows]
             block = self._as_read(self.atoms[rows])
@@ -153,8 +186,11 @@ class ArrayAtoms:
     def _product(self, left: Any, block: Any) -> Any:
         """Left' block."""
         left = self._like(left, block)
-        # One column alone is a product with a vector, which reads the block once and packs nothing.
-        return left.T @ block if left.shape[1] > 1 else (left[:, 0] @ block)[None]
+        if is_thin(left, block):
+            return thin_product(left, block)
+        with threads_for(2.0 * left.shape[1] * block.size):
+            # One column alone is a product with a vector, which reads the block once and packs nothing.
+            return left.T @ block if left.shape[1] > 1 else (left[:, 0] @ block)[None]
 
     def _take(self, block: Any, atoms: NDArray[np.int64], weight: Float64Array | None) -> Any:
         """Columns of a block, dense, times the weights of the samples."""
@@ -180,40 +216,43 @@ class ArrayAtoms:
 
         With atoms, their Gram columns are made on the same way through the data and put into the rows of ``out``.
         """
-        c = np.zeros((self.n_targets, self.n_atoms))
-        norms = np.zeros(self.n_atoms)
-        target_norm = 0.0
-        if out is not None:
+        c, norms, target_norm = np.zeros((self.n_targets, self.n_atoms)), np.zeros(self.n_atoms), np.zeros(1)
+
+        def add(block: Any, y: Any, weight: Any, c: Any, norms: Any, target_norm: Any, out: Any = None) -> None:
+            weighted = y if weight is None else y * weight[:, None]
+            target_norm += float(np.vdot(y, weighted))
+            norms += self._squared_norms(block, weight)
+            if atoms is None or out is None:
+                c += self._product(weighted, block)
+            else:
+                product = self._product(self._beside(weighted, self._take(block, atoms, weight)), block)
+                c += product[: self.n_targets]
+                out += product[self.n_targets :]
+
+        if atoms is None or out is None:
+            self._add_up(add, c, norms, target_norm)
+        else:
             out[:] = 0.0
-        # Infinite or invalid products are the caller's to find: what is not finite stays so in the sums.
-        with np.errstate(over="ignore", invalid="ignore"):
-            for block, y, weight in self._read():
-                weighted = y if weight is None else y * weight[:, None]
-                target_norm += float(np.vdot(y, weighted))
-                norms += self._squared_norms(block, weight)
-                if atoms is None or out is None:
-                    c += self._product(weighted, block)
-                else:
-                    product = self._product(self._beside(weighted, self._take(block, atoms, weight)), block)
-                    c += product[: self.n_targets]
-                    out += product[self.n_targets :]
-        if atoms is not None and out is not None:
+            self._add_up(add, c, norms, target_norm, out)
             self._scale_columns(atoms, out)
-        return self._contracted(c * self._scale, norms * self._scale, target_norm * self._scale)
+        return self._contracted(c * self._scale, norms * self._scale, float(target_norm[0]) * self._scale)
 
     def variances(self, means: Float64Array, atoms: NDArray[np.int64]) -> Float64Array:
         """
-        Variances of some columns, whose means are about these.
+        Variances of some columns, whose means are about these: one for each of them.
 
         They are made of the columns less these numbers: mean squares less squared means would lose the digits of a
         column that varies little.
         """
         squares, left = np.zeros((2, len(atoms)))
-        for block, _, weight in self._read():
+
+        def add(block: Any, _: Any, weight: Any, squares: Any, left: Any) -> None:
             some = block if len(atoms) == self.n_atoms else self._take(block, atoms, None)
             near = some - self._like(means, block)
             squares += self._squared_norms(near, weight)
             left += self._product(np.ones((len(near), 1)) if weight is None else weight[:, None], near)[0]
+
+        self._add_up(add, squares, left)
         variances: Float64Array = np.maximum(squares * self._scale - (left * self._scale) ** 2, 0.0)
         return variances
 
@@ -232,10 +271,27 @@ class ArrayAtoms:
         """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
         out = np.empty((len(atoms), self.n_atoms)) if out is None else out
         out[:] = 0.0
-        for block, _, weight in self._read():
+
+        def add(block: Any, _: Any, weight: Any, out: Any) -> None:
             out += self._product(self._take(block, atoms, weight), block)
+
+        self._add_up(add, out)
         self._scale_columns(atoms, out)
         return out
+
+    def among(self, atoms: NDArray[np.int64]) -> Float64Array:
+        """Gram matrix of the given atoms among themselves; unlike exact ones, its products are those of columns."""
+        gram = np.zeros((len(atoms), len(atoms)))
+
+        def add(block: Any, _: Any, weight: Any, gram: Any) -> None:
+            taken = self._take(block, atoms, None if weight is None else np.sqrt(weight))
+            gram += self._product(taken, taken)
+
+        self._add_up(add, gram)
+        gram *= self._scale
+        if self.output_weights is not None:
+            gram *= self.output_weights[atoms] @ self.output_weights[atoms].T
+        return gram
 
     def _scale_columns(self, atoms: NDArray[np.int64], out: Float64Array) -> None:
         """Make means of the sums, and products of the atoms of those of their columns."""
@@ -266,11 +322,11 @@ class ArrayAtoms:
             values = self._values(atoms, rows)
             if self._about_y:
                 values = values - self._y[rows, None]
-            weight = np.repeat(weights[rows], values.shape[2], axis=0)
-            values = values.transpose(0, 2, 1).reshape(-1, len(atoms))
-            weighted = values * weight
-            gram += weighted.T @ values
-            c += y[rows].reshape(len(values), -1).T @ weighted
+            root = np.sqrt(np.repeat(weights[rows], values.shape[2], axis=0))
+            values = values.transpose(0, 2, 1).reshape(-1, len(atoms)) * root
+            with threads_for(2.0 * values.size * len(atoms)):
+                gram += values.T @ values  # a symmetric product takes half the time
+                c += (y[rows].reshape(len(values), -1) * root).T @ values
         if self.output_weights is not None:
             chosen = self.output_weights[atoms]
             gram *= chosen @ chosen.T
@@ -319,10 +375,10 @@ class StackedAtoms(ArrayAtoms):
         """Some samples' rows, one for each output."""
         return super()._rows(samples).transpose(0, 2, 1).reshape(-1, self.n_atoms)
 
-    def _blocks(self) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
+    def _blocks(self, turn: tuple[int, int] = (0, 1)) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         n_outputs = self.atoms.shape[2]
         step = max(block_rows(self.n_atoms * self.dtype.itemsize) // n_outputs // _COPIED, 1)
-        for start in range(0, self.n_samples, step):
+        for start in range(turn[0] * step, self.n_samples, turn[1] * step):
             rows = slice(start, start + step)
             block = np.ascontiguousarray(self.atoms[rows].transpose(0, 2, 1), dtype=self.dtype)
             weight = None if self.sample_weight is None else np.repeat(self.sample_weight[rows], n_outputs)
@@ -331,6 +387,8 @@ class StackedAtoms(ArrayAtoms):
 
 class SparseAtoms(ArrayAtoms):
     """Atoms in the columns of a SciPy sparse matrix; only the columns asked for are made dense."""
+
+    is_shared = False
 
     def __init__(
         self,
@@ -344,7 +402,7 @@ class SparseAtoms(ArrayAtoms):
         self.n_rows = max(self.atoms.nnz // self.n_atoms, 1)
         self.has_rows = False
 
-    def _blocks(self) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
+    def _blocks(self, turn: tuple[int, int] = (0, 1)) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:  # noqa: ARG002
         yield self.atoms, self._y, self.sample_weight
 
     def promote(self, *, about_y: bool) -> bool:  # noqa: ARG002

@@ -91,6 +91,12 @@ class CentredAtoms:
         columns -= np.outer(self.means[atoms], self.means)
         return columns
 
+    def among(self, atoms: NDArray[np.int64]) -> Float64Array:
+        """Gram matrix of the given atoms among themselves."""
+        gram: Float64Array = self._source.among(atoms)
+        gram -= np.outer(self.means[atoms], self.means[atoms])
+        return gram
+
     def whole(self) -> Float64Array:
         """Compute the whole Gram matrix."""
         gram: Float64Array = self._source.whole()

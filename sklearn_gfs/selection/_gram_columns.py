@@ -208,9 +208,15 @@ class GramColumns:
         return column
 
     def foresee_first(self, problem: Any, state: Any) -> NDArray[np.int64]:
-        """Atoms whose columns the selection will probably need first, the problem being that of the preview."""
+        """
+        Atoms whose columns the selection will probably need first, the problem being that of the preview.
+
+        They are less sure than others, as products with y are not exact, and say nothing of how sure those will be.
+        """
         n_targets = self.source.n_targets  # which the product with them has as well
-        return self._foresee(self._first_block + -n_targets % kernels.WIDTH, n_targets, 0, problem, state)
+        atoms = self._foresee(self._first_block + -n_targets % kernels.WIDTH, n_targets, 0, problem, state)
+        self._ever_foreseen[:] = False
+        return atoms
 
     def add_foreseen(self, atom: int, step: int, problem: Any, state: Any) -> None:
         """Compute the column that the selection needs now, and with it those it will probably need next."""

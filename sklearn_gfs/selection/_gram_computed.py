@@ -72,7 +72,7 @@ class ComputedRows:
 class _ComputedArrays(ArrayAtoms):
     """Atoms whose blocks are computed in main memory."""
 
-    is_computed = True
+    is_computed, is_shared = True, False
 
     def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
         """About as many rows, but no more than a block has; see `ArrayAtoms`."""

@@ -20,6 +20,8 @@ from ._gram import BLOCK_ROWS, ArrayAtoms
 class TorchAtoms(ArrayAtoms):
     """Atoms in a torch tensor: the products are made on its device, and only they leave it."""
 
+    is_shared = False
+
     def __init__(
         self,
         atoms: Any,
@@ -48,13 +50,13 @@ class TorchAtoms(ArrayAtoms):
             self.atoms = self.atoms.cpu()
         return super().promote(about_y=about_y)
 
-    def _blocks(self) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
+    def _blocks(self, turn: tuple[int, int] = (0, 1)) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         import torch
 
         kind = getattr(torch, self.dtype.name)
         n_outputs = self.atoms.shape[2] if self.atoms.ndim == 3 else 1
         step = self._step()
-        for start in range(0, self.n_samples, step):
+        for start in range(turn[0] * step, self.n_samples, turn[1] * step):
             rows = slice(start, start + step)
             block, y = self.atoms[rows].to(kind), self._y[rows]
             weight = None if self.sample_weight is None else self.sample_weight[rows]

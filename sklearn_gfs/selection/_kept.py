@@ -82,6 +82,13 @@ class AtomsBesideKept:
         left: Float64Array = np.subtract(columns, self._products[:, chosen].T @ self._products[:, self.atoms], out=out)
         return left
 
+    def among(self, atoms: NDArray[np.int64]) -> Float64Array:
+        """Gram matrix of the given atoms among themselves."""
+        chosen = self.atoms[atoms]
+        gram: Float64Array = self._source.among(chosen)
+        gram -= self._products[:, chosen].T @ self._products[:, chosen]
+        return gram
+
     def whole(self) -> Float64Array:
         """Compute the whole Gram matrix."""
         products = self._products[:, self.atoms]

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from sklearn_gfs import greedy_forward_selection
-from sklearn_gfs.selection import _corrective, _corrective_samples
+from sklearn_gfs import GreedyForwardSelector, greedy_forward_selection
+from sklearn_gfs.selection import _corrective, _corrective_columns, _corrective_samples
 from sklearn_gfs.selection._corrective_columns import CorrectiveColumns
 from sklearn_gfs.selection._gram import ArrayAtoms
+from sklearn_gfs.selection._kept import AtomsBesideKept
 
 
 def relus(n_samples=900, n_atoms=120, n_outputs=3, seed=0):
@@ -138,6 +139,52 @@ def test_constant_neurons_of_float32_are_never_picked_and_cost_no_better_product
     check_same(path, neurons(H.astype(float), y, 60))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_picks_looked_for_among_a_few_atoms_are_the_same(dtype, monkeypatch):
+    H, y = relus()
+    H = H.astype(dtype)
+    expected = neurons(H, y, 40)
+    monkeypatch.setattr(_corrective_columns, "_CANDIDATES", 9)
+    monkeypatch.setattr(_corrective_columns, "_MANY", 1)
+    monkeypatch.setattr(CorrectiveColumns, "_plan", lambda self, k: "blocks")
+    n_asked, room = [], CorrectiveColumns._room
+    monkeypatch.setattr(CorrectiveColumns, "_room", lambda self, atoms: n_asked.append(len(atoms)) or room(self, atoms))
+    check_same(neurons(H, y, 40), expected)
+    assert set(n_asked) == {8}
+    assert len(n_asked) < 30
+
+
+def test_beside_kept_columns_picks_are_looked_for_among_a_few_atoms(monkeypatch):
+    H, y = relus()
+    selector = GreedyForwardSelector(n_features_to_select=20, corrective=True, keep=[6, 7])
+    expected = selector.fit(H, y).selection_path_
+    monkeypatch.setattr(_corrective_columns, "_CANDIDATES", 30)
+    monkeypatch.setattr(_corrective_columns, "_MANY", 1)
+    monkeypatch.setattr(CorrectiveColumns, "_plan", lambda self, k: "blocks")
+    found, among = [], AtomsBesideKept.among
+    monkeypatch.setattr(AtomsBesideKept, "among", lambda self, atoms: found.append(among(self, atoms)) or found[-1])
+    np.testing.assert_array_equal(selector.fit(H, y).selection_path_, expected)
+    assert 0 < len(found) < 15
+
+
+def test_products_among_a_few_atoms_beside_kept_ones_are_those_of_their_columns():
+    H, y = relus()
+    source = AtomsBesideKept(ArrayAtoms(H, y, None), np.array([6, 7]))
+    some = np.array([4, 0, 9])
+    np.testing.assert_allclose(source.among(some), source.columns(some)[:, some], rtol=1e-9, atol=1e-12)
+
+
+def test_all_that_is_foreseen_among_all_the_atoms_is_picked(monkeypatch):
+    H, y = relus()
+    monkeypatch.setattr(_corrective_columns, "_CANDIDATES", H.shape[1] - 1)
+    monkeypatch.setattr(_corrective_columns, "_MANY", 1)
+    monkeypatch.setattr(CorrectiveColumns, "_plan", lambda self, k: "blocks")
+    asked, room = [], CorrectiveColumns._room
+    monkeypatch.setattr(CorrectiveColumns, "_room", lambda self, atoms: asked.append(atoms) or room(self, atoms))
+    path = neurons(H, y, 40)
+    np.testing.assert_array_equal(np.sort(np.concatenate(asked)), np.sort(path.picks))
+
+
 def test_with_all_the_rows_every_column_that_is_foreseen_is_picked(monkeypatch):
     H, y = relus()
     monkeypatch.setattr(CorrectiveColumns, "_plan", lambda self, k: "blocks")
@@ -161,3 +208,4 @@ def test_plans_go_by_what_columns_cost():
     assert plan(30_000, 1000, 100) == "blocks"
     assert plan(2000, 1000, 50) == "column"
     assert plan(30_000, 200, 150) == "whole"
+    assert plan(1000, 5000, 50) == "blocks"  # with candidates

@@ -94,6 +94,7 @@ def agree(source, outputs, y, weight, **tolerance):
     np.testing.assert_allclose(source.columns(atoms), gram[atoms], **tolerance)
     np.testing.assert_allclose(source.columns(atoms[:1]), gram[atoms[:1]], **tolerance)
     np.testing.assert_allclose(source.whole(), gram, **tolerance)
+    np.testing.assert_allclose(source.among(atoms), gram[np.ix_(atoms, atoms)], **tolerance)
     exact, exact_c = source.exact_moments(atoms)
     np.testing.assert_allclose(exact, gram[np.ix_(atoms, atoms)], rtol=max(tolerance["rtol"], 1e-12), atol=1e-7)
     np.testing.assert_allclose(exact_c, c[:, atoms], rtol=max(tolerance["rtol"], 1e-12), atol=1e-7)

@@ -90,6 +90,7 @@ def test_the_first_block_and_the_targets_fill_a_product(monkeypatch, n_targets, 
     state = kernels.State(*(np.zeros(1) for _ in kernels.State._fields))
     columns.foresee_first(kernels.Problem(*(0.0 for _ in kernels.Problem._fields)), state)
     assert wanted == [(0, n_new, n_targets)]
+    assert not columns._ever_foreseen.any()  # whether foresight pays is told by what is foreseen from then on
 
 
 def test_what_is_foreseen_is_neither_ended_by_the_gap_nor_by_doubt(monkeypatch):

@@ -38,9 +38,9 @@ def counted(monkeypatch):
         return counting
 
     def count_blocks(blocks):
-        def counting(self):
+        def counting(self, *turn):
             read["n"] += self.n_rows * self.n_atoms if self.has_rows else self.atoms.nnz
-            yield from blocks(self)
+            yield from blocks(self, *turn)
 
         return counting
 

@@ -1,7 +1,8 @@
 """
 How an operation on vectors of floats is written in LLVM's language, for loops that numba compiles.
 
-Vectors are as wide as the processor's registers. Which operations there are is in ``_vectors``.
+Vectors are as wide as the processor's registers. Which operations there are is in ``network/_vectors`` and in
+``selection/_thin_kernels``.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ import numpy as np
 from sklearn_gfs._jit import Kernel
 from sklearn_gfs._requirements import numba_for
 
+_PURPOSE = "This computation"
+# Bytes that come from memory together.
+_LINE = 64
+
 
 @cache
 def host() -> tuple[int, bool]:
     """Return how many floats a vector register holds, and whether one instruction multiplies and adds."""
-    numba_for("Training")  # brings llvmlite
+    numba_for(_PURPOSE)  # brings llvmlite
     import llvmlite.binding as llvm
 
     features = llvm.get_host_cpu_features()
@@ -43,52 +48,61 @@ class Operation(Kernel):
         Of the arguments: integers first.
     returns : bool
         Whether the result is a float; otherwise there is none.
+    like : bool
+        Whether one more argument says, by its type, which floats all of them are; otherwise they are of float32.
     """
 
-    def __init__(self, emit: Callable[..., Any], n_integers: int, n_floats: int, *, returns: bool) -> None:
+    def __init__(self, emit: Callable[..., Any], n_integers: int, n_floats: int, *, returns: bool, like: bool) -> None:
         super().__init__(emit, set())
-        self._emit, self._n_integers, self._n_floats, self._returns = emit, n_integers, n_floats, returns
+        self._emit, self._n_integers, self._n_floats = emit, n_integers, n_floats
+        self._returns, self._like = returns, like
 
     @cached_property
     def _called_by_kernels(self) -> Any:
-        numba = numba_for("Training")
+        numba = numba_for(_PURPOSE)
         types = numba.types
-        result = types.float32 if self._returns else types.void
-        signature = result(*[types.intp] * self._n_integers, *[types.float32] * self._n_floats)
+        n_floats = self._n_floats + self._like
 
-        def generate(context: Any, builder: Any, _signature: Any, arguments: Sequence[Any]) -> Any:
-            value = self._emit(Emitter(builder), *arguments)
+        def generate(context: Any, builder: Any, signature: Any, arguments: Sequence[Any]) -> Any:
+            double = self._like and signature.args[-1] == types.float64
+            value = self._emit(Emitter(builder, double=double), *arguments[: len(arguments) - self._like])
             return value if self._returns else context.get_dummy_value()
 
-        def operation(_typing: Any, *_arguments: Any) -> Any:
-            return signature, generate
+        def operation(_typing: Any, *arguments: Any) -> Any:
+            kind = arguments[-1] if self._like else types.float32
+            result = kind if self._returns else types.void
+            return result(*[types.intp] * self._n_integers, *[kind] * n_floats), generate
 
-        names = ["typing", *(f"a{i}" for i in range(len(signature.args)))]  # numba wants to know them
+        names = ["typing", *(f"a{i}" for i in range(self._n_integers + n_floats))]  # numba wants to know them
         parameters = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names]
         operation.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
         return numba.extending.intrinsic(operation)
 
 
-def operation(n_integers: int, n_floats: int = 0, *, returns: bool = False) -> Callable[[Callable[..., Any]], Any]:
+def operation(
+    n_integers: int, n_floats: int = 0, *, returns: bool = False, like: bool = False
+) -> Callable[[Callable[..., Any]], Any]:
     """Make an `Operation` of the function that writes it."""
-    return lambda emit: Operation(emit, n_integers, n_floats, returns=returns)
+    return lambda emit: Operation(emit, n_integers, n_floats, returns=returns, like=like)
 
 
 class Emitter:
-    """Writes LLVM's instructions on vectors at the place where a builder stands."""
+    """Writes LLVM's instructions on vectors of float32, or of float64, at the place where a builder stands."""
 
-    def __init__(self, builder: Any) -> None:
+    def __init__(self, builder: Any, *, double: bool = False) -> None:
         from llvmlite import ir
 
         self.ir, self.at = ir, builder
-        self.width, self._fused = host()
-        self.float, self.integer = ir.FloatType(), ir.IntType(64)
+        width, self._fused = host()
+        self._dtype = np.float64 if double else np.float32
+        self.width, self._shift = (width // 2, 3) if double else (width, 2)
+        self.float, self.integer = ir.DoubleType() if double else ir.FloatType(), ir.IntType(64)
         self.vector = ir.VectorType(self.float, self.width)
         self._bits = ir.VectorType(ir.IntType(32), self.width)
 
     def constant(self, value: float) -> Any:
         """Return a vector of this number; rounded as LLVM wants to have it."""
-        return self.ir.Constant(self.vector, [self.ir.Constant(self.float, float(np.float32(value)))] * self.width)
+        return self.ir.Constant(self.vector, [self.ir.Constant(self.float, float(self._dtype(value)))] * self.width)
 
     def number(self, value: int) -> Any:
         """Return an integer."""
@@ -96,7 +110,7 @@ class Emitter:
 
     def address(self, start: Any, offset: Any) -> Any:
         """Return the address so many floats after another."""
-        return self.at.add(start, self.at.shl(offset, self.number(2)))
+        return self.at.add(start, self.at.shl(offset, self.number(self._shift)))
 
     def load(self, address: Any) -> Any:
         """Return the vector at an address."""
@@ -114,6 +128,18 @@ class Emitter:
         """Write a float to an address."""
         self.at.store(value, self.at.inttoptr(address, self.float.as_pointer()), align=4)
 
+    def read_ahead(self, address: Any, n_vectors: int) -> None:
+        """Have so many vectors at an address brought into the second cache."""
+        place, flag = self.ir.IntType(8).as_pointer(), self.ir.IntType(32)
+        kind = self.ir.FunctionType(self.ir.VoidType(), [place, flag, flag, flag])
+        name = "llvm.prefetch.p0"
+        function = self.at.module.globals.get(name) or self.ir.Function(self.at.module, kind, name)
+        reading, near, data = (self.ir.Constant(flag, value) for value in (0, 2, 1))
+        for start in range(0, n_vectors * self.width << self._shift, _LINE):
+            self.at.call(
+                function, [self.at.inttoptr(self.at.add(address, self.number(start)), place), reading, near, data]
+            )
+
     def splat(self, value: Any) -> Any:
         """Return a vector of this float."""
         undefined = self.ir.Constant(self.vector, self.ir.Undefined)
@@ -121,7 +147,7 @@ class Emitter:
         return self.at.shuffle_vector(first, undefined, self.ir.Constant(self._bits, None))
 
     def _call(self, name: str, *arguments: Any) -> Any:
-        name = f"llvm.{name}.v{self.width}f32"
+        name = f"llvm.{name}.v{self.width}f{8 << self._shift}"
         kind = self.ir.FunctionType(self.vector, [self.vector] * len(arguments))
         function = self.at.module.globals.get(name) or self.ir.Function(self.at.module, kind, name)
         return self.at.call(function, arguments)

@@ -1,0 +1,46 @@
+"""When products of matrices with few columns are made by the package's own loop, and its work space."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sklearn_gfs._emitter import host
+from sklearn_gfs._requirements import numba_for
+from sklearn_gfs._typing import Float64Array
+
+from ._thin_kernels import ROWS, TILES, add_thin_product
+
+# Columns on the left. With more of them libraries are as fast.
+_LEFT = (2, 48)
+# Columns on the right at least, and numbers from which on a product takes longer than the preparations.
+_COLUMNS, _NUMBERS = 96, 2**17
+_LINE = 64
+
+
+def is_thin(left: Any, right: Any) -> bool:
+    """Whether `thin_product` is faster than a library: it was in all measurements within these bounds."""
+    (n_rows, n_columns), size = right.shape, right.itemsize
+    fits = _LEFT[0] <= left.shape[1] <= _LEFT[1] and n_columns >= _COLUMNS and n_rows * n_columns >= _NUMBERS
+    is_read = right.strides[1] == size and right.strides[0] >= n_columns * size and right.strides[0] % size == 0
+    return fits and is_read and right.dtype in (np.float32, np.float64) and _is_compiled()
+
+
+def _is_compiled() -> bool:
+    """Whether loops are compiled, for a processor that multiplies and adds in one instruction."""
+    return host()[1] and not numba_for("Greedy forward selection").config.DISABLE_JIT
+
+
+def thin_product(left: Any, right: Any) -> Float64Array:
+    """Left' right, added up in float64 from sums over some rows in the dtype of the matrices."""
+    (n_left, n_columns), size, width = (left.shape[1], right.shape[1]), right.itemsize, host()[0]
+    height, n_vectors = TILES[width]
+    tile = height, n_vectors * width * 4 // size
+    n_panels, n_strips = -(-n_left // height), -(-n_columns // tile[1])
+    work = np.zeros((n_panels * height + tile[1]) * ROWS + n_strips * n_panels * height * tile[1] + _LINE, right.dtype)
+    work = work[-work.ctypes.data % _LINE // size :]
+    out = np.zeros((n_left, n_columns))
+    left, place = np.ascontiguousarray(left), right.ctypes.data
+    add_thin_product(left, place, right.strides[0] // size, tile, work, work.ctypes.data, out)
+    return out
