@@ -2,7 +2,8 @@
 Where the statistics of the selection come from: inner products of the atoms with each other and with y.
 
 Each source knows one way in which atoms are stored and offers the same few products, as means over the
-(weighted) samples in float64. The order in which they are asked for is the caller's affair.
+(weighted) samples in float64. The order in which they are asked for is the caller's affair. Here are arrays with one
+number for each sample and atom; other layouts are in ``_gram_layouts``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ._thin import is_thin, thin_product
 _BLOCK_BYTES = 2**23
 BLOCK_ROWS = (1024, 8192)
 # Blocks that are copies are so many times smaller, as they come on top of the atoms.
-_COPIED = 8
+COPIED = 8
 # Bytes of the atoms from which on several threads read them.
 _SHARED_BYTES = 2**25
 # Numbers that are copied at a time of a few atoms' outputs.
@@ -172,7 +173,7 @@ class ArrayAtoms:
     def _step(self) -> int:
         """How many samples make a block."""
         step = block_rows(self.n_atoms * self.dtype.itemsize)
-        return step // _COPIED if self._about_y or self.dtype != self.atoms.dtype else step
+        return step // COPIED if self._about_y or self.dtype != self.atoms.dtype else step
 
     @staticmethod
     def _like(values: Any, block: Any) -> Any:
@@ -361,70 +362,6 @@ class ArrayAtoms:
         for rows in batches(self.n_samples, len(atoms)):
             found |= (self._values(atoms, rows)[counts[rows]] != 0).any(axis=(0, 2))
         return found if self.output_weights is None else found & (self.output_weights[atoms] != 0).any(axis=1)
-
-
-class StackedAtoms(ArrayAtoms):
-    """Atoms with several outputs, (n_samples, n_atoms, n_outputs): every output of a sample is a row."""
-
-    def __init__(self, atoms: Any, y: Float64Array, sample_weight: Float64Array | None) -> None:
-        super().__init__(atoms, y, sample_weight)
-        self.n_targets = 1
-        self.n_rows = atoms.shape[0] * atoms.shape[2]
-
-    def _rows(self, samples: slice) -> FloatArray:
-        """Some samples' rows, one for each output."""
-        return super()._rows(samples).transpose(0, 2, 1).reshape(-1, self.n_atoms)
-
-    def _blocks(self, turn: tuple[int, int] = (0, 1)) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
-        n_outputs = self.atoms.shape[2]
-        step = max(block_rows(self.n_atoms * self.dtype.itemsize) // n_outputs // _COPIED, 1)
-        for start in range(turn[0] * step, self.n_samples, turn[1] * step):
-            rows = slice(start, start + step)
-            block = np.ascontiguousarray(self.atoms[rows].transpose(0, 2, 1), dtype=self.dtype)
-            weight = None if self.sample_weight is None else np.repeat(self.sample_weight[rows], n_outputs)
-            yield block.reshape(-1, self.n_atoms), self._y[rows].reshape(-1, 1), weight
-
-
-class SparseAtoms(ArrayAtoms):
-    """Atoms in the columns of a SciPy sparse matrix; only the columns asked for are made dense."""
-
-    is_shared = False
-
-    def __init__(
-        self,
-        atoms: Any,
-        y: Float64Array,
-        sample_weight: Float64Array | None,
-        *,
-        output_weights: Float64Array | None = None,
-    ) -> None:
-        super().__init__(atoms.tocsc().astype(np.float64, copy=False), y, sample_weight, output_weights=output_weights)
-        self.n_rows = max(self.atoms.nnz // self.n_atoms, 1)
-        self.has_rows = False
-
-    def _blocks(self, turn: tuple[int, int] = (0, 1)) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:  # noqa: ARG002
-        yield self.atoms, self._y, self.sample_weight
-
-    def promote(self, *, about_y: bool) -> bool:  # noqa: ARG002
-        """Nothing better than float64 products: less y the atoms would be dense."""
-        return False
-
-    def whole(self) -> Float64Array:
-        """Compute the whole Gram matrix."""
-        return self.columns(np.arange(self.n_atoms))
-
-    def _product(self, left: Any, block: Any) -> Any:
-        return (block.T @ left).T
-
-    def _take(self, block: Any, atoms: NDArray[np.int64], weight: Float64Array | None) -> Any:
-        return super()._take(block[:, atoms].toarray(), np.arange(len(atoms)), weight)
-
-    def _squared_norms(self, block: Any, weight: Float64Array | None) -> Any:
-        return block.multiply(block).T @ (np.ones(block.shape[0]) if weight is None else weight)
-
-    def _values(self, atoms: NDArray[np.int64], rows: slice) -> Float64Array:
-        """Some atoms on some samples, (n_rows, len(atoms), 1), in float64."""
-        return self.atoms[:, atoms][rows].toarray()[:, :, None]
 
 
 def block_rows(row_bytes: int) -> int:

@@ -15,7 +15,8 @@ from scipy import sparse
 
 from sklearn_gfs._typing import Float64Array, FloatArray
 
-from ._gram import ArrayAtoms, Moments, SparseAtoms
+from ._gram import ArrayAtoms, Moments
+from ._gram_layouts import SparseAtoms
 
 # Where the squared mean of a column is more than this share of its mean square, their difference has lost digits.
 _DISTANT = 0.99

@@ -15,8 +15,9 @@ from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._weights import relative_weight
 
 from ._checks import check_atoms, check_offset, check_output_weights, check_y, is_tensor
-from ._gram import ArrayAtoms, SparseAtoms, StackedAtoms
+from ._gram import ArrayAtoms
 from ._gram_computed import ComputedRows
+from ._gram_layouts import SparseAtoms, StackedAtoms
 from ._gram_torch import TorchAtoms
 from ._labels import indicators_of_labels
 

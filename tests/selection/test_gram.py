@@ -8,8 +8,9 @@ import pytest
 from scipy import sparse
 
 from sklearn_gfs import SelectionStatistics
-from sklearn_gfs.selection import _gram, _gram_torch
-from sklearn_gfs.selection._gram import ArrayAtoms, Moments, SparseAtoms, StackedAtoms, batches, block_rows
+from sklearn_gfs.selection import _gram, _gram_layouts, _gram_torch
+from sklearn_gfs.selection._gram import ArrayAtoms, Moments, batches, block_rows
+from sklearn_gfs.selection._gram_layouts import SparseAtoms, StackedAtoms
 from sklearn_gfs.selection._gram_standardized import StandardizedAtoms, StandardizedSparseAtoms
 from sklearn_gfs.selection._gram_sums import GramAtoms
 from sklearn_gfs.selection._gram_torch import TorchAtoms
@@ -72,7 +73,8 @@ def block(request, monkeypatch):
     n = request.param
     monkeypatch.setattr(_gram, "BLOCK_ROWS", (n, n))
     monkeypatch.setattr(_gram_torch, "BLOCK_ROWS", (n, n))
-    monkeypatch.setattr(_gram, "_COPIED", 2 if n > 1 else 1)
+    for module in (_gram, _gram_layouts):
+        monkeypatch.setattr(module, "COPIED", 2 if n > 1 else 1)
     monkeypatch.setattr(_gram, "_BATCH_NUMBERS", n * N_ATOMS)
     return n
 

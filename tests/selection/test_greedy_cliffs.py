@@ -15,7 +15,7 @@ from scipy import sparse
 from strategies import cases
 
 from sklearn_gfs import greedy_forward_selection
-from sklearn_gfs.selection import _gram, _gram_torch, _loss_kernels
+from sklearn_gfs.selection import _gram, _gram_layouts, _gram_torch, _loss_kernels
 
 N_SAMPLES, N_ATOMS, K = 700, 200, 40
 MB = 2**20
@@ -44,9 +44,9 @@ def counted(monkeypatch):
 
         return counting
 
-    for source in (_gram.ArrayAtoms, _gram.SparseAtoms, _gram_torch.TorchAtoms):
+    for source in (_gram.ArrayAtoms, _gram_layouts.SparseAtoms, _gram_torch.TorchAtoms):
         monkeypatch.setattr(source, "_values", count_values(source._values))
-    for source in (_gram.ArrayAtoms, _gram.StackedAtoms, _gram.SparseAtoms, _gram_torch.TorchAtoms):
+    for source in (_gram.ArrayAtoms, _gram_layouts.StackedAtoms, _gram_layouts.SparseAtoms, _gram_torch.TorchAtoms):
         monkeypatch.setattr(source, "_blocks", count_blocks(source._blocks))
 
     def count(*arguments, **options):

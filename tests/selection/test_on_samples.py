@@ -13,7 +13,8 @@ from sklearn_gfs import greedy_forward_selection
 from sklearn_gfs.selection import _gram
 from sklearn_gfs.selection import _greedy_kernels as kernels
 from sklearn_gfs.selection import _squared_error as search
-from sklearn_gfs.selection._gram import ArrayAtoms, StackedAtoms
+from sklearn_gfs.selection._gram import ArrayAtoms
+from sklearn_gfs.selection._gram_layouts import StackedAtoms
 from sklearn_gfs.selection._on_samples import SampledPath, gap_bound
 
 
