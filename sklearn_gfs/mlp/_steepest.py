@@ -168,7 +168,7 @@ def pick_steepest(
     y, weights = _as_rows(targets, hidden.dtype), _weights(weight, hidden)
     intercept = torch.from_numpy(network.output_intercept.astype(hidden.dtype))[:, None]
     first = len(coef) if len(coef) * y.numel() <= _ALL_TRIED else _TRIED
-    total = torch.zeros_like(y)
+    total, room = torch.zeros_like(y), y.new_empty(min(max(first, _TRIED), _BLOCK) * y.numel())
     picks, losses = np.empty(k, dtype=np.int64), np.empty(k)
     for step in range(k):
         residual = loss.value_and_residual(total / max(step, 1) + intercept, y, weights)[1]
@@ -182,8 +182,9 @@ def pick_steepest(
         means = np.empty(len(tried))
         for block in gen_batches(len(tried), _BLOCK):
             some = tried[block]
-            outputs = torch.from_numpy(coef[some].T / (step + 1))[:, :, None] * rows[block] + base[:, None]
-            each = loss.each(outputs, y[:, None])
+            outputs = room[: len(some) * y.numel()].view(len(y), len(some), -1)
+            torch.mul(torch.from_numpy(coef[some].T / (step + 1))[:, :, None], rows[block], out=outputs)
+            each = loss.each_in_place(outputs.add_(base[:, None]), y[:, None])
             means[block] = (each.mean(1) if weights is None else (each @ weights) / weights.sum()).numpy()
         best = int(np.argmin(means))
         picks[step], losses[step] = tried[best], means[best]

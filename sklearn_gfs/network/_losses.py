@@ -75,6 +75,10 @@ class Loss(ABC):
         Outputs and targets have a row for each output, and samples along the last of any number of further axes.
         """
 
+    def each_in_place(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return the loss of each sample; the outputs may be lost."""
+        return self.each(outputs, y)
+
     def residual(self, outputs: FloatArray, targets: FloatArray, weight: FloatArray | None) -> FloatArray:
         """Return each sample's derivative with respect to its outputs, times its weight; a sample is a row."""
         import torch
@@ -179,6 +183,14 @@ class LogLoss(Loss):
         """Return the loss of each sample."""
         return _logistic_each(outputs, y) if len(outputs) == 1 else -(outputs.log_softmax(0) * y).sum(0)
 
+    def each_in_place(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return the loss of each sample; the outputs are lost."""
+        import torch
+
+        if len(outputs) == 1:
+            return self.each(outputs, y)
+        return torch.log_softmax(outputs, 0, out=outputs).mul_(y).sum(0).neg_()
+
     def values(self, outputs: FloatArray, targets: FloatArray) -> FloatArray:
         """Return the loss of each sample."""
         if outputs.shape[1] == 1:
@@ -222,6 +234,10 @@ class LabelwiseLogLoss(LogLoss):
     def each(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Return the loss of each sample."""
         return _logistic_each(outputs, y)
+
+    def each_in_place(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return the loss of each sample."""
+        return self.each(outputs, y)
 
     def values(self, outputs: FloatArray, targets: FloatArray) -> FloatArray:
         """Return the loss of each sample."""

@@ -6,6 +6,7 @@ Which samples are trained on, and in which order, is decided elsewhere.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +61,7 @@ class Samples:
         # torch gathers rows with all its threads, but warns of arrays that it must not write to.
         self._tensor = torch.from_numpy(X) if isinstance(X, np.ndarray) and X.flags.carray else None
         self._room = torch.empty((0, 0))
+        self._space: FloatArray = np.empty(0, dtype=targets.dtype)
         self._targets = targets
         self._dtype = torch.from_numpy(targets[:0]).dtype
         self._standardisation = None if standardisation is None else standardisation.astype(X.dtype).in_torch(device)
@@ -106,12 +108,21 @@ class Samples:
         """
         if not (self._standardisation is None and isinstance(self._X, np.ndarray) and self._X.dtype == X.dtype):
             self._standardise_into(X, rows)
-        elif X.flags.c_contiguous:
-            self._X.take(rows, axis=0, out=X, mode="clip")  # no index is clipped; other modes copy
         else:
-            X[...] = self._X.take(rows, axis=0)
-        y[...] = self._targets.take(rows, axis=0)
+            self._take_into(X, self._X, rows)
+        self._take_into(y, self._targets, rows)
         return None if self._weight is None else self._weight[rows]
+
+    def _take_into(self, out: FloatArray, array: FloatArray, rows: IntArray) -> None:
+        """Write some rows of an array; by way of memory that is kept where `out` has spaces between its rows."""
+        taken, shape = out, (len(rows), array.shape[1])
+        if not (out.flags.c_contiguous and out.dtype == array.dtype):
+            if self._space.size < math.prod(shape) or self._space.dtype != array.dtype:
+                self._space = np.empty(math.prod(shape), array.dtype)
+            taken = self._space[: math.prod(shape)].reshape(shape)
+        array.take(rows, axis=0, out=taken, mode="clip")  # no index is clipped; other modes copy
+        if taken is not out:
+            out[...] = taken
 
     def arrays(self, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray | None]:
         """Return what `gather` does as arrays; targets have a row for each sample."""

@@ -33,6 +33,14 @@ def test_losses_in_numpy_and_torch_agree(seed, n_outputs, loss, weighted):
     assert model.loss(torch.from_numpy(X), torch.from_numpy(targets.T), scaled) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("loss", [SQUARED_ERROR, LOG_LOSS, LOG_LOSS.for_labels(several=True)])
+def test_losses_of_samples_are_the_same_in_the_memory_of_the_outputs(loss, n_outputs):
+    outputs, y = torch.randn(n_outputs, 4, 5, generator=torch.Generator().manual_seed(0)), torch.ones(n_outputs, 1, 5)
+    expected = loss.each(outputs, y)
+    np.testing.assert_array_equal(loss.each_in_place(outputs.clone(), y), expected)
+
+
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_constant_outputs_start_at_the_least_log_loss(n_classes):
     rng = np.random.default_rng(14)

@@ -1,5 +1,7 @@
 """Samples on their way into a batch: standardised, rounded, and taken from rows."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -58,3 +60,22 @@ def test_samples_are_taken_from_rows_that_lie_together(monkeypatch):
     assert by_rows(X).flags.c_contiguous
     monkeypatch.setattr(_data, "_MOST_COPIED_BYTES", X.nbytes - 1)
     assert by_rows(X) is X
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_with_spaces_between_them_are_gathered_by_way_of_memory_that_is_kept(dtype):
+    rng = np.random.default_rng(0)
+    X, targets = rng.normal(size=(50, 3)).astype(dtype), rng.normal(size=(50, 2)).astype(dtype)
+    samples, rows = Samples(X, targets, None, np.arange(50)), rng.integers(0, 50, size=5000)
+    inputs, outputs = (np.zeros((5000, 16), np.float32)[:, :n] for n in (3, 2))
+    samples.fill(rows[:10], inputs[:10], outputs[:10])
+    samples.fill(rows, inputs, outputs)
+    np.testing.assert_array_equal(inputs, X[rows].astype(np.float32))
+    np.testing.assert_array_equal(outputs, targets[rows].astype(np.float32))
+    if dtype == np.float32:
+        tracemalloc.start()
+        try:
+            samples.fill(rows, inputs, outputs)
+            assert tracemalloc.get_traced_memory()[1] < 5000
+        finally:
+            tracemalloc.stop()
