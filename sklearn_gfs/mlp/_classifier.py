@@ -76,16 +76,16 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         the output weights, a penalty of its own: the one that makes the data most probable [3]_. With other solvers of
         re-training it is one over the number of samples. Fewer than 1000 samples are an exception. With the log loss
         pre-training then has one over their number too, and with the squared error re-training has 0.001. Where
-        classes or samples weigh unevenly, samples of even weight that tell as much are counted.
+        weights are uneven, the number is Kish's effective number of samples.
     early_stopping : bool, default=True
         Whether held-out samples decide when re-training stops, after at most `n_retrain` iterations. Pre-training
         leaves these samples out, and so does a trial subnetwork. The trial ends when the held-out loss has not fallen
         1 % below its lowest value for 500 gradient updates, 8 steps of "lm" or 50 steps of "lbfgs". With
-        `n_retrain="auto"` a trial by gradient updates is at least half as long again as to its last gain. A trial by
-        "lm" or "lbfgs" also ends when it has brought the held-out loss below 1e-6. With gradient updates the final
-        subnetwork is then selected and re-trained on all samples, for the number of iterations that was best in the
-        trial. "lm" and "lbfgs" continue from the best network of the trial instead, on all samples, for a fifth of its
-        steps.
+        `n_retrain="auto"` and gradient updates it goes on, after such a gain, for at least half as many updates as it
+        took until then. A trial by "lm" or "lbfgs" also ends when it has brought the held-out loss below 1e-6. With
+        gradient updates the final subnetwork is then selected and re-trained on all samples, for the number of
+        iterations that was best in the trial. "lm" and "lbfgs" continue from the best network of the trial instead, on
+        all samples, for a fifth of its steps.
     validation_fraction : float or "auto", default="auto"
         Share of the samples to hold out, above 0 and below 1. No samples are held out if `fit` gets validation data.
         "auto" holds out a tenth of the samples. Of fewer than 1000 samples it holds out 100, but at most 0.3 of them.

@@ -77,11 +77,11 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         Whether held-out samples decide when re-training stops, after at most `n_retrain` iterations. Pre-training
         leaves these samples out, and so does a trial subnetwork. The trial ends when the held-out loss has not fallen
         1 % below its lowest value for 500 gradient updates, 8 steps of "lm" or 50 steps of "lbfgs". With
-        `n_retrain="auto"` a trial by gradient updates is at least half as long again as to its last gain. A trial by
-        "lm" or "lbfgs" also ends when it has brought the held-out loss below 1e-6. With gradient updates the final
-        subnetwork is then selected and re-trained on all samples, for the number of iterations that was best in the
-        trial. "lm" and "lbfgs" continue from the best network of the trial instead, on all samples, for a fifth of its
-        steps.
+        `n_retrain="auto"` and gradient updates it goes on, after such a gain, for at least half as many updates as it
+        took until then. A trial by "lm" or "lbfgs" also ends when it has brought the held-out loss below 1e-6. With
+        gradient updates the final subnetwork is then selected and re-trained on all samples, for the number of
+        iterations that was best in the trial. "lm" and "lbfgs" continue from the best network of the trial instead, on
+        all samples, for a fifth of its steps.
     validation_fraction : float or "auto", default="auto"
         Share of the samples to hold out, above 0 and below 1. No samples are held out if `fit` gets validation data.
         "auto" holds out a tenth of the samples. Of fewer than 1000 samples it holds out 100, but at most 0.3 of them.

@@ -17,7 +17,8 @@ class Schedule(NamedTuple):
     """
     For how many iterations to re-train at most, after how many to look, and how many without a record end a trial.
 
-    The later a record is, the slower is what follows: the factor says how much longer than to the record a trial lasts.
+    The later a record is, the slower is what follows. So a trial lasts at least until the iteration of its last record
+    times the factor.
     """
 
     n_iterations: int

@@ -195,8 +195,8 @@ class Trainer:
         """Decide which samples are held out."""
         rows, settings = used.rows, self.settings
         judged = settings.retrains or settings.corrective is not False
-        told = settings.early_stopping and not (self._evenness < _UNEVEN and settings.validation_fraction == "auto")
-        if not (told and judged and self._validation is None):
+        few_would_judge = self._evenness < _UNEVEN and settings.validation_fraction == "auto"
+        if few_would_judge or not (settings.early_stopping and judged and self._validation is None):
             return divide(used.all_rows, np.zeros(len(used.copies)), used.weight)
         rng = np.random.RandomState(self.seeds[3])
         shares = held_out_shares(
