@@ -13,6 +13,8 @@ from sklearn import get_config
 
 # Pieces that stay in the last cache while several things are done with each.
 CHUNK_BYTES = 2**23
+# Pieces of which several copies are made, in float64, on top of what is kept.
+PIECE_BYTES = 2**20
 # Atoms that are computed at once: there are two pieces for a moment, and the allocator keeps what it has once given.
 _ATOM_BYTES = 2**22
 # Rows of which products are not slow for the lack of more.

@@ -31,7 +31,7 @@ _BLOCK = 64
 
 
 def draw(
-    targets: FloatArray, rows: IntArray, weight: FloatArray | None, n_drawn: int
+    targets: FloatArray, rows: IntArray, weight: FloatArray | None, n_drawn: int, dtype: Any = np.float64
 ) -> tuple[IntArray, FloatArray | None]:
     """
     Draw from these rows samples to select neurons on, all where there are no more than so many.
@@ -45,6 +45,8 @@ def draw(
     rows : ndarray of shape (n_rows,)
     weight : ndarray of shape (n_samples,) or None
     n_drawn : int
+    dtype : dtype, default=float64
+        That of the weights.
 
     Returns
     -------
@@ -69,7 +71,7 @@ def draw(
     ends = np.arange(1.0, len(rows) + 1) if weight is None else np.cumsum(weight[order], dtype=np.float64)
     points = (np.arange(n_drawn) + 0.5) * (ends[-1] / n_drawn)
     drawn, counts = np.unique(order[np.searchsorted(ends, points)], return_counts=True)
-    return rows[drawn], None if (counts == 1).all() else counts.astype(targets.dtype)
+    return rows[drawn], None if (counts == 1).all() else counts.astype(dtype)
 
 
 class _KeptNeurons:
