@@ -24,9 +24,13 @@ _ENOUGH = 512
 def row_chunks(n_rows: int, row_bytes: int, most_bytes: float | None = None) -> Iterator[slice]:
     """Rows in pieces of so many bytes at most, by default `CHUNK_BYTES`, and of one row at least."""
     most_bytes = CHUNK_BYTES if most_bytes is None else most_bytes
-    step = max(int(most_bytes // row_bytes), 1)
+    return row_batches(n_rows, max(int(most_bytes // row_bytes), 1))
+
+
+def row_batches(n_rows: int, size: int) -> Iterator[slice]:
+    """Rows in pieces of so many."""
     # scikit-learn's gen_batches validates its arguments, which takes longer than a small piece.
-    return (slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step))
+    return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
 
 
 def rows_at_once(row_bytes: int, most_bytes: int, least: int, most: int) -> int:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import gen_batches
 
-from sklearn_gfs._chunks import CHUNK_BYTES
+from sklearn_gfs._chunks import CHUNK_BYTES, row_batches
 
 from ._data import CHUNK_ROWS, Batch
 
@@ -164,7 +163,7 @@ class Samples:
         n_rows = len(self.rows)
         X = torch.empty((n_rows, self._X.shape[1]), dtype=self._torch_dtype, device=self._device)
         y = torch.empty((self._targets.shape[1], n_rows), dtype=self._torch_dtype, device=self._device)
-        for chunk in gen_batches(n_rows, CHUNK_ROWS):
+        for chunk in row_batches(n_rows, CHUNK_ROWS):
             X[chunk], y[:, chunk] = self.gather(self.rows[chunk])[:2]
         weight = None if self._weight is None else torch.from_numpy(self._weight[self.rows]).to(self._device)
         return Batch(X, y, weight)
@@ -193,11 +192,11 @@ class HeldOut:
         if self._kept is not None:
             return iter([self._kept])
         rows = self._samples.rows
-        return (self._samples.gather(rows[chunk]) for chunk in gen_batches(len(rows), CHUNK_ROWS))
+        return (self._samples.gather(rows[chunk]) for chunk in row_batches(len(rows), CHUNK_ROWS))
 
     def fill(self, X: FloatArray, y: FloatArray) -> FloatArray | None:
         """Write all samples to arrays with a row for each, and return the weights."""
         rows = self._samples.rows
-        weights = [self._samples.fill(rows[chunk], X[chunk], y[chunk]) for chunk in gen_batches(len(rows), CHUNK_ROWS)]
+        weights = [self._samples.fill(rows[chunk], X[chunk], y[chunk]) for chunk in row_batches(len(rows), CHUNK_ROWS)]
         known = [weight for weight in weights if weight is not None]
         return np.concatenate(known) if known else None

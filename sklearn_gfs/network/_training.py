@@ -12,7 +12,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from sklearn.utils import gen_batches
+
+from sklearn_gfs._chunks import row_batches
 
 from ._data import CHUNK_ROWS, Batch
 from ._parts import NetworkInParts, n_parts_of
@@ -275,7 +276,7 @@ class Training:
         rows = self._samples.rows
         model = self._at_work(network, min(len(rows), CHUNK_ROWS))
         with model.threads(), self._torch.inference_mode():
-            chunks = (self._samples.gather(rows[chunk]) for chunk in gen_batches(len(rows), CHUNK_ROWS))
+            chunks = (self._samples.gather(rows[chunk]) for chunk in row_batches(len(rows), CHUNK_ROWS))
             return mean_loss(model, chunks) + model.penalty()
 
     @property
