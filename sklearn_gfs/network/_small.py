@@ -133,9 +133,8 @@ class SmallLoop:
         self._copy(vectors, to_torch=False)
 
     def write(self, *vectors: torch.Tensor) -> None:
-        """Do the opposite of `read`; and give the room back, for another training may follow."""
+        """Do the opposite of `read`."""
         self._copy(vectors, to_torch=True)
-        self._inputs, self._targets = self._empty(0)
 
     def _copy(self, vectors: tuple[torch.Tensor, ...], *, to_torch: bool) -> None:
         for own, other in zip(self._own, vectors, strict=False):
