@@ -216,6 +216,7 @@ class TrainingPath:
         if self._watch is not None:
             self._watch.allow(1.0)
         network = self._dense_network()
+        self._training.rest()
         if self.losses:
             self._check_descent(self._training, self._start, network)
         with self._tasks.phase("selection"):

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from ._settings import TrainingSettings
 
 _LINE = 64  # bytes of a line of the cache, at which arrays begin
+# Room for batches of so many bytes is kept beyond a piece of training: an allocator that gives memory back at once
+# would have to fetch the room again each time.
+_MOST_KEPT_BYTES = 2**20
 
 
 def loop_code(of: Any, *arguments: Any) -> int | None:
@@ -133,8 +136,14 @@ class SmallLoop:
         self._copy(vectors, to_torch=False)
 
     def write(self, *vectors: torch.Tensor) -> None:
-        """Do the opposite of `read`."""
+        """Do the opposite of `read`, and give a large room back."""
         self._copy(vectors, to_torch=True)
+        if self._inputs.nbytes > _MOST_KEPT_BYTES:
+            self.rest()
+
+    def rest(self) -> None:
+        """Give the room for batches back."""
+        self._inputs, self._targets = self._empty(0)
 
     def _copy(self, vectors: tuple[torch.Tensor, ...], *, to_torch: bool) -> None:
         for own, other in zip(self._own, vectors, strict=False):

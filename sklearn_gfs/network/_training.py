@@ -139,6 +139,11 @@ class Training:
             self._loop.write(*self._vectors())
             self._loop_is_ahead = False
 
+    def rest(self) -> None:
+        """Give memory back that the next iteration can take again: another training follows."""
+        if self._loop is not None:
+            self._loop.rest()
+
     def _at_work(self, network: Network, batch_size: int) -> TorchNetwork | NetworkInParts:
         """Return the network in torch, in as many parts as the size of an update asks for."""
         settings, n_parts = self._settings, 1

@@ -42,9 +42,10 @@ def peak(function, *args, **kwargs):
 @pytest.mark.parametrize("task", ["classes", "numbers"])
 def test_a_file_is_not_copied_into_memory(on_disk, monkeypatch, dtype, weighted, task):
     # Pieces as small, against the file, as they would be against one that is larger than memory.
-    sizes = {"_chunks.CHUNK_BYTES": 2**20, "network._data.CHUNK_ROWS": 512, "mlp._layer.CHUNK_ROWS": 512}
-    for name, size in sizes.items():
-        monkeypatch.setattr(f"sklearn_gfs.{name}", size)
+    for module in ("_chunks", "network._samples"):
+        monkeypatch.setattr(f"sklearn_gfs.{module}.CHUNK_BYTES", 2**20)
+    for module in ("network._data", "network._samples", "mlp._layer"):
+        monkeypatch.setattr(f"sklearn_gfs.{module}.CHUNK_ROWS", 512)
     X = on_disk(dtype)
     cls = GreedyPrunedMLPClassifier if task == "classes" else GreedyPrunedMLPRegressor
     y = (X[:, 0] > 0).astype(int) if task == "classes" else np.array(X[:, 0])
