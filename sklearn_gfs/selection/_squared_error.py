@@ -20,7 +20,7 @@ from sklearn_gfs._warn import warn_caller
 
 from . import _greedy_kernels as kernels
 from ._gram import Moments
-from ._gram_columns import GramColumns
+from ._gram_pivots import PivotedColumns
 from ._loss_kernels import losses_from_gram
 from ._on_samples import SampledPath, gap_bound
 from ._range import check_radius, find_fault
@@ -54,7 +54,7 @@ class SquaredErrorSearch:
         self.k = k
         self.signed = signed
         self.tol = tol
-        self.columns = GramColumns(source, k)
+        self.columns = PivotedColumns(source, k)
         n_directions = 1 if source.output_weights is not None else source.n_targets
         self.state = kernels.State(
             s=np.zeros((n_directions, source.n_atoms)),

@@ -1,0 +1,111 @@
+"""
+The loop that looks ahead: the picks of a selection for squared error whose Gram columns are estimated where they lack.
+
+Arrays in, arrays written. What the estimates are made of, and how far to look, is decided by the caller.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_gfs._jit import inlined, jit
+
+from ._greedy_kernels import Problem, State, add_to_sum, choose, index_of_least, score, terms, turn
+
+
+@inlined
+def estimate(base: NDArray[np.float32], atom: int, out: NDArray[np.float32]) -> None:
+    """Write the inner products of one column of the base with all of them."""
+    for i in range(out.shape[0]):
+        out[i] = 0.0
+    whole = base.shape[0] // 4 * 4
+    for r in range(0, whole, 4):
+        a, b, c, d = base[r, atom], base[r + 1, atom], base[r + 2, atom], base[r + 3, atom]
+        for i in range(out.shape[0]):
+            out[i] += a * base[r, i] + b * base[r + 1, i] + c * base[r + 2, i] + d * base[r + 3, i]
+    for r in range(whole, base.shape[0]):
+        a = base[r, atom]
+        for i in range(out.shape[0]):
+            out[i] += a * base[r, i]
+
+
+@inlined
+def times_weights(weights: NDArray[np.float64], unit: float, atom: int, out: NDArray[np.float32]) -> None:
+    """Multiply products of the columns by those of the output weights, and by the unit."""
+    for i in range(out.shape[0]):
+        factor = 0.0
+        for o in range(weights.shape[0]):
+            factor += weights[o, atom] * weights[o, i]
+        out[i] *= unit * factor
+
+
+@jit
+def look_ahead(
+    step: int,
+    problem: Problem,
+    state: State,
+    slots: NDArray[np.int64],
+    columns: NDArray[np.float64],
+    base: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    unit: float,
+    found: NDArray[np.int64],
+    estimates: NDArray[np.float32],
+) -> int:
+    """
+    Go on with a selection until so many atoms without a column are picked as `found` has room for.
+
+    Parameters
+    ----------
+    step : int
+        Picks taken so far.
+    problem, state
+        What the selection is given, and a copy of what it has come to, which is changed.
+    slots, columns : ndarray
+        The Gram columns that are there.
+    base : ndarray of shape (n_rows, n_atoms)
+        The inner products of its columns, times the `unit`, stand for those of the atoms before output weights.
+    weights : ndarray of shape (n_outputs, n_atoms)
+        Output weights.
+    unit : float
+    found : ndarray of shape (n_new,)
+        Where the atoms are written.
+    estimates : ndarray of shape (n_new, n_atoms)
+        Work space: their columns.
+
+    Returns
+    -------
+    int
+        How many were found. The scores of the state are those of the pick that would come next.
+    """
+    n_found, s, scores = 0, state.s, state.scores
+    score(step + 1.0, problem, s, state.slopes, scores)
+    for j in range(step, state.picks.shape[0]):
+        t = j + 1.0
+        tie = problem.tie * terms(t, problem, s, index_of_least(scores))
+        pick, v = choose(scores, state.counts, tie), state.directions[j]
+        if pick < 0:  # the scores are no numbers
+            break
+        if problem.signed:
+            turn(t, problem, s, state.slopes[pick], tie, pick, v)
+        if slots[pick] < 0:
+            row = 0
+            while row < n_found and found[row] != pick:
+                row += 1
+            if row == n_found:
+                if row == found.shape[0]:
+                    break
+                found[row] = pick
+                n_found += 1
+                estimate(base, pick, estimates[row])
+                times_weights(weights, unit, pick, estimates[row])
+                estimates[row, pick] = problem.norms[pick]
+            for o in range(v.shape[0]):
+                for i in range(s.shape[1]):
+                    s[o, i] += problem.radius * v[o] * estimates[row, i]
+        else:
+            add_to_sum(problem, state, v, columns, slots[pick])
+        state.counts[pick] += 1
+        score(t + 1.0, problem, s, state.slopes, scores)
+    return n_found

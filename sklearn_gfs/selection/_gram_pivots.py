@@ -1,0 +1,121 @@
+"""
+Which Gram columns a selection for squared error will want next, told by the columns that are there.
+
+The columns of some atoms hold all inner products of what the other atoms have in common with them. Of trained neurons
+that is nearly everything once some dozens of columns are there. So most of the columns that are foreseen are used, and
+far fewer than all are computed. For the first block, for which no column is there, a few of the rows are read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_gfs._threads import one_thread
+from sklearn_gfs._typing import Float64Array
+
+from . import _greedy_kernels as kernels
+from ._ahead_kernels import look_ahead
+from ._gram import Moments
+from ._gram_columns import GramColumns
+
+# Columns computed together: the fewer, the sooner looking ahead goes on from what is exact, but the more passes.
+_BLOCK = 24
+# So many blocks are foreseen on trial: the columns that are there make the next one surer.
+_ON_TRIAL = 1
+# What rounding leaves of an atom that other columns tell wholly is at most this share of the largest squared norm.
+_ROUNDING = 1e-3
+
+
+class PivotedColumns(GramColumns):
+    """Gram columns of a source of atoms, which foresee each other."""
+
+    _first_block = _BLOCK
+
+    def forget(self) -> None:
+        """Drop all columns."""
+        super().forget()
+        n_atoms = self.source.n_atoms
+        # The inner products of its columns, times the unit, are those of the atoms before output weights, as far as
+        # they are known: exact with the atoms whose columns are there.
+        self._base = np.empty((len(self.columns), n_atoms), dtype=np.float32)
+        self._n_base, self._unit = 0, 1.0
+        if not len(self._output_weights):
+            self._output_weights = np.ones((1, n_atoms))
+
+    def moments(self, atoms: NDArray[np.int64]) -> Moments:
+        """Return the moments of all atoms, and add the columns of some on the same way through the data."""
+        if self.plan != "blocks" or not len(atoms):
+            return super().moments(atoms)
+        atoms = atoms[: self._capacity]
+        products = np.empty((len(atoms), self.source.n_atoms))
+        moments: Moments = self.source.moments(atoms, self._room(atoms), products)
+        self._learn(atoms, products)
+        return moments
+
+    def add(self, atoms: NDArray[np.int64]) -> None:
+        """Compute the columns of these atoms, at most as many as there is room for, the first in any case."""
+        if self.plan != "blocks":
+            super().add(atoms)
+            return
+        atoms = atoms[: self._capacity]
+        products = np.empty((len(atoms), self.source.n_atoms))
+        self.source.columns(atoms, self._room(atoms), products)
+        self._learn(atoms, products)
+
+    def _learn(self, atoms: NDArray[np.int64], products: Float64Array) -> None:
+        """Add what the columns of these atoms tell beyond those before: rows of a Cholesky factor."""
+        n_new = len(atoms)
+        size = products[np.arange(n_new), atoms].max()
+        if self._n_base + n_new > len(self._base) or self._n_base == 0:
+            self._n_base, self._unit = 0, size
+        if not 0.0 < size < np.inf:
+            return
+        known, new = self._base[: self._n_base], self._base[self._n_base :][:n_new]
+        with one_thread(), np.errstate(over="ignore", invalid="ignore"):
+            left = (products / self._unit).astype(np.float32)
+            left -= known[:, atoms].T @ known
+            if not np.isfinite(left).all():
+                return
+            among = left[:, atoms].astype(np.float64)
+            among[np.diag_indices(n_new)] += _ROUNDING * size / self._unit
+            factor = np.linalg.inv(np.linalg.cholesky(among))
+            np.matmul(factor.astype(np.float32), left, out=new)
+        self._n_base += n_new
+
+    def _foresight_pays(self, state: Any) -> bool:
+        """Whether the foreseen columns that were picked would not have been cheaper one by one than all of them."""
+        judged = self._ever_foreseen.copy()
+        judged[self._foreseen] = False  # those of the last block may still be picked
+        n_judged, n_picked = np.count_nonzero(judged), np.count_nonzero(state.counts[judged])
+        if self.source.is_computed or n_judged <= _ON_TRIAL * self._first_block:
+            return True
+        costs = self._costs()
+        return bool(n_judged * costs.foreseen <= n_picked * costs.alone)
+
+    def _wanted_next(self, step: int, n_new: int, n_others: int, problem: Any, state: Any) -> NDArray[np.int64]:
+        """
+        Go on with the selection, estimating each Gram column that is not there; see `GramColumns`.
+
+        The state is a copy, and is changed.
+        """
+        base, unit = (self._base[: self._n_base], self._unit) if self._n_base else (self._rows, 1.0)
+        found = np.empty(n_new, dtype=np.int64)
+        n_found = look_ahead(
+            step,
+            problem,
+            state,
+            self.slots,
+            self.columns,
+            base.astype(np.float32, copy=False),
+            self._output_weights,
+            unit,
+            found,
+            np.empty((n_new, self.source.n_atoms), dtype=np.float32),
+        )
+        others = np.setdiff1d(np.flatnonzero(self.slots < 0), found[:n_found])
+        n_closest = min(-(n_found + n_others) % kernels.WIDTH, n_new - n_found)
+        closest = others[np.argsort(state.scores[others], kind="stable")[:n_closest]]
+        return np.concatenate([found[:n_found], closest])
