@@ -115,7 +115,11 @@ class PivotedColumns(GramColumns):
             found,
             np.empty((n_new, self.source.n_atoms), dtype=np.float32),
         )
-        others = np.setdiff1d(np.flatnonzero(self.slots < 0), found[:n_found])
         n_closest = min(-(n_found + n_others) % kernels.WIDTH, n_new - n_found)
+        if n_closest == 0:
+            return found[:n_found]
+        is_there = self.slots >= 0
+        is_there[found[:n_found]] = True
+        others = np.flatnonzero(~is_there)
         closest = others[np.argsort(state.scores[others], kind="stable")[:n_closest]]
         return np.concatenate([found[:n_found], closest])
