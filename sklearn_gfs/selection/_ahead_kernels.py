@@ -9,13 +9,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_gfs._jit import inlined, jit
+from sklearn_gfs._jit import jit
 
-from ._greedy_kernels import Problem, State, add_to_sum, choose, index_of_least, score, terms, turn
+from ._greedy_kernels import Problem, State, add_to_sum, first_of_best, index_of_least, score, terms, turn
+
+# Estimates can't tell scores apart that differ by less than this part of their terms. Twins of a pick are no news.
+_TIE = 1e-6
 
 
-@inlined
-def estimate(base: NDArray[np.float32], atom: int, out: NDArray[np.float32]) -> None:
+@jit
+def multiply_out(base: NDArray[np.float32], atom: int, out: NDArray[np.float32]) -> None:
     """Write the inner products of one column of the base with all of them."""
     for i in range(out.shape[0]):
         out[i] = 0.0
@@ -30,16 +33,6 @@ def estimate(base: NDArray[np.float32], atom: int, out: NDArray[np.float32]) -> 
             out[i] += a * base[r, i]
 
 
-@inlined
-def times_weights(weights: NDArray[np.float64], unit: float, atom: int, out: NDArray[np.float32]) -> None:
-    """Multiply products of the columns by those of the output weights, and by the unit."""
-    for i in range(out.shape[0]):
-        factor = 0.0
-        for o in range(weights.shape[0]):
-            factor += weights[o, atom] * weights[o, i]
-        out[i] *= unit * factor
-
-
 @jit
 def look_ahead(
     step: int,
@@ -48,7 +41,7 @@ def look_ahead(
     slots: NDArray[np.int64],
     columns: NDArray[np.float64],
     base: NDArray[np.float32],
-    weights: NDArray[np.float64],
+    weights: NDArray[np.float32],
     unit: float,
     found: NDArray[np.int64],
     estimates: NDArray[np.float32],
@@ -65,10 +58,11 @@ def look_ahead(
     slots, columns : ndarray
         The Gram columns that are there.
     base : ndarray of shape (n_rows, n_atoms)
-        The inner products of its columns, times the `unit`, stand for those of the atoms before output weights.
+        The inner products of its columns stand for those of the atoms before output weights.
     weights : ndarray of shape (n_outputs, n_atoms)
         Output weights.
     unit : float
+        What the products of both are multiplied by.
     found : ndarray of shape (n_new,)
         Where the atoms are written.
     estimates : ndarray of shape (n_new, n_atoms)
@@ -80,11 +74,13 @@ def look_ahead(
         How many were found. The scores of the state are those of the pick that would come next.
     """
     n_found, s, scores = 0, state.s, state.scores
+    factors = np.empty(base.shape[1], dtype=np.float32)
     score(step + 1.0, problem, s, state.slopes, scores)
     for j in range(step, state.picks.shape[0]):
         t = j + 1.0
-        tie = problem.tie * terms(t, problem, s, index_of_least(scores))
-        pick, v = choose(scores, state.counts, tie), state.directions[j]
+        best = index_of_least(scores)
+        tie = (problem.tie if j == step else _TIE) * terms(t, problem, s, best)
+        pick, v = first_of_best(scores, state.counts, scores[best] + tie), state.directions[j]
         if pick < 0:  # the scores are no numbers
             break
         if problem.signed:
@@ -98,8 +94,10 @@ def look_ahead(
                     break
                 found[row] = pick
                 n_found += 1
-                estimate(base, pick, estimates[row])
-                times_weights(weights, unit, pick, estimates[row])
+                multiply_out(base, pick, estimates[row])
+                multiply_out(weights, pick, factors)
+                for i in range(factors.shape[0]):
+                    estimates[row, i] *= unit * factors[i]
                 estimates[row, pick] = problem.norms[pick]
             for o in range(v.shape[0]):
                 for i in range(s.shape[1]):

@@ -42,8 +42,11 @@ class PivotedColumns(GramColumns):
         # they are known: exact with the atoms whose columns are there.
         self._base = np.empty((len(self.columns), n_atoms), dtype=np.float32)
         self._n_base, self._unit = 0, 1.0
-        if not len(self._output_weights):
-            self._output_weights = np.ones((1, n_atoms))
+        # Atoms, and their columns before output weights, that the base knows nothing of.
+        self._unread: list[tuple[NDArray[np.int64], Float64Array]] = []
+        weights = self._output_weights if len(self._output_weights) else np.ones((1, n_atoms))
+        self._largest_weight = float(np.abs(weights).max()) or 1.0
+        self._weights = (weights / self._largest_weight).astype(np.float32)
 
     def moments(self, atoms: NDArray[np.int64]) -> Moments:
         """Return the moments of all atoms, and add the columns of some on the same way through the data."""
@@ -52,7 +55,7 @@ class PivotedColumns(GramColumns):
         atoms = atoms[: self._capacity]
         products = np.empty((len(atoms), self.source.n_atoms))
         moments: Moments = self.source.moments(atoms, self._room(atoms), products)
-        self._learn(atoms, products)
+        self._unread.append((atoms, products))
         return moments
 
     def add(self, atoms: NDArray[np.int64]) -> None:
@@ -63,11 +66,12 @@ class PivotedColumns(GramColumns):
         atoms = atoms[: self._capacity]
         products = np.empty((len(atoms), self.source.n_atoms))
         self.source.columns(atoms, self._room(atoms), products)
-        self._learn(atoms, products)
+        self._unread.append((atoms, products))
 
-    def _learn(self, atoms: NDArray[np.int64], products: Float64Array) -> None:
-        """Add what the columns of these atoms tell beyond those before: rows of a Cholesky factor."""
-        n_new = len(atoms)
+    def _learn(self) -> None:
+        """Add what new columns tell beyond those before: rows of a Cholesky factor."""
+        atoms, products = (np.concatenate(some)[-len(self._base) :] for some in zip(*self._unread, strict=True))
+        self._unread, n_new = [], len(atoms)
         size = products[np.arange(n_new), atoms].max()
         if self._n_base + n_new > len(self._base) or self._n_base == 0:
             self._n_base, self._unit = 0, size
@@ -101,6 +105,8 @@ class PivotedColumns(GramColumns):
 
         The state is a copy, and is changed.
         """
+        if self._unread:
+            self._learn()
         base, unit = (self._base[: self._n_base], self._unit) if self._n_base else (self._rows, 1.0)
         found = np.empty(n_new, dtype=np.int64)
         n_found = look_ahead(
@@ -110,8 +116,8 @@ class PivotedColumns(GramColumns):
             self.slots,
             self.columns,
             base.astype(np.float32, copy=False),
-            self._output_weights,
-            unit,
+            self._weights,
+            unit * self._largest_weight**2,
             found,
             np.empty((n_new, self.source.n_atoms), dtype=np.float32),
         )

@@ -94,16 +94,18 @@ class State(NamedTuple):
 @jit
 def index_of_least(values: NDArray[np.float64]) -> int:
     """Index of the least value, the lowest of several."""
-    index = 0
+    index, least = 0, values[0]
     for i in range(values.shape[0]):
-        index = i if values[i] < values[index] else index
+        # A branch that is hardly ever taken: a choice without one would wait for the value before.
+        if values[i] < least:
+            index, least = i, values[i]
     return index
 
 
 @jit
-def choose(scores: NDArray[np.float64], counts: NDArray[np.int64], tolerance: float) -> int:
-    """Index of the least score; within the tolerance a picked atom wins, then the lowest index."""
-    threshold, first = scores[index_of_least(scores)] + tolerance, -1
+def first_of_best(scores: NDArray[np.float64], counts: NDArray[np.int64], threshold: float) -> int:
+    """Index of the first score up to the threshold, of picked atoms if there are any; -1 if there is none."""
+    first = -1
     for i in range(scores.shape[0]):
         if scores[i] <= threshold:
             if counts[i] > 0:
@@ -111,6 +113,13 @@ def choose(scores: NDArray[np.float64], counts: NDArray[np.int64], tolerance: fl
             if first < 0:
                 first = i
     return first
+
+
+@jit
+def choose(scores: NDArray[np.float64], counts: NDArray[np.int64], tolerance: float) -> int:
+    """Index of the least score; within the tolerance a picked atom wins, then the lowest index."""
+    index: int = first_of_best(scores, counts, scores[index_of_least(scores)] + tolerance)
+    return index
 
 
 @jit
@@ -177,9 +186,13 @@ def gap_error(t: float, problem: Problem, picked_norms: float) -> float:
 
 
 @inlined
-def in_doubt(t: float, problem: Problem, state: State, pick: int) -> bool:
-    """Whether errors in the inner products may have decided what is picked, or which way it is turned."""
-    size, least = reach(t, problem, state.running[PICKED_NORMS]), state.scores[index_of_least(state.scores)]
+def in_doubt(t: float, problem: Problem, state: State, pick: int, least: float) -> bool:
+    """
+    Whether errors in the inner products may have decided what is picked, or which way it is turned.
+
+    ``least`` is the least score.
+    """
+    size = reach(t, problem, state.running[PICKED_NORMS])
     n_contenders = 0
     for i in range(state.scores.shape[0]):
         length = problem.radius * problem.lengths[i]
@@ -251,9 +264,10 @@ def squared_error_steps(
             for o in range(v.shape[0]):
                 v[o] = direction[o]
         else:
-            tie = problem.tie * terms(t, problem, state.s, index_of_least(scores))
-            pick = choose(scores, state.counts, tie)
-            if problem.doubt > 0.0 and in_doubt(t, problem, state, pick):
+            best = index_of_least(scores)
+            tie = problem.tie * terms(t, problem, state.s, best)
+            pick = first_of_best(scores, state.counts, scores[best] + tie)
+            if problem.doubt > 0.0 and in_doubt(t, problem, state, pick, scores[best]):
                 return j, IN_DOUBT, pick
             if problem.signed:
                 turn(t, problem, state.s, slopes[pick], tie, pick, v)

@@ -52,7 +52,7 @@ def test_looking_ahead_agrees_with_the_oracle(n_atoms, n_rows, n_outputs, n_know
     given_ = kernels.Problem(c[None], norms, lengths, lengths.max(), 1.0, False, 1.0, 0.0, 0.0, -np.inf, -1.0)
     found = np.full(n_new, -1)
     n_found = _ahead_kernels.look_ahead(
-        len(picks), given_, state, slots, gram[there], base, np.ascontiguousarray(B.T), 0.5, found,
+        len(picks), given_, state, slots, gram[there], base, np.ascontiguousarray(B.T, "f4"), 0.5, found,
         np.empty((n_new, n_atoms), "f4"),
     )  # fmt: skip
     expected = naive.look_ahead({i: gram[i] for i in there}, estimates, c, norms, picks, k, n_new)
@@ -69,6 +69,9 @@ def test_known_columns_tell_most_of_the_others(size, weighted, monkeypatch):
     columns.moments(np.arange(8))
     columns.add(np.arange(20, 32))
     columns.add(np.array([50]))
+    columns._learn()
+    columns.add(np.array([41, 3]))
+    columns._learn()
     weight = np.ones(200) if atoms.sample_weight is None else atoms.sample_weight
     gram = (atoms.atoms * weight[:, None]).T @ atoms.atoms * atoms._scale / size**2
     base = columns._base[: columns._n_base].astype(float)
@@ -98,11 +101,13 @@ def test_columns_that_tell_nothing_are_left_out(value, monkeypatch):
     atoms = source(200, 60, 2, 0)
     columns = pivoted(atoms, 40, monkeypatch)
     columns.add(np.arange(8))
-    products = np.full((4, 60), value)
-    columns._learn(np.arange(10, 14), products)
-    columns._learn(np.arange(10, 14), np.full((4, 60), 1e50 * columns._unit))
+    columns._learn()
+    for useless in (value, 1e50 * columns._unit):
+        columns._unread.append((np.arange(10, 14), np.full((4, 60), useless)))
+        columns._learn()
     assert columns._n_base == 8
     columns.add(np.arange(20, 24))
+    columns._learn()
     assert columns._n_base == 12
 
 
