@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import gen_batches
 
-from sklearn_gfs._chunks import rows_at_once
+from sklearn_gfs._chunks import row_batches, rows_at_once
 from sklearn_gfs.network import CHUNK_ROWS, hidden_activations, room_on
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ class HiddenLayer:
 
     def pieces(self, n_samples: int) -> Iterator[slice]:
         """Samples in pieces, of which the activations are computed at once."""
-        return gen_batches(n_samples, rows_at_once(self.row_bytes, _PIECE_BYTES, _LEAST_ROWS, CHUNK_ROWS))
+        return row_batches(n_samples, rows_at_once(self.row_bytes, _PIECE_BYTES, _LEAST_ROWS, CHUNK_ROWS))
 
     def in_main_memory(self, rows: IntArray, room: Room | None = None) -> FloatArray:
         """Activations of these samples, (n_rows, n_neurons), as an array whatever the device, in the room if given."""

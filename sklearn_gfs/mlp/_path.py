@@ -24,6 +24,7 @@ from sklearn_gfs.network import (
     TrainingState,
     Watch,
     interruptible,
+    mean_loss,
     prune,
 )
 
@@ -187,7 +188,7 @@ class TrainingPath:
         def judge(path: GreedyPath) -> float:
             pruned = TorchNetwork(prune(network, path), training.activation, training.loss, device=training.device)
             with pruned.threads():
-                return self._trainer.finite(pruned.loss(*held_out))
+                return self._trainer.finite(mean_loss(pruned, held_out))
 
         return judge
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sklearn_gfs._typing import FloatArray, IntArray
 
-    from ._data import Batch
+    from ._samples import HeldOut
     from ._settings import TrainingSettings
 
 _LINE = 64  # bytes of a line of the cache, at which arrays begin
@@ -112,8 +112,8 @@ class SmallLoop:
             out_intercept=in_result[2],
         )
         self._inputs, self._targets = self._empty(0)
-        # The last batch whose loss was asked for, as the loop reads it.
-        self._prepared: tuple[Batch, list[tuple[FloatArray, FloatArray, FloatArray]]] | None = None
+        # The last samples that the loss was asked for on, as the loop reads them.
+        self._prepared: tuple[HeldOut, FloatArray, FloatArray, FloatArray] | None = None
 
     def _views_of(self, vector: FloatArray) -> list[FloatArray]:
         """Return the parts of a vector, without what fills them up, as `Layout` has them."""
@@ -195,41 +195,28 @@ class SmallLoop:
         losses: list[float] = numbers[: n_made + 1, LOSS].tolist()
         return losses
 
-    def loss(self, batch: Batch) -> float:
+    def loss(self, held_out: HeldOut) -> float:
         """
-        Return the loss on a batch of any size, without the penalty; of the average, where there is one.
+        Return the loss on samples held out, without the penalty; of the average, where there is one.
 
-        What the loop reads is made of a batch once, if the next call is about the same.
+        What the loop reads is made of them once, if the next call is about the same.
         """
-        if self._prepared is None or self._prepared[0] is not batch:
-            self._prepared = batch, self._pieces(batch)
-        loss = 0.0
-        for X, y, of_mean in self._prepared[1]:
-            numbers = np.zeros((len(of_mean), 4), dtype=np.float32)
-            train(self._result, self._rates, X.ctypes.data, y.ctypes.data, of_mean, numbers)
-            loss += float(numbers[:, LOSS].sum(dtype=np.float64))
-        return loss
+        if self._prepared is None or self._prepared[0] is not held_out:
+            self._prepared = held_out, *self._filled(held_out)
+        _, X, y, of_mean = self._prepared
+        numbers = np.zeros((len(of_mean), 4), dtype=np.float32)
+        train(self._result, self._rates, X.ctypes.data, y.ctypes.data, of_mean, numbers)
+        return float(numbers[:, LOSS].sum(dtype=np.float64))
 
-    def _pieces(self, batch: Batch) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
-        """Return inputs, targets and shares of the mean: of whole batches of the loop, and of what is left, filled."""
-        X, y = batch.X.numpy(), batch.y.numpy().T
+    def _filled(self, held_out: HeldOut) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return inputs, targets and shares of the mean in batches of the loop, the last of which is filled up."""
         n_features, _, n_outputs = self._sizes
-        pieces, n_whole = [], len(X) // self._batch_size * self._batch_size
-        for rows in (slice(0, n_whole), slice(n_whole, len(X))):
-            part, n_rows = X[rows], len(X[rows])
-            if n_rows == 0:
-                continue
-            n_batches = -(-n_rows // self._batch_size)
-            inputs, targets = self._empty(n_batches * self._batch_size)
-            if inputs.shape == part.shape:
-                inputs = np.ascontiguousarray(part)  # nearly all samples, which are not copied
-            else:
-                inputs[:n_rows, :n_features] = part
-            targets[:n_rows, :n_outputs] = y[rows]
-            of_mean = np.zeros((n_batches, self._batch_size), dtype=np.float32)
-            of_mean.reshape(-1)[:n_rows] = (1 if batch.weight is None else batch.weight.numpy()[rows]) / len(X)
-            pieces.append((inputs, targets, of_mean))
-        return pieces
+        n_rows, n_batches = len(held_out), -(-len(held_out) // self._batch_size)
+        inputs, targets = self._empty(n_batches * self._batch_size)
+        weight = held_out.fill(inputs[:n_rows, :n_features], targets[:n_rows, :n_outputs])
+        of_mean = np.zeros((n_batches, self._batch_size), dtype=np.float32)
+        of_mean.reshape(-1)[:n_rows] = (1 if weight is None else weight) / n_rows
+        return inputs, targets, of_mean
 
 
 def _aligned(lengths: list[int]) -> list[FloatArray]:

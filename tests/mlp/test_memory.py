@@ -136,3 +136,12 @@ def test_held_out_samples_are_gathered_once_and_in_pieces(monkeypatch, order):
     assert len(gathered) == 1
     # In float32, as they are trained on, with a chunk in float64 besides.
     assert gathered[0] < (1.3 * 4 * 30_000 + 2 * 8 * CHUNK_ROWS) * 40
+
+
+def test_a_fit_on_many_samples_holds_few_numbers_for_each():
+    X = np.random.default_rng(0).normal(size=(200_000, 20)).astype(np.float32)
+    y = np.argmax(X[:, :7], axis=1)
+    model = GreedyPrunedMLPClassifier(**{**SMALL, "n_pretrain": "auto", "n_retrain": 2000})
+    model.fit(X[:1000], y[:1000])
+    # Orders and shuffles, a byte for each class, and a tenth of the inputs that is held out.
+    assert peak(model.fit, X, y) < 70 * len(X)

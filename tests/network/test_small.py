@@ -11,11 +11,11 @@ from network.small import SETTINGS, make_network
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.network import _training
 from sklearn_gfs.network._losses import LOSSES, LabelwiseLogLoss, LogLoss, SquaredError
-from sklearn_gfs.network._samples import Samples
+from sklearn_gfs.network._samples import HeldOut, Samples
 from sklearn_gfs.network._solvers import SOLVERS, Adam
 from sklearn_gfs.network._standardisation import Standardisation
 from sklearn_gfs.network._training import Training
-from sklearn_gfs.network._two_layer import TorchNetwork
+from sklearn_gfs.network._two_layer import TorchNetwork, mean_loss
 
 numba = pytest.importorskip("numba")
 if numba.config.DISABLE_JIT:
@@ -38,8 +38,8 @@ class Problem:
         self.weight = rng.uniform(0.5, 2, N_SAMPLES) if weighted else None
         self.settings = SETTINGS._replace(loss=loss, **settings)
 
-    def samples(self):
-        return Samples(self.X, self.targets, None, np.arange(N_SAMPLES), self.weight)
+    def samples(self, rows=None):
+        return Samples(self.X, self.targets, None, np.arange(N_SAMPLES) if rows is None else rows, self.weight)
 
     def training(self, start=None, *, averaged=False, in_torch=False, samples=None):
         with pytest.MonkeyPatch.context() as patch:
@@ -98,8 +98,8 @@ def test_a_few_updates_are_those_of_torch(problem, averaged):
     for training in (loop, torch):
         training.advance(3)
     assert_close(loop, torch, 2e-3)
-    batch = problem.samples().gather(np.arange(50))
-    assert loop.loss(batch) == pytest.approx(torch.loss(batch), rel=2e-3)
+    held_out = HeldOut(problem.samples(np.arange(50)))
+    assert loop.loss(held_out) == pytest.approx(torch.loss(held_out), rel=2e-3)
 
 
 @pytest.mark.parametrize("loss", KINDS, ids=lambda loss: type(loss).__name__)
@@ -241,15 +241,13 @@ def test_one_signature_is_compiled():
 
 def test_losses_on_several_batches_in_turns_are_those_of_each():
     problem = Problem(3, n_features=9, n_outputs=3, weighted=True, batch_size=16)
-    training, samples = problem.training(averaged=True), problem.samples()
+    training = problem.training(averaged=True)
     training.advance(5)
-    batches = [samples.gather(np.arange(n)) for n in (5, 16, 40)]
-    expected = [
-        TorchNetwork(training.network(), problem.settings.activation, problem.settings.loss).loss(*batch)
-        for batch in batches
-    ]
+    parts = [HeldOut(problem.samples(np.arange(n))) for n in (5, 16, 40)]
+    network = TorchNetwork(training.network(), problem.settings.activation, problem.settings.loss)
+    expected = [mean_loss(network, part) for part in parts]
     for _ in range(2):
-        assert [training.loss(batch) for batch in batches] == pytest.approx(expected, rel=1e-5)
+        assert [training.loss(part) for part in parts] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("n_features", [3, 9])  # of three, rows are filled up
