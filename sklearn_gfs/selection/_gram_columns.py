@@ -2,9 +2,9 @@
 Which Gram columns to compute, and which of them together.
 
 A column computed alone is bound by memory, several together by arithmetic, and the whole Gram matrix costs half
-as much a column again. Here belong the cost model that chooses, the preview that foresees which columns the
-selection will want next, and the store of columns within scikit-learn's ``working_memory``. None of it changes
-what is picked.
+as much a column again. Here belong the cost model that chooses, the preview of a few rows, and the store of columns
+within scikit-learn's ``working_memory``. Subclasses foresee which columns a selection will want next. None of it
+changes what is picked.
 """
 
 from __future__ import annotations

@@ -62,16 +62,6 @@ class Problem(NamedTuple):
         """The problem with nothing that ends a look ahead."""
         return self._replace(tol=-1.0, doubt=0.0, precision=-np.inf)
 
-    def look_ahead(
-        self, step: int, state: State, slots: NDArray[np.int64], columns: NDArray[np.float64]
-    ) -> tuple[int, int, int]:
-        """Take steps as long as the columns are there."""
-        direction = np.ones(len(state.s))
-        found: tuple[int, int, int] = squared_error_steps(
-            step, len(state.picks), self, state, slots, columns, -1, direction
-        )
-        return found
-
 
 class State(NamedTuple):
     """What a selection has come to; kernels write into it."""

@@ -147,7 +147,7 @@ def test_rows_of_products_that_were_forgotten_are_read_anew(monkeypatch):
     monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
     read, preview = [], ArrayAtoms.preview
     monkeypatch.setattr(ArrayAtoms, "preview", lambda self, n_rows: read.append(n_rows) or preview(self, n_rows))
-    columns = _gram_columns.GramColumns(ArrayAtoms(atoms, y[:, None], None), 20)
+    columns = PivotedColumns(ArrayAtoms(atoms, y[:, None], None), 20)
     given, state = at_the_start(columns.source.moments(), n_picks=20)
     for _ in range(2):
         columns.add_foreseen(7, 0, given, state)
@@ -169,7 +169,7 @@ def test_as_many_columns_are_kept_as_the_working_memory_holds(n_atoms):
 def test_what_fills_a_product_came_closest_to_being_picked(n_others, monkeypatch):
     atoms, y = problem(n_atoms=20)
     monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
-    columns = _gram_columns.GramColumns(ArrayAtoms(atoms, y[:, None], None), 12)
+    columns = PivotedColumns(ArrayAtoms(atoms, y[:, None], None), 12)
     columns._rows = atoms / np.sqrt(len(atoms))
     moments = columns.source.moments()
     given, state = at_the_start(moments, n_picks=1)
