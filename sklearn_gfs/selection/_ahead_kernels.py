@@ -44,10 +44,11 @@ def look_ahead(
     weights: NDArray[np.float32],
     unit: float,
     found: NDArray[np.int64],
-    estimates: NDArray[np.float32],
+    estimates: NDArray[np.float64],
+    work: NDArray[np.float32],
 ) -> int:
     """
-    Go on with a selection until so many atoms without a column are picked as `found` has room for.
+    Continue with a selection until so many atoms without a column are picked as `found` has room for.
 
     Parameters
     ----------
@@ -67,6 +68,8 @@ def look_ahead(
         Where the atoms are written.
     estimates : ndarray of shape (n_new, n_atoms)
         Work space: their columns.
+    work : ndarray of shape (2, n_atoms)
+        More of it.
 
     Returns
     -------
@@ -74,7 +77,6 @@ def look_ahead(
         How many were found. The scores of the state are those of the pick that would come next.
     """
     n_found, s, scores = 0, state.s, state.scores
-    factors = np.empty(base.shape[1], dtype=np.float32)
     score(step + 1.0, problem, s, state.slopes, scores)
     for j in range(step, state.picks.shape[0]):
         t = j + 1.0
@@ -85,25 +87,22 @@ def look_ahead(
             break
         if problem.signed:
             turn(t, problem, s, state.slopes[pick], tie, pick, v)
-        if slots[pick] < 0:
-            row = 0
+        there, row = columns, slots[pick]
+        if row < 0:
+            there, row = estimates, 0
             while row < n_found and found[row] != pick:
                 row += 1
+            if row == found.shape[0]:
+                break
             if row == n_found:
-                if row == found.shape[0]:
-                    break
                 found[row] = pick
                 n_found += 1
-                multiply_out(base, pick, estimates[row])
-                multiply_out(weights, pick, factors)
-                for i in range(factors.shape[0]):
-                    estimates[row, i] *= unit * factors[i]
+                multiply_out(base, pick, work[0])
+                multiply_out(weights, pick, work[1])
+                for i in range(work.shape[1]):
+                    estimates[row, i] = unit * work[0, i] * work[1, i]
                 estimates[row, pick] = problem.norms[pick]
-            for o in range(v.shape[0]):
-                for i in range(s.shape[1]):
-                    s[o, i] += problem.radius * v[o] * estimates[row, i]
-        else:
-            add_to_sum(problem, state, v, columns, slots[pick])
+        add_to_sum(problem, state, v, there, row)
         state.counts[pick] += 1
         score(t + 1.0, problem, s, state.slopes, scores)
     return n_found

@@ -220,8 +220,8 @@ class ArrayAtoms:
         """
         Inner products of the atoms with the target, and the squared norms.
 
-        With atoms, their Gram columns are made on the same way through the data and put into the rows of ``out``; into
-        those of ``products`` what they are before output weights.
+        With atoms, their Gram columns are made on the same way through the data and put into the rows of ``out``. What
+        they are before output weights is put into those of ``products``.
         """
         c, norms, target_norm = np.zeros((self.n_targets, self.n_atoms)), np.zeros(self.n_atoms), np.zeros(1)
 

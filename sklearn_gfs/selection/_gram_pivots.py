@@ -119,7 +119,8 @@ class PivotedColumns(GramColumns):
             self._weights,
             unit * self._largest_weight**2,
             found,
-            np.empty((n_new, self.source.n_atoms), dtype=np.float32),
+            np.empty((n_new, self.source.n_atoms)),
+            np.empty((2, self.source.n_atoms), dtype=np.float32),
         )
         n_closest = min(-(n_found + n_others) % kernels.WIDTH, n_new - n_found)
         if n_closest == 0:

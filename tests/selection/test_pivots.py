@@ -53,7 +53,7 @@ def test_looking_ahead_agrees_with_the_oracle(n_atoms, n_rows, n_outputs, n_know
     found = np.full(n_new, -1)
     n_found = _ahead_kernels.look_ahead(
         len(picks), given_, state, slots, gram[there], base, np.ascontiguousarray(B.T, "f4"), 0.5, found,
-        np.empty((n_new, n_atoms), "f4"),
+        np.empty((n_new, n_atoms)), np.empty((2, n_atoms), "f4"),
     )  # fmt: skip
     expected = naive.look_ahead({i: gram[i] for i in there}, estimates, c, norms, picks, k, n_new)
     assert found[:n_found].tolist() == expected
