@@ -17,7 +17,6 @@ from sklearn_gfs._threads import one_thread
 from sklearn_gfs._typing import Float64Array
 
 from . import _greedy_kernels as kernels
-from ._ahead_kernels import look_ahead
 from ._gram import Moments
 from ._gram_columns import GramColumns
 
@@ -27,6 +26,9 @@ _BLOCK = 24
 _ON_TRIAL = 1
 # What rounding leaves of an atom that other columns tell wholly is at most this share of the largest squared norm.
 _ROUNDING = 1e-3
+
+# Estimates can't tell scores apart that differ by less than this part of their terms. Twins of a pick are no news.
+_TIE = 1e-6
 
 
 class PivotedColumns(GramColumns):
@@ -108,25 +110,26 @@ class PivotedColumns(GramColumns):
         if self._unread:
             self._learn()
         base, unit = (self._base[: self._n_base], self._unit) if self._n_base else (self._rows, 1.0)
-        found = np.empty(n_new, dtype=np.int64)
-        n_found = look_ahead(
-            step,
-            problem,
-            state,
-            self.slots,
-            self.columns,
-            base.astype(np.float32, copy=False),
-            self._weights,
-            unit * self._largest_weight**2,
-            found,
-            np.empty((n_new, self.source.n_atoms)),
-            np.empty((2, self.source.n_atoms), dtype=np.float32),
+        n_atoms = self.source.n_atoms
+        ahead = kernels.Ahead(
+            base=base.astype(np.float32, copy=False),
+            weights=self._weights,
+            unit=float(unit * self._largest_weight**2),
+            tie=_TIE,
+            found=np.full(n_new, -1, dtype=np.int64),
+            estimates=np.empty((n_new, n_atoms)),
+            work=np.empty((2, n_atoms), dtype=np.float32),
         )
+        kernels.squared_error_steps(
+            step, len(state.picks), problem, state, self.slots, self.columns, -1, np.ones(len(state.s)), ahead
+        )
+        found = ahead.found[ahead.found >= 0]
+        n_found = len(found)
         n_closest = min(-(n_found + n_others) % kernels.WIDTH, n_new - n_found)
         if n_closest == 0:
-            return found[:n_found]
+            return found
         is_there = self.slots >= 0
-        is_there[found[:n_found]] = True
+        is_there[found] = True
         others = np.flatnonzero(~is_there)
         closest = others[np.argsort(state.scores[others], kind="stable")[:n_closest]]
-        return np.concatenate([found[:n_found], closest])
+        return np.concatenate([found, closest])

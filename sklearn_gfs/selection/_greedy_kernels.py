@@ -63,6 +63,31 @@ class Problem(NamedTuple):
         return self._replace(tol=-1.0, doubt=0.0, precision=-np.inf)
 
 
+class Ahead(NamedTuple):
+    """
+    What estimates the Gram columns that are not there, and where atoms are written whose columns were estimated.
+
+    The inner products of the columns of ``base`` stand for those of the atoms before output weights, which are the
+    columns of ``weights``. The products of both are multiplied by ``unit``. As many atoms are estimated as ``found``
+    has room for; it is filled up with -1. ``tie`` is the relative size of differences that estimates can't tell, from
+    the second step on.
+    """
+
+    base: NDArray[np.float32]  # (n_rows, n_atoms)
+    weights: NDArray[np.float32]  # (n_outputs, n_atoms)
+    unit: float
+    tie: float
+    found: NDArray[np.int64]
+    estimates: NDArray[np.float64]  # (len(found), n_atoms), of the atoms found
+    work: NDArray[np.float32]  # (2, n_atoms)
+
+
+def no_ahead() -> Ahead:
+    """Return what estimates nothing."""
+    nothing, none = np.empty((0, 0), dtype=np.float32), np.empty(0, dtype=np.int64)
+    return Ahead(nothing, nothing, 1.0, 0.0, none, np.empty((0, 0)), nothing)
+
+
 class State(NamedTuple):
     """What a selection has come to; kernels write into it."""
 
@@ -227,6 +252,41 @@ def add_to_sum(problem: Problem, state: State, v: NDArray[np.float64], columns: 
 
 
 @jit
+def multiply_out(base: NDArray[np.float32], atom: int, out: NDArray[np.float32]) -> None:
+    """Write the inner products of one column of the base with all of them."""
+    for i in range(out.shape[0]):
+        out[i] = 0.0
+    whole = base.shape[0] // 4 * 4
+    for r in range(0, whole, 4):
+        a, b, c, d = base[r, atom], base[r + 1, atom], base[r + 2, atom], base[r + 3, atom]
+        for i in range(out.shape[0]):
+            out[i] += a * base[r, i] + b * base[r + 1, i] + c * base[r + 2, i] + d * base[r + 3, i]
+    for r in range(whole, base.shape[0]):
+        a = base[r, atom]
+        for i in range(out.shape[0]):
+            out[i] += a * base[r, i]
+
+
+@inlined
+def estimated(ahead: Ahead, norms: NDArray[np.float64], pick: int) -> int:
+    """Row of the estimates with an atom's column, made if need be; -1 if there is no room."""
+    row = 0
+    while row < ahead.found.shape[0] and ahead.found[row] >= 0:
+        if ahead.found[row] == pick:
+            return row
+        row += 1
+    if row == ahead.found.shape[0]:
+        return -1
+    ahead.found[row] = pick
+    multiply_out(ahead.base, pick, ahead.work[0])
+    multiply_out(ahead.weights, pick, ahead.work[1])
+    for i in range(ahead.work.shape[1]):
+        ahead.estimates[row, i] = ahead.unit * ahead.work[0, i] * ahead.work[1, i]
+    ahead.estimates[row, pick] = norms[pick]
+    return row
+
+
+@jit
 def squared_error_steps(
     start: int,
     stop: int,
@@ -236,9 +296,10 @@ def squared_error_steps(
     columns: NDArray[np.float64],
     settled: int,
     direction: NDArray[np.float64],
+    ahead: Ahead,
 ) -> tuple[int, int, int]:
     """
-    Take steps of greedy forward selection for squared error, as long as the Gram columns are there.
+    Take steps of greedy forward selection for squared error, as long as the Gram columns are there or estimated.
 
     ``columns[slots[i]]`` is column i of the Gram matrix; a slot below zero says that it is not there. ``settled`` is
     the atom to pick first, in that ``direction``, below zero if that has not been found in another way.
@@ -255,13 +316,15 @@ def squared_error_steps(
                 v[o] = direction[o]
         else:
             best = index_of_least(scores)
-            tie = problem.tie * terms(t, problem, state.s, best)
+            tie = (problem.tie if j == start else max(problem.tie, ahead.tie)) * terms(t, problem, state.s, best)
             pick = first_of_best(scores, state.counts, scores[best] + tie)
             if problem.doubt > 0.0 and in_doubt(t, problem, state, pick, scores[best]):
                 return j, IN_DOUBT, pick
             if problem.signed:
                 turn(t, problem, state.s, slopes[pick], tie, pick, v)
-        slot = slots[pick]
+        there, slot = columns, slots[pick]
+        if slot < 0:
+            there, slot = ahead.estimates, estimated(ahead, problem.norms, pick)
         if slot < 0:
             return j, NEEDS_COLUMN, pick
         squared_norm, product, picked_norms = moments_with(problem, state, pick, v)
@@ -270,7 +333,7 @@ def squared_error_steps(
             return j, IMPRECISE, pick
 
         running[SQUARED_NORM], running[TARGET_PRODUCT], running[PICKED_NORMS] = squared_norm, product, picked_norms
-        add_to_sum(problem, state, v, columns, slot)
+        add_to_sum(problem, state, v, there, slot)
         state.counts[pick] += 1
         state.picks[j] = pick
         state.losses[j] = loss

@@ -11,7 +11,7 @@ from sklearn import config_context
 
 from selection.small import make
 from sklearn_gfs import greedy_forward_selection
-from sklearn_gfs.selection import _ahead_kernels, _gram_columns
+from sklearn_gfs.selection import _gram_columns
 from sklearn_gfs.selection import _greedy_kernels as kernels
 from sklearn_gfs.selection._gram import ArrayAtoms
 from sklearn_gfs.selection._gram_pivots import _ROUNDING, PivotedColumns
@@ -51,12 +51,12 @@ def test_looking_ahead_agrees_with_the_oracle(n_atoms, n_rows, n_outputs, n_know
     norms, lengths = np.diagonal(gram).copy(), np.sqrt(np.diagonal(gram))
     given_ = kernels.Problem(c[None], norms, lengths, lengths.max(), 1.0, False, 1.0, 0.0, 0.0, -np.inf, -1.0)
     found = np.full(n_new, -1)
-    n_found = _ahead_kernels.look_ahead(
-        len(picks), given_, state, slots, gram[there], base, np.ascontiguousarray(B.T, "f4"), 0.5, found,
-        np.empty((n_new, n_atoms)), np.empty((2, n_atoms), "f4"),
-    )  # fmt: skip
+    ahead = kernels.Ahead(
+        base, np.ascontiguousarray(B.T, "f4"), 0.5, 0.0, found, np.empty((n_new, n_atoms)), np.empty((2, n_atoms), "f4")
+    )
+    kernels.squared_error_steps(len(picks), k, given_, state, slots, gram[there], -1, np.ones(1), ahead)
     expected = naive.look_ahead({i: gram[i] for i in there}, estimates, c, norms, picks, k, n_new)
-    assert found[:n_found].tolist() == expected
+    assert found[found >= 0].tolist() == expected
 
 
 @pytest.mark.parametrize("size", [1e-60, 1.0, 1e60])
