@@ -117,7 +117,7 @@ def index_of_least(values: NDArray[np.float64]) -> int:
     return index
 
 
-@jit
+@inlined
 def first_of_best(scores: NDArray[np.float64], counts: NDArray[np.int64], threshold: float) -> int:
     """Index of the first score up to the threshold, of picked atoms if there are any; -1 if there is none."""
     first = -1
