@@ -29,6 +29,7 @@ from sklearn_gfs.network import (
 )
 
 from ._candidates import WORTH, Candidate, Chosen, choose
+from ._layer import Room
 from ._retraining import Retraining, Subnetwork
 from ._trainer import DenseState, PathData, PathSettings, Trainer
 
@@ -202,9 +203,11 @@ class TrainingPath:
         """Return the dense network as it is now."""
         return self._trainer.selection.in_data_units(self._dense_network())
 
-    def subnetworks(self, sizes: list[int]) -> tuple[float, list[Subnetwork]]:
+    def subnetworks(self, sizes: list[int], room: Room | None = None) -> tuple[float, list[Subnetwork]]:
         """
         Prune the dense network as it is now and re-train what is left, for each number of picks.
+
+        Who asks more than once spares memory that is written to for the first time by giving the same `room`.
 
         Returns
         -------
@@ -220,7 +223,7 @@ class TrainingPath:
         if self.losses:
             self._check_descent(self._training, self._start, network)
         with self._tasks.phase("selection"):
-            dense_loss, chosen = self._select(network, sizes)
+            dense_loss, chosen = self._select(network, sizes, room)
         self._report_selection("selection", max((one.path for one in chosen), key=lambda path: len(path.picks)))
         held_out = self._trainer.held_out
         retraining = Retraining(self._trainer, self.losses, self._check_descent)
@@ -229,7 +232,7 @@ class TrainingPath:
             for path, trial_path, ridge in chosen
         ]
 
-    def _select(self, network: Network, sizes: list[int]) -> tuple[float, list[Chosen]]:
+    def _select(self, network: Network, sizes: list[int], room: Room | None) -> tuple[float, list[Chosen]]:
         """Return the dense loss, and for each size the selection on all samples and that on trial."""
         k, trials = self._chosen_trials
         known = trials if self._chosen is not None and k == max(sizes) else None
@@ -238,13 +241,13 @@ class TrainingPath:
             return self._choose(network, trials, size)[0]
 
         try:
-            return self._trainer.selection.paths(network, sizes, known, chosen)
+            return self._trainer.selection.paths(network, sizes, known, chosen, room)
         except KeyboardInterrupt:
             if self._watch is None or self._watch.interrupted:
                 raise
             self._watch.interrupt()
         # There is no model without; a second interrupt is not held up.
-        return self._trainer.selection.paths(network, sizes, known, chosen)
+        return self._trainer.selection.paths(network, sizes, known, chosen, room)
 
     def _check_descent(self, training: Training, start: Callable[[], Network], end: Network) -> None:
         """Complain, once, of a training whose loss is higher at its end than it was at its start."""

@@ -31,7 +31,7 @@ from sklearn_gfs.network import (
 
 from ._candidates import RIDGES, Candidate, Chosen, corrected, solved_by_gradient, uncorrected
 from ._corrected_steepest import pick_corrected
-from ._layer import HiddenLayer
+from ._layer import HiddenLayer, Room
 from ._steepest import draw, measure, path_of, pick_steepest
 
 if TYPE_CHECKING:
@@ -113,18 +113,19 @@ class NeuronSelection(NamedTuple):
         sizes: list[int],
         trials: list[Candidate] | None,
         choose: Callable[[list[Candidate], int], Candidate],
+        room: Room | None = None,
     ) -> tuple[float, list[Chosen]]:
         """
         Return the dense loss, and for each number of picks the selection on all samples and that on trial.
 
         The trial leaves out what is held out; its selections may be known already. `choose` says by which of them to
-        prune for so many picks.
+        prune for so many picks. Activations of all samples are put into the `room`.
         """
         rows, weight, k = self.parts.rows, self.parts.weight, max(sizes)
         hidden, dense_loss = None, None
         if self._selects_on_all(network, rows) and self._layer(network).fit_on(len(rows)):
             # Samples that are only held out come last, so that the others' activations are the first part of these.
-            hidden = self._layer(network).kept(rows)
+            hidden = self._layer(network).kept(rows, room)
             dense_loss = self.loss.mean(_outputs(hidden, network), self._targets(rows), _of(weight, rows))
         if trials is None:
             trials = self.trials(network, k, None if hidden is None else hidden[: self.parts.n_train])

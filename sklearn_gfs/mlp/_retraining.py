@@ -157,7 +157,7 @@ class Retraining:
                     elif _INDIFFERENCE * loss < record:
                         record, end = loss, schedule.end(len(losses))
                     if loss <= _INDIFFERENCE * min(validation_losses.values()):
-                        best, kept = len(losses), training.network()
+                        best, kept = len(losses), training.snapshot()
                         prior = training.solver.prior if isinstance(training, SecondOrderTraining) else None
             if best == 0:
                 self._check_descent(training, pruned, training.network())

@@ -378,6 +378,10 @@ class SecondOrderTraining:
         """Return the network as it is now."""
         return to_network(self._solver.vector, self._like)
 
+    def snapshot(self) -> Network:
+        """Return what `network` does."""
+        return self.network()
+
     def posterior(self, scaling: Scaling) -> Posterior | None:
         """Return what the samples leave open of the weights, where the solver knows."""
         if not isinstance(self._solver, LevenbergMarquardt):

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn_gfs._emitter import host
 from sklearn_gfs._requirements import numba_for
 
+from ._parameters import Network
 from ._small_kernels import INVERSE_ROOT, LOSS, NO_SOLVER, SHARE, STEP, Rates, Shape, train
 from ._two_layer import layout_of
 from ._vectors import TILE_ROWS, WIDE_VECTORS
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from sklearn_gfs._typing import FloatArray, IntArray
 
-    from ._parameters import Network
     from ._samples import HeldOut
     from ._settings import TrainingSettings
 
@@ -92,7 +92,7 @@ class SmallLoop:
         of_neurons = [wide_hidden * self._wide_outputs, wide_hidden, wide_hidden, self._wide_outputs]
         arrays = _aligned([*[n_parameters] * 5, *of_batch, *of_neurons])
         self._vectors, neurons, ones = arrays[:5], arrays[-3], arrays[-1]
-        neurons[:n_hidden] = network.weights
+        neurons[:n_hidden] = self._weights = network.weights
         ones[:] = 1
         self._arrays = arrays  # whose addresses the loop has
         places = [array.ctypes.data for array in arrays]
@@ -144,6 +144,17 @@ class SmallLoop:
     def rest(self) -> None:
         """Give the room for batches back."""
         self._inputs, self._targets = self._empty(0)
+
+    def network(self) -> Network:
+        """Return a copy of the network, of the average where there is one; the room stays for what follows."""
+        coef, intercept, out_coef, out_intercept = self._own[-1 if self._shape.averaged else 0]
+        return Network(
+            np.array(coef.T, order="C"),
+            intercept[:, 0].copy(),
+            np.array(out_coef.T, order="C"),
+            out_intercept[:, 0].copy(),
+            self._weights.copy(),
+        )
 
     def _copy(self, vectors: tuple[torch.Tensor, ...], *, to_torch: bool) -> None:
         for own, other in zip(self._own, vectors, strict=False):

@@ -126,6 +126,28 @@ def test_a_step_is_along_the_gradient_of_plain_loops(loss, activation, n_outputs
         np.testing.assert_allclose(after, before - 1e-2 * slope, rtol=1e-4, atol=1e-6)
 
 
+@given(problem=problems, averaged=st.booleans(), in_torch=st.booleans())
+@settings(max_examples=25)
+def test_a_snapshot_is_the_network_and_leaves_training_as_it_is(problem, averaged, in_torch):
+    if problem.settings.learning_rate_init == 10.0:
+        problem.settings = problem.settings._replace(solver=SOLVERS["sgd"], momentum=0.0)
+    training, other = (problem.training(averaged=averaged, in_torch=in_torch) for _ in range(2))
+    for n_updates in (0, 3, 2):
+        training.advance(n_updates)
+        other.advance(n_updates)
+        room = None if training._loop is None else training._loop._inputs
+        taken = training.snapshot()
+        assert training._loop is None or training._loop._inputs is room
+        for array, expected in zip(taken, other.network(), strict=True):
+            np.testing.assert_array_equal(array, expected)
+            assert array.dtype == expected.dtype
+            assert array.flags.c_contiguous
+    before = [array.copy() for array in taken]
+    training.advance(2)
+    for array, expected in zip(taken, before, strict=True):
+        np.testing.assert_array_equal(array, expected)  # a copy
+
+
 @given(problem=problems, steps=st.lists(st.integers(1, 25), min_size=1, max_size=4), averaged=st.booleans())
 @settings(max_examples=25)
 def test_iterations_are_the_same_however_many_are_made_at_once(problem, steps, averaged):
