@@ -38,8 +38,6 @@ _PRETRAINING_SHARE = 0.5
 # By these parts, of itself and of the highest loss before this training, the training loss may grow as noise makes it
 # grow; and by so much, in standardised units, where there is next to nothing to be learnt.
 _GROWTH, _NOISE, _NOTHING = 1.1, 0.01, 1e-3
-# Iterations after which an automatic number of pre-training iterations is decided.
-_CHECKPOINTS = (20, 80, 320)
 # The part of itself by which the subnetwork's loss has to fall for every further iteration.
 _WORTH = 3e-4
 
@@ -150,7 +148,7 @@ class TrainingPath:
     def _steps_to_checkpoints(self, since: int) -> list[int]:
         """Return the iterations from each checkpoint to the next, at first none where there were some before."""
         n_done = len(self._training.losses)
-        ends = [since + checkpoint for checkpoint in _CHECKPOINTS if since + checkpoint > n_done]
+        ends = [since + checkpoint for checkpoint in self._trainer.checkpoints if since + checkpoint > n_done]
         return [0] * (n_done > 0) + [end - start for start, end in itertools.pairwise([n_done, *ends])]
 
     def _pruned_losses(self, network: Network, k: int) -> tuple[Float64Array, list[Candidate]]:

@@ -51,7 +51,7 @@ from sklearn_gfs.network import (
 )
 
 from ._pruning import NeuronSelection
-from ._schedule import Schedule, schedule_of_updates
+from ._schedule import Schedule, checkpoints, schedule_of_updates
 
 # Where classes weigh so unevenly that the samples tell no more than this part of them, a few held-out samples of the
 # rare classes would decide alone. None are held out then, unless a fraction was asked for.
@@ -330,6 +330,12 @@ class Trainer:
             return Schedule(n_steps, solver.interval, solver.patience)
         n_held_out = len(self.parts.held_rows) if self._validation is None else len(self._validation.rows)
         return schedule_of_updates(n_retrain, len(self.parts.rows), n_held_out, self.settings.training.batch_size)
+
+    @property
+    def checkpoints(self) -> list[int]:
+        """Iterations after which an automatic number of pre-training iterations is decided."""
+        n_samples = self._n_copies * self._share(self.parts.train_rows, self.parts.train_weight)
+        return checkpoints(self.settings.n_retrain, n_samples, classes=not self._holds_numbers)
 
     def advance(self, phase: Phase, training: Retrainer, n_iterations: int, losses: list[float]) -> None:
         """Continue a training, as a part of this phase; `losses` are those of pre-training."""
