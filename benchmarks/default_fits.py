@@ -35,7 +35,7 @@ OURS, MLP, SAME, LINEAR, BOOSTING = "pruned, 50", "MLP(50)", "MLP(50), same seco
 PROCESS, REAL = "Gaussian process", "RealMLP"
 METHODS = (*SIZES, MLP, SAME, LINEAR, BOOSTING, PROCESS, REAL)
 # A Gaussian process takes the cube of the number of training samples.
-MOST_FOR_PROCESS = 2000
+MOST_FOR_PROCESS = 1000
 
 
 def model_of(method, X, y, classes, seed, seconds=None):
