@@ -28,9 +28,8 @@ from ._thin import product
 # Columns computed together. Of many atoms fewer, as these cost no more than one: memory is what a pass waits for.
 _BLOCK = 16
 _MANY = 1536
-# Picks are looked for on one of so many rows, on at most so many (of many atoms: the second), among so many atoms. Few
-# rows of many atoms are all read
-# in less time than a block takes: then they are, of fewer atoms.
+# Picks are looked for on one of so many rows, on at most so many (of many atoms the second), among so many atoms. Few
+# rows of many atoms are all read in less time than a block takes: then they are, of fewer atoms.
 _ROWS, _MOST_ROWS, _CANDIDATES = 8, (1024, 2048), 384
 _FEW_ROWS, _FEW_CANDIDATES = 8192, 64
 # Measured: a pick costs as much as so many columns that are foreseen, those in vain and those computed alone counted;
