@@ -160,8 +160,8 @@ def features():
         command("features"),
         versions(*package),
         "Ours is `GreedyForwardSelector(corrective=True)`, OMP `OrthogonalMatchingPursuit`, SFS "
-        "`SequentialFeatureSelector` by the training error. The last column is what scikit-learn's validation of X and y "
-        "takes by itself: no estimator that validates can be faster. Milliseconds:",
+        "`SequentialFeatureSelector` by the training error. The last column is what scikit-learn's validation of X and "
+        "y takes by itself: no estimator that validates can be faster. Milliseconds:",
         table(["data", "columns", "ours", *names, "validation alone"], took),
         "R2 of a linear regression on the chosen columns of the training data, and how many of these ours has too:",
         table(["data", "R2: ours", *names, *(f"same as {name}" for name in names)], explained),
