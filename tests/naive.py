@@ -228,12 +228,6 @@ def add_squares(block, weight, out):
         out[i] += sum(w * row[i] ** 2 for w, row in zip(weight, block, strict=True))
 
 
-def add_column(rows, atom, out):
-    """Add the inner products of one column of the rows with every column."""
-    for i in range(rows.shape[1]):
-        out[i] += sum(row[atom] * row[i] for row in rows)
-
-
 def moving_average(visited):
     """Average weights over iterations: the t-th, from one on, counts 4 / (t + 3), a hundredth in the end."""
     average = None

@@ -46,6 +46,10 @@ class Problem(NamedTuple):
         """The problem with nothing that ends a look ahead."""
         return self._replace(exact=True, precision=-np.inf, stop_at=-np.inf)
 
+    def among(self, atoms: NDArray[np.int64]) -> Problem:
+        """The problem of some atoms alone."""
+        return self._replace(raw_norms=self.raw_norms[atoms], enough=self.enough[atoms])
+
     def look_ahead(
         self, step: int, state: State, slots: NDArray[np.int64], columns: NDArray[np.float64]
     ) -> tuple[int, int, int]:
@@ -77,6 +81,21 @@ class State(NamedTuple):
         return self._replace(
             **{name: array.copy() for name, array in self._asdict().items() if name not in kept},
         )
+
+    def among(self, atoms: NDArray[np.int64], n_picks: int, n_settled: int) -> State:
+        """
+        A state of some atoms alone, in order, to look ahead with.
+
+        Of so many picks one is among them and stands for all: atoms that have been picked are nothing but left out. The
+        settled ones that come next are among the atoms.
+        """
+        names = ("left", "rest", "counts", "free", "squares", "scores", "slips", "spread")
+        rows, picks = np.empty((len(self.rows), len(atoms))), self.picks.copy()
+        np.take(self.rows[:n_picks], atoms, axis=1, out=rows[:n_picks], mode="clip")
+        picks[:n_picks] = np.searchsorted(atoms, picks[: min(n_picks, 1)])
+        picks[n_picks:n_settled] = np.searchsorted(atoms, picks[n_picks:n_settled])
+        kept = {name: np.take(getattr(self, name), atoms, axis=-1) for name in names}
+        return self._replace(rows=rows, picks=picks, running=self.running.copy(), **kept)
 
 
 @formula

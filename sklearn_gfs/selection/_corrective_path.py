@@ -172,7 +172,7 @@ class CorrectivePath(SolvedPath):
         self._inverse = solve_triangular(factor, np.eye(n_picks)) if n_picks else np.zeros((0, 0))
         self._least, self._steepest = least, steepest
         penalised = 0.5 * np.maximum(fixed.target_norm - np.cumsum((shares**2).sum(axis=1)), 0.0)
-        self._cost = 0.5 * penalty * self._squared_weights()
+        self._cost = 0.5 * penalty * self._squared_weights() if penalty else np.zeros(n_picks)
         self.losses = np.maximum(penalised - self._cost, 0.0)
         self.gaps = self._gaps()
         self.degrees = np.arange(1, n_picks + 1) - penalty * np.cumsum((self._inverse**2).sum(axis=0))

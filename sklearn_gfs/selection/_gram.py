@@ -20,7 +20,7 @@ from sklearn_gfs._threads import n_blas_threads, one_thread, threads_for
 from sklearn_gfs._typing import Float64Array, FloatArray
 
 from ._greedy_kernels import add_squares
-from ._thin import is_thin, thin_product
+from ._thin import product
 
 # Rows are read in blocks that stay in the last cache while all their products are made. The sums of the blocks
 # are float64, so that the error of float32 products does not grow with n_samples. Blocks are no pieces of
@@ -88,24 +88,35 @@ class ArrayAtoms:
 
         They are scaled so that inner products of these are estimates of those of the atoms.
         """
-        some = slice(None, None, -(-self.n_rows // n_rows))
-        rows = self._rows(some)
+        rows, some, scale = self._some_rows(n_rows)
         y = self._y[some].reshape(len(rows), -1)
         if self._about_y:
             rows, y = rows - y, np.zeros_like(y)
-        scale = np.full((len(rows), 1), np.sqrt(self._scale * self.n_rows / len(rows)))
-        if self.sample_weight is not None:
-            weight = self.sample_weight[some]
-            scale *= np.sqrt(np.repeat(weight, len(rows) // len(weight)))[:, None]
         with np.errstate(over="ignore", invalid="ignore"), threads_for(2.0 * rows.size * y.shape[1]):
             rows = np.multiply(rows, scale, dtype=self.dtype, casting="same_kind")
             y = np.multiply(y, scale, dtype=self.dtype, casting="same_kind")
-            c, norms = (y.T @ rows).astype(np.float64), (rows * rows).sum(axis=0, dtype=np.float64)
+            c, norms = (y.T @ rows).astype(np.float64), squared_norms(rows)
             return rows, self._contracted(c, norms, float(np.vdot(y, y)))
 
     def _rows(self, samples: slice) -> FloatArray:
         """Some samples' rows."""
         return np.asarray(self.atoms[samples])
+
+    def _some_rows(self, n_rows: int) -> tuple[FloatArray, slice, Float64Array]:
+        """About as many rows as they are, which samples these are, and by what to scale them."""
+        some = slice(None, None, -(-self.n_rows // n_rows))
+        rows = self._rows(some)
+        scale = np.full((len(rows), 1), np.sqrt(self._scale * self.n_rows / len(rows)))
+        if self.sample_weight is not None:
+            weight = self.sample_weight[some]
+            scale *= np.sqrt(np.repeat(weight, len(rows) // len(weight)))[:, None]
+        return rows, some, scale
+
+    def sample(self, atoms: NDArray[np.int64], n_rows: int) -> FloatArray:
+        """Some atoms on about as many rows, (n_rows, len(atoms)), scaled as those of the preview are."""
+        rows, _, scale = self._some_rows(n_rows)
+        taken = np.multiply(rows[:, atoms], scale, dtype=self.dtype, casting="same_kind")
+        return np.ascontiguousarray(taken)
 
     def promote(self, *, about_y: bool) -> bool:
         """
@@ -186,12 +197,7 @@ class ArrayAtoms:
 
     def _product(self, left: Any, block: Any) -> Any:
         """Left' block."""
-        left = self._like(left, block)
-        if is_thin(left, block):
-            return thin_product(left, block)
-        with threads_for(2.0 * left.shape[1] * block.size):
-            # One column alone is a product with a vector, which reads the block once and packs nothing.
-            return left.T @ block if left.shape[1] > 1 else (left[:, 0] @ block)[None]
+        return product(self._like(left, block), block)
 
     def _take(self, block: Any, atoms: NDArray[np.int64], weight: Float64Array | None) -> Any:
         """Columns of a block, dense, times the weights of the samples."""
@@ -390,6 +396,13 @@ class ArrayAtoms:
         for rows in batches(self.n_samples, len(atoms)):
             found |= (self._values(atoms, rows)[counts[rows]] != 0).any(axis=(0, 2))
         return found if self.output_weights is None else found & (self.output_weights[atoms] != 0).any(axis=1)
+
+
+def squared_norms(rows: FloatArray) -> Float64Array:
+    """Squared norms of the columns of contiguous rows."""
+    norms = np.zeros(rows.shape[1])
+    add_squares(rows, np.empty(0), norms)
+    return norms
 
 
 def block_rows(row_bytes: int) -> int:

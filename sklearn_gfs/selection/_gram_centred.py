@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sklearn_gfs._typing import Float64Array, FloatArray
 
-from ._gram import Moments
+from ._gram import Moments, squared_norms
 
 # A target whose deviations from its mean are below this share of the mean is constant but for rounding.
 _ROUNDING = 1e-14
@@ -72,8 +72,13 @@ class CentredAtoms:
         """About as many rows, scaled so that inner products of these are estimates, and their moments."""
         rows, moments = self._source.preview(n_rows)
         rows -= rows.mean(axis=0)
-        norms = (rows * rows).sum(axis=0, dtype=np.float64)
-        return rows, Moments(moments.c[:-1], norms, self._target_norm)
+        return rows, Moments(moments.c[:-1], squared_norms(rows), self._target_norm)
+
+    def sample(self, atoms: NDArray[np.int64], n_rows: int) -> FloatArray:
+        """Some atoms on about as many rows, scaled as those of the preview are."""
+        rows: FloatArray = self._source.sample(atoms, n_rows)
+        rows -= rows.mean(axis=0)
+        return rows
 
     def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
         """Inner products of the atoms with the target, and the squared norms; and the atoms' columns, into out."""

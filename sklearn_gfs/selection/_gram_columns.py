@@ -9,6 +9,7 @@ changes what is picked.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn_gfs._typing import Float64Array, FloatArray
 
 from . import _greedy_kernels as kernels
 from ._gram import Moments
+from ._thin import product
 
 # Measured on a server's core, in nanoseconds per byte of the atoms; only their ratios matter. Of single columns by
 # ``benchmarks/selection.py plans``, whose selections find the atoms in the cache or don't, of several by ``costs``.
@@ -197,15 +199,17 @@ class GramColumns:
         """About how many rows to read."""
         return _preview_rows(self.source.n_rows)
 
-    def estimate(self, atom: int, out: Float64Array | None = None) -> Float64Array:
+    def estimate(self, atom: int) -> Float64Array:
         """Estimate one column from the preview's rows."""
-        column = np.empty(self.source.n_atoms) if out is None else out
-        column[:] = 0.0
-        kernels.add_column(self._rows, atom, column)
+        return self._estimates(np.array([atom]))[0]
+
+    def _estimates(self, atoms: NDArray[np.int64]) -> Float64Array:
+        """Estimate some columns from the preview's rows, as the rows of a (len(atoms), n_atoms) array."""
+        columns = np.asarray(product(self._rows[:, atoms], self._rows), dtype=np.float64)
         weights = self._output_weights
         if len(weights):
-            column *= np.einsum("o,oi->i", weights[:, atom], weights)
-        return column
+            columns *= weights[:, atoms].T @ weights
+        return columns
 
     def foresee_first(self, problem: Any, state: Any) -> NDArray[np.int64]:
         """
@@ -261,16 +265,61 @@ class GramColumns:
         Returns the atoms whose columns were estimated, with as many of those that came closest to being the last
         pick as make their number and n_others up to a multiple of ``WIDTH``; at most n_new.
         """
-        slots, columns, first = self.slots.copy(), self.columns, self._n_columns
-        new: list[int] = []
-        while len(new) < n_new:
-            step, reason, atom = problem.look_ahead(step, state, slots, columns)
-            if reason != kernels.NEEDS_COLUMN:
-                break
-            slots[atom] = first + len(new)
-            self.estimate(atom, out=columns[first + len(new)])
-            new.append(atom)
-        others = np.flatnonzero(slots < 0)
-        n_closest = min(-(len(new) + n_others) % kernels.WIDTH, n_new - len(new))
-        closest = others[np.argsort(state.scores[others], kind="stable")[:n_closest]]
-        return np.concatenate([np.array(new, dtype=np.int64), closest])
+        return wanted_next(
+            problem, state, step, (n_new, n_others), (self.slots.copy(), self.columns, self._n_columns), self._estimates
+        )
+
+
+def wanted_next(
+    problem: Any,
+    state: Any,
+    step: int,
+    wanted: tuple[int, int],
+    store: tuple[NDArray[np.int64], Float64Array, int],
+    estimates: Callable[[NDArray[np.int64]], Float64Array],
+) -> NDArray[np.int64]:
+    """
+    Go on with a selection, estimating each Gram column that is not there.
+
+    Parameters
+    ----------
+    problem, state, step
+        What is looked ahead from; the state is written over.
+    wanted : tuple of int
+        See `GramColumns._wanted_next`: n_new and n_others.
+    store : tuple
+        In which rows of the columns that of an atom stands, the columns, and the first of at least n_new free rows.
+        All but the columns that are there is written over.
+    estimates : callable
+        Returns the columns of some atoms, a row each.
+    """
+    (n_new, n_others), (slots, columns, free) = wanted, store
+    new: list[int] = []
+    places: dict[int, int] = {}  # in which rows columns that were estimated stand
+    while len(new) < n_new:
+        step, reason, atom = problem.look_ahead(step, state, slots, columns)
+        if reason != kernels.NEEDS_COLUMN:
+            break
+        if atom not in places:
+            # Others may be wanted soon, and several columns cost little more than one. Each new atom needs a row.
+            n_rows = len(columns) - free - (n_new - len(new) - 1)
+            some = _contenders(
+                atom, min(n_rows, kernels.WIDTH), np.where(slots < 0, state.scores, np.inf), list(places)
+            )
+            columns[free : free + len(some)] = estimates(some)
+            places.update(zip(some.tolist(), range(free, free + len(some)), strict=True))
+            free += len(some)
+        slots[atom] = places[atom]
+        new.append(atom)
+    others = np.flatnonzero(slots < 0)
+    n_closest = min(-(len(new) + n_others) % kernels.WIDTH, n_new - len(new))
+    closest = others[np.argsort(state.scores[others], kind="stable")[:n_closest]]
+    return np.concatenate([np.array(new, dtype=np.int64), closest])
+
+
+def _contenders(atom: int, n_atoms: int, scores: Float64Array, done: list[int]) -> NDArray[np.int64]:
+    """One atom, and of the others that are not done those with the least scores, so many in all."""
+    scores[done] = np.inf
+    scores[atom] = -np.inf
+    best: NDArray[np.int64] = np.argpartition(scores, min(n_atoms, len(scores)) - 1)[:n_atoms]
+    return best[scores[best] < np.inf]

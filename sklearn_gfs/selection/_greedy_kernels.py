@@ -367,17 +367,3 @@ def add_squares(block: NDArray[np.floating[Any]], weight: NDArray[np.float64], o
         w = weight[r] if weight.shape[0] > 0 else 1.0
         for i in range(n_columns):
             out[i] += w * block[r, i] * block[r, i]
-
-
-@jit
-def add_column(rows: NDArray[np.floating[Any]], atom: int, out: NDArray[np.float64]) -> None:
-    """Add the inner products of one column of the rows with all of them."""
-    whole = rows.shape[0] // 4 * 4
-    for r in range(0, whole, 4):
-        a, b, c, d = rows[r, atom], rows[r + 1, atom], rows[r + 2, atom], rows[r + 3, atom]
-        for i in range(rows.shape[1]):
-            out[i] += a * rows[r, i] + b * rows[r + 1, i] + c * rows[r + 2, i] + d * rows[r + 3, i]
-    for r in range(whole, rows.shape[0]):
-        a = rows[r, atom]
-        for i in range(rows.shape[1]):
-            out[i] += a * rows[r, i]

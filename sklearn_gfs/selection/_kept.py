@@ -65,6 +65,13 @@ class AtomsBesideKept:
         products = self._combinations @ self._products[:, self.atoms]
         return np.ascontiguousarray(rows[:, self.atoms] - rows[:, self._kept] @ products), self._moments
 
+    def sample(self, atoms: NDArray[np.int64], n_rows: int) -> FloatArray:
+        """Some atoms on about as many rows, scaled as those of the preview are."""
+        products = self._combinations @ self._products[:, self.atoms[atoms]]
+        rows: FloatArray = self._source.sample(self.atoms[atoms], n_rows)
+        rows -= self._source.sample(self._kept, n_rows) @ products
+        return rows
+
     def promote(self, *, about_y: bool) -> bool:  # noqa: ARG002
         """Nothing better than float64 products."""
         return False

@@ -370,12 +370,12 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
             path, support = select_beside(source, k, radius=radius, tol=tol, kept=kept, n_distinct=n_distinct)
         path = columns.of_all(path)
         self.support_ = np.isin(np.arange(self.n_features_in_), np.concatenate([keep, atoms[support]]))
-        if wanted is not None:
+        n_missing = 0 if wanted is None else wanted - int(self.support_.sum())
+        if n_missing > 0:
             moments, nearness = source.moments(), np.full(self.n_features_in_, -1.0)
             nearness[atoms] = (moments.c**2).sum(axis=0) / moments.norms
             others = np.flatnonzero(~self.support_)
-            others = others[np.argsort(-nearness[others], kind="stable")]
-            self.support_[others[: wanted - int(self.support_.sum())]] = True
+            self.support_[others[np.argsort(-nearness[others], kind="stable")][:n_missing]] = True
         return self._store(path, *columns.in_own_units(path.weights))
 
     def _store_means(self, path: GreedyPath) -> GreedyForwardSelector:

@@ -8,6 +8,7 @@ import numpy as np
 
 from sklearn_gfs._emitter import host
 from sklearn_gfs._requirements import numba_for
+from sklearn_gfs._threads import threads_for
 from sklearn_gfs._typing import Float64Array
 
 from ._thin_kernels import ROWS, TILES, add_thin_product
@@ -17,6 +18,15 @@ _LEFT = (2, 48)
 # Columns on the right at least, and numbers from which on a product takes longer than the preparations.
 _COLUMNS, _NUMBERS = 96, 2**17
 _LINE = 64
+
+
+def product(left: Any, right: Any) -> Any:
+    """Left' right for few columns on the left, by this loop or by a library, whichever is faster."""
+    if is_thin(left, right):
+        return thin_product(left, right)
+    with threads_for(2.0 * left.shape[1] * right.size):
+        # One column alone is a product with a vector, which reads the matrix once and packs nothing.
+        return left.T @ right if left.shape[1] > 1 else (left[:, 0] @ right)[None]
 
 
 def is_thin(left: Any, right: Any) -> bool:

@@ -133,3 +133,14 @@ def test_the_mean_of_the_convex_hull_is_cut_where_the_number_is_full():
         np.testing.assert_array_equal(selector.selection_counts_, expected.selection_counts_)
         with pytest.warns(ConvergenceWarning, match="k=2 picks have no other columns. Raise k"):
             getattr(GreedyForwardSelector(k=2, hull="convex", n_features_to_select=4), method)(models, y)
+
+
+@pytest.mark.parametrize("n_missing", [0, 1])
+def test_columns_are_compared_with_y_again_only_where_some_are_missing(n_missing, monkeypatch):
+    X = np.random.default_rng(0).standard_normal((60, 8))
+    y = X[:, 0] if n_missing else X @ np.arange(8.0)
+    read, moments = [], ArrayAtoms.moments
+    monkeypatch.setattr(ArrayAtoms, "moments", lambda self, *asked: read.append(1) or moments(self, *asked))
+    selector = GreedyForwardSelector(n_features_to_select=2, corrective=True).fit(X, y)
+    assert selector.support_.sum() == 2
+    assert len(read) == 1 + n_missing
