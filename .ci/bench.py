@@ -53,7 +53,7 @@ def lacking(name, rivals):
     if name == "prune_network":
         missing += [] if os.environ.get("SKLEARN_GFS_MNIST") else ["SKLEARN_GFS_MNIST"]
     if name == "same_size":
-        missing += [] if rivals else ["RIVALS=PYTHON (benchmarks/_same_size_rivals.py says of which environment)"]
+        missing += [] if rivals else ["RIVALS=PYTHON (benchmarks/_rivals.py says of which environment)"]
         missing += [] if os.environ.get("SKLEARN_GFS_MNIST") else ["SKLEARN_GFS_MNIST"]
     return ", ".join(missing)
 
@@ -62,7 +62,7 @@ def run(name, words, kept, rivals):
     if name in RESUMABLE:
         words = [*words, "--out", str(kept / f"{name}.jsonl")]
     if name == "same_size":
-        script = ROOT / "benchmarks" / "_same_size_rivals.py"
+        script = ROOT / "benchmarks" / "_rivals.py"
         subprocess.run([rivals, script, *words[words.index("--out") :]], cwd=ROOT, check=True)
     subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
 
@@ -70,7 +70,7 @@ def run(name, words, kept, rivals):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", type=Path, default=ROOT / "out" / "bench", help="folder of what is finished")
-    parser.add_argument("--rivals", help="interpreter for benchmarks/_same_size_rivals.py")
+    parser.add_argument("--rivals", help="interpreter for benchmarks/_rivals.py")
     parser.add_argument("--list", action="store_true", help="print what would run, and run nothing")
     parser.add_argument("names", nargs="*", help="pages, without .md; all by default")
     arguments = parser.parse_args()

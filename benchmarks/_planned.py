@@ -11,7 +11,8 @@ def planned_bytes(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: 
     rows, most = block_rows(n_atoms * itemsize), columns._BLOCKS[1]
     if columns.plan(n_rows, n_atoms, itemsize, k, directions) == "whole" and n_atoms <= columns._fit(n_atoms):
         return n_atoms**2 * (2 * 8 + itemsize)  # the matrix, its product of output weights, and that of one block
-    kept = 8 * n_atoms * (columns.capacity(n_atoms, k) + most)  # with room for columns foreseen
+    # With room for columns foreseen, and what they tell of others.
+    kept = (8 + 4) * n_atoms * (columns.capacity(n_atoms, k) + most)
     preview = 3 * itemsize * n_atoms * columns._preview_rows(n_rows)  # as read, as scaled, and their squares
     product = most * ((8 + itemsize) * n_atoms + 2 * itemsize * rows)
     return kept + preview + product

@@ -12,12 +12,14 @@ import numpy as np
 from sklearn import datasets
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.metrics import log_loss
-from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold
+from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold, train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 BATCH = 128
+# Larger sets, and some that have fewer samples for each class, keep nine tenths for training.
+LARGE, KEPT = 4500, ("airfoil", "segment", "vowel", "abalone")
 
 
 def load_all(mnist: str | None) -> dict[str, tuple[Any, Any, bool]]:
@@ -41,6 +43,25 @@ def load_all(mnist: str | None) -> dict[str, tuple[Any, Any, bool]]:
             rows = np.random.default_rng(0).permutation(60_000)[: 2 * n_samples]  # half of them train
             found[f"mnist, {n_samples}"] = (images[rows], labels[rows], True)
     return found
+
+
+def load_tabular(path: str) -> dict[str, tuple[Any, Any, bool]]:
+    """Return scikit-learn's data sets and those of this npz file, as `load_all` does."""
+    found = load_all(None)
+    with np.load(path, allow_pickle=True) as file:
+        for name in sorted({key.split("/")[0] for key in file.files}):
+            y = file[f"{name}/y"]
+            found[name] = (file[f"{name}/X"], y, y.dtype.kind == "U")
+    return found
+
+
+def split_off(name: str, X: Any, y: Any, classes: bool, seed: int) -> tuple[Any, Any, Any, Any]:
+    """Return X, y, X_test, y_test with a tenth for testing, of small data sets a half; classes stratified."""
+    test_size = 0.1 if len(X) > LARGE or name in KEPT else 0.5
+    X, X_test, y, y_test = train_test_split(
+        X, y, test_size=test_size, random_state=seed, stratify=y if classes else None
+    )
+    return X, y, X_test, y_test
 
 
 def halves(X: Any, y: Any, classes: bool, n_splits: int, random_state: int) -> Iterator[tuple[Any, Any, Any, Any]]:

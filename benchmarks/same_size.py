@@ -3,7 +3,7 @@ The claim: at equal size, the pruned network is the best, whatever the data.
 
 Default parameters, 5 x 2 repeated splits. Writes docs/benchmarks/same_size.md. MNIST takes part where --data or
 SKLEARN_GFS_MNIST names its npz file. With --out, finished fits are kept and not repeated, and the table covers what is
-finished; other packages' rows come from _same_size_rivals.py with the same --out.
+finished; other packages' rows come from _rivals.py with the same --out.
 """
 
 from __future__ import annotations
@@ -303,7 +303,7 @@ def write(rows, names, command):
         f"that network, often after few updates; beside it stands {DENSE}. OP-ELM "
         "is hpelm's optimally pruned extreme learning machine; convex is pyscnn's network of 50 gates, which comes to "
         "up to 50 neurons for each output; RealMLP is pytabkit's, with its tuned defaults. "
-        "`python benchmarks/_same_size_rivals.py` makes those three, in an environment of its own; convex was left "
+        "`python benchmarks/_rivals.py` makes those three, in an environment of its own; convex was left "
         "out on 10 000 images for its cost, RealMLP got fewer splits of the images."
     )
     fixed_numbers, summary = fixed_part(rows, names)

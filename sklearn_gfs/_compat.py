@@ -20,6 +20,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.ensemble._base import _BaseHeterogeneousEnsemble as HeterogeneousEnsemble
 from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
+from sklearn.metrics._scorer import _PassthroughScorer as PassthroughScorer
+from sklearn.metrics._scorer import _Scorer as Scorer
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import _insert_error_scores as insert_error_scores
 from sklearn.model_selection._validation import _score as score_estimator
@@ -208,6 +210,8 @@ __all__ = [
     "Interval",
     "MultimetricScorer",
     "NoCallbacks",
+    "PassthroughScorer",
+    "Scorer",
     "StrOptions",
     "VisualBlock",
     "begin_training",

@@ -94,6 +94,31 @@ def greedy(atoms, y, k, *, loss="squared_error", weight=None, offset=0.0, signs=
     return np.array(picks), np.array(losses), np.array(gaps)
 
 
+def look_ahead(known, estimates, c, norms, picks, k, n_new):
+    """
+    Atoms without a known Gram column that a selection of the hull picks, at most so many, from some picks to k.
+
+    ``known`` are exact columns by atoms, ``estimates`` the matrix that stands for others; an atom's own product with
+    itself is its squared norm.
+    """
+    found, s, picks = [], np.zeros(len(c)), list(picks)
+    for pick in picks:
+        s = s + known[pick]
+    while len(picks) < k:
+        scores = [2.0 * (s[i] - (len(picks) + 1) * c[i]) + norms[i] for i in range(len(c))]
+        pick = int(np.argmin(scores))
+        if pick not in known and pick not in found:
+            if len(found) == n_new:
+                break
+            found.append(pick)
+        column = (
+            known[pick] if pick in known else [norms[i] if i == pick else estimates[pick, i] for i in range(len(c))]
+        )
+        s = s + np.array(column)
+        picks.append(pick)
+    return found
+
+
 def steepest(atoms, y, n_tried, *, loss="log_loss", weight=None, offset=0.0):
     """Picks of which each is the best of so many along which the loss falls steepest."""
     weight = np.ones(len(y)) if weight is None else weight

@@ -31,6 +31,7 @@ from sklearn_gfs._warn import warn_caller
 from sklearn_gfs.network import Report, Tasks, Watch
 
 from ._fitted import FittedMLPMixin
+from ._layer import Room
 from ._parameters import MLPParameters
 from ._path import TrainingPath
 from ._targets import encode_validation, validate_weights
@@ -290,13 +291,13 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
             tasks = self._start_tasks(*given, name="fit_path")
             last: Self | None = None
             try:
-                path = TrainingPath(data, settings, self.random_state, tasks=tasks)
+                path, room = TrainingPath(data, settings, self.random_state, tasks=tasks), Room()
                 for n_iterations in _increasing(n_pretrain):
                     path.pretrain_to(n_iterations)
                     last = self._point(n_iterations, self.k)
                     last._store_network(path.dense(), path.losses)
                     yield PathPoint(n_iterations, None, last)
-                    dense_loss, subnetworks = path.subnetworks(sizes)
+                    dense_loss, subnetworks = path.subnetworks(sizes, room)
                     while path.complaints:
                         warn_caller(path.complaints.pop(0), ConvergenceWarning)
                     for size, subnetwork in zip(sizes, subnetworks, strict=True):

@@ -32,7 +32,8 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         Number of pre-training iterations (gradient updates). 0 prunes the network at its initialisation. "auto" selects
         a subnetwork after 20, 80 and 320 iterations. It keeps the last one that was worth its iterations: the
         loss has to fall by 3 % for every 100 iterations. This loss is measured before re-training, on held-out samples
-        if there are any.
+        if there are any. With ``n_retrain="auto"``, fewer iterations are tried where there are few samples: 320 need
+        800 training samples, or 400 of classes, and 80 need 200 that aren't of classes.
     k : int, default=50
         Number of picks. The subnetwork has at most `k` distinct neurons. A neuron that was picked several times counts
         as often in the mean.

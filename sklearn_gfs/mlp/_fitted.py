@@ -123,9 +123,20 @@ class FittedMLPMixin(ExportMixin):
         check_plain(X=X)
         return validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
 
+    def _checked_for_predict(self, X: Any) -> Any:
+        """Return inputs for `_predict_checked` of this and other fits to the same samples; None if `predict` is not."""
+        return self._inputs(X) if type(self).predict.__code__ is FittedMLPMixin.predict.__code__ else None
+
+    def _predict_checked(self, X: Any) -> np.ndarray:
+        """Predict from inputs that have been checked."""
+        return decode(self, self._outputs_of(X))
+
     def _outputs(self, X: Any) -> FloatArray:
         """Return the outputs of the network before the output activation, of shape (n_samples, n_outputs)."""
-        X = self._inputs(X)
+        return self._outputs_of(self._inputs(X))
+
+    def _outputs_of(self, X: Any) -> FloatArray:
+        """Return the outputs for inputs that have been checked."""
         hidden = hidden_activations(X, self.coefs_[0], self.intercepts_[0], ACTIVATIONS[self.activation_])
         with threads_for(2.0 * hidden.shape[0] * self.coefs_[1].size):
             outputs: FloatArray = hidden @ self.coefs_[1]

@@ -6,15 +6,15 @@ Here belong where they are computed, in pieces of which size, and how much of th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import gen_batches
 
-from sklearn_gfs._chunks import rows_at_once
+from sklearn_gfs._chunks import row_batches, rows_at_once
 from sklearn_gfs.network import CHUNK_ROWS, hidden_activations, room_on
 
 if TYPE_CHECKING:
@@ -27,6 +27,20 @@ if TYPE_CHECKING:
 
 # Activations that are computed at once take so many bytes at most, but of the widest network there are so many rows.
 _PIECE_BYTES, _LEAST_ROWS = 2**27, 64
+
+
+class Room:
+    """Memory for the activations of one network after another: what is kept of one is lost with the next."""
+
+    def __init__(self) -> None:
+        self._numbers: FloatArray = np.empty(0)
+
+    def array(self, shape: tuple[int, int], dtype: np.dtype[Any]) -> FloatArray:
+        """Return an array of this shape."""
+        size = math.prod(shape)
+        if self._numbers.dtype != dtype or len(self._numbers) < size:
+            self._numbers = np.empty(size, dtype=dtype)
+        return self._numbers[:size].reshape(shape)
 
 
 class HiddenLayer:
@@ -68,15 +82,12 @@ class HiddenLayer:
 
     def pieces(self, n_samples: int) -> Iterator[slice]:
         """Samples in pieces, of which the activations are computed at once."""
-        return gen_batches(n_samples, rows_at_once(self.row_bytes, _PIECE_BYTES, _LEAST_ROWS, CHUNK_ROWS))
+        return row_batches(n_samples, rows_at_once(self.row_bytes, _PIECE_BYTES, _LEAST_ROWS, CHUNK_ROWS))
 
-    def in_main_memory(self, rows: IntArray) -> FloatArray:
-        """Activations of these samples, (n_rows, n_neurons), as an array whatever the device."""
-        pieces = list(self.pieces(len(rows)))
-        if len(pieces) == 1:
-            return self._array(rows)
-        hidden = np.empty((len(rows), self.n_neurons), dtype=self.dtype)
-        for piece in pieces:
+    def in_main_memory(self, rows: IntArray, room: Room | None = None) -> FloatArray:
+        """Activations of these samples, (n_rows, n_neurons), as an array whatever the device, in the room if given."""
+        hidden = (Room() if room is None else room).array((len(rows), self.n_neurons), self.dtype)
+        for piece in self.pieces(len(rows)):
             self._array(rows[piece], out=hidden[piece])
         return hidden
 
@@ -91,10 +102,10 @@ class HiddenLayer:
             room = np.empty((n_rows, self.n_neurons), dtype=self.dtype) if len(room) < n_rows else room
             yield piece, self._array(rows[piece], out=room[:n_rows])
 
-    def kept(self, rows: IntArray) -> Any:
-        """Activations of these samples, in a tensor where they are multiplied on another device."""
+    def kept(self, rows: IntArray, room: Room | None = None) -> Any:
+        """Activations of these samples, in a tensor where they are multiplied on another device, else in the room."""
         if self._device == "cpu":
-            return self.in_main_memory(rows)
+            return self.in_main_memory(rows, room)
         import torch
 
         hidden = torch.empty((len(rows), self.n_neurons), dtype=self._tensors[0].dtype, device=self._device)

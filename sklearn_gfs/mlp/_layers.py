@@ -14,8 +14,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils import gen_batches
 
+from sklearn_gfs._chunks import row_batches
 from sklearn_gfs._typing import Float64Array, IntArray
 from sklearn_gfs.network import CHUNK_ROWS
 from sklearn_gfs.selection import CorrectivePath, SelectionStatistics
@@ -126,7 +126,7 @@ class Samples(NamedTuple):
 
     def chunks(self) -> Iterator[slice]:
         """Rows that go through a network together."""
-        return gen_batches(self.X.shape[0], CHUNK_ROWS)
+        return row_batches(self.X.shape[0], CHUNK_ROWS)
 
     def weights_of(self, rows: slice) -> Float64Array | None:
         """Return the weights of some samples."""

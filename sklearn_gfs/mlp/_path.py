@@ -24,10 +24,12 @@ from sklearn_gfs.network import (
     TrainingState,
     Watch,
     interruptible,
+    mean_loss,
     prune,
 )
 
 from ._candidates import WORTH, Candidate, Chosen, choose
+from ._layer import Room
 from ._retraining import Retraining, Subnetwork
 from ._trainer import DenseState, PathData, PathSettings, Trainer
 
@@ -36,8 +38,6 @@ _PRETRAINING_SHARE = 0.5
 # By these parts, of itself and of the highest loss before this training, the training loss may grow as noise makes it
 # grow; and by so much, in standardised units, where there is next to nothing to be learnt.
 _GROWTH, _NOISE, _NOTHING = 1.1, 0.01, 1e-3
-# Iterations after which an automatic number of pre-training iterations is decided.
-_CHECKPOINTS = (20, 80, 320)
 # The part of itself by which the subnetwork's loss has to fall for every further iteration.
 _WORTH = 3e-4
 
@@ -148,7 +148,7 @@ class TrainingPath:
     def _steps_to_checkpoints(self, since: int) -> list[int]:
         """Return the iterations from each checkpoint to the next, at first none where there were some before."""
         n_done = len(self._training.losses)
-        ends = [since + checkpoint for checkpoint in _CHECKPOINTS if since + checkpoint > n_done]
+        ends = [since + checkpoint for checkpoint in self._trainer.checkpoints if since + checkpoint > n_done]
         return [0] * (n_done > 0) + [end - start for start, end in itertools.pairwise([n_done, *ends])]
 
     def _pruned_losses(self, network: Network, k: int) -> tuple[Float64Array, list[Candidate]]:
@@ -186,7 +186,7 @@ class TrainingPath:
         def judge(path: GreedyPath) -> float:
             pruned = TorchNetwork(prune(network, path), training.activation, training.loss, device=training.device)
             with pruned.threads():
-                return self._trainer.finite(pruned.loss(*held_out))
+                return self._trainer.finite(mean_loss(pruned, held_out))
 
         return judge
 
@@ -201,9 +201,11 @@ class TrainingPath:
         """Return the dense network as it is now."""
         return self._trainer.selection.in_data_units(self._dense_network())
 
-    def subnetworks(self, sizes: list[int]) -> tuple[float, list[Subnetwork]]:
+    def subnetworks(self, sizes: list[int], room: Room | None = None) -> tuple[float, list[Subnetwork]]:
         """
         Prune the dense network as it is now and re-train what is left, for each number of picks.
+
+        Who asks more than once spares memory that is written to for the first time by giving the same `room`.
 
         Returns
         -------
@@ -215,10 +217,11 @@ class TrainingPath:
         if self._watch is not None:
             self._watch.allow(1.0)
         network = self._dense_network()
+        self._training.rest()
         if self.losses:
             self._check_descent(self._training, self._start, network)
         with self._tasks.phase("selection"):
-            dense_loss, chosen = self._select(network, sizes)
+            dense_loss, chosen = self._select(network, sizes, room)
         self._report_selection("selection", max((one.path for one in chosen), key=lambda path: len(path.picks)))
         held_out = self._trainer.held_out
         retraining = Retraining(self._trainer, self.losses, self._check_descent)
@@ -227,7 +230,7 @@ class TrainingPath:
             for path, trial_path, ridge in chosen
         ]
 
-    def _select(self, network: Network, sizes: list[int]) -> tuple[float, list[Chosen]]:
+    def _select(self, network: Network, sizes: list[int], room: Room | None) -> tuple[float, list[Chosen]]:
         """Return the dense loss, and for each size the selection on all samples and that on trial."""
         k, trials = self._chosen_trials
         known = trials if self._chosen is not None and k == max(sizes) else None
@@ -236,13 +239,13 @@ class TrainingPath:
             return self._choose(network, trials, size)[0]
 
         try:
-            return self._trainer.selection.paths(network, sizes, known, chosen)
+            return self._trainer.selection.paths(network, sizes, known, chosen, room)
         except KeyboardInterrupt:
             if self._watch is None or self._watch.interrupted:
                 raise
             self._watch.interrupt()
         # There is no model without; a second interrupt is not held up.
-        return self._trainer.selection.paths(network, sizes, known, chosen)
+        return self._trainer.selection.paths(network, sizes, known, chosen, room)
 
     def _check_descent(self, training: Training, start: Callable[[], Network], end: Network) -> None:
         """Complain, once, of a training whose loss is higher at its end than it was at its start."""

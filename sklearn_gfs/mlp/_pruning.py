@@ -31,7 +31,7 @@ from sklearn_gfs.network import (
 
 from ._candidates import RIDGES, Candidate, Chosen, corrected, solved_by_gradient, uncorrected
 from ._corrected_steepest import pick_corrected
-from ._layer import HiddenLayer
+from ._layer import HiddenLayer, Room
 from ._steepest import draw, measure, path_of, pick_steepest
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ class NeuronSelection(NamedTuple):
     kept : ndarray of shape (n_samples, n_features) or None
         Standardised inputs, where they are kept.
     targets : ndarray of shape (n_samples, n_outputs)
-        Standardised targets, in the precision that networks are trained in.
+        Standardised targets, or indicators of classes.
+    dtype : dtype
+        The precision that networks are trained in.
     parts : Parts
         The samples to be used, and which are held out.
     scaling : Scaling
@@ -86,6 +88,7 @@ class NeuronSelection(NamedTuple):
     X: Any
     kept: FloatArray | None
     targets: FloatArray
+    dtype: Any
     parts: Parts
     scaling: Scaling
     activation: Activation
@@ -93,6 +96,10 @@ class NeuronSelection(NamedTuple):
     n_samples: int | str | None
     device: str
     corrective: bool | str
+
+    def _targets(self, rows: IntArray) -> FloatArray:
+        targets: FloatArray = self.targets[rows].astype(self.dtype, copy=False)
+        return targets
 
     def in_data_units(self, network: Network) -> FittedNetwork:
         """Return the network with the standardisation of inputs and targets folded in."""
@@ -106,19 +113,20 @@ class NeuronSelection(NamedTuple):
         sizes: list[int],
         trials: list[Candidate] | None,
         choose: Callable[[list[Candidate], int], Candidate],
+        room: Room | None = None,
     ) -> tuple[float, list[Chosen]]:
         """
         Return the dense loss, and for each number of picks the selection on all samples and that on trial.
 
         The trial leaves out what is held out; its selections may be known already. `choose` says by which of them to
-        prune for so many picks.
+        prune for so many picks. Activations of all samples are put into the `room`.
         """
         rows, weight, k = self.parts.rows, self.parts.weight, max(sizes)
         hidden, dense_loss = None, None
         if self._selects_on_all(network, rows) and self._layer(network).fit_on(len(rows)):
             # Samples that are only held out come last, so that the others' activations are the first part of these.
-            hidden = self._layer(network).kept(rows)
-            dense_loss = self.loss.mean(_outputs(hidden, network), self.targets[rows], _of(weight, rows))
+            hidden = self._layer(network).kept(rows, room)
+            dense_loss = self.loss.mean(_outputs(hidden, network), self._targets(rows), _of(weight, rows))
         if trials is None:
             trials = self.trials(network, k, None if hidden is None else hidden[: self.parts.n_train])
         chosen = [choose(trials, size) for size in sizes]
@@ -196,7 +204,7 @@ class NeuronSelection(NamedTuple):
 
         Corrective selections can be certified: their gaps are exact then, where that is cheap.
         """
-        drawn, drawn_weight = draw(self.targets, rows, weight, self._n_drawn(network))
+        drawn, drawn_weight = draw(self.targets, rows, weight, self._n_drawn(network), self.dtype)
         layer, found = self._layer(network), []
         if not self.loss.is_quadratic:
             # The search keeps a copy that lies the other way round.
@@ -234,7 +242,7 @@ class NeuronSelection(NamedTuple):
         ridges: list[float | None],
     ) -> list[Candidate]:
         """Select on the samples drawn, by the loss's gradient; weights are re-solved on all where there is room."""
-        targets, n_neurons, found = self.targets[drawn], len(network.weights), []
+        targets, n_neurons, found = self._targets(drawn), len(network.weights), []
         if None in ridges:
             picks, losses = pick_steepest(hidden, targets, drawn_weight, network, self.loss, k)
             found.append(uncorrected(path_of(picks, n_neurons, losses, np.full(k, np.nan))))
@@ -250,7 +258,7 @@ class NeuronSelection(NamedTuple):
             for piece in self._layer(network).pieces(len(rows)):
                 columns[piece, 1:] = activations[piece, path.picks]
             found += [
-                solved_by_gradient(ridge, path, n_neurons, (columns, self.targets[rows], weight, self.loss))
+                solved_by_gradient(ridge, path, n_neurons, (columns, self._targets(rows), weight, self.loss))
                 for ridge in numbers
             ]
         return found
@@ -275,7 +283,7 @@ class NeuronSelection(NamedTuple):
     @property
     def _dtype(self) -> np.dtype[Any]:
         """Precision of the activations."""
-        return np.dtype(np.float32 if self.loss.is_quadratic else self.targets.dtype)
+        return np.dtype(np.float32 if self.loss.is_quadratic else self.dtype)
 
     def _layer(self, network: Network) -> HiddenLayer:
         """Return the neurons of this network, for standardised inputs."""
@@ -306,7 +314,7 @@ class NeuronSelection(NamedTuple):
 
         def chunks() -> Iterator[tuple[Any, FloatArray, FloatArray | None]]:
             for chunk, hidden in layer.in_turn(rows):
-                targets, some = self.targets[rows[chunk]], _of(weight, rows[chunk])
+                targets, some = self._targets(rows[chunk]), _of(weight, rows[chunk])
                 losses.append(self.loss.mean(_outputs(hidden, network), targets, some))
                 weights.append(float(len(targets)) if some is None else float(some.sum()))
                 yield hidden, targets, some
@@ -327,7 +335,7 @@ class NeuronSelection(NamedTuple):
 
         statistics, layer = SelectionStatistics(), self._layer(network)
         for chunk in layer.pieces(len(rows)):
-            targets = self.targets[rows[chunk]] - offset
+            targets = self._targets(rows[chunk]) - offset
             some = None if weight is None else weight[chunk]
             statistics.update(layer.in_main_memory(rows[chunk]), targets, some)
         return statistics
@@ -348,7 +356,7 @@ class NeuronSelection(NamedTuple):
         if hidden is None:
             return self._statistics(network, rows, weight, offset).select(k, output_weights=coef)
         return greedy_forward_selection(
-            hidden, self.targets[rows], k, output_weights=coef, offset=offset, sample_weight=weight
+            hidden, self._targets(rows), k, output_weights=coef, offset=offset, sample_weight=weight
         )
 
     def _correct(
@@ -370,7 +378,7 @@ class NeuronSelection(NamedTuple):
                 k, ridges, output_weights=coef, tol=tol
             )
         paths = corrective_paths(
-            hidden, self.targets[rows], k, ridges, output_weights=coef, sample_weight=weight, tol=tol
+            hidden, self._targets(rows), k, ridges, output_weights=coef, sample_weight=weight, tol=tol
         )
         return cast("list[CorrectivePath]", paths)  # those of the squared error
 
@@ -385,7 +393,7 @@ class NeuronSelection(NamedTuple):
             return paths
         statistics, activations = SelectionStatistics(), self._layer(network).computed(rows, device="cpu")
         for piece in self._layer(network).pieces(len(rows)):
-            statistics.update(activations[piece, picked], self.targets[rows[piece]], _of(weight, rows[piece]))
+            statistics.update(activations[piece, picked], self._targets(rows[piece]), _of(weight, rows[piece]))
         gram, c = statistics.gram / statistics.weight, statistics.c.T / statistics.weight
         target_norm, solved = float(statistics.target_norms.sum() / statistics.weight), []
         for path in paths:

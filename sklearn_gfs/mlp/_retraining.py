@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from sklearn_gfs._typing import GreedyPath
 from sklearn_gfs.network import (
-    Batch,
     FittedNetwork,
+    HeldOut,
     Network,
     Posterior,
     Prior,
@@ -77,7 +77,7 @@ class Retraining:
         self._check = check
 
     def subnetwork(
-        self, network: Network, path: GreedyPath, trial_path: GreedyPath, held_out: Batch | None
+        self, network: Network, path: GreedyPath, trial_path: GreedyPath, held_out: HeldOut | None
     ) -> Subnetwork:
         """
         Return the subnetwork of the picks on all samples, re-trained.
@@ -133,7 +133,7 @@ class Retraining:
         if isinstance(training, Training):  # no second-order step goes up
             self._check(training, lambda: start, end)
 
-    def _try_retraining(self, pruned: Network, held_out: Batch) -> _Trial:
+    def _try_retraining(self, pruned: Network, held_out: HeldOut) -> _Trial:
         trainer = self._trainer
         name = "trial re-training" if len(trainer.parts.held_rows) else "re-training"
         losses: list[float] = []
@@ -157,7 +157,7 @@ class Retraining:
                     elif _INDIFFERENCE * loss < record:
                         record, end = loss, schedule.end(len(losses))
                     if loss <= _INDIFFERENCE * min(validation_losses.values()):
-                        best, kept = len(losses), training.network()
+                        best, kept = len(losses), training.snapshot()
                         prior = training.solver.prior if isinstance(training, SecondOrderTraining) else None
             if best == 0:
                 self._check_descent(training, pruned, training.network())

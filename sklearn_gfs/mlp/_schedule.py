@@ -1,4 +1,4 @@
-"""For how long a subnetwork is re-trained, and when a trial has seen enough; numbers of iterations only."""
+"""For how long networks are trained, and when a trial has seen enough; numbers of iterations only."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ _VALIDATION_INTERVAL, _PATIENCE = 20, 500
 # updates than these, and never fewer passes than a few. A trial then ends after this factor of the last record.
 _UPDATES, _MOST_UPDATES, _PASSES, _FEWEST_PASSES = 12_000, 40_000, 200, 10
 _PATIENCE_FACTOR = 1.5
+# Iterations after which an automatic number of pre-training iterations is decided.
+_CHECKPOINTS = (20, 80, 320)
+# Re-training to the end makes up for what pre-training leaves, but not for what it overfits. So there are at most so
+# many iterations a sample, of numbers and of classes, and of classes at least a few.
+_A_SAMPLE, _A_SAMPLE_OF_CLASSES, _FEWEST_OF_CLASSES = 0.4, 0.8, 80
 
 
 class Schedule(NamedTuple):
@@ -54,3 +59,22 @@ def schedule_of_updates(n_updates: int | str, n_samples: int, n_held_out: int, b
     n_of_pass = -(-n_samples // batch_size)
     n_updates = max(_UPDATES, min(_PASSES * n_of_pass, _MOST_UPDATES), _FEWEST_PASSES * n_of_pass)
     return Schedule(n_updates, interval, max(_PATIENCE, n_of_pass), _PATIENCE_FACTOR)
+
+
+def checkpoints(n_retrain: int | str, n_samples: float, *, classes: bool) -> list[int]:
+    """
+    Return the iterations after which an automatic number of pre-training iterations is decided.
+
+    Parameters
+    ----------
+    n_retrain : int or "auto"
+        For how long a subnetwork is re-trained afterwards.
+    n_samples : float
+        Samples that train.
+    classes : bool
+        Whether the targets are classes, and not numbers.
+    """
+    if not isinstance(n_retrain, str):
+        return [*_CHECKPOINTS]
+    most = max(_A_SAMPLE_OF_CLASSES * n_samples, _FEWEST_OF_CLASSES) if classes else _A_SAMPLE * n_samples
+    return [checkpoint for place, checkpoint in enumerate(_CHECKPOINTS) if place == 0 or checkpoint <= most]

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils import gen_batches
 
+from sklearn_gfs._chunks import row_batches
 from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath, IntArray
 from sklearn_gfs.network import CHUNK_ROWS
 
@@ -31,7 +31,7 @@ _BLOCK = 64
 
 
 def draw(
-    targets: FloatArray, rows: IntArray, weight: FloatArray | None, n_drawn: int
+    targets: FloatArray, rows: IntArray, weight: FloatArray | None, n_drawn: int, dtype: Any = np.float64
 ) -> tuple[IntArray, FloatArray | None]:
     """
     Draw from these rows samples to select neurons on, all where there are no more than so many.
@@ -45,6 +45,8 @@ def draw(
     rows : ndarray of shape (n_rows,)
     weight : ndarray of shape (n_samples,) or None
     n_drawn : int
+    dtype : dtype, default=float64
+        That of the weights.
 
     Returns
     -------
@@ -58,7 +60,7 @@ def draw(
     rng = np.random.RandomState(0)
     order = rng.permutation(len(rows))
     along, direction = np.empty(len(targets)), rng.standard_normal(targets.shape[1])
-    for chunk in gen_batches(len(targets), CHUNK_ROWS):  # as the product is one of float64
+    for chunk in row_batches(len(targets), CHUNK_ROWS):  # as the product is one of float64
         along[chunk] = targets[chunk] @ direction
     in_order = along[rows[order]]
     del along  # each of these has a number for every sample
@@ -69,7 +71,7 @@ def draw(
     ends = np.arange(1.0, len(rows) + 1) if weight is None else np.cumsum(weight[order], dtype=np.float64)
     points = (np.arange(n_drawn) + 0.5) * (ends[-1] / n_drawn)
     drawn, counts = np.unique(order[np.searchsorted(ends, points)], return_counts=True)
-    return rows[drawn], None if (counts == 1).all() else counts.astype(targets.dtype)
+    return rows[drawn], None if (counts == 1).all() else counts.astype(dtype)
 
 
 class _KeptNeurons:
@@ -89,7 +91,7 @@ class _KeptNeurons:
     def means_and_variances(self, share: Float64Array) -> tuple[Float64Array, Float64Array]:
         """Means and variances of all neurons, for samples of these shares."""
         means, variances = np.empty((2, len(self._neurons)))
-        for block in gen_batches(len(means), _BLOCK):
+        for block in row_batches(len(means), _BLOCK):
             values = self._neurons[block].astype(np.float64)
             means[block] = values @ share
             values -= means[block, None]
@@ -180,7 +182,7 @@ def pick_steepest(
         rows = neurons.rows(tried)
         base = total / (step + 1) + intercept
         means = np.empty(len(tried))
-        for block in gen_batches(len(tried), _BLOCK):
+        for block in row_batches(len(tried), _BLOCK):
             some = tried[block]
             outputs = room[: len(some) * y.numel()].view(len(y), len(some), -1)
             torch.mul(torch.from_numpy(coef[some].T / (step + 1))[:, :, None], rows[block], out=outputs)

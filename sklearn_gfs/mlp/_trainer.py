@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import check_random_state
 
-from sklearn_gfs._chunks import row_chunks
+from sklearn_gfs._chunks import PIECE_BYTES, row_chunks
 from sklearn_gfs._typing import FloatArray, IntArray
 from sklearn_gfs.network import (
     SECOND_ORDER,
     SOLVERS,
-    Batch,
+    HeldOut,
     LevenbergMarquardt,
     Moments,
     Network,
@@ -51,13 +51,11 @@ from sklearn_gfs.network import (
 )
 
 from ._pruning import NeuronSelection
-from ._schedule import Schedule, schedule_of_updates
+from ._schedule import Schedule, checkpoints, schedule_of_updates
 
 # Where classes weigh so unevenly that the samples tell no more than this part of them, a few held-out samples of the
 # rare classes would decide alone. None are held out then, unless a fraction was asked for.
 _UNEVEN = 0.5
-# Targets are standardised in pieces of so many bytes: two of them in float64 come on top of the result.
-_PIECE_BYTES = 2**20
 # What re-trains a network.
 Retrainer = Training | SecondOrderTraining
 # Fewer samples than this tell little of the scales and the curvature that others will have.
@@ -182,6 +180,7 @@ class Trainer:
             self._X,
             self._kept,
             self._targets,
+            self._dtype,
             self.parts,
             self._scaling,
             settings.training.activation,
@@ -212,8 +211,10 @@ class Trainer:
         return divide(used.all_rows, shares, used.weight)
 
     def _standardised(self, targets: FloatArray) -> FloatArray:
+        if targets.dtype == bool and not self.settings.training.loss.is_quadratic:
+            return targets  # a byte each; who reads some makes numbers of these
         standardised = np.empty(targets.shape, dtype=self._dtype)
-        for chunk in row_chunks(len(targets), 8 * targets.shape[1], _PIECE_BYTES):
+        for chunk in row_chunks(len(targets), 8 * targets.shape[1], PIECE_BYTES):
             standardised[chunk] = (targets[chunk] - self._scaling.y_mean) / self._scaling.y_scale
         return standardised
 
@@ -228,8 +229,8 @@ class Trainer:
         X, targets = (self._X, self._targets) if data is None else data
         device = device or self.settings.training.device
         if data is None and self._kept is not None:
-            return Samples(self._kept, self._targets, None, rows, weight, device)
-        return Samples(X, targets, self._scaling.inputs, rows, weight, device)
+            return Samples(self._kept, self._targets, None, rows, weight, device, self._dtype)
+        return Samples(X, targets, self._scaling.inputs, rows, weight, device, self._dtype)
 
     def initial_network(self) -> Network:
         """Draw the dense network; it is the same each time."""
@@ -330,6 +331,12 @@ class Trainer:
         n_held_out = len(self.parts.held_rows) if self._validation is None else len(self._validation.rows)
         return schedule_of_updates(n_retrain, len(self.parts.rows), n_held_out, self.settings.training.batch_size)
 
+    @property
+    def checkpoints(self) -> list[int]:
+        """Iterations after which an automatic number of pre-training iterations is decided."""
+        n_samples = self._n_copies * self._share(self.parts.train_rows, self.parts.train_weight)
+        return checkpoints(self.settings.n_retrain, n_samples, classes=not self._holds_numbers)
+
     def advance(self, phase: Phase, training: Retrainer, n_iterations: int, losses: list[float]) -> None:
         """Continue a training, as a part of this phase; `losses` are those of pre-training."""
         with interruptible(self.watch), training.threads():
@@ -355,11 +362,11 @@ class Trainer:
         return self.watch is not None and self.watch.stops
 
     @cached_property
-    def held_out(self) -> Batch | None:
+    def held_out(self) -> HeldOut | None:
         """Samples that the trained network has not seen, if there are any; gathered when they are first needed."""
         if len(self.parts.held_rows):
-            return self._samples(self.parts.held_rows, self.parts.held_weight).everything()
-        return None if self._validation is None else self._validation.everything()
+            return HeldOut(self._samples(self.parts.held_rows, self.parts.held_weight))
+        return None if self._validation is None else HeldOut(self._validation)
 
     def finite(self, held_out_loss: float) -> float:
         """Return the loss on these; refuse one that is no number."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sklearn_gfs._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from ._data import CHUNK_ROWS, Batch, Parts, Used, divide, find_used, is_table, project, standardised_once
+    from ._data import CHUNK_ROWS, Parts, Used, divide, find_used, is_table, project, standardised_once
     from ._device import DEVICES, find_device, room_on
     from ._evidence import Prior
     from ._holdout import count_copies, effective_number, held_out_shares
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from ._parameters import Network, initial_network, prune
     from ._posterior import Posterior
     from ._report import Report
-    from ._samples import Samples
+    from ._samples import HeldOut, Samples
     from ._scaling import FittedNetwork, Moments, Scaling, in_data_units, measure_moments, rescaled, scaling_of
     from ._second_order import SECOND_ORDER, LevenbergMarquardt, SecondOrderSolver, SecondOrderTraining
     from ._settings import TrainingSettings
     from ._solvers import SOLVERS
     from ._training import Training, TrainingState
-    from ._two_layer import TorchNetwork, hidden_activations
+    from ._two_layer import TorchNetwork, hidden_activations, mean_loss
     from ._watch import Phase, Tasks, Watch, interruptible
 
 _HOME = {
@@ -35,8 +35,8 @@ _HOME = {
     "LOSSES": "_losses",
     "SECOND_ORDER": "_second_order",
     "SOLVERS": "_solvers",
-    "Batch": "_data",
     "FittedNetwork": "_scaling",
+    "HeldOut": "_samples",
     "LevenbergMarquardt": "_second_order",
     "Loss": "_losses",
     "Moments": "_scaling",
@@ -68,6 +68,7 @@ _HOME = {
     "initial_network": "_parameters",
     "interruptible": "_watch",
     "is_table": "_data",
+    "mean_loss": "_two_layer",
     "measure_moments": "_scaling",
     "project": "_data",
     "prune": "_parameters",
@@ -84,8 +85,8 @@ __all__ = [
     "LOSSES",
     "SECOND_ORDER",
     "SOLVERS",
-    "Batch",
     "FittedNetwork",
+    "HeldOut",
     "LevenbergMarquardt",
     "Loss",
     "Moments",
@@ -117,6 +118,7 @@ __all__ = [
     "initial_network",
     "interruptible",
     "is_table",
+    "mean_loss",
     "measure_moments",
     "project",
     "prune",

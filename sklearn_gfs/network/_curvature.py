@@ -9,15 +9,21 @@ busy, for a while, and keep those of the other from the processor.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
+from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dpotrf, dpotrs, dtrtri
 
 from sklearn_gfs._threads import one_thread
 
 if TYPE_CHECKING:
-    from sklearn_gfs._typing import Float64Array
+    from sklearn_gfs._typing import Float64Array, FloatArray
+
+# A direction without a penalty gets so much of the mean curvature where the inverse is made from rows.
+_LEAST = 1e-6
 
 
 class Curvature(Protocol):
@@ -36,8 +42,8 @@ class Curvature(Protocol):
     def variances(self, diagonal: Float64Array) -> Float64Array | None:
         """Return the diagonal of the inverse of G + diagonal; None as above."""
 
-    def factor(self, diagonal: Float64Array) -> Float64Array | None:
-        """Return the Cholesky factor of G + diagonal in the lower half of a matrix; None as above."""
+    def inverse(self, diagonal: Float64Array) -> Inverse | None:
+        """Return the inverse of G + diagonal, to be kept; None as above."""
 
 
 class WholeCurvature:
@@ -51,8 +57,7 @@ class WholeCurvature:
         """Return v' G v."""
         return float(vector @ (self._matrix @ vector))
 
-    def factor(self, diagonal: Float64Array) -> Float64Array | None:
-        """Return the Cholesky factor of G + diagonal in the lower half of a matrix."""
+    def _factor(self, diagonal: Float64Array) -> Float64Array | None:
         matrix = self._matrix.copy()
         matrix.flat[:: len(matrix) + 1] += diagonal
         with one_thread():
@@ -62,14 +67,22 @@ class WholeCurvature:
     def solve(self, diagonal: Float64Array, vector: Float64Array) -> Float64Array | None:
         """Return x of (G + diagonal) x = vector."""
         with one_thread():
-            factor = self.factor(diagonal)
+            factor = self._factor(diagonal)
             return None if factor is None else dpotrs(factor, vector, lower=1)[0]
 
     def variances(self, diagonal: Float64Array) -> Float64Array | None:
         """Return the diagonal of the inverse of G + diagonal."""
         with one_thread():
-            factor = self.factor(diagonal)
-            return None if factor is None else np.diag(dpotri(factor, lower=1, overwrite_c=1)[0]).copy()
+            factor = self._factor(diagonal)
+            if factor is None:
+                return None
+            inverse = dtrtri(factor, lower=1, overwrite_c=1)[0].T  # of the factor: half the operations of the whole
+        return np.asarray(np.einsum("ij,ij->i", inverse, inverse))
+
+    def inverse(self, diagonal: Float64Array) -> Inverse | None:
+        """Return the inverse of G + diagonal, to be kept."""
+        factor = self._factor(diagonal)
+        return None if factor is None else WholeInverse(factor[np.tril_indices(len(factor))].astype(np.float32))
 
 
 class RowsCurvature:
@@ -115,6 +128,67 @@ class RowsCurvature:
             explained = np.einsum("ij,ij->j", self._rows, dpotrs(factor, self._rows, lower=1)[0])
         return np.asarray(np.maximum(1 - explained / diagonal, 0) / diagonal)
 
-    def factor(self, diagonal: Float64Array) -> Float64Array | None:
-        """Return the Cholesky factor of G + diagonal in the lower half of a matrix."""
-        return WholeCurvature(self._rows.T @ self._rows).factor(diagonal)
+    def inverse(self, diagonal: Float64Array) -> Inverse | None:
+        """Return the inverse of G + diagonal, to be kept; what has no diagonal gets a little."""
+        least = max(_LEAST * self.mean, np.finfo(np.float64).tiny)
+        return RowsInverse(self._rows.astype(np.float32), np.maximum(diagonal, least)) if self.mean > 0 else None
+
+
+class Inverse(Protocol):
+    """The inverse A of a positive matrix, in few numbers."""
+
+    def forms(self) -> Callable[[Float64Array], Float64Array]:
+        """Return a function that returns v' A v for each row v of an array."""
+
+
+class WholeInverse(NamedTuple):
+    """
+    That of any matrix.
+
+    Parameters
+    ----------
+    packed : ndarray of shape (n * (n + 1) / 2,)
+        Cholesky factor of the matrix, its lower half row by row.
+    """
+
+    packed: FloatArray
+
+    def forms(self) -> Callable[[Float64Array], Float64Array]:
+        """Return a function that returns v' A v for each row v of an array."""
+        n = math.isqrt(2 * len(self.packed))
+        lower = np.zeros((n, n))
+        lower[np.tril_indices(n)] = self.packed
+
+        def of(vectors: Float64Array) -> Float64Array:
+            spread = solve_triangular(lower, vectors.T, lower=True, check_finite=False)
+            return np.asarray(np.einsum("ij,ij->j", spread, spread))
+
+        return of
+
+
+class RowsInverse(NamedTuple):
+    """
+    That of R' R and a diagonal, for R of few rows.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n)
+    diagonal : ndarray of shape (n,)
+        Positive.
+    """
+
+    rows: FloatArray
+    diagonal: Float64Array
+
+    def forms(self) -> Callable[[Float64Array], Float64Array]:
+        """Return a function that returns v' A v for each row v of an array."""
+        scaled = self.rows / np.sqrt(self.diagonal)
+        lower = np.linalg.cholesky(scaled @ scaled.T + np.eye(len(scaled)))
+
+        def of(vectors: Float64Array) -> Float64Array:
+            vectors = vectors / np.sqrt(self.diagonal)
+            known = solve_triangular(lower, scaled @ vectors.T, lower=True, check_finite=False)
+            forms = np.einsum("ij,ij->i", vectors, vectors) - np.einsum("ij,ij->j", known, known)
+            return np.asarray(np.maximum(forms, 0.0))
+
+        return of

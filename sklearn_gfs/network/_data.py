@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import gen_batches
 
+from sklearn_gfs._chunks import row_batches
 from sklearn_gfs._typing import FloatArray, IntArray
 
 from ._holdout import count_copies
@@ -164,7 +164,7 @@ def standardised_once(X: Any, standardisation: Standardisation, dtype: Any) -> F
         return None
     kept, standardisation = np.empty(X.shape, dtype=dtype), standardisation.astype(X.dtype)
     with np.errstate(over="ignore", invalid="ignore"):
-        for chunk in gen_batches(len(X), CHUNK_ROWS):
+        for chunk in row_batches(len(X), CHUNK_ROWS):
             kept[chunk] = standardisation.apply(X[chunk].copy())
     return kept if np.isfinite(kept).all() else None
 
@@ -172,7 +172,7 @@ def standardised_once(X: Any, standardisation: Standardisation, dtype: Any) -> F
 def project(X: Any, rows: IntArray | None, standardisation: Standardisation, direction: FloatArray) -> FloatArray:
     """Return standardised X @ direction of these rows or all; equal rows have equal numbers to the last bit."""
     projections = np.empty(X.shape[0] if rows is None else len(rows))
-    for chunk in gen_batches(len(projections), CHUNK_ROWS):
+    for chunk in row_batches(len(projections), CHUNK_ROWS):
         projections[chunk] = standardisation.project(X[chunk if rows is None else rows[chunk]], direction)
     return projections
 

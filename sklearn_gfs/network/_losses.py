@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit, logsumexp, softmax
 
+from sklearn_gfs._chunks import PIECE_BYTES, row_chunks
+
 if TYPE_CHECKING:
     import torch
 
@@ -211,7 +213,7 @@ class LogLoss(Loss):
 
     def initial_intercept(self, targets: FloatArray, weight: FloatArray | None, rows: IntArray) -> FloatArray:
         """Return the logits of the shares of the classes."""
-        return log_odds(targets[rows].astype(np.float64), None if weight is None else weight[rows])
+        return log_odds(targets, weight, rows)
 
     def out_activation(self, n_outputs: int) -> str:
         """Return "softmax", for one output "logistic"."""
@@ -253,8 +255,7 @@ class LabelwiseLogLoss(LogLoss):
 
     def initial_intercept(self, targets: FloatArray, weight: FloatArray | None, rows: IntArray) -> FloatArray:
         """Return the logits of the shares of the labels."""
-        weight = None if weight is None else weight[rows]
-        return log_odds(targets[rows].astype(np.float64), weight, labelwise=True)
+        return log_odds(targets, weight, rows, labelwise=True)
 
     def out_activation(self, n_outputs: int) -> str:  # noqa: ARG002
         """Return "logistic"."""
@@ -289,10 +290,14 @@ def _logistic_roots(outputs: FloatArray) -> FloatArray:
     return roots
 
 
-def log_odds(targets: FloatArray, weight: FloatArray | None, *, labelwise: bool = False) -> FloatArray:
+def log_odds(targets: FloatArray, weight: FloatArray | None, rows: IntArray, *, labelwise: bool = False) -> FloatArray:
     """Return the outputs under which the log loss of constant outputs is least, for targets of zeros and ones."""
-    shares = np.average(targets, axis=0, weights=weight)
-    least = 0.5 / len(targets)
+    sums = np.zeros(targets.shape[1])
+    for chunk in row_chunks(len(rows), 8 * len(sums), PIECE_BYTES):
+        some = targets[rows[chunk]].astype(np.float64)
+        sums += (some if weight is None else some * weight[rows[chunk], None]).sum(axis=0)
+    shares = sums / (len(rows) if weight is None else weight[rows].sum())
+    least = 0.5 / len(rows)
     if targets.shape[1] == 1 or labelwise:
         return np.log(np.maximum(shares, least)) - np.log(np.maximum(1 - shares, least))
     logs = np.log(np.maximum(shares, least))

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import gen_batches
 
+from sklearn_gfs._chunks import row_batches
 from sklearn_gfs._threads import threads_for
 
 from ._curvature import RowsCurvature, WholeCurvature
 from ._data import CHUNK_ROWS
+from ._pairs import PairSums
 
 if TYPE_CHECKING:
     from sklearn_gfs._activations import Activation
@@ -128,7 +129,7 @@ class Objective:
     def _chunks(self, n_rows: int, first: int = 0, n_taken: int | None = None) -> Iterator[_Chunk]:
         """Yield samples, standardised; of those from the first on so many, or all."""
         rows = self._rows if n_taken is None else self._rows.take(np.arange(first, first + n_taken), mode="wrap")
-        for chunk in gen_batches(len(rows), n_rows):
+        for chunk in row_batches(len(rows), n_rows):
             # In the order of memory, or of a file.
             yield _Chunk(*self._samples.arrays(np.sort(rows[chunk])))
 
@@ -171,21 +172,33 @@ class Objective:
         Return the Gauss-Newton matrix of the mean loss, over all samples or so many from the `first` on.
 
         The whole Jacobian never exists, unless it has fewer rows than columns. For the squared error, and for one
-        output, the matrix follows from one product of n_columns columns. There the outputs share the samples' rows, and
+        output, the matrix follows from that of a network of one output. There the outputs share the samples' rows, and
         each pair of neurons has one factor in all.
         """
         n_samples = self.n_samples if n_taken is None else n_taken
         if self.has_few_rows:
             rows = np.concatenate([rows.astype(np.float64) for rows in self._rows_of(vector, first, n_taken)])
             return RowsCurvature(rows / np.sqrt(n_samples))
-        shape = self.shape
-        n_columns = shape.n_columns if self._is_separable else shape.n_parameters
-        matrix = np.zeros((n_columns, n_columns))
-        for rows in self._rows_of(vector, first, n_taken, separable=self._is_separable):
-            with threads_for(2.0 * rows.size * n_columns):
-                matrix += rows.T @ rows
+        if self._is_separable:
+            matrix = _expanded(self._of_one_output(vector, first, n_taken), self.shape, self.shape.parts(vector)[2])
+        else:
+            matrix = np.zeros((len(vector), len(vector)))
+            for rows in self._rows_of(vector, first, n_taken):
+                with threads_for(2.0 * rows.size * len(vector)):
+                    matrix += rows.T @ rows
         matrix /= n_samples
-        return WholeCurvature(_expanded(matrix, shape, shape.parts(vector)[2]) if self._is_separable else matrix)
+        return WholeCurvature(matrix)
+
+    def _of_one_output(self, vector: Float64Array, first: int, n_taken: int | None) -> Float64Array:
+        """Return the sum of the products of rows of a network of one output, whose coefficients are one."""
+        parts = _Parameters(*self._in_precision(vector))
+        sums = PairSums(self.shape.n_features, self.shape.n_hidden, self.dtype)
+        for chunk in self._chunks(sums.n_rows, first, n_taken):
+            hidden, slope = parts.hidden_and_slope(chunk.X, self._activation)
+            (factor,) = self.loss.curvature_roots(parts.outputs(hidden)[:, :1])
+            factor = factor if chunk.weight is None else factor * np.sqrt(chunk.weight)[:, None]
+            sums.add(factor * slope, chunk.X, np.hstack([factor * hidden, factor]))
+        return sums.matrix()
 
     @property
     def has_few_rows(self) -> bool:
@@ -196,29 +209,19 @@ class Objective:
     def _is_separable(self) -> bool:
         return self.loss.is_quadratic or self.shape.n_outputs == 1
 
-    def _rows_of(
-        self, vector: Float64Array, first: int, n_taken: int | None, *, separable: bool = False
-    ) -> Iterator[FloatArray]:
-        """
-        Yield rows whose products add up to the curvature; each array is overwritten by the next.
-
-        With `separable` rows are those of a network of one output, whose output coefficients are one.
-        """
+    def _rows_of(self, vector: Float64Array, first: int, n_taken: int | None) -> Iterator[FloatArray]:
+        """Yield rows whose products add up to the curvature; each array is overwritten by the next."""
         shape, loss = self.shape, self.loss
         parts = _Parameters(*self._in_precision(vector))
-        n_columns = shape.n_columns if separable else shape.n_parameters
-        n_rows = max(_BLOCK // n_columns, 1)
-        memory = np.empty((n_rows, n_columns), dtype=self.dtype)
+        n_rows = max(_BLOCK // shape.n_parameters, 1)
+        memory = np.empty((n_rows, shape.n_parameters), dtype=self.dtype)
         for chunk in self._chunks(n_rows, first, n_taken):
             hidden, slope = parts.hidden_and_slope(chunk.X, self._activation)
-            rows, outputs = memory[: len(hidden)], parts.outputs(hidden)
-            for root in loss.curvature_roots(outputs[:, :1] if separable else outputs):
+            rows = memory[: len(hidden)]
+            for root in loss.curvature_roots(parts.outputs(hidden)):
                 factor = root if chunk.weight is None else root * np.sqrt(chunk.weight)[:, None]
-                if separable:
-                    fill_rows(rows, factor * slope, chunk.X, factor * hidden, factor)
-                else:
-                    of_outputs = hidden[:, :, None] * factor[:, None, :]
-                    fill_rows(rows, slope * (factor @ parts.out_coef.T), chunk.X, of_outputs, factor)
+                of_outputs = hidden[:, :, None] * factor[:, None, :]
+                fill_rows(rows, slope * (factor @ parts.out_coef.T), chunk.X, of_outputs, factor)
                 yield rows
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import solve_triangular
 
 from sklearn_gfs._chunks import row_chunks
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from sklearn_gfs._activations import Activation
     from sklearn_gfs._typing import Float64Array, FloatArray
 
-    from ._curvature import Curvature
+    from ._curvature import Curvature, Inverse
     from ._evidence import Prior
     from ._scaling import FittedNetwork, Scaling
 
@@ -34,15 +33,17 @@ class Posterior(NamedTuple):
 
     Parameters
     ----------
-    packed : ndarray of shape (n_parameters * (n_parameters + 1) / 2,)
-        Cholesky factor of the precision, its lower half row by row.
+    inverse : Inverse
+        The covariance, in units of `unit`.
+    unit : float
     noise_variance : float
         Of standardised targets.
     inputs : Standardisation
     y_scale : ndarray of shape (n_outputs,)
     """
 
-    packed: FloatArray
+    inverse: Inverse
+    unit: float
     noise_variance: float
     inputs: Standardisation
     y_scale: FloatArray
@@ -51,8 +52,7 @@ class Posterior(NamedTuple):
         """Return the standard deviations of the targets at these inputs, in the units of the data."""
         (coef, out_coef), (intercept, _) = network.coefs, network.intercepts
         shape = Shape(coef.shape[0], coef.shape[1], out_coef.shape[1])
-        lower = np.zeros((shape.n_parameters, shape.n_parameters))
-        lower[np.tril_indices(len(lower))] = self.packed
+        forms = self.inverse.forms()
         of_outputs = np.asarray(out_coef / self.y_scale, dtype=np.float64)
         found = np.empty((X.shape[0], shape.n_outputs))
         for chunk in row_chunks(len(found), 8 * shape.n_parameters):
@@ -62,8 +62,7 @@ class Posterior(NamedTuple):
             activation.apply(hidden)
             inputs = self.inputs.apply(part.astype(np.float64))
             for k, rows in enumerate(_rows_of_outputs(inputs, hidden, slope, of_outputs, shape)):
-                spread = solve_triangular(lower, rows.T, lower=True, overwrite_b=True, check_finite=False)
-                found[chunk, k] = np.sqrt(np.einsum("ij,ij->j", spread, spread) + self.noise_variance)
+                found[chunk, k] = np.sqrt(self.unit * forms(rows) + self.noise_variance)
         return np.asarray(found * self.y_scale)
 
 
@@ -81,9 +80,8 @@ def _rows_of_outputs(
 
 def posterior_of(curvature: Curvature, prior: Prior, n_samples: float, scaling: Scaling) -> Posterior | None:
     """Return the posterior of weights at which a mean loss over so many samples curves so; None where it is flat."""
-    factor = curvature.factor(prior.penalty)
-    if factor is None:
+    inverse = curvature.inverse(prior.penalty)
+    if inverse is None:
         return None
-    lower = factor * np.sqrt(n_samples * prior.noise_precision)
-    packed = lower[np.tril_indices(len(lower))].astype(np.float32)
-    return Posterior(packed, 1 / prior.noise_precision, scaling.inputs, scaling.y_scale)
+    noise_variance = 1 / prior.noise_precision
+    return Posterior(inverse, noise_variance / n_samples, noise_variance, scaling.inputs, scaling.y_scale)

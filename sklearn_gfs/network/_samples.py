@@ -7,11 +7,13 @@ Which samples are trained on, and in which order, is decided elsewhere.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import gen_batches
+
+from sklearn_gfs._chunks import CHUNK_BYTES, row_batches
 
 from ._data import CHUNK_ROWS, Batch
 
@@ -28,13 +30,12 @@ class Samples:
     Rows of X, standardised, and their targets, gathered batch by batch.
 
     X is never copied as a whole: a batch is gathered, made dense and standardised in a buffer of its own. Where X is
-    standardised already a batch is gathered only.
+    standardised already a batch is gathered only. Indicators of classes may stay a byte each: batches hold numbers.
 
     Parameters
     ----------
     X : array or CSR array of shape (n_samples, n_features)
     targets : ndarray of shape (n_samples, n_outputs)
-        Their dtype is that of the batches: inputs are rounded to it once they are standardised.
     standardisation : Standardisation or None
         None where X is standardised already.
     rows : ndarray of shape (n_rows,)
@@ -43,6 +44,8 @@ class Samples:
         Weights of the samples; only their ratios among the rows matter.
     device : str, default="cpu"
         Where batches are put.
+    dtype : dtype, default=None
+        That of the batches: inputs are rounded to it once they are standardised. None for that of the targets.
     """
 
     def __init__(
@@ -53,38 +56,41 @@ class Samples:
         rows: IntArray,
         weight: FloatArray | None = None,
         device: str = "cpu",
+        dtype: Any = None,
     ) -> None:
         import torch
 
         self._device = device
+        self.on_device = device != "cpu"
         self._X = X
         # torch gathers rows with all its threads, but warns of arrays that it must not write to.
         self._tensor = torch.from_numpy(X) if isinstance(X, np.ndarray) and X.flags.carray else None
         self._room = torch.empty((0, 0))
-        self._space: FloatArray = np.empty(0, dtype=targets.dtype)
+        self._space = np.empty(0, dtype=np.uint8)
         self._targets = targets
-        self._dtype = torch.from_numpy(targets[:0]).dtype
+        self.dtype: np.dtype[Any] = targets.dtype if dtype is None else np.dtype(dtype)
+        self._torch_dtype = torch.from_numpy(np.empty(0, self.dtype)).dtype
         self._standardisation = None if standardisation is None else standardisation.astype(X.dtype).in_torch(device)
         self.rows = rows
         self._weight = None
         if weight is not None:
-            self._weight = (weight / weight[rows].mean()).astype(targets.dtype)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Precision of the batches."""
-        return self._targets.dtype
+            self._weight = (weight / weight[rows].mean()).astype(self.dtype)
 
     @property
     def row_bytes(self) -> int:
         """Size of one sample's inputs in a batch."""
         return int(self._X.shape[1] * self._X.dtype.itemsize)
 
+    @property
+    def n_bytes(self) -> int:
+        """Size of all rows' inputs as batches."""
+        return int(len(self.rows) * self._X.shape[1] * self.dtype.itemsize)
+
     def gather(self, rows: IntArray) -> Batch:
         """Return the standardised inputs, the targets and the weights of these samples."""
         import torch
 
-        y = np.ascontiguousarray(self._targets.take(rows, axis=0).T)
+        y = np.array(self._targets.take(rows, axis=0).T, dtype=self.dtype, order="C")
         weight = None if self._weight is None else torch.from_numpy(self._weight[rows]).to(self._device)
         return Batch(self._inputs(rows), torch.from_numpy(y).to(self._device), weight)
 
@@ -97,7 +103,7 @@ class Samples:
         else:
             part = self._X[rows]
             X = torch.from_numpy(part.toarray() if sparse.issparse(part) else part).to(self._device)
-        return (X if self._standardisation is None else self._standardisation.apply(X)).to(self._dtype)
+        return (X if self._standardisation is None else self._standardisation.apply(X)).to(self._torch_dtype)
 
     def fill(self, rows: IntArray, X: FloatArray, y: FloatArray) -> FloatArray | None:
         """
@@ -117,18 +123,18 @@ class Samples:
         """Write some rows of an array; by way of memory that is kept where `out` has spaces between its rows."""
         taken, shape = out, (len(rows), array.shape[1])
         if not (out.flags.c_contiguous and out.dtype == array.dtype):
-            if self._space.size < math.prod(shape) or self._space.dtype != array.dtype:
-                self._space = np.empty(math.prod(shape), array.dtype)
-            taken = self._space[: math.prod(shape)].reshape(shape)
+            n_bytes = math.prod(shape) * array.itemsize
+            if self._space.size < n_bytes:
+                self._space = np.empty(n_bytes, dtype=np.uint8)
+            taken = self._space[:n_bytes].view(array.dtype).reshape(shape)
         array.take(rows, axis=0, out=taken, mode="clip")  # no index is clipped; other modes copy
         if taken is not out:
             out[...] = taken
 
     def arrays(self, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray | None]:
         """Return what `gather` does as arrays; targets have a row for each sample."""
-        dtype = self._targets.dtype
-        X = np.empty((len(rows), self._X.shape[1]), dtype)
-        y = np.empty((len(rows), self._targets.shape[1]), dtype)
+        X = np.empty((len(rows), self._X.shape[1]), self.dtype)
+        y = np.empty((len(rows), self._targets.shape[1]), self.dtype)
         return X, y, self.fill(rows, X, y)
 
     def _standardise_into(self, X: FloatArray, rows: IntArray) -> None:
@@ -155,9 +161,42 @@ class Samples:
         import torch
 
         n_rows = len(self.rows)
-        X = torch.empty((n_rows, self._X.shape[1]), dtype=self._dtype, device=self._device)
-        y = torch.empty((self._targets.shape[1], n_rows), dtype=self._dtype, device=self._device)
-        for chunk in gen_batches(n_rows, CHUNK_ROWS):
+        X = torch.empty((n_rows, self._X.shape[1]), dtype=self._torch_dtype, device=self._device)
+        y = torch.empty((self._targets.shape[1], n_rows), dtype=self._torch_dtype, device=self._device)
+        for chunk in row_batches(n_rows, CHUNK_ROWS):
             X[chunk], y[:, chunk] = self.gather(self.rows[chunk])[:2]
         weight = None if self._weight is None else torch.from_numpy(self._weight[self.rows]).to(self._device)
         return Batch(X, y, weight)
+
+
+class HeldOut:
+    """
+    Samples that judge networks: one batch that is kept, or of many samples chunks that are gathered at every look.
+
+    Parameters
+    ----------
+    samples : Samples
+        The rows of these.
+    """
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+        self._kept = samples.everything() if samples.on_device or samples.n_bytes <= CHUNK_BYTES else None
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self._samples.rows)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Return the batches; the mean weight over all of them is one."""
+        if self._kept is not None:
+            return iter([self._kept])
+        rows = self._samples.rows
+        return (self._samples.gather(rows[chunk]) for chunk in row_batches(len(rows), CHUNK_ROWS))
+
+    def fill(self, X: FloatArray, y: FloatArray) -> FloatArray | None:
+        """Write all samples to arrays with a row for each, and return the weights."""
+        rows = self._samples.rows
+        weights = [self._samples.fill(rows[chunk], X[chunk], y[chunk]) for chunk in row_batches(len(rows), CHUNK_ROWS)]
+        known = [weight for weight in weights if weight is not None]
+        return np.concatenate(known) if known else None

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gfs._chunks import row_chunks
+from sklearn_gfs._chunks import PIECE_BYTES, row_chunks
 
 from ._standardisation import Standardisation
 
@@ -179,10 +179,10 @@ def _mean_and_variance(
     scaler: StandardScaler, values: Any, weight: FloatArray | None, rows: IntArray | None
 ) -> tuple[FloatArray, FloatArray, np.ndarray]:
     """Return mean and variance of each column, infinite where it overflows, and which columns vary."""
-    # Chunk by chunk, since the scaler makes copies of what it is given, and X may be larger than memory.
-    n_rows, row_bytes = values.shape[0] if rows is None else len(rows), values.shape[1] * values.dtype.itemsize
+    # Piece by piece, since the scaler makes copies of what it is given, and X may be larger than memory.
+    n_rows, row_bytes = values.shape[0] if rows is None else len(rows), values.shape[1] * 8
     with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses what is not finite
-        for chunk in row_chunks(n_rows, row_bytes):
+        for chunk in row_chunks(n_rows, row_bytes, PIECE_BYTES):
             some = chunk if rows is None else rows[chunk]
             part = values[some].toarray() if sparse.issparse(values) else values[some]
             part = part.astype(np.float32) if part.dtype == bool else part

@@ -21,7 +21,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from sklearn.utils import gen_batches
 
 from sklearn_gfs._chunks import working_memory
 
@@ -29,17 +28,16 @@ from ._data import CHUNK_ROWS
 from ._evidence import Prior, groups_of, penalty_of, re_estimated
 from ._objective import Objective, Shape, has_few_rows, shape_of, to_network, to_vector
 from ._posterior import Posterior, posterior_of
-from ._two_layer import TorchNetwork
+from ._two_layer import TorchNetwork, mean_loss
 from ._watch import Watch, interruptible
 
 if TYPE_CHECKING:
     from sklearn_gfs._typing import Float64Array
 
     from ._curvature import Curvature
-    from ._data import Batch
     from ._losses import Loss
     from ._parameters import Network
-    from ._samples import Samples
+    from ._samples import HeldOut, Samples
     from ._scaling import Scaling
     from ._settings import TrainingSettings
 
@@ -380,6 +378,10 @@ class SecondOrderTraining:
         """Return the network as it is now."""
         return to_network(self._solver.vector, self._like)
 
+    def snapshot(self) -> Network:
+        """Return what `network` does."""
+        return self.network()
+
     def posterior(self, scaling: Scaling) -> Posterior | None:
         """Return what the samples leave open of the weights, where the solver knows."""
         if not isinstance(self._solver, LevenbergMarquardt):
@@ -390,13 +392,8 @@ class SecondOrderTraining:
         settings = self._settings
         return TorchNetwork(self.network(), settings.activation, settings.loss, device=settings.device)
 
-    def loss(self, batch: Batch) -> float:
+    def loss(self, held_out: HeldOut) -> float:
         """Return the loss of the network as it is now, without the penalty."""
         network = self._at_work()
         with network.threads():
-            total = sum(
-                (chunk.stop - chunk.start)
-                * network.loss(batch.X[chunk], batch.y[:, chunk], None if batch.weight is None else batch.weight[chunk])
-                for chunk in gen_batches(batch.X.shape[0], CHUNK_ROWS)
-            )
-        return total / batch.X.shape[0]
+            return mean_loss(network, held_out)

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn_gfs._emitter import host
 from sklearn_gfs._requirements import numba_for
 
+from ._parameters import Network
 from ._small_kernels import INVERSE_ROOT, LOSS, NO_SOLVER, SHARE, STEP, Rates, Shape, train
 from ._two_layer import layout_of
 from ._vectors import TILE_ROWS, WIDE_VECTORS
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 
     from sklearn_gfs._typing import FloatArray, IntArray
 
-    from ._data import Batch
-    from ._parameters import Network
+    from ._samples import HeldOut
     from ._settings import TrainingSettings
 
 _LINE = 64  # bytes of a line of the cache, at which arrays begin
+# Room for batches of so many bytes is kept beyond a piece of training: an allocator that gives memory back at once
+# would have to fetch the room again each time.
+_MOST_KEPT_BYTES = 2**20
 
 
 def loop_code(of: Any, *arguments: Any) -> int | None:
@@ -89,7 +92,7 @@ class SmallLoop:
         of_neurons = [wide_hidden * self._wide_outputs, wide_hidden, wide_hidden, self._wide_outputs]
         arrays = _aligned([*[n_parameters] * 5, *of_batch, *of_neurons])
         self._vectors, neurons, ones = arrays[:5], arrays[-3], arrays[-1]
-        neurons[:n_hidden] = network.weights
+        neurons[:n_hidden] = self._weights = network.weights
         ones[:] = 1
         self._arrays = arrays  # whose addresses the loop has
         places = [array.ctypes.data for array in arrays]
@@ -112,8 +115,8 @@ class SmallLoop:
             out_intercept=in_result[2],
         )
         self._inputs, self._targets = self._empty(0)
-        # The last batch whose loss was asked for, as the loop reads it.
-        self._prepared: tuple[Batch, list[tuple[FloatArray, FloatArray, FloatArray]]] | None = None
+        # The last samples that the loss was asked for on, as the loop reads them.
+        self._prepared: tuple[HeldOut, FloatArray, FloatArray, FloatArray] | None = None
 
     def _views_of(self, vector: FloatArray) -> list[FloatArray]:
         """Return the parts of a vector, without what fills them up, as `Layout` has them."""
@@ -133,9 +136,25 @@ class SmallLoop:
         self._copy(vectors, to_torch=False)
 
     def write(self, *vectors: torch.Tensor) -> None:
-        """Do the opposite of `read`; and give the room back, for another training may follow."""
+        """Do the opposite of `read`, and give a large room back."""
         self._copy(vectors, to_torch=True)
+        if self._inputs.nbytes > _MOST_KEPT_BYTES:
+            self.rest()
+
+    def rest(self) -> None:
+        """Give the room for batches back."""
         self._inputs, self._targets = self._empty(0)
+
+    def network(self) -> Network:
+        """Return a copy of the network, of the average where there is one; the room stays for what follows."""
+        coef, intercept, out_coef, out_intercept = self._own[-1 if self._shape.averaged else 0]
+        return Network(
+            np.array(coef.T, order="C"),
+            intercept[:, 0].copy(),
+            np.array(out_coef.T, order="C"),
+            out_intercept[:, 0].copy(),
+            self._weights.copy(),
+        )
 
     def _copy(self, vectors: tuple[torch.Tensor, ...], *, to_torch: bool) -> None:
         for own, other in zip(self._own, vectors, strict=False):
@@ -184,41 +203,28 @@ class SmallLoop:
         losses: list[float] = numbers[: n_made + 1, LOSS].tolist()
         return losses
 
-    def loss(self, batch: Batch) -> float:
+    def loss(self, held_out: HeldOut) -> float:
         """
-        Return the loss on a batch of any size, without the penalty; of the average, where there is one.
+        Return the loss on samples held out, without the penalty; of the average, where there is one.
 
-        What the loop reads is made of a batch once, if the next call is about the same.
+        What the loop reads is made of them once, if the next call is about the same.
         """
-        if self._prepared is None or self._prepared[0] is not batch:
-            self._prepared = batch, self._pieces(batch)
-        loss = 0.0
-        for X, y, of_mean in self._prepared[1]:
-            numbers = np.zeros((len(of_mean), 4), dtype=np.float32)
-            train(self._result, self._rates, X.ctypes.data, y.ctypes.data, of_mean, numbers)
-            loss += float(numbers[:, LOSS].sum(dtype=np.float64))
-        return loss
+        if self._prepared is None or self._prepared[0] is not held_out:
+            self._prepared = held_out, *self._filled(held_out)
+        _, X, y, of_mean = self._prepared
+        numbers = np.zeros((len(of_mean), 4), dtype=np.float32)
+        train(self._result, self._rates, X.ctypes.data, y.ctypes.data, of_mean, numbers)
+        return float(numbers[:, LOSS].sum(dtype=np.float64))
 
-    def _pieces(self, batch: Batch) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
-        """Return inputs, targets and shares of the mean: of whole batches of the loop, and of what is left, filled."""
-        X, y = batch.X.numpy(), batch.y.numpy().T
+    def _filled(self, held_out: HeldOut) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return inputs, targets and shares of the mean in batches of the loop, the last of which is filled up."""
         n_features, _, n_outputs = self._sizes
-        pieces, n_whole = [], len(X) // self._batch_size * self._batch_size
-        for rows in (slice(0, n_whole), slice(n_whole, len(X))):
-            part, n_rows = X[rows], len(X[rows])
-            if n_rows == 0:
-                continue
-            n_batches = -(-n_rows // self._batch_size)
-            inputs, targets = self._empty(n_batches * self._batch_size)
-            if inputs.shape == part.shape:
-                inputs = np.ascontiguousarray(part)  # nearly all samples, which are not copied
-            else:
-                inputs[:n_rows, :n_features] = part
-            targets[:n_rows, :n_outputs] = y[rows]
-            of_mean = np.zeros((n_batches, self._batch_size), dtype=np.float32)
-            of_mean.reshape(-1)[:n_rows] = (1 if batch.weight is None else batch.weight.numpy()[rows]) / len(X)
-            pieces.append((inputs, targets, of_mean))
-        return pieces
+        n_rows, n_batches = len(held_out), -(-len(held_out) // self._batch_size)
+        inputs, targets = self._empty(n_batches * self._batch_size)
+        weight = held_out.fill(inputs[:n_rows, :n_features], targets[:n_rows, :n_outputs])
+        of_mean = np.zeros((n_batches, self._batch_size), dtype=np.float32)
+        of_mean.reshape(-1)[:n_rows] = (1 if weight is None else weight) / n_rows
+        return inputs, targets, of_mean
 
 
 def _aligned(lengths: list[int]) -> list[FloatArray]:

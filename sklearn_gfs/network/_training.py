@@ -12,14 +12,15 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from sklearn.utils import gen_batches
+
+from sklearn_gfs._chunks import row_batches
 
 from ._data import CHUNK_ROWS, Batch
 from ._parts import NetworkInParts, n_parts_of
-from ._samples import Samples
+from ._samples import HeldOut, Samples
 from ._settings import TrainingSettings
 from ._small import SmallLoop, is_known
-from ._two_layer import TorchNetwork
+from ._two_layer import TorchNetwork, mean_loss
 from ._watch import Watch, interruptible
 
 if TYPE_CHECKING:
@@ -138,6 +139,11 @@ class Training:
             self._loop.write(*self._vectors())
             self._loop_is_ahead = False
 
+    def rest(self) -> None:
+        """Give memory back that the next iteration can take again: another training follows."""
+        if self._loop is not None:
+            self._loop.rest()
+
     def _at_work(self, network: Network, batch_size: int) -> TorchNetwork | NetworkInParts:
         """Return the network in torch, in as many parts as the size of an update asks for."""
         settings, n_parts = self._settings, 1
@@ -181,16 +187,17 @@ class Training:
         return min(_MAX_GATHERED, max(1, _MAX_GATHERED_BYTES // (self._batch_size * self._samples.row_bytes)))
 
     def _next_rows(self, n_rows: int) -> IntArray:
-        pieces = [self._order.copy()]
-        n_missing = n_rows - len(self._order)
-        if n_missing > 0:
-            self._order = pieces[0]  # what it was a part of is not kept beside the next shuffle
-        while n_missing > 0:
-            pieces.append(self._rng.permutation(self._samples.rows))
-            n_missing -= len(pieces[-1])
-        order = np.concatenate(pieces)
-        self._order = order[n_rows:]
-        return order[:n_rows]
+        rows, self._order = np.split(self._order, [n_rows])
+        if len(rows) == n_rows:
+            return rows
+        pieces = [rows.copy()]  # what these were a part of is not kept beside the next shuffle
+        del rows
+        while (n_missing := n_rows - sum(map(len, pieces))) > 0:
+            del self._order
+            shuffled = self._rng.permutation(self._samples.rows)
+            pieces.append(shuffled[:n_missing].copy())
+            self._order = shuffled[n_missing:]
+        return np.concatenate(pieces)
 
     def _skip_rows(self, n_rows: int) -> None:
         n_shuffles, n_used = divmod(n_rows, len(self._samples.rows))
@@ -274,11 +281,8 @@ class Training:
         rows = self._samples.rows
         model = self._at_work(network, min(len(rows), CHUNK_ROWS))
         with model.threads(), self._torch.inference_mode():
-            losses = [
-                len(rows[chunk]) * model.loss(*self._samples.gather(rows[chunk]))
-                for chunk in gen_batches(len(rows), CHUNK_ROWS)
-            ]
-            return math.fsum(losses) / len(rows) + model.penalty()
+            chunks = (self._samples.gather(rows[chunk]) for chunk in row_batches(len(rows), CHUNK_ROWS))
+            return mean_loss(model, chunks) + model.penalty()
 
     @property
     def step_size(self) -> float:
@@ -293,13 +297,17 @@ class Training:
         start = self._torch.from_numpy(rng.standard_normal(len(network.parameters))).to(batch.X)
         return network.largest_curvature(batch.X, start, batch.weight)
 
-    def loss(self, batch: Batch) -> float:
+    def loss(self, held_out: HeldOut) -> float:
         """Return the loss of the network as it is now, without the penalty."""
         if self._loop is not None:
-            return self._loop.loss(batch)
+            return self._loop.loss(held_out)
         # In the mode of training, whose buffers it may share.
         with self._result.threads(), self._torch.inference_mode():
-            return self._result.loss(*batch)
+            return mean_loss(self._result, held_out)
+
+    def snapshot(self) -> Network:
+        """Return what `network` does, in less time where more iterations follow at once."""
+        return self._loop.network() if self._loop is not None and self._loop_is_ahead else self.network()
 
     def network(self) -> Network:
         """Return the network as it is now."""

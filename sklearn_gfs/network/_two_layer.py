@@ -7,12 +7,14 @@ Nothing here knows data sets, batches, step sizes or estimators.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sklearn_gfs._chunks import row_chunks
 from sklearn_gfs._threads import one_thread, threads_for
 
 from ._parameters import Network
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from sklearn_gfs._activations import Activation
     from sklearn_gfs._typing import FloatArray
 
+    from ._data import Batch
     from ._losses import Loss
 
 # Up to this many features, the coefficients of a feature and not those of a neuron lie together in training: the
@@ -208,7 +211,12 @@ class TorchNetwork:
 
     def loss(self, X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None = None) -> float:
         """Return the loss without the penalty."""
-        return self._loss.value_and_residual(self.forward(X)[1], y, weight)[0]
+        n_rows, total = X.shape[0], 0.0
+        for chunk in row_chunks(n_rows, len(self._intercept) * X.element_size()):
+            some = None if weight is None else weight[chunk]
+            value = self._loss.value_and_residual(self.forward(X[chunk])[1], y[:, chunk], some)[0]
+            total += value * (chunk.stop - chunk.start)
+        return total / n_rows
 
     def largest_curvature(
         self, X: torch.Tensor, start: torch.Tensor, weight: torch.Tensor | None = None, n_iter: int = 20
@@ -257,3 +265,9 @@ class TorchNetwork:
             out_intercept[:, 0].copy(),
             self._weights.cpu().numpy().copy(),
         )
+
+
+def mean_loss(network: Any, batches: Iterable[Batch]) -> float:
+    """Return the loss of a network on all samples of these batches, without the penalty."""
+    sizes, losses = zip(*((len(batch.X), network.loss(*batch)) for batch in batches), strict=True)
+    return math.fsum(map(operator.mul, sizes, losses)) / sum(sizes)

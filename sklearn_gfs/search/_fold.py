@@ -24,8 +24,6 @@ from sklearn.utils import get_tags
 
 from sklearn_gfs._compat import (
     CallbackSupportMixin,
-    MultimetricScorer,
-    score_estimator,
     split_rows,
     take_params,
     with_callbacks,
@@ -33,6 +31,7 @@ from sklearn_gfs._compat import (
 
 from ._grid import AUTO_END, AUTO_FIRST, Grid, StopRule, automatic_budgets, last_step
 from ._progress import FoldProgress
+from ._scoring import Part, Scoring
 
 
 class FoldSettings(NamedTuple):
@@ -200,45 +199,6 @@ def _one_by_one(training: _Training, grid: Grid, budgets: Iterable[int]) -> Gene
             yield _Point(budget, size, False, fitted if error is None else None, error)
 
 
-class _Failed(float):
-    """The score of a point that could not be scored, told apart from a score of the same value."""
-
-
-class _Scoring(NamedTuple):
-    """Scores fitted estimators on the parts of one fold."""
-
-    scorer: Any
-    error_score: Any
-    test: tuple[Any, Any, dict[str, Any]]
-    train: tuple[Any, Any, dict[str, Any]] | None
-
-    def __call__(self, estimator: Any) -> dict[str, Any]:
-        start = time.perf_counter()
-        found = {"test_scores": self._on(estimator, *self.test)}
-        score_time = time.perf_counter() - start
-        if self.train is not None:
-            found["train_scores"] = self._on(estimator, *self.train)
-        each = [
-            score for scores in found.values() for score in (scores.values() if isinstance(scores, dict) else [scores])
-        ]
-        plain = {
-            part: {name: float(score) for name, score in scores.items()} if isinstance(scores, dict) else float(scores)
-            for part, scores in found.items()
-        }
-        return plain | {"score_time": score_time, "failed": any(isinstance(score, _Failed) for score in each)}
-
-    def _on(self, estimator: Any, X: Any, y: Any, params: dict[str, Any]) -> Any:
-        error_score = self.error_score if self.error_score == "raise" else _Failed(self.error_score)
-        return score_estimator(estimator, X, y, self.scorer, params, error_score)
-
-    def failure(self) -> dict[str, Any]:
-        """Return what a point gets that could not be fitted."""
-        names = list(self.scorer._scorers) if isinstance(self.scorer, MultimetricScorer) else None
-        score = self.error_score if names is None else dict.fromkeys(names, self.error_score)
-        scores = {"test_scores": score, "score_time": 0.0, "failed": True}
-        return scores if self.train is None else scores | {"train_scores": copy(score)}
-
-
 def evaluate_fold(
     estimator: Any,
     X: Any,
@@ -277,11 +237,11 @@ def evaluate_fold(
     """
     X_train, y_train = split_rows(estimator, X, y, train)
     X_test, y_test = split_rows(estimator, X, y, test, train)
-    score = _Scoring(
+    score = Scoring(
         settings.scorer,
         settings.error_score,
-        (X_test, y_test, take_params(X, params=settings.score_params, indices=test)),
-        (X_train, y_train, take_params(X, params=settings.score_params, indices=train))
+        Part(X_test, y_test, take_params(X, params=settings.score_params, indices=test)),
+        Part(X_train, y_train, take_params(X, params=settings.score_params, indices=train))
         if settings.score_train
         else None,
     )

@@ -13,9 +13,9 @@ from typing import Any
 from joblib import effective_n_jobs
 from joblib.parallel import get_active_backend
 from sklearn.base import clone
-from sklearn.utils import gen_batches
 from sklearn.utils.parallel import Parallel, delayed
 
+from sklearn_gfs._chunks import row_batches
 from sklearn_gfs._compat import without_callbacks
 from sklearn_gfs._compiling import compilation_printed
 
@@ -143,7 +143,7 @@ def _in_parallel(
         return
     # Ray's backend returns all results at once. In rounds of as many folds as run together, finished ones are kept.
     with Parallel(n_jobs=n_jobs) as parallel:
-        for some in gen_batches(len(chosen), effective_n_jobs(n_jobs)):
+        for some in row_batches(len(chosen), effective_n_jobs(n_jobs)):
             yield from parallel(tasks(chosen[some]))
 
 

@@ -217,11 +217,17 @@ class ArrayAtoms:
         add_squares(block, np.empty(0) if weight is None else weight, out)
         return out
 
-    def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
+    def moments(
+        self,
+        atoms: NDArray[np.int64] | None = None,
+        out: Float64Array | None = None,
+        products: Float64Array | None = None,
+    ) -> Moments:
         """
         Inner products of the atoms with the target, and the squared norms.
 
-        With atoms, their Gram columns are made on the same way through the data and put into the rows of ``out``.
+        With atoms, their Gram columns are made on the same way through the data and put into the rows of ``out``. What
+        they are before output weights is put into those of ``products``.
         """
         c, norms, target_norm = np.zeros((self.n_targets, self.n_atoms)), np.zeros(self.n_atoms), np.zeros(1)
 
@@ -241,7 +247,7 @@ class ArrayAtoms:
         else:
             out[:] = 0.0
             self._add_up(add, c, norms, target_norm, out)
-            self._scale_columns(atoms, out)
+            self._scale_columns(atoms, out, products)
         return self._contracted(c * self._scale, norms * self._scale, float(target_norm[0]) * self._scale)
 
     def variances(self, means: Float64Array, atoms: NDArray[np.int64]) -> Float64Array:
@@ -274,8 +280,14 @@ class ArrayAtoms:
             target_norm,
         )
 
-    def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
-        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
+    def columns(
+        self, atoms: NDArray[np.int64], out: Float64Array | None = None, products: Float64Array | None = None
+    ) -> Float64Array:
+        """
+        Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array.
+
+        What they are before output weights is put into the rows of ``products``.
+        """
         out = np.empty((len(atoms), self.n_atoms)) if out is None else out
         out[:] = 0.0
 
@@ -283,7 +295,7 @@ class ArrayAtoms:
             out += self._product(self._take(block, atoms, weight), block)
 
         self._add_up(add, out)
-        self._scale_columns(atoms, out)
+        self._scale_columns(atoms, out, products)
         return out
 
     def among(self, atoms: NDArray[np.int64]) -> Float64Array:
@@ -300,8 +312,10 @@ class ArrayAtoms:
             gram *= self.output_weights[atoms] @ self.output_weights[atoms].T
         return gram
 
-    def _scale_columns(self, atoms: NDArray[np.int64], out: Float64Array) -> None:
-        """Make means of the sums, and products of the atoms of those of their columns."""
+    def _scale_columns(self, atoms: NDArray[np.int64], out: Float64Array, products: Float64Array | None) -> None:
+        """Make means of the sums, the ``products``, and products of the atoms of those of their columns."""
+        if products is not None:
+            np.multiply(out, self._scale, out=products)
         if self.output_weights is None:
             out *= self._scale
         else:
@@ -322,18 +336,24 @@ class ArrayAtoms:
 
     def exact_moments(self, atoms: NDArray[np.int64]) -> tuple[Float64Array, Float64Array]:
         """Gram matrix of the given atoms among themselves, and their products with y, in float64."""
-        y, weights = self.y, self.row_weights()
+        y, weight = self.y, self.sample_weight
         gram = np.zeros((len(atoms), len(atoms)))
         c = np.zeros((self.n_targets, len(atoms)))
-        for rows in batches(self.n_samples, len(atoms) * self._y.shape[1]):
-            values = self._values(atoms, rows)
+        n_values = self._y.shape[1] if self._about_y or self.atoms.ndim == 3 else 1
+        for rows in batches(self.n_samples, len(atoms) * n_values):
+            values, targets = self._values(atoms, rows), y[rows]
             if self._about_y:
                 values = values - self._y[rows, None]
-            root = np.sqrt(np.repeat(weights[rows], values.shape[2], axis=0))
-            values = values.transpose(0, 2, 1).reshape(-1, len(atoms)) * root
+            values = values.transpose(0, 2, 1).reshape(-1, len(atoms))
+            targets = targets.reshape(len(values), -1)
+            if weight is not None:
+                root = np.sqrt(np.repeat(weight[rows], n_values))[:, None]
+                values, targets = values * root, targets * root
             with threads_for(2.0 * values.size * len(atoms)):
                 gram += values.T @ values  # a symmetric product takes half the time
-                c += (y[rows].reshape(len(values), -1) * root).T @ values
+                c += targets.T @ values
+        gram *= self._scale
+        c *= self._scale
         if self.output_weights is not None:
             chosen = self.output_weights[atoms]
             gram *= chosen @ chosen.T
@@ -356,6 +376,14 @@ class ArrayAtoms:
         """Some atoms on some samples, (n_rows, len(atoms), n_outputs or 1), in float64."""
         values = np.asarray(self.atoms[rows, atoms], dtype=np.float64)
         return values.reshape(*values.shape[:2], -1)
+
+    def combined(self, atoms: NDArray[np.int64], coefs: Float64Array, rows: slice) -> Float64Array:
+        """Sum of the outputs of some neurons, each times its coefficient, on some samples: (n_rows, n_outputs)."""
+        assert self.output_weights is not None
+        weights, values = self.output_weights[atoms] * coefs, self._values(atoms, rows)[:, :, 0]
+        with threads_for(2.0 * len(values) * weights.size):
+            total: Float64Array = values @ weights
+        return total
 
     def has_target(self) -> bool:
         """Whether y is not zero on every sample that has a weight."""

@@ -2,9 +2,9 @@
 Which Gram columns to compute, and which of them together.
 
 A column computed alone is bound by memory, several together by arithmetic, and the whole Gram matrix costs half
-as much a column again. Here belong the cost model that chooses, the preview that foresees which columns the
-selection will want next, and the store of columns within scikit-learn's ``working_memory``. None of it changes
-what is picked.
+as much a column again. Here belong the cost model that chooses, the preview of a few rows, and the store of columns
+within scikit-learn's ``working_memory``. Subclasses foresee which columns a selection will want next. None of it
+changes what is picked.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ _PREVIEW_ROWS = 512
 # several outputs between what trained networks need and random ones, with one output, where that differs tenfold,
 # nearer to the random ones, as the whole matrix would be the dearest error.
 _DISTINCT = {"one": 0.5, "several": 4.0}
-_HALF_FORESEEN = 250  # preview rows from which half the atoms foreseen are picked
+# For so many atoms that are picked, the first number and the second for each, so many are foreseen.
+_FORESEEN = 20, 1.15
 
 
 class Costs(NamedTuple):
@@ -70,7 +71,7 @@ def block_costs(n_rows: int, n_atoms: int, itemsize: int, n_columns: int) -> flo
     return _alone(n_rows, n_atoms, itemsize) / n_columns + n_rows * n_atoms * itemsize * _MULTIPLY
 
 
-def preview_costs(n_rows: int, n_atoms: int, itemsize: int) -> float:
+def preview_costs(n_rows: float, n_atoms: int, itemsize: int) -> float:
     """Nanoseconds of a column that is estimated from so many rows."""
     return n_rows * n_atoms * itemsize * _READ_CACHED + _CALL
 
@@ -84,11 +85,12 @@ def plan(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: str = "on
     """
     costs = column_costs(n_rows, n_atoms, itemsize)
     n_columns = min(max(_DISTINCT[directions] * k ** (2 / 3), 1.0), k, n_atoms)
-    n_preview = _preview_rows(n_rows)
-    n_foreseen = max(n_columns * (1.0 + _HALF_FORESEEN / max(n_preview, 1)), kernels.WIDTH)
+    n_foreseen = max(_FORESEEN[0] + _FORESEEN[1] * n_columns, kernels.WIDTH)
+    # What is known of others comes from as many rows as there are columns, half of them on average.
+    foreseen = block_costs(n_rows, n_atoms, itemsize, _BLOCKS[0]) + preview_costs(n_columns / 2, n_atoms, itemsize)
     totals = {
         "column": (n_columns + 1) * costs.alone,  # one for the products with y
-        "blocks": costs.alone + min(n_foreseen * costs.foreseen, n_columns * costs.alone),
+        "blocks": costs.alone + min(n_foreseen * foreseen, n_columns * costs.alone),
         "whole": costs.whole,
     }
     return min(totals, key=totals.__getitem__)
@@ -153,7 +155,6 @@ class GramColumns:
         self._n_columns = 0
         self._foreseen = np.empty(0, dtype=np.int64)  # the last time
         self._ever_foreseen = np.zeros(self.source.n_atoms, dtype=bool)
-        self._n_passes = 0
         self._rows: FloatArray = np.empty((0, 0))  # read when something is to be foreseen
 
     def moments(self, atoms: NDArray[np.int64]) -> Moments:
@@ -177,7 +178,6 @@ class GramColumns:
         if self._n_columns + len(atoms) > self._capacity:
             self.slots[:] = -1
             self._n_columns = 0
-        self._n_passes += 1
         start, self._n_columns = self._n_columns, self._n_columns + len(atoms)
         self.slots[atoms] = np.arange(start, self._n_columns)
         return self.columns[start : self._n_columns]
@@ -231,15 +231,9 @@ class GramColumns:
             atoms = self._foresee(self._n_new(state), 0, step, problem, state)
         self.add(atoms)
 
-    def _n_new(self, state: Any) -> int:
-        """
-        How many columns to foresee.
-
-        A pass over the atoms costs as much as a dozen columns: look further than the last block served. The first does
-        not count, as it was foreseen without exact products with y.
-        """
-        n_used = int(np.count_nonzero(state.counts[self._foreseen])) if self._n_passes > 1 else self._block
-        return max(-(-3 * n_used // kernels.WIDTH) * kernels.WIDTH, self._first_block)
+    def _n_new(self, state: Any) -> int:  # noqa: ARG002
+        """How many columns to foresee."""
+        return self._first_block
 
     def _foresight_pays(self, state: kernels.State) -> bool:
         """Whether the foreseen columns that were picked would not have been cheaper one by one than all of them."""

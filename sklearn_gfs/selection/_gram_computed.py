@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import gen_batches
 
-from sklearn_gfs._chunks import rows_at_once
+from sklearn_gfs._chunks import row_batches, rows_at_once
 from sklearn_gfs._typing import Float64Array, FloatArray, IntArray
 
 from ._gram import ArrayAtoms, Moments
@@ -59,7 +58,7 @@ class ComputedRows:
 
     def pieces(self) -> Iterator[slice]:
         """Samples in pieces whose atoms are as large as a block in main memory."""
-        return gen_batches(self.shape[0], _rows_of(self.shape[1] * self.dtype.itemsize))
+        return row_batches(self.shape[0], _rows_of(self.shape[1] * self.dtype.itemsize))
 
     def source(
         self, y: Float64Array, sample_weight: Float64Array | None, output_weights: Float64Array | None

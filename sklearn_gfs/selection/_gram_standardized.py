@@ -78,17 +78,26 @@ class StandardizedSparseAtoms(_Standardized, SparseAtoms):
     The matrix itself stays as sparse as it is; y must have been centred.
     """
 
-    def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
+    def moments(
+        self,
+        atoms: NDArray[np.int64] | None = None,
+        out: Float64Array | None = None,
+        products: Float64Array | None = None,
+    ) -> Moments:
         """Inner products of the atoms with the target, and the squared norms; and the atoms' columns, into out."""
         raw = super().moments()
         if atoms is not None:
-            self.columns(atoms, out)
+            self.columns(atoms, out, products)
         return Moments(raw.c / self.scale, (raw.norms - self.mean**2) / self.scale**2, raw.target_norm)
 
-    def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
-        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
+    def columns(
+        self, atoms: NDArray[np.int64], out: Float64Array | None = None, products: Float64Array | None = None
+    ) -> Float64Array:
+        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array, without output weights."""
         raw = super().columns(atoms, out)
         raw -= np.outer(self.mean[atoms], self.mean)
         raw /= self.scale
         raw /= self.scale[atoms, None]
+        if products is not None:
+            products[...] = raw
         return raw

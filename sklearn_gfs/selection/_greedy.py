@@ -116,12 +116,12 @@ def greedy_forward_selection(
     Notes
     -----
     For the squared error each step needs the inner products of all atoms with the sum of the picks. These change by one
-    column of the Gram matrix. Columns are computed either as they are needed, in blocks foreseen from a few of the
-    rows, or all at once, as is cheapest. scikit-learn's ``working_memory`` bounds how many are kept. None of this
-    changes the picks. float32 atoms are multiplied in float32. The losses are computed again from the picks in float64.
-    Atoms between which such products can't decide are scored on the samples themselves. If too many are in doubt, or if
-    a loss or a gap is a tiny difference of large numbers, the products are made again in float64. For the convex hull
-    they are then products of the atoms minus y.
+    column of the Gram matrix. Columns are computed either as they are needed, in blocks that are foreseen, or all at
+    once, as is cheapest. What foresees a block is a few of the rows, then the columns that are there. scikit-learn's
+    ``working_memory`` bounds how many are kept. None of this changes the picks. float32 atoms are multiplied in
+    float32. The losses are computed again from the picks in float64. Atoms between which such products can't decide are
+    scored on the samples themselves. If too many are in doubt, or if a loss or a gap is a tiny difference of large
+    numbers, the products are made again in float64. For the convex hull they are then products of the atoms minus y.
 
     A corrective selection is forward selection by orthogonal least squares [4]_. It approximates y by
     ``intercept + sum_i weights_i * atom_i``. With `ridge` 0 an atom counts as linearly dependent on the picks if they

@@ -62,15 +62,30 @@ class Problem(NamedTuple):
         """The problem with nothing that ends a look ahead."""
         return self._replace(tol=-1.0, doubt=0.0, precision=-np.inf)
 
-    def look_ahead(
-        self, step: int, state: State, slots: NDArray[np.int64], columns: NDArray[np.float64]
-    ) -> tuple[int, int, int]:
-        """Take steps as long as the columns are there."""
-        direction = np.ones(len(state.s))
-        found: tuple[int, int, int] = squared_error_steps(
-            step, len(state.picks), self, state, slots, columns, -1, direction
-        )
-        return found
+
+class Ahead(NamedTuple):
+    """
+    What estimates the Gram columns that are not there, and where atoms are written whose columns were estimated.
+
+    The inner products of the columns of ``base`` stand for those of the atoms before output weights, which are the
+    columns of ``weights``. The products of both are multiplied by ``unit``. As many atoms are estimated as ``found``
+    has room for; it is filled up with -1. ``tie`` is the relative size of differences that estimates can't tell, from
+    the second step on.
+    """
+
+    base: NDArray[np.float32]  # (n_rows, n_atoms)
+    weights: NDArray[np.float32]  # (n_outputs, n_atoms)
+    unit: float
+    tie: float
+    found: NDArray[np.int64]
+    estimates: NDArray[np.float64]  # (len(found), n_atoms), of the atoms found
+    work: NDArray[np.float32]  # (2, n_atoms)
+
+
+def no_ahead() -> Ahead:
+    """Return what estimates nothing."""
+    nothing, none = np.empty((0, 0), dtype=np.float32), np.empty(0, dtype=np.int64)
+    return Ahead(nothing, nothing, 1.0, 0.0, none, np.empty((0, 0)), nothing)
 
 
 class State(NamedTuple):
@@ -94,16 +109,18 @@ class State(NamedTuple):
 @jit
 def index_of_least(values: NDArray[np.float64]) -> int:
     """Index of the least value, the lowest of several."""
-    index = 0
+    index, least = 0, values[0]
     for i in range(values.shape[0]):
-        index = i if values[i] < values[index] else index
+        # A branch that is hardly ever taken: a choice without one would wait for the value before.
+        if values[i] < least:
+            index, least = i, values[i]
     return index
 
 
-@jit
-def choose(scores: NDArray[np.float64], counts: NDArray[np.int64], tolerance: float) -> int:
-    """Index of the least score; within the tolerance a picked atom wins, then the lowest index."""
-    threshold, first = scores[index_of_least(scores)] + tolerance, -1
+@inlined
+def first_of_best(scores: NDArray[np.float64], counts: NDArray[np.int64], threshold: float) -> int:
+    """Index of the first score up to the threshold, of picked atoms if there are any; -1 if there is none."""
+    first = -1
     for i in range(scores.shape[0]):
         if scores[i] <= threshold:
             if counts[i] > 0:
@@ -111,6 +128,13 @@ def choose(scores: NDArray[np.float64], counts: NDArray[np.int64], tolerance: fl
             if first < 0:
                 first = i
     return first
+
+
+@jit
+def choose(scores: NDArray[np.float64], counts: NDArray[np.int64], tolerance: float) -> int:
+    """Index of the least score; within the tolerance a picked atom wins, then the lowest index."""
+    index: int = first_of_best(scores, counts, scores[index_of_least(scores)] + tolerance)
+    return index
 
 
 @jit
@@ -177,9 +201,13 @@ def gap_error(t: float, problem: Problem, picked_norms: float) -> float:
 
 
 @inlined
-def in_doubt(t: float, problem: Problem, state: State, pick: int) -> bool:
-    """Whether errors in the inner products may have decided what is picked, or which way it is turned."""
-    size, least = reach(t, problem, state.running[PICKED_NORMS]), state.scores[index_of_least(state.scores)]
+def in_doubt(t: float, problem: Problem, state: State, pick: int, least: float) -> bool:
+    """
+    Whether errors in the inner products may have decided what is picked, or which way it is turned.
+
+    ``least`` is the least score.
+    """
+    size = reach(t, problem, state.running[PICKED_NORMS])
     n_contenders = 0
     for i in range(state.scores.shape[0]):
         length = problem.radius * problem.lengths[i]
@@ -224,6 +252,41 @@ def add_to_sum(problem: Problem, state: State, v: NDArray[np.float64], columns: 
 
 
 @jit
+def multiply_out(base: NDArray[np.float32], atom: int, out: NDArray[np.float32]) -> None:
+    """Write the inner products of one column of the base with all of them."""
+    for i in range(out.shape[0]):
+        out[i] = 0.0
+    whole = base.shape[0] // 4 * 4
+    for r in range(0, whole, 4):
+        a, b, c, d = base[r, atom], base[r + 1, atom], base[r + 2, atom], base[r + 3, atom]
+        for i in range(out.shape[0]):
+            out[i] += a * base[r, i] + b * base[r + 1, i] + c * base[r + 2, i] + d * base[r + 3, i]
+    for r in range(whole, base.shape[0]):
+        a = base[r, atom]
+        for i in range(out.shape[0]):
+            out[i] += a * base[r, i]
+
+
+@inlined
+def estimated(ahead: Ahead, norms: NDArray[np.float64], pick: int) -> int:
+    """Row of the estimates with an atom's column, made if need be; -1 if there is no room."""
+    row = 0
+    while row < ahead.found.shape[0] and ahead.found[row] >= 0:
+        if ahead.found[row] == pick:
+            return row
+        row += 1
+    if row == ahead.found.shape[0]:
+        return -1
+    ahead.found[row] = pick
+    multiply_out(ahead.base, pick, ahead.work[0])
+    multiply_out(ahead.weights, pick, ahead.work[1])
+    for i in range(ahead.work.shape[1]):
+        ahead.estimates[row, i] = ahead.unit * ahead.work[0, i] * ahead.work[1, i]
+    ahead.estimates[row, pick] = norms[pick]
+    return row
+
+
+@jit
 def squared_error_steps(
     start: int,
     stop: int,
@@ -233,9 +296,10 @@ def squared_error_steps(
     columns: NDArray[np.float64],
     settled: int,
     direction: NDArray[np.float64],
+    ahead: Ahead,
 ) -> tuple[int, int, int]:
     """
-    Take steps of greedy forward selection for squared error, as long as the Gram columns are there.
+    Take steps of greedy forward selection for squared error, as long as the Gram columns are there or estimated.
 
     ``columns[slots[i]]`` is column i of the Gram matrix; a slot below zero says that it is not there. ``settled`` is
     the atom to pick first, in that ``direction``, below zero if that has not been found in another way.
@@ -251,13 +315,16 @@ def squared_error_steps(
             for o in range(v.shape[0]):
                 v[o] = direction[o]
         else:
-            tie = problem.tie * terms(t, problem, state.s, index_of_least(scores))
-            pick = choose(scores, state.counts, tie)
-            if problem.doubt > 0.0 and in_doubt(t, problem, state, pick):
+            best = index_of_least(scores)
+            tie = (problem.tie if j == start else max(problem.tie, ahead.tie)) * terms(t, problem, state.s, best)
+            pick = first_of_best(scores, state.counts, scores[best] + tie)
+            if problem.doubt > 0.0 and in_doubt(t, problem, state, pick, scores[best]):
                 return j, IN_DOUBT, pick
             if problem.signed:
                 turn(t, problem, state.s, slopes[pick], tie, pick, v)
-        slot = slots[pick]
+        there, slot = columns, slots[pick]
+        if slot < 0:
+            there, slot = ahead.estimates, estimated(ahead, problem.norms, pick)
         if slot < 0:
             return j, NEEDS_COLUMN, pick
         squared_norm, product, picked_norms = moments_with(problem, state, pick, v)
@@ -266,7 +333,7 @@ def squared_error_steps(
             return j, IMPRECISE, pick
 
         running[SQUARED_NORM], running[TARGET_PRODUCT], running[PICKED_NORMS] = squared_norm, product, picked_norms
-        add_to_sum(problem, state, v, columns, slot)
+        add_to_sum(problem, state, v, there, slot)
         state.counts[pick] += 1
         state.picks[j] = pick
         state.losses[j] = loss

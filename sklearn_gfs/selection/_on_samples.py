@@ -38,9 +38,14 @@ class SampledPath:
             atoms, picks, counts = np.unique(state.picks[new], return_inverse=True, return_counts=True)
             coefs = np.zeros((len(atoms), state.directions.shape[1]))
             np.add.at(coefs, picks, self.radius * state.directions[new])
-            for rows in batches(len(self.y), len(atoms) * self.y.shape[1]):
-                moved = coefs * self.source.outputs(atoms, rows) - counts[:, None] * self.y[rows, None]
-                self._ahead[rows] += moved.sum(axis=1)
+            if self.source.output_weights is not None and self.y.shape[1] > 1:
+                # No neuron alone comes near several targets: no digits are lost by adding up the neurons first.
+                for rows in batches(len(self.y), len(atoms)):
+                    self._ahead[rows] += self.source.combined(atoms, coefs, rows) - counts.sum() * self.y[rows]
+            else:
+                for rows in batches(len(self.y), len(atoms) * self.y.shape[1]):
+                    moved = coefs * self.source.outputs(atoms, rows) - counts[:, None] * self.y[rows, None]
+                    self._ahead[rows] += moved.sum(axis=1)
         self._n_added = n_picks
         return self._ahead
 

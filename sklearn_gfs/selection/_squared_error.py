@@ -20,7 +20,7 @@ from sklearn_gfs._warn import warn_caller
 
 from . import _greedy_kernels as kernels
 from ._gram import Moments
-from ._gram_columns import GramColumns
+from ._gram_pivots import PivotedColumns
 from ._loss_kernels import losses_from_gram
 from ._on_samples import SampledPath, gap_bound
 from ._range import check_radius, find_fault
@@ -54,7 +54,7 @@ class SquaredErrorSearch:
         self.k = k
         self.signed = signed
         self.tol = tol
-        self.columns = GramColumns(source, k)
+        self.columns = PivotedColumns(source, k)
         n_directions = 1 if source.output_weights is not None else source.n_targets
         self.state = kernels.State(
             s=np.zeros((n_directions, source.n_atoms)),
@@ -99,14 +99,14 @@ class SquaredErrorSearch:
         """Take the steps and return the path."""
         in_float32 = self.source.dtype == np.float32
         done, reason, settled, careful = 0, kernels.DONE, -1, False
-        direction, problem = np.ones(len(self.state.s)), self._problem(self.moments)
+        direction, problem, nothing = np.ones(len(self.state.s)), self._problem(self.moments), kernels.no_ahead()
         while done < self.k and reason != kernels.CONVERGED:
             if problem.norms is not self.moments.norms:  # better products have been made
                 problem = self._problem(self.moments)
             if careful:
                 problem = problem._replace(precision=-np.inf, doubt=_CAREFUL if self.source.has_samples else 0.0)
             done, reason, atom = kernels.squared_error_steps(
-                done, self.k, problem, self.state, self.columns.slots, self.columns.columns, settled, direction
+                done, self.k, problem, self.state, self.columns.slots, self.columns.columns, settled, direction, nothing
             )
             settled = -1
             if reason == kernels.NEEDS_COLUMN:

@@ -42,9 +42,10 @@ def peak(function, *args, **kwargs):
 @pytest.mark.parametrize("task", ["classes", "numbers"])
 def test_a_file_is_not_copied_into_memory(on_disk, monkeypatch, dtype, weighted, task):
     # Pieces as small, against the file, as they would be against one that is larger than memory.
-    sizes = {"_chunks.CHUNK_BYTES": 2**20, "network._data.CHUNK_ROWS": 512, "mlp._layer.CHUNK_ROWS": 512}
-    for name, size in sizes.items():
-        monkeypatch.setattr(f"sklearn_gfs.{name}", size)
+    for module in ("_chunks", "network._samples"):
+        monkeypatch.setattr(f"sklearn_gfs.{module}.CHUNK_BYTES", 2**20)
+    for module in ("network._data", "network._samples", "mlp._layer"):
+        monkeypatch.setattr(f"sklearn_gfs.{module}.CHUNK_ROWS", 512)
     X = on_disk(dtype)
     cls = GreedyPrunedMLPClassifier if task == "classes" else GreedyPrunedMLPRegressor
     y = (X[:, 0] > 0).astype(int) if task == "classes" else np.array(X[:, 0])
@@ -136,3 +137,12 @@ def test_held_out_samples_are_gathered_once_and_in_pieces(monkeypatch, order):
     assert len(gathered) == 1
     # In float32, as they are trained on, with a chunk in float64 besides.
     assert gathered[0] < (1.3 * 4 * 30_000 + 2 * 8 * CHUNK_ROWS) * 40
+
+
+def test_a_fit_on_many_samples_holds_few_numbers_for_each():
+    X = np.random.default_rng(0).normal(size=(200_000, 20)).astype(np.float32)
+    y = np.argmax(X[:, :7], axis=1)
+    model = GreedyPrunedMLPClassifier(**{**SMALL, "n_pretrain": "auto", "n_retrain": 2000})
+    model.fit(X[:1000], y[:1000])
+    # Orders and shuffles, a byte for each class, and a tenth of the inputs that is held out.
+    assert peak(model.fit, X, y) < 70 * len(X)

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.datasets import load_iris
 
-from sklearn_gfs import GreedyPrunedMLP
+from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier
 from sklearn_gfs._activations import ACTIVATIONS
+from sklearn_gfs.mlp._layer import Room
 from sklearn_gfs.mlp._path import TrainingPath
 from sklearn_gfs.mlp._trainer import PathData, PathSettings
 from sklearn_gfs.network._losses import LOSSES
@@ -94,3 +96,34 @@ def test_minibatches_are_trained_in_float32_full_batches_in_the_precision_of_the
     _, (subnetwork,) = path.subnetworks([5])
     arrays = [*path.dense().coefs, *path.dense().intercepts, *subnetwork.fitted.coefs, *subnetwork.fitted.intercepts]
     assert {array.dtype for array in arrays} == {np.dtype(np.float64)}
+
+
+def test_activations_of_a_path_lie_in_the_same_memory(monkeypatch):
+    places, array = [], Room.array
+
+    def record(self, *shape_and_dtype):
+        found = array(self, *shape_and_dtype)
+        places.append(found.ctypes.data)
+        return found
+
+    monkeypatch.setattr(Room, "array", record)
+    X, y = load_iris(return_X_y=True)
+    model = GreedyPrunedMLPClassifier(n_hidden=30, n_retrain=0, loss="squared_error", random_state=0)
+    path = model.fit_path(X, y, n_pretrain=[0, 10, 20], k=[3, 5])
+    found = {(point.n_pretrain, point.k): point.estimator for point in path}
+    assert len(places) == 3
+    assert len(set(places)) == 1
+    for n_pretrain in (0, 10, 20):
+        alone = model.set_params(n_pretrain=n_pretrain, k=5).fit(X, y)
+        np.testing.assert_array_equal(found[n_pretrain, 5].coefs_[0], alone.coefs_[0])
+
+
+def test_a_room_grows_with_what_it_holds():
+    room = Room()
+    small = room.array((2, 3), np.dtype(np.float32))
+    large = room.array((4, 5), np.dtype(np.float32))
+    again = room.array((3, 2), np.dtype(np.float32))
+    assert (small.shape, large.shape, again.shape) == ((2, 3), (4, 5), (3, 2))
+    assert np.shares_memory(large, again)
+    assert not np.shares_memory(small, large)
+    assert room.array((2, 3), np.dtype(np.float64)).dtype == np.float64

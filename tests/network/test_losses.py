@@ -47,7 +47,8 @@ def test_constant_outputs_start_at_the_least_log_loss(n_classes):
     codes = rng.choice(n_classes, p=np.arange(1, n_classes + 1) / np.arange(1, n_classes + 1).sum(), size=300)
     targets = np.eye(n_classes)[codes] if n_classes > 2 else codes[:, None].astype(float)
     weight = rng.uniform(1, 2, size=300)
-    best = log_odds(targets, weight)
+    best = log_odds(targets, weight, np.arange(300))
+    assert log_odds(np.tile(targets, (100, 1)), np.tile(weight, 100), np.arange(30_000)) == pytest.approx(best)
 
     def loss(outputs):
         return LOG_LOSS.mean(np.tile(outputs, (300, 1)), targets, weight)
@@ -56,15 +57,15 @@ def test_constant_outputs_start_at_the_least_log_loss(n_classes):
         assert loss(best) <= loss(best + 0.1 * rng.normal(size=best.shape))
 
 
-@pytest.mark.parametrize(("loss", "copies"), [(SQUARED_ERROR, 0), (LOG_LOSS, 1)])
-def test_only_a_loss_that_reads_the_targets_copies_them_at_the_start(loss, copies):
-    targets = np.eye(10)[np.arange(20_000) % 10]
-    rows = np.arange(1, 20_000)
+@pytest.mark.parametrize("loss", [SQUARED_ERROR, LOG_LOSS])
+def test_no_loss_copies_the_targets_at_the_start(loss):
+    targets = np.eye(10)[np.arange(100_000) % 10]
+    rows = np.arange(1, 100_000)
     tracemalloc.start()
     try:
         intercept = loss.initial_intercept(targets, None, rows)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert (peak > 0.5 * targets.nbytes) == bool(copies)
+    assert peak < 0.5 * targets.nbytes
     np.testing.assert_allclose(intercept, 0, atol=1e-3)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from network.small import LOG_LOSS, SQUARED_ERROR, make_network
 from sklearn_gfs._activations import ACTIVATIONS
-from sklearn_gfs.network._objective import Objective, shape_of, to_network, to_vector
+from sklearn_gfs.network._objective import Objective, Shape, shape_of, to_network, to_vector
+from sklearn_gfs.network._pairs import PairSums
 from sklearn_gfs.network._samples import Samples
 from sklearn_gfs.network._standardisation import Standardisation
 
@@ -108,6 +109,7 @@ def test_chunks_change_nothing(loss, n_outputs, monkeypatch):
     along = objective.curvature(vector).along(vector)
     monkeypatch.setattr("sklearn_gfs.network._objective.CHUNK_ROWS", 7)
     monkeypatch.setattr("sklearn_gfs.network._objective._BLOCK", 150)
+    monkeypatch.setattr("sklearn_gfs.network._pairs._BLOCK", 150)
     in_chunks = objective.value_and_gradient(vector)
     assert in_chunks[0] == pytest.approx(value, rel=1e-12)
     np.testing.assert_allclose(in_chunks[1], gradient, rtol=1e-9, atol=1e-13)
@@ -159,6 +161,14 @@ def test_the_whole_jacobian_never_exists():
     finally:
         tracemalloc.stop()
     assert peak < 0.2 * 8 * 100_000 * len(vector)
+
+
+def test_pairs_take_half_the_multiplications():
+    shape = Shape(n_features=20, n_hidden=30, n_outputs=1)
+    sums = PairSums(shape.n_features, shape.n_hidden, np.dtype(np.float32))
+    n_products = sum(products.size for products in (sums._of_pairs, sums._of_layers, sums._of_outputs))
+    assert n_products < 0.6 * shape.n_columns * (shape.n_columns + 1) / 2
+    assert sums.matrix().shape == (shape.n_columns, shape.n_columns)
 
 
 def test_values_that_overflow_are_infinite():

@@ -1,5 +1,7 @@
 """Standard deviations of predictions are those of the formula, and of the posterior's own samples."""
 
+import pickle
+
 import naive
 import numpy as np
 from scipy import sparse
@@ -53,7 +55,26 @@ def test_few_rows_leave_the_same_open():
     np.testing.assert_allclose(one, other, rtol=1e-5)
 
 
+def test_a_direction_without_a_penalty_may_be_known_by_few_rows():
+    *_, rows, prior, _ = problem(1, 4)
+    rows = np.hstack([rows, np.ones((len(rows), 1))])  # an intercept
+    diagonal = np.append(prior.penalty, 0.0)
+    one, other = (
+        curvature.inverse(diagonal).forms() for curvature in (RowsCurvature(rows), WholeCurvature(rows.T @ rows))
+    )
+    vectors = np.random.default_rng(1).normal(size=(6, len(diagonal)))
+    np.testing.assert_allclose(one(vectors), other(vectors), rtol=1e-4)
+
+
+def test_few_rows_are_kept_as_few_numbers():
+    rng = np.random.default_rng(0)
+    rows, diagonal = rng.normal(size=(5, 300)), np.ones(300)
+    assert len(pickle.dumps(RowsCurvature(rows).inverse(diagonal))) < 5 * len(pickle.dumps(diagonal))
+    assert len(pickle.dumps(WholeCurvature(rows.T @ rows).inverse(diagonal))) < 2.1 * 300**2
+
+
 def test_there_is_no_posterior_where_nothing_is_known():
     _, scaling, rows, prior, _ = problem(1, 4)
-    flat = Prior(np.zeros_like(prior.penalty), 1.0)
-    assert posterior_of(WholeCurvature(np.zeros((len(rows[0]),) * 2)), flat, 50.0, scaling) is None
+    flat, nothing = Prior(np.zeros_like(prior.penalty), 1.0), np.zeros((4, len(rows[0])))
+    for curvature in (WholeCurvature(nothing.T @ nothing), RowsCurvature(nothing)):
+        assert posterior_of(curvature, flat, 50.0, scaling) is None

@@ -7,9 +7,9 @@ import pytest
 import torch
 from scipy import sparse
 
-from sklearn_gfs.network import _data
+from sklearn_gfs.network import _data, _samples
 from sklearn_gfs.network._data import by_rows
-from sklearn_gfs.network._samples import Samples
+from sklearn_gfs.network._samples import HeldOut, Samples
 from sklearn_gfs.network._scaling import measure_moments, scaling_of
 from sklearn_gfs.network._standardisation import Standardisation
 
@@ -79,3 +79,42 @@ def test_rows_with_spaces_between_them_are_gathered_by_way_of_memory_that_is_kep
             assert tracemalloc.get_traced_memory()[1] < 5000
         finally:
             tracemalloc.stop()
+
+
+def test_indicators_stay_bytes_until_they_are_in_a_batch():
+    rng = np.random.default_rng(3)
+    X, labels, rows = rng.normal(size=(60, 3)), rng.integers(0, 4, 60)[:, None] == np.arange(4), np.arange(5, 55)
+    kept = Samples(X, labels, None, rows, dtype=np.float32)
+    numbers = Samples(X, labels.astype(np.float32), None, rows)
+    assert kept.dtype == numbers.dtype == np.float32
+    some = rng.permutation(rows)[:30]
+    for found, expected in zip(
+        (*kept.gather(some)[:2], *kept.everything()[:2]),
+        (*numbers.gather(some)[:2], *numbers.everything()[:2]),
+        strict=True,
+    ):
+        assert found.dtype == torch.float32
+        assert torch.equal(found, expected)
+    for found, expected in zip(kept.arrays(some)[:2], numbers.arrays(some)[:2], strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_many_samples_are_held_out_in_chunks(monkeypatch, weighted):
+    rng = np.random.default_rng(4)
+    X, y, rows = rng.normal(size=(100, 3)), rng.normal(size=(100, 2)), rng.permutation(100)[:70]
+    samples = Samples(X, y, None, rows, rng.uniform(1, 2, 100) if weighted else None)
+    [whole] = HeldOut(samples)
+    monkeypatch.setattr(_samples, "CHUNK_BYTES", 70 * 3 * 8 - 1)
+    monkeypatch.setattr(_samples, "CHUNK_ROWS", 32)
+    held_out = HeldOut(samples)
+    for _ in range(2):
+        batches = list(held_out)
+        assert [len(batch.X) for batch in batches] == [32, 32, 6]
+        assert len(held_out) == 70
+        torch.testing.assert_close(torch.cat([batch.X for batch in batches]), whole.X, rtol=0, atol=0)
+        torch.testing.assert_close(torch.cat([batch.y for batch in batches], 1), whole.y, rtol=0, atol=0)
+    if weighted:
+        torch.testing.assert_close(torch.cat([batch.weight for batch in batches]), whole.weight, rtol=0, atol=0)
+    else:
+        assert whole.weight is None

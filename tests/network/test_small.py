@@ -11,11 +11,11 @@ from network.small import SETTINGS, make_network
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.network import _training
 from sklearn_gfs.network._losses import LOSSES, LabelwiseLogLoss, LogLoss, SquaredError
-from sklearn_gfs.network._samples import Samples
+from sklearn_gfs.network._samples import HeldOut, Samples
 from sklearn_gfs.network._solvers import SOLVERS, Adam
 from sklearn_gfs.network._standardisation import Standardisation
 from sklearn_gfs.network._training import Training
-from sklearn_gfs.network._two_layer import TorchNetwork
+from sklearn_gfs.network._two_layer import TorchNetwork, mean_loss
 
 numba = pytest.importorskip("numba")
 if numba.config.DISABLE_JIT:
@@ -38,8 +38,8 @@ class Problem:
         self.weight = rng.uniform(0.5, 2, N_SAMPLES) if weighted else None
         self.settings = SETTINGS._replace(loss=loss, **settings)
 
-    def samples(self):
-        return Samples(self.X, self.targets, None, np.arange(N_SAMPLES), self.weight)
+    def samples(self, rows=None):
+        return Samples(self.X, self.targets, None, np.arange(N_SAMPLES) if rows is None else rows, self.weight)
 
     def training(self, start=None, *, averaged=False, in_torch=False, samples=None):
         with pytest.MonkeyPatch.context() as patch:
@@ -98,8 +98,8 @@ def test_a_few_updates_are_those_of_torch(problem, averaged):
     for training in (loop, torch):
         training.advance(3)
     assert_close(loop, torch, 2e-3)
-    batch = problem.samples().gather(np.arange(50))
-    assert loop.loss(batch) == pytest.approx(torch.loss(batch), rel=2e-3)
+    held_out = HeldOut(problem.samples(np.arange(50)))
+    assert loop.loss(held_out) == pytest.approx(torch.loss(held_out), rel=2e-3)
 
 
 @pytest.mark.parametrize("loss", KINDS, ids=lambda loss: type(loss).__name__)
@@ -124,6 +124,28 @@ def test_a_step_is_along_the_gradient_of_plain_loops(loss, activation, n_outputs
     assert training.losses[0] == pytest.approx(value, rel=1e-5)
     for after, before, slope in zip(training.network()[:4], problem.start, gradient, strict=False):
         np.testing.assert_allclose(after, before - 1e-2 * slope, rtol=1e-4, atol=1e-6)
+
+
+@given(problem=problems, averaged=st.booleans(), in_torch=st.booleans())
+@settings(max_examples=25)
+def test_a_snapshot_is_the_network_and_leaves_training_as_it_is(problem, averaged, in_torch):
+    if problem.settings.learning_rate_init == 10.0:
+        problem.settings = problem.settings._replace(solver=SOLVERS["sgd"], momentum=0.0)
+    training, other = (problem.training(averaged=averaged, in_torch=in_torch) for _ in range(2))
+    for n_updates in (0, 3, 2):
+        training.advance(n_updates)
+        other.advance(n_updates)
+        room = None if training._loop is None else training._loop._inputs
+        taken = training.snapshot()
+        assert training._loop is None or training._loop._inputs is room
+        for array, expected in zip(taken, other.network(), strict=True):
+            np.testing.assert_array_equal(array, expected)
+            assert array.dtype == expected.dtype
+            assert array.flags.c_contiguous
+    before = [array.copy() for array in taken]
+    training.advance(2)
+    for array, expected in zip(taken, before, strict=True):
+        np.testing.assert_array_equal(array, expected)  # a copy
 
 
 @given(problem=problems, steps=st.lists(st.integers(1, 25), min_size=1, max_size=4), averaged=st.booleans())
@@ -219,15 +241,13 @@ def test_one_signature_is_compiled():
 
 def test_losses_on_several_batches_in_turns_are_those_of_each():
     problem = Problem(3, n_features=9, n_outputs=3, weighted=True, batch_size=16)
-    training, samples = problem.training(averaged=True), problem.samples()
+    training = problem.training(averaged=True)
     training.advance(5)
-    batches = [samples.gather(np.arange(n)) for n in (5, 16, 40)]
-    expected = [
-        TorchNetwork(training.network(), problem.settings.activation, problem.settings.loss).loss(*batch)
-        for batch in batches
-    ]
+    parts = [HeldOut(problem.samples(np.arange(n))) for n in (5, 16, 40)]
+    network = TorchNetwork(training.network(), problem.settings.activation, problem.settings.loss)
+    expected = [mean_loss(network, part) for part in parts]
     for _ in range(2):
-        assert [training.loss(batch) for batch in batches] == pytest.approx(expected, rel=1e-5)
+        assert [training.loss(part) for part in parts] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("n_features", [3, 9])  # of three, rows are filled up

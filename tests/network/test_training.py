@@ -10,11 +10,11 @@ from naive import moving_average
 from network.small import SETTINGS, SQUARED_ERROR, make_network, make_samples
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.network._parameters import Network
-from sklearn_gfs.network._samples import Samples
+from sklearn_gfs.network._samples import HeldOut, Samples
 from sklearn_gfs.network._solvers import SOLVERS
 from sklearn_gfs.network._standardisation import Standardisation
 from sklearn_gfs.network._training import Training
-from sklearn_gfs.network._two_layer import TorchNetwork
+from sklearn_gfs.network._two_layer import TorchNetwork, mean_loss
 
 
 @given(
@@ -85,21 +85,21 @@ def test_averaged_weights_forget_the_beginning_and_then_all_but_a_hundred_iterat
             found = np.concatenate([np.ravel(array) for array in averaged.network()])
             np.testing.assert_allclose(found, moving_average(visited), rtol=1e-9, atol=1e-12)
     assert averaged.losses == plain.losses  # of the batches, under the weights that are trained
-    everything = samples.everything()
-    expected = TorchNetwork(averaged.network(), ACTIVATIONS["relu"], SQUARED_ERROR).loss(*everything)
-    np.testing.assert_allclose(averaged.loss(everything), expected)
-    assert averaged.loss(everything) != plain.loss(everything)
+    held_out = HeldOut(samples)
+    expected = TorchNetwork(averaged.network(), ACTIVATIONS["relu"], SQUARED_ERROR).loss(*samples.everything())
+    np.testing.assert_allclose(averaged.loss(held_out), expected)
+    assert averaged.loss(held_out) != plain.loss(held_out)
 
 
 def test_a_loss_on_a_batch_of_the_same_size_may_be_asked_for_between_iterations():
     rng = np.random.default_rng(15)
     network, samples = make_network(rng), make_samples(rng)
     asked, silent = (Training(network, samples, SETTINGS, 0, name="training") for _ in range(2))
-    batch = samples.gather(np.arange(16))
+    held_out = HeldOut(make_samples(rng, n_samples=16))
     for _ in range(3):
         asked.advance(2)
         model = TorchNetwork(asked.network(), ACTIVATIONS["relu"], SQUARED_ERROR)
-        assert asked.loss(batch) == model.loss(*batch)
+        assert asked.loss(held_out) == mean_loss(model, held_out)
         assert not torch.is_inference_mode_enabled()
     silent.advance(6)
     assert asked.losses == silent.losses

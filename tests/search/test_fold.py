@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.svm import SVC
 
 from sklearn_gfs import PretrainThresholdSearch, pretrain_threshold_curve
-from sklearn_gfs.search import _fold
+from sklearn_gfs.search import _fold, _scoring
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:No point reached the target"),
@@ -121,6 +121,7 @@ def test_times_are_those_of_each_point(monkeypatch):
             return cls.now
 
     monkeypatch.setattr(_fold, "time", Clock)
+    monkeypatch.setattr(_scoring, "time", Clock)
     settings = {"n_pretrain": [0, 5], "k": [1, 2], "cv": 2, "refit": False, "return_train_score": True}
     search = PretrainThresholdSearch(PathClassifier(), **settings).fit(X, Y)
     for name in ("mean_fit_time", "mean_dense_fit_time", "mean_score_time"):

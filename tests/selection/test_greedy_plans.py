@@ -16,7 +16,7 @@ from selection.small import make
 from sklearn_gfs import SelectionStatistics, greedy_forward_selection
 from sklearn_gfs.selection import _gram_columns
 from sklearn_gfs.selection import _greedy_kernels as kernels
-from sklearn_gfs.selection._gram import ArrayAtoms
+from sklearn_gfs.selection._gram_pivots import PivotedColumns
 
 
 def chunked(atoms, y, k, **options):
@@ -67,15 +67,15 @@ def test_with_all_the_rows_everything_is_foreseen_in_one_pass(hull, radius, weig
 def test_foreseen_atoms_are_new_and_fill_a_product(n_outputs, monkeypatch):
     rng = np.random.default_rng(0)
     H, B, y = rng.random((400, 80)), rng.standard_normal((80, n_outputs)), rng.standard_normal((400, n_outputs))
-    foreseen, wanted_next = [], _gram_columns.GramColumns._wanted_next
+    foreseen, wanted_next = [], PivotedColumns._wanted_next
 
     def record(self, step, n_new, n_others, *arguments):
         foreseen.append((wanted_next(self, step, n_new, n_others, *arguments), n_others))
         return foreseen[-1][0]
 
-    monkeypatch.setattr(_gram_columns.GramColumns, "_wanted_next", record)
+    monkeypatch.setattr(PivotedColumns, "_wanted_next", record)
     monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
-    monkeypatch.setattr(_gram_columns.GramColumns, "_foresight_pays", lambda *state: True)
+    monkeypatch.setattr(PivotedColumns, "_foresight_pays", lambda *state: True)
     greedy_forward_selection(H, y, 60, output_weights=B)
     assert len(foreseen) > 1
     atoms = np.concatenate([atoms for atoms, _ in foreseen])
@@ -86,19 +86,21 @@ def test_foreseen_atoms_are_new_and_fill_a_product(n_outputs, monkeypatch):
 def test_blocks_go_over_to_single_columns_where_foresight_is_poor(monkeypatch):
     rng = np.random.default_rng(0)
     H, y = rng.standard_normal((400, 300)), rng.standard_normal(400)
-    preview, room, passes = ArrayAtoms.preview, _gram_columns.GramColumns._room, []
+    room, wanted_next, passes = PivotedColumns._room, PivotedColumns._wanted_next, []
 
-    def mislead(self, n_rows):
-        rows, moments = preview(self, n_rows)
-        return rng.standard_normal(rows.shape), moments._replace(c=rng.standard_normal(moments.c.shape))
+    def mislead(self, step, n_new, n_others, problem, state):
+        """The atom that is needed now, and the worst ones."""
+        others = np.flatnonzero(self.slots < 0)
+        worst = others[np.argsort(-state.scores[others])[: n_new - 1]]
+        return np.concatenate([wanted_next(self, step, 1, n_others, problem, state), worst])
 
     def record(self, atoms):
         passes.append(len(atoms))
         return room(self, atoms)
 
     monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
-    monkeypatch.setattr(_gram_columns.GramColumns, "_room", record)
-    monkeypatch.setattr(ArrayAtoms, "preview", mislead)
+    monkeypatch.setattr(PivotedColumns, "_room", record)
+    monkeypatch.setattr(PivotedColumns, "_wanted_next", mislead)
     misled = greedy_forward_selection(H, y, 40)
     assert passes[0] > 1
     assert passes.count(1) > len(passes) // 2
@@ -111,7 +113,8 @@ def test_the_plan_follows_the_sizes():
     assert _gram_columns.plan(30_000, 1000, 4, 100) == "blocks"
     assert _gram_columns.plan(1000, 500, 8, 1) == "column"
     assert _gram_columns.plan(1500, 1000, 8, 200) == "blocks"
-    assert _gram_columns.plan(1500, 1000, 8, 200, "several") == "whole"
+    assert _gram_columns.plan(1500, 1000, 8, 200, "several") == "blocks"
+    assert _gram_columns.plan(1500, 200, 8, 200, "several") == "whole"
 
 
 @pytest.mark.parametrize("working_memory", [1e-6, 0.01, 1024])

@@ -132,10 +132,11 @@ def test_contenders_are_as_near_as_errors_may_be_wrong():
     for shifted, expected in ((scores, [1, 2]), (scores - 0.02 * longer, [1, 2, 3]), (np.zeros(4), [0, 1, 2, 3])):
         state = at_scores(shifted, picked_norms=2.25)
         assert search.contenders(1.0, given, state).tolist() == expected
-        assert kernels.in_doubt(1.0, given, state, 2)
+        assert kernels.in_doubt(1.0, given, state, 2, state.scores.min())
         state.scores[[1, 3]] += 0.3
         assert search.contenders(1.0, given, state).tolist() == np.flatnonzero(state.scores < 0.1).tolist()
-        assert kernels.in_doubt(1.0, given, state, 2) == (len(np.flatnonzero(state.scores < 0.1)) > 1)
+        several = np.count_nonzero(state.scores < 0.1) > 1
+        assert kernels.in_doubt(1.0, given, state, 2, state.scores.min()) == several
 
 
 @pytest.mark.parametrize(
@@ -145,9 +146,9 @@ def test_the_direction_of_a_lone_atom_may_be_in_doubt(signed, slope, expected):
     given = problem_of(doubt=0.01, signed=signed)
     state = at_scores(np.array([0.0, 9.0, 9.0]), np.array([slope, 0.0, 0.0]), picked_norms=9.0)
     # Reach 2 (3 + 2 * 2) = 14: the error is 0.01 * (14 + 1) = 0.15, and turning the atom round costs 4 |slope|.
-    assert kernels.in_doubt(2.0, given, state, 0) == expected
+    assert kernels.in_doubt(2.0, given, state, 0, state.scores.min()) == expected
     state.scores[1] = 0.14
-    assert kernels.in_doubt(2.0, given, state, 0)
+    assert kernels.in_doubt(2.0, given, state, 0, state.scores.min())
 
 
 def test_a_pick_is_turned_where_that_is_worth_more_than_a_tie():
@@ -177,7 +178,9 @@ def test_a_loss_is_held_against_the_larger_of_target_and_picks(target_norm, n_be
         np.array([[s]]), running, np.zeros(1, int), picks, directions, losses, gaps, slopes[:1], scores[:1]
     )
     slots, columns, direction = np.zeros(1, int), np.ones((1, 1)), np.ones(1)
-    done, reason, pick = kernels.squared_error_steps(n_before, 9, given, state, slots, columns, 0, direction)
+    done, reason, pick = kernels.squared_error_steps(
+        n_before, 9, given, state, slots, columns, 0, direction, kernels.no_ahead()
+    )
     assert (done, reason, pick) == (n_before, kernels.IMPRECISE, 0)
 
 
@@ -194,12 +197,16 @@ def test_a_gap_below_its_error_is_said_to_be_unknown(tol, precision, reason, gap
     given = problem_of(c=np.zeros((1, 1)), norms=np.ones(1), target_norm=1.0, doubt=1e-6, tol=tol, precision=precision)
     counts, picks = np.zeros((2, 1), int)
     state = kernels.State(np.zeros((1, 1)), np.zeros(3), counts, picks, np.ones((1, 1)), *np.zeros((4, 1)))
-    done, why, _ = kernels.squared_error_steps(0, 1, given, state, np.zeros(1, int), np.ones((1, 1)), -1, np.ones(1))
+    done, why, _ = kernels.squared_error_steps(
+        0, 1, given, state, np.zeros(1, int), np.ones((1, 1)), -1, np.ones(1), kernels.no_ahead()
+    )
     assert (done, why, state.gaps[0]) == (1, reason, gap)
     exact = given._replace(doubt=0.0)
     state.running[:] = 0.0
     state.s[:] = 0.0
-    _, why, _ = kernels.squared_error_steps(0, 1, exact, state, np.zeros(1, int), np.ones((1, 1)), -1, np.ones(1))
+    _, why, _ = kernels.squared_error_steps(
+        0, 1, exact, state, np.zeros(1, int), np.ones((1, 1)), -1, np.ones(1), kernels.no_ahead()
+    )
     assert why == (kernels.CONVERGED if tol >= 0 else kernels.DONE)
 
 

@@ -1,11 +1,12 @@
 """
-Other packages' networks on the splits of same_size.py: hpelm, pyscnn and pytabkit, in an environment of their own.
+Other packages' networks on the splits of same_size.py or default_fits.py, in an environment of their own.
 
-The claim is that of same_size.py, whose table shows these rows too when it is given the same --out. A package that is
-not installed is left out.
+The claims are those of these two, whose tables show the rows of here too when they are given the same --out. With
+--tabular the splits are those of default_fits.py, and RealMLP is fitted alone. A package that is not installed is left
+out.
 
     python -m venv rivals && rivals/bin/pip install hpelm pyscnn pytabkit threadpoolctl
-    rivals/bin/python benchmarks/_same_size_rivals.py --out FILE
+    rivals/bin/python benchmarks/_rivals.py --out FILE
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 import warnings
 
 import numpy as np
-from _quality import Rows, halves, load_all
+from _quality import Rows, halves, load_all, load_tabular, quality, split_off
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
@@ -74,13 +75,16 @@ def convex(data, classes, seed):
     return decode(np.asarray(model(X_test))), model.parameters[0].shape[0]
 
 
-def real_mlp(data, classes, seed):
-    """Dense network of three wide layers with defaults tuned on many data sets."""
+def network_of_pytabkit(classes, seed):
+    """Return a dense network of three wide layers with defaults tuned on many data sets."""
     from pytabkit import RealMLP_TD_Classifier, RealMLP_TD_Regressor
 
+    return (RealMLP_TD_Classifier if classes else RealMLP_TD_Regressor)(random_state=seed, device="cpu", n_threads=1)
+
+
+def real_mlp(data, classes, seed):
     X, y, X_test = data
-    model = (RealMLP_TD_Classifier if classes else RealMLP_TD_Regressor)(random_state=seed, device="cpu", n_threads=1)
-    return np.asarray(model.fit(X, y).predict(X_test)).ravel(), None
+    return np.asarray(network_of_pytabkit(classes, seed).fit(X, y).predict(X_test)).ravel(), None
 
 
 METHODS = {"OP-ELM": ("hpelm", op_elm), "convex": ("scnn", convex), "RealMLP": ("pytabkit", real_mlp)}
@@ -97,24 +101,52 @@ def measure(method, data, classes, seed):
     return row if n_units is None else row | {"n_units": int(n_units)}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default=os.environ.get("SKLEARN_GFS_MNIST"), help="MNIST's npz file")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--only", nargs="*", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--out", required=True, help="file that keeps finished fits, that of same_size.py")
-    arguments = parser.parse_args()
-    warnings.simplefilter("ignore")
-    rows = Rows(arguments.out, ("data", "method", "split"))
-    methods = [method for method in arguments.only if importlib.util.find_spec(METHODS[method][0])]
-    for seed in range(2 * arguments.repeats):
-        for name, (X, y, classes) in load_all(arguments.data).items():
+def measure_default(data, classes, seed):
+    """Return the quality and the processor time of pytabkit's network on one split."""
+    X, y, X_test, y_test = data
+    model = network_of_pytabkit(classes, seed)
+    start = time.process_time()
+    model.fit(X, y)
+    return {"seconds": time.process_time() - start, **quality(model, X_test, y_test)}
+
+
+def on_default_fits(rows, tabular, n_splits):
+    """Fit pytabkit's network on the splits of default_fits.py, small data sets first."""
+    found = sorted(load_tabular(tabular).items(), key=lambda item: item[1][0].size)
+    for seed in range(n_splits):
+        for name, (X, y, classes) in found:
+            if not rows.has(name, "RealMLP", seed):
+                row = measure_default(split_off(name, X, y, classes, seed), classes, seed)
+                rows.add({"data": name, "method": "RealMLP", "split": seed} | row)
+                print(name, seed, row, flush=True)
+
+
+def on_same_size(rows, mnist, n_splits, methods):
+    """Fit the methods on the splits of same_size.py."""
+    for seed in range(n_splits):
+        for name, (X, y, classes) in load_all(mnist).items():
             *_, data = halves(X, y, classes, seed + 1, random_state=0)
             for method in methods:
                 if seed < FEWER.get((method, name), seed + 1) and not rows.has(name, method, seed):
                     found = measure(method, data, classes, seed)
                     rows.add({"data": name, "method": method, "split": seed} | found)
                     print(name, method, seed, found, flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default=os.environ.get("SKLEARN_GFS_MNIST"), help="MNIST's npz file")
+    parser.add_argument("--tabular", help="the npz file of default_fits.py")
+    parser.add_argument("--repeats", type=int, default=5, help="of two splits each; with --tabular, splits")
+    parser.add_argument("--only", nargs="*", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--out", required=True, help="file that keeps finished fits, that of the benchmark")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    rows = Rows(arguments.out, ("data", "method", "split"))
+    if arguments.tabular:
+        return on_default_fits(rows, arguments.tabular, arguments.repeats)
+    methods = [method for method in arguments.only if importlib.util.find_spec(METHODS[method][0])]
+    return on_same_size(rows, arguments.data, 2 * arguments.repeats, methods)
 
 
 if __name__ == "__main__":

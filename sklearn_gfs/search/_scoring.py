@@ -1,0 +1,127 @@
+"""
+The scores of one fold: fitted estimators in, plain numbers out.
+
+A scorer checks the labels and the inputs anew for each of dozens of estimators. Here both are looked at once where the
+score is the accuracy: the first score is the scorer's own, and the others count what is right.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from copy import copy
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+
+from sklearn_gfs._compat import MultimetricScorer, PassthroughScorer, Scorer, score_estimator, type_of_target
+
+
+class Part(NamedTuple):
+    """Samples on which estimators are scored, and metadata for the scorer."""
+
+    X: Any
+    y: Any
+    params: Mapping[str, Any]
+
+
+class _Failed(float):
+    """The score of a point that could not be scored, told apart from a score of the same value."""
+
+
+class Scoring:
+    """
+    Scores fitted estimators on the parts of one fold.
+
+    Parameters
+    ----------
+    scorer : callable
+        As scikit-learn's searches call theirs.
+    error_score : "raise" or float
+        What a point gets that can't be scored.
+    test : Part
+    train : Part or None
+    """
+
+    def __init__(self, scorer: Any, error_score: Any, test: Part, train: Part | None) -> None:
+        self._scorer, self._error_score = scorer, error_score
+        self._parts = {"test_scores": test} | ({} if train is None else {"train_scores": train})
+        # What is called in place of the scorer.
+        self._called = {name: _counting(scorer, part) for name, part in self._parts.items()}
+
+    def __call__(self, estimator: Any) -> dict[str, Any]:
+        """Return the scores of an estimator, the seconds that those of the test part took, and whether any failed."""
+        start = time.perf_counter()
+        found = {"test_scores": self._on(estimator, "test_scores")}
+        score_time = time.perf_counter() - start
+        if "train_scores" in self._parts:
+            found["train_scores"] = self._on(estimator, "train_scores")
+        each = [
+            score for scores in found.values() for score in (scores.values() if isinstance(scores, dict) else [scores])
+        ]
+        plain = {
+            part: {name: float(score) for name, score in scores.items()} if isinstance(scores, dict) else float(scores)
+            for part, scores in found.items()
+        }
+        return plain | {"score_time": score_time, "failed": any(isinstance(score, _Failed) for score in each)}
+
+    def _on(self, estimator: Any, name: str) -> Any:
+        error_score = self._error_score if self._error_score == "raise" else _Failed(self._error_score)
+        X, y, params = self._parts[name]
+        return score_estimator(estimator, X, y, self._called[name], params, error_score)
+
+    def failure(self) -> dict[str, Any]:
+        """Return what a point gets that could not be fitted."""
+        names = list(self._scorer._scorers) if isinstance(self._scorer, MultimetricScorer) else None
+        score = self._error_score if names is None else dict.fromkeys(names, self._error_score)
+        return {name: copy(score) for name in self._parts} | {"score_time": 0.0, "failed": True}
+
+
+def _counting(scorer: Any, part: Part) -> Any:
+    """Return what counts where the scorer may return the accuracy on this part, else the scorer."""
+    may_count = isinstance(scorer, PassthroughScorer | Scorer) and part.y is not None and not part.params
+    return _Counting(scorer) if may_count else scorer
+
+
+class _Counting:
+    """
+    A scorer that counts what estimators of one kind predict rightly, where that is what another scorer returns.
+
+    Estimators that were fitted to the same samples may have the methods `_checked_for_predict` and `_predict_checked`:
+    inputs that were checked for one of them are passed to the others.
+    """
+
+    def __init__(self, scorer: Any) -> None:
+        self._scorer = scorer
+        self._kind: Any = None  # of the estimators, once one of them has been scored
+        self._labels: Any = None
+        self._checked: Any = None
+
+    def __call__(self, estimator: Any, X: Any, y: Any) -> Any:
+        if type(estimator) is self._kind:
+            checked = self._checked
+            predicted = estimator.predict(X) if checked is None else estimator._predict_checked(checked)
+            labels = self._labels
+            if getattr(predicted, "shape", None) == labels.shape and predicted.dtype.kind == labels.dtype.kind:
+                return float(np.mean(predicted == labels))
+        score, labels = self._scorer(estimator, X, y), np.asarray(y)
+        if _is_accuracy(self._scorer, estimator) and labels.ndim == 1 and _are_labels(labels):
+            self._kind, self._labels = type(estimator), labels
+            self._checked = estimator._checked_for_predict(X) if hasattr(estimator, "_checked_for_predict") else None
+        return score
+
+
+def _are_labels(y: NDArray[Any]) -> bool:
+    """Say whether the accuracy takes these for the labels of classes, and equal ones for the same class."""
+    return y.dtype.kind in "biuUO" and type_of_target(y) in {"binary", "multiclass"}
+
+
+def _is_accuracy(scorer: Any, estimator: Any) -> bool:
+    """Say whether the scorer returns the share of labels that this estimator predicts rightly."""
+    if isinstance(scorer, PassthroughScorer):  # the estimator's own
+        return getattr(type(estimator), "score", None) is ClassifierMixin.score
+    counts = scorer._score_func is accuracy_score and scorer._response_method == "predict"
+    return bool(counts and not scorer._kwargs and scorer._sign == 1)

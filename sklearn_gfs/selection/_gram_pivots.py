@@ -1,0 +1,135 @@
+"""
+Which Gram columns a selection for squared error will want next, told by the columns that are there.
+
+The columns of some atoms hold all inner products of what the other atoms have in common with them. Of trained neurons
+that is nearly everything once some dozens of columns are there. So most of the columns that are foreseen are used, and
+far fewer than all are computed. For the first block, for which no column is there, a few of the rows are read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_gfs._threads import one_thread
+from sklearn_gfs._typing import Float64Array
+
+from . import _greedy_kernels as kernels
+from ._gram import Moments
+from ._gram_columns import GramColumns
+
+# Columns computed together: the fewer, the sooner looking ahead goes on from what is exact, but the more passes.
+_BLOCK = 24
+# So many blocks are foreseen on trial: the columns that are there make the next one surer.
+_ON_TRIAL = 1
+# What rounding leaves of an atom that other columns tell wholly is at most this share of the largest squared norm.
+_ROUNDING = 1e-3
+
+# Estimates can't tell scores apart that differ by less than this part of their terms. Twins of a pick are no news.
+_TIE = 1e-6
+
+
+class PivotedColumns(GramColumns):
+    """Gram columns of a source of atoms, which foresee each other."""
+
+    _first_block = _BLOCK
+
+    def forget(self) -> None:
+        """Drop all columns."""
+        super().forget()
+        n_atoms = self.source.n_atoms
+        # The inner products of its columns, times the unit, are those of the atoms before output weights, as far as
+        # they are known: exact with the atoms whose columns are there.
+        self._base = np.empty((len(self.columns), n_atoms), dtype=np.float32)
+        self._n_base, self._unit = 0, 1.0
+        # Atoms, and their columns before output weights, that the base knows nothing of.
+        self._unread: list[tuple[NDArray[np.int64], Float64Array]] = []
+        weights = self._output_weights if len(self._output_weights) else np.ones((1, n_atoms))
+        self._largest_weight = float(np.abs(weights).max()) or 1.0
+        self._weights = (weights / self._largest_weight).astype(np.float32)
+
+    def moments(self, atoms: NDArray[np.int64]) -> Moments:
+        """Return the moments of all atoms, and add the columns of some on the same way through the data."""
+        if self.plan != "blocks" or not len(atoms):
+            return super().moments(atoms)
+        atoms = atoms[: self._capacity]
+        products = np.empty((len(atoms), self.source.n_atoms))
+        moments: Moments = self.source.moments(atoms, self._room(atoms), products)
+        self._unread.append((atoms, products))
+        return moments
+
+    def add(self, atoms: NDArray[np.int64]) -> None:
+        """Compute the columns of these atoms, at most as many as there is room for, the first in any case."""
+        if self.plan != "blocks":
+            super().add(atoms)
+            return
+        atoms = atoms[: self._capacity]
+        products = np.empty((len(atoms), self.source.n_atoms))
+        self.source.columns(atoms, self._room(atoms), products)
+        self._unread.append((atoms, products))
+
+    def _learn(self) -> None:
+        """Add what new columns tell beyond those before: rows of a Cholesky factor."""
+        atoms, products = (np.concatenate(some)[-len(self._base) :] for some in zip(*self._unread, strict=True))
+        self._unread, n_new = [], len(atoms)
+        size = products[np.arange(n_new), atoms].max()
+        if self._n_base + n_new > len(self._base) or self._n_base == 0:
+            self._n_base, self._unit = 0, size
+        if not 0.0 < size < np.inf:
+            return
+        known, new = self._base[: self._n_base], self._base[self._n_base :][:n_new]
+        with one_thread(), np.errstate(over="ignore", invalid="ignore"):
+            left = (products / self._unit).astype(np.float32)
+            left -= known[:, atoms].T @ known
+            if not np.isfinite(left).all():
+                return
+            among = left[:, atoms].astype(np.float64)
+            among[np.diag_indices(n_new)] += _ROUNDING * size / self._unit
+            factor = np.linalg.inv(np.linalg.cholesky(among))
+            np.matmul(factor.astype(np.float32), left, out=new)
+        self._n_base += n_new
+
+    def _foresight_pays(self, state: Any) -> bool:
+        """Whether the foreseen columns that were picked would not have been cheaper one by one than all of them."""
+        judged = self._ever_foreseen.copy()
+        judged[self._foreseen] = False  # those of the last block may still be picked
+        n_judged, n_picked = np.count_nonzero(judged), np.count_nonzero(state.counts[judged])
+        if self.source.is_computed or n_judged <= _ON_TRIAL * self._first_block:
+            return True
+        costs = self._costs()
+        return bool(n_judged * costs.foreseen <= n_picked * costs.alone)
+
+    def _wanted_next(self, step: int, n_new: int, n_others: int, problem: Any, state: Any) -> NDArray[np.int64]:
+        """
+        Go on with the selection, estimating each Gram column that is not there; see `GramColumns`.
+
+        The state is a copy, and is changed.
+        """
+        if self._unread:
+            self._learn()
+        base, unit = (self._base[: self._n_base], self._unit) if self._n_base else (self._rows, 1.0)
+        n_atoms = self.source.n_atoms
+        ahead = kernels.Ahead(
+            base=base.astype(np.float32, copy=False),
+            weights=self._weights,
+            unit=float(unit * self._largest_weight**2),
+            tie=_TIE,
+            found=np.full(n_new, -1, dtype=np.int64),
+            estimates=np.empty((n_new, n_atoms)),
+            work=np.empty((2, n_atoms), dtype=np.float32),
+        )
+        kernels.squared_error_steps(
+            step, len(state.picks), problem, state, self.slots, self.columns, -1, np.ones(len(state.s)), ahead
+        )
+        found = ahead.found[ahead.found >= 0]
+        n_found = len(found)
+        n_closest = min(-(n_found + n_others) % kernels.WIDTH, n_new - n_found)
+        if n_closest == 0:
+            return found
+        is_there = self.slots >= 0
+        is_there[found] = True
+        others = np.flatnonzero(~is_there)
+        closest = others[np.argsort(state.scores[others], kind="stable")[:n_closest]]
+        return np.concatenate([found, closest])
