@@ -133,9 +133,8 @@ class SmallLoop:
         self._copy(vectors, to_torch=False)
 
     def write(self, *vectors: torch.Tensor) -> None:
-        """Do the opposite of `read`; and give the room back, for another training may follow."""
+        """Do the opposite of `read`."""
         self._copy(vectors, to_torch=True)
-        self._inputs, self._targets = self._empty(0)
 
     def network(self) -> Network:
         """Return a copy of the network, of the average where there is one; the room stays for what follows."""
