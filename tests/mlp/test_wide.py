@@ -108,7 +108,7 @@ def test_by_default_as_many_samples_as_can_be_kept(monkeypatch):
     for working_memory, n_drawn in ((1, 300), (4 * 300 * 150 / 2**20, 150), (0.01, 100)):
         with config_context(working_memory=working_memory):
             model.fit(X, y)
-        assert drawn[-1][-1] == n_drawn
+        assert drawn[-1][3] == n_drawn
         assert len(model.selection_path_) == 20
 
 
