@@ -279,7 +279,7 @@ def wanted_next(
     estimates: Callable[[NDArray[np.int64]], Float64Array],
 ) -> NDArray[np.int64]:
     """
-    Go on with a selection, estimating each Gram column that is not there.
+    Continue a selection, estimating each Gram column that is not there.
 
     Parameters
     ----------
