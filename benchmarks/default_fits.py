@@ -150,8 +150,8 @@ def beside_real(rows, names):
     values = np.array(list(gaps.values()))
     below = ", ".join(f"{name} ({gap:+.3f})" for name, gap in sorted(gaps.items(), key=lambda item: item[1]) if gap < 0)
     return (
-        f"Against RealMLP, on the splits that it has: with 50 picks the score is higher by {values.mean():+.4f} in the "
-        f"mean over {len(values)} data sets ({np.median(values):+.4f} in the median), and lower on {below or 'none'}."
+        f"The score with 50 picks minus RealMLP's, on the splits that it has, is {values.mean():+.4f} in the mean over "
+        f"{len(values)} data sets and {np.median(values):+.4f} in the median. It is negative on {below or 'none'}."
     )
 
 
