@@ -37,7 +37,7 @@ def load(tabular):
     return found
 
 
-def every_sample(targets, rows, weight, n_drawn):  # noqa: ARG001
+def every_sample(targets, rows, weight, n_drawn, dtype):  # noqa: ARG001
     """Draw all samples."""
     return rows, None if weight is None else weight[rows]
 
