@@ -33,7 +33,7 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         a subnetwork after 20, 80 and 320 iterations. It keeps the last one that was worth its iterations: the
         loss has to fall by 3 % for every 100 iterations. This loss is measured before re-training, on held-out samples
         if there are any. With ``n_retrain="auto"``, fewer iterations are tried where there are few samples: 320 need
-        800 training samples, or 400 of classes, and 80 need 200 that aren't of classes.
+        800 training samples, and 80 need 200. Where y holds classes, 320 need 400, and 80 are always tried.
     k : int, default=50
         Number of picks. The subnetwork has at most `k` distinct neurons. A neuron that was picked several times counts
         as often in the mean.
