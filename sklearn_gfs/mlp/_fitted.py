@@ -124,7 +124,7 @@ class FittedMLPMixin(ExportMixin):
         return validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
 
     def _checked_for_predict(self, X: Any) -> Any:
-        """Return inputs for `_predict_checked` of fits to the same samples; None if a subclass has its own `predict`."""
+        """Return inputs for `_predict_checked` of fits to the same samples; None for a `predict` of its own."""
         return self._inputs(X) if type(self).predict.__code__ is FittedMLPMixin.predict.__code__ else None
 
     def _predict_checked(self, X: Any) -> np.ndarray:
