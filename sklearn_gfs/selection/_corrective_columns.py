@@ -21,10 +21,10 @@ from scipy.linalg.lapack import dpstrf
 from sklearn_gfs._threads import threads_for
 from sklearn_gfs._typing import Float64Array, FloatArray
 
+from ._blocks import in_turns
 from ._gram import Moments
 from ._gram_columns import Costs, GramColumns, block_costs, wanted_next
 from ._greedy_kernels import WIDTH
-from ._shared import in_turns
 from ._thin import product
 
 # Columns computed together. Of many atoms fewer, as these cost no more than one: memory is what a pass waits for.

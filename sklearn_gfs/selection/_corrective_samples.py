@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from sklearn_gfs._typing import Float64Array
 
+from ._blocks import add_up, batches
 from ._corrective_path import CorrectivePath
-from ._gram import batches
-from ._shared import add_up
 
 
 def _read(

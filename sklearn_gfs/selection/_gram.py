@@ -9,29 +9,17 @@ number for each sample and atom; other layouts are in ``_gram_layouts``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_gfs._chunks import row_chunks
 from sklearn_gfs._threads import threads_for
 from sklearn_gfs._typing import Float64Array, FloatArray
 
+from ._blocks import COPIED, add_up, batches, block_rows, threads_to_read
 from ._greedy_kernels import add_squares
-from ._shared import add_up, threads_to_read
 from ._thin import product
-
-# Rows are read in blocks that stay in the last cache while all their products are made. The sums of the blocks
-# are float64, so that the error of float32 products does not grow with n_samples. Blocks are no pieces of
-# ``_chunks``: with fewer rows products would be slow, with more they would be less exact, and plans count on both.
-_BLOCK_BYTES = 2**23
-BLOCK_ROWS = (1024, 8192)
-# Blocks that are copies are so many times smaller, as they come on top of the atoms.
-COPIED = 8
-# Numbers that are copied at a time of a few atoms' outputs.
-_BATCH_NUMBERS = 2**18
 
 
 class Moments(NamedTuple):
@@ -396,20 +384,6 @@ def squared_norms(rows: FloatArray) -> Float64Array:
     norms = np.zeros(rows.shape[1])
     add_squares(rows, np.empty(0), norms)
     return norms
-
-
-def block_rows(row_bytes: int) -> int:
-    """How many rows of this size to read at a time."""
-    return int(np.clip(_BLOCK_BYTES // row_bytes, *BLOCK_ROWS))
-
-
-def batches(n_samples: int, n_numbers: int, turn: tuple[int, int] = (0, 1)) -> Iterator[slice]:
-    """
-    Samples in batches that are small enough to be copied when each takes so many numbers.
-
-    Of so many turns only those of the first number.
-    """
-    return islice(row_chunks(n_samples, 8 * n_numbers, 8 * _BATCH_NUMBERS), turn[0], None, turn[1])
 
 
 def _without_units(sample_weight: Float64Array) -> Float64Array:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from sklearn_gfs import GreedyForwardSelector, greedy_forward_selection
-from sklearn_gfs.selection import _corrective, _corrective_columns, _corrective_samples, _gram
+from sklearn_gfs.selection import _blocks, _corrective, _corrective_columns, _corrective_samples
 from sklearn_gfs.selection._corrective_columns import CorrectiveColumns
 from sklearn_gfs.selection._gram import ArrayAtoms
 from sklearn_gfs.selection._kept import AtomsBesideKept
@@ -141,7 +141,7 @@ def test_threads_share_products_in_float64(kind, weighted, monkeypatch):
     share = np.repeat(share / share.sum(), len(rows) // len(y))[:, None]
     some = np.array([4, 20, 9, 30])
     monkeypatch.setattr(ArrayAtoms, "n_threads", 2)
-    monkeypatch.setattr(_gram, "_BATCH_NUMBERS", 1000)
+    monkeypatch.setattr(_blocks, "_BATCH_NUMBERS", 1000)
     read, values = set(), ArrayAtoms._values
     monkeypatch.setattr(
         ArrayAtoms, "_values", lambda self, *asked: read.add(threading.get_ident()) or values(self, *asked)

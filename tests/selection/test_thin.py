@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from sklearn_gfs import _emitter
-from sklearn_gfs.selection import _gram, _shared, _thin
+from sklearn_gfs.selection import _blocks, _gram, _thin
 
 pytestmark = pytest.mark.skipif(
     numba.config.DISABLE_JIT or not _emitter.host()[1], reason="made of the processor's own instructions"
@@ -81,7 +81,7 @@ def test_which_products_are_thin(right, n_left, thin):
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_several_threads_add_up_the_same_and_repeat_bit_by_bit(weighted, monkeypatch):
-    monkeypatch.setattr(_shared, "_SHARED_BYTES", 0)
+    monkeypatch.setattr(_blocks, "_SHARED_BYTES", 0)
     rng = np.random.default_rng(0)
     atoms, y = rng.standard_normal((20_000, 120)).astype("f4"), rng.standard_normal((20_000, 2))
     source = _gram.ArrayAtoms(atoms, y, rng.uniform(size=20_000) if weighted else None)
@@ -97,7 +97,7 @@ def test_several_threads_add_up_the_same_and_repeat_bit_by_bit(weighted, monkeyp
 
 
 def test_a_thread_that_fails_is_heard(monkeypatch):
-    monkeypatch.setattr(_shared, "_SHARED_BYTES", 0)
+    monkeypatch.setattr(_blocks, "_SHARED_BYTES", 0)
     source = _gram.ArrayAtoms(np.ones((20_000, 120), "f4"), np.ones((20_000, 1)), None)
     blocks = source._blocks
 
