@@ -149,7 +149,7 @@ def main():
     )
     of_fits = (
         "Whole fits with default parameters and 50 picks. Updates of a small network are made on the processor on "
-        "either device."
+        "either device. The first of these fits compiles what is compiled on first use."
     )
     publish("gpu", TITLE, COMMAND, system, text, table(header, rows), of_fits, whole)
 

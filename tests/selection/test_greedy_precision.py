@@ -80,17 +80,18 @@ def few_valued(seed, kind):
 
 
 @pytest.mark.parametrize(
-    ("seed", "kind", "corrective"),
+    ("seed", "kind", "options"),
     [
-        (4, "nearly constant", False),
-        (40, "nearly constant", False),
-        (15, "eight values", True),
-        (31, "eight values", True),
+        (4, "nearly constant", {}),
+        (40, "nearly constant", {}),
+        (39, "eight values", {"hull": "l1", "radius": 2.0}),  # copies differ in float64, too
+        (15, "eight values", {"corrective": True}),
+        (31, "eight values", {"corrective": True}),
     ],
 )
-def test_float32_picks_of_atoms_with_few_values_are_those_of_float64(seed, kind, corrective):
+def test_float32_picks_of_atoms_with_few_values_are_those_of_float64(seed, kind, options):
     atoms, y = few_valued(seed, kind)
-    path = greedy_forward_selection(atoms, y, 20, corrective=corrective)
-    exact = greedy_forward_selection(atoms.astype(np.float64), y, 20, corrective=corrective)
+    path = greedy_forward_selection(atoms, y, 20, **options)
+    exact = greedy_forward_selection(atoms.astype(np.float64), y, 20, **options)
     np.testing.assert_array_equal(path.picks, exact.picks)
     np.testing.assert_allclose(path.losses, exact.losses, rtol=1e-9)
