@@ -95,3 +95,13 @@ def test_float32_picks_of_atoms_with_few_values_are_those_of_float64(seed, kind,
     exact = greedy_forward_selection(atoms.astype(np.float64), y, 20, **options)
     np.testing.assert_array_equal(path.picks, exact.picks)
     np.testing.assert_allclose(path.losses, exact.losses, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("seed", "n_picks"), [(0, 3), (20, 3)])
+def test_float32_picks_for_the_log_loss_of_nearly_constant_atoms(seed, n_picks):
+    atoms, y = few_valued(seed, "nearly constant")
+    labels, options = (y > 0.6).astype(int), {"loss": "log_loss", "corrective": True}
+    path = greedy_forward_selection(atoms, labels, n_picks, **options)
+    exact = greedy_forward_selection(atoms.astype(np.float64), labels, n_picks, **options)
+    np.testing.assert_array_equal(path.picks, exact.picks)
+    np.testing.assert_allclose(path.losses, exact.losses, rtol=1e-9)
