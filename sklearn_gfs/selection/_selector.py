@@ -18,7 +18,7 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_gfs._compat import unchanged_by_failure
-from sklearn_gfs._plain import check_plain
+from sklearn_gfs._plain import check_one_kind, check_plain
 from sklearn_gfs._typing import Float64Array, GreedyPath
 from sklearn_gfs._version import VersionedState
 from sklearn_gfs._warn import warn_caller
@@ -321,6 +321,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         """Validate data; return X, the targets as numbers, and the weights."""
         asked = y
         check_plain(X=X, y=y)
+        check_one_kind(y=y)
         X, y = validate_data(
             self, X, y, reset=first, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32], multi_output=True
         )
