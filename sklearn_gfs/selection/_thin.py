@@ -51,6 +51,6 @@ def thin_product(left: Any, right: Any) -> Float64Array:
     work = np.zeros((n_panels * height + tile[1]) * ROWS + n_strips * n_panels * height * tile[1] + _LINE, right.dtype)
     work = work[-work.ctypes.data % _LINE // size :]
     out = np.zeros((n_left, n_columns))
-    left, place = np.ascontiguousarray(left), right.ctypes.data
+    left, place = np.ascontiguousarray(left.T), right.ctypes.data  # as NumPy takes columns: no copy
     add_thin_product(left, place, right.strides[0] // size, tile, work, work.ctypes.data, out)
     return out

@@ -75,9 +75,10 @@ def add_first_tile(e: Emitter, *arguments: Any) -> None:
 @inlined
 def deal(left: NDArray[np.floating[Any]], start: int, n: int, height: int, work: NDArray[np.floating[Any]]) -> None:
     """Copy some rows of the left columns, so that those of each tile stand together."""
-    for r in range(n):
-        for i in range(left.shape[1]):
-            work[(i // height * ROWS + r) * height + i % height] = left[start + r, i]
+    for i in range(left.shape[0]):
+        first = i // height * ROWS * height + i % height
+        for r in range(n):
+            work[first + r * height] = left[i, start + r]
 
 
 @inlined
@@ -113,7 +114,8 @@ def add_thin_product(
 
     Parameters
     ----------
-    left : ndarray of shape (n_rows, n_left)
+    left : ndarray of shape (n_left, n_rows)
+        The left columns, each contiguous.
     right : int
         Address of the other matrix, whose rows are contiguous; it has at least as many columns as a tile.
     row : int
@@ -127,13 +129,13 @@ def add_thin_product(
         Address of the work space, where a line of the caches starts.
     out : ndarray of shape (n_left, n_columns)
     """
-    (height, width), (n_left, n_columns) = tile, out.shape
+    (height, width), (n_left, n_columns), n_rows = tile, out.shape, left.shape[1]
     zero, size = work.dtype.type(0), work.itemsize
     n_panels, n_strips, chunk = (n_left + height - 1) // height, (n_columns + width - 1) // width, _COLUMNS // width
     first_sum = (n_panels * height + width) * ROWS
     at_copy, at_sums = at_left + n_panels * height * ROWS * size, at_left + first_sum * size
-    for begin in range(0, left.shape[0], _SUMMED):
-        end = min(begin + _SUMMED, left.shape[0])
+    for begin in range(0, n_rows, _SUMMED):
+        end = min(begin + _SUMMED, n_rows)
         for some in range(0, n_strips, chunk):
             last = min(some + chunk, n_strips)
             for start in range(begin, end, ROWS):
