@@ -28,7 +28,7 @@ _SHARED_BYTES = 2**25
 
 def block_rows(row_bytes: int) -> int:
     """How many rows of this size to read at a time."""
-    return int(np.clip(_BLOCK_BYTES // row_bytes, *BLOCK_ROWS))
+    return min(max(_BLOCK_BYTES // row_bytes, BLOCK_ROWS[0]), BLOCK_ROWS[1])
 
 
 def batches(n_samples: int, n_numbers: int, turn: tuple[int, int] = (0, 1)) -> Iterator[slice]:
