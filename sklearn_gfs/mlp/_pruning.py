@@ -123,10 +123,12 @@ class NeuronSelection(NamedTuple):
         """
         rows, weight, k = self.parts.rows, self.parts.weight, max(sizes)
         hidden, dense_loss = None, None
-        if self._selects_on_all(network, rows) and self._layer(network).fit_on(len(rows)):
+        in_one_place = self.loss.is_quadratic or self.device == "cpu"  # the search by the gradient is NumPy's
+        if in_one_place and self._n_drawn(network) >= len(rows) and self._layer(network).fit_on(len(rows)):
             # Samples that are only held out come last, so that the others' activations are the first part of these.
             hidden = self._layer(network).kept(rows, room)
-            dense_loss = self.loss.mean(_outputs(hidden, network), self._targets(rows), _of(weight, rows))
+            if self.loss.is_quadratic:
+                dense_loss = self.loss.mean(_outputs(hidden, network), self._targets(rows), _of(weight, rows))
         if trials is None:
             trials = self.trials(network, k, None if hidden is None else hidden[: self.parts.n_train])
         chosen = [choose(trials, size) for size in sizes]
@@ -136,7 +138,7 @@ class NeuronSelection(NamedTuple):
             found = {candidate.ridge: candidate for candidate in final}
         if dense_loss is None:
             exact = self._selects_on_all(network, rows)
-            dense_loss, found = self._measured(network, rows, weight, found, exact=exact)
+            dense_loss, found = self._measured(network, rows, weight, found, hidden, exact=exact)
         return dense_loss, [
             Chosen(found[one.ridge].prefix(size), one.prefix(size), one.ridge)
             for one, size in zip(chosen, sizes, strict=True)
@@ -207,9 +209,9 @@ class NeuronSelection(NamedTuple):
         drawn, drawn_weight = draw(self.targets, rows, weight, self._n_drawn(network), self.dtype)
         layer, found = self._layer(network), []
         if not self.loss.is_quadratic:
-            # The search keeps a copy that lies the other way round.
-            fits = layer.fit_on(len(drawn), copies=2, device="cpu")
-            hidden = layer.in_main_memory(drawn) if fits else layer.computed(drawn, device="cpu")
+            fits = hidden is not None or layer.fit_on(len(drawn), device="cpu")
+            if hidden is None:
+                hidden = layer.in_main_memory(drawn) if fits else layer.computed(drawn, device="cpu")
             # Operations on the outputs of a few thousand samples are small, computing activations is not.
             with one_thread() if fits else nullcontext():
                 return self._by_gradient(hidden, drawn, drawn_weight, rows, weight, network, k, ridges)
@@ -302,22 +304,25 @@ class NeuronSelection(NamedTuple):
         rows: IntArray,
         weight: FloatArray | None,
         found: dict[float | None, Candidate],
+        hidden: Any = None,
         *,
         exact: bool,
     ) -> tuple[float, dict[float | None, Candidate]]:
         """
         Return the dense loss over these samples, and the candidates with their losses and gaps on them.
 
-        They are known, and need not be measured, where the selection was `exact` on these samples.
+        They are known, and need not be measured, where the selection was `exact` on these samples. The samples'
+        activations may be known.
         """
         losses, weights, layer = [], [], self._layer(network)
 
         def chunks() -> Iterator[tuple[Any, FloatArray, FloatArray | None]]:
-            for chunk, hidden in layer.in_turn(rows):
+            kept = () if hidden is None else ((chunk, hidden[chunk]) for chunk in layer.pieces(len(rows)))
+            for chunk, activations in kept or layer.in_turn(rows):
                 targets, some = self._targets(rows[chunk]), _of(weight, rows[chunk])
-                losses.append(self.loss.mean(_outputs(hidden, network), targets, some))
+                losses.append(self.loss.mean(_outputs(activations, network), targets, some))
                 weights.append(float(len(targets)) if some is None else float(some.sum()))
-                yield hidden, targets, some
+                yield activations, targets, some
 
         with one_thread():  # the operations are small, but for those of the activations
             if None in found and not exact:
