@@ -46,13 +46,13 @@ class KeptNeurons:
 
     def rows(self, neurons: IntArray) -> FloatArray:
         """Activations of some neurons, (len(neurons), n_samples)."""
-        if len(neurons) == self._hidden.shape[1]:
+        if np.array_equal(neurons, np.arange(self._hidden.shape[1])):
             return self._all_rows
         return np.ascontiguousarray(self._hidden.take(neurons, axis=1).T)
 
     @cached_property
     def _all_rows(self) -> FloatArray:
-        """Activations of all neurons; asked for again where they are few numbers."""
+        """Activations of all neurons; where these are few, several picks in turn ask for them."""
         return np.ascontiguousarray(self._hidden.T)
 
 

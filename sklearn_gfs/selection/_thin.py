@@ -11,7 +11,7 @@ from sklearn_gfs._requirements import numba_for
 from sklearn_gfs._threads import threads_for
 from sklearn_gfs._typing import Float64Array
 
-from ._thin_kernels import ROWS, TILES, add_thin_product
+from ._thin_kernels import ROWS, SUMMED, TILES, add_thin_product
 
 # Columns on the left. With more of them libraries are as fast.
 _LEFT = (2, 48)
@@ -52,12 +52,12 @@ def thin_product(left: Any, right: Any) -> Float64Array:
     room = np.empty(n_sums + width * ROWS + _LINE // size, right.dtype)
     sums = room[-room.ctypes.data % _LINE // size :][:n_sums]
     sums[:] = 0
-    totals, left = np.zeros(n_sums), _readable(left, right.dtype, height)
+    totals, left = np.zeros(n_sums if n_rows > SUMMED else 0), _readable(left, right.dtype, height)
     add_thin_product(
         left.ctypes.data, n_left, right.ctypes.data, right.strides[0] // size, n_rows, n_columns, n_panels,
         (height, width), sums.ctypes.data + sums.nbytes, sums.ctypes.data, sums, totals,
     )  # fmt: skip
-    tiles = totals.reshape(n_strips, n_panels, height, width).transpose(1, 2, 0, 3)
+    tiles = (totals if len(totals) else sums).reshape(n_strips, n_panels, height, width).transpose(1, 2, 0, 3)
     out, n_whole = np.empty((n_panels * height, n_columns)), n_strips - 1
     out[:, : n_whole * width].reshape(n_panels, height, n_whole, width)[...] = tiles[:, :, :n_whole]
     out[:, n_columns - width :].reshape(n_panels, height, width)[...] = tiles[:, :, n_whole]

@@ -21,7 +21,7 @@ TILES = {16: (8, 2), 8: (4, 3), 4: (8, 2)}
 # Rows whose tile is in the first cache, and columns of which so many rows, and those read ahead, are in the second.
 ROWS, _COLUMNS = 32, 1024
 # Rows whose products are added up in the precision of the matrices.
-_SUMMED = 1024
+SUMMED = 1024
 
 
 def _tile(
@@ -96,7 +96,7 @@ def add_thin_product(
     totals: NDArray[np.float64],
 ) -> None:
     """
-    Add left' right to the totals, tile after tile.
+    Add left' right to the totals, tile after tile; the sums are all that there is to it where there are no totals.
 
     Parameters
     ----------
@@ -117,14 +117,15 @@ def add_thin_product(
         Address of the sums, where a line of the caches starts.
     sums : ndarray of shape (n_strips * n_panels * height * width,)
         Zeros, in the dtype of the matrices.
-    totals : ndarray of shape (n_strips * n_panels * height * width,)
-        Of the last strip, which ends with the last column, some columns may be those of the strip before.
+    totals : ndarray of shape (n_strips * n_panels * height * width,) or (0,)
+        Of more than ``SUMMED`` rows. Of the last strip, which ends with the last column, some columns may be those of
+        the strip before.
     """
     height, width = tile
     zero, size = sums.dtype.type(0), sums.itemsize
     n_strips, chunk = (n_columns + width - 1) // width, _COLUMNS // width
-    for begin in range(0, n_rows, _SUMMED):
-        end = min(begin + _SUMMED, n_rows)
+    for begin in range(0, n_rows, SUMMED):
+        end = min(begin + SUMMED, n_rows)
         for some in range(0, n_strips, chunk):
             last = min(some + chunk, n_strips)
             for start in range(begin, end, ROWS):
