@@ -15,6 +15,7 @@ from sklearn.metrics import log_loss
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
 from sklearn_gfs.mlp import _layer, _pruning, _steepest
+from sklearn_gfs.mlp._by_products import InnerProducts
 from sklearn_gfs.mlp._pruning import NeuronSelection
 from sklearn_gfs.mlp._steepest import draw, measure, pick_steepest
 from sklearn_gfs.network._losses import LabelwiseLogLoss, LogLoss, SquaredError
@@ -207,7 +208,7 @@ def test_a_trial_path_is_measured_on_what_is_not_held_out(monkeypatch):
 def test_the_selection_of_the_chosen_checkpoint_is_not_repeated(monkeypatch, loss):
     X, y = blobs(200)
     selected = []
-    for place, name in ((_pruning, "pick_steepest"), (NeuronSelection, "_select")):
+    for place, name in ((_pruning, "pick_steepest"), (InnerProducts, "select")):
         method = getattr(place, name)
         monkeypatch.setattr(place, name, lambda *a, m=method: selected.append(1) or m(*a))
     looked_at, trials = [], NeuronSelection.trials
