@@ -348,7 +348,9 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         """Select among standardised columns."""
         source, atoms = columns.source, columns.varying
         keep, wanted = self._asked_for()
-        kept = np.flatnonzero(np.isin(atoms, keep))
+        chosen = np.zeros(self.n_features_in_, dtype=bool)
+        chosen[keep] = True
+        kept = np.flatnonzero(chosen[atoms])
         constant = len(keep) - len(kept)  # nothing can be said of y by these
         k, tol = check_stopping(self.k, self.tol)
         n_distinct = None if wanted is None else wanted - constant
@@ -360,7 +362,8 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
             _, radius = check_hull(self.hull, self.radius, n_targets=source.n_targets)
             path, support = select_beside(source, k, radius=radius, tol=tol, kept=kept, n_distinct=n_distinct)
         path = columns.of_all(path)
-        self.support_ = np.isin(np.arange(self.n_features_in_), np.concatenate([keep, atoms[support]]))
+        chosen[atoms[support]] = True
+        self.support_ = chosen
         n_missing = 0 if wanted is None else wanted - int(self.support_.sum())
         if n_missing > 0:
             others = columns.nearest_first()
