@@ -226,7 +226,7 @@ class HeldOut:
             inputs, targets, weight = self._kept
             torch.from_numpy(X).copy_(inputs)
             torch.from_numpy(y).copy_(targets.T)
-            return None if weight is None else weight.numpy()
+            return None if weight is None else weight.cpu().numpy()
         rows = self._samples.rows
         weights = [self._samples.fill(rows[chunk], X[chunk], y[chunk]) for chunk in row_batches(len(rows), CHUNK_ROWS)]
         known = [weight for weight in weights if weight is not None]
