@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sklearn_gfs.selection import _gram_columns as columns
-from sklearn_gfs.selection._gram import block_rows
+from sklearn_gfs.selection._blocks import block_rows
 
 
 def planned_bytes(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: str = "one") -> int:

@@ -21,18 +21,20 @@ from pathlib import Path
 
 import numpy as np
 from _common import publish, table, versions
+from sklearn.datasets import load_digits
 from threadpoolctl import threadpool_limits
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
 
 TITLE, COMMAND = "Training on a GPU", "python benchmarks/gpu.py --mnist mnist.npz"
-TESTS = Path(__file__).resolve().parent.parent / "tests" / "mlp" / "test_device.py"
+_FOLDER = Path(__file__).resolve().parent.parent / "tests"
+TESTS = [str(_FOLDER / "mlp" / "test_device.py"), str(_FOLDER / "network" / "test_recorded.py")]
 # Number of neurons and of pre-training iterations on the GPU and on the processor, and how many times as long as for
 # the width before the processor takes at most.
 WIDTHS = ((1_000, 2000, 300, 1), (10_000, 1000, 50, 6), (50_000, 300, 10, 4))
 N_SAMPLES, K, N_THREADS = 20_000, 200, 2
 # Seconds from the start: for the tests, and until the last timing has to end.
-MOST_FOR_TESTS, MOST = 100, 280
+MOST_FOR_TESTS, MOST = 100, 270
 
 
 def mnist(path):
@@ -44,7 +46,7 @@ def mnist(path):
 
 def run_tests():
     """Return what became of the tests of devices, in a sentence; what failed is printed."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", str(TESTS)]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", *TESTS]
     try:
         run = subprocess.run(
             command, check=False, timeout=MOST_FOR_TESTS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -67,6 +69,35 @@ def measure(X, y, n_hidden, n_pretrain, device):
         moments.append(time.perf_counter())
     path.close()
     return (moments[2] - moments[1]) / n_pretrain, moments[1] - moments[0]
+
+
+def seconds_of_fit(X, y, n_hidden, device):
+    """Return seconds of a fit with default parameters at this width."""
+    start = time.perf_counter()
+    GreedyPrunedMLPClassifier(k=50, n_hidden=n_hidden, device=device, random_state=0).fit(X, y)
+    return time.perf_counter() - start
+
+
+def fits(X, y, until):
+    """Return a table of whole fits; the processor makes those only that are over in time."""
+    X_digits, y_digits = load_digits(return_X_y=True)
+    rows, taken, size = [], 0.0, 0
+    for name, X_of, y_of, n_hidden in (
+        ("digits", X_digits / 16, y_digits, 1000),
+        ("digits", X_digits / 16, y_digits, 10_000),
+        ("MNIST", X, y, 1000),
+        ("MNIST", X, y, 10_000),
+    ):
+        gpu = seconds_of_fit(X_of, y_of, n_hidden, "cuda")
+        # The last fit tells how long this one takes at most, by the number of samples and neurons.
+        ratio = len(X_of) * n_hidden / size if size else 1.0
+        here: list[float | str] = ["", ""]
+        if time.perf_counter() + taken * ratio < until:
+            taken, size = seconds_of_fit(X_of, y_of, n_hidden, "cpu"), len(X_of) * n_hidden
+            here = [taken, taken / gpu]
+        rows.append([name, n_hidden, gpu, *here])
+        print(*rows[-1], flush=True)
+    return table(("data", "neurons", "on the GPU, s", "on the processor, s", "ratio"), rows)
 
 
 def main():
@@ -97,6 +128,7 @@ def main():
             here.append(measure(X, y, n_hidden, n_iterations, "cpu"))
             taken = time.perf_counter() - before
             print(n_hidden, *there[len(here) - 1], *here[-1], flush=True)
+        whole = fits(X, y, start + MOST)
         system = versions("torch")
     rows = []
     for (n_hidden, *_), gpu, cpu in zip(WIDTHS, there, [*here, *[None] * (len(there) - len(here))], strict=True):
@@ -115,7 +147,11 @@ def main():
         f"{N_SAMPLES} samples of MNIST, batches of 128, {K} picks, {N_THREADS} threads. GPU: "
         f"{torch.cuda.get_device_name()}. {tests}"
     )
-    publish("gpu", TITLE, COMMAND, system, text, table(header, rows))
+    of_fits = (
+        "Whole fits with default parameters and 50 picks. Updates of a small network are made on the processor on "
+        "either device. The first of these fits compiles what is compiled on first use."
+    )
+    publish("gpu", TITLE, COMMAND, system, text, table(header, rows), of_fits, whole)
 
 
 if __name__ == "__main__":

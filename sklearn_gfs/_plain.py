@@ -30,3 +30,38 @@ def check_plain(**arrays: Any) -> None:
             dtype = str(getattr(part, "dtype", ""))
             if dtype.removeprefix("torch.").startswith("complex"):
                 raise ValueError(f"Complex data not supported: {name} has dtype {dtype}")
+
+
+def check_one_kind(**targets: Any) -> None:
+    """
+    Refuse targets that are objects of several kinds, or of which some are missing; None is no targets.
+
+    Sorting them, or making numbers of them, would fail with a message that names neither.
+
+    Raises
+    ------
+    ValueError
+        If values are of several kinds, such as numbers and text, or missing.
+    """
+    for name, y in targets.items():
+        if not hasattr(y, "__array__") or str(getattr(y, "dtype", "")).startswith("torch."):
+            continue
+        values = np.asarray(y)
+        if values.dtype == object:
+            _check_objects(values, name)
+
+
+def _check_objects(values: np.ndarray[Any, Any], name: str) -> None:
+    types = set(map(type, values.flat))
+    if types != {str} and any(map(_is_missing, values.flat)):
+        raise ValueError(f"{name} holds missing values; each sample must have a value")
+    kinds = {"number" if issubclass(kind, int | float | np.number | np.bool_) else kind.__name__ for kind in types}
+    if len(kinds) > 1:
+        raise ValueError(f"{name} holds values of several kinds, {' and '.join(sorted(kinds))}; they must be of one")
+
+
+def _is_missing(value: Any) -> bool:
+    equal = value == value  # noqa: PLR0124 - not so for NaN and NaT, and undecided for pandas' NA
+    if isinstance(equal, bool | np.bool_):
+        return value is None or not equal
+    return not hasattr(equal, "__len__")

@@ -34,7 +34,7 @@ from sklearn_gfs._compat import (
     validate_parameter_constraints,
     with_callbacks,
 )
-from sklearn_gfs._plain import check_plain
+from sklearn_gfs._plain import check_one_kind, check_plain
 from sklearn_gfs._requirements import numba_for
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._version import VersionedState
@@ -191,6 +191,7 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
             self._check_corrective()
             numba_for("Greedy forward selection")  # rather than once the models are fitted
             check_plain(X=X, y=y)
+            check_one_kind(y=y)
             if y is None:
                 raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
             if not routing_enabled():

@@ -36,7 +36,7 @@ from sklearn_gfs._compat import (
     validate_parameter_constraints,
     with_members,
 )
-from sklearn_gfs._plain import check_plain
+from sklearn_gfs._plain import check_one_kind, check_plain
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._weights import check_weight
 
@@ -137,6 +137,7 @@ def prune_forest(
     _check_kind(forest)
     check_is_fitted(forest)
     check_plain(X=X, y=y)
+    check_one_kind(y=y)
     check_consistent_length(X, y)
     targets = _targets(forest, y)
     weight = check_weight(sample_weight, len(targets))

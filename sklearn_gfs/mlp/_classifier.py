@@ -122,7 +122,8 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         of one fit with this number.
     device : {"cpu", "cuda", "auto"}, default="cpu"
         Where to train and to select: on the processor ("cpu") or on the GPU ("cuda"). "auto" means the GPU if there is
-        one. The results are the same up to rounding. The fitted model predicts on the processor.
+        one. A small subnetwork is re-trained on the processor in any case. The results are the same up to rounding. The
+        fitted model predicts on the processor.
     random_state : int, RandomState instance or None, default=None
         Seed of the initial weights, the batches and the held-out samples. An integer makes results repeatable.
 

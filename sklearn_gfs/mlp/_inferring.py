@@ -13,6 +13,7 @@ from sklearn.utils import ClassifierTags, RegressorTags, Tags
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gfs._naming import names_its_methods
+from sklearn_gfs._plain import check_one_kind, check_plain
 from sklearn_gfs._target_kind import doubt_about, holds_numbers
 from sklearn_gfs._typing import FloatArray
 from sklearn_gfs._warn import warn_caller
@@ -127,7 +128,8 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         of one fit with this number.
     device : {"cpu", "cuda", "auto"}, default="cpu"
         Where to train and to select: on the processor ("cpu") or on the GPU ("cuda"). "auto" means the GPU if there is
-        one. The results are the same up to rounding. The fitted model predicts on the processor.
+        one. A small subnetwork is re-trained on the processor in any case. The results are the same up to rounding. The
+        fitted model predicts on the processor.
     random_state : int, RandomState instance or None, default=None
         Seed of the initial weights, the batches and the held-out samples. An integer makes results repeatable.
 
@@ -270,6 +272,8 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         """Say whether y is to be fitted as numbers: as was settled, or by its values, with a warning where in doubt."""
         if hasattr(self, "_settled_on_numbers"):
             return bool(self._settled_on_numbers)
+        check_plain(y=y)
+        check_one_kind(y=y)
         numbers = holds_numbers(y)
         doubt = doubt_about(y, numbers=numbers)
         if doubt is not None:

@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from sklearn_gfs._compat import count_samples, type_of_target
-from sklearn_gfs._plain import check_plain
+from sklearn_gfs._plain import check_one_kind, check_plain
 from sklearn_gfs._target_kind import dense_column, plain_array
 from sklearn_gfs._typing import FloatArray
 from sklearn_gfs._weights import of_order_one, relative_weight
@@ -28,6 +28,7 @@ from ._links import LINKS
 def _validate(estimator: Any, X: Any, y: Any, *, again: bool, y_numeric: bool = False) -> tuple[Any, Any]:
     """Validate X and y of a fit, or with `again` of one that goes on with an earlier fit's features."""
     check_plain(X=X, y=y)
+    check_one_kind(y=y)
     checked: tuple[Any, Any] = validate_data(
         estimator,
         X,
@@ -208,6 +209,7 @@ def encode_validation(
     if not estimator.early_stopping:
         raise ValueError("X_val needs early_stopping=True. Set early_stopping=True, or leave X_val out.")
     check_plain(X_val=X_val, y_val=y_val, sample_weight_val=sample_weight_val)
+    check_one_kind(y_val=y_val)
     X_val = validate_data(estimator, X_val, accept_sparse="csr", dtype=dtype, reset=False)
     targets = _encode_again(estimator, y_val)
     if targets.shape[1] != n_outputs:

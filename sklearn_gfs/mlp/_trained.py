@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 
-from sklearn_gfs._plain import check_plain
+from sklearn_gfs._plain import check_one_kind, check_plain
 from sklearn_gfs._threads import threads_for
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._warn import warn_caller
@@ -120,6 +120,7 @@ def prune_network(
     if not corrective and y is not None:
         raise ValueError("y is used where corrective is True or 'auto'; with corrective=False it must be None")
     check_plain(X=X, y=y)
+    check_one_kind(y=y)
     if not isinstance(network, Pipeline):
         return _pruned(network, X, y, k, corrective=bool(corrective), sample_weight=sample_weight)
     if not network.steps:

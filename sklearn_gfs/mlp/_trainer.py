@@ -43,6 +43,7 @@ from sklearn_gfs.network import (
     interruptible,
     is_table,
     measure_moments,
+    place_of,
     project,
     rescaled,
     scaling_of,
@@ -272,7 +273,8 @@ class Trainer:
         if isinstance(solver, str):
             n_effective = self._n_effective(rows, weight)
             settings = settings._replace(solver=SOLVERS[solver]).with_alpha(n_effective, falls=True)
-            samples = self._samples(rows, weight)
+            settings = settings._replace(device=place_of(network, settings, len(rows)))
+            samples = self._samples(rows, weight, device=settings.device)
             return Training(network, samples, settings, self.seeds[2], name=name, averaged=True, watch=self.watch)
         return SecondOrderTraining(
             network,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ._scaling import FittedNetwork, Moments, Scaling, in_data_units, measure_moments, rescaled, scaling_of
     from ._second_order import SECOND_ORDER, LevenbergMarquardt, SecondOrderSolver, SecondOrderTraining
     from ._settings import TrainingSettings
+    from ._small import place_of
     from ._solvers import SOLVERS
     from ._training import Training, TrainingState
     from ._two_layer import TorchNetwork, hidden_activations, mean_loss
@@ -70,6 +71,7 @@ _HOME = {
     "is_table": "_data",
     "mean_loss": "_two_layer",
     "measure_moments": "_scaling",
+    "place_of": "_small",
     "project": "_data",
     "prune": "_parameters",
     "rescaled": "_scaling",
@@ -120,6 +122,7 @@ __all__ = [
     "is_table",
     "mean_loss",
     "measure_moments",
+    "place_of",
     "project",
     "prune",
     "rescaled",

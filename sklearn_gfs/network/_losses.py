@@ -43,9 +43,12 @@ class Loss(ABC):
         Whether outputs are logits, so that there is a decision function.
     has_curvature : bool
         Whether there are `curvature_roots`, which Levenberg-Marquardt steps are made of.
+    total_factor : float
+        What the total of `total_and_residual` is multiplied by to be the sum of all losses.
     """
 
     name: str
+    total_factor = 1.0
     is_quadratic = False
     gives_logits = False
     has_curvature = False
@@ -55,15 +58,26 @@ class Loss(ABC):
         return self
 
     @abstractmethod
+    def total_and_residual(
+        self, outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        Return the sum of all losses, over `total_factor`, and each sample's derivative with respect to its outputs.
+
+        Outputs and targets have a row for each output and a column for each sample. Weights multiply losses. The
+        outputs may be overwritten. The total stays a tensor, so that nobody waits for a GPU.
+        """
+
     def value_and_residual(
         self, outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None
     ) -> tuple[float, torch.Tensor]:
-        """
-        Return the mean loss and each sample's derivative with respect to its outputs, which may be overwritten.
+        """Return the mean loss, the sum over the number of samples, and the derivative of `total_and_residual`."""
+        total, residual = self.total_and_residual(outputs, y, weight)
+        return self.mean_of(total.item(), y.shape[1]), residual
 
-        Outputs and targets have a row for each output and a column for each sample. Weights multiply losses; the sum
-        is divided by the number of samples.
-        """
+    def mean_of(self, total: float, n_samples: int) -> float:
+        """Return the mean loss of so many samples, of which this is the total."""
+        return self.total_factor * total / n_samples
 
     @abstractmethod
     def values(self, outputs: FloatArray, targets: FloatArray) -> FloatArray:
@@ -111,18 +125,19 @@ class SquaredError(Loss):
 
     name = "squared_error"
     is_quadratic = has_curvature = True
+    total_factor = 0.5  # the total is of squares
 
     def loop_code(self, n_outputs: int) -> int:  # noqa: ARG002
         """Return the number of the squared error."""
         return SQUARED
 
-    def value_and_residual(
+    def total_and_residual(
         self, outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None
-    ) -> tuple[float, torch.Tensor]:
-        """Return the mean loss and the derivative."""
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the sum of squares and the derivative."""
         residual = outputs.sub_(y)
         weighted = residual if weight is None else residual * weight
-        return weighted.view(-1).dot(residual.view(-1)).item() / (2 * y.shape[1]), weighted
+        return weighted.view(-1).dot(residual.view(-1)), weighted
 
     def each(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Return the loss of each sample."""
@@ -168,18 +183,18 @@ class LogLoss(Loss):
         """Return the loss for one label a sample, or for several."""
         return LabelwiseLogLoss() if several else self
 
-    def value_and_residual(
+    def total_and_residual(
         self, outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None
-    ) -> tuple[float, torch.Tensor]:
-        """Return the mean loss and the derivative."""
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the sum of the losses and the derivative."""
         if outputs.shape[0] == 1:
-            return _logistic_value_and_residual(outputs, y, weight)
+            return _logistic_total_and_residual(outputs, y, weight)
         log_probabilities = outputs.log_softmax(0)
         losses = log_probabilities * y
         residual = log_probabilities.exp_().sub_(y)
         if weight is not None:
             losses, residual = losses.mul_(weight), residual.mul_(weight)
-        return -losses.sum().item() / y.shape[1], residual
+        return losses.sum().neg_(), residual
 
     def each(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Return the loss of each sample."""
@@ -227,11 +242,11 @@ class LabelwiseLogLoss(LogLoss):
         """Return the number of logistic functions."""
         return LABELWISE
 
-    def value_and_residual(
+    def total_and_residual(
         self, outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None
-    ) -> tuple[float, torch.Tensor]:
-        """Return the mean loss and the derivative."""
-        return _logistic_value_and_residual(outputs, y, weight)
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the sum of the losses and the derivative."""
+        return _logistic_total_and_residual(outputs, y, weight)
 
     def each(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         """Return the loss of each sample."""
@@ -262,16 +277,16 @@ class LabelwiseLogLoss(LogLoss):
         return "logistic"
 
 
-def _logistic_value_and_residual(
+def _logistic_total_and_residual(
     outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None
-) -> tuple[float, torch.Tensor]:
+) -> tuple[torch.Tensor, torch.Tensor]:
     from torch.nn.functional import softplus
 
     losses = softplus(outputs).sub_(y * outputs)
     residual = outputs.sigmoid_().sub_(y)
     if weight is not None:
         losses, residual = losses.mul_(weight), residual.mul_(weight)
-    return losses.sum().item() / y.shape[1], residual
+    return losses.sum(), residual
 
 
 def _logistic_each(outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

@@ -16,6 +16,7 @@ from scipy import sparse
 from sklearn_gfs._chunks import CHUNK_BYTES, row_batches
 
 from ._data import CHUNK_ROWS, Batch
+from ._device import room_on
 
 if TYPE_CHECKING:
     import torch
@@ -65,6 +66,8 @@ class Samples:
         self._X = X
         # torch gathers rows with all its threads, but warns of arrays that it must not write to.
         self._tensor = torch.from_numpy(X) if isinstance(X, np.ndarray) and X.flags.carray else None
+        self._table: torch.Tensor | None = None
+        self._is_brought = False
         self._room = torch.empty((0, 0))
         self._space = np.empty(0, dtype=np.uint8)
         self._targets = targets
@@ -86,6 +89,20 @@ class Samples:
         """Size of all rows' inputs as batches."""
         return int(len(self.rows) * self._X.shape[1] * self.dtype.itemsize)
 
+    def bring(self) -> None:
+        """Keep the inputs of all samples on the device, for batches, if they take half of its room at most."""
+        import torch
+
+        shape = self._X.shape
+        if self._is_brought:
+            return
+        self._is_brought = True
+        if isinstance(self._X, np.ndarray) and 2 * math.prod(shape) * self.dtype.itemsize <= room_on(self._device):
+            table = torch.empty(shape, dtype=self._torch_dtype, device=self._device)
+            for chunk in row_batches(len(table), CHUNK_ROWS):
+                table[chunk] = self._inputs(np.arange(chunk.start, chunk.stop))
+            self._table = table
+
     def gather(self, rows: IntArray) -> Batch:
         """Return the standardised inputs, the targets and the weights of these samples."""
         import torch
@@ -98,6 +115,8 @@ class Samples:
         """Return the standardised inputs of these samples; gathered into `out`, where that is given."""
         import torch
 
+        if self._table is not None:
+            return self._table.index_select(0, torch.from_numpy(rows).to(self._device))
         if self._tensor is not None:
             X = torch.index_select(self._tensor, 0, torch.from_numpy(rows), out=out).to(self._device)
         else:
@@ -193,6 +212,11 @@ class HeldOut:
             return iter([self._kept])
         rows = self._samples.rows
         return (self._samples.gather(rows[chunk]) for chunk in row_batches(len(rows), CHUNK_ROWS))
+
+    def on(self, device: str) -> Iterator[Batch]:
+        """Return the batches on another device."""
+        for X, y, weight in self:
+            yield Batch(X.to(device), y.to(device), None if weight is None else weight.to(device))
 
     def fill(self, X: FloatArray, y: FloatArray) -> FloatArray | None:
         """Write all samples to arrays with a row for each, and return the weights."""

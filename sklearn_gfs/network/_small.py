@@ -31,6 +31,8 @@ _LINE = 64  # bytes of a line of the cache, at which arrays begin
 # Room for batches of so many bytes is kept beyond a piece of training: an allocator that gives memory back at once
 # would have to fetch the room again each time.
 _MOST_KEPT_BYTES = 2**20
+# In an update that the processor makes in less time than a GPU.
+_MOST_MULTIPLICATIONS = 4_000_000
 
 
 def loop_code(of: Any, *arguments: Any) -> int | None:
@@ -49,12 +51,24 @@ def is_known(network: Network, settings: TrainingSettings, batch_size: int) -> b
         settings.device == "cpu"
         and network.hidden_coef.dtype == np.float32
         and batch_size >= TILE_ROWS
-        and None not in _codes(settings, len(network.output_intercept))
+        and None not in codes(settings, len(network.output_intercept))
         and not numba_for("Training").config.DISABLE_JIT
     )
 
 
-def _codes(settings: TrainingSettings, n_outputs: int) -> tuple[int | None, int | None, int | None]:
+def place_of(network: Network, settings: TrainingSettings, n_rows: int) -> str:
+    """
+    Return the device on which a network is trained on so many samples: a small one on the processor in any case.
+
+    The processor makes its update before a GPU has started all operations.
+    """
+    batch_size = n_rows if settings.batch_size is None else min(settings.batch_size, n_rows)
+    n_features, n_hidden = network.hidden_coef.shape
+    n_multiplications = batch_size * n_hidden * (2 * n_features + 3 * len(network.output_intercept))
+    return "cpu" if n_multiplications <= _MOST_MULTIPLICATIONS else settings.device
+
+
+def codes(settings: TrainingSettings, n_outputs: int) -> tuple[int | None, int | None, int | None]:
     return settings.activation.loop_code, loop_code(settings.loss, n_outputs), loop_code(settings.solver)
 
 
@@ -97,7 +111,7 @@ class SmallLoop:
         self._arrays = arrays  # whose addresses the loop has
         places = [array.ctypes.data for array in arrays]
         wide_sizes = (self._wide_features, wide_hidden, self._wide_outputs, rows_out)
-        objects = (*_codes(settings, n_outputs), int(averaged))
+        objects = (*codes(settings, n_outputs), int(averaged))
         parts = [vector + 4 * start for vector in places[:2] for start in starts]
         numbers: Any = (*shape, batch_size, *wide_sizes, n_parameters, width, WIDE_VECTORS[width] * width, *objects)
         self._shape = Shape(*numbers, *places[:5], *parts, *places[5:])

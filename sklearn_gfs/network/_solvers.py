@@ -47,9 +47,15 @@ class Solver(ABC):
         What it remembers of earlier gradients, in the shape of the parameters; zeros at first.
     n_updates : int
         How many updates these come from.
+
+    Attributes
+    ----------
+    reads_numbers : bool
+        Whether a step reads numbers off the device, such as the loss: then no step can be recorded.
     """
 
     name: str
+    reads_numbers = True
 
     def __init__(
         self,
@@ -76,6 +82,7 @@ class Adam(Solver):
     """Adam with its usual decay rates."""
 
     name = "adam"
+    reads_numbers = False
 
     @staticmethod
     def loop_code() -> int:

@@ -17,6 +17,7 @@ from sklearn_gfs._chunks import row_batches
 
 from ._data import CHUNK_ROWS, Batch
 from ._parts import NetworkInParts, n_parts_of
+from ._recorded import RecordedUpdates, can_record
 from ._samples import HeldOut, Samples
 from ._settings import TrainingSettings
 from ._small import SmallLoop, is_known
@@ -38,7 +39,7 @@ _LEAST_SHARE, _DECAY = 0.01, 4
 # the copying.
 _MAX_GATHERED = 32
 _MAX_GATHERED_BYTES = 2**21
-
+_MAX_GATHERED_BYTES_ON_DEVICE = 2**26  # a GPU is busy only with many
 
 # Losses of batches are compared over so many samples.
 _COMPARED_SAMPLES = 1024
@@ -122,6 +123,7 @@ class Training:
             self._loop = SmallLoop(network, settings, self._batch_size, averaged=averaged)
             self._loop.read(*self._vectors())
         self._loop_is_ahead = False
+        self._recorded = self._recordable(network, averaged=averaged)
 
     @property
     def converged(self) -> bool:
@@ -154,6 +156,15 @@ class Training:
             return TorchNetwork(network, settings.activation, settings.loss, float(settings.alpha), settings.device)
         return NetworkInParts(network, settings.activation, settings.loss, float(settings.alpha), n_parts)
 
+    def _recordable(self, network: Network, *, averaged: bool) -> RecordedUpdates | None:
+        """Return what makes updates in a row on a device, where they can be recorded."""
+        if self._fixed_batch is not None or not can_record(network, self._settings):
+            return None
+        trained: Any = self._network  # in one part, on a device
+        average: Any = self._result if averaged else None
+        sizes = self._batch_size, self._most_gathered
+        return RecordedUpdates(trained, average, self._solver, self._settings.loss, *sizes)
+
     def _start_stream(self, earlier: Stream | None) -> None:
         """Shuffle anew, or find the place in the row of shuffles where an earlier training stopped."""
         n_done = len(self.losses)
@@ -184,7 +195,8 @@ class Training:
     @property
     def _most_gathered(self) -> int:
         """How many batches are gathered at a time."""
-        return min(_MAX_GATHERED, max(1, _MAX_GATHERED_BYTES // (self._batch_size * self._samples.row_bytes)))
+        most = _MAX_GATHERED_BYTES if self._settings.device == "cpu" else _MAX_GATHERED_BYTES_ON_DEVICE
+        return min(_MAX_GATHERED, max(1, most // (self._batch_size * self._samples.row_bytes)))
 
     def _next_rows(self, n_rows: int) -> IntArray:
         rows, self._order = np.split(self._order, [n_rows])
@@ -218,7 +230,7 @@ class Training:
 
     def _advance(self, n_iterations: int) -> None:
         watch = self._watch
-        at_once = 1 if self._loop is None else self._most_gathered
+        at_once = 1 if self._loop is None and self._recorded is None else self._most_gathered
         with interruptible(watch):
             while n_iterations > 0:
                 if watch is not None and watch.stops:
@@ -228,9 +240,12 @@ class Training:
                 n_iterations -= size
 
     def _update(self, n_updates: int) -> None:
-        """Make some updates in one call of the loop, or a single one in torch."""
+        """Make some updates in one call of the loop or in a row on a GPU, or a single one in torch."""
         if self._loop is not None:
             self._run(self._loop, n_updates)
+            return
+        if self._recorded is not None:
+            self._run_recorded(self._recorded, n_updates)
             return
         batch = self._next_batch()
         self._choose_step_size(lambda: batch)
@@ -247,6 +262,14 @@ class Training:
         self._loop_is_ahead = True
         weight = self._samples.fill(rows, *loop.room(n_updates))
         self._take_note(loop.run(weight, self._step_size, self._share(n_done), n_done))
+
+    def _run_recorded(self, recorded: RecordedUpdates, n_updates: int) -> None:
+        if len(self.losses) * self._batch_size >= len(self._samples.rows):
+            self._samples.bring()  # all were used, and will be again
+        rows = self._next_rows(n_updates * self._batch_size)
+        self._choose_step_size(lambda: self._samples.gather(rows[: self._batch_size]))
+        n_done = len(self.losses) + np.arange(1, n_updates + 1)
+        self._take_note(recorded.run(self._samples.gather(rows), self._step_size, self._share(n_done)))
 
     @staticmethod
     def _share(n_done: Any) -> Any:
@@ -303,7 +326,7 @@ class Training:
             return self._loop.loss(held_out)
         # In the mode of training, whose buffers it may share.
         with self._result.threads(), self._torch.inference_mode():
-            return mean_loss(self._result, held_out)
+            return mean_loss(self._result, held_out.on(self._settings.device))
 
     def snapshot(self) -> Network:
         """Return what `network` does, in less time where more iterations follow at once."""

@@ -181,10 +181,14 @@ class TorchNetwork:
 
         Weights of samples multiply their losses; the sum is divided by n_samples.
         """
-        loss, residual = self._loss.value_and_residual(self.forward(X)[1], y, weight)
+        return self._loss.mean_of(self.total_and_gradient(X, y, weight).item(), X.shape[0])
+
+    def total_and_gradient(self, X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
+        """Do what `loss_and_gradient` does, and return the loss's total, which a GPU may still have to compute."""
+        total, residual = self._loss.total_and_residual(self.forward(X)[1], y, weight)
         # A number in a tensor: torch would make one of a Python number in every call.
         self.backward(X, residual.mul_(self._buffers[X.shape[0]][2]))
-        return loss
+        return total
 
     def penalty(self) -> float:
         """Return alpha / 2 times the weighted mean over neurons of their squared coefficients."""

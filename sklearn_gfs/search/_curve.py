@@ -19,7 +19,7 @@ from sklearn.utils import check_random_state, indexable
 from sklearn.utils.parallel import Parallel, delayed
 
 from sklearn_gfs._compat import MultimetricScorer, count_samples, type_of_target
-from sklearn_gfs._plain import check_plain
+from sklearn_gfs._plain import check_one_kind, check_plain
 from sklearn_gfs._warn import warn_caller
 
 from ._fold import FoldSettings, evaluate_fold
@@ -148,6 +148,7 @@ def pretrain_threshold_curve(
     if isinstance(scorer, MultimetricScorer):
         raise ValueError(f"scoring must give one score, got {scoring!r}.")
     check_plain(X=X, y=y)
+    check_one_kind(y=y)
     X, y = indexable(X, y)
     n_test = 0 if score_on == "train" else max(1, round(float(test_size) * count_samples(X)))
     sizes = _sizes(train_sizes, count_samples(X) - n_test)

@@ -24,7 +24,7 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 
 from sklearn_gfs._compat import take_params, unchanged_by_failure, with_callbacks
-from sklearn_gfs._plain import check_plain
+from sklearn_gfs._plain import check_one_kind, check_plain
 from sklearn_gfs._version import VersionedState
 
 from ._fold import FoldSettings
@@ -341,6 +341,7 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
             self._check_parameters()
             scorer, metric = self._get_scorers()
             check_plain(X=X, y=y)
+            check_one_kind(y=y)
             X, y = indexable(X, y)
             params = take_params(X, params=params)
             routed = self._get_routed_params_for_fit(params)

@@ -184,6 +184,8 @@ class CorrectiveSearch:
         problem, state = self._start(ridge, least)
         done, n_doubts, reason = 0, 0, NEEDS_COLUMN
         while done < self.k and reason != CONVERGED:
+            usual, norms = _SLIP[self.source.dtype], self.moments.norms
+            problem = problem._replace(slip=self.columns.inexactness(usual, norms, self.raw_norms))
             done, reason, atom = kernels.corrective_steps(
                 done, self.k, problem, state, self.columns.slots, self.columns.columns
             )

@@ -2,9 +2,10 @@
 Which Gram columns a corrective selection will want next.
 
 A look ahead from a few rows knows inner products by some percent of the norms of the atoms. What the picks leave of
-atoms soon has norms no larger than that. So here all the atoms whose columns are known are taken off the rows first, by
-their exact coefficients: only products of what these leave are estimated. The next picks are looked for among the atoms
-that would take off the most now.
+atoms soon has norms no larger than that. So here all the atoms whose columns are known say first what they can, by
+exact coefficients: those foreseen in vain tell what others have in common with them. Where a pass takes long, products
+of what they leave are estimated from some rows; elsewhere they are taken for zero. The next picks are looked for among
+the atoms that would take off the most now.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from scipy.linalg.lapack import dpstrf
 from sklearn_gfs._threads import threads_for
 from sklearn_gfs._typing import Float64Array, FloatArray
 
+from ._blocks import in_turns
 from ._gram import Moments
 from ._gram_columns import Costs, GramColumns, block_costs, wanted_next
 from ._greedy_kernels import WIDTH
@@ -28,13 +30,15 @@ from ._thin import product
 # Columns computed together. Of many atoms fewer, as these cost no more than one: memory is what a pass waits for.
 _BLOCK = 16
 _MANY = 1536
-# Picks are looked for on one of so many rows, on at most so many (of many atoms the second), among so many atoms. Few
-# rows of many atoms are all read in less time than a block takes: then they are, of fewer atoms.
-_ROWS, _MOST_ROWS, _CANDIDATES = 8, (1024, 2048), 384
+# So many blocks are foreseen on trial: each tells more of the atoms.
+_ON_TRIAL = 3
+# Picks are looked for among so many atoms. Where rows are read, one of so many is, at most so many. Few rows of many
+# atoms are all read in less time than a block takes: then they are, of fewer atoms.
+_CANDIDATES, _ROWS, _MOST_ROWS = 384, 8, 2048
 _FEW_ROWS, _FEW_CANDIDATES = 8192, 64
 # Measured: a pick costs as much as so many columns that are foreseen, those in vain and those computed alone counted;
 # and the nanoseconds of a step ahead.
-_FORESEEN, _FORESEE = 2.4, 2e5
+_FORESEEN, _FORESEE = 2.4, 1e5
 # Measured: of many atoms a pick costs this share of a column computed alone.
 _CANDIDATE = 0.5
 # Columns to keep for a pick: several ridges share them.
@@ -52,12 +56,6 @@ class CorrectiveColumns(GramColumns):
         # With the targets the first of many atoms fill one product.
         self._first_block = 0 if _has_many(source) else _BLOCK
         super().__init__(source, k)
-
-    def forget(self) -> None:
-        """Drop all columns."""
-        super().forget()
-        self._sampled = np.empty(0, dtype=np.int64)  # atoms whose columns are known, and some rows of them
-        self._known_rows: FloatArray = np.empty((0, 0))
 
     @property
     def _compares(self) -> bool:
@@ -97,7 +95,12 @@ class CorrectiveColumns(GramColumns):
 
     def _foresight_pays(self, state: Any) -> bool:
         """Whether it did so far; of many atoms so many columns cost little more than one."""
-        return _has_many(self.source) or super()._foresight_pays(state)
+        if _has_many(self.source):
+            return True
+        judged = self._ever_foreseen.copy()
+        judged[self._foreseen] = False  # those of the last block may still be picked
+        n_judged, n_picked, costs = np.count_nonzero(judged), np.count_nonzero(state.counts[judged]), self._costs()
+        return bool(n_judged <= _ON_TRIAL * _BLOCK or n_judged * costs.foreseen <= n_picked * costs.alone)
 
     def _wanted_next(self, step: int, n_new: int, n_others: int, problem: Any, state: Any) -> NDArray[np.int64]:
         known = np.flatnonzero(self.slots >= 0)
@@ -131,33 +134,38 @@ class CorrectiveColumns(GramColumns):
     def _estimated(
         self, known: NDArray[np.int64], atoms: NDArray[np.int64]
     ) -> Callable[[NDArray[np.int64]], Float64Array]:
-        """What estimates these products: what the known atoms say of them, and from some rows what those leave."""
-        n_rows = min(-(-self.source.n_rows // _ROWS), _MOST_ROWS[_has_many(self.source)])
-        new = np.setdiff1d(known, self._sampled)
-        if len(self._sampled) + len(new) > len(known):  # some were dropped
-            self._sampled, self._known_rows, new = known[:0], np.empty((0, 0)), known
-        read = self.source.sample(new, n_rows)
-        self._known_rows = np.concatenate([self._known_rows, read], axis=1) if len(self._sampled) else read
-        self._sampled = known = np.concatenate([self._sampled, new])
+        """What estimates these products: what the known atoms say and, of long passes, some rows of the rest."""
         gram = self.columns[np.ix_(self.slots[known], known)]
         norms = np.diagonal(gram)
         scale = np.where(norms > 0, norms, np.inf) ** -0.5
         factor, order, rank, _ = dpstrf(gram * scale * scale[:, None], tol=_LEAST_LEFT, lower=0, overwrite_a=True)
-        found = order[:rank] - 1
-        factor, scale = factor[:rank, :rank], scale[found]
-        products = self.columns[np.ix_(self.slots[known[found]], atoms)]
+        known = known[order[:rank] - 1]
+        factor, scale = factor[:rank, :rank], scale[order[:rank] - 1]
+        products = self.columns[np.ix_(self.slots[known], atoms)]
         said = solve_triangular(factor, products * scale[:, None], trans=1)
-        coefficients = scale[:, None] * solve_triangular(factor, said)
-        rows = self.source.sample(atoms, n_rows)
-        with threads_for(2.0 * rows.size * rank):
-            rows -= self._known_rows[:, found] @ coefficients.astype(rows.dtype)
+        left = []
+        if _has_many(self.source) or self.source.is_computed:
+            coefficients = scale[:, None] * solve_triangular(factor, said)
+            left = in_turns(lambda turn: self._left(known, atoms, coefficients, turn), self.source.n_threads)
 
         def estimates(some: NDArray[np.int64]) -> Float64Array:
             columns: Float64Array = said[:, some].T @ said
-            columns += product(rows[:, some], rows)
+            for rows in left:
+                columns += product(rows[:, some], rows)
             return columns
 
         return estimates
+
+    def _left(
+        self, known: NDArray[np.int64], atoms: NDArray[np.int64], coefficients: Float64Array, turn: tuple[int, int]
+    ) -> FloatArray:
+        """What the known atoms leave of others on a turn's share of some rows."""
+        n_rows = min(-(-self.source.n_rows // _ROWS), _MOST_ROWS)
+        rows: FloatArray = self.source.sample(np.concatenate([atoms, known]), n_rows, turn)
+        left = np.ascontiguousarray(rows[:, : len(atoms)])
+        with threads_for(2.0 * left.size * len(known)):
+            left -= rows[:, len(atoms) :] @ coefficients.astype(rows.dtype)
+        return left
 
 
 def _has_many(source: Any) -> bool:

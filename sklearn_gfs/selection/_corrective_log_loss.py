@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_gfs._chunks import row_chunks
+from sklearn_gfs._chunks import PIECE_BYTES, row_chunks
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._warn import warn_caller
 
@@ -31,8 +31,8 @@ _STALE = 4
 # With more weights than this the curvature between outputs is left out, so that it fits the memory.
 _WHOLE = 2048
 _JITTER = 1e-9
-# Slopes that differ by less than this, relatively, tie; float32 ones are made anew in float64 below the other.
-_TIE, _DOUBT = 1e-12, 1e-4
+# Slopes that differ by less than this, relatively, tie.
+_TIE = 1e-12
 # The probability of every sample's own class from which on the classes count as separated.
 _SEPARATED = 1.0 - 1e-6
 
@@ -69,19 +69,19 @@ class Logits(NamedTuple):
         column = np.asarray(self.atoms[:, atom], dtype=np.float64).ravel()
         return column if self.means is None else column - self.means[atom]
 
-    def along(self, residual: Float64Array, atoms: NDArray[np.int64] | None = None) -> Float64Array:
-        """Products with a residual, (n_atoms, n_targets), of all atoms in their dtype, or of some in float64."""
-        if atoms is not None:
-            columns = np.stack([self.column(int(atom)) for atom in atoms])
-            return columns @ residual.reshape(columns.shape[1], -1)
-        if self.atoms.ndim == 2:
-            total = np.zeros((self.atoms.shape[1], residual.shape[1]))
-        else:
-            total = np.zeros((self.atoms.shape[1], 1))
-        for rows in row_chunks(len(residual), self.atoms[0].nbytes):
-            block, some = self.atoms[rows], residual[rows].astype(self.atoms.dtype)
+    def along(self, residual: Float64Array) -> Float64Array:
+        """
+        Products of all atoms with a residual, (n_atoms, n_targets).
+
+        They are made in float64 whatever the atoms are: next to atoms whose means are large, slopes are small.
+        """
+        total = np.zeros((self.atoms.shape[1], residual.shape[1] if self.atoms.ndim == 2 else 1))
+        for rows in row_chunks(len(residual), 8 * self.atoms[0].size, PIECE_BYTES):
+            block, some = self.atoms[rows].astype(np.float64, copy=False), residual[rows]
             product = block.T @ some if block.ndim == 2 else np.einsum("sno,so->n", block, some)
             total += product.reshape(total.shape)
+        if self.means is not None:
+            total -= np.outer(self.means, residual.sum(axis=0))
         return total
 
 
@@ -162,11 +162,6 @@ class LogLossCorrection:
         logits = self.logits
         scale = np.divide(1.0, logits.norms + self.penalty, out=np.zeros(len(free)), where=free)
         scores = (self.slopes**2).sum(axis=1) * scale
-        if logits.atoms.dtype != np.float64:
-            close = np.flatnonzero(free & (scores >= (1.0 - _DOUBT) * scores.max()))
-            exact = (logits.along(self.residual, close) ** 2).sum(axis=1) * scale[close]
-            scores[:] = -1.0
-            scores[close] = exact
         scores[~free] = -1.0
         best = scores.max(initial=-1.0)
         return int(np.argmax(scores >= (1.0 - _TIE) * best)) if best > 2.0 * TOLERANCE else -1

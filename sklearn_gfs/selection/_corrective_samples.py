@@ -14,14 +14,18 @@ from numpy.typing import NDArray
 
 from sklearn_gfs._typing import Float64Array
 
+from ._blocks import add_up, batches
 from ._corrective_path import CorrectivePath
-from ._gram import batches
 
 
-def _read(source: Any, atoms: NDArray[np.int64]) -> Iterator[tuple[Float64Array, Float64Array, Float64Array]]:
-    """Batches of some atoms as (values, y, weights), in float64, every output of a sample a row."""
+def _read(
+    source: Any, atoms: NDArray[np.int64], turn: tuple[int, int] = (0, 1)
+) -> Iterator[tuple[Float64Array, Float64Array, Float64Array]]:
+    """Batches of some atoms as (values, y, weights), new ones in float64, every output of a sample a row."""
     weights, y = source.row_weights(), source.y
-    for rows in batches(len(y), (len(atoms) + 1) * y.shape[1]):
+    # Several outputs of an atom share one target.
+    n_numbers = y.shape[1] + len(atoms) * (y.shape[1] // source.n_targets)
+    for rows in batches(len(y), n_numbers, turn):
         values = source.outputs(atoms, rows)
         n_outputs = values.shape[2]
         values = values.transpose(0, 2, 1).reshape(-1, len(atoms))
@@ -62,13 +66,20 @@ class ExactProducts:
         if self._free_intercept:
             pivots = np.concatenate([pivots, self._source.means[new]])
         products, c, means = np.zeros((len(new), len(atoms))), np.zeros((len(self._c), len(new))), np.zeros(len(new))
-        for values, y, weight in _read(self._source, atoms):
-            if self._free_intercept:
-                values = values - pivots
-            weighted = values[:, n_known:] * weight
-            products += weighted.T @ values
-            c += y.T @ weighted
-            means += weighted.sum(axis=0)
+
+        def work(turn: tuple[int, int], products: Float64Array, c: Float64Array, means: Float64Array) -> None:
+            for values, y, weight in _read(self._source, atoms, turn):
+                if self._free_intercept:
+                    values -= pivots
+                root = np.sqrt(weight)
+                values *= root
+                known, added = values[:, :n_known], values[:, n_known:]
+                products[:, :n_known] += added.T @ known
+                products[:, n_known:] += added.T @ added  # a symmetric product takes half the time
+                c += (y * root).T @ added
+                means += root[:, 0] @ added
+
+        add_up(work, self._source.n_threads, products, c, means)
         gram = np.empty((len(atoms), len(atoms)))
         gram[:n_known, :n_known] = self._gram
         gram[n_known:] = products

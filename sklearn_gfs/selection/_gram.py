@@ -9,30 +9,17 @@ number for each sample and atom; other layouts are in ``_gram_layouts``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_gfs._chunks import row_chunks
-from sklearn_gfs._threads import n_blas_threads, one_thread, threads_for
+from sklearn_gfs._threads import threads_for
 from sklearn_gfs._typing import Float64Array, FloatArray
 
+from ._blocks import COPIED, add_up, batches, block_rows, threads_to_read
 from ._greedy_kernels import add_squares
 from ._thin import product
-
-# Rows are read in blocks that stay in the last cache while all their products are made. The sums of the blocks
-# are float64, so that the error of float32 products does not grow with n_samples. Blocks are no pieces of
-# ``_chunks``: with fewer rows products would be slow, with more they would be less exact, and plans count on both.
-_BLOCK_BYTES = 2**23
-BLOCK_ROWS = (1024, 8192)
-# Blocks that are copies are so many times smaller, as they come on top of the atoms.
-COPIED = 8
-# Bytes of the atoms from which on several threads read them.
-_SHARED_BYTES = 2**25
-# Numbers that are copied at a time of a few atoms' outputs.
-_BATCH_NUMBERS = 2**18
 
 
 class Moments(NamedTuple):
@@ -102,19 +89,20 @@ class ArrayAtoms:
         """Some samples' rows."""
         return np.asarray(self.atoms[samples])
 
-    def _some_rows(self, n_rows: int) -> tuple[FloatArray, slice, Float64Array]:
-        """About as many rows as they are, which samples these are, and by what to scale them."""
-        some = slice(None, None, -(-self.n_rows // n_rows))
+    def _some_rows(self, n_rows: int, turn: tuple[int, int] = (0, 1)) -> tuple[FloatArray, slice, Float64Array]:
+        """About as many rows as they are, which samples these are, and by what to scale them; or a turn's share."""
+        step = -(-self.n_rows // n_rows)
+        some = slice(turn[0] * step, None, turn[1] * step)
         rows = self._rows(some)
-        scale = np.full((len(rows), 1), np.sqrt(self._scale * self.n_rows / len(rows)))
+        scale = np.full((len(rows), 1), np.sqrt(self._scale * self.n_rows / len(rows) / turn[1]))
         if self.sample_weight is not None:
             weight = self.sample_weight[some]
             scale *= np.sqrt(np.repeat(weight, len(rows) // len(weight)))[:, None]
         return rows, some, scale
 
-    def sample(self, atoms: NDArray[np.int64], n_rows: int) -> FloatArray:
-        """Some atoms on about as many rows, (n_rows, len(atoms)), scaled as those of the preview are."""
-        rows, _, scale = self._some_rows(n_rows)
+    def sample(self, atoms: NDArray[np.int64], n_rows: int, turn: tuple[int, int] = (0, 1)) -> FloatArray:
+        """Some atoms on about as many rows, (n_rows, len(atoms)), scaled as those of the preview; or a turn's share."""
+        rows, _, scale = self._some_rows(n_rows, turn)
         taken = np.multiply(rows[:, atoms], scale, dtype=self.dtype, casting="same_kind")
         return np.ascontiguousarray(taken)
 
@@ -130,32 +118,21 @@ class ArrayAtoms:
         self._about_y = about_y and self.output_weights is None
         return before != (self.dtype, self._about_y)
 
+    @property
+    def n_threads(self) -> int:
+        """How many threads read the atoms at a time."""
+        return threads_to_read(self.atoms.nbytes) if self.is_shared else 1
+
     def _add_up(self, add: Callable[..., None], *totals: Float64Array) -> None:
-        """
-        Have every block, as (matrix, y, weights), added to the totals.
+        """Have every block, as (matrix, y, weights), added to the totals."""
 
-        Of several threads each takes its turns at the blocks, and has totals of its own.
-        """
-        n_threads = n_blas_threads() if self.is_shared and self.atoms.nbytes >= _SHARED_BYTES else 1
-        own = [totals, *(tuple(map(np.zeros_like, totals)) for _ in range(n_threads - 1))]
-
-        def work(turn: int) -> None:
+        def work(turn: tuple[int, int], *totals: Float64Array) -> None:
             # Infinite or invalid products are the caller's to find: what is not finite stays so in the sums.
             with np.errstate(over="ignore", invalid="ignore"):
-                for block, y, weight in self._read((turn, n_threads)):
-                    add(block, y, weight, *own[turn])
+                for block, y, weight in self._read(turn):
+                    add(block, y, weight, *totals)
 
-        if n_threads == 1:
-            work(0)
-            return
-        with one_thread(), ThreadPoolExecutor(n_threads - 1) as pool:
-            others = [pool.submit(work, turn) for turn in range(1, n_threads)]
-            work(0)
-            for other in others:
-                other.result()
-        for some in own[1:]:
-            for total, more in zip(totals, some, strict=True):
-                total += more
+        add_up(work, self.n_threads, *totals)
 
     def _read(self, turn: tuple[int, int] = (0, 1)) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         """Blocks of rows as (matrix, y, weights), of the atoms less y where products are about it."""
@@ -340,18 +317,22 @@ class ArrayAtoms:
         gram = np.zeros((len(atoms), len(atoms)))
         c = np.zeros((self.n_targets, len(atoms)))
         n_values = self._y.shape[1] if self._about_y or self.atoms.ndim == 3 else 1
-        for rows in batches(self.n_samples, len(atoms) * n_values):
-            values, targets = self._values(atoms, rows), y[rows]
-            if self._about_y:
-                values = values - self._y[rows, None]
-            values = values.transpose(0, 2, 1).reshape(-1, len(atoms))
-            targets = targets.reshape(len(values), -1)
-            if weight is not None:
-                root = np.sqrt(np.repeat(weight[rows], n_values))[:, None]
-                values, targets = values * root, targets * root
-            with threads_for(2.0 * values.size * len(atoms)):
-                gram += values.T @ values  # a symmetric product takes half the time
-                c += targets.T @ values
+
+        def work(turn: tuple[int, int], gram: Float64Array, c: Float64Array) -> None:
+            for rows in batches(self.n_samples, len(atoms) * n_values, turn):
+                values, targets = self._values(atoms, rows), y[rows]
+                if self._about_y:
+                    values = values - self._y[rows, None]
+                values = values.transpose(0, 2, 1).reshape(-1, len(atoms))
+                targets = targets.reshape(len(values), -1)
+                if weight is not None:
+                    root = np.sqrt(np.repeat(weight[rows], n_values))[:, None]
+                    values, targets = values * root, targets * root
+                with threads_for(2.0 * values.size * len(atoms)):
+                    gram += values.T @ values  # a symmetric product takes half the time
+                    c += targets.T @ values
+
+        add_up(work, self.n_threads, gram, c)
         gram *= self._scale
         c *= self._scale
         if self.output_weights is not None:
@@ -403,16 +384,6 @@ def squared_norms(rows: FloatArray) -> Float64Array:
     norms = np.zeros(rows.shape[1])
     add_squares(rows, np.empty(0), norms)
     return norms
-
-
-def block_rows(row_bytes: int) -> int:
-    """How many rows of this size to read at a time."""
-    return int(np.clip(_BLOCK_BYTES // row_bytes, *BLOCK_ROWS))
-
-
-def batches(n_samples: int, n_numbers: int) -> Iterator[slice]:
-    """Samples in batches that are small enough to be copied when each takes so many numbers."""
-    return row_chunks(n_samples, 8 * n_numbers, 8 * _BATCH_NUMBERS)
 
 
 def _without_units(sample_weight: Float64Array) -> Float64Array:

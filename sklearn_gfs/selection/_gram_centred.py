@@ -64,6 +64,12 @@ class CentredAtoms:
         dtype: np.dtype[Any] = self._source.dtype
         return dtype
 
+    @property
+    def n_threads(self) -> int:
+        """How many threads read the atoms at a time."""
+        n_threads: int = self._source.n_threads
+        return n_threads
+
     def promote(self, *, about_y: bool) -> bool:  # noqa: ARG002
         """Switch to products in float64, and say whether these are more exact."""
         return bool(self._source.promote(about_y=False))
@@ -74,9 +80,9 @@ class CentredAtoms:
         rows -= rows.mean(axis=0)
         return rows, Moments(moments.c[:-1], squared_norms(rows), self._target_norm)
 
-    def sample(self, atoms: NDArray[np.int64], n_rows: int) -> FloatArray:
-        """Some atoms on about as many rows, scaled as those of the preview are."""
-        rows: FloatArray = self._source.sample(atoms, n_rows)
+    def sample(self, atoms: NDArray[np.int64], n_rows: int, turn: tuple[int, int] = (0, 1)) -> FloatArray:
+        """Some atoms on about as many rows, scaled as those of the preview are; or a turn's share."""
+        rows: FloatArray = self._source.sample(atoms, n_rows, turn)
         rows -= rows.mean(axis=0)
         return rows
 

@@ -31,6 +31,7 @@ _SQUARE = 0.0032  # each column of the whole matrix
 _CACHE = 2**25  # bytes that a last cache holds
 _CALL = 2e4  # nanoseconds of a small product, or a step of the selection, its call included
 
+_TINY = np.finfo(np.float64).tiny
 _BLOCKS = (32, 96)  # columns computed together at first, and at most
 _PREVIEW_ROWS = 512
 # Measured by ``benchmarks/selection.py plans``. k picks are of about so many different atoms times k ** (2 / 3): with
@@ -156,6 +157,8 @@ class GramColumns:
         self._foreseen = np.empty(0, dtype=np.int64)  # the last time
         self._ever_foreseen = np.zeros(self.source.n_atoms, dtype=bool)
         self._rows: FloatArray = np.empty((0, 0))  # read when something is to be foreseen
+        self._unchecked = np.empty(0, dtype=np.int64)  # atoms whose columns have not said how exact products are
+        self._seen = 0.0  # what the others have said
 
     def moments(self, atoms: NDArray[np.int64]) -> Moments:
         """Return the moments of all atoms, and add the columns of some on the same way through the data."""
@@ -168,7 +171,7 @@ class GramColumns:
         """Compute the columns of these atoms, at most as many as there is room for, the first in any case."""
         if self.plan == "whole":
             self.columns = self.source.whole()
-            self.slots = np.arange(self.source.n_atoms)
+            self.slots = self._unchecked = np.arange(self.source.n_atoms)
             return
         atoms = atoms[: self._capacity]
         self.source.columns(atoms, self._room(atoms))
@@ -177,8 +180,9 @@ class GramColumns:
         """Rows for the columns of these atoms, after those of others or, if need be, instead of them."""
         if self._n_columns + len(atoms) > self._capacity:
             self.slots[:] = -1
-            self._n_columns = 0
+            self._n_columns, self._unchecked = 0, atoms[:0]
         start, self._n_columns = self._n_columns, self._n_columns + len(atoms)
+        self._unchecked = atoms if not len(self._unchecked) else np.union1d(self._unchecked, atoms)
         self.slots[atoms] = np.arange(start, self._n_columns)
         return self.columns[start : self._n_columns]
 
@@ -187,6 +191,27 @@ class GramColumns:
         if self.slots[atom] < 0:
             self.add(np.array([atom]))
         return self.columns[self.slots[atom]]
+
+    def inexactness(self, usual: float, norms: Float64Array, raw_norms: Float64Array) -> float:
+        """
+        Return the relative error that products may have: the usual one, or more where columns show that.
+
+        Each column has the squared norm of its own atom, which the moments know better. Sums of products that are all
+        alike, of atoms that are nearly constant or take few values, round to one side.
+
+        Parameters
+        ----------
+        usual : float
+            Of products in this precision.
+        norms, raw_norms : ndarrays of shape (n_atoms,)
+            Squared norms of the atoms, and those that errors are relative to.
+        """
+        if len(self._unchecked):
+            atoms = self._unchecked
+            off = np.abs(self.columns[self.slots[atoms], atoms] - norms[atoms])
+            self._seen = max(self._seen, float(np.max(off / np.maximum(raw_norms[atoms], _TINY))))
+            self._unchecked = self._unchecked[:0]
+        return usual if 2.0 * self._seen <= usual else 4.0 * self._seen
 
     def preview(self) -> Moments | None:
         """Estimate the moments from a few of the rows, where columns are to be foreseen from them."""

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from sklearn_gfs._typing import Float64Array, FloatArray
 
-from ._gram import COPIED, ArrayAtoms, block_rows
+from ._blocks import COPIED, block_rows
+from ._gram import ArrayAtoms
 
 
 class StackedAtoms(ArrayAtoms):

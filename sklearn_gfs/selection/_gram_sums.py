@@ -1,7 +1,7 @@
 """
 Inner products that are known already: sums over samples that were taken before.
 
-Here belongs the source of the selection that has no samples.
+Here belongs the source of the selection that has no samples, and how it is made of means over samples.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn_gfs._typing import Float64Array
 
 from ._gram import Moments
+from ._sample_moments import SampleMoments
 
 
 class GramAtoms:
@@ -74,3 +75,34 @@ class GramAtoms:
         if self.output_weights is not None:
             out *= self.output_weights[atoms] @ self.output_weights.T
         return out
+
+
+@np.errstate(over="ignore", invalid="ignore")  # the search refuses what is not finite
+def sums_about(pivot: float, moments: SampleMoments, output_weights: Float64Array | None) -> GramAtoms:
+    """Return the source of products of atoms and targets, each less this number."""
+    mean_atoms, mean_y = moments.mean_atoms - pivot, moments.mean_y - pivot
+    gram = moments.gram + np.outer(mean_atoms, mean_atoms)
+    c = moments.c + np.outer(mean_y, mean_atoms)
+    norms = np.diagonal(gram).copy()
+    target_norm = float(np.sum(moments.target_norms + mean_y**2))
+    if output_weights is not None:
+        norms *= (output_weights**2).sum(axis=1)
+        c = (c * output_weights.T).sum(axis=0, keepdims=True)
+    return GramAtoms(gram, Moments(c, norms, target_norm), means=mean_atoms, output_weights=output_weights)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # the search refuses what is not finite
+def corrective_sums(moments: SampleMoments, *, neurons: bool) -> tuple[GramAtoms, Float64Array]:
+    """
+    Return the source of a corrective selection, and the outputs that it starts from.
+
+    Products are about the means beside the free intercept of neurons, and about zero elsewhere.
+    """
+    means, mean_y = moments.mean_atoms, moments.mean_y
+    norms = np.maximum(np.diagonal(moments.gram), 0.0)
+    if neurons:
+        products = Moments(moments.c, norms, float(moments.target_norms.sum()))
+        return GramAtoms(moments.gram, products, means=means), mean_y
+    c, target_norm = moments.c + np.outer(mean_y, means), float(np.sum(moments.target_norms + mean_y**2))
+    products = Moments(c, norms + means**2, target_norm)
+    return GramAtoms(moments.gram, products, pivots=means), np.zeros_like(mean_y)

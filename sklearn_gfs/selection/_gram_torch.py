@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from sklearn_gfs._typing import Float64Array, FloatArray
 
-from ._gram import BLOCK_ROWS, ArrayAtoms
+from ._blocks import BLOCK_ROWS
+from ._gram import ArrayAtoms
 
 
 class TorchAtoms(ArrayAtoms):

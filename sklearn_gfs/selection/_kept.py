@@ -36,6 +36,7 @@ class AtomsBesideKept:
     """
 
     output_weights = None
+    n_threads = 1
 
     def __init__(self, source: Any, kept: NDArray[np.int64]) -> None:
         source.promote(about_y=False)
@@ -65,11 +66,11 @@ class AtomsBesideKept:
         products = self._combinations @ self._products[:, self.atoms]
         return np.ascontiguousarray(rows[:, self.atoms] - rows[:, self._kept] @ products), self._moments
 
-    def sample(self, atoms: NDArray[np.int64], n_rows: int) -> FloatArray:
-        """Some atoms on about as many rows, scaled as those of the preview are."""
+    def sample(self, atoms: NDArray[np.int64], n_rows: int, turn: tuple[int, int] = (0, 1)) -> FloatArray:
+        """Some atoms on about as many rows, scaled as those of the preview are; or a turn's share."""
         products = self._combinations @ self._products[:, self.atoms[atoms]]
-        rows: FloatArray = self._source.sample(self.atoms[atoms], n_rows)
-        rows -= self._source.sample(self._kept, n_rows) @ products
+        rows: FloatArray = self._source.sample(self.atoms[atoms], n_rows, turn)
+        rows -= self._source.sample(self._kept, n_rows, turn) @ products
         return rows
 
     def promote(self, *, about_y: bool) -> bool:  # noqa: ARG002

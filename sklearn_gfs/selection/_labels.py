@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sklearn_gfs._chunks import row_chunks
-from sklearn_gfs._plain import check_plain
+from sklearn_gfs._plain import check_one_kind, check_plain
+from sklearn_gfs._target_kind import plain_array
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._weights import relative_weight
 
 from ._checks import _check_floats, as_floats, check_atoms, check_output_weights, is_tensor
 
-_MISSING = "y holds missing values; each sample must have a label"
 _ONE_ATOM: dict[str, Any] = {"shape": "(n_samples,) or (n_samples, n_outputs)", "ndims": (1, 2)}
 # How far probabilities of a sample may be from adding up to one: they may have been rounded to a few digits.
 _SUM_SLIP = 1e-3
@@ -94,25 +94,13 @@ def _check_labels(y: Any, n_samples: int) -> NDArray[Any]:
         raise ValueError(f"y has {len(y)} samples and atoms has {n_samples}; they must be the same")
     y = np.asarray(y[:, 0] if y.shape[1:] == (1,) else y)
     if y.dtype.kind == "O":
-        y = _of_one_kind(y)
+        check_one_kind(y=y)
+        y = plain_array(y)
     if y.dtype.kind in "fmM" and np.isnan(y).any():
-        raise ValueError(_MISSING)
+        raise ValueError("y holds missing values; each sample must have a label")
     if y.dtype.kind == "f" and np.isinf(y).any():
         raise ValueError("y contains infinity; labels must be finite")
     return y
-
-
-def _of_one_kind(y: NDArray[Any]) -> NDArray[Any]:
-    """Return objects, which must be of one kind and none of them missing; numbers as an array of numbers."""
-    kinds = set()
-    for value in y.flat:
-        equal = value == value  # noqa: PLR0124 - not so for NaN and NaT, and undecided for pandas' NA
-        if value is None or not isinstance(equal, bool | np.bool_) or not equal:
-            raise ValueError(_MISSING)
-        kinds.add("number" if isinstance(value, int | float | np.number | np.bool_) else type(value).__name__)
-    if len(kinds) > 1:
-        raise ValueError(f"y holds labels of several kinds, {' and '.join(sorted(kinds))}; they must be of one")
-    return np.array(y.tolist()) if kinds == {"number"} else y
 
 
 def _label_columns(y: NDArray[Any], n_classes: int, lead: str) -> NDArray[np.int64]:

@@ -25,10 +25,10 @@ from ._greedy_kernels import choose
 
 # Losses that differ by less than this, relative to the terms they are differences of, are ties.
 _TIE = 1e-13
-# An inner product of a matrix product may be wrong by this many roundings of the sum of its terms' sizes: twice what
-# the worst data show, constant ones, where at most _ROWS terms are added up in the dtype of the atoms.
-_ROUNDINGS = 128
-_ROWS = 16384
+# So many terms of an inner product are added up in the dtype of the atoms, and these sums in float64. In any order a
+# sum of n terms is wrong by at most n half roundings of the sum of their sizes; a few are of the terms themselves.
+_ROWS = 2048
+_ROUNDINGS = _ROWS // 2 + 8
 # Numbers a step has to look at before a second thread pays for being started.
 _PARALLEL_SIZE = 1_000_000
 
@@ -142,7 +142,8 @@ class LogitSearch:
         """Inner product of every atom with the gradient, in the dtype of the atoms, and how wrong each may be."""
         atoms, weights = self.logits.atoms, self.logits.output_weights
         sizes = np.abs(self.gradient).sum(axis=1)
-        slack = _ROUNDINGS * np.finfo(atoms.dtype).eps * (self.largest @ sizes)
+        of_sums = self.n_outputs * self.n_samples / _ROWS * np.finfo(np.float64).eps  # in float64
+        slack = (_ROUNDINGS * np.finfo(atoms.dtype).eps + of_sums) * (self.largest @ sizes)
         scale = 2.0 * sizes.sum()
         if scale == 0.0:
             return np.zeros(self.n_atoms), slack

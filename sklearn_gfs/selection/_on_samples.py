@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn_gfs._typing import Float64Array
 
 from . import _greedy_kernels as kernels
-from ._gram import batches
+from ._blocks import batches
 from ._loss_kernels import add_losses
 
 

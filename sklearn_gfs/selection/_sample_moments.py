@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from sklearn_gfs._chunks import row_chunks
+from sklearn_gfs._chunks import row_chunks, working_memory
 from sklearn_gfs._typing import Float64Array
 
 from ._gram_standardized import shifted
@@ -31,6 +31,16 @@ class SampleMoments(NamedTuple):
 
 
 NO_SAMPLES = SampleMoments(0, 0.0, np.zeros(0), np.zeros(0), np.zeros((0, 0)), np.zeros((0, 0)), np.zeros(0))
+
+
+def check_widths(moments: SampleMoments, n_atoms: int, n_outputs: int) -> None:
+    """Raise an error where another chunk does not fit the samples seen."""
+    kept = len(moments.mean_atoms), len(moments.mean_y)
+    if moments.n_samples and (n_atoms, n_outputs) != kept:
+        raise ValueError(
+            f"this chunk has {n_atoms} atoms and {n_outputs} outputs; they must be {kept[0]} and {kept[1]} as in the "
+            "chunks before"
+        )
 
 
 def combined(kept: SampleMoments, fresh: SampleMoments) -> SampleMoments:
@@ -63,6 +73,19 @@ def combined(kept: SampleMoments, fresh: SampleMoments) -> SampleMoments:
             rest * kept.target_norms + share * fresh.target_norms + apart_y**2,
         )
     return _finite(moments)
+
+
+def moments_of(atoms: Any, y: Float64Array, weight: Float64Array | None) -> SampleMoments:
+    """Moments of samples, some at a time."""
+    # Three arrays of a chunk's size are alive at once; a sparse matrix is taken whole.
+    chunks = row_chunks(atoms.shape[0], 3 * 8 * atoms.shape[1], working_memory())
+    if sparse.issparse(atoms):
+        atoms, chunks = atoms.tocsr(), iter([slice(None)])
+    moments = NO_SAMPLES
+    for rows in chunks:
+        chunk = chunk_moments(atoms[rows], y[rows], None if weight is None else weight[rows])
+        moments = combined(moments, chunk)
+    return moments
 
 
 def chunk_moments(atoms: Any, y: Float64Array, weight: Float64Array | None) -> SampleMoments:

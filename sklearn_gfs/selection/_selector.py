@@ -12,15 +12,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectorMixin
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_gfs._compat import unchanged_by_failure
-from sklearn_gfs._plain import check_plain
+from sklearn_gfs._plain import check_one_kind, check_plain
 from sklearn_gfs._typing import Float64Array, GreedyPath
 from sklearn_gfs._version import VersionedState
 from sklearn_gfs._warn import warn_caller
@@ -31,7 +29,7 @@ from ._greedy import greedy_forward_selection
 from ._kept import correct_beside, picks_until, select_beside
 from ._standardized import StandardizedColumns, standardized_moments, standardized_samples
 from ._statistics import SelectionStatistics
-from ._targets import check_target_type, indicators_of, numbers_of
+from ._targets import check_target_type, classes_of, target_of
 
 _NONE_VARIES = "no column of X varies over the samples; with hull='l1' at least one must"
 
@@ -323,6 +321,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         """Validate data; return X, the targets as numbers, and the weights."""
         asked = y
         check_plain(X=X, y=y)
+        check_one_kind(y=y)
         X, y = validate_data(
             self, X, y, reset=first, accept_sparse=["csr", "csc"], dtype=[np.float64, np.float32], multi_output=True
         )
@@ -333,19 +332,11 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
             self.__dict__.pop("classes_", None)
             # As it was passed: validation makes floats of nullable integers and booleans.
             if classes is not None or check_target_type(self.target_type)(asked):
-                check_classification_targets(y)
-                self.classes_ = np.unique(y if classes is None else classes)
+                self.classes_ = classes_of(y, classes)
         elif classes is not None and not np.array_equal(getattr(self, "classes_", []), np.unique(classes)):
             raise ValueError(f"classes={classes!r} is not the same as in the first call to partial_fit")
         self._asked_for()
-        y = y.toarray() if sparse.issparse(y) else y
-        target = indicators_of(y, self.classes_) if hasattr(self, "classes_") else numbers_of(y)
-        if not signed and target.shape[1] > 1:
-            raise ValueError(
-                f"y holds {target.shape[1]} {'classes' if hasattr(self, 'classes_') else 'targets'}; hull='convex' "
-                "approximates one target, or two classes, by a mean of columns. Take hull='l1', or "
-                "greedy_forward_selection, whose atoms may have several outputs."
-            )
+        target = target_of(y, getattr(self, "classes_", None), averaged=not signed)
         return X, target, weight
 
     def _asked_for(self) -> tuple[NDArray[np.int64], int | None]:
@@ -372,10 +363,8 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         self.support_ = np.isin(np.arange(self.n_features_in_), np.concatenate([keep, atoms[support]]))
         n_missing = 0 if wanted is None else wanted - int(self.support_.sum())
         if n_missing > 0:
-            moments, nearness = source.moments(), np.full(self.n_features_in_, -1.0)
-            nearness[atoms] = (moments.c**2).sum(axis=0) / moments.norms
-            others = np.flatnonzero(~self.support_)
-            self.support_[others[np.argsort(-nearness[others], kind="stable")][:n_missing]] = True
+            others = columns.nearest_first()
+            self.support_[others[~self.support_[others]][:n_missing]] = True
         return self._store(path, *columns.in_own_units(path.weights))
 
     def _store_means(self, path: GreedyPath) -> GreedyForwardSelector:

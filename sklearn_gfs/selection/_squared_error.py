@@ -103,6 +103,7 @@ class SquaredErrorSearch:
         while done < self.k and reason != kernels.CONVERGED:
             if problem.norms is not self.moments.norms:  # better products have been made
                 problem = self._problem(self.moments)
+            problem = self._as_exact_as_seen(problem)
             if careful:
                 problem = problem._replace(precision=-np.inf, doubt=_CAREFUL if self.source.has_samples else 0.0)
             done, reason, atom = kernels.squared_error_steps(
@@ -130,6 +131,14 @@ class SquaredErrorSearch:
             self._losses_from_samples(done)
             self._gaps_from_samples(done)
         return self._path(done)
+
+    def _as_exact_as_seen(self, problem: kernels.Problem) -> kernels.Problem:
+        """Put the errors of products at what the columns show that they are."""
+        dtype, norms = self.source.dtype, problem.norms
+        error = self.columns.inexactness((_DOUBT if dtype == np.float32 else _TIE)[dtype], norms, norms)
+        if dtype == np.float32:
+            return problem if error == problem.doubt else problem._replace(doubt=error)
+        return problem if error == problem.tie else problem._replace(tie=error)
 
     def _promote(self, n_picks: int, *atoms: int) -> bool:
         """Go on with more exact products, if there are any; the columns of these atoms are wanted next."""

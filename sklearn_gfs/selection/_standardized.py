@@ -55,6 +55,12 @@ class StandardizedColumns(NamedTuple):
         weights[self.varying] = path.weights
         return path._replace(picks=self.varying[path.picks], counts=counts, weights=weights)
 
+    def nearest_first(self) -> NDArray[np.int64]:
+        """Return all columns, those that correlate most with y first, those that don't vary last."""
+        moments, nearness = self.source.moments(), np.full(len(self.mean), -1.0)
+        nearness[self.varying] = (moments.c**2).sum(axis=0) / moments.norms
+        return np.argsort(-nearness, kind="stable")
+
     def in_own_units(self, weights: Float64Array) -> tuple[Float64Array, Float64Array]:
         """Return coefficients and intercept, for columns as they are, from weights of all standardised columns."""
         coef = np.zeros_like(weights)

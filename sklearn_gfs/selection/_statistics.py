@@ -10,10 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-from scipy import sparse
-
-from sklearn_gfs._chunks import row_chunks, working_memory
 from sklearn_gfs._typing import Float64Array, GreedyPath
 from sklearn_gfs._version import VersionedState
 from sklearn_gfs._weights import check_weight
@@ -29,9 +25,8 @@ from ._checks import (
 )
 from ._corrective import CorrectiveSearch
 from ._corrective_path import CorrectivePath
-from ._gram import Moments
-from ._gram_sums import GramAtoms
-from ._sample_moments import NO_SAMPLES, SampleMoments, chunk_moments, combined
+from ._gram_sums import corrective_sums, sums_about
+from ._sample_moments import NO_SAMPLES, SampleMoments, check_widths, combined, moments_of
 from ._squared_error import SquaredErrorSearch
 from ._standardized import standardized_moments
 
@@ -219,15 +214,8 @@ class SelectionStatistics(VersionedState):
         atoms = check_atoms(atoms, ndims=(2,))
         y = check_y(y, len_atoms=atoms.shape[0])
         weight = check_weight(sample_weight, atoms.shape[0])
-        self._check_widths(atoms.shape[1], y.shape[1])
-        # Three arrays of a chunk's size are alive at once; a sparse matrix is taken whole.
-        chunks = row_chunks(atoms.shape[0], 3 * 8 * atoms.shape[1], working_memory())
-        if sparse.issparse(atoms):
-            atoms, chunks = atoms.tocsr(), iter([slice(None)])
-        moments = NO_SAMPLES
-        for rows in chunks:
-            chunk = chunk_moments(atoms[rows], y[rows], None if weight is None else weight[rows])
-            moments = combined(moments, chunk)
+        check_widths(self._moments, atoms.shape[1], y.shape[1])
+        moments = moments_of(atoms, y, weight)
         self._keep(combined(self._moments, moments))
         return self
 
@@ -266,7 +254,7 @@ class SelectionStatistics(VersionedState):
         5
         """
         if other.n_samples:
-            self._check_widths(len(other.mean_atoms), len(other.mean_y))
+            check_widths(self._moments, len(other.mean_atoms), len(other.mean_y))
             moments = other._moments
             self._keep(combined(self._moments, moments._replace(gram=moments.gram.copy())))
         return self
@@ -351,7 +339,8 @@ class SelectionStatistics(VersionedState):
             path = SquaredErrorSearch(columns.source, k, signed=signed, radius=length, tol=tolerance).run()
             return columns.of_all(path)
         # The weights of a mean add up to one: what is taken off atoms and y alike makes no difference.
-        source = self._raw(weights, pivot=0.0 if signed or weights is not None else float(self.mean_y[0]))
+        pivot = 0.0 if signed or weights is not None else float(self.mean_y[0])
+        source = sums_about(pivot, self._moments, weights)
         return SquaredErrorSearch(source, k, signed=signed, radius=length, tol=tolerance).run()
 
     def corrective_paths(
@@ -399,17 +388,8 @@ class SelectionStatistics(VersionedState):
         """
         k, tolerance = check_stopping(k, tol)
         weights, ridges = self._checked_weights(output_weights), check_ridges(ridges)
-        moments, means, mean_y = self._moments, self.mean_atoms, self.mean_y
-        norms = np.maximum(np.diagonal(moments.gram), 0.0)
-        if weights is None:
-            with np.errstate(over="ignore", invalid="ignore"):  # the search refuses what is not finite
-                c, target_norm = moments.c + np.outer(mean_y, means), float(np.sum(moments.target_norms + mean_y**2))
-                products = Moments(c, norms + means**2, target_norm)
-            source, base = GramAtoms(moments.gram, products, pivots=means), np.zeros_like(mean_y)
-        else:
-            products = Moments(moments.c, norms, float(moments.target_norms.sum()))
-            source, base = GramAtoms(moments.gram, products, means=means), mean_y
-        flat = weights is None and len(mean_y) == 1
+        source, base = corrective_sums(self._moments, neurons=weights is not None)
+        flat = weights is None and len(base) == 1
         free, tol = weights is not None, None if tolerance < 0 else tolerance
         return CorrectiveSearch(source, k, base=base, free_intercept=free, flat=flat, tol=tol).paths(ridges)
 
@@ -420,22 +400,3 @@ class SelectionStatistics(VersionedState):
         if output_weights is None:
             return None
         return check_output_weights(output_weights, len(self.mean_atoms), len(self.mean_y))
-
-    @np.errstate(over="ignore", invalid="ignore")  # the search refuses what is not finite
-    def _raw(self, output_weights: Float64Array | None, *, pivot: float) -> GramAtoms:
-        mean_atoms, mean_y = self.mean_atoms - pivot, self.mean_y - pivot
-        gram = self._moments.gram + np.outer(mean_atoms, mean_atoms)
-        c = self._moments.c + np.outer(mean_y, mean_atoms)
-        norms = np.diagonal(gram).copy()
-        target_norm = float(np.sum(self._moments.target_norms + mean_y**2))
-        if output_weights is not None:
-            norms *= (output_weights**2).sum(axis=1)
-            c = (c * output_weights.T).sum(axis=0, keepdims=True)
-        return GramAtoms(gram, Moments(c, norms, target_norm), means=mean_atoms, output_weights=output_weights)
-
-    def _check_widths(self, n_atoms: int, n_outputs: int) -> None:
-        if self.n_samples and (n_atoms, n_outputs) != (len(self.mean_atoms), len(self.mean_y)):
-            raise ValueError(
-                f"this chunk has {n_atoms} atoms and {n_outputs} outputs; they must be {len(self.mean_atoms)} and "
-                f"{len(self.mean_y)} as in the chunks before"
-            )

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.preprocessing import label_binarize
+from sklearn.utils.multiclass import check_classification_targets
 
 from sklearn_gfs._compat import type_of_target
 from sklearn_gfs._target_kind import holds_numbers
@@ -36,6 +38,25 @@ def check_target_type(target_type: Any) -> Callable[[Any], bool]:
     if found is None:
         raise ValueError(f"target_type={target_type!r} is not known; it must be 'auto', 'continuous' or 'multiclass'")
     return found
+
+
+def classes_of(y: NDArray[Any], classes: Any) -> NDArray[Any]:
+    """Return the labels: those that are named, or those of y."""
+    check_classification_targets(y)
+    return np.unique(y if classes is None else classes)
+
+
+def target_of(y: Any, classes: NDArray[Any] | None, *, averaged: bool) -> Float64Array:
+    """Return labels or, without classes, numbers as (n_samples, n_targets); means of columns can be of one target."""
+    y = y.toarray() if sparse.issparse(y) else y
+    target = numbers_of(y) if classes is None else indicators_of(y, classes)
+    if averaged and target.shape[1] > 1:
+        raise ValueError(
+            f"y holds {target.shape[1]} {'targets' if classes is None else 'classes'}; hull='convex' approximates one "
+            "target, or two classes, by a mean of columns. Take hull='l1', or greedy_forward_selection, whose atoms "
+            "may have several outputs."
+        )
+    return target
 
 
 def numbers_of(y: NDArray[Any]) -> Float64Array:

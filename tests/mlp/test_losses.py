@@ -20,8 +20,8 @@ class CautiousLogLoss(LogLoss):
     def softened(y):
         return 0.9 * y + 0.1 / max(len(y), 2)
 
-    def value_and_residual(self, outputs, y, weight):
-        return super().value_and_residual(outputs, self.softened(y), weight)
+    def total_and_residual(self, outputs, y, weight):
+        return super().total_and_residual(outputs, self.softened(y), weight)
 
     def each(self, outputs, y):
         return super().each(outputs, self.softened(y))
@@ -35,9 +35,9 @@ class TwiceTheSquaredError(SquaredError):
 
     name = "twice"
 
-    def value_and_residual(self, outputs, y, weight):
-        value, residual = super().value_and_residual(outputs, y, weight)
-        return 2 * value, 2 * residual
+    def total_and_residual(self, outputs, y, weight):
+        total, residual = super().total_and_residual(outputs, y, weight)
+        return 2 * total, 2 * residual
 
     def each(self, outputs, y):
         return 2 * super().each(outputs, y)

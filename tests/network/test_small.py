@@ -215,9 +215,9 @@ def test_a_loss_that_is_not_finite_is_an_error_and_no_update(activation, loss):
 
 def test_what_inherits_from_a_known_class_is_trained_by_torch():
     class Twice(LogLoss):
-        def value_and_residual(self, outputs, y, weight):
-            value, residual = super().value_and_residual(outputs, y, weight)
-            return 2 * value, 2 * residual
+        def total_and_residual(self, outputs, y, weight):
+            total, residual = super().total_and_residual(outputs, y, weight)
+            return 2 * total, 2 * residual
 
     class Frozen(Adam):
         def step(self, step_size, loss):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import naive
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from sklearn_gfs import GreedyForwardSelector, greedy_forward_selection
-from sklearn_gfs.selection import _corrective, _corrective_columns, _corrective_samples
+from sklearn_gfs.selection import _blocks, _corrective, _corrective_columns, _corrective_samples
 from sklearn_gfs.selection._corrective_columns import CorrectiveColumns
 from sklearn_gfs.selection._gram import ArrayAtoms
 from sklearn_gfs.selection._kept import AtomsBesideKept
@@ -125,6 +127,33 @@ def test_products_in_float64_are_made_once_for_each_pair():
     assert sorted(set(asked)) == [2, 3]
 
 
+@pytest.mark.parametrize("kind", ["array", "stacked"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_threads_share_products_in_float64(kind, weighted, monkeypatch):
+    H, y = relus()
+    weight = np.random.default_rng(1).uniform(0.1, 2.0, len(y)) if weighted else None
+    rows, targets = H, y
+    if kind == "stacked":
+        H, y, weight = H.reshape(300, 3, -1).transpose(0, 2, 1), y[:300], weight if weight is None else weight[:300]
+        targets = y.reshape(-1, 1)
+    source = source_of(H, y, weight)
+    share = np.full(len(y), 1.0) if weight is None else weight
+    share = np.repeat(share / share.sum(), len(rows) // len(y))[:, None]
+    some = np.array([4, 20, 9, 30])
+    monkeypatch.setattr(ArrayAtoms, "n_threads", 2)
+    monkeypatch.setattr(_blocks, "_BATCH_NUMBERS", 1000)
+    read, values = set(), ArrayAtoms._values
+    monkeypatch.setattr(
+        ArrayAtoms, "_values", lambda self, *asked: read.add(threading.get_ident()) or values(self, *asked)
+    )
+    products = _corrective_samples.ExactProducts(source, free_intercept=False)
+    products.of(some[:2])
+    for gram, c in (products.of(some)[1:], source.exact_moments(some)):
+        np.testing.assert_allclose(gram, rows[:, some].T @ (share * rows[:, some]), rtol=1e-9)
+        np.testing.assert_allclose(c, targets.T @ (share * rows[:, some]), rtol=1e-9, atol=1e-12)
+    assert len(read) > 1
+
+
 def test_constant_neurons_of_float32_are_never_picked_and_cost_no_better_products(monkeypatch):
     H, y = relus(n_atoms=60)
     H[:, 20:50] = np.random.default_rng(0).uniform(-1.0, 1.0, 30)
@@ -186,20 +215,22 @@ def test_all_that_is_foreseen_among_all_the_atoms_is_picked(monkeypatch):
     np.testing.assert_array_equal(np.sort(np.concatenate(asked)), np.sort(path.picks))
 
 
+def read_rows(monkeypatch, **settings):
+    """Have picks looked for on some rows, whatever the size."""
+    monkeypatch.setattr(CorrectiveColumns, "_plan", lambda self, k: "blocks")
+    for name, value in {"_MANY": 1, "_FEW_ROWS": 0, **settings}.items():
+        monkeypatch.setattr(_corrective_columns, name, value)
+
+
 def test_with_all_the_rows_every_column_that_is_foreseen_is_picked(monkeypatch):
     H, y = relus()
-    monkeypatch.setattr(CorrectiveColumns, "_plan", lambda self, k: "blocks")
+    read_rows(monkeypatch, _ROWS=1)
     monkeypatch.setattr(CorrectiveColumns, "_n_preview", lambda self: len(H))
-    monkeypatch.setattr(_corrective_columns, "_ROWS", 1)
-    monkeypatch.setattr(CorrectiveColumns, "_foresight_pays", lambda self, state: True)
     asked, room = [], CorrectiveColumns._room
     monkeypatch.setattr(CorrectiveColumns, "_room", lambda self, atoms: asked.append(atoms) or room(self, atoms))
     path = neurons(H, y, 40)
-    assert len(asked) == 3
-    foreseen = np.concatenate(asked)
-    assert set(path.picks) <= set(foreseen)
-    # The blocks are filled up to the width of a product with what came closest.
-    assert len(foreseen) <= 40 + 8 * len(asked)
+    assert list(map(len, asked)) == [5, 8, 8, 8, 8, 8]  # with the targets the first fill a product
+    np.testing.assert_array_equal(np.concatenate(asked)[:40], path.picks)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -209,9 +240,7 @@ def test_picks_looked_for_on_some_rows_are_the_same(dtype, weighted, monkeypatch
     H = H.astype(dtype)
     options = {"sample_weight": np.random.default_rng(1).uniform(0.1, 2.0, len(y)) if weighted else None}
     expected = neurons(H, y, 40, **options)
-    for name, value in (("_CANDIDATES", 9), ("_MANY", 1), ("_FEW_ROWS", 0)):
-        monkeypatch.setattr(_corrective_columns, name, value)
-    monkeypatch.setattr(CorrectiveColumns, "_plan", lambda self, k: "blocks")
+    read_rows(monkeypatch, _CANDIDATES=9)
     n_asked, room = [], CorrectiveColumns._room
     monkeypatch.setattr(CorrectiveColumns, "_room", lambda self, atoms: n_asked.append(len(atoms)) or room(self, atoms))
     check_same(neurons(H, y, 40, **options), expected)
@@ -224,8 +253,7 @@ def test_beside_kept_columns_picks_are_looked_for_on_some_rows(monkeypatch):
     H, y = relus()
     selector = GreedyForwardSelector(n_features_to_select=20, corrective=True, keep=[6, 7])
     expected = selector.fit(H, y).selection_path_
-    monkeypatch.setattr(CorrectiveColumns, "_plan", lambda self, k: "blocks")
-    monkeypatch.setattr(CorrectiveColumns, "_foresight_pays", lambda self, state: True)
+    read_rows(monkeypatch)
     read, sample = [], AtomsBesideKept.sample
     monkeypatch.setattr(AtomsBesideKept, "sample", lambda self, *asked: read.append(asked) or sample(self, *asked))
     np.testing.assert_array_equal(selector.fit(H, y).selection_path_, expected)
@@ -244,8 +272,12 @@ def test_inner_products_of_all_rows_are_the_columns(kind, weighted):
         source = source_of(torch.from_numpy(H) if kind == "tensor" else H, y, weight)
     source = AtomsBesideKept(source, np.array([6, 7])) if kind == "kept" else source
     some = np.array([4, 0, 9])
+    expected = source.columns(some)[:, some]
     rows = source.sample(some, source.n_rows)
-    np.testing.assert_allclose(rows.T @ rows, source.columns(some)[:, some], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(rows.T @ rows, expected, rtol=1e-9, atol=1e-12)
+    shares = [source.sample(some, source.n_rows, (turn, 3)) for turn in range(3)]
+    np.testing.assert_array_equal([len(share) for share in shares], len(rows) // 3)
+    np.testing.assert_allclose(sum(share.T @ share for share in shares), expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -263,16 +295,19 @@ def test_estimates_are_exact_where_columns_are_known(dtype, monkeypatch):
         np.testing.assert_allclose(found, columns.source.columns(np.array(known))[:, atoms], atol=tolerance)
 
 
-def test_what_was_dropped_is_not_taken_off(monkeypatch):
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_of_long_passes_rows_tell_what_no_column_does(n_threads, monkeypatch):
     H, y = relus()
-    monkeypatch.setattr(CorrectiveColumns, "_plan", lambda self, k: "blocks")
-    columns = CorrectiveColumns(ArrayAtoms(H, y, None), 20)
-    for known in ([4, 9], [20, 30]):
-        columns.add(np.array(known))
-        columns._estimated(np.array(known), np.arange(5))
-        np.testing.assert_array_equal(columns._sampled, known)
-        assert columns._known_rows.shape[1] == 2
-        columns.slots[:] = -1
+    source, atoms, known = ArrayAtoms(H, y, None), np.arange(0, 60, 2), np.array([4, 20, 30])
+    gram = source.columns(np.arange(60))[:, :60]
+    said = gram[:, known] @ np.linalg.inv(gram[np.ix_(known, known)]) @ gram[known]
+    monkeypatch.setattr(ArrayAtoms, "n_threads", n_threads)
+    for setting, expected in ((10**6, said), (1, gram)):
+        read_rows(monkeypatch, _ROWS=1, _MANY=setting)
+        columns = CorrectiveColumns(source, 20)
+        columns.add(known)
+        found = columns._estimated(known, atoms)(np.arange(3, 8))
+        np.testing.assert_allclose(found, expected[np.ix_(atoms[3:8], atoms)], rtol=1e-9, atol=1e-12)
 
 
 def test_plans_go_by_what_columns_cost():

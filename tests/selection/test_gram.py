@@ -8,11 +8,12 @@ import pytest
 from scipy import sparse
 
 from sklearn_gfs import SelectionStatistics
-from sklearn_gfs.selection import _gram, _gram_layouts, _gram_torch
-from sklearn_gfs.selection._gram import ArrayAtoms, Moments, batches, block_rows
+from sklearn_gfs.selection import _blocks, _gram, _gram_layouts, _gram_torch
+from sklearn_gfs.selection._blocks import batches, block_rows
+from sklearn_gfs.selection._gram import ArrayAtoms, Moments
 from sklearn_gfs.selection._gram_layouts import SparseAtoms, StackedAtoms
 from sklearn_gfs.selection._gram_standardized import StandardizedAtoms, StandardizedSparseAtoms
-from sklearn_gfs.selection._gram_sums import GramAtoms
+from sklearn_gfs.selection._gram_sums import GramAtoms, sums_about
 from sklearn_gfs.selection._gram_torch import TorchAtoms
 from sklearn_gfs.selection._sources import check_samples, source_of
 
@@ -71,11 +72,11 @@ CONVEX = ["array", "fortran", "strided", "outputs", "fortran outputs", "tensor o
 def block(request, monkeypatch):
     """Read so many samples at a time."""
     n = request.param
-    monkeypatch.setattr(_gram, "BLOCK_ROWS", (n, n))
+    monkeypatch.setattr(_blocks, "BLOCK_ROWS", (n, n))
     monkeypatch.setattr(_gram_torch, "BLOCK_ROWS", (n, n))
     for module in (_gram, _gram_layouts):
         monkeypatch.setattr(module, "COPIED", 2 if n > 1 else 1)
-    monkeypatch.setattr(_gram, "_BATCH_NUMBERS", n * N_ATOMS)
+    monkeypatch.setattr(_blocks, "_BATCH_NUMBERS", n * N_ATOMS)
     return n
 
 
@@ -192,7 +193,8 @@ def test_standardized_sparse_columns_agree_with_the_oracle(weighted):
 @pytest.mark.parametrize("output_weights", [None, B])
 def test_inner_products_from_sums_agree_with_the_oracle(output_weights):
     outputs = PLAIN if output_weights is None else TURNED
-    source = SelectionStatistics().update(H + 3.0, Y, WEIGHT)._raw(output_weights, pivot=0.0)
+    statistics = SelectionStatistics().update(H + 3.0, Y, WEIGHT)
+    source = sums_about(0.0, statistics._moments, output_weights)
     gram, c, norm = naive.inner_products(outputs + 3.0 * (1.0 if output_weights is None else B), Y, WEIGHT)
     atoms, room = np.array([4, 0]), np.empty((2, N_ATOMS))
     moments = source.moments(atoms, room)

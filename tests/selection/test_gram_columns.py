@@ -180,3 +180,28 @@ def test_what_fills_a_product_came_closest_to_being_picked(n_others, monkeypatch
     scores = np.sum((mean + atoms - 2 * y[:, None]) ** 2, axis=0)
     order = [atom for atom in np.argsort(scores) if atom != found[0]]
     assert found[1:].tolist() == order[: 7 - n_others]
+
+
+@pytest.mark.parametrize("kind", ["column", "blocks", "whole"])
+def test_columns_say_how_exact_products_are(monkeypatch, kind):
+    atoms, y = problem(n_atoms=40)
+    atoms[:, 7] = 0
+    monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: kind)
+    monkeypatch.setattr(_gram_columns, "capacity", lambda n_atoms, k: 3)
+    columns = _gram_columns.GramColumns(ArrayAtoms(atoms, y[:, None], None), 10)
+    norms = (atoms**2).mean(axis=0)
+    assert columns.inexactness(1e-6, norms, norms) == 1e-6
+    columns.add(np.array([3, 7, 9]))
+    assert columns.inexactness(1e-6, norms, norms) == 1e-6
+    columns.columns[columns.slots[3], 3] *= 1 + 1e-6
+    assert columns.inexactness(1e-6, norms, norms) == 1e-6  # known already
+    columns.add(np.array([5]))  # in place of the others, where there is no room
+    columns.columns[columns.slots[5], 5] *= 1 + 1e-6
+    assert columns.inexactness(1e-6, norms, norms) == pytest.approx(4e-6, rel=1e-6)
+    assert columns.inexactness(1e-5, norms, norms) == 1e-5
+    assert columns.inexactness(1e-6, norms, 10 * norms) == pytest.approx(4e-6, rel=1e-6)
+    columns.forget()
+    assert columns.inexactness(1e-6, norms, norms) == 1e-6
+    columns.add(np.array([5]))
+    columns.columns[columns.slots[5], 5] *= 1 + 1e-6
+    assert columns.inexactness(1e-7, norms, 10 * norms) == pytest.approx(4e-7, rel=1e-6)

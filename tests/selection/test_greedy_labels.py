@@ -99,7 +99,7 @@ BAD_LABELS = {
     "two of three": (np.array(["a", "b"])[CLASSES % 2], "it holds 2: 'a', 'b'"),
     "four of three": (np.arange(60) % 4, "it holds 4: 0, 1, 2, 3"),
     "many": (np.arange(60) + 100, r"it holds 60: 100, 101, 102, \.\.\."),
-    "kinds": (["a", 1, 2] * 20, "y holds labels of several kinds, number and str"),
+    "kinds": (["a", 1, 2] * 20, "y holds values of several kinds, number and str"),
     "missing text": (["a", "b", None] * 20, "y holds missing values"),
     "missing number": (pd.Series([0, 1, None] * 20, dtype="Int64"), "y holds missing values"),
     "missing date": (

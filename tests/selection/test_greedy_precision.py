@@ -60,3 +60,48 @@ def test_ill_conditioned_atoms_agree_with_the_oracle(name, atoms, y, hull):
     np.testing.assert_allclose(path.losses, losses.astype(float), rtol=1e-9, atol=1e-30)
     gaps = np.maximum(gaps.astype(float), 0)
     np.testing.assert_allclose(path.gaps, gaps, rtol=1e-5, atol=1e-15 if name == "exact" else 0.0)
+
+
+def few_valued(seed, kind):
+    """Atoms that are nearly constant, or take few values: sums of their products round to one side."""
+    rng = np.random.default_rng(seed)
+    n_samples, n_atoms = int(rng.choice([2000, 9000, 20000])), int(rng.choice([37, 130, 300]))
+    if kind == "nearly constant":
+        atoms = np.tile(rng.uniform(0.5, 1, n_atoms).astype(np.float32), (n_samples, 1))
+        some = atoms[:, ::5]
+        some += (rng.normal(size=some.shape) * 1e-3).astype(np.float32)
+    else:
+        atoms = np.repeat(rng.uniform(0.2, 0.9, size=(8, n_atoms)), -(-n_samples // 8), axis=0)[:n_samples]
+        atoms = atoms.astype(np.float32)
+    copied = rng.integers(0, n_atoms, n_atoms // 3)
+    atoms[:, rng.integers(0, n_atoms, n_atoms // 3)] = atoms[:, copied]
+    mean = atoms[:, rng.integers(0, n_atoms, 3)].astype(float).mean(axis=1)
+    return atoms, mean + 0.3 * rng.normal(size=n_samples)
+
+
+@pytest.mark.parametrize(
+    ("seed", "kind", "options"),
+    [
+        (4, "nearly constant", {}),
+        (40, "nearly constant", {}),
+        (39, "eight values", {"hull": "l1", "radius": 2.0}),  # copies differ in float64, too
+        (15, "eight values", {"corrective": True}),
+        (31, "eight values", {"corrective": True}),
+    ],
+)
+def test_float32_picks_of_atoms_with_few_values_are_those_of_float64(seed, kind, options):
+    atoms, y = few_valued(seed, kind)
+    path = greedy_forward_selection(atoms, y, 20, **options)
+    exact = greedy_forward_selection(atoms.astype(np.float64), y, 20, **options)
+    np.testing.assert_array_equal(path.picks, exact.picks)
+    np.testing.assert_allclose(path.losses, exact.losses, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("seed", "n_picks"), [(0, 3), (20, 3)])
+def test_float32_picks_for_the_log_loss_of_nearly_constant_atoms(seed, n_picks):
+    atoms, y = few_valued(seed, "nearly constant")
+    labels, options = (y > 0.6).astype(int), {"loss": "log_loss", "corrective": True}
+    path = greedy_forward_selection(atoms, labels, n_picks, **options)
+    exact = greedy_forward_selection(atoms.astype(np.float64), labels, n_picks, **options)
+    np.testing.assert_array_equal(path.picks, exact.picks)
+    np.testing.assert_allclose(path.losses, exact.losses, rtol=1e-9)

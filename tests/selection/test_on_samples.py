@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from strategies import cases
 
 from sklearn_gfs import greedy_forward_selection
-from sklearn_gfs.selection import _gram
+from sklearn_gfs.selection import _blocks
 from sklearn_gfs.selection import _greedy_kernels as kernels
 from sklearn_gfs.selection import _squared_error as search
 from sklearn_gfs.selection._gram import ArrayAtoms
@@ -301,7 +301,7 @@ def test_batches_do_not_change_what_the_samples_say(monkeypatch):
     atoms, y = data(n_atoms=8)
     far = 1e8 + atoms
     expected = greedy_forward_selection(far, 1e8 + y, 10, hull="l1", radius=1.0)
-    monkeypatch.setattr(_gram, "_BATCH_NUMBERS", 24)
+    monkeypatch.setattr(_blocks, "_BATCH_NUMBERS", 24)
     path = greedy_forward_selection(far, 1e8 + y, 10, hull="l1", radius=1.0)
     np.testing.assert_array_equal(path.picks, expected.picks)
     np.testing.assert_allclose(path.losses, expected.losses, rtol=1e-12)

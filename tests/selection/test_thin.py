@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from sklearn_gfs import _emitter
-from sklearn_gfs.selection import _gram, _thin
+from sklearn_gfs.selection import _blocks, _gram, _thin
 
 pytestmark = pytest.mark.skipif(
     numba.config.DISABLE_JIT or not _emitter.host()[1], reason="made of the processor's own instructions"
@@ -81,7 +81,7 @@ def test_which_products_are_thin(right, n_left, thin):
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_several_threads_add_up_the_same_and_repeat_bit_by_bit(weighted, monkeypatch):
-    monkeypatch.setattr(_gram, "_SHARED_BYTES", 0)
+    monkeypatch.setattr(_blocks, "_SHARED_BYTES", 0)
     rng = np.random.default_rng(0)
     atoms, y = rng.standard_normal((20_000, 120)).astype("f4"), rng.standard_normal((20_000, 2))
     source = _gram.ArrayAtoms(atoms, y, rng.uniform(size=20_000) if weighted else None)
@@ -89,14 +89,15 @@ def test_several_threads_add_up_the_same_and_repeat_bit_by_bit(weighted, monkeyp
     for n_threads in (1, 2, 2):
         with threadpool_limits(n_threads):
             out = np.empty((17, 120))
-            found.append([*source.moments(some, out), out, source.columns(some), source.variances(np.zeros(17), some)])
+            found.append([*source.moments(some, out), out, source.columns(some), *source.exact_moments(some)])
+            found[-1].append(source.variances(np.zeros(17), some))
     for one, two, again in zip(*found, strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-12, atol=1e-12)
         np.testing.assert_array_equal(two, again)
 
 
 def test_a_thread_that_fails_is_heard(monkeypatch):
-    monkeypatch.setattr(_gram, "_SHARED_BYTES", 0)
+    monkeypatch.setattr(_blocks, "_SHARED_BYTES", 0)
     source = _gram.ArrayAtoms(np.ones((20_000, 120), "f4"), np.ones((20_000, 1)), None)
     blocks = source._blocks
 
