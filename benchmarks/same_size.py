@@ -23,7 +23,7 @@ from scipy.stats import rankdata
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gfs import GreedyPath, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
-from sklearn_gfs.mlp._pruning import NeuronSelection
+from sklearn_gfs.mlp._by_products import InnerProducts
 from sklearn_gfs.network._training import Training
 
 K = 50
@@ -50,17 +50,18 @@ def chosen_otherwise(how, seed):
             strength = np.random.default_rng(seed).uniform(size=len(strength))
         return np.argsort(-strength, kind="stable")[:k]
 
-    class OtherSelection(NeuronSelection):
-        def _select(self, _hidden, _rows, _weight, network, k):
-            picks = chosen(network, k)
-            counts = np.bincount(picks, minlength=len(network.weights))
-            return GreedyPath(picks, np.zeros(len(picks)), np.zeros(len(picks)), counts, counts / len(picks))
+    def by_products(_samples, network, k):
+        picks = chosen(network, k)
+        counts = np.bincount(picks, minlength=len(network.weights))
+        return GreedyPath(picks, np.zeros(len(picks)), np.zeros(len(picks)), counts, counts / len(picks))
 
     def by_log_loss(_hidden, _targets, _weight, network, _loss, k):
         return chosen(network, k), np.zeros(k)
 
-    selection = mock.patch("sklearn_gfs.mlp._trainer.NeuronSelection", OtherSelection)
-    with selection, mock.patch("sklearn_gfs.mlp._pruning.pick_steepest", by_log_loss):
+    with (
+        mock.patch.object(InnerProducts, "select", by_products),
+        mock.patch("sklearn_gfs.mlp._pruning.pick_steepest", by_log_loss),
+    ):
         yield
 
 

@@ -231,11 +231,20 @@ class Emitter:
         places = self.ir.Constant(wide, [self.number(i) for i in range(self.width)])
         return self.at.icmp_signed("<", places, left)
 
-    def loop(self, end: Any, step: int, values: Sequence[Any], body: Callable[..., Sequence[Any]]) -> Sequence[Any]:
+    def loop(
+        self,
+        end: Any,
+        step: int,
+        values: Sequence[Any],
+        body: Callable[..., Sequence[Any]],
+        *,
+        unrolled: bool = False,
+    ) -> Sequence[Any]:
         """
         Repeat the body with i = 0, step, ... below the end, at least once.
 
-        The body is told i and the values, and returns what these become.
+        The body is told i and the values, and returns what these become. LLVM may write it out several times where the
+        loop is `unrolled`, which takes longer to compile and seldom less time to run: a step is a whole vector already.
         """
         at, before = self.at, self.at.block
         head, after = at.append_basic_block(), at.append_basic_block()
@@ -250,9 +259,19 @@ class Emitter:
         i.add_incoming(following, at.block)
         for phi, value in zip(carried, new, strict=True):
             phi.add_incoming(value, at.block)
-        at.cbranch(at.icmp_signed("<", following, end), head, after)
+        back = at.cbranch(at.icmp_signed("<", following, end), head, after)
+        if not unrolled:
+            back.set_metadata("llvm.loop", self._as_it_is())
         at.position_at_end(after)
         return new
+
+    def _as_it_is(self) -> Any:
+        """Return what tells LLVM not to unroll a loop; each loop has its own, which contains itself."""
+        module = self.at.module
+        disabled = module.add_metadata([self.ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+        own = self.ir.MDValue(module, (), name=str(len(module.metadata)))
+        own.operands = (own, disabled)
+        return own
 
     def over(self, n: Any, addresses: Sequence[Any], body: Callable[..., Any]) -> None:
         """Replace the n floats at the first address: the body is told the vectors at all of them."""

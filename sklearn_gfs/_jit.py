@@ -7,10 +7,12 @@ Here belongs nothing that computes. Modules of loops import this module without 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cache, cached_property, update_wrapper
 from types import FunctionType
 from typing import Any
 
+from sklearn_gfs._collecting import garbage_later
 from sklearn_gfs._compiling import say_compiling
 from sklearn_gfs._requirements import numba_for
 
@@ -92,15 +94,25 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 @cache
 def _listen() -> None:
-    """Have numba say when it starts to compile a loop of this package: when its cache holds none for these types."""
+    """Attend to what numba compiles of this package: where its cache holds no loop for these types."""
     events = numba_for(_PURPOSE).core.event
+    open_: list[ExitStack] = []  # a loop within another; numba compiles in one thread at a time
 
     class Listener(events.Listener):  # type: ignore[name-defined]
         def on_start(self, event: Any) -> None:
-            if event.data["dispatcher"].py_func.__module__.startswith("sklearn_gfs."):
+            if _is_own(event):
                 say_compiling()
+                open_.append(ExitStack())
+                open_[-1].enter_context(garbage_later())
 
         def on_end(self, event: Any) -> None:
-            pass
+            if _is_own(event):
+                open_.pop().close()
 
     events.register("numba:compile", Listener())
+
+
+def _is_own(event: Any) -> bool:
+    """Whether numba compiles a loop of this package."""
+    module: str = event.data["dispatcher"].py_func.__module__
+    return module.startswith("sklearn_gfs.")

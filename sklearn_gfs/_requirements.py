@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn_gfs._collecting import garbage_later
+
 
 def numba_for(purpose: str) -> Any:
     """
@@ -19,7 +21,8 @@ def numba_for(purpose: str) -> Any:
         If numba is not installed.
     """
     try:
-        import numba
+        with garbage_later():
+            import numba
     except ModuleNotFoundError as error:
         raise _explained(error, purpose) from error
     return numba
@@ -35,7 +38,8 @@ def torch_for(purpose: str) -> Any:
         If torch is not installed.
     """
     try:
-        import torch
+        with garbage_later():
+            import torch
     except ModuleNotFoundError as error:
         raise _explained(error, purpose) from error
     return torch

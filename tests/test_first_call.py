@@ -86,3 +86,24 @@ def test_compiling_is_said_once(model, verbose, n_lines, tmp_path):
     assert first.stdout.count(said) == n_lines
     assert first.stderr.count(f"INFO:sklearn_gfs:{said}") == 1
     assert said not in second.stdout + second.stderr
+
+
+def test_no_garbage_is_looked_for_while_loops_are_compiled(tmp_path):
+    code = f"""
+        import gc
+        states = []
+
+        class Listener(event.Listener):
+            def on_start(self, _):
+                states.append(gc.isenabled())
+
+            on_end = on_start
+
+        event.register("numba:run_pass", Listener())
+        {ESTIMATOR}.fit(X, y)
+        print(json.dumps([len(states), sum(states), gc.isenabled()]))
+    """
+    n_states, n_enabled, afterwards = json.loads(subprocess_of(code, tmp_path).stdout)
+    assert n_states > 0
+    assert n_enabled == 0
+    assert afterwards

@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 
 from sklearn_gfs._typing import Float64Array, FloatArray
 
-from ._steepest import neurons_of
+from ._neurons import neurons_of
 
 if TYPE_CHECKING:
     from sklearn_gfs.network import Loss
@@ -84,15 +84,15 @@ def pick_corrected(
     picks, losses, gaps = list[int](), list[float](), list[float]()
     solved = solve(columns, targets, weight, loss, penalty)
     while len(picks) < k:
-        slopes = neurons.products(solved.residual.astype(dtype)).astype(np.float64)
+        slopes = neurons.products(solved.residual.astype(dtype))
         if not np.isfinite(slopes).all():
             raise ValueError("the activations of neurons, or their products with output weights, are not finite")
-        gains = np.divide((slopes**2).sum(axis=1), left, out=np.full(len(left), -1.0), where=free)
+        gains = np.divide((slopes**2).sum(axis=0), left, out=np.full(len(left), -1.0), where=free)
         pick = int(np.argmax(gains))
         if gains[pick] <= 0:
             break
-        column = neurons.rows(np.array([pick])).numpy()[0].astype(np.float64)
-        products = neurons.products((share * column)[None].astype(dtype))[:, 0].astype(np.float64)
+        column = neurons.rows(np.array([pick]))[0].astype(np.float64)
+        products = neurons.products((share * column)[None].astype(dtype))[0]
         products[pick] += penalty / _CURVATURE
         row = (products - rows[:, pick] @ rows) / np.sqrt(left[pick])
         rows, columns = np.vstack([rows, row]), np.column_stack([columns, column])
@@ -106,10 +106,9 @@ def pick_corrected(
     return SteepestPath(np.array(picks, dtype=np.int64), np.array(losses), np.array(gaps), variance)
 
 
-def _gap(slopes: FloatArray, solved: Solved, picks: list[int], penalty: float) -> float:
+def _gap(slopes: Float64Array, solved: Solved, picks: list[int], penalty: float) -> float:
     """Bound of the penalised loss less the least one over the weights of all neurons, which is strongly convex."""
-    slopes = slopes.astype(np.float64)
-    slopes[picks] += penalty * solved.weights
+    slopes[:, picks] += penalty * solved.weights.T
     return min(solved.loss + 0.5 * penalty * float(np.sum(solved.weights**2)), float(np.sum(slopes**2)) / (2 * penalty))
 
 

@@ -71,9 +71,9 @@ class HiddenLayer:
         self._network = network
         self.n_neurons = len(network.weights)
 
-    def fit_on(self, n_samples: int, *, copies: int = 1, device: str | None = None) -> bool:
-        """Whether so many copies of the activations of so many samples may be kept, on the layer's device or this."""
-        return copies * n_samples * self.row_bytes <= room_on(device or self._device)
+    def fit_on(self, n_samples: int, *, device: str | None = None) -> bool:
+        """Whether the activations of so many samples may be kept, on the layer's device or this."""
+        return n_samples * self.row_bytes <= room_on(device or self._device)
 
     @property
     def row_bytes(self) -> int:

@@ -1,8 +1,8 @@
 """
 The selection of a dense network's neurons, and the samples and activations that it is made from.
 
-For the squared error these are inner products, of activations where those can be kept, else summed over samples, or of
-activations that are computed anew; for other losses the search in ``_steepest``.
+For the squared error it is made by inner products, in ``_by_products``: of activations where those can be kept, else
+summed over samples, or of activations that are computed anew. For other losses it is the search in ``_steepest``.
 
 Arrays and networks in, selection paths out; nothing here trains, and nothing here knows estimators.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -29,6 +29,7 @@ from sklearn_gfs.network import (
     in_data_units,
 )
 
+from ._by_products import InnerProducts
 from ._candidates import RIDGES, Candidate, Chosen, corrected, solved_by_gradient, uncorrected
 from ._corrected_steepest import pick_corrected
 from ._layer import HiddenLayer, Room
@@ -37,7 +38,6 @@ from ._steepest import draw, measure, path_of, pick_steepest
 if TYPE_CHECKING:
     from sklearn_gfs._activations import Activation
     from sklearn_gfs.network import Loss
-    from sklearn_gfs.selection import CorrectivePath, SelectionStatistics
 
 # Neurons are selected on so many samples, at least and at most. On more of them other neurons are picked, but the loss
 # on all samples hardly changes.
@@ -123,10 +123,12 @@ class NeuronSelection(NamedTuple):
         """
         rows, weight, k = self.parts.rows, self.parts.weight, max(sizes)
         hidden, dense_loss = None, None
-        if self._selects_on_all(network, rows) and self._layer(network).fit_on(len(rows)):
+        in_one_place = self.loss.is_quadratic or self.device == "cpu"  # the search by the gradient is NumPy's
+        if in_one_place and self._n_drawn(network) >= len(rows) and self._layer(network).fit_on(len(rows)):
             # Samples that are only held out come last, so that the others' activations are the first part of these.
             hidden = self._layer(network).kept(rows, room)
-            dense_loss = self.loss.mean(_outputs(hidden, network), self._targets(rows), _of(weight, rows))
+            if self.loss.is_quadratic:
+                dense_loss = self.loss.mean(_outputs(hidden, network), self._targets(rows), _of(weight, rows))
         if trials is None:
             trials = self.trials(network, k, None if hidden is None else hidden[: self.parts.n_train])
         chosen = [choose(trials, size) for size in sizes]
@@ -136,7 +138,7 @@ class NeuronSelection(NamedTuple):
             found = {candidate.ridge: candidate for candidate in final}
         if dense_loss is None:
             exact = self._selects_on_all(network, rows)
-            dense_loss, found = self._measured(network, rows, weight, found, exact=exact)
+            dense_loss, found = self._measured(network, rows, weight, found, hidden, exact=exact)
         return dense_loss, [
             Chosen(found[one.ridge].prefix(size), one.prefix(size), one.ridge)
             for one, size in zip(chosen, sizes, strict=True)
@@ -207,9 +209,9 @@ class NeuronSelection(NamedTuple):
         drawn, drawn_weight = draw(self.targets, rows, weight, self._n_drawn(network), self.dtype)
         layer, found = self._layer(network), []
         if not self.loss.is_quadratic:
-            # The search keeps a copy that lies the other way round.
-            fits = layer.fit_on(len(drawn), copies=2, device="cpu")
-            hidden = layer.in_main_memory(drawn) if fits else layer.computed(drawn, device="cpu")
+            fits = hidden is not None or layer.fit_on(len(drawn), device="cpu")
+            if hidden is None:
+                hidden = layer.in_main_memory(drawn) if fits else layer.computed(drawn, device="cpu")
             # Operations on the outputs of a few thousand samples are small, computing activations is not.
             with one_thread() if fits else nullcontext():
                 return self._by_gradient(hidden, drawn, drawn_weight, rows, weight, network, k, ridges)
@@ -218,14 +220,15 @@ class NeuronSelection(NamedTuple):
             hidden = layer.kept(drawn)
         elif hidden is None and (self.device != "cpu" or anew or not self._sums_pay(layer)):
             hidden = layer.computed(drawn)
+        samples = InnerProducts(layer, drawn, self._targets, drawn_weight, hidden)
         if None in ridges:
-            found.append(uncorrected(self._select(hidden, drawn, drawn_weight, network, k)))
+            found.append(uncorrected(samples.select(network, k)))
         numbers = [ridge for ridge in ridges if ridge is not None]
         if numbers:
             tol = 0.0 if certified and len(network.weights) <= _CERTIFIED else None
-            paths = self._correct(hidden, drawn, drawn_weight, network, k, numbers, tol)
+            paths = samples.correct(network, k, numbers, tol)
             if len(drawn) < len(rows):
-                paths = self._solved_on(rows, weight, network, paths)
+                paths = InnerProducts(layer, rows, self._targets, _of(weight, rows)).solve_again(paths)
             n_samples = float(count_copies(_of(weight, rows), len(rows)).sum())
             found += [corrected(ridge, path, n_samples) for ridge, path in zip(numbers, paths, strict=True)]
         return found
@@ -302,22 +305,25 @@ class NeuronSelection(NamedTuple):
         rows: IntArray,
         weight: FloatArray | None,
         found: dict[float | None, Candidate],
+        hidden: Any = None,
         *,
         exact: bool,
     ) -> tuple[float, dict[float | None, Candidate]]:
         """
         Return the dense loss over these samples, and the candidates with their losses and gaps on them.
 
-        They are known, and need not be measured, where the selection was `exact` on these samples.
+        They are known, and need not be measured, where the selection was `exact` on these samples. The samples'
+        activations may be known.
         """
         losses, weights, layer = [], [], self._layer(network)
 
         def chunks() -> Iterator[tuple[Any, FloatArray, FloatArray | None]]:
-            for chunk, hidden in layer.in_turn(rows):
+            kept = () if hidden is None else ((chunk, hidden[chunk]) for chunk in layer.pieces(len(rows)))
+            for chunk, activations in kept or layer.in_turn(rows):
                 targets, some = self._targets(rows[chunk]), _of(weight, rows[chunk])
-                losses.append(self.loss.mean(_outputs(hidden, network), targets, some))
+                losses.append(self.loss.mean(_outputs(activations, network), targets, some))
                 weights.append(float(len(targets)) if some is None else float(some.sum()))
-                yield hidden, targets, some
+                yield activations, targets, some
 
         with one_thread():  # the operations are small, but for those of the activations
             if None in found and not exact:
@@ -326,88 +332,6 @@ class NeuronSelection(NamedTuple):
             else:
                 deque(chunks(), maxlen=0)
         return float(np.average(losses, weights=weights)), found
-
-    def _statistics(
-        self, network: Network, rows: IntArray, weight: FloatArray | None, offset: FloatArray | float
-    ) -> SelectionStatistics:
-        """Return the sums over these samples that a selection on them needs; of targets less the offset."""
-        from sklearn_gfs.selection import SelectionStatistics
-
-        statistics, layer = SelectionStatistics(), self._layer(network)
-        for chunk in layer.pieces(len(rows)):
-            targets = self._targets(rows[chunk]) - offset
-            some = None if weight is None else weight[chunk]
-            statistics.update(layer.in_main_memory(rows[chunk]), targets, some)
-        return statistics
-
-    def _select(
-        self,
-        hidden: Any,
-        rows: IntArray,
-        weight: FloatArray | None,
-        network: Network,
-        k: int,
-    ) -> GreedyPath:
-        """Select by inner products, of the activations of these samples or, where there are none, summed over them."""
-        # numba is loaded by the selection only, never by predictions.
-        from sklearn_gfs.selection import greedy_forward_selection
-
-        coef, offset = network.output_coef, network.output_intercept
-        if hidden is None:
-            return self._statistics(network, rows, weight, offset).select(k, output_weights=coef)
-        return greedy_forward_selection(
-            hidden, self._targets(rows), k, output_weights=coef, offset=offset, sample_weight=weight
-        )
-
-    def _correct(
-        self,
-        hidden: Any,
-        rows: IntArray,
-        weight: FloatArray | None,
-        network: Network,
-        k: int,
-        ridges: list[float],
-        tol: float | None,
-    ) -> list[CorrectivePath]:
-        """Select by inner products and re-solve the output weights after every pick, once for each ridge."""
-        from sklearn_gfs.selection import corrective_paths
-
-        coef = network.output_coef
-        if hidden is None:
-            return self._statistics(network, rows, weight, 0.0).corrective_paths(
-                k, ridges, output_weights=coef, tol=tol
-            )
-        paths = corrective_paths(
-            hidden, self._targets(rows), k, ridges, output_weights=coef, sample_weight=weight, tol=tol
-        )
-        return cast("list[CorrectivePath]", paths)  # those of the squared error
-
-    def _solved_on(
-        self, rows: IntArray, weight: FloatArray | None, network: Network, paths: list[CorrectivePath]
-    ) -> list[CorrectivePath]:
-        """Return the paths with weights that are re-solved on all these samples."""
-        from sklearn_gfs.selection import SelectionStatistics
-
-        picked = np.unique(np.concatenate([path.picks for path in paths]))
-        if not len(picked):
-            return paths
-        statistics, activations = SelectionStatistics(), self._layer(network).computed(rows, device="cpu")
-        for piece in self._layer(network).pieces(len(rows)):
-            statistics.update(activations[piece, picked], self._targets(rows[piece]), _of(weight, rows[piece]))
-        gram, c = statistics.gram / statistics.weight, statistics.c.T / statistics.weight
-        target_norm, solved = float(statistics.target_norms.sum() / statistics.weight), []
-        for path in paths:
-            some = np.searchsorted(picked, path.picks)
-            solved.append(
-                path.on_others(
-                    gram[np.ix_(some, some)],
-                    c[some],
-                    means=statistics.mean_atoms[some],
-                    base=statistics.mean_y,
-                    target_norm=target_norm,
-                )
-            )
-        return solved
 
 
 def _of(weight: FloatArray | None, rows: IntArray) -> FloatArray | None:

@@ -46,8 +46,9 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     n_retrain : int or "auto", default="auto"
         Number of re-training iterations; with `early_stopping` the largest number. An iteration of "lm" or "lbfgs" is a
         step on all samples. An iteration of "adam" or "sgd" is a gradient update. 0 stops after pruning. "auto" means
-        80 steps of "lm" or 500 steps of "lbfgs". For "adam" and "sgd" it means 200 passes over the samples, but at
-        least 12 000 and at most 40 000 updates, and never fewer than ten passes.
+        80 steps of "lm" or 500 steps of "lbfgs". For "adam" and "sgd" it means 400 passes over the samples, but at
+        least 12 000 and at most 80 000 updates, and never fewer than ten passes. Where no samples are held out, half of
+        the 400 and of the 80 000.
     retrain_solver : {"auto", "lm", "lbfgs", "adam", "sgd"}, default="auto"
         How the subnetwork is re-trained. "lm" is the Levenberg-Marquardt method; for the log loss it uses the
         generalised Gauss-Newton matrix. "lbfgs" is L-BFGS. These two never raise the penalised loss. "adam" and "sgd"
@@ -82,7 +83,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         took until then. A trial by "lm" or "lbfgs" also ends when it has brought the held-out loss below 1e-6. With
         gradient updates the final subnetwork is then selected and re-trained on all samples, for the number of
         iterations that was best in the trial. "lm" and "lbfgs" continue from the best network of the trial instead, on
-        all samples, for a fifth of its steps.
+        all samples, for a fifth of its steps. With `n_retrain="auto"` so do gradient updates whose trial lasted to the
+        last update.
     validation_fraction : float or "auto", default="auto"
         Share of the samples to hold out, above 0 and below 1. No samples are held out if `fit` gets validation data.
         "auto" holds out a tenth of the samples. Of fewer than 1000 samples it holds out 100, but at most 0.3 of them.

@@ -28,8 +28,8 @@ from ._trainer import Retrainer, Trainer
 _INDIFFERENCE = 1.01
 # A trial by a second-order solver ends where the held-out loss is below this. Without noise it would fall for ever.
 _NEGLIGIBLE = 1e-6
-# A trial by a second-order solver is gone on with on all samples: for so many steps, and this part of the trial's.
-_STEPS_ON_ALL, _PART_ON_ALL = 3, 0.2
+# A trial that is gone on with makes so many more iterations on all samples, and this part of its own.
+_ON_ALL, _PART_ON_ALL = 3, 0.2
 
 
 class Subnetwork(NamedTuple):
@@ -50,6 +50,7 @@ class _Trial(NamedTuple):
     losses: list[float]
     validation_losses: dict[int, float]  # by the iterations of re-training before
     prior: Prior | None
+    ran_out: bool  # whether the automatic number of iterations ended it, and not what it saw
 
 
 class Retraining:
@@ -83,8 +84,9 @@ class Retraining:
         Return the subnetwork of the picks on all samples, re-trained.
 
         Where samples are held out, `trial_path` is that of the picks on the others, and `held_out` decides for how many
-        iterations. Second-order steps go on from the trial, gradient updates begin anew from the picks on all samples.
-        Without `held_out` re-training is as long as the settings say.
+        iterations. Second-order steps go on from the trial, and so do gradient updates that could have gone on. Other
+        gradient updates begin anew from the picks on all samples. Without `held_out` re-training is as long as the
+        settings say.
         """
         trainer = self._trainer
         if held_out is None:
@@ -93,7 +95,7 @@ class Retraining:
         kept = Subnetwork(trainer.selection.in_data_units(trial.network), path, trial.losses, trial.validation_losses)
         if not len(trainer.parts.held_rows):  # it was trained on all samples
             return kept._replace(posterior=trainer.posterior(trial.network, trial.prior))
-        if trial.prior is not None and trial.losses:
+        if trial.losses and (trial.ran_out or trial.prior is not None):
             return self._gone_on(trial, trainer.selection.measured_on_all(network, trial_path))
         found = self._retrained(prune(network, path), path, len(trial.losses), trial.validation_losses)
         if len(found.retrain_losses) < len(trial.losses) and trainer.stopped:
@@ -118,14 +120,15 @@ class Retraining:
         return Subnetwork(trainer.selection.in_data_units(end), path, losses, validation_losses, posterior)
 
     def _gone_on(self, trial: _Trial, path: GreedyPath) -> Subnetwork:
-        """Return the subnetwork of a trial after some more steps, on all samples."""
+        """Return the subnetwork of a trial after some more iterations, on all samples."""
         trainer, end, losses, prior = self._trainer, trial.network, trial.losses, trial.prior
-        n_steps = _STEPS_ON_ALL + int(_PART_ON_ALL * len(losses))
-        with trainer.tasks.phase("re-training", n_steps) as phase, interruptible(trainer.watch):
+        n_more = _ON_ALL + int(_PART_ON_ALL * len(losses))
+        with trainer.tasks.phase("re-training", n_more) as phase, interruptible(trainer.watch):
             training = trainer.retraining(end, name="re-training", on_all=True, prior=trial.prior)
-            trainer.advance(phase, training, n_steps, self._pretrain_losses)
+            trainer.advance(phase, training, n_more, self._pretrain_losses)
             end, losses = training.network(), [*losses, *training.losses]
             prior = training.solver.prior if isinstance(training, SecondOrderTraining) else prior
+            self._check_descent(training, trial.network, end)
         posterior = trainer.posterior(end, prior)
         return Subnetwork(trainer.selection.in_data_units(end), path, losses, trial.validation_losses, posterior)
 
@@ -162,4 +165,5 @@ class Retraining:
             if best == 0:
                 self._check_descent(training, pruned, training.network())
         trainer.tasks.report.say(f"early_stopping chose {best} iterations of re-training.")
-        return _Trial(kept, losses[:best], validation_losses, prior)
+        ran_out = isinstance(trainer.settings.n_retrain, str) and len(losses) >= n_retrain
+        return _Trial(kept, losses[:best], validation_losses, prior, ran_out)

@@ -8,8 +8,9 @@ from typing import NamedTuple
 # held-out loss was a record that end the trial.
 _VALIDATION_INTERVAL, _PATIENCE = 20, 500
 # Gradient updates of re-training where the user names no number: so many passes over the samples, but not fewer or more
-# updates than these, and never fewer passes than a few. A trial then ends after this factor of the last record.
-_UPDATES, _MOST_UPDATES, _PASSES, _FEWEST_PASSES = 12_000, 40_000, 200, 10
+# updates than these, and never fewer passes than a few. Where nothing is held out that could end them, half of the
+# passes, and half of the most. A trial then ends after this factor of the last record.
+_UPDATES, _MOST_UPDATES, _PASSES, _FEWEST_PASSES = 12_000, 80_000, 400, 10
 _PATIENCE_FACTOR = 1.5
 # Iterations after which an automatic number of pre-training iterations is decided.
 _CHECKPOINTS = (20, 80, 320)
@@ -47,7 +48,7 @@ def schedule_of_updates(n_updates: int | str, n_samples: int, n_held_out: int, b
     n_samples : int
         All samples of the training.
     n_held_out : int
-        Samples that a trial looks at.
+        Samples that a trial looks at; none where nothing but this number ends re-training.
     batch_size : int or None
         None for all samples at once.
     """
@@ -57,7 +58,9 @@ def schedule_of_updates(n_updates: int | str, n_samples: int, n_held_out: int, b
     if not isinstance(n_updates, str):
         return Schedule(n_updates, interval, _PATIENCE)
     n_of_pass = -(-n_samples // batch_size)
-    n_updates = max(_UPDATES, min(_PASSES * n_of_pass, _MOST_UPDATES), _FEWEST_PASSES * n_of_pass)
+    share = 1.0 if n_held_out else 0.5
+    most = int(share * min(_PASSES * n_of_pass, _MOST_UPDATES))
+    n_updates = max(_UPDATES, most, _FEWEST_PASSES * n_of_pass)
     return Schedule(n_updates, interval, max(_PATIENCE, n_of_pass), _PATIENCE_FACTOR)
 
 

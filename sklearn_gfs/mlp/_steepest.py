@@ -16,6 +16,8 @@ from sklearn_gfs._chunks import row_batches
 from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath, IntArray
 from sklearn_gfs.network import CHUNK_ROWS
 
+from ._neurons import neurons_of
+
 if TYPE_CHECKING:
     import torch
 
@@ -74,74 +76,6 @@ def draw(
     return rows[drawn], None if (counts == 1).all() else counts.astype(dtype)
 
 
-class _KeptNeurons:
-    """Activations that are kept, the samples of a neuron one after the other."""
-
-    def __init__(self, hidden: FloatArray) -> None:
-        import torch
-
-        self._neurons = np.ascontiguousarray(hidden.T)
-        self._rows = torch.from_numpy(self._neurons)
-
-    def products(self, residual: FloatArray) -> FloatArray:
-        """Products of every neuron with the rows of the residual, (n_neurons, n_outputs)."""
-        products: FloatArray = self._neurons @ residual.T
-        return products
-
-    def means_and_variances(self, share: Float64Array) -> tuple[Float64Array, Float64Array]:
-        """Means and variances of all neurons, for samples of these shares."""
-        means, variances = np.empty((2, len(self._neurons)))
-        for block in row_batches(len(means), _BLOCK):
-            values = self._neurons[block].astype(np.float64)
-            means[block] = values @ share
-            values -= means[block, None]
-            values *= values
-            variances[block] = values @ share
-        return means, variances
-
-    def rows(self, neurons: IntArray) -> torch.Tensor:
-        """Activations of some neurons, (len(neurons), n_samples)."""
-        return self._rows[neurons]
-
-
-class _ComputedNeurons:
-    """Activations that are computed whenever they are asked for."""
-
-    def __init__(self, hidden: ComputedRows) -> None:
-        self._hidden = hidden
-
-    def products(self, residual: FloatArray) -> FloatArray:
-        """Products of every neuron with the rows of the residual, (n_neurons, n_outputs)."""
-        products = np.zeros((self._hidden.shape[1], len(residual)), dtype=residual.dtype)
-        for some in self._hidden.pieces():
-            products += self._hidden[some].T @ residual[:, some].T
-        return products
-
-    def means_and_variances(self, share: Float64Array) -> tuple[Float64Array, Float64Array]:
-        """Means and variances of all neurons, for samples of these shares."""
-        means, squares = np.zeros((2, self._hidden.shape[1]))
-        for some in self._hidden.pieces():
-            values = self._hidden[some].astype(np.float64)
-            means += share[some] @ values
-            values *= values
-            squares += share[some] @ values
-        return means, np.maximum(squares - means**2, 0.0)
-
-    def rows(self, neurons: IntArray) -> torch.Tensor:
-        """Activations of some neurons, (len(neurons), n_samples)."""
-        import torch
-
-        rows = np.empty((len(neurons), self._hidden.shape[0]), dtype=self._hidden.dtype)
-        for some in self._hidden.pieces():
-            rows[:, some] = self._hidden[some, neurons].T
-        return torch.from_numpy(rows)
-
-
-def neurons_of(hidden: FloatArray | ComputedRows) -> _KeptNeurons | _ComputedNeurons:
-    """Return the neurons that have these activations."""
-    return _KeptNeurons(hidden) if isinstance(hidden, np.ndarray) else _ComputedNeurons(hidden)
-
-
 def pick_steepest(
     hidden: FloatArray | ComputedRows,
     targets: FloatArray,
@@ -167,6 +101,7 @@ def pick_steepest(
 
     neurons = neurons_of(hidden)
     coef = network.output_coef.astype(hidden.dtype, copy=False)
+    by_output = coef.T.astype(np.float64, order="C")
     y, weights = _as_rows(targets, hidden.dtype), _weights(weight, hidden)
     intercept = torch.from_numpy(network.output_intercept.astype(hidden.dtype))[:, None]
     first = len(coef) if len(coef) * y.numel() <= _ALL_TRIED else _TRIED
@@ -174,12 +109,12 @@ def pick_steepest(
     picks, losses = np.empty(k, dtype=np.int64), np.empty(k)
     for step in range(k):
         residual = loss.value_and_residual(total / max(step, 1) + intercept, y, weights)[1]
-        slopes = np.einsum("nc,nc->n", neurons.products(residual.numpy()), coef)
+        slopes = np.einsum("cn,cn->n", neurons.products(residual.numpy()), by_output)
         if not np.isfinite(slopes).all():
             raise ValueError("the activations of neurons, or their products with output weights, are not finite")
         n_tried = min(first if step < _FIRST_PICKS else _TRIED, len(coef))
         tried = np.sort(np.argpartition(slopes, n_tried - 1)[:n_tried])
-        rows = neurons.rows(tried)
+        rows = torch.from_numpy(neurons.rows(tried))
         base = total / (step + 1) + intercept
         means = np.empty(len(tried))
         for block in row_batches(len(tried), _BLOCK):

@@ -220,6 +220,13 @@ class HeldOut:
 
     def fill(self, X: FloatArray, y: FloatArray) -> FloatArray | None:
         """Write all samples to arrays with a row for each, and return the weights."""
+        if self._kept is not None:
+            import torch
+
+            inputs, targets, weight = self._kept
+            torch.from_numpy(X).copy_(inputs)
+            torch.from_numpy(y).copy_(targets.T)
+            return None if weight is None else weight.cpu().numpy()
         rows = self._samples.rows
         weights = [self._samples.fill(rows[chunk], X[chunk], y[chunk]) for chunk in row_batches(len(rows), CHUNK_ROWS)]
         known = [weight for weight in weights if weight is not None]

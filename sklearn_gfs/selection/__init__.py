@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ._greedy import greedy_forward_selection
     from ._selector import GreedyForwardSelector
     from ._statistics import SelectionStatistics
+    from ._thin import product
 
 _HOME = {
     "CorrectivePath": "_corrective_path",
@@ -27,6 +28,7 @@ _HOME = {
     "SelectionStatistics": "_statistics",
     "corrective_paths": "_corrective_paths",
     "greedy_forward_selection": "_greedy",
+    "product": "_thin",
 }
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "SelectionStatistics",
     "corrective_paths",
     "greedy_forward_selection",
+    "product",
 ]
 
 if not TYPE_CHECKING:

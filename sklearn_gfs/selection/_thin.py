@@ -11,7 +11,7 @@ from sklearn_gfs._requirements import numba_for
 from sklearn_gfs._threads import threads_for
 from sklearn_gfs._typing import Float64Array
 
-from ._thin_kernels import ROWS, TILES, add_thin_product
+from ._thin_kernels import ROWS, SUMMED, TILES, add_thin_product
 
 # Columns on the left. With more of them libraries are as fast.
 _LEFT = (2, 48)
@@ -44,13 +44,31 @@ def _is_compiled() -> bool:
 
 def thin_product(left: Any, right: Any) -> Float64Array:
     """Left' right, added up in float64 from sums over some rows in the dtype of the matrices."""
-    (n_left, n_columns), size, width = (left.shape[1], right.shape[1]), right.itemsize, host()[0]
-    height, n_vectors = TILES[width]
-    tile = height, n_vectors * width * 4 // size
-    n_panels, n_strips = -(-n_left // height), -(-n_columns // tile[1])
-    work = np.zeros((n_panels * height + tile[1]) * ROWS + n_strips * n_panels * height * tile[1] + _LINE, right.dtype)
-    work = work[-work.ctypes.data % _LINE // size :]
-    out = np.zeros((n_left, n_columns))
-    left, place = np.ascontiguousarray(left.T), right.ctypes.data  # as NumPy takes columns: no copy
-    add_thin_product(left, place, right.strides[0] // size, tile, work, work.ctypes.data, out)
-    return out
+    (n_rows, n_left), n_columns, size, n_floats = left.shape, right.shape[1], right.itemsize, host()[0]
+    height, n_vectors = TILES[n_floats]
+    width = n_vectors * n_floats * 4 // size
+    n_panels, n_strips = -(-n_left // height), -(-n_columns // width)
+    n_sums = n_strips * n_panels * height * width
+    room = np.empty(n_sums + width * ROWS + _LINE // size, right.dtype)
+    sums = room[-room.ctypes.data % _LINE // size :][:n_sums]
+    sums[:] = 0
+    totals, left = np.zeros(n_sums if n_rows > SUMMED else 0), _readable(left, right.dtype, height)
+    add_thin_product(
+        left.ctypes.data, n_left, right.ctypes.data, right.strides[0] // size, n_rows, n_columns, n_panels,
+        (height, width), sums.ctypes.data + sums.nbytes, sums.ctypes.data, sums, totals,
+    )  # fmt: skip
+    tiles = (totals if len(totals) else sums).reshape(n_strips, n_panels, height, width).transpose(1, 2, 0, 3)
+    out, n_whole = np.empty((n_panels * height, n_columns)), n_strips - 1
+    out[:, : n_whole * width].reshape(n_panels, height, n_whole, width)[...] = tiles[:, :, :n_whole]
+    out[:, n_columns - width :].reshape(n_panels, height, width)[...] = tiles[:, :, n_whole]
+    return out[:n_left]
+
+
+def _readable(left: Any, dtype: Any, height: int) -> Any:
+    """The left matrix row after row, where need be with room after the last one: tiles have as many columns as rows."""
+    n_rows, n_left = left.shape
+    if n_left % height == 0:
+        return np.ascontiguousarray(left, dtype)
+    room = np.zeros(n_rows * n_left + height, dtype)
+    room[: n_rows * n_left].reshape(n_rows, n_left)[...] = left
+    return room

@@ -11,7 +11,8 @@ from sklearn.datasets import load_iris, make_friedman1, make_multilabel_classifi
 
 from mlp.small import ALL, SMALL, assert_equal_fits
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
-from sklearn_gfs.mlp._schedule import Schedule
+from sklearn_gfs.mlp._schedule import Schedule, schedule_of_updates
+from sklearn_gfs.mlp._trainer import Trainer
 from sklearn_gfs.network import LOSSES
 from sklearn_gfs.network._second_order import LBFGS, LevenbergMarquardt
 
@@ -93,7 +94,7 @@ def test_a_number_of_iterations_means_updates_of_the_solver(steps):
 
 @pytest.mark.parametrize(
     ("fewest", "most", "expected"),
-    [(3000, 9000, 3000), (20, 9000, 200 * 12), (20, 500, 500), (20, 50, 10 * 12)],
+    [(3000, 9000, 3000), (20, 9000, 200 * 12), (20, 1000, 500), (20, 50, 10 * 12)],
 )
 def test_gradient_updates_last_for_passes_over_the_samples(monkeypatch, fewest, most, expected):
     X, y = numbers(600)
@@ -101,6 +102,43 @@ def test_gradient_updates_last_for_passes_over_the_samples(monkeypatch, fewest, 
     monkeypatch.setattr("sklearn_gfs.mlp._schedule._MOST_UPDATES", most)
     model = GreedyPrunedMLPRegressor(**QUICK, retrain_solver="adam", early_stopping=False, batch_size=50)
     assert model.fit(X, y).n_retrain_ == expected
+
+
+@pytest.mark.parametrize("n_retrain", ["auto", 60])
+def test_gradient_updates_that_no_held_out_loss_ended_continue_from_the_trial(monkeypatch, n_retrain):
+    X, y = load_iris(return_X_y=True)
+    made = []
+    training = Trainer.retraining
+    monkeypatch.setattr(
+        Trainer, "retraining", lambda self, *args, **kwargs: made.append(training(self, *args, **kwargs)) or made[-1]
+    )
+    parameters = QUICK | {"n_retrain": n_retrain, "retrain_solver": "adam", "batch_size": 32, "early_stopping": True}
+    ends = {}
+    for most in (60, 4000):
+        for number in ("_UPDATES", "_MOST_UPDATES"):
+            monkeypatch.setattr(f"sklearn_gfs.mlp._schedule.{number}", most)
+        made.clear()
+        model = GreedyPrunedMLPClassifier(**parameters).fit(X, y)
+        trial, final = made
+        best = min(model.validation_iterations_, key=lambda i: model.validation_loss_curve_[i // 20])
+        ends[most] = len(trial.losses), len(final.losses), best
+        assert model.n_retrain_ == len(model.retrain_loss_curve_)
+    n_trial, n_final, best = ends[60]
+    assert n_trial == best == 60  # the loss still falls
+    assert n_final == (60 if n_retrain == 60 else 3 + 12)
+    n_trial, n_final, _ = ends[4000]
+    if n_retrain == "auto":
+        assert n_trial / 2 < n_final <= n_trial < 4000  # what was seen ended it, and all begins anew
+
+
+def test_without_held_out_samples_half_of_the_updates_are_made():
+    n_updates = {
+        n: [schedule_of_updates("auto", n, held, 100).n_iterations for held in (0, 50)] for n in (10**4, 10**5)
+    }
+    assert n_updates == {10**4: [20_000, 40_000], 10**5: [40_000, 80_000]}
+    assert schedule_of_updates("auto", 1000, 0, 100).n_iterations == 12_000
+    assert schedule_of_updates("auto", 10**6, 0, 100).n_iterations == 10**5  # ten passes
+    assert schedule_of_updates(70, 10**6, 0, 100).n_iterations == 70
 
 
 def test_looks_at_many_held_out_samples_are_rare():

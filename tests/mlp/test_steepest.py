@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
-from sklearn_gfs.mlp import _pruning, _steepest
+from sklearn_gfs.mlp import _layer, _pruning, _steepest
+from sklearn_gfs.mlp._by_products import InnerProducts
 from sklearn_gfs.mlp._pruning import NeuronSelection
 from sklearn_gfs.mlp._steepest import draw, measure, pick_steepest
 from sklearn_gfs.network._losses import LabelwiseLogLoss, LogLoss, SquaredError
@@ -207,7 +208,7 @@ def test_a_trial_path_is_measured_on_what_is_not_held_out(monkeypatch):
 def test_the_selection_of_the_chosen_checkpoint_is_not_repeated(monkeypatch, loss):
     X, y = blobs(200)
     selected = []
-    for place, name in ((_pruning, "pick_steepest"), (NeuronSelection, "_select")):
+    for place, name in ((_pruning, "pick_steepest"), (InnerProducts, "select")):
         method = getattr(place, name)
         monkeypatch.setattr(place, name, lambda *a, m=method: selected.append(1) or m(*a))
     looked_at, trials = [], NeuronSelection.trials
@@ -226,11 +227,36 @@ def test_the_log_loss_keeps_the_activations_of_a_sample_only():
     assert peak(model.fit, X, y) < 0.75 * 20_000 * 300 * 4
 
 
-def test_the_log_loss_needs_no_kernels():
+def test_activations_are_computed_once_where_all_samples_are_selected_on(monkeypatch):
+    X, y = blobs(200)
+    selections, computed = [], []
+    paths, compute = NeuronSelection.paths, _layer.hidden_activations
+    monkeypatch.setattr(NeuronSelection, "paths", lambda self, *a: selections.append((self, a)) or paths(self, *a))
+    GreedyPrunedMLPClassifier(**{**SMALL, "n_pretrain": 5}, loss="log_loss").fit(X, y)
+    ((selection, arguments),) = selections
+    monkeypatch.setattr(_layer, "hidden_activations", lambda X, *a: computed.append(len(X)) or compute(X, *a))
+    assert len(selection.parts.held_rows)
+    dense_loss, (chosen,) = paths(selection, *arguments)
+    assert computed == [200]
+    # Where it is on some of the samples only, each selection has its own.
+    del computed[:]
+    paths(selection._replace(n_samples=50), *arguments)
+    assert len(computed) == 3
+    # The losses are those of activations that are computed for each.
+    monkeypatch.setattr(_layer.HiddenLayer, "fit_on", lambda self, *a, **options: False)
+    again_loss, (again,) = paths(selection, *arguments)
+    np.testing.assert_allclose(again_loss, dense_loss, rtol=1e-6)
+    np.testing.assert_array_equal(again.path.picks, chosen.path.picks)
+    np.testing.assert_allclose(again.path.losses, chosen.path.losses, rtol=1e-5)
+    np.testing.assert_allclose(again.path.gaps, chosen.path.gaps, atol=1e-5)
+
+
+def test_the_log_loss_needs_no_kernels_but_for_products():
     code = """
         import sys
         from sklearn_gfs import GreedyPrunedMLPClassifier
         GreedyPrunedMLPClassifier(5, 2, n_hidden=9, n_retrain=5, loss="log_loss").fit([[0.0], [1.0]] * 9, [0, 1] * 9)
-        assert "sklearn_gfs.selection" not in sys.modules
+        loaded = {name for name in sys.modules if name.startswith("sklearn_gfs.selection.")}
+        assert loaded <= {"sklearn_gfs.selection._thin", "sklearn_gfs.selection._thin_kernels"}, loaded
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)

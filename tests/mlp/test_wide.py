@@ -8,8 +8,8 @@ from sklearn import config_context
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs.mlp import _layer, _pruning
+from sklearn_gfs.mlp._by_products import InnerProducts
 from sklearn_gfs.mlp._layer import HiddenLayer
-from sklearn_gfs.mlp._pruning import NeuronSelection
 from sklearn_gfs.network._device import room_on
 from sklearn_gfs.selection import _gram_computed
 from tests.mlp.small import blobs
@@ -74,7 +74,7 @@ def test_sums_are_taken_where_neurons_are_fewer_than_features(monkeypatch, n_fea
     y = X[:, 0] + np.abs(X[:, 1])
     model = GreedyPrunedMLPRegressor(**SETTINGS | {"n_hidden": 120, "n_retrain": 0}, early_stopping=False).fit(X, y)
     picks, losses, gaps = model.selection_path_, model.selection_losses_, model.duality_gaps_
-    sums, computed = spy(monkeypatch, NeuronSelection, "_statistics"), spy(monkeypatch, HiddenLayer, "computed")
+    sums, computed = spy(monkeypatch, InnerProducts, "statistics"), spy(monkeypatch, HiddenLayer, "computed")
     with config_context(working_memory=3):
         model.fit(X, y)
     assert (len(sums), len(computed)) == ((1, 0) if n_features == 200 else (0, 1))

@@ -141,3 +141,13 @@ def test_a_small_network_is_trained_on_the_processor(device):
     training = problem.training(in_a_row=False)
     training.advance(3)
     assert training.loss(there) == pytest.approx(training.loss(here))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_samples_held_out_there_are_read_here(device):
+    problem = Problem(4, device, weighted=True)
+    X, y = np.empty((90, 4), dtype=np.float32), np.empty((90, 3), dtype=np.float32)
+    weight = HeldOut(problem.samples()).fill(X, y)
+    np.testing.assert_array_equal(X, problem.X[10:])
+    np.testing.assert_array_equal(y, problem.targets[10:])
+    np.testing.assert_allclose(weight, problem.weight[10:] / problem.weight[10:].mean(), rtol=1e-6)

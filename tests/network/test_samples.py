@@ -118,3 +118,25 @@ def test_many_samples_are_held_out_in_chunks(monkeypatch, weighted):
         torch.testing.assert_close(torch.cat([batch.weight for batch in batches]), whole.weight, rtol=0, atol=0)
     else:
         assert whole.weight is None
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_samples_held_out_that_are_kept_are_not_gathered_again(monkeypatch, weighted):
+    rng = np.random.default_rng(5)
+    X, y, rows = 5 + 3 * rng.normal(size=(100, 3)), rng.normal(size=(100, 2)), rng.permutation(100)[:70]
+    standardisation = Standardisation(np.full(3, 5.0), np.full(3, 1 / 3))
+    weight = rng.uniform(1, 2, 100) if weighted else None
+    samples = Samples(X, y, standardisation, rows, weight, dtype=np.float32)
+
+    def filled(held_out):
+        inputs, targets = (np.full((80, 16), 7, np.float32) for _ in range(2))
+        of_samples = held_out.fill(inputs[:70, :3], targets[:70, :2])
+        return inputs, targets, np.ones(70) if of_samples is None else of_samples
+
+    kept = HeldOut(samples)
+    monkeypatch.setattr(_samples, "CHUNK_BYTES", 0)
+    expected = filled(HeldOut(samples))
+    monkeypatch.setattr(Samples, "fill", None)
+    monkeypatch.setattr(Samples, "gather", None)
+    for found, wanted in zip(filled(kept), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)

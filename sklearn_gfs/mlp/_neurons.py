@@ -1,0 +1,94 @@
+"""
+The neurons that a search by the gradient picks from: their products with residuals, and their activations.
+
+Activations are kept, a row for each sample, or are computed whenever they are read.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sklearn_gfs._chunks import row_batches
+from sklearn_gfs._typing import Float64Array, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from sklearn_gfs.selection import ComputedRows
+
+# Neurons whose moments are computed at once.
+_BLOCK = 64
+
+
+class KeptNeurons:
+    """Activations that are kept, of shape (n_samples, n_neurons)."""
+
+    def __init__(self, hidden: FloatArray) -> None:
+        self._hidden = hidden
+
+    def products(self, residual: FloatArray) -> Float64Array:
+        """Products of every neuron with the rows of the residual, (n_outputs, n_neurons)."""
+        from sklearn_gfs.selection import product
+
+        return np.asarray(product(residual.T, self._hidden), dtype=np.float64)
+
+    def means_and_variances(self, share: Float64Array) -> tuple[Float64Array, Float64Array]:
+        """Means and variances of all neurons, for samples of these shares."""
+        means, variances = np.empty((2, self._hidden.shape[1]))
+        for block in row_batches(len(means), _BLOCK):
+            values = self._hidden[:, block].astype(np.float64)
+            means[block] = share @ values
+            values -= means[block]
+            values *= values
+            variances[block] = share @ values
+        return means, variances
+
+    def rows(self, neurons: IntArray) -> FloatArray:
+        """Activations of some neurons, (len(neurons), n_samples)."""
+        if np.array_equal(neurons, np.arange(self._hidden.shape[1])):
+            return self._all_rows
+        return np.ascontiguousarray(self._hidden.take(neurons, axis=1).T)
+
+    @cached_property
+    def _all_rows(self) -> FloatArray:
+        """Activations of all neurons; where these are few, several picks in turn ask for them."""
+        return np.ascontiguousarray(self._hidden.T)
+
+
+class ComputedNeurons:
+    """Activations that are computed whenever they are asked for."""
+
+    def __init__(self, hidden: ComputedRows) -> None:
+        self._hidden = hidden
+
+    def products(self, residual: FloatArray) -> Float64Array:
+        """Products of every neuron with the rows of the residual, (n_outputs, n_neurons)."""
+        from sklearn_gfs.selection import product
+
+        products = np.zeros((len(residual), self._hidden.shape[1]))
+        for some in self._hidden.pieces():
+            products += product(residual[:, some].T, self._hidden[some])
+        return products
+
+    def means_and_variances(self, share: Float64Array) -> tuple[Float64Array, Float64Array]:
+        """Means and variances of all neurons, for samples of these shares."""
+        means, squares = np.zeros((2, self._hidden.shape[1]))
+        for some in self._hidden.pieces():
+            values = self._hidden[some].astype(np.float64)
+            means += share[some] @ values
+            values *= values
+            squares += share[some] @ values
+        return means, np.maximum(squares - means**2, 0.0)
+
+    def rows(self, neurons: IntArray) -> FloatArray:
+        """Activations of some neurons, (len(neurons), n_samples)."""
+        rows = np.empty((len(neurons), self._hidden.shape[0]), dtype=self._hidden.dtype)
+        for some in self._hidden.pieces():
+            rows[:, some] = self._hidden[some, neurons].T
+        return rows
+
+
+def neurons_of(hidden: FloatArray | ComputedRows) -> KeptNeurons | ComputedNeurons:
+    """Return the neurons that have these activations."""
+    return KeptNeurons(hidden) if isinstance(hidden, np.ndarray) else ComputedNeurons(hidden)
