@@ -139,7 +139,7 @@ def main():
         f"python benchmarks/second_order.py --splits {arguments.splits}",
         f"Networks of {K} picks, re-trained by 4000 updates of Adam with the penalty 0.001 (*updates*) or as the "
         "defaults say (*default*: Levenberg-Marquardt for numbers, and for two classes by the log loss; else gradient "
-        "updates, for 400 passes, 12 000 to 80 000 updates; the penalty found from the data), for classes by "
+        "updates, for 300 passes, 12 000 to 60 000 updates; the penalty found from the data), for classes by "
         f"either loss; and scikit-learn's MLP of {K} neurons with its defaults behind standardisation. Means over "
         f"{arguments.splits} split(s) of 90 and 10 %. Rules and limits were chosen on other data, but for airfoil, "
         "pol, pendigits, waveform and, for one limit, vowel.",

@@ -8,9 +8,9 @@ from typing import NamedTuple
 # held-out loss was a record that end the trial.
 _VALIDATION_INTERVAL, _PATIENCE = 20, 500
 # Gradient updates of re-training where the user names no number: so many passes over the samples, but not fewer or more
-# updates than these, and never fewer passes than a few. Where nothing is held out that could end them, half of the
-# passes, and half of the most. A trial then ends after this factor of the last record.
-_UPDATES, _MOST_UPDATES, _PASSES, _FEWEST_PASSES = 12_000, 80_000, 400, 10
+# updates than these, and never fewer passes than a few. Where nothing is held out that could end them, two thirds
+# of the passes, and of the most. A trial then ends after this factor of the last record.
+_UPDATES, _MOST_UPDATES, _PASSES, _FEWEST_PASSES = 12_000, 60_000, 300, 10
 _PATIENCE_FACTOR = 1.5
 # Iterations after which an automatic number of pre-training iterations is decided.
 _CHECKPOINTS = (20, 80, 320)
@@ -58,8 +58,8 @@ def schedule_of_updates(n_updates: int | str, n_samples: int, n_held_out: int, b
     if not isinstance(n_updates, str):
         return Schedule(n_updates, interval, _PATIENCE)
     n_of_pass = -(-n_samples // batch_size)
-    share = 1.0 if n_held_out else 0.5
-    most = int(share * min(_PASSES * n_of_pass, _MOST_UPDATES))
+    most = min(_PASSES * n_of_pass, _MOST_UPDATES)
+    most = most if n_held_out else most * 2 // 3
     n_updates = max(_UPDATES, most, _FEWEST_PASSES * n_of_pass)
     return Schedule(n_updates, interval, max(_PATIENCE, n_of_pass), _PATIENCE_FACTOR)
 
