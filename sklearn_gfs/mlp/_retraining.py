@@ -14,6 +14,7 @@ from sklearn_gfs.network import (
     FittedNetwork,
     HeldOut,
     Network,
+    Phase,
     Posterior,
     Prior,
     SecondOrderTraining,
@@ -28,6 +29,8 @@ from ._trainer import Retrainer, Trainer
 _INDIFFERENCE = 1.01
 # A trial by a second-order solver ends where the held-out loss is below this. Without noise it would fall for ever.
 _NEGLIGIBLE = 1e-6
+# A trial has learnt something where it leaves less than this share of the held-out loss of a constant.
+_LEARNT = 0.9
 # A trial that is gone on with makes so many more iterations on all samples, and this part of its own.
 _ON_ALL, _PART_ON_ALL = 3, 0.2
 
@@ -51,6 +54,7 @@ class _Trial(NamedTuple):
     validation_losses: dict[int, float]  # by the iterations of re-training before
     prior: Prior | None
     ran_out: bool  # whether the automatic number of iterations ended it, and not what it saw
+    is_final: bool = False  # whether nothing is to follow
 
 
 class Retraining:
@@ -91,10 +95,12 @@ class Retraining:
         trainer = self._trainer
         if held_out is None:
             return self._retrained(prune(network, path), path, None, {})
-        trial = self._try_retraining(prune(network, trial_path), held_out)
+        trial = self._trial(prune(network, trial_path), held_out)
         kept = Subnetwork(trainer.selection.in_data_units(trial.network), path, trial.losses, trial.validation_losses)
         if not len(trainer.parts.held_rows):  # it was trained on all samples
             return kept._replace(posterior=trainer.posterior(trial.network, trial.prior))
+        if trial.is_final:
+            return kept._replace(path=trainer.selection.measured(network, trial_path))
         if trial.losses and (trial.ran_out or trial.prior is not None):
             return self._gone_on(trial, trainer.selection.measured_on_all(network, trial_path))
         found = self._retrained(prune(network, path), path, len(trial.losses), trial.validation_losses)
@@ -136,16 +142,42 @@ class Retraining:
         if isinstance(training, Training):  # no second-order step goes up
             self._check(training, lambda: start, end)
 
-    def _try_retraining(self, pruned: Network, held_out: HeldOut) -> _Trial:
+    def _trial(self, pruned: Network, held_out: HeldOut) -> _Trial:
+        """
+        Return the trial of a pruned network.
+
+        Where the evidence finds hardly more than noise it takes all weights away, though there may be more: it is that
+        of a quadratic model around the start. Gradient updates, which need no model, then make another start.
+        """
         trainer = self._trainer
         name = "trial re-training" if len(trainer.parts.held_rows) else "re-training"
+        (n_retrain, interval), may_collapse = trainer.schedule(pruned)[:2], trainer.chose_second_order(pruned)
+        with trainer.tasks.phase(name, n_retrain, at_most=may_collapse, n_of_task=interval) as phase:
+            trial = self._try_retraining(pruned, held_out, phase)
+            if not may_collapse or trainer.ends(phase):
+                return trial
+            enough = _LEARNT * trainer.constant_loss(pruned, held_out)
+            if min(trial.validation_losses.values()) < enough:
+                return trial
+            with trainer.tasks.within(phase, *trainer.schedule(pruned, by_updates=True)[:2]) as more:
+                start = self._try_retraining(pruned, held_out, more, by_updates=True)
+            if min(start.validation_losses.values()) >= enough or not start.losses:
+                return trial
+            if trainer.ends(more):
+                return start._replace(is_final=True)
+            with trainer.tasks.within(phase, n_retrain, interval) as more:
+                again = self._try_retraining(start.network, held_out, more)
+            return again if again.losses else start._replace(is_final=True)
+
+    def _try_retraining(self, pruned: Network, held_out: HeldOut, phase: Phase, *, by_updates: bool = False) -> _Trial:
+        trainer = self._trainer
         losses: list[float] = []
         validation_losses: dict[int, float] = {}
         best, kept, prior = 0, pruned, None
-        schedule = trainer.schedule(pruned)
+        schedule = trainer.schedule(pruned, by_updates=by_updates)
         n_retrain, interval = schedule.n_iterations, schedule.interval
-        with trainer.tasks.phase(name, n_retrain, n_of_task=interval) as phase, interruptible(trainer.watch):
-            training = trainer.retraining(pruned, name=name)
+        with interruptible(trainer.watch):
+            training = trainer.retraining(pruned, name=phase.name, by_updates=by_updates)
             losses, record, end = training.losses, trainer.finite(training.loss(held_out)), schedule.end(0)
             validation_losses[0] = record
             phase.report.held_out(record)

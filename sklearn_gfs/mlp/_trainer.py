@@ -30,6 +30,7 @@ from sklearn_gfs.network import (
     SecondOrderSolver,
     SecondOrderTraining,
     Tasks,
+    TorchNetwork,
     Training,
     TrainingSettings,
     TrainingState,
@@ -42,6 +43,7 @@ from sklearn_gfs.network import (
     initial_network,
     interruptible,
     is_table,
+    mean_loss,
     measure_moments,
     place_of,
     project,
@@ -266,10 +268,22 @@ class Trainer:
         parts = self.parts
         return (parts.rows, parts.weight) if on_all else (parts.train_rows, parts.train_weight)
 
-    def retraining(self, network: Network, *, name: str, on_all: bool = False, prior: Prior | None = None) -> Retrainer:
-        """Return a training of what is left of the dense network, by the solver that is asked for or serves best."""
+    def retraining(
+        self,
+        network: Network,
+        *,
+        name: str,
+        on_all: bool = False,
+        prior: Prior | None = None,
+        by_updates: bool = False,
+    ) -> Retrainer:
+        """
+        Return a training of what is left of the dense network.
+
+        It is `by_updates`, or by the solver that is asked for or serves best.
+        """
         rows, weight = self._part(on_all=on_all)
-        solver, settings = self._retrain_solver(network), self.settings.training
+        solver, settings = self._retrain_solver(network, by_updates=by_updates), self.settings.training
         if isinstance(solver, str):
             n_effective = self._n_effective(rows, weight)
             settings = settings._replace(solver=SOLVERS[solver]).with_alpha(n_effective, falls=True)
@@ -304,9 +318,11 @@ class Trainer:
         total = len(every) if whole is None else whole[every].sum()
         return float((len(rows) if weight is None else weight[rows].sum()) / total)
 
-    def _retrain_solver(self, network: Network) -> str | type[SecondOrderSolver]:
+    def _retrain_solver(self, network: Network, *, by_updates: bool = False) -> str | type[SecondOrderSolver]:
         """Return a second-order solver, or the name of another."""
         settings, shape = self.settings, shape_of(network)
+        if by_updates:
+            return settings.training.solver.name
         loss = settings.training.loss
         if settings.retrain_solver in SECOND_ORDER:
             solver = SECOND_ORDER[settings.retrain_solver]
@@ -324,9 +340,13 @@ class Trainer:
             return LevenbergMarquardt
         return settings.training.solver.name
 
-    def schedule(self, network: Network) -> Schedule:
-        """Return for how long to re-train what is left of the dense network."""
-        n_retrain, solver = self.settings.n_retrain, self._retrain_solver(network)
+    def chose_second_order(self, network: Network) -> bool:
+        """Whether a second-order solver re-trains for which nobody asked."""
+        return self.settings.retrain_solver == "auto" and not isinstance(self._retrain_solver(network), str)
+
+    def schedule(self, network: Network, *, by_updates: bool = False) -> Schedule:
+        """Return for how long to re-train what is left of the dense network; see `retraining`."""
+        n_retrain, solver = self.settings.n_retrain, self._retrain_solver(network, by_updates=by_updates)
         if not isinstance(solver, str):
             n_steps = solver.n_steps if isinstance(n_retrain, str) else n_retrain
             return Schedule(n_steps, solver.interval, solver.patience)
@@ -363,12 +383,27 @@ class Trainer:
         """Whether all training has to stop now."""
         return self.watch is not None and self.watch.stops
 
+    def ends(self, phase: Phase) -> bool:
+        """Whether all training has to stop, or a callback asked to end this phase."""
+        return self.stopped or phase.stopped
+
     @cached_property
     def held_out(self) -> HeldOut | None:
         """Samples that the trained network has not seen, if there are any; gathered when they are first needed."""
         if len(self.parts.held_rows):
             return HeldOut(self._samples(self.parts.held_rows, self.parts.held_weight))
         return None if self._validation is None else HeldOut(self._validation)
+
+    def constant_loss(self, network: Network, held_out: HeldOut) -> float:
+        """Return the held-out loss of the best constant outputs, those of a network without its neurons."""
+        training, parts = self.settings.training, self.parts
+        intercept = training.loss.initial_intercept(self._targets, parts.train_weight, parts.train_rows)
+        constant = network._replace(
+            output_coef=np.zeros_like(network.output_coef), output_intercept=intercept.astype(self._dtype)
+        )
+        model = TorchNetwork(constant, training.activation, training.loss, device=training.device)
+        with model.threads():
+            return mean_loss(model, held_out)
 
     def finite(self, held_out_loss: float) -> float:
         """Return the loss on these; refuse one that is no number."""

@@ -135,9 +135,9 @@ class Phase:
     """
 
     def __init__(self, context: Any, told: dict[str, Any], name: str, report: PhaseReport, n_of_task: int) -> None:
-        self._context = context
+        self.context = context
         self._told = told
-        self._name = name
+        self.name = name
         self.report = report
         self._n_of_task = n_of_task
         self.stopped = False
@@ -146,7 +146,7 @@ class Phase:
         """Advance the training, a group of iterations at a time; `attributes` are the fitted ones at any moment."""
         while n_iterations > 0 and not self.stopped:
             size, done = min(n_iterations, self._n_of_task), len(training.losses)
-            task = self._context.subcontext(f"{self._name} iterations").call_on_fit_task_begin(**self._told)
+            task = self.context.subcontext(f"{self.name} iterations").call_on_fit_task_begin(**self._told)
             training.advance(size)
             self.report.updates(training.losses, len(training.losses) - done)
             self.stopped = task.call_on_fit_task_end(**self._told, reconstruction_attributes=attributes)
@@ -192,6 +192,15 @@ class Tasks:
         finally:
             report.end()
         context.call_on_fit_task_end(**self._told)
+
+    @contextmanager
+    def within(self, phase: Phase, n_iterations: int, n_of_task: int) -> Iterator[Phase]:
+        """Train another network as a part of a phase, whose number of iterations must not be known."""
+        report = PhaseReport(self.report, phase.name, n_iterations, at_most=False, unit=n_of_task)
+        try:
+            yield Phase(phase.context, self._told, phase.name, report, n_of_task)
+        finally:
+            report.end()
 
     def end(self, attributes: dict[str, Any] | None) -> None:
         """End the fit; `attributes` are those that its estimator lacks to be fitted, None if there is no network."""
