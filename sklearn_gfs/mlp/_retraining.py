@@ -100,7 +100,8 @@ class Retraining:
         if not len(trainer.parts.held_rows):  # it was trained on all samples
             return kept._replace(posterior=trainer.posterior(trial.network, trial.prior))
         if trial.is_final:
-            return kept._replace(path=trainer.selection.measured(network, trial_path))
+            posterior = trainer.posterior(trial.network, trial.prior)
+            return kept._replace(path=trainer.selection.measured(network, trial_path), posterior=posterior)
         if trial.losses and (trial.ran_out or trial.prior is not None):
             return self._gone_on(trial, trainer.selection.measured_on_all(network, trial_path))
         found = self._retrained(prune(network, path), path, len(trial.losses), trial.validation_losses)

@@ -1,0 +1,98 @@
+"""Second-order steps that learn nothing: gradient updates make another start, and the held-out loss has the last word."""
+
+import numpy as np
+import pytest
+
+from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+from sklearn_gfs.mlp import _retraining
+from sklearn_gfs.mlp._retraining import Retraining
+
+
+def products(n_samples, seed, n_features=10):
+    """A product of two of ten features, which a linear model knows nothing of."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_samples, n_features))
+    return X, X[:, 0] * X[:, 1] + 0.3 * rng.normal(size=n_samples)
+
+
+@pytest.fixture
+def tries(monkeypatch):
+    """Record whether each trial is by updates, and its result."""
+    made, attempt = [], Retraining._try_retraining
+
+    def record(self, pruned, held_out, phase, *, by_updates=False):
+        made.append((by_updates, attempt(self, pruned, held_out, phase, by_updates=by_updates)))
+        return made[-1][1]
+
+    monkeypatch.setattr(Retraining, "_try_retraining", record)
+    return made
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_what_only_few_samples_show_is_learnt_after_all(tries, seed):
+    (X, y), (X_test, y_test) = products(150, seed), products(1000, seed + 10)
+    model = GreedyPrunedMLPRegressor(random_state=0).fit(X, y)
+    assert [by_updates for by_updates, _ in tries] == [False, True, False]
+    assert model.score(X_test, y_test) > 0.8
+    assert model.validation_loss_curve_[0] == pytest.approx(min(tries[1][1].validation_losses.values()), rel=0.02)
+    assert model.predict(X_test, return_std=True)[1].shape == (1000,)
+    tries.clear()
+    asked = GreedyPrunedMLPRegressor(random_state=0, retrain_solver="lm").fit(X, y)
+    assert [by_updates for by_updates, _ in tries] == [False]  # who asks for a solver gets that
+    assert asked.score(X_test, y_test) < model.score(X_test, y_test) - 0.2
+
+
+def test_classes_get_another_start_as_well(tries, monkeypatch):
+    monkeypatch.setattr(_retraining, "_LEARNT", 0.0)  # nothing is enough, so that updates are tried, and not believed
+    X, y = products(150, 0)
+    model = GreedyPrunedMLPClassifier(random_state=0).fit(X, y > 0)
+    assert [by_updates for by_updates, _ in tries] == [False, True]
+    assert model.n_retrain_ > len(tries[0][1].losses)  # it goes on from the first
+
+
+def test_noise_gets_no_third_trial(tries):
+    X, _ = products(200, 0)
+    y = np.random.default_rng(5).normal(size=200)
+    model = GreedyPrunedMLPRegressor(random_state=0).fit(X, y)
+    assert [by_updates for by_updates, _ in tries] == [False, True]
+    assert np.abs(model.predict(X)).max() < 1
+
+
+def test_a_start_that_steps_make_no_better_is_kept(monkeypatch):
+    attempt, kinds, kept = Retraining._try_retraining, [], []
+
+    def fail_at_last(self, pruned, held_out, phase, *, by_updates=False):
+        trial = attempt(self, pruned, held_out, phase, by_updates=by_updates)
+        kinds.append(by_updates)
+        kept.extend([trial] * by_updates)
+        return trial._replace(losses=[]) if len(kinds) == 3 else trial
+
+    monkeypatch.setattr(Retraining, "_try_retraining", fail_at_last)
+    (X, y), (X_test, y_test) = products(150, 0), products(1000, 10)
+    model = GreedyPrunedMLPRegressor(random_state=0).fit(X, y)
+    assert kinds == [False, True, False]
+    assert model.n_retrain_ == len(kept[0].losses) > 100
+    assert model.score(X_test, y_test) > 0.2
+    assert model.predict(X_test, return_std=True)[1].shape == (1000,)
+
+
+@pytest.mark.parametrize("asked_to_stop", ["first", "second"])
+def test_a_callback_that_ends_the_trial_ends_the_search_for_a_start(tries, asked_to_stop):
+    class Stop:
+        def setup(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context):
+            pass
+
+        def on_fit_task_end(self, estimator, context):
+            n_trials = 1 if asked_to_stop == "first" else 2
+            return context.task_name == "trial re-training iterations" and len(tries) == n_trials - 1
+
+        def teardown(self, estimator, context):
+            pass
+
+    X, y = products(150, 0)
+    model = GreedyPrunedMLPRegressor(random_state=0).set_callbacks(Stop()).fit(X, y)
+    assert len(tries) == (1 if asked_to_stop == "first" else 2)
+    assert np.isfinite(model.predict(X)).all()
