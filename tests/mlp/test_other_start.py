@@ -1,4 +1,4 @@
-"""Second-order steps that learn nothing: gradient updates make another start, and the held-out loss has the last word."""
+"""Second-order steps that learn nothing: gradient updates make another start, and held-out samples judge it."""
 
 import numpy as np
 import pytest
