@@ -84,8 +84,9 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         gradient updates the final subnetwork is then selected and re-trained on all samples, for the number of
         iterations that was best in the trial. "lm" and "lbfgs" continue from the best network of the trial instead, on
         all samples, for a fifth of its steps. With `n_retrain="auto"` so do gradient updates whose trial lasted to the
-        last update. If nobody asked for "lm", and its trial leaves more than 0.9 of the held-out loss of a constant, a
-        trial by gradient updates follows. Where that leaves less, "lm" starts again from its best network.
+        last update. If nobody asked for "lm", and its trial leaves more than 0.3 of the held-out loss of a constant, a
+        trial by gradient updates follows. With more than 2000 samples it follows only above 0.9. If its held-out loss
+        is lower by a tenth, "lm" starts again from its best network.
     validation_fraction : float or "auto", default="auto"
         Share of the samples to hold out, above 0 and below 1. No samples are held out if `fit` gets validation data.
         "auto" holds out a tenth of the samples. Of fewer than 1000 samples it holds out 100, but at most 0.3 of them.

@@ -29,8 +29,9 @@ from ._trainer import Retrainer, Trainer
 _INDIFFERENCE = 1.01
 # A trial by a second-order solver ends where the held-out loss is below this. Without noise it would fall for ever.
 _NEGLIGIBLE = 1e-6
-# A trial has learnt something where it leaves less than this share of the held-out loss of a constant.
-_LEARNT = 0.9
+# A trial has learnt enough where it leaves less than the first share of the held-out loss of a constant, or the second
+# where there are more samples than a few. Another start is better where it leaves less than this share of its loss.
+_ENOUGH, _FEW, _BETTER = (0.3, 0.9), 2000, 0.9
 # A trial that is gone on with makes so many more iterations on all samples, and this part of its own.
 _ON_ALL, _PART_ON_ALL = 3, 0.2
 
@@ -157,12 +158,12 @@ class Retraining:
             trial = self._try_retraining(pruned, held_out, phase)
             if not may_collapse or trainer.ends(phase):
                 return trial
-            enough = _LEARNT * trainer.constant_loss(pruned, held_out)
-            if min(trial.validation_losses.values()) < enough:
+            share, loss = _ENOUGH[len(trainer.parts.train_rows) > _FEW], min(trial.validation_losses.values())
+            if loss < share * trainer.constant_loss(pruned, held_out):
                 return trial
             with trainer.tasks.within(phase, *trainer.schedule(pruned, by_updates=True)[:2]) as more:
                 start = self._try_retraining(pruned, held_out, more, by_updates=True)
-            if min(start.validation_losses.values()) >= enough or not start.losses:
+            if not start.losses or min(start.validation_losses.values()) >= _BETTER * loss:
                 return trial
             if trainer.ends(more):
                 return start._replace(is_final=True)

@@ -1,4 +1,4 @@
-"""Second-order steps that learn nothing: gradient updates make another start, and held-out samples judge it."""
+"""Second-order steps that learn little: gradient updates make another start, and held-out samples judge it."""
 
 import numpy as np
 import pytest
@@ -43,11 +43,21 @@ def test_what_only_few_samples_show_is_learnt_after_all(tries, seed):
 
 
 def test_classes_get_another_start_as_well(tries, monkeypatch):
-    monkeypatch.setattr(_retraining, "_LEARNT", 0.0)  # nothing is enough, so that updates are tried, and not believed
+    monkeypatch.setattr(_retraining, "_ENOUGH", (0.0, 0.0))
+    monkeypatch.setattr(_retraining, "_BETTER", 0.0)  # updates are tried, and not believed
     X, y = products(150, 0)
     model = GreedyPrunedMLPClassifier(random_state=0).fit(X, y > 0)
     assert [by_updates for by_updates, _ in tries] == [False, True]
     assert model.n_retrain_ > len(tries[0][1].losses)  # it goes on from the first
+
+
+@pytest.mark.parametrize(("few", "kinds"), [(1000, [False, True]), (100, [False])])
+def test_with_many_samples_only_what_learnt_nothing_gets_another_start(tries, monkeypatch, few, kinds):
+    monkeypatch.setattr(_retraining, "_FEW", few)
+    monkeypatch.setattr(_retraining, "_BETTER", 0.0)
+    X, y = products(150, 0)
+    GreedyPrunedMLPRegressor(random_state=0).fit(X, y + X[:, 3])  # a line leaves about half
+    assert [by_updates for by_updates, _ in tries] == kinds
 
 
 def test_noise_gets_no_third_trial(tries):
