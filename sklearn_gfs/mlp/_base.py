@@ -31,11 +31,11 @@ from sklearn_gfs._warn import warn_caller
 from sklearn_gfs.network import Report, Tasks, Watch
 
 from ._fitted import FittedMLPMixin
+from ._given import DenseState, PathData, PathSettings
 from ._layer import Room
 from ._parameters import MLPParameters
 from ._path import TrainingPath
 from ._targets import encode_validation, validate_weights
-from ._trainer import DenseState, PathData, PathSettings
 
 
 class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, MLPParameters):

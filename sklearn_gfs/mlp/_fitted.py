@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from sklearn_gfs._typing import FloatArray
     from sklearn_gfs.network import FittedNetwork, Posterior
 
+    from ._given import DenseState
     from ._retraining import Subnetwork
-    from ._trainer import DenseState
 
 # Parameters that can't change while a dense network is trained on.
 _FIXED = ("n_hidden", "activation", "loss", "solver")

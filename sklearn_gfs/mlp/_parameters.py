@@ -17,8 +17,8 @@ from sklearn_gfs._compat import Interval, StrOptions, validate_parameter_constra
 from sklearn_gfs._requirements import numba_for, torch_for
 from sklearn_gfs.network import DEVICES, LOSSES, SECOND_ORDER, SOLVERS, TrainingSettings, find_device
 
+from ._given import PathSettings
 from ._targets import activation_name, has_several_labels, loss_name
-from ._trainer import PathSettings
 
 
 class MLPParameters(BaseEstimator):

@@ -29,9 +29,10 @@ from sklearn_gfs.network import (
 )
 
 from ._candidates import WORTH, Candidate, Chosen, choose
+from ._given import DenseState, PathData, PathSettings
 from ._layer import Room
 from ._retraining import Retraining, Subnetwork
-from ._trainer import DenseState, PathData, PathSettings, Trainer
+from ._trainer import Trainer
 
 # The share of `max_time` after which pre-training ends, so that some is left for re-training.
 _PRETRAINING_SHARE = 0.5

@@ -148,8 +148,9 @@ class Retraining:
         """
         Return the trial of a pruned network.
 
-        Where the evidence finds hardly more than noise it takes all weights away, though there may be more: it is that
-        of a quadratic model around the start. Gradient updates, which need no model, then make another start.
+        The evidence of second-order steps is that of a quadratic model around the start. On few samples it may take
+        away weights that could have learnt something. Gradient updates need no such model. So a trial by these finds
+        another start where the first trial learnt little.
         """
         trainer = self._trainer
         name = "trial re-training" if len(trainer.parts.held_rows) else "re-training"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -20,7 +20,6 @@ from sklearn_gfs.network import (
     SOLVERS,
     HeldOut,
     LevenbergMarquardt,
-    Moments,
     Network,
     Parts,
     Phase,
@@ -32,7 +31,6 @@ from sklearn_gfs.network import (
     Tasks,
     TorchNetwork,
     Training,
-    TrainingSettings,
     TrainingState,
     Used,
     Watch,
@@ -53,6 +51,7 @@ from sklearn_gfs.network import (
     standardised_once,
 )
 
+from ._given import DenseState, PathData, PathSettings
 from ._pruning import NeuronSelection
 from ._schedule import Schedule, checkpoints, schedule_of_updates
 
@@ -63,59 +62,6 @@ _UNEVEN = 0.5
 Retrainer = Training | SecondOrderTraining
 # Fewer samples than this tell little of the scales and the curvature that others will have.
 _FEW_SAMPLES = 1000
-
-
-class PathSettings(NamedTuple):
-    """How to pre-train, prune and re-train; the names are those of the estimators' parameters."""
-
-    n_hidden: int
-    n_retrain: int | str
-    early_stopping: bool
-    validation_fraction: float | str
-    selection_samples: int | str | None
-    corrective: bool | str
-    training: TrainingSettings
-    retrain_solver: str = "auto"
-    keeps_posterior: bool = False
-
-    @property
-    def retrains(self) -> bool:
-        """Whether what is left is re-trained at all."""
-        return isinstance(self.n_retrain, str) or self.n_retrain > 0
-
-
-class PathData(NamedTuple):
-    """
-    What is trained on.
-
-    Parameters
-    ----------
-    X : array or CSR array of shape (n_samples, n_features), float32 or float64
-    targets : ndarray of shape (n_samples, n_outputs)
-    weight : ndarray of shape (n_samples,) or None
-        Samples of weight zero are as if they were not there.
-    scale_targets : bool
-        Whether targets are divided by their standard deviation. Those that are not are indicators of classes.
-    counted : ndarray of shape (n_samples,) or None
-        The weights without those of classes. Where they are multiples of a unit they are numbers of copies.
-    validation : tuple of inputs, targets and weights (or None), default=None
-        Samples that decide how long to re-train, in place of some held out.
-    """
-
-    X: Any
-    targets: FloatArray
-    weight: FloatArray | None
-    scale_targets: bool
-    counted: FloatArray | None
-    validation: tuple[Any, FloatArray, FloatArray | None] | None = None
-
-
-class DenseState(NamedTuple):
-    """All that a later path needs to go on where this one ended; NumPy only."""
-
-    seeds: IntArray
-    moments: Moments
-    training: TrainingState
 
 
 class Trainer:
@@ -320,10 +266,10 @@ class Trainer:
 
     def _retrain_solver(self, network: Network, *, by_updates: bool = False) -> str | type[SecondOrderSolver]:
         """Return a second-order solver, or the name of another."""
-        settings, shape = self.settings, shape_of(network)
+        settings = self.settings
         if by_updates:
             return settings.training.solver.name
-        loss = settings.training.loss
+        shape, loss = shape_of(network), settings.training.loss
         if settings.retrain_solver in SECOND_ORDER:
             solver = SECOND_ORDER[settings.retrain_solver]
             solver.check(shape, loss, len(self.parts.rows))

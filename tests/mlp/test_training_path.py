@@ -8,9 +8,9 @@ from sklearn.datasets import load_iris
 
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier
 from sklearn_gfs._activations import ACTIVATIONS
+from sklearn_gfs.mlp._given import PathData, PathSettings
 from sklearn_gfs.mlp._layer import Room
 from sklearn_gfs.mlp._path import TrainingPath
-from sklearn_gfs.mlp._trainer import PathData, PathSettings
 from sklearn_gfs.network._losses import LOSSES
 from sklearn_gfs.network._solvers import SOLVERS
 from sklearn_gfs.network._training import Training, TrainingSettings

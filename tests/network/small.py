@@ -29,3 +29,12 @@ def make_samples(rng, *, n_samples=40, n_features=4, n_outputs=2):
 
 def batch_of(samples):
     return samples.everything()
+
+
+def assert_equal(one, other):
+    """Two trainings are the same: losses, networks and moments."""
+    assert one.losses == other.losses
+    for array, expected in zip(one.network(), other.network(), strict=True):
+        np.testing.assert_array_equal(array, expected)
+    for array, expected in zip(one.state().moments, other.state().moments, strict=True):
+        np.testing.assert_array_equal(array, expected)

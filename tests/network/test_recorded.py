@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from network.small import SETTINGS, make_network
+from network.small import SETTINGS, assert_equal, make_network
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.network import _samples, _training
 from sklearn_gfs.network._losses import LabelwiseLogLoss, LogLoss, SquaredError
@@ -48,14 +48,6 @@ class Problem:
             training = Training(self.start, samples, self.settings, 3, name="training", averaged=averaged)
         assert (training._recorded is None) != in_a_row
         return training
-
-
-def assert_equal(one, other):
-    assert one.losses == other.losses
-    for array, expected in zip(one.network(), other.network(), strict=True):
-        np.testing.assert_array_equal(array, expected)
-    for array, expected in zip(one.state().moments, other.state().moments, strict=True):
-        np.testing.assert_array_equal(array, expected)
 
 
 problems = st.builds(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from naive import network_gradient
 from scipy import sparse
 
-from network.small import SETTINGS, make_network
+from network.small import SETTINGS, assert_equal, make_network
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.network import _training
 from sklearn_gfs.network._losses import LOSSES, LabelwiseLogLoss, LogLoss, SquaredError
@@ -55,14 +55,6 @@ class Problem:
             )
         assert (training._loop is None) == in_torch
         return training
-
-
-def assert_equal(one, other):
-    assert one.losses == other.losses
-    for array, expected in zip(one.network(), other.network(), strict=True):
-        np.testing.assert_array_equal(array, expected)
-    for array, expected in zip(one.state().moments, other.state().moments, strict=True):
-        np.testing.assert_array_equal(array, expected)
 
 
 def assert_close(one, other, tolerance=1e-4):

@@ -20,6 +20,13 @@ from sklearn_gfs.selection._kept import AtomsBesideKept
 from sklearn_gfs.selection._sources import source_of
 
 
+def count_asked(monkeypatch):
+    """Return a list to which the number of columns computed together is added, call by call."""
+    n_asked, room = [], CorrectiveColumns._room
+    monkeypatch.setattr(CorrectiveColumns, "_room", lambda self, atoms: n_asked.append(len(atoms)) or room(self, atoms))
+    return n_asked
+
+
 def relus(n_samples=900, n_atoms=120, n_outputs=3, seed=0):
     """Hidden activations, some of which are zero, constant or equal, and targets that they explain in part."""
     rng = np.random.default_rng(seed)
@@ -177,8 +184,7 @@ def test_picks_looked_for_among_a_few_atoms_are_the_same(dtype, monkeypatch):
     monkeypatch.setattr(_corrective_columns, "_FEW_CANDIDATES", 9)
     monkeypatch.setattr(_corrective_columns, "_MANY", 1)
     monkeypatch.setattr(CorrectiveColumns, "_plan", lambda self, k: "blocks")
-    n_asked, room = [], CorrectiveColumns._room
-    monkeypatch.setattr(CorrectiveColumns, "_room", lambda self, atoms: n_asked.append(len(atoms)) or room(self, atoms))
+    n_asked = count_asked(monkeypatch)
     check_same(neurons(H, y, 40), expected)
     assert max(n_asked) == 8
     assert len(n_asked) < 30
@@ -241,8 +247,7 @@ def test_picks_looked_for_on_some_rows_are_the_same(dtype, weighted, monkeypatch
     options = {"sample_weight": np.random.default_rng(1).uniform(0.1, 2.0, len(y)) if weighted else None}
     expected = neurons(H, y, 40, **options)
     read_rows(monkeypatch, _CANDIDATES=9)
-    n_asked, room = [], CorrectiveColumns._room
-    monkeypatch.setattr(CorrectiveColumns, "_room", lambda self, atoms: n_asked.append(len(atoms)) or room(self, atoms))
+    n_asked = count_asked(monkeypatch)
     check_same(neurons(H, y, 40, **options), expected)
     assert n_asked[0] == 5  # with the targets and the ones they fill a product
     assert max(n_asked) == 8

@@ -1,0 +1,65 @@
+"""
+What a path is given: how to train, on which data, and where an earlier one ended.
+
+Here belong values only; what is done with them is in ``_trainer`` and ``_path``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from sklearn_gfs._typing import FloatArray, IntArray
+from sklearn_gfs.network import Moments, TrainingSettings, TrainingState
+
+
+class PathSettings(NamedTuple):
+    """How to pre-train, prune and re-train; the names are those of the estimators' parameters."""
+
+    n_hidden: int
+    n_retrain: int | str
+    early_stopping: bool
+    validation_fraction: float | str
+    selection_samples: int | str | None
+    corrective: bool | str
+    training: TrainingSettings
+    retrain_solver: str = "auto"
+    keeps_posterior: bool = False
+
+    @property
+    def retrains(self) -> bool:
+        """Whether what is left is re-trained at all."""
+        return isinstance(self.n_retrain, str) or self.n_retrain > 0
+
+
+class PathData(NamedTuple):
+    """
+    What is trained on.
+
+    Parameters
+    ----------
+    X : array or CSR array of shape (n_samples, n_features), float32 or float64
+    targets : ndarray of shape (n_samples, n_outputs)
+    weight : ndarray of shape (n_samples,) or None
+        Samples of weight zero are as if they were not there.
+    scale_targets : bool
+        Whether targets are divided by their standard deviation. Those that are not are indicators of classes.
+    counted : ndarray of shape (n_samples,) or None
+        The weights without those of classes. Where they are multiples of a unit they are numbers of copies.
+    validation : tuple of inputs, targets and weights (or None), default=None
+        Samples that decide how long to re-train, in place of some held out.
+    """
+
+    X: Any
+    targets: FloatArray
+    weight: FloatArray | None
+    scale_targets: bool
+    counted: FloatArray | None
+    validation: tuple[Any, FloatArray, FloatArray | None] | None = None
+
+
+class DenseState(NamedTuple):
+    """All that a later path needs to go on where this one ended; NumPy only."""
+
+    seeds: IntArray
+    moments: Moments
+    training: TrainingState
