@@ -106,3 +106,19 @@ def test_a_callback_that_ends_the_trial_ends_the_search_for_a_start(tries, asked
     model = GreedyPrunedMLPRegressor(random_state=0).set_callbacks(Stop()).fit(X, y)
     assert len(tries) == (1 if asked_to_stop == "first" else 2)
     assert np.isfinite(model.predict(X)).all()
+
+
+@pytest.mark.parametrize("seed", [1, 3, 6])
+def test_steps_that_make_nothing_better_get_another_start(tries, seed):
+    """Where a few large targets are all that counts, held-out samples without these call every step worse."""
+    rng = np.random.default_rng(seed)
+    size = np.exp(3 * rng.normal(size=(400, 1)))
+    X = np.hstack([size * (1 + 0.1 * rng.normal(size=(400, 3))), rng.integers(0, 2, size=(400, 3))])
+    y = X[:, :3].mean(axis=1)
+    model = GreedyPrunedMLPRegressor(random_state=0).fit(X[:200], y[:200])
+    first, start = tries[:2]
+    assert not first[1].losses
+    assert start[0]
+    assert start[1].losses
+    assert model.n_retrain_ > 0
+    assert model.score(X[:200], y[:200]) > 0.5

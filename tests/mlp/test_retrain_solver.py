@@ -13,7 +13,7 @@ from mlp.small import ALL, SMALL, assert_equal_fits
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs.mlp._schedule import Schedule, schedule_of_updates
 from sklearn_gfs.mlp._trainer import Trainer
-from sklearn_gfs.network import LOSSES
+from sklearn_gfs.network import LOSSES, _second_order
 from sklearn_gfs.network._second_order import LBFGS, LevenbergMarquardt
 
 QUICK = SMALL | {"n_retrain": "auto"}
@@ -300,3 +300,20 @@ def test_wrong_values_are_refused():
             GreedyPrunedMLP(**SMALL | wrong).fit(X, y)
     with sklearn.config_context(working_memory=0), pytest.raises(ValueError, match="scikit-learn's working_memory"):
         GreedyPrunedMLPRegressor(**QUICK, retrain_solver="lm").fit(X, y)
+
+
+def test_the_solver_of_the_trial_trains_on_all_samples(steps, monkeypatch):
+    """A subnetwork of all samples may have fewer neurons than that of the trial, and steps would then serve it."""
+    X, y = make_friedman1(2100, noise=1.0, random_state=1)
+    fit = {"random_state": 0, "n_pretrain": 80}
+    n_trial, n_final = (
+        len(GreedyPrunedMLPRegressor(retrain_solver=solver, n_retrain=n_retrain, **fit).fit(X, y).intercepts_[0])
+        for solver, n_retrain in (("lm", 2), ("adam", 20))
+    )
+    assert n_trial > n_final
+    steps.clear()
+    monkeypatch.setattr(_second_order, "_MOST_PARAMETERS", (X.shape[1] + 2) * n_final + 1)
+    model = GreedyPrunedMLPRegressor(**fit).fit(X, y)
+    assert len(model.intercepts_[0]) == n_final
+    assert model.n_retrain_ > 80
+    assert not steps

@@ -214,6 +214,27 @@ def test_a_table_is_told_from_measurements(convert):
     assert is_table(convert(measured), rows[:19])  # as few as the cells of a small table
 
 
+def test_few_samples_with_many_copies_are_cells_whatever_tells_them_apart():
+    """Prices, say: nearly all differ, and yet thousands of samples have one of them."""
+    rng = np.random.default_rng(0)
+    cells = rng.permutation(np.repeat(np.arange(36), 100))
+    for targets in (rng.integers(0, 5, size=36)[cells], rng.normal(size=36)[cells]):
+        held = np.bincount(cells, shares_of(cells * 1.0, targets, fraction=0.1))
+        assert held.min() > 0
+        assert held.max() < 100
+
+
+def test_a_class_of_a_few_cells_is_learnt():
+    """One cell in three of each class; a cell that is held out whole says nothing about its neighbours."""
+    rng = np.random.default_rng(0)
+    prices = rng.uniform(10, 30, size=36)
+    cells = np.concatenate([np.repeat(np.arange(1, 36), 100), [0, 0, 0]])
+    X, y = prices[cells, None], np.where(cells == 0, 3, cells % 3)
+    X = np.hstack([X, np.eye(3)[rng.integers(0, 3, size=36)][cells]])
+    for seed in range(3):
+        assert GreedyPrunedMLPClassifier(random_state=seed).fit(X, y).score(X, y) > 0.9
+
+
 # What it is good for.
 
 
