@@ -25,12 +25,14 @@ from sklearn_gfs.network import (
 
 from ._trainer import Retrainer, Trainer
 
-# Of held-out losses that differ by less than this factor, noise, the one after the longest re-training counts as best.
-_INDIFFERENCE = 1.01
+# Held-out losses that differ by less than this part, see `noise_of`, differ by noise: the one after the longest
+# re-training counts as best.
+_NOISE = 0.01
 # A trial by a second-order solver ends where the held-out loss is below this. Without noise it would fall for ever.
 _NEGLIGIBLE = 1e-6
-# A trial has learnt enough where it leaves less than the first share of the held-out loss of a constant, or the second
-# where there are more samples than a few. Another start is better where it leaves less than this share of its loss.
+# A trial that gained anything has learnt enough where it leaves less than the first share of the held-out loss of a
+# constant, or the second where there are more samples than a few. Another start is better where it leaves less than
+# this share of its loss.
 _ENOUGH, _FEW, _BETTER = (0.3, 0.9), 2000, 0.9
 # A trial that is gone on with makes so many more iterations on all samples, and this part of its own.
 _ON_ALL, _PART_ON_ALL = 3, 0.2
@@ -45,6 +47,16 @@ class Subnetwork(NamedTuple):
     validation_losses: dict[int, float]  # by the iterations of re-training before
     posterior: Posterior | None = None
     ridge: float | None = None  # of a corrective selection
+
+
+def noise_of(loss: float, constant_loss: float) -> float:
+    """
+    Return by how much a held-out loss may differ by noise, given that of the best constant.
+
+    It is a part of what is left or of what has been learnt, whichever is less. Where little can be learnt, the loss
+    stays large, and a part of that would be more than all that there is to gain.
+    """
+    return _NOISE * max(min(loss, constant_loss - loss), 0.0)
 
 
 class _Trial(NamedTuple):
@@ -105,21 +117,29 @@ class Retraining:
             return kept._replace(path=trainer.selection.measured(network, trial_path), posterior=posterior)
         if trial.losses and (trial.ran_out or trial.prior is not None):
             return self._gone_on(trial, trainer.selection.measured_on_all(network, trial_path))
-        found = self._retrained(prune(network, path), path, len(trial.losses), trial.validation_losses)
+        # Only updates are left. Those that were chosen for the trial train what is pruned on all samples, too, even if
+        # that has fewer neurons, and second-order steps would serve it: they are no measure of each other.
+        found = self._retrained(prune(network, path), path, len(trial.losses), trial.validation_losses, by_updates=True)
         if len(found.retrain_losses) < len(trial.losses) and trainer.stopped:
             # There was no time to train another as long.
             return kept._replace(path=trainer.selection.measured(network, trial_path))
         return found
 
     def _retrained(
-        self, start: Network, path: GreedyPath, n_iterations: int | None, validation_losses: dict[int, float]
+        self,
+        start: Network,
+        path: GreedyPath,
+        n_iterations: int | None,
+        validation_losses: dict[int, float],
+        *,
+        by_updates: bool = False,
     ) -> Subnetwork:
         """Return the subnetwork after so many iterations on all samples, None for as many as the settings say."""
         trainer, end, losses, prior = self._trainer, start, list[float](), None
         n_told = n_iterations if n_iterations is not None else trainer.schedule(start).n_iterations
         with trainer.tasks.phase("re-training", n_told) as phase, interruptible(trainer.watch):
             if n_told > 0:
-                training = trainer.retraining(start, name="re-training", on_all=True)
+                training = trainer.retraining(start, name="re-training", on_all=True, by_updates=by_updates)
                 trainer.advance(phase, training, n_told, self._pretrain_losses)
                 end, losses = training.network(), training.losses
                 prior = training.solver.prior if isinstance(training, SecondOrderTraining) else None
@@ -160,7 +180,7 @@ class Retraining:
             if not may_collapse or trainer.ends(phase):
                 return trial
             share, loss = _ENOUGH[len(trainer.parts.train_rows) > _FEW], min(trial.validation_losses.values())
-            if loss < share * trainer.constant_loss(pruned, held_out):
+            if trial.losses and loss < share * trainer.constant_loss(pruned, held_out):
                 return trial
             with trainer.tasks.within(phase, *trainer.schedule(pruned, by_updates=True)[:2]) as more:
                 start = self._try_retraining(pruned, held_out, more, by_updates=True)
@@ -177,6 +197,7 @@ class Retraining:
         losses: list[float] = []
         validation_losses: dict[int, float] = {}
         best, kept, prior = 0, pruned, None
+        constant = trainer.constant_loss(pruned, held_out)
         schedule = trainer.schedule(pruned, by_updates=by_updates)
         n_retrain, interval = schedule.n_iterations, schedule.interval
         with interruptible(trainer.watch):
@@ -192,9 +213,10 @@ class Retraining:
                     phase.report.held_out(loss)
                     if isinstance(training, SecondOrderTraining) and loss < _NEGLIGIBLE:
                         end = len(losses)
-                    elif _INDIFFERENCE * loss < record:
+                    elif loss + noise_of(loss, constant) < record:
                         record, end = loss, schedule.end(len(losses))
-                    if loss <= _INDIFFERENCE * min(validation_losses.values()):
+                    least = min(validation_losses.values())
+                    if loss <= least + noise_of(least, constant):
                         best, kept = len(losses), training.snapshot()
                         prior = training.solver.prior if isinstance(training, SecondOrderTraining) else None
             if best == 0:

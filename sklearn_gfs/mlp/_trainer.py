@@ -154,7 +154,7 @@ class Trainer:
             used.copies,
             settings.validation_fraction,
             rng,
-            is_table=lambda samples: is_table(self._X, samples if rows is None else rows[samples]),
+            is_table=lambda samples, part: is_table(self._X, samples if rows is None else rows[samples], part),
             labels=labels if labels is None or rows is None else labels[rows],
         )
         return divide(used.all_rows, shares, used.weight)
@@ -268,7 +268,7 @@ class Trainer:
         """Return a second-order solver, or the name of another."""
         settings = self.settings
         if by_updates:
-            return settings.training.solver.name
+            return settings.retrain_solver if settings.retrain_solver in SOLVERS else settings.training.solver.name
         shape, loss = shape_of(network), settings.training.loss
         if settings.retrain_solver in SECOND_ORDER:
             solver = SECOND_ORDER[settings.retrain_solver]

@@ -177,9 +177,9 @@ def project(X: Any, rows: IntArray | None, standardisation: Standardisation, dir
     return projections
 
 
-def is_table(X: Any, rows: IntArray) -> bool:
+def is_table(X: Any, rows: IntArray, part: float) -> bool:
     """
-    Say whether these distinct rows are the cells of a table: few, or none of their features tells most of them apart.
+    Say whether these distinct rows are the cells of a table: few, or no feature tells this part of them apart.
 
     Such are categories and small integers, but no measurements.
     """
@@ -188,7 +188,7 @@ def is_table(X: Any, rows: IntArray) -> bool:
     cells = X[rows].tocsc() if sparse.issparse(X) else X[rows]
     for column in range(X.shape[1]):
         values = cells[:, [column]].data if sparse.issparse(cells) else cells[:, column]
-        if len(np.unique(values)) > len(rows) / 2:
+        if len(np.unique(values)) > part * len(rows):
             return False
     return True
 

@@ -23,6 +23,9 @@ _MOST_COPIES = 1000
 _ROUNDING = 1e-9
 # As many distinct samples tell a table from other data.
 _MOST_CELLS = 2000
+# A measurement tells the first part of the distinct samples apart, and more where there are so many copies of each on
+# average: a list of prices, say, has few equal ones.
+_TELLS_APART, _TELLS_COPIES_APART, _MANY_COPIES = 0.5, 0.9, 10
 # No class loses more than this part of its weight, unless a larger fraction was asked for.
 _LARGEST_LOSS = 0.5
 # A sample is compared with at most so many neighbours to either side, and counts as so many marks at most.
@@ -81,7 +84,7 @@ def held_out_shares(
     fraction: float | str,
     rng: Any,
     *,
-    is_table: Callable[[IntArray], bool],
+    is_table: Callable[[IntArray, float], bool],
     labels: FloatArray | None = None,
 ) -> FloatArray:
     """
@@ -111,7 +114,8 @@ def held_out_shares(
     fraction : float or "auto"
     rng : RandomState
     is_table : callable
-        Told where some of the distinct samples are, says whether they are the cells of a table.
+        Told where some of the distinct samples are, and which part of these a measurement tells apart, says whether
+        they are the cells of a table.
     labels : ndarray of shape (n_samples, n_outputs), default=None
         Indicators of classes. No class is held out by more than half of its weight, or the fraction where that is more.
 
@@ -133,7 +137,9 @@ def held_out_shares(
     lengths: FloatArray = np.ones(n_groups)
     if in_group.max() > 1:
         some = np.arange(0, n_groups, -(-n_groups // _MOST_CELLS))
-        lengths = in_group if is_table(order[some if group is None else np.searchsorted(group, some)]) else lengths
+        part = _TELLS_COPIES_APART if in_group.mean() > _MANY_COPIES else _TELLS_APART
+        distinct = some if group is None else np.searchsorted(group, some)
+        lengths = in_group if is_table(order[distinct], part) else lengths
     del in_group
     if isinstance(fraction, str):
         fraction = max(_FRACTION, min(_MOST, _ENOUGH_SAMPLES / float(lengths.sum())))
