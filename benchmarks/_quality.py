@@ -123,6 +123,10 @@ class Rows:
         """Say whether this row was finished."""
         return key in self._rows
 
+    def finished(self) -> list[tuple[Any, ...]]:
+        """Return what tells the finished rows apart, in order."""
+        return sorted(self._rows)
+
     def get(self, *key: Any) -> dict[str, Any]:
         """Return a finished row."""
         return self._rows[key]
