@@ -34,12 +34,14 @@ from sklearn_gfs.network import (
     TrainingState,
     Used,
     Watch,
+    as_loop_takes_it,
     divide,
     effective_number,
     find_used,
     held_out_shares,
     initial_network,
     interruptible,
+    in_precision,
     is_table,
     mean_loss,
     measure_moments,
@@ -173,13 +175,14 @@ class Trainer:
         weight: FloatArray | None,
         data: tuple[Any, FloatArray] | None = None,
         device: str | None = None,
+        dtype: Any = None,
     ) -> Samples:
         """Rows of the training data, or of other data."""
         X, targets = (self._X, self._targets) if data is None else data
-        device = device or self.settings.training.device
+        device, dtype = device or self.settings.training.device, dtype or self._dtype
         if data is None and self._kept is not None:
-            return Samples(self._kept, self._targets, None, rows, weight, device, self._dtype)
-        return Samples(X, targets, self._scaling.inputs, rows, weight, device, self._dtype)
+            return Samples(self._kept, self._targets, None, rows, weight, device, dtype)
+        return Samples(X, targets, self._scaling.inputs, rows, weight, device, dtype)
 
     def initial_network(self) -> Network:
         """Draw the dense network; it is the same each time."""
@@ -234,10 +237,11 @@ class Trainer:
             n_effective = self._n_effective(rows, weight)
             settings = settings._replace(solver=SOLVERS[solver]).with_alpha(n_effective, falls=True)
             settings = settings._replace(device=place_of(network, settings, len(rows)))
-            samples = self._samples(rows, weight, device=settings.device)
+            network = as_loop_takes_it(network, settings, len(rows))
+            samples = self._samples(rows, weight, device=settings.device, dtype=network.hidden_coef.dtype)
             return Training(network, samples, settings, self.seeds[2], name=name, averaged=True, watch=self.watch)
         return SecondOrderTraining(
-            network,
+            in_precision(network, self._dtype),  # the loop may have trained it
             self._samples(rows, weight, device="cpu"),
             settings,
             solver,

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from ._holdout import count_copies, effective_number, held_out_shares
     from ._losses import LOSSES, Loss
     from ._objective import shape_of
-    from ._parameters import Network, initial_network, prune
+    from ._parameters import Network, in_precision, initial_network, prune
     from ._posterior import Posterior
     from ._report import Report
     from ._samples import HeldOut, Samples
     from ._scaling import FittedNetwork, Moments, Scaling, in_data_units, measure_moments, rescaled, scaling_of
     from ._second_order import SECOND_ORDER, LevenbergMarquardt, SecondOrderSolver, SecondOrderTraining
     from ._settings import TrainingSettings
-    from ._small import place_of
+    from ._small import as_loop_takes_it, place_of
     from ._solvers import SOLVERS
     from ._training import Training, TrainingState
     from ._two_layer import TorchNetwork, hidden_activations, mean_loss
@@ -57,6 +57,7 @@ _HOME = {
     "TrainingSettings": "_settings",
     "TrainingState": "_training",
     "Used": "_data",
+    "as_loop_takes_it": "_small",
     "Watch": "_watch",
     "count_copies": "_holdout",
     "effective_number": "_holdout",
@@ -66,6 +67,7 @@ _HOME = {
     "held_out_shares": "_holdout",
     "hidden_activations": "_two_layer",
     "in_data_units": "_scaling",
+    "in_precision": "_parameters",
     "initial_network": "_parameters",
     "interruptible": "_watch",
     "is_table": "_data",
@@ -109,6 +111,7 @@ __all__ = [
     "TrainingState",
     "Used",
     "Watch",
+    "as_loop_takes_it",
     "count_copies",
     "divide",
     "effective_number",
@@ -117,6 +120,7 @@ __all__ = [
     "held_out_shares",
     "hidden_activations",
     "in_data_units",
+    "in_precision",
     "initial_network",
     "interruptible",
     "is_table",

@@ -36,6 +36,11 @@ class Network(NamedTuple):
     weights: FloatArray  # (n_hidden,)
 
 
+def in_precision(network: Network, dtype: Any) -> Network:
+    """Return the network with parameters of this dtype."""
+    return Network(*(part.astype(dtype, copy=False) for part in network))
+
+
 def initial_network(
     shape: tuple[int, int, int], activation: Activation, *, squared_norm: float, dtype: Any, rng: Any
 ) -> Network:

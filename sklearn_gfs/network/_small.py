@@ -14,7 +14,7 @@ import numpy as np
 from sklearn_gfs._emitter import host
 from sklearn_gfs._requirements import numba_for
 
-from ._parameters import Network
+from ._parameters import Network, in_precision
 from ._small_kernels import INVERSE_ROOT, LOSS, NO_SOLVER, SHARE, STEP, Rates, Shape, train
 from ._two_layer import layout_of
 from ._vectors import TILE_ROWS, WIDE_VECTORS
@@ -62,10 +62,29 @@ def place_of(network: Network, settings: TrainingSettings, n_rows: int) -> str:
 
     The processor makes its update before a GPU has started all operations.
     """
-    batch_size = n_rows if settings.batch_size is None else min(settings.batch_size, n_rows)
+    return "cpu" if _is_small(network, _batch_size(settings, n_rows)) else settings.device
+
+
+def as_loop_takes_it(network: Network, settings: TrainingSettings, n_rows: int) -> Network:
+    """
+    Return the network in float32, if the loop then trains it on so many samples, else as it is.
+
+    Where one mini-batch holds all samples, networks have the precision of the data.
+    """
+    batch_size = _batch_size(settings, n_rows)
+    rounded = in_precision(network, np.float32)
+    serves = settings.batch_size is not None and _is_small(network, batch_size)
+    return rounded if serves and is_known(rounded, settings, batch_size) else network
+
+
+def _batch_size(settings: TrainingSettings, n_rows: int) -> int:
+    return n_rows if settings.batch_size is None else min(settings.batch_size, n_rows)
+
+
+def _is_small(network: Network, batch_size: int) -> bool:
     n_features, n_hidden = network.hidden_coef.shape
     n_multiplications = batch_size * n_hidden * (2 * n_features + 3 * len(network.output_intercept))
-    return "cpu" if n_multiplications <= _MOST_MULTIPLICATIONS else settings.device
+    return n_multiplications <= _MOST_MULTIPLICATIONS
 
 
 def codes(settings: TrainingSettings, n_outputs: int) -> tuple[int | None, int | None, int | None]:

@@ -16,6 +16,7 @@ import numpy as np
 from sklearn_gfs._chunks import row_batches
 
 from ._data import CHUNK_ROWS, Batch
+from ._parameters import in_precision
 from ._parts import NetworkInParts, n_parts_of
 from ._recorded import RecordedUpdates, can_record
 from ._samples import HeldOut, Samples
@@ -119,7 +120,9 @@ class Training:
         self._start_stream(None if state is None else state.stream)
         self._loop: SmallLoop | None = None
         in_one_part = isinstance(self._network, TorchNetwork)
-        if in_one_part and self._fixed_batch is None and is_known(network, settings, self._batch_size):
+        # A full batch that was asked for may have any size, and no order of its samples.
+        by_the_piece = self._fixed_batch is None or settings.batch_size is not None
+        if in_one_part and by_the_piece and is_known(network, settings, self._batch_size):
             self._loop = SmallLoop(network, settings, self._batch_size, averaged=averaged)
             self._loop.read(*self._vectors())
         self._loop_is_ahead = False
@@ -199,6 +202,8 @@ class Training:
         return min(_MAX_GATHERED, max(1, most // (self._batch_size * self._samples.row_bytes)))
 
     def _next_rows(self, n_rows: int) -> IntArray:
+        if self._fixed_batch is not None:
+            return np.tile(self._samples.rows, n_rows // self._batch_size)
         rows, self._order = np.split(self._order, [n_rows])
         if len(rows) == n_rows:
             return rows
@@ -302,7 +307,7 @@ class Training:
     def penalised_loss_of(self, network: Network) -> float:
         """Return the loss of a network on all samples, with the penalty: what training lowers."""
         rows = self._samples.rows
-        model = self._at_work(network, min(len(rows), CHUNK_ROWS))
+        model = self._at_work(in_precision(network, self._samples.dtype), min(len(rows), CHUNK_ROWS))
         with model.threads(), self._torch.inference_mode():
             chunks = (self._samples.gather(rows[chunk]) for chunk in row_batches(len(rows), CHUNK_ROWS))
             return mean_loss(model, chunks) + model.penalty()
