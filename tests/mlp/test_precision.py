@@ -5,10 +5,13 @@ import pytest
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 
 from mlp.small import ALL, SMALL, blobs
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs.mlp._pruning import NeuronSelection
+from sklearn_gfs.network import _small
+from sklearn_gfs.network._small import SmallLoop
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
@@ -81,3 +84,19 @@ def test_no_global_state_is_touched():
     GreedyPrunedMLP(**SMALL).fit(X, y)
     assert (global_state(), torch.get_rng_state().tolist()) == before
     assert (torch.get_num_threads(), torch.get_default_dtype()) == (threads, dtype)
+
+
+@pytest.mark.parametrize(("batch_size", "in_loop"), [(128, True), (None, False)])
+def test_few_samples_are_retrained_in_the_loop_unless_a_full_batch_is_asked_for(monkeypatch, batch_size, in_loop):
+    X, y = (array[:120] for array in load_digits(return_X_y=True))
+    runs, run = [], SmallLoop.run
+    monkeypatch.setattr(SmallLoop, "run", lambda *arguments: runs.append(1) or run(*arguments))
+    parameters = {"n_pretrain": 20, "n_retrain": 300, "batch_size": batch_size, "random_state": 0}
+    model = GreedyPrunedMLPClassifier(**parameters).fit(X, y)
+    assert bool(runs) == in_loop
+    assert model.coefs_[0].dtype == np.float64
+    with monkeypatch.context() as patch:
+        patch.setattr(_small, "is_known", lambda *_: False)
+        in_torch = GreedyPrunedMLPClassifier(**parameters).fit(X, y)
+    assert model.n_retrain_ == in_torch.n_retrain_ > 0
+    np.testing.assert_allclose(model.predict_proba(X), in_torch.predict_proba(X), atol=0.01)

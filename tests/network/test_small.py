@@ -94,6 +94,21 @@ def test_a_few_updates_are_those_of_torch(problem, averaged):
     assert loop.loss(held_out) == pytest.approx(torch.loss(held_out), rel=2e-3)
 
 
+@pytest.mark.parametrize("batch_size", [N_SAMPLES, N_SAMPLES + 20])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_one_batch_that_holds_all_samples_is_used_again_and_again(batch_size, weighted):
+    problem = Problem(5, weighted=weighted, batch_size=batch_size)
+    loop, torch = (problem.training(averaged=True, in_torch=in_torch) for in_torch in (False, True))
+    for training in (loop, torch):
+        training.advance(50)
+    assert_close(loop, torch, 2e-3)
+    again = problem.training(problem.training().state())
+    again.advance(7)
+    ahead = problem.training()
+    ahead.advance(7)
+    assert_equal(again, ahead)
+
+
 @pytest.mark.parametrize("loss", KINDS, ids=lambda loss: type(loss).__name__)
 @pytest.mark.parametrize("activation", ACTIVATIONS.values(), ids=lambda activation: activation.name)
 @pytest.mark.parametrize("n_outputs", [1, 3])
