@@ -180,7 +180,7 @@ class Retraining:
             if not may_collapse or trainer.ends(phase):
                 return trial
             share, loss = _ENOUGH[len(trainer.parts.train_rows) > _FEW], min(trial.validation_losses.values())
-            if trial.losses and loss < share * trainer.constant_loss(pruned, held_out):
+            if trial.losses and loss < share * trainer.constant_loss:
                 return trial
             with trainer.tasks.within(phase, *trainer.schedule(pruned, by_updates=True)[:2]) as more:
                 start = self._try_retraining(pruned, held_out, more, by_updates=True)
@@ -197,7 +197,6 @@ class Retraining:
         losses: list[float] = []
         validation_losses: dict[int, float] = {}
         best, kept, prior = 0, pruned, None
-        constant = trainer.constant_loss(pruned, held_out)
         schedule = trainer.schedule(pruned, by_updates=by_updates)
         n_retrain, interval = schedule.n_iterations, schedule.interval
         with interruptible(trainer.watch):
@@ -213,10 +212,10 @@ class Retraining:
                     phase.report.held_out(loss)
                     if isinstance(training, SecondOrderTraining) and loss < _NEGLIGIBLE:
                         end = len(losses)
-                    elif loss + noise_of(loss, constant) < record:
+                    elif loss + noise_of(loss, trainer.constant_loss) < record:
                         record, end = loss, schedule.end(len(losses))
                     least = min(validation_losses.values())
-                    if loss <= least + noise_of(least, constant):
+                    if loss <= least + noise_of(least, trainer.constant_loss):
                         best, kept = len(losses), training.snapshot()
                         prior = training.solver.prior if isinstance(training, SecondOrderTraining) else None
             if best == 0:

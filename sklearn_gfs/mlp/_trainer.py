@@ -344,16 +344,19 @@ class Trainer:
             return HeldOut(self._samples(self.parts.held_rows, self.parts.held_weight))
         return None if self._validation is None else HeldOut(self._validation)
 
-    def constant_loss(self, network: Network, held_out: HeldOut) -> float:
-        """Return the held-out loss of the best constant outputs, those of a network without its neurons."""
+    @cached_property
+    def constant_loss(self) -> float:
+        """Loss on `held_out` of the best constant outputs, those of a network without neurons; infinite without it."""
         training, parts = self.settings.training, self.parts
+        if self.held_out is None:
+            return math.inf
         intercept = training.loss.initial_intercept(self._targets, parts.train_weight, parts.train_rows)
-        constant = network._replace(
-            output_coef=np.zeros_like(network.output_coef), output_intercept=intercept.astype(self._dtype)
-        )
+        sizes = (self._X.shape[1], 1), (1,), (1, len(intercept))  # of one neuron that does nothing
+        coef, bias, output_coef = (np.zeros(size, self._dtype) for size in sizes)
+        constant = Network(coef, bias, output_coef, intercept.astype(self._dtype), np.ones(1, self._dtype))
         model = TorchNetwork(constant, training.activation, training.loss, device=training.device)
         with model.threads():
-            return mean_loss(model, held_out)
+            return mean_loss(model, self.held_out)
 
     def finite(self, held_out_loss: float) -> float:
         """Return the loss on these; refuse one that is no number."""

@@ -120,7 +120,7 @@ class Training:
         self._start_stream(None if state is None else state.stream)
         self._loop: SmallLoop | None = None
         in_one_part = isinstance(self._network, TorchNetwork)
-        # A full batch that was asked for may have any size, and no order of its samples.
+        # A full batch that was asked for may have any size: no copy of its samples is made.
         by_the_piece = self._fixed_batch is None or settings.batch_size is not None
         if in_one_part and by_the_piece and is_known(network, settings, self._batch_size):
             self._loop = SmallLoop(network, settings, self._batch_size, averaged=averaged)

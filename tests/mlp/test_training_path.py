@@ -75,7 +75,7 @@ def test_held_out_samples_decide_how_long_to_retrain():
     losses = subnetwork.validation_losses
     assert list(losses) == [0, 20, 40, 60, 70]
     trainer, least = path._trainer, min(losses.values())
-    noise = noise_of(least, trainer.constant_loss(trainer.initial_network(), trainer.held_out))
+    noise = noise_of(least, trainer.constant_loss)
     best = max(n_done for n_done, loss in losses.items() if loss <= least + noise)
     assert len(subnetwork.retrain_losses) == best
 
