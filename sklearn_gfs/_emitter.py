@@ -219,6 +219,20 @@ class Emitter:
         bits = self.at.shl(self.at.bitcast(shifted, self._bits), self._all(23))
         return self.at.bitcast(self.at.add(self.at.bitcast(series, self._bits), bits), self.vector)
 
+    def log(self, x: Any) -> Any:
+        """Return natural logarithms, for numbers from 1 on."""
+        at, bits = self.at, self.at.bitcast(x, self._bits)
+        exponent = at.sitofp(at.sub(at.lshr(bits, self._all(23)), self._all(127)), self.vector)
+        part = at.bitcast(at.or_(at.and_(bits, self._all(0x7FFFFF)), self._all(0x3F800000)), self.vector)  # below 2
+        one = self.constant(1)
+        return self.fma(exponent, self.constant(np.log(2)), self.log_ratio(at.fsub(part, one), at.fadd(part, one)))
+
+    def log_ratio(self, difference: Any, total: Any) -> Any:
+        """Return the logarithm of a / b, given a - b and a + b, for ratios from 1 to 2."""
+        ratio = self.at.fdiv(difference, total)  # at most a third: a short series of 2 artanh
+        square = self.at.fmul(ratio, ratio)
+        return self.at.fmul(ratio, self.polynomial(square, 2 / 13, 2 / 11, 2 / 9, 2 / 7, 2 / 5, 2 / 3, 2))
+
     def _all(self, value: int) -> Any:
         return self.ir.Constant(self._bits, [self.ir.Constant(self.ir.IntType(32), value)] * self.width)
 

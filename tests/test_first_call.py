@@ -48,7 +48,7 @@ def subprocess_of(code, cache):
 # on whole arrays has come into a loop: numba compiles several functions for each.
 CALLS = {
     "gfs.GreedyPrunedMLPClassifier(loss='squared_error', **options).fit(X, classes)": (8, 1),
-    "gfs.GreedyPrunedMLPClassifier(loss='log_loss', **options).fit(X, classes)": (2, 0),
+    "gfs.GreedyPrunedMLPClassifier(loss='log_loss', **options).fit(X, classes)": (3, 0),
     "gfs.PretrainThresholdSearch(gfs.GreedyPrunedMLPRegressor(**options), n_pretrain=[5, 10], cv=2).fit(X, y)": (8, 1),
     "gfs.GreedyForwardSelector().fit(X, y)": (6, 1),
     "gfs.greedy_forward_selection(wide, wide[:, :9].sum(axis=1), 30)": (7, 2),

@@ -7,7 +7,7 @@ Activations are kept, a row for each sample, or are computed whenever they are r
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,8 +24,9 @@ _BLOCK = 64
 class KeptNeurons:
     """Activations that are kept, of shape (n_samples, n_neurons)."""
 
-    def __init__(self, hidden: FloatArray) -> None:
+    def __init__(self, hidden: FloatArray, width: int) -> None:
         self._hidden = hidden
+        self._width = width
 
     def products(self, residual: FloatArray) -> Float64Array:
         """Products of every neuron with the rows of the residual, (n_outputs, n_neurons)."""
@@ -45,22 +46,23 @@ class KeptNeurons:
         return means, variances
 
     def rows(self, neurons: IntArray) -> FloatArray:
-        """Activations of some neurons, (len(neurons), n_samples)."""
+        """Activations of some neurons, (len(neurons), n_samples), filled up with zeros."""
         if np.array_equal(neurons, np.arange(self._hidden.shape[1])):
             return self._all_rows
-        return np.ascontiguousarray(self._hidden.take(neurons, axis=1).T)
+        return _filled_up(self._hidden.take(neurons, axis=1), self._width)
 
     @cached_property
     def _all_rows(self) -> FloatArray:
         """Activations of all neurons; where these are few, several picks in turn ask for them."""
-        return np.ascontiguousarray(self._hidden.T)
+        return _filled_up(self._hidden, self._width)
 
 
 class ComputedNeurons:
     """Activations that are computed whenever they are asked for."""
 
-    def __init__(self, hidden: ComputedRows) -> None:
+    def __init__(self, hidden: ComputedRows, width: int) -> None:
         self._hidden = hidden
+        self._width = width
 
     def products(self, residual: FloatArray) -> Float64Array:
         """Products of every neuron with the rows of the residual, (n_outputs, n_neurons)."""
@@ -82,13 +84,32 @@ class ComputedNeurons:
         return means, np.maximum(squares - means**2, 0.0)
 
     def rows(self, neurons: IntArray) -> FloatArray:
-        """Activations of some neurons, (len(neurons), n_samples)."""
-        rows = np.empty((len(neurons), self._hidden.shape[0]), dtype=self._hidden.dtype)
+        """Activations of some neurons, (len(neurons), n_samples), filled up with zeros."""
+        rows = np.zeros((len(neurons), _places(self._hidden.shape[0], self._width)), dtype=self._hidden.dtype)
         for some in self._hidden.pieces():
             rows[:, some] = self._hidden[some, neurons].T
         return rows
 
 
-def neurons_of(hidden: FloatArray | ComputedRows) -> KeptNeurons | ComputedNeurons:
-    """Return the neurons that have these activations."""
-    return KeptNeurons(hidden) if isinstance(hidden, np.ndarray) else ComputedNeurons(hidden)
+def neurons_of(hidden: FloatArray | ComputedRows, dtype: Any = None, width: int = 1) -> KeptNeurons | ComputedNeurons:
+    """
+    Return the neurons that have these activations.
+
+    Activations that are kept may have another precision than these. Rows of activations have a multiple of so many
+    places.
+    """
+    if isinstance(hidden, np.ndarray):
+        return KeptNeurons(hidden.astype(hidden.dtype if dtype is None else dtype, copy=False), width)
+    return ComputedNeurons(hidden, width)
+
+
+def _places(n_samples: int, width: int) -> int:
+    return -(-n_samples // width) * width
+
+
+def _filled_up(columns: FloatArray, width: int) -> FloatArray:
+    """Columns as rows, filled up with zeros to a multiple of so many places."""
+    n_samples, n_columns = columns.shape
+    rows = np.zeros((n_columns, _places(n_samples, width)), columns.dtype)
+    rows[:, :n_samples] = columns.T
+    return rows

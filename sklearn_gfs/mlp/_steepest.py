@@ -16,6 +16,7 @@ from sklearn_gfs._chunks import row_batches
 from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath, IntArray
 from sklearn_gfs.network import CHUNK_ROWS
 
+from ._mean_outputs import mean_outputs
 from ._neurons import neurons_of
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 # after 50 picks is higher than with so few. A network of ten neurons, though, is made by its first picks. There all
 # neurons are tried where it takes no more than so many numbers, as with one output it does.
 _TRIED, _FIRST_PICKS, _ALL_TRIED = 16, 10, 2**21
-# Neurons that are tried at once: what is computed of them stays in the cache.
-_BLOCK = 64
 
 
 def draw(
@@ -95,37 +94,25 @@ def pick_steepest(
     -------
     picks : ndarray of shape (k,)
     losses : ndarray of shape (k,)
-        On these samples, in the precision of the activations.
+        On these samples. The losses of classes come from activations in float32, if a compiled loop knows them.
     """
-    import torch
-
-    neurons = neurons_of(hidden)
-    coef = network.output_coef.astype(hidden.dtype, copy=False)
+    mean = mean_outputs(hidden, targets, weight, network, loss)
+    neurons = neurons_of(hidden, mean.dtype, mean.width)
+    coef = network.output_coef
     by_output = coef.T.astype(np.float64, order="C")
-    y, weights = _as_rows(targets, hidden.dtype), _weights(weight, hidden)
-    intercept = torch.from_numpy(network.output_intercept.astype(hidden.dtype))[:, None]
-    first = len(coef) if len(coef) * y.numel() <= _ALL_TRIED else _TRIED
-    total, room = torch.zeros_like(y), y.new_empty(min(max(first, _TRIED), _BLOCK) * y.numel())
+    first = len(coef) if len(coef) * targets.size <= _ALL_TRIED else _TRIED
     picks, losses = np.empty(k, dtype=np.int64), np.empty(k)
     for step in range(k):
-        residual = loss.value_and_residual(total / max(step, 1) + intercept, y, weights)[1]
-        slopes = np.einsum("cn,cn->n", neurons.products(residual.numpy()), by_output)
+        slopes = np.einsum("cn,cn->n", neurons.products(mean.residuals()), by_output)
         if not np.isfinite(slopes).all():
             raise ValueError("the activations of neurons, or their products with output weights, are not finite")
         n_tried = min(first if step < _FIRST_PICKS else _TRIED, len(coef))
         tried = np.sort(np.argpartition(slopes, n_tried - 1)[:n_tried])
-        rows = torch.from_numpy(neurons.rows(tried))
-        base = total / (step + 1) + intercept
-        means = np.empty(len(tried))
-        for block in row_batches(len(tried), _BLOCK):
-            some = tried[block]
-            outputs = room[: len(some) * y.numel()].view(len(y), len(some), -1)
-            torch.mul(torch.from_numpy(coef[some].T / (step + 1))[:, :, None], rows[block], out=outputs)
-            each = loss.each_in_place(outputs.add_(base[:, None]), y[:, None])
-            means[block] = (each.mean(1) if weights is None else (each @ weights) / weights.sum()).numpy()
+        rows = neurons.rows(tried)
+        means = mean.losses(tried, rows)
         best = int(np.argmin(means))
         picks[step], losses[step] = tried[best], means[best]
-        total += torch.from_numpy(coef[picks[step]])[:, None] * rows[best]
+        mean.add(tried[best], rows[best])
     return picks, losses
 
 

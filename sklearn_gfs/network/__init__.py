@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ._device import DEVICES, find_device, room_on
     from ._evidence import Prior
     from ._holdout import count_copies, effective_number, held_out_shares
-    from ._losses import LOSSES, Loss
+    from ._losses import LABELWISE, LOSSES, SOFTMAX, Loss
     from ._objective import shape_of
     from ._parameters import Network, in_precision, initial_network, prune
     from ._posterior import Posterior
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ._scaling import FittedNetwork, Moments, Scaling, in_data_units, measure_moments, rescaled, scaling_of
     from ._second_order import SECOND_ORDER, LevenbergMarquardt, SecondOrderSolver, SecondOrderTraining
     from ._settings import TrainingSettings
-    from ._small import as_loop_takes_it, place_of
+    from ._small import as_loop_takes_it, loop_code, place_of
     from ._solvers import SOLVERS
     from ._training import Training, TrainingState
     from ._two_layer import TorchNetwork, hidden_activations, mean_loss
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 _HOME = {
     "CHUNK_ROWS": "_data",
     "DEVICES": "_device",
+    "LABELWISE": "_losses",
     "LOSSES": "_losses",
     "SECOND_ORDER": "_second_order",
+    "SOFTMAX": "_losses",
     "SOLVERS": "_solvers",
     "FittedNetwork": "_scaling",
     "HeldOut": "_samples",
@@ -71,6 +73,7 @@ _HOME = {
     "initial_network": "_parameters",
     "interruptible": "_watch",
     "is_table": "_data",
+    "loop_code": "_small",
     "mean_loss": "_two_layer",
     "measure_moments": "_scaling",
     "place_of": "_small",
@@ -86,8 +89,10 @@ _HOME = {
 __all__ = [
     "CHUNK_ROWS",
     "DEVICES",
+    "LABELWISE",
     "LOSSES",
     "SECOND_ORDER",
+    "SOFTMAX",
     "SOLVERS",
     "FittedNetwork",
     "HeldOut",
@@ -124,6 +129,7 @@ __all__ = [
     "initial_network",
     "interruptible",
     "is_table",
+    "loop_code",
     "mean_loss",
     "measure_moments",
     "place_of",

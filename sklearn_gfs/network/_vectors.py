@@ -112,10 +112,8 @@ def logistic(e: Emitter, x: Any, n: Any, n_real: Any) -> Any:
         share = e.at.fdiv(one, e.at.fadd(one, other))
         share = e.where("<", value, zero, e.at.fmul(other, share), share)
         e.store(e.at.select(real, share, zero), place)
-        # log(1 + t) = 2 artanh(t / (2 + t)), of at most a third: a short series in the square.
-        ratio = e.at.fdiv(other, e.at.fadd(two, other))
-        series = e.polynomial(e.at.fmul(ratio, ratio), 2 / 13, 2 / 11, 2 / 9, 2 / 7, 2 / 5, 2 / 3, 2)
-        logarithm = e.fma(ratio, series, e.where("<", value, zero, zero, value))
+        logarithm = e.log_ratio(other, e.at.fadd(two, other))  # of 1 + other
+        logarithm = e.at.fadd(logarithm, e.where("<", value, zero, zero, value))
         return (e.at.fadd(total, e.at.select(real, logarithm, zero)),)
 
     return e.sum_of(e.loop(n, e.width, [zero], more)[0])

@@ -25,7 +25,9 @@ from ._corrective_path import LoggedPath
 TOLERANCE = 1e-10
 _MOST_STEPS = 100
 # A step is solved for by conjugate gradients, until its residual is below this share of the slope, or below the slope.
-_INEXACT, _MOST_PRODUCTS = 1e-2, 200
+# Where classes can nearly be separated, rounding keeps the residual above that. So they also end where a product gains
+# less than this part of what all have gained on average (Nash and Sofer, Operations Research Letters 9, 1990).
+_INEXACT, _MOST_PRODUCTS, _LEAST_GAIN = 1e-2, 200, 1e-2
 # After a step that took more products than this the curvature is factorised anew.
 _STALE = 4
 # With more weights than this the curvature between outputs is left out, so that it fits the memory.
@@ -260,7 +262,7 @@ class LogLossCorrection:
         rest, step = -slopes, np.zeros_like(slopes)
         direction = ahead = self._conditioned(rest)
         size = start = float(np.sum(rest * ahead))
-        self._n_products = 0
+        self._n_products, gained = 0, 0.0
         while size > min(_INEXACT, np.sqrt(start)) ** 2 * start and self._n_products < _MOST_PRODUCTS:
             product = self._curved(direction)
             self._n_products += 1
@@ -270,6 +272,9 @@ class LogLossCorrection:
             alpha = size / bend
             step += alpha * direction
             rest = rest - alpha * product
+            gained += alpha * size
+            if self._n_products * alpha * size < _LEAST_GAIN * gained:
+                break
             ahead = self._conditioned(rest)
             size, before = float(np.sum(rest * ahead)), size
             direction = ahead + size / before * direction
