@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from scipy.linalg import solve_triangular
-from scipy.linalg.lapack import dpotrf, dpotrs, dtrtri
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtri
 
 from sklearn_gfs._threads import one_thread
 
+from ._jacobian import JacobianRows
+
 if TYPE_CHECKING:
-    from sklearn_gfs._typing import Float64Array, FloatArray
+    from sklearn_gfs._typing import Float64Array, FloatArray, IntArray
 
 # A direction without a penalty gets so much of the mean curvature where the inverse is made from rows.
 _LEAST = 1e-6
@@ -39,8 +41,12 @@ class Curvature(Protocol):
     def solve(self, diagonal: Float64Array, vector: Float64Array) -> Float64Array | None:
         """Return x of (G + diagonal) x = vector; None where rounding has made that indefinite."""
 
-    def variances(self, diagonal: Float64Array) -> Float64Array | None:
-        """Return the diagonal of the inverse of G + diagonal; None as above."""
+    def left_open(self, penalty: Float64Array, diagonal: Float64Array, groups: IntArray) -> Float64Array | None:
+        """
+        Return for each group the sum of the penalty times the diagonal of the inverse of G + diagonal; None as above.
+
+        What has the group -1 belongs to none.
+        """
 
     def inverse(self, diagonal: Float64Array) -> Inverse | None:
         """Return the inverse of G + diagonal, to be kept; None as above."""
@@ -70,14 +76,15 @@ class WholeCurvature:
             factor = self._factor(diagonal)
             return None if factor is None else dpotrs(factor, vector, lower=1)[0]
 
-    def variances(self, diagonal: Float64Array) -> Float64Array | None:
-        """Return the diagonal of the inverse of G + diagonal."""
+    def left_open(self, penalty: Float64Array, diagonal: Float64Array, groups: IntArray) -> Float64Array | None:
+        """Return for each group the sum of the penalty times the diagonal of the inverse of G + diagonal."""
         with one_thread():
             factor = self._factor(diagonal)
             if factor is None:
                 return None
             inverse = dtrtri(factor, lower=1, overwrite_c=1)[0].T  # of the factor: half the operations of the whole
-        return np.asarray(np.einsum("ij,ij->i", inverse, inverse))
+        shares, members = penalty * np.einsum("ij,ij->i", inverse, inverse), groups >= 0
+        return np.bincount(groups[members], weights=shares[members])
 
     def inverse(self, diagonal: Float64Array) -> Inverse | None:
         """Return the inverse of G + diagonal, to be kept."""
@@ -89,25 +96,32 @@ class RowsCurvature:
     """
     G = R' R for R of fewer rows than columns, by the identity of Sherman, Morrison and Woodbury.
 
+    Diagonals have for each coefficient the product of a number of its neuron and one of its feature. Groups are those
+    of `JacobianRows.forms`.
+
     Parameters
     ----------
-    rows : ndarray of shape (n_rows, n_parameters)
+    rows : JacobianRows
     """
 
-    def __init__(self, rows: Float64Array) -> None:
+    def __init__(self, rows: JacobianRows) -> None:
         self._rows = rows
-        self.mean = float(np.vdot(rows, rows)) / rows.shape[1]
+        self.mean = rows.squared_norm() / rows.n_columns
 
     def along(self, vector: Float64Array) -> float:
         """Return v' G v."""
-        return float(np.sum((self._rows @ vector) ** 2))
+        return float(np.sum(self._rows.times(vector) ** 2))
 
     def _factor(self, diagonal: Float64Array) -> Float64Array | None:
-        scaled = self._rows / np.sqrt(diagonal)
-        matrix = scaled @ scaled.T  # of an array and itself: half the operations
+        """Cholesky factor of one and the rows' products, columns divided by the root of the diagonal."""
+        with np.errstate(over="ignore"):
+            inverse = 1 / diagonal
+        if not np.isfinite(inverse).all():  # there is no curvature to measure them by
+            return None
+        matrix = self._rows.gram(inverse)
         matrix.flat[:: len(matrix) + 1] += 1
         with one_thread():
-            factor, failed = dpotrf(matrix, lower=1)
+            factor, failed = dpotrf(matrix.T, lower=1, overwrite_a=1)
         return None if failed else factor
 
     def solve(self, diagonal: Float64Array, vector: Float64Array) -> Float64Array | None:
@@ -117,16 +131,20 @@ class RowsCurvature:
             return None
         scaled = vector / diagonal
         with one_thread():
-            return scaled - self._rows.T @ dpotrs(factor, self._rows @ scaled, lower=1)[0] / diagonal
+            explained = dpotrs(factor, self._rows.times(scaled), lower=1)[0]
+        return np.asarray(scaled - self._rows.transposed_times(explained) / diagonal)
 
-    def variances(self, diagonal: Float64Array) -> Float64Array | None:
-        """Return the diagonal of the inverse of G + diagonal."""
+    def left_open(self, penalty: Float64Array, diagonal: Float64Array, groups: IntArray) -> Float64Array | None:  # noqa: ARG002
+        """Return for each group the sum of the penalty times the diagonal of the inverse of G + diagonal."""
         factor = self._factor(diagonal)
         if factor is None:
             return None
         with one_thread():
-            explained = np.einsum("ij,ij->j", self._rows, dpotrs(factor, self._rows, lower=1)[0])
-        return np.asarray(np.maximum(1 - explained / diagonal, 0) / diagonal)
+            inverse = dpotri(factor, lower=1, overwrite_c=1)[0].T  # half of it, which counts twice in quadratic forms
+        inverse *= 2
+        inverse.flat[:: len(inverse) + 1] /= 2
+        left = self._rows.sums(penalty / diagonal) - self._rows.forms(inverse, penalty / diagonal**2)
+        return np.asarray(np.maximum(left, 0.0))
 
     def inverse(self, diagonal: Float64Array) -> Inverse | None:
         """Return the inverse of G + diagonal, to be kept; what has no diagonal gets a little."""
@@ -172,17 +190,18 @@ class RowsInverse(NamedTuple):
 
     Parameters
     ----------
-    rows : ndarray of shape (n_rows, n)
+    rows : JacobianRows
+        With n columns.
     diagonal : ndarray of shape (n,)
         Positive.
     """
 
-    rows: FloatArray
+    rows: JacobianRows
     diagonal: Float64Array
 
     def forms(self) -> Callable[[Float64Array], Float64Array]:
         """Return a function that returns v' A v for each row v of an array."""
-        scaled = self.rows / np.sqrt(self.diagonal)
+        scaled = self.rows.written_out() / np.sqrt(self.diagonal)
         lower = np.linalg.cholesky(scaled @ scaled.T + np.eye(len(scaled)))
 
         def of(vectors: Float64Array) -> Float64Array:

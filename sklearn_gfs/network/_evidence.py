@@ -92,14 +92,14 @@ def re_estimated(
         Whether the loss is half the squared error, whose noise is estimated.
     """
     n_samples, n_outputs = n_numbers
-    variances = curvature.variances(prior.penalty + max(_LEAST * curvature.mean, np.finfo(np.float64).tiny))
-    if variances is None:
+    diagonal = prior.penalty + max(_LEAST * curvature.mean, np.finfo(np.float64).tiny)
+    # The penalty's share of the precision in a direction is what the data do not determine there.
+    free = curvature.left_open(prior.penalty, diagonal, groups)
+    if free is None:
         return prior
     in_group = groups >= 0
     members, some = groups[in_group], vector[in_group]
     sizes = np.bincount(members)
-    # The penalty's share of the precision in a direction is what the data do not determine there.
-    free = np.bincount(members, weights=prior.penalty[in_group] * variances[in_group])
     determined = np.clip(sizes - free, 1e-3, sizes)
     squares = np.bincount(members, weights=some**2)
     noise_precision = 1.0

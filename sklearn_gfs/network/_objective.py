@@ -18,6 +18,7 @@ from sklearn_gfs._threads import threads_for
 
 from ._curvature import RowsCurvature, WholeCurvature
 from ._data import CHUNK_ROWS
+from ._jacobian import JacobianRows, fill_rows
 from ._pairs import PairSums
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 Number = TypeVar("Number", bound=np.generic)
 
-# Rows of the Jacobian for each column up to which the rows are kept.
-_FEW_ROWS = 0.4
 # Numbers in the rows of the Jacobian that are multiplied at once: they stay in the cache.
 _BLOCK = 2**20
 
@@ -171,14 +170,13 @@ class Objective:
         """
         Return the Gauss-Newton matrix of the mean loss, over all samples or so many from the `first` on.
 
-        The whole Jacobian never exists, unless it has fewer rows than columns. For the squared error, and for one
-        output, the matrix follows from that of a network of one output. There the outputs share the samples' rows, and
-        each pair of neurons has one factor in all.
+        The whole Jacobian never exists. Where it has fewer rows than columns, they are kept as factors. For the squared
+        error, and for one output, the matrix follows from that of a network of one output. There the outputs share the
+        samples' rows, and each pair of neurons has one factor in all.
         """
         n_samples = self.n_samples if n_taken is None else n_taken
         if self.has_few_rows:
-            rows = np.concatenate([rows.astype(np.float64) for rows in self._rows_of(vector, first, n_taken)])
-            return RowsCurvature(rows / np.sqrt(n_samples))
+            return RowsCurvature(self._factored_rows(vector, first, n_taken, 1 / np.sqrt(n_samples)))
         if self._is_separable:
             matrix = _expanded(self._of_one_output(vector, first, n_taken), self.shape, self.shape.parts(vector)[2])
         else:
@@ -209,6 +207,16 @@ class Objective:
     def _is_separable(self) -> bool:
         return self.loss.is_quadratic or self.shape.n_outputs == 1
 
+    def _factored_rows(self, vector: Float64Array, first: int, n_taken: int | None, scale: float) -> JacobianRows:
+        """Return rows whose products add up to the curvature, in float64 and times a number."""
+        parts, found = _Parameters(*self._in_precision(vector)), []
+        for chunk in self._chunks(CHUNK_ROWS, first, n_taken):
+            hidden, slope = parts.hidden_and_slope(chunk.X, self._activation)
+            for root in self.loss.curvature_roots(parts.outputs(hidden)):
+                factor = scale * (root if chunk.weight is None else root * np.sqrt(chunk.weight)[:, None])
+                found.append((slope * (factor @ parts.out_coef.T), chunk.X, hidden, factor))
+        return JacobianRows(*(np.concatenate(arrays).astype(np.float64) for arrays in zip(*found, strict=True)))
+
     def _rows_of(self, vector: Float64Array, first: int, n_taken: int | None) -> Iterator[FloatArray]:
         """Yield rows whose products add up to the curvature; each array is overwritten by the next."""
         shape, loss = self.shape, self.loss
@@ -226,12 +234,8 @@ class Objective:
 
 
 def has_few_rows(shape: Shape, n_samples: int) -> bool:
-    """
-    Say whether the Jacobian has so many fewer rows than columns that these are worth keeping.
-
-    Their products are made in every solution, those of the columns once.
-    """
-    return n_samples * shape.n_outputs < _FEW_ROWS * shape.n_parameters
+    """Say whether the Jacobian has fewer rows than columns: then a system of as many equations as rows is solved."""
+    return n_samples * shape.n_outputs < shape.n_parameters
 
 
 class _Chunk(NamedTuple):
@@ -272,18 +276,6 @@ class _Parameters(NamedTuple):
         with threads_for(2.0 * len(hidden) * self.out_coef.size):
             outputs: FloatArray = hidden @ self.out_coef
         return outputs + self.out_intercept
-
-
-def fill_rows(rows: FloatArray, slope: FloatArray, X: FloatArray, of_outputs: FloatArray, last: FloatArray) -> None:
-    """Write rows of the Jacobian."""
-    (n_rows, n_features), n_hidden = X.shape, slope.shape[1]
-    n_coef, n_of_hidden = n_hidden * n_features, n_hidden * (n_features + 1)
-    # A row of memory is a sample; of coefficients those of a neuron lie together.
-    coef = rows[:, :n_coef].reshape(n_rows, n_hidden, n_features)
-    np.multiply(slope[:, :, None], X[:, None, :], out=coef)
-    rows[:, n_coef:n_of_hidden] = slope
-    rows[:, n_of_hidden : -last.shape[1]] = of_outputs.reshape(n_rows, -1)
-    rows[:, -last.shape[1] :] = last
 
 
 def _expanded(matrix: Float64Array, shape: Shape, out_coef: Float64Array) -> Float64Array:

@@ -15,7 +15,8 @@ from scipy import sparse
 
 from sklearn_gfs._chunks import row_chunks
 
-from ._objective import Shape, fill_rows
+from ._jacobian import fill_rows
+from ._objective import Shape
 from ._standardisation import Standardisation
 
 if TYPE_CHECKING:

@@ -61,7 +61,7 @@ _MOST_PARAMETERS, _MOST_OPERATIONS = 1500, 2e9
 # With classes the curvature of a step takes at most so many multiplications. A hundred steps of more take many times as
 # long as all gradient updates.
 _MOST_OF_CLASSES = 1e9
-# Matrices, of a row for each parameter, that are in memory at once.
+# Matrices, of a row for each parameter or for each of the Jacobian's rows, that are in memory at once.
 _MATRICES = 4
 
 
@@ -144,9 +144,12 @@ class LevenbergMarquardt(SecondOrderSolver):
 
     @classmethod
     def _curvature_cost(cls, shape: Shape, n_samples: int) -> float:
-        """Return the multiplications that the curvature takes, of its parameters or of the Jacobian's rows."""
+        """Return the multiplications that the curvature takes, or the system of equations of the Jacobian's rows."""
+        if has_few_rows(shape, n_samples):
+            n_rows = n_samples * shape.n_outputs
+            return float(n_rows**2 * (n_rows + shape.n_features + 2 * shape.n_hidden))
         n_rows = min(n_samples, max(_SAMPLES_A_COLUMN * shape.n_columns, CHUNK_ROWS)) * shape.n_outputs
-        return float(n_rows * shape.n_parameters * min(n_rows, shape.n_parameters))
+        return float(n_rows * shape.n_parameters**2)
 
     @classmethod
     def check(cls, shape: Shape, loss: Loss, n_samples: int) -> None:
@@ -282,8 +285,10 @@ class LBFGS(SecondOrderSolver):
 
 
 def _bytes_of_matrices(shape: Shape, n_samples: int) -> float:
-    n_rows = n_samples * shape.n_outputs if has_few_rows(shape, n_samples) else shape.n_parameters
-    return _MATRICES * 8.0 * n_rows * shape.n_parameters
+    if has_few_rows(shape, n_samples):
+        n_rows = n_samples * shape.n_outputs
+        return 8.0 * n_rows * (_MATRICES * n_rows + 2 * shape.n_features + 4 * shape.n_hidden)
+    return _MATRICES * 8.0 * shape.n_parameters**2
 
 
 def _passes_serve(shape: Shape, n_samples: int) -> bool:

@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from network.small import LOG_LOSS, SQUARED_ERROR, make_network
 from sklearn_gfs._activations import ACTIVATIONS
+from sklearn_gfs.network._curvature import RowsCurvature
+from sklearn_gfs.network._evidence import groups_of
+from sklearn_gfs.network._jacobian import JacobianRows
 from sklearn_gfs.network._objective import Objective, Shape, shape_of, to_network, to_vector
 from sklearn_gfs.network._pairs import PairSums
 from sklearn_gfs.network._samples import Samples
@@ -127,19 +130,55 @@ def test_the_curvature_of_some_samples_is_their_mean():
     assert objective.curvature(vector, 60, 20).along(vector) == pytest.approx(parts[0], rel=1e-12)
 
 
-def test_few_rows_and_the_whole_matrix_solve_alike():
-    few, network, *_ = problem(SQUARED_ERROR, 2, n_samples=4, n_hidden=8)
+def penalties(shape, kind, rng):
+    """Return a number for each parameter: those of coefficients differ by neuron, by feature, or not at all."""
+    penalty = np.full(shape.n_parameters, 0.3)
+    coef, intercept, out_coef, out_intercept = shape.parts(penalty)
+    if kind == "by neuron":
+        coef[:], out_coef[:] = rng.uniform(0.1, 1, (2, shape.n_hidden, 1))
+    elif kind == "by feature":
+        coef[:] = rng.uniform(0.1, 1, shape.n_features)
+        intercept[:], out_coef[:] = 0.2, 0.7
+    out_intercept[:] = 0
+    return penalty
+
+
+@pytest.mark.parametrize("kind", ["by neuron", "by feature", "alike"])
+@pytest.mark.parametrize(("loss", "n_outputs"), LOSSES)
+def test_few_rows_and_the_whole_matrix_say_the_same(loss, n_outputs, kind):
+    few, network, *_ = problem(loss, n_outputs, n_samples=4, n_hidden=9)
     vector = to_vector(network)
     rows = few.curvature(vector)
     assert few.has_few_rows
     few.__class__ = type("Whole", (Objective,), {"has_few_rows": False})
     whole = few.curvature(vector)
     rng = np.random.default_rng(1)
-    diagonal, other = rng.uniform(0.1, 1, size=len(vector)), rng.normal(size=len(vector))
+    penalty, other = penalties(few.shape, kind, rng), rng.normal(size=len(vector))
+    diagonal, groups = penalty + 1e-3, groups_of(few.shape)
     assert type(rows) is not type(whole)
     assert rows.mean == pytest.approx(whole.mean)
-    np.testing.assert_allclose(rows.solve(diagonal, other), whole.solve(diagonal, other), rtol=1e-8)
-    np.testing.assert_allclose(rows.variances(diagonal), whole.variances(diagonal), rtol=1e-8)
+    assert rows.along(other) == pytest.approx(whole.along(other))
+    np.testing.assert_allclose(rows.solve(diagonal, other), whole.solve(diagonal, other), rtol=1e-7)
+    open_ = rows.left_open(penalty, diagonal, groups)
+    np.testing.assert_allclose(open_, whole.left_open(penalty, diagonal, groups), rtol=1e-7)
+    vectors = rng.normal(size=(3, len(vector)))
+    forms = (curvature.inverse(diagonal).forms()(vectors) for curvature in (rows, whole))
+    np.testing.assert_allclose(*forms, rtol=1e-4)
+
+
+def test_without_any_curvature_nothing_is_solved():
+    parts = (np.zeros((4, 3)), np.ones((4, 2)), np.zeros((4, 3)), np.zeros((4, 1)))
+    curvature, tiny = RowsCurvature(JacobianRows(*parts)), np.full(13, np.finfo(float).tiny)
+    assert curvature.mean == 0
+    assert curvature.solve(0.01 * tiny, np.ones(13)) is None
+
+
+def test_rows_take_no_weights_but_products():
+    objective, network, *_ = problem(SQUARED_ERROR, 1, n_samples=4, n_hidden=8)
+    vector = to_vector(network)
+    diagonal = np.random.default_rng(0).uniform(1, 2, len(vector))
+    with pytest.raises(ValueError, match="not products of a neuron's and a feature's"):
+        objective.curvature(vector).solve(diagonal, vector)
 
 
 def test_float32_samples_are_summed_in_float64():

@@ -10,6 +10,7 @@ from network.small import make_network
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.network._curvature import RowsCurvature, WholeCurvature
 from sklearn_gfs.network._evidence import Prior
+from sklearn_gfs.network._jacobian import JacobianRows
 from sklearn_gfs.network._objective import shape_of
 from sklearn_gfs.network._posterior import posterior_of
 from sklearn_gfs.network._scaling import Scaling, in_data_units
@@ -44,10 +45,17 @@ def test_deviations_are_those_of_the_formula():
         np.testing.assert_allclose(sparse_found, found, rtol=1e-12)
 
 
+def factored(rng, n_rows, n_features=2, n_hidden=3):
+    """Return rows of the Jacobian of a network with one output."""
+    shapes = (n_rows, n_hidden), (n_rows, n_features), (n_rows, n_hidden), (n_rows, 1)
+    return JacobianRows(*(rng.normal(size=shape) for shape in shapes))
+
+
 def test_few_rows_leave_the_same_open():
-    network, scaling, rows, prior, X = problem(1, 4)
-    fitted = in_data_units(network, scaling, float)
-    curvatures = RowsCurvature(rows), WholeCurvature(rows.T @ rows)
+    network, scaling, _, prior, X = problem(1, 4)
+    fitted, rows = in_data_units(network, scaling, float), factored(np.random.default_rng(2), 4)
+    written = rows.written_out()
+    curvatures = RowsCurvature(rows), WholeCurvature(written.T @ written)
     one, other = (
         posterior_of(curvature, prior, 50.0, scaling).deviations(X, fitted, ACTIVATIONS["tanh"])
         for curvature in curvatures
@@ -56,25 +64,27 @@ def test_few_rows_leave_the_same_open():
 
 
 def test_a_direction_without_a_penalty_may_be_known_by_few_rows():
-    *_, rows, prior, _ = problem(1, 4)
-    rows = np.hstack([rows, np.ones((len(rows), 1))])  # an intercept
-    diagonal = np.append(prior.penalty, 0.0)
+    rng = np.random.default_rng(1)
+    rows = factored(rng, 4)
+    written = rows.written_out()
+    diagonal = np.append(rng.uniform(0.1, 1, size=rows.n_columns - 1), 0.0)  # an intercept
     one, other = (
-        curvature.inverse(diagonal).forms() for curvature in (RowsCurvature(rows), WholeCurvature(rows.T @ rows))
+        curvature.inverse(diagonal).forms() for curvature in (RowsCurvature(rows), WholeCurvature(written.T @ written))
     )
-    vectors = np.random.default_rng(1).normal(size=(6, len(diagonal)))
+    vectors = rng.normal(size=(6, len(diagonal)))
     np.testing.assert_allclose(one(vectors), other(vectors), rtol=1e-4)
 
 
 def test_few_rows_are_kept_as_few_numbers():
-    rng = np.random.default_rng(0)
-    rows, diagonal = rng.normal(size=(5, 300)), np.ones(300)
-    assert len(pickle.dumps(RowsCurvature(rows).inverse(diagonal))) < 5 * len(pickle.dumps(diagonal))
-    assert len(pickle.dumps(WholeCurvature(rows.T @ rows).inverse(diagonal))) < 2.1 * 300**2
+    rows, diagonal = factored(np.random.default_rng(0), 5, n_features=40, n_hidden=20), np.ones(841)
+    whole = rows.written_out().T @ rows.written_out()
+    assert len(pickle.dumps(RowsCurvature(rows).inverse(diagonal))) < 2 * len(pickle.dumps(diagonal))
+    assert len(pickle.dumps(WholeCurvature(whole).inverse(diagonal))) < 2.1 * 841**2
 
 
 def test_there_is_no_posterior_where_nothing_is_known():
     _, scaling, rows, prior, _ = problem(1, 4)
-    flat, nothing = Prior(np.zeros_like(prior.penalty), 1.0), np.zeros((4, len(rows[0])))
-    for curvature in (WholeCurvature(nothing.T @ nothing), RowsCurvature(nothing)):
+    flat, nothing = Prior(np.zeros_like(prior.penalty), 1.0), np.zeros((len(rows[0]),) * 2)
+    without = JacobianRows(np.zeros((4, 3)), np.zeros((4, 2)), np.zeros((4, 3)), np.zeros((4, 1)))
+    for curvature in (WholeCurvature(nothing), RowsCurvature(without)):
         assert posterior_of(curvature, flat, 50.0, scaling) is None

@@ -1,0 +1,151 @@
+"""
+Rows of the Jacobian of a two-layer network: written out, or as the few factors that they are products of.
+
+A sample's derivatives by the coefficients of the hidden layer are its slopes times its inputs, those by the output
+coefficients its activations times a factor of each output. Products of rows are therefore products of small matrices,
+multiplied element by element. They take as many operations as there are neurons and features, and not as many as there
+are pairs of these.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from sklearn_gfs._typing import Float64Array, FloatArray
+
+
+class JacobianRows:
+    """
+    Rows of the Jacobian; for the order of the columns see `Shape`.
+
+    Weights of columns have for each coefficient the product of a number of its neuron and one of its feature, or output.
+
+    Parameters
+    ----------
+    slopes : ndarray of shape (n_rows, n_hidden)
+    X : ndarray of shape (n_rows, n_features)
+    hidden : ndarray of shape (n_rows, n_hidden)
+    factors : ndarray of shape (n_rows, n_outputs)
+    """
+
+    def __init__(self, slopes: FloatArray, X: FloatArray, hidden: FloatArray, factors: FloatArray) -> None:
+        self._slopes, self._X, self._hidden, self._factors = slopes, X, hidden, factors
+        (self.n_rows, n_features), n_hidden, n_outputs = X.shape, slopes.shape[1], factors.shape[1]
+        self._ends = np.cumsum([n_hidden * n_features, n_hidden, n_hidden * n_outputs])
+        self.n_columns = int(self._ends[-1]) + n_outputs
+
+    def astype(self, dtype: Any) -> JacobianRows:
+        """Return the rows in another precision."""
+        return JacobianRows(*(part.astype(dtype) for part in (self._slopes, self._X, self._hidden, self._factors)))
+
+    def _parts(self, vector: Float64Array) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
+        """Return views like `Shape.parts`."""
+        coef, intercept, out_coef, out_intercept = np.split(vector, self._ends)
+        n_hidden = len(intercept)
+        return coef.reshape(n_hidden, -1), intercept, out_coef.reshape(n_hidden, -1), out_intercept
+
+    def written_out(self) -> FloatArray:
+        """Return the rows."""
+        rows = np.empty((self.n_rows, self.n_columns), self._slopes.dtype)
+        of_outputs = self._hidden[:, :, None] * self._factors[:, None, :]
+        fill_rows(rows, self._slopes, self._X, of_outputs, self._factors)
+        return rows
+
+    def squared_norm(self) -> float:
+        """Return the sum of the squares of all numbers in the rows."""
+        parts = self._slopes, self._X, self._hidden, self._factors
+        slopes, inputs, hidden, factors = (np.einsum("ij,ij->i", part, part) for part in parts)
+        return float(slopes @ (inputs + 1) + factors @ (hidden + 1))
+
+    def times(self, vector: Float64Array) -> Float64Array:
+        """Return the product of the rows and a vector of a number for each parameter."""
+        coef, intercept, out_coef, out_intercept = self._parts(vector)
+        found: Float64Array = np.einsum("ij,ij->i", self._slopes, self._X @ coef.T + intercept)
+        return found + np.einsum("ij,ij->i", self._factors, self._hidden @ out_coef + out_intercept)
+
+    def transposed_times(self, numbers: Float64Array) -> Float64Array:
+        """Return the product of the transposed rows and a vector of a number for each row."""
+        slopes, factors = self._slopes * numbers[:, None], self._factors * numbers[:, None]
+        parts = slopes.T @ self._X, slopes.sum(axis=0), self._hidden.T @ factors, factors.sum(axis=0)
+        return np.concatenate([part.ravel() for part in parts])
+
+    @cached_property
+    def _of_slopes(self) -> Float64Array:
+        return _gram(self._slopes)
+
+    @cached_property
+    def _of_hidden(self) -> Float64Array:
+        return np.asarray(_gram(self._hidden) * _gram(self._factors))
+
+    def _along_slopes(self, of_neurons: Float64Array) -> Float64Array:
+        """Products of pairs of rows of slopes; where all neurons weigh alike they are made once."""
+        first = of_neurons[0]
+        return first * self._of_slopes if (of_neurons == first).all() else _gram(self._slopes * np.sqrt(of_neurons))
+
+    def _along_hidden(self, of_neurons: Float64Array, of_outputs: Float64Array) -> Float64Array:
+        """Products of pairs of rows of what belongs to the output coefficients."""
+        first = of_neurons[0]
+        if (of_neurons == first).all() and (of_outputs == of_outputs[0]).all():
+            return np.asarray(first * of_outputs[0] * self._of_hidden)
+        return np.asarray(_gram(self._hidden * np.sqrt(of_neurons)) * _gram(self._factors * np.sqrt(of_outputs)))
+
+    def gram(self, weights: Float64Array) -> Float64Array:
+        """Return the products of all pairs of rows, with weights of the columns."""
+        coef, intercept, out_coef, out_intercept = self._parts(weights)
+        of_neurons, of_features = _separated(coef)
+        gram = _gram(self._X * np.sqrt(of_features))
+        gram *= self._along_slopes(of_neurons)
+        gram += self._along_slopes(intercept)
+        gram += self._along_hidden(*_separated(out_coef))
+        gram += _gram(self._factors * np.sqrt(out_intercept))
+        return gram
+
+    def forms(self, matrix: Float64Array, weights: Float64Array) -> Float64Array:
+        """
+        Return sums of weighted quadratic forms c' A c, c the columns of a group, for a matrix.
+
+        There is a group for each feature, one of the hidden intercepts, and one of the output coefficients.
+        """
+        coef, intercept, out_coef, _ = self._parts(weights)
+        of_neurons, of_features = _separated(coef)
+        within = self._along_slopes(of_neurons)
+        within *= matrix
+        of_coef = of_features * np.einsum("ij,ij->j", self._X, within @ self._X)
+        of_intercepts = np.vdot(matrix, self._along_slopes(intercept))
+        of_out_coef = np.vdot(matrix, self._along_hidden(*_separated(out_coef)))
+        return np.concatenate([of_coef, [of_intercepts, of_out_coef]])
+
+    def sums(self, vector: Float64Array) -> Float64Array:
+        """Return the sums of a vector over the groups of `forms`."""
+        coef, intercept, out_coef, _ = self._parts(vector)
+        return np.concatenate([coef.sum(axis=0), [intercept.sum(), out_coef.sum()]])
+
+
+def _gram(rows: FloatArray) -> Float64Array:
+    """Products of pairs of rows."""
+    return np.asarray(rows @ rows.T)  # of an array and itself: half the operations
+
+
+def _separated(block: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Return numbers of rows and of columns of which the numbers in the block are the products."""
+    of_columns = block[0]
+    of_rows = block[:, 0] / block[0, 0] if block[0, 0] else np.ones(len(block))
+    if not np.allclose(np.outer(of_rows, of_columns), block, rtol=1e-8, atol=0):
+        raise ValueError("the weights of coefficients are not products of a neuron's and a feature's")
+    return of_rows, of_columns
+
+
+def fill_rows(rows: FloatArray, slope: FloatArray, X: FloatArray, of_outputs: FloatArray, last: FloatArray) -> None:
+    """Write rows of the Jacobian."""
+    (n_rows, n_features), n_hidden = X.shape, slope.shape[1]
+    n_coef, n_of_hidden = n_hidden * n_features, n_hidden * (n_features + 1)
+    # A row of memory is a sample; of coefficients those of a neuron lie together.
+    coef = rows[:, :n_coef].reshape(n_rows, n_hidden, n_features)
+    np.multiply(slope[:, :, None], X[:, None, :], out=coef)
+    rows[:, n_coef:n_of_hidden] = slope
+    rows[:, n_of_hidden : -last.shape[1]] = of_outputs.reshape(n_rows, -1)
+    rows[:, -last.shape[1] :] = last
