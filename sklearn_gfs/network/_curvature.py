@@ -84,7 +84,7 @@ class WholeCurvature:
                 return None
             inverse = dtrtri(factor, lower=1, overwrite_c=1)[0].T  # of the factor: half the operations of the whole
         shares, members = penalty * np.einsum("ij,ij->i", inverse, inverse), groups >= 0
-        return np.bincount(groups[members], weights=shares[members])
+        return np.bincount(groups[members], weights=shares[members]).astype(np.float64, copy=False)
 
     def inverse(self, diagonal: Float64Array) -> Inverse | None:
         """Return the inverse of G + diagonal, to be kept."""
