@@ -22,7 +22,7 @@ class JacobianRows:
     """
     Rows of the Jacobian; for the order of the columns see `Shape`.
 
-    Weights of columns have for each coefficient the product of a number of its neuron and one of its feature or output.
+    The weight of a coefficient is the product of a number for its neuron and another for its feature or output.
 
     Parameters
     ----------
