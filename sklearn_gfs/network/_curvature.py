@@ -96,7 +96,7 @@ class RowsCurvature:
     """
     G = R' R for R of fewer rows than columns, by the identity of Sherman, Morrison and Woodbury.
 
-    Diagonals have for each coefficient the product of a number of its neuron and one of its feature. Groups are those
+    On a diagonal a coefficient has the product of a number for its neuron and another for its feature. Groups are those
     of `JacobianRows.forms`.
 
     Parameters
