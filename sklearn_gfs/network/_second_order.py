@@ -24,10 +24,10 @@ import numpy as np
 
 from sklearn_gfs._chunks import working_memory
 
-from ._data import CHUNK_ROWS
 from ._evidence import Prior, groups_of, penalty_of, re_estimated
-from ._objective import Objective, Shape, has_few_rows, shape_of, to_network, to_vector
+from ._objective import Objective, Shape, shape_of, to_network, to_vector
 from ._posterior import Posterior, posterior_of
+from ._step_cost import bytes_of_matrices, samples_of_a_step, serves
 from ._two_layer import TorchNetwork, mean_loss
 from ._watch import Watch, interruptible
 
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from ._scaling import Scaling
     from ._settings import TrainingSettings
 
-# The curvature is summed over so many samples for each column of the Jacobian, others in every step.
-_SAMPLES_A_COLUMN = 4
 # The penalty is estimated anew in every so manieth step of Levenberg-Marquardt.
 _ESTIMATED_EVERY = 3
 # At the end it is estimated so many times where the weights are.
@@ -55,14 +53,6 @@ _DAMPING, _LEAST_GAIN, _MOST_TRIES = 1e-2, 1e-3, 16
 _MEMORY, _SUFFICIENT, _SHORTENED, _MOST_SHORTENED = 20, 1e-4, 0.3, 20
 # Training has converged when a step lowers the loss by less than this part of it.
 _CONVERGED = 1e-6
-# By default Levenberg-Marquardt trains where the parameters, or the Jacobian's rows, are at most so many, and a pass
-# over the samples takes at most so many operations.
-_MOST_PARAMETERS, _MOST_OPERATIONS = 1500, 2e9
-# With classes the curvature of a step takes at most so many multiplications. A hundred steps of more take many times as
-# long as all gradient updates.
-_MOST_OF_CLASSES = 1e9
-# Matrices, of a row for each parameter or for each of the Jacobian's rows, that are in memory at once.
-_MATRICES = 4
 
 
 class SecondOrderSolver(ABC):
@@ -130,33 +120,21 @@ class LevenbergMarquardt(SecondOrderSolver):
         super().__init__(objective, vector, prior, n_samples=n_samples, estimates=estimates)
         self._groups = groups_of(objective.shape)
         self._damping, self._growth, self._n_done = _DAMPING, 2.0, 0
-        n_taken = max(_SAMPLES_A_COLUMN * objective.shape.n_columns, CHUNK_ROWS)
+        n_taken = samples_of_a_step(objective.shape)
         self._n_taken = n_taken if n_taken < objective.n_samples else None
 
     @classmethod
     def serves(cls, shape: Shape, loss: Loss, n_samples: int) -> bool:
         """Say whether the parameters, or the Jacobian's rows, are few, and curve in one matrix product."""
         one_product = loss.is_quadratic or shape.n_outputs == 1
-        few = min(shape.n_parameters, n_samples * shape.n_outputs) <= _MOST_PARAMETERS
-        fits = _bytes_of_matrices(shape, n_samples) <= working_memory()
-        cheap = loss.is_quadratic or cls._curvature_cost(shape, n_samples) <= _MOST_OF_CLASSES
-        return loss.has_curvature and one_product and few and fits and cheap and _passes_serve(shape, n_samples)
-
-    @classmethod
-    def _curvature_cost(cls, shape: Shape, n_samples: int) -> float:
-        """Return the multiplications that the curvature takes, or the system of equations of the Jacobian's rows."""
-        if has_few_rows(shape, n_samples):
-            n_rows = n_samples * shape.n_outputs
-            return float(n_rows**2 * (n_rows + shape.n_features + 2 * shape.n_hidden))
-        n_rows = min(n_samples, max(_SAMPLES_A_COLUMN * shape.n_columns, CHUNK_ROWS)) * shape.n_outputs
-        return float(n_rows * shape.n_parameters**2)
+        return loss.has_curvature and one_product and serves(shape, n_samples, classes=not loss.is_quadratic)
 
     @classmethod
     def check(cls, shape: Shape, loss: Loss, n_samples: int) -> None:
         """Refuse a loss that doesn't say how it curves, and a network of too many parameters."""
         if not loss.has_curvature:
             raise ValueError(f"retrain_solver='lm' is not for loss={loss.name!r}; use retrain_solver='lbfgs'.")
-        n_bytes = _bytes_of_matrices(shape, n_samples)
+        n_bytes = bytes_of_matrices(shape, n_samples)
         if n_bytes > working_memory():
             raise ValueError(
                 f"retrain_solver='lm' needs {n_bytes / 2**20:.0f} MiB for the curvature of {shape.n_parameters} "
@@ -282,17 +260,6 @@ class LBFGS(SecondOrderSolver):
         for (step, change, product), share in zip(self._pairs, reversed(shares), strict=True):
             direction += (share - float(change @ direction) / product) * step
         return direction
-
-
-def _bytes_of_matrices(shape: Shape, n_samples: int) -> float:
-    if has_few_rows(shape, n_samples):
-        n_rows = n_samples * shape.n_outputs
-        return 8.0 * n_rows * (_MATRICES * n_rows + 2 * shape.n_features + 4 * shape.n_hidden)
-    return _MATRICES * 8.0 * shape.n_parameters**2
-
-
-def _passes_serve(shape: Shape, n_samples: int) -> bool:
-    return 6.0 * n_samples * shape.n_parameters <= _MOST_OPERATIONS
 
 
 # By the names that estimators take.

@@ -13,7 +13,7 @@ from mlp.small import ALL, SMALL, assert_equal_fits
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs.mlp._schedule import Schedule, schedule_of_updates
 from sklearn_gfs.mlp._trainer import Trainer
-from sklearn_gfs.network import LOSSES, _second_order
+from sklearn_gfs.network import LOSSES, _step_cost
 from sklearn_gfs.network._second_order import LBFGS, LevenbergMarquardt
 
 QUICK = SMALL | {"n_retrain": "auto"}
@@ -76,7 +76,7 @@ def test_sizes_decide_which_solver_serves(steps, monkeypatch, limit):
     GreedyPrunedMLPRegressor(**QUICK).fit(X, y)
     assert set(steps) == {"lm"}
     steps.clear()
-    monkeypatch.setattr(f"sklearn_gfs.network._second_order.{limit}", 20)
+    monkeypatch.setattr(f"sklearn_gfs.network._step_cost.{limit}", 20)
     for number in ("_UPDATES", "_MOST_UPDATES"):
         monkeypatch.setattr(f"sklearn_gfs.mlp._schedule.{number}", 60)
     model = GreedyPrunedMLPRegressor(**QUICK, early_stopping=False).fit(X, y)
@@ -311,7 +311,7 @@ def test_the_solver_of_the_trial_trains_on_all_samples(steps, monkeypatch):
     )
     assert n_trial > n_final
     steps.clear()
-    monkeypatch.setattr(_second_order, "_MOST_PARAMETERS", (X.shape[1] + 2) * n_final + 1)
+    monkeypatch.setattr(_step_cost, "_MOST_PARAMETERS", (X.shape[1] + 2) * n_final + 1)
     model = GreedyPrunedMLPRegressor(random_state=0).fit(X, y)
     assert len(model.intercepts_[0]) == n_final
     assert model.n_retrain_ > 80

@@ -132,7 +132,7 @@ def test_bits_repeat(solver, alpha):
 def test_some_samples_a_step_are_enough_for_the_curvature(monkeypatch):
     network, X, y = problem(4, n_samples=400)
     whole = trained(network, samples_of(X, y), LevenbergMarquardt, 200)
-    monkeypatch.setattr("sklearn_gfs.network._second_order.CHUNK_ROWS", 100)
+    monkeypatch.setattr("sklearn_gfs.network._step_cost.CHUNK_ROWS", 100)
     some = trained(network, samples_of(X, y), LevenbergMarquardt, 200)
     assert some.solver._n_taken == 100
     assert some.losses[-1] < 1.02 * whole.losses[-1]
@@ -258,3 +258,5 @@ def test_with_classes_steps_are_cheap_by_default():
     assert not LevenbergMarquardt.serves(wide, LOG_LOSS, 16_000)
     assert LevenbergMarquardt.serves(wide, LOG_LOSS, 500)  # few rows
     assert LevenbergMarquardt.serves(wide, SQUARED_ERROR, 16_000)
+    assert not LevenbergMarquardt.serves(Shape(40, 50, 1), LOG_LOSS, 1200)
+    assert LevenbergMarquardt.serves(Shape(4000, 50, 1), LOG_LOSS, 1000)  # everything takes long
