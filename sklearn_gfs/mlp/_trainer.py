@@ -247,7 +247,7 @@ class Trainer:
             solver,
             self.seeds[2],
             name=name,
-            n_samples=self._n_copies * self._share(rows, weight),
+            n_samples=self._n_effective(rows, weight),
             watch=self.watch,
             prior=prior,
         )

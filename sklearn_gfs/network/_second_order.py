@@ -281,7 +281,7 @@ class SecondOrderTraining:
     name : str
         What it is called in messages.
     n_samples : float
-        For how many samples these stand; weights that are numbers of copies count.
+        For how many samples these stand; weights that are numbers of copies count, uneven ones of classes count less.
     watch : Watch, default=None
     prior : Prior, default=None
         The penalty to begin with.

@@ -8,7 +8,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from mlp.small import SMALL, assert_equal_fits, blobs, problem
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
-from sklearn_gfs.network import effective_number
+from sklearn_gfs.network import SecondOrderTraining, effective_number
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
@@ -150,3 +150,21 @@ def test_impossible_weights_are_refused(weight, message):
     X, y = blobs()
     with pytest.raises(ValueError, match=message):
         GreedyPrunedMLP(**SMALL).fit(X, y, sample_weight=weight)
+
+
+def test_uneven_weights_of_classes_determine_less(monkeypatch):
+    """The evidence of second-order steps counts the samples that uneven weights leave."""
+    counts, init = [], SecondOrderTraining.__init__
+
+    def noted(self, *args, n_samples, **kwargs):
+        counts.append(n_samples)
+        init(self, *args, n_samples=n_samples, **kwargs)
+
+    monkeypatch.setattr(SecondOrderTraining, "__init__", noted)
+    y = (np.arange(200) % 20 == 0).astype(int)
+    X = np.random.default_rng(3).normal(size=(200, 3)) + y[:, None]
+    weight = compute_sample_weight("balanced", y)
+    model = GreedyPrunedMLPClassifier(**SMALL | {"n_retrain": 2}, retrain_solver="lm", early_stopping=False)
+    clone(model).set_params(class_weight="balanced").fit(X, y)
+    clone(model).fit(X, y)
+    assert counts == pytest.approx([effective_number(weight, np.ones(200)), 200])
