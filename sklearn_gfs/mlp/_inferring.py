@@ -54,10 +54,12 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         How the subnetwork is re-trained. "lm" is the Levenberg-Marquardt method; for the log loss it uses the
         generalised Gauss-Newton matrix. "lbfgs" is L-BFGS. These two never raise the penalised loss. "adam" and "sgd"
         are the updates of `solver`; the final weights are moving averages over about the last hundred updates. "auto"
-        means `solver` if `n_retrain` is a number. Otherwise "auto" means "lm" for targets that are numbers, and for the
-        log loss of one output, if the problem is small. Small means: the number of parameters, or of samples times
-        outputs, is at most 1500, and a pass over the samples takes at most 2e9 operations. With the log loss the
-        curvature of a step also takes at most 1e9 multiplications. For all other problems "auto" means `solver`.
+        means `solver` if `n_retrain` is a number. Otherwise "auto" means "lm" for targets that are numbers and for the
+        log loss of one output, if the problem is small. The log loss of several outputs must also have fewer samples
+        times outputs than parameters. Small means: the number of parameters, or of samples times outputs, is at most
+        1500, and a pass over the samples takes at most 2e9 operations. With the log loss the curvature of a step also
+        takes at most 1e9 multiplications. Where samples times outputs are fewer than the parameters, these are 2000
+        more for each of them and each feature. For all other problems "auto" means `solver`.
     loss : {"auto", "log_loss", "squared_error"}, default="auto"
         Loss of pre-training, selection and re-training. "log_loss" is the negative log-likelihood of the softmax of the
         outputs. For a multilabel `y` it is the sum of the log losses of the labels, each with the logistic function of

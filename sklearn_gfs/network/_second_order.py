@@ -25,7 +25,7 @@ import numpy as np
 from sklearn_gfs._chunks import working_memory
 
 from ._evidence import Prior, groups_of, penalty_of, re_estimated
-from ._objective import Objective, Shape, shape_of, to_network, to_vector
+from ._objective import Objective, Shape, has_few_rows, shape_of, to_network, to_vector
 from ._posterior import Posterior, posterior_of
 from ._step_cost import bytes_of_matrices, samples_of_a_step, serves
 from ._two_layer import TorchNetwork, mean_loss
@@ -125,8 +125,8 @@ class LevenbergMarquardt(SecondOrderSolver):
 
     @classmethod
     def serves(cls, shape: Shape, loss: Loss, n_samples: int) -> bool:
-        """Say whether the parameters, or the Jacobian's rows, are few, and curve in one matrix product."""
-        one_product = loss.is_quadratic or shape.n_outputs == 1
+        """Say whether steps are cheap: few parameters that curve in one matrix product, or few rows of the Jacobian."""
+        one_product = loss.is_quadratic or shape.n_outputs == 1 or has_few_rows(shape, n_samples)
         return loss.has_curvature and one_product and serves(shape, n_samples, classes=not loss.is_quadratic)
 
     @classmethod

@@ -34,7 +34,7 @@ def serves(shape: Shape, n_samples: int, *, classes: bool) -> bool:
     few = min(shape.n_parameters, n_samples * shape.n_outputs) <= _MOST_PARAMETERS
     fits = bytes_of_matrices(shape, n_samples) <= working_memory()
     passes = 6.0 * n_samples * shape.n_parameters <= _MOST_OPERATIONS
-    n_numbers = n_samples * shape.n_features if has_few_rows(shape, n_samples) else 0
+    n_numbers = n_samples * shape.n_outputs * shape.n_features if has_few_rows(shape, n_samples) else 0
     most = _MOST_OF_CLASSES + _MOST_OF_A_NUMBER * n_numbers
     return few and fits and passes and (not classes or _multiplications(shape, n_samples) <= most)
 

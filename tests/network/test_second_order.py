@@ -260,3 +260,5 @@ def test_with_classes_steps_are_cheap_by_default():
     assert LevenbergMarquardt.serves(wide, SQUARED_ERROR, 16_000)
     assert not LevenbergMarquardt.serves(Shape(40, 50, 1), LOG_LOSS, 1200)
     assert LevenbergMarquardt.serves(Shape(4000, 50, 1), LOG_LOSS, 1000)  # everything takes long
+    assert LevenbergMarquardt.serves(Shape(300, 20, 3), LOG_LOSS, 150)
+    assert not LevenbergMarquardt.serves(Shape(300, 20, 3), LOG_LOSS, 600)
