@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib.util
 import json
 import time
 from collections.abc import Iterator
@@ -98,6 +100,16 @@ def epochs_within(seconds: float, X: Any, y: Any, classes: bool, n_units: int) -
     standardised_mlp(classes, n_units, 0, **tried).fit(X, y)
     n_epochs = max(1, round(3 * seconds / (time.process_time() - start)))
     return tried | {"max_iter": n_epochs, "n_iter_no_change": n_epochs}
+
+
+def data_folder(parser: argparse.ArgumentParser, folder: str | None, package: str, inside: str) -> Path:
+    """Return the folder that was named, or that inside of an installed package; end the command where there is none."""
+    if folder is not None:
+        return Path(folder)
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        parser.error(f"{package} is not installed; install it, or name the folder of its data by --folder")
+    return Path(spec.origin).parent / inside
 
 
 class Rows:

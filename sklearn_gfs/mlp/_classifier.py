@@ -53,8 +53,8 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         log loss of one output, if the problem is small. The log loss of several outputs must also have fewer samples
         times outputs than parameters. Small means: the number of parameters, or of samples times outputs, is at most
         1500, and a pass over the samples takes at most 2e9 operations. With the log loss the curvature of a step also
-        takes at most 1e9 multiplications. Where samples times outputs are fewer than the parameters, these are 2000
-        more for each of them and each feature. For all other problems "auto" means `solver`.
+        takes at most 1e9 multiplications. If samples times outputs are fewer than the parameters, the limit is 1e9 plus
+        2000 times samples times outputs times features. For all other problems "auto" means `solver`.
     loss : {"auto", "log_loss", "squared_error"}, default="auto"
         Loss of pre-training, selection and re-training. "log_loss" is the negative log-likelihood of the softmax of the
         outputs. For a multilabel `y` it is the sum of the log losses of the labels, each with the logistic function of

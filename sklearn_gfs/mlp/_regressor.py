@@ -57,8 +57,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         log loss of one output, if the problem is small. The log loss of several outputs must also have fewer samples
         times outputs than parameters. Small means: the number of parameters, or of samples times outputs, is at most
         1500, and a pass over the samples takes at most 2e9 operations. With the log loss the curvature of a step also
-        takes at most 1e9 multiplications. Where samples times outputs are fewer than the parameters, these are 2000
-        more for each of them and each feature. For all other problems "auto" means `solver`.
+        takes at most 1e9 multiplications. If samples times outputs are fewer than the parameters, the limit is 1e9 plus
+        2000 times samples times outputs times features. For all other problems "auto" means `solver`.
     activation : {"auto", "identity", "logistic", "relu", "tanh"}, default="auto"
         Activation of the hidden neurons. "auto" means "tanh".
     solver : {"adam", "sgd"}, default="adam"

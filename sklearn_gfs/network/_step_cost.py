@@ -17,9 +17,9 @@ _SAMPLES_A_COLUMN = 4
 # many operations.
 _MOST_PARAMETERS, _MOST_OPERATIONS = 1500, 2e9
 # With classes the curvature of a step takes at most so many multiplications. A hundred steps of more take many times as
-# long as all gradient updates. Where samples are few and features many, all training takes long: there are so many more
-# for each number of the inputs.
-_MOST_OF_CLASSES, _MOST_OF_A_NUMBER = 1e9, 2000
+# long as all gradient updates. Where the Jacobian has few rows, features are many, and all training takes long. The
+# limit is then higher by the second number for each row and feature.
+_MOST_OF_CLASSES, _MORE_A_NUMBER = 1e9, 2000
 # Matrices, of a row for each parameter or for each of the Jacobian's rows, that are in memory at once.
 _MATRICES = 4
 
@@ -35,7 +35,7 @@ def serves(shape: Shape, n_samples: int, *, classes: bool) -> bool:
     fits = bytes_of_matrices(shape, n_samples) <= working_memory()
     passes = 6.0 * n_samples * shape.n_parameters <= _MOST_OPERATIONS
     n_numbers = n_samples * shape.n_outputs * shape.n_features if has_few_rows(shape, n_samples) else 0
-    most = _MOST_OF_CLASSES + _MOST_OF_A_NUMBER * n_numbers
+    most = _MOST_OF_CLASSES + _MORE_A_NUMBER * n_numbers
     return few and fits and passes and (not classes or _multiplications(shape, n_samples) <= most)
 
 
