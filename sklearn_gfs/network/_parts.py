@@ -37,7 +37,7 @@ _TWO_PARTS, _TWICE_AS_MANY = 1e8, 4.0
 _LEAST_NEURONS, _MOST_PARTS = 64, 16
 
 
-def n_parts_of(n_features: int, n_hidden: int, n_outputs: int, batch_size: int) -> int:
+def n_parts_of(n_features: float, n_hidden: int, n_outputs: int, batch_size: int) -> int:
     """Return into how many parts a network of this size falls in training."""
     n_operations = 6.0 * batch_size * n_hidden * (n_features + n_outputs)
     if n_operations < _TWO_PARTS:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from sklearn_gfs._typing import FloatArray, IntArray
 
     from ._standardisation import Standardisation
+
+
+# Where no more than this share of the inputs differs from zero, products with these alone are faster.
+_MOST_STORED = 0.1
+# Bytes that an input takes together with the number of its column.
+_ENTRY_BYTES = 8
 
 
 class Samples:
@@ -73,15 +80,32 @@ class Samples:
         self._targets = targets
         self.dtype: np.dtype[Any] = targets.dtype if dtype is None else np.dtype(dtype)
         self._torch_dtype = torch.from_numpy(np.empty(0, self.dtype)).dtype
-        self._standardisation = None if standardisation is None else standardisation.astype(X.dtype).in_torch(device)
+        kept = None if standardisation is None else standardisation.astype(X.dtype)
+        self._standardisation, self._in_torch = kept, None if kept is None else kept.in_torch(device)
         self.rows = rows
         self._weight = None
         if weight is not None:
             self._weight = (weight / weight[rows].mean()).astype(self.dtype)
 
     @property
+    def entries_of_row(self) -> float:
+        """How many inputs of a sample the compiled loop reads: where few differ from zero these, else all."""
+        (n_samples, n_features), kept = self._X.shape, self._standardisation
+        if sparse.issparse(self._X) and kept is not None and kept.mean is None:
+            mean = self._X.nnz / max(n_samples, 1)
+            return float(mean if mean <= _MOST_STORED * n_features else n_features)
+        return float(n_features)
+
+    @property
+    def few_entries(self) -> bool:
+        """Whether few inputs differ from zero, and `entries` serve."""
+        return self.entries_of_row < self._X.shape[1]
+
+    @property
     def row_bytes(self) -> int:
         """Size of one sample's inputs in a batch."""
+        if self.few_entries:
+            return max(1, int(self.entries_of_row * _ENTRY_BYTES))
         return int(self._X.shape[1] * self._X.dtype.itemsize)
 
     @property
@@ -122,7 +146,7 @@ class Samples:
         else:
             part = self._X[rows]
             X = torch.from_numpy(part.toarray() if sparse.issparse(part) else part).to(self._device)
-        return (X if self._standardisation is None else self._standardisation.apply(X)).to(self._torch_dtype)
+        return (X if self._in_torch is None else self._in_torch.apply(X)).to(self._torch_dtype)
 
     def fill(self, rows: IntArray, X: FloatArray, y: FloatArray) -> FloatArray | None:
         """
@@ -135,8 +159,22 @@ class Samples:
             self._standardise_into(X, rows)
         else:
             self._take_into(X, self._X, rows)
+        return self.fill_targets(rows, y)
+
+    def fill_targets(self, rows: IntArray, y: FloatArray) -> FloatArray | None:
+        """Write the targets of these samples to an array with a row for each, and return the weights."""
         self._take_into(y, self._targets, rows)
         return None if self._weight is None else self._weight[rows]
+
+    def entries(self, rows: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
+        """
+        Return the inputs of these samples that differ from zero: where those of each begin, columns, and values.
+
+        There is one number more for where they end. X is sparse.
+        """
+        part = self._X[rows]
+        values = part.data if self._standardisation is None else self._standardisation.apply(part).data
+        return part.indptr.astype(np.int64), part.indices.astype(np.int32, copy=False), values.astype(self.dtype)
 
     def _take_into(self, out: FloatArray, array: FloatArray, rows: IntArray) -> None:
         """Write some rows of an array; by way of memory that is kept where `out` has spaces between its rows."""
@@ -200,7 +238,11 @@ class HeldOut:
 
     def __init__(self, samples: Samples) -> None:
         self._samples = samples
-        self._kept = samples.everything() if samples.on_device or samples.n_bytes <= CHUNK_BYTES else None
+
+    @cached_property
+    def _kept(self) -> Batch | None:
+        samples = self._samples
+        return samples.everything() if samples.on_device or samples.n_bytes <= CHUNK_BYTES else None
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -217,6 +259,11 @@ class HeldOut:
         """Return the batches on another device."""
         for X, y, weight in self:
             yield Batch(X.to(device), y.to(device), None if weight is None else weight.to(device))
+
+    def entries(self, y: FloatArray) -> tuple[tuple[IntArray, IntArray, FloatArray], FloatArray | None]:
+        """Write the targets to an array with a row for each sample; return what `Samples.entries` does, and weights."""
+        rows = self._samples.rows
+        return self._samples.entries(rows), self._samples.fill_targets(rows, y)
 
     def fill(self, X: FloatArray, y: FloatArray) -> FloatArray | None:
         """Write all samples to arrays with a row for each, and return the weights."""

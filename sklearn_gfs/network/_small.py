@@ -15,7 +15,7 @@ from sklearn_gfs._emitter import host
 from sklearn_gfs._requirements import numba_for
 
 from ._parameters import Network, in_precision
-from ._small_kernels import INVERSE_ROOT, LOSS, NO_SOLVER, SHARE, STEP, Rates, Shape, train
+from ._small_kernels import INVERSE_ROOT, LOSS, NO_SOLVER, SHARE, STEP, Entries, Rates, Shape, train
 from ._two_layer import layout_of
 from ._vectors import TILE_ROWS, WIDE_VECTORS
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sklearn_gfs._typing import FloatArray, IntArray
 
-    from ._samples import HeldOut
+    from ._samples import HeldOut, Samples
     from ._settings import TrainingSettings
 
 _LINE = 64  # bytes of a line of the cache, at which arrays begin
@@ -33,6 +33,11 @@ _LINE = 64  # bytes of a line of the cache, at which arrays begin
 _MOST_KEPT_BYTES = 2**20
 # In an update that the processor makes in less time than a GPU.
 _MOST_MULTIPLICATIONS = 4_000_000
+
+
+def _no_entries() -> Entries:
+    """Return what says that inputs are dense."""
+    return Entries(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
 
 
 def loop_code(of: Any, *arguments: Any) -> int | None:
@@ -102,9 +107,13 @@ class SmallLoop:
     settings : TrainingSettings
     batch_size : int
     averaged : bool
+    sparse : bool
+        Whether only the inputs that differ from zero are read.
     """
 
-    def __init__(self, network: Network, settings: TrainingSettings, batch_size: int, *, averaged: bool) -> None:
+    def __init__(
+        self, network: Network, settings: TrainingSettings, batch_size: int, *, averaged: bool, sparse: bool
+    ) -> None:
         shape = (*network.hidden_coef.shape, len(network.output_intercept))
         n_features, n_hidden, n_outputs = shape
         width = host()[0]
@@ -147,9 +156,10 @@ class SmallLoop:
             out_coef=in_result[1],
             out_intercept=in_result[2],
         )
+        self._sparse, self._entries = sparse, _no_entries()
         self._inputs, self._targets = self._empty(0)
         # The last samples that the loss was asked for on, as the loop reads them.
-        self._prepared: tuple[HeldOut, FloatArray, FloatArray, FloatArray] | None = None
+        self._prepared: tuple[HeldOut, FloatArray, FloatArray, Entries, FloatArray] | None = None
 
     def _views_of(self, vector: FloatArray) -> list[FloatArray]:
         """Return the parts of a vector, without what fills them up, as `Layout` has them."""
@@ -176,6 +186,7 @@ class SmallLoop:
 
     def rest(self) -> None:
         """Give the room for batches back."""
+        self._entries = _no_entries()
         self._inputs, self._targets = self._empty(0)
 
     def network(self) -> Network:
@@ -197,22 +208,25 @@ class SmallLoop:
                 else:
                     part[...] = view.numpy()
 
-    def room(self, n_updates: int) -> tuple[FloatArray, FloatArray]:
-        """Return where inputs and targets for the next updates belong, a row for each sample."""
-        n_rows = n_updates * self._batch_size
-        if n_rows > len(self._inputs):
-            self._inputs, self._targets = self._empty(n_rows)
+    def take(self, samples: Samples, rows: IntArray) -> FloatArray | None:
+        """Gather these samples for the next updates, and return the weights."""
+        if len(rows) > len(self._targets):
+            self._inputs, self._targets = self._empty(len(rows))
         n_features, _, n_outputs = self._sizes
-        return self._inputs[:n_rows, :n_features], self._targets[:n_rows, :n_outputs]
+        targets = self._targets[: len(rows), :n_outputs]
+        if not self._sparse:
+            return samples.fill(rows, self._inputs[: len(rows), :n_features], targets)
+        self._entries = Entries(*samples.entries(rows))
+        return samples.fill_targets(rows, targets)
 
     def _empty(self, n_rows: int) -> tuple[FloatArray, FloatArray]:
         """Return inputs and targets as the loop reads them, all zero: what fills up rows stays so."""
-        wide = self._wide_features, self._wide_outputs
-        return np.zeros((n_rows, wide[0]), dtype=np.float32), np.zeros((n_rows, wide[1]), dtype=np.float32)
+        inputs = np.zeros((0 if self._sparse else n_rows, self._wide_features), dtype=np.float32)
+        return inputs, np.zeros((n_rows, self._wide_outputs), dtype=np.float32)
 
     def run(self, weight: FloatArray | None, step_size: float, shares: FloatArray, n_updates: IntArray) -> list[float]:
         """
-        Make updates on the samples that are in the `room`, and return the losses; the last one may not be finite.
+        Make updates on the samples of the last `take`, and return the losses; the last one may not be finite.
 
         Parameters
         ----------
@@ -232,7 +246,7 @@ class SmallLoop:
         numbers[:, STEP], numbers[:, INVERSE_ROOT] = solver.loop_numbers(step_size, n_updates)
         numbers[:, SHARE] = shares
         places = self._inputs.ctypes.data, self._targets.ctypes.data
-        n_made = train(self._shape, self._rates, *places, of_mean, numbers)
+        n_made = train(self._shape, self._rates, *places, self._entries, of_mean, numbers)
         losses: list[float] = numbers[: n_made + 1, LOSS].tolist()
         return losses
 
@@ -244,20 +258,25 @@ class SmallLoop:
         """
         if self._prepared is None or self._prepared[0] is not held_out:
             self._prepared = held_out, *self._filled(held_out)
-        _, X, y, of_mean = self._prepared
+        _, X, y, entries, of_mean = self._prepared
         numbers = np.zeros((len(of_mean), 4), dtype=np.float32)
-        train(self._result, self._rates, X.ctypes.data, y.ctypes.data, of_mean, numbers)
+        train(self._result, self._rates, X.ctypes.data, y.ctypes.data, entries, of_mean, numbers)
         return float(numbers[:, LOSS].sum(dtype=np.float64))
 
-    def _filled(self, held_out: HeldOut) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return inputs, targets and shares of the mean in batches of the loop, the last of which is filled up."""
+    def _filled(self, held_out: HeldOut) -> tuple[FloatArray, FloatArray, Entries, FloatArray]:
+        """Return inputs, targets, entries and shares of the mean in batches of the loop; the last one is filled up."""
         n_features, _, n_outputs = self._sizes
         n_rows, n_batches = len(held_out), -(-len(held_out) // self._batch_size)
         inputs, targets = self._empty(n_batches * self._batch_size)
-        weight = held_out.fill(inputs[:n_rows, :n_features], targets[:n_rows, :n_outputs])
+        entries, y = _no_entries(), targets[:n_rows, :n_outputs]
+        if self._sparse:
+            (starts, *others), weight = held_out.entries(y)
+            entries = Entries(np.pad(starts, (0, len(targets) - n_rows), mode="edge"), *others)
+        else:
+            weight = held_out.fill(inputs[:n_rows, :n_features], y)
         of_mean = np.zeros((n_batches, self._batch_size), dtype=np.float32)
         of_mean.reshape(-1)[:n_rows] = (1 if weight is None else weight) / n_rows
-        return inputs, targets, of_mean
+        return inputs, targets, entries, of_mean
 
 
 def _aligned(lengths: list[int]) -> list[FloatArray]:

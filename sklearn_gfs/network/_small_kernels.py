@@ -93,6 +93,18 @@ class Shape(NamedTuple):
     ones: int
 
 
+class Entries(NamedTuple):
+    """
+    The inputs of batches where only those that differ from zero are stored; without rows where all are.
+
+    Those of row i are at ``starts[i]`` up to ``starts[i + 1]``.
+    """
+
+    starts: NDArray[np.int64]
+    columns: NDArray[np.int32]
+    values: NDArray[np.float32]
+
+
 class Rates(NamedTuple):
     """What an update takes from the settings of a training."""
 
@@ -142,14 +154,42 @@ def product(
 
 
 @inlined
-def forward(shape: Shape, X: int) -> None:
+def add_entries(shape: Shape, entries: Entries, first: int) -> None:
+    """Write the products of a batch's inputs, which begin with this row, and the coefficients, plus the intercepts."""
+    hidden = shape.wide_hidden
+    for i in range(shape.batch_size):
+        row = shape.hidden + 4 * i * hidden
+        clear(row, hidden)
+        combine(row, shape.intercept, hidden, 1.0, 1.0)
+        for at in range(entries.starts[first + i], entries.starts[first + i + 1]):
+            combine(row, shape.parameters + 4 * entries.columns[at] * hidden, hidden, 1.0, entries.values[at])
+
+
+@inlined
+def spread_entries(shape: Shape, entries: Entries, first: int, alpha: float) -> None:
+    """Write the gradient of the coefficients, from the slopes of a batch whose inputs begin with this row."""
+    hidden = shape.wide_hidden
+    clear(shape.gradient, shape.wide_features * hidden)
+    if alpha != 0:
+        combine(shape.gradient, shape.parameters, shape.wide_features * hidden, 1.0, alpha)
+    for i in range(shape.batch_size):
+        row = shape.slope + 4 * i * hidden
+        for at in range(entries.starts[first + i], entries.starts[first + i + 1]):
+            combine(shape.gradient + 4 * entries.columns[at] * hidden, row, hidden, 1.0, entries.values[at])
+
+
+@inlined
+def forward(shape: Shape, X: int, entries: Entries, first: int) -> None:
     """Write the hidden activations and the outputs."""
     hidden, outputs, n_samples = shape.wide_hidden, shape.wide_outputs, shape.batch_size
     none, one = np.int64(0), np.int64(1)  # compiled for its value, a number itself would have a product of its own
-    product(
-        X, shape.wide_features, one, shape.parameters, hidden, shape.hidden, shape.intercept, none,
-        n_samples, hidden, shape.n_features, 1.0, shape.width, shape.wide_tile,
-    )  # fmt: skip
+    if len(entries.starts) > 0:
+        add_entries(shape, entries, first)
+    else:
+        product(
+            X, shape.wide_features, one, shape.parameters, hidden, shape.hidden, shape.intercept, none,
+            n_samples, hidden, shape.n_features, 1.0, shape.width, shape.wide_tile,
+        )  # fmt: skip
     if shape.activation == RELU:
         relu(shape.hidden, n_samples * hidden)
     elif shape.activation == TANH:
@@ -188,7 +228,7 @@ def loss_and_residual(shape: Shape, y: int, weight: NDArray[np.float32], update:
 
 
 @inlined
-def backward(shape: Shape, X: int, alpha: float) -> None:
+def backward(shape: Shape, X: int, entries: Entries, first: int, alpha: float) -> None:
     """Write the gradient of the loss and the penalty; that of a neuron is divided by the neuron's weight."""
     hidden, outputs, n_samples = shape.wide_hidden, shape.wide_outputs, shape.batch_size
     none, one = np.int64(0), np.int64(1)  # compiled for its value, a number itself would have a product of its own
@@ -208,10 +248,13 @@ def backward(shape: Shape, X: int, alpha: float) -> None:
         times_logistic_slope(shape.slope, shape.hidden, n_samples * hidden)
     add_rows(shape.intercept_gradient, shape.slope, n_samples, hidden)
     add_rows(shape.out_intercept_gradient, shape.outputs, n_samples, outputs)
-    product(
-        X, one, shape.wide_features, shape.slope, hidden, shape.gradient, shape.parameters, hidden,
-        shape.wide_features, hidden, n_samples, alpha, shape.width, shape.wide_tile,
-    )  # fmt: skip
+    if len(entries.starts) > 0:
+        spread_entries(shape, entries, first, alpha)
+    else:
+        product(
+            X, one, shape.wide_features, shape.slope, hidden, shape.gradient, shape.parameters, hidden,
+            shape.wide_features, hidden, n_samples, alpha, shape.width, shape.wide_tile,
+        )  # fmt: skip
 
 
 @inlined
@@ -241,25 +284,34 @@ def descend(shape: Shape, rates: Rates, step: float, loss: float) -> None:
 
 
 @jit
-def train(shape: Shape, rates: Rates, X: int, y: int, weight: NDArray[np.float32], numbers: NDArray[np.float32]) -> int:
+def train(
+    shape: Shape,
+    rates: Rates,
+    X: int,
+    y: int,
+    entries: Entries,
+    weight: NDArray[np.float32],
+    numbers: NDArray[np.float32],
+) -> int:
     """
     Make one update for each row of `numbers`, on as many batches, and return how many were made.
 
-    Inputs and targets are those of all batches, filled up; weights, a row for each batch, are divided by the batch's
-    size. Losses are written to the last column of `numbers`. Where one is not finite it is the last, and no update.
-    Without a solver losses are all that is computed.
+    Inputs and targets are those of all batches, filled up; where there are entries, these are the inputs. Weights, a
+    row for each batch, are divided by the batch's size. Losses are written to the last column of `numbers`. Where one
+    is not finite it is the last, and no update. Without a solver losses are all that is computed.
     """
     n_batch = shape.batch_size
     for update in range(numbers.shape[0]):
-        inputs, targets = X + 4 * update * n_batch * shape.wide_features, y + 4 * update * n_batch * shape.wide_outputs
-        forward(shape, inputs)
+        first = update * n_batch
+        inputs, targets = X + 4 * first * shape.wide_features, y + 4 * first * shape.wide_outputs
+        forward(shape, inputs, entries, first)
         loss = loss_and_residual(shape, targets, weight, update)
         numbers[update, LOSS] = loss
         if not math.isfinite(numbers[update, LOSS]):
             return update
         if shape.solver == NO_SOLVER:
             continue
-        backward(shape, inputs, rates.alpha)
+        backward(shape, inputs, entries, first, rates.alpha)
         step, n = numbers[update, STEP], shape.n_parameters
         if shape.solver == ADAM:
             adam(

@@ -123,7 +123,9 @@ class Training:
         # A full batch that was asked for may have any size: no copy of its samples is made.
         by_the_piece = self._fixed_batch is None or settings.batch_size is not None
         if in_one_part and by_the_piece and is_known(network, settings, self._batch_size):
-            self._loop = SmallLoop(network, settings, self._batch_size, averaged=averaged)
+            self._loop = SmallLoop(
+                network, settings, self._batch_size, averaged=averaged, sparse=samples.few_entries
+            )
             self._loop.read(*self._vectors())
         self._loop_is_ahead = False
         self._recorded = self._recordable(network, averaged=averaged)
@@ -153,8 +155,8 @@ class Training:
         """Return the network in torch, in as many parts as the size of an update asks for."""
         settings, n_parts = self._settings, 1
         if settings.device == "cpu":  # another device has no use for this
-            (n_features, n_hidden), n_outputs = network.hidden_coef.shape, len(network.output_intercept)
-            n_parts = n_parts_of(n_features, n_hidden, n_outputs, batch_size)
+            n_hidden, n_outputs = network.output_coef.shape
+            n_parts = n_parts_of(self._samples.entries_of_row, n_hidden, n_outputs, batch_size)
         if n_parts == 1:
             return TorchNetwork(network, settings.activation, settings.loss, float(settings.alpha), settings.device)
         return NetworkInParts(network, settings.activation, settings.loss, float(settings.alpha), n_parts)
@@ -265,7 +267,7 @@ class Training:
         self._choose_step_size(lambda: self._samples.gather(rows[: self._batch_size]))
         n_done = len(self.losses) + np.arange(1, n_updates + 1)
         self._loop_is_ahead = True
-        weight = self._samples.fill(rows, *loop.room(n_updates))
+        weight = loop.take(self._samples, rows)
         self._take_note(loop.run(weight, self._step_size, self._share(n_done), n_done))
 
     def _run_recorded(self, recorded: RecordedUpdates, n_updates: int) -> None:

@@ -134,6 +134,7 @@ def test_samples_held_out_that_are_kept_are_not_gathered_again(monkeypatch, weig
         return inputs, targets, np.ones(70) if of_samples is None else of_samples
 
     kept = HeldOut(samples)
+    filled(kept)
     monkeypatch.setattr(_samples, "CHUNK_BYTES", 0)
     expected = filled(HeldOut(samples))
     monkeypatch.setattr(Samples, "fill", None)

@@ -26,11 +26,16 @@ N_SAMPLES = 200
 
 
 class Problem:
-    """A network, samples and settings, from which trainings begin."""
+    """A network, samples and settings, from which trainings begin; `few` inputs differ from zero, where that is so."""
 
-    def __init__(self, seed, *, n_features=5, n_hidden=11, n_outputs=3, weighted=False, loss=KINDS[1], **settings):
+    def __init__(
+        self, seed, *, n_features=5, n_hidden=11, n_outputs=3, weighted=False, few=False, loss=KINDS[1], **settings
+    ):
         rng = np.random.default_rng(seed)
         self.X = rng.normal(size=(N_SAMPLES, n_features)).astype(np.float32)
+        self.few = few
+        if few:
+            self.X[rng.uniform(size=self.X.shape) > 0.05] = 0
         labels = rng.integers(0, max(n_outputs, 2), N_SAMPLES)
         self.targets = np.eye(max(n_outputs, 2), dtype=np.float32)[labels][:, :n_outputs]
         start = make_network(rng, n_features=n_features, n_hidden=n_hidden, n_outputs=n_outputs)
@@ -39,7 +44,11 @@ class Problem:
         self.settings = SETTINGS._replace(loss=loss, **settings)
 
     def samples(self, rows=None):
-        return Samples(self.X, self.targets, None, np.arange(N_SAMPLES) if rows is None else rows, self.weight)
+        rows = np.arange(N_SAMPLES) if rows is None else rows
+        if not self.few:
+            return Samples(self.X, self.targets, None, rows, self.weight)
+        scales = Standardisation(None, np.linspace(1, 2, self.X.shape[1]))
+        return Samples(sparse.csr_array(self.X), self.targets, scales, rows, self.weight)
 
     def training(self, start=None, *, averaged=False, in_torch=False, samples=None):
         with pytest.MonkeyPatch.context() as patch:
@@ -72,6 +81,7 @@ problems = st.builds(
     n_hidden=st.integers(1, 150),
     n_outputs=st.integers(1, 20),
     weighted=st.booleans(),
+    few=st.booleans(),
     activation=st.sampled_from(list(ACTIVATIONS.values())),
     loss=st.sampled_from(KINDS),
     solver=st.sampled_from(list(SOLVERS.values())),
@@ -131,6 +141,34 @@ def test_a_step_is_along_the_gradient_of_plain_loops(loss, activation, n_outputs
     assert training.losses[0] == pytest.approx(value, rel=1e-5)
     for after, before, slope in zip(training.network()[:4], problem.start, gradient, strict=False):
         np.testing.assert_allclose(after, before - 1e-2 * slope, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_only_inputs_that_differ_from_zero_are_read_where_they_are_few(weighted):
+    problem = Problem(6, n_features=300, few=True, weighted=weighted, alpha=0.1, batch_size=16)
+    training, dense = problem.training(averaged=True), problem.training(averaged=True, in_torch=True)
+    for each in (training, dense):
+        each.advance(40)
+    assert_close(training, dense, 2e-3)
+    assert training._loop._inputs.size == 0
+    held_out = HeldOut(problem.samples(np.arange(37)))  # the last batch is not full
+    assert training.loss(held_out) == pytest.approx(dense.loss(held_out), rel=1e-4)
+    problem.X[:] = np.abs(problem.X) + 1  # none is zero
+    assert problem.training()._loop._sparse is False
+
+
+def test_equal_columns_of_a_sparse_row_are_added_up():
+    problem = Problem(6, n_features=40, few=True)
+    X = sparse.csr_array(problem.X)
+    twice = sparse.csr_array((np.repeat(X.data / 2, 2), np.repeat(X.indices, 2), 2 * X.indptr), shape=X.shape)
+    scales = Standardisation(None, np.ones(40))
+    once, doubled = (
+        problem.training(samples=Samples(values, problem.targets, scales, np.arange(N_SAMPLES))) for values in (X, twice)
+    )
+    for training in (once, doubled):
+        assert training._loop._sparse
+        training.advance(10)
+    assert_close(once, doubled)
 
 
 @given(problem=problems, averaged=st.booleans(), in_torch=st.booleans())
@@ -262,7 +300,7 @@ def test_batches_are_gathered_into_memory_that_is_kept(n_features):
     problem = Problem(4, n_features=n_features, batch_size=16)
     training = problem.training()
     training.advance(20)
-    places = [array.ctypes.data for array in training._loop.room(20)]
+    places = [array.ctypes.data for array in (training._loop._inputs, training._loop._targets)]
     training.advance(3)
     training.advance(20)
-    assert [array.ctypes.data for array in training._loop.room(20)] == places
+    assert [array.ctypes.data for array in (training._loop._inputs, training._loop._targets)] == places
