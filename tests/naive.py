@@ -618,3 +618,13 @@ def transposed_product(left, right):
         [sum(a[i] * b[j] for a, b in zip(left, right, strict=True)) for j in range(len(right[0]))]
         for i in range(len(left[0]))
     ]
+
+
+def inverse_scale(values, weights, *, sparse):
+    """One over the scale of a feature: rare values, beside a common least or largest one, get less than others."""
+    total = sum(weights)
+    mean = 0.0 if sparse else sum(w * v for v, w in zip(values, weights, strict=True)) / total
+    variance = sum(w * (v - mean) ** 2 for v, w in zip(values, weights, strict=True)) / total
+    edges = [0.0] if sparse else [min(values), max(values)]
+    common = max(sum(w for v, w in zip(values, weights, strict=True) if v == edge) for edge in edges) / total
+    return min(1.0, 2 * (1 - common)) ** 0.25 / variance**0.5

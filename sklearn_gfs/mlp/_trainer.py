@@ -38,6 +38,7 @@ from sklearn_gfs.network import (
     divide,
     effective_number,
     find_used,
+    has_few_entries,
     held_out_shares,
     in_precision,
     initial_network,
@@ -118,6 +119,7 @@ class Trainer:
             measured = 0.0 if more and state.moments.n_seen < _FEW_SAMPLES else state.training.step_size
             self.state = state.training._replace(network=network, step_size=measured)
         self._targets = self._standardised(used.targets)
+        self._few_entries = has_few_entries(self._X, self._scaling.inputs)
         self._kept = standardised_once(self._X, self._scaling.inputs, self._dtype)
         self.tasks, self.watch = tasks, watch
         self._validation = None
@@ -285,7 +287,7 @@ class Trainer:
         if (
             isinstance(settings.n_retrain, str)
             and suits
-            and LevenbergMarquardt.serves(shape, loss, len(self.parts.rows))
+            and LevenbergMarquardt.serves(shape, loss, len(self.parts.rows), few_entries=self._few_entries)
         ):
             return LevenbergMarquardt
         return settings.training.solver.name

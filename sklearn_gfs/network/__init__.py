@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ._parameters import Network, in_precision, initial_network, prune
     from ._posterior import Posterior
     from ._report import Report
-    from ._samples import HeldOut, Samples
+    from ._samples import HeldOut, Samples, has_few_entries
     from ._scaling import FittedNetwork, Moments, Scaling, in_data_units, measure_moments, rescaled, scaling_of
     from ._second_order import SECOND_ORDER, LevenbergMarquardt, SecondOrderSolver, SecondOrderTraining
     from ._settings import TrainingSettings
@@ -66,6 +66,7 @@ _HOME = {
     "divide": "_data",
     "find_device": "_device",
     "find_used": "_data",
+    "has_few_entries": "_samples",
     "held_out_shares": "_holdout",
     "hidden_activations": "_two_layer",
     "in_data_units": "_scaling",
@@ -122,6 +123,7 @@ __all__ = [
     "effective_number",
     "find_device",
     "find_used",
+    "has_few_entries",
     "held_out_shares",
     "hidden_activations",
     "in_data_units",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from sklearn_gfs._chunks import row_batches
@@ -36,6 +37,24 @@ class Batch(NamedTuple):
     X: torch.Tensor
     y: torch.Tensor
     weight: torch.Tensor | None
+
+
+class Entries(NamedTuple):
+    """
+    Standardised inputs of some samples, only those that differ from zero.
+
+    Parameters
+    ----------
+    starts : ndarray of int64 of shape (n_samples + 1,)
+        Those of sample i are at ``starts[i]`` up to ``starts[i + 1]``.
+    columns : ndarray of int32 of shape (n_entries,)
+        Their features; a feature may come twice, and its values are then added up.
+    values : ndarray of float32 of shape (n_entries,)
+    """
+
+    starts: NDArray[np.int64]
+    columns: NDArray[np.int32]
+    values: NDArray[np.float32]
 
 
 class Parts(NamedTuple):

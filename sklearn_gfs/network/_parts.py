@@ -156,7 +156,7 @@ class NetworkInParts:
         """Return what `whole` was told."""
         from torch import from_numpy
 
-        coef, intercept, out_coef, out_intercept = (view.numpy() for view in self._layout.views(from_numpy(vector)))
+        coef, intercept, out_coef, out_intercept = self._layout.views_of_array(vector)
         pieces = [
             part.layout.flat([coef[some], intercept[some], out_coef[:, some], out_intercept * (some.start == 0)])
             for part, some in zip(self._parts, self._neurons, strict=True)

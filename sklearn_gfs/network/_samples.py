@@ -16,7 +16,7 @@ from scipy import sparse
 
 from sklearn_gfs._chunks import CHUNK_BYTES, row_batches
 
-from ._data import CHUNK_ROWS, Batch
+from ._data import CHUNK_ROWS, Batch, Entries
 from ._device import room_on
 
 if TYPE_CHECKING:
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 _MOST_STORED = 0.1
 # Bytes that an input takes together with the number of its column.
 _ENTRY_BYTES = 8
+
+
+def has_few_entries(X: Any, standardisation: Standardisation | None) -> bool:
+    """Say whether few inputs differ from zero, once they are standardised, and X stores these only."""
+    is_shifted = standardisation is None or standardisation.mean is not None
+    return bool(sparse.issparse(X) and not is_shifted and X.nnz <= _MOST_STORED * X.shape[0] * X.shape[1])
 
 
 class Samples:
@@ -90,22 +96,22 @@ class Samples:
     @property
     def entries_of_row(self) -> float:
         """How many inputs of a sample the compiled loop reads: where few differ from zero these, else all."""
-        (n_samples, n_features), kept = self._X.shape, self._standardisation
-        if sparse.issparse(self._X) and kept is not None and kept.mean is None:
-            mean = self._X.nnz / max(n_samples, 1)
-            return float(mean if mean <= _MOST_STORED * n_features else n_features)
-        return float(n_features)
+        few = has_few_entries(self._X, self._standardisation)
+        return float(self._X.nnz / self._X.shape[0] if few else self._X.shape[1])
 
     @property
     def few_entries(self) -> bool:
         """Whether few inputs differ from zero, and `entries` serve."""
-        return self.entries_of_row < self._X.shape[1]
+        return has_few_entries(self._X, self._standardisation)
+
+    @property
+    def entries_bytes(self) -> float:
+        """Size of one sample's inputs where `entries` serve."""
+        return (1 + self.entries_of_row) * _ENTRY_BYTES
 
     @property
     def row_bytes(self) -> int:
         """Size of one sample's inputs in a batch."""
-        if self.few_entries:
-            return max(1, int(self.entries_of_row * _ENTRY_BYTES))
         return int(self._X.shape[1] * self._X.dtype.itemsize)
 
     @property
@@ -166,15 +172,12 @@ class Samples:
         self._take_into(y, self._targets, rows)
         return None if self._weight is None else self._weight[rows]
 
-    def entries(self, rows: IntArray) -> tuple[IntArray, IntArray, FloatArray]:
-        """
-        Return the inputs of these samples that differ from zero: where those of each begin, columns, and values.
-
-        There is one number more for where they end. X is sparse.
-        """
+    def entries(self, rows: IntArray) -> Entries:
+        """Return the inputs of these samples that differ from zero, of sparse X."""
         part = self._X[rows]
         values = part.data if self._standardisation is None else self._standardisation.apply(part).data
-        return part.indptr.astype(np.int64), part.indices.astype(np.int32, copy=False), values.astype(self.dtype)
+        starts, columns = part.indptr.astype(np.int64), part.indices.astype(np.int32, copy=False)
+        return Entries(starts, columns, values.astype(np.float32))
 
     def _take_into(self, out: FloatArray, array: FloatArray, rows: IntArray) -> None:
         """Write some rows of an array; by way of memory that is kept where `out` has spaces between its rows."""
@@ -260,7 +263,7 @@ class HeldOut:
         for X, y, weight in self:
             yield Batch(X.to(device), y.to(device), None if weight is None else weight.to(device))
 
-    def entries(self, y: FloatArray) -> tuple[tuple[IntArray, IntArray, FloatArray], FloatArray | None]:
+    def entries(self, y: FloatArray) -> tuple[Entries, FloatArray | None]:
         """Write the targets to an array with a row for each sample; return what `Samples.entries` does, and weights."""
         rows = self._samples.rows
         return self._samples.entries(rows), self._samples.fill_targets(rows, y)

@@ -30,6 +30,36 @@ _INPUT_SQUARED_NORM = 12.0
 _MOST_RESCALED = 4.0
 
 
+# A feature that has one value, its least or largest, in more than half of the samples has rare others. The scale of
+# these is between that of all features, which makes rare values large, and one that knows no frequency: the variance is
+# the share of other values, where that is less than this, to the power.
+_COMMON, _POWER = 0.5, 0.5
+
+
+class Edges(NamedTuple):
+    """The least and the largest values of features, and the shares of the samples that have them."""
+
+    least: FloatArray
+    largest: FloatArray
+    at_least: FloatArray
+    at_largest: FloatArray
+
+    def joined(self, other: Edges, share: float) -> Edges:
+        """Return those of these samples and others, which are this share of both."""
+        least, largest = np.minimum(self.least, other.least), np.maximum(self.largest, other.largest)
+        shares = (1 - share, share)
+        both = list(zip((self, other), shares, strict=True))
+        at_least = sum(part * one.at_least * (one.least == least) for one, part in both)
+        at_largest = sum(part * one.at_largest * (one.largest == largest) for one, part in both)
+        return Edges(least, largest, np.asarray(at_least), np.asarray(at_largest))
+
+    @property
+    def evenness(self) -> FloatArray:
+        """The variance of standardised features: one, and less where other values than an edge are rare."""
+        others = 1 - np.maximum(self.at_least, self.at_largest)
+        return np.asarray(np.clip(others / _COMMON, np.finfo(np.float64).eps, 1) ** _POWER)
+
+
 class Moments(NamedTuple):
     """What standardisation is derived from: means and variances of features and targets; x_mean None for sparse X."""
 
@@ -37,6 +67,7 @@ class Moments(NamedTuple):
     x_mean: FloatArray | None
     x_variance: FloatArray  # of sparse X the mean squares
     x_varies: np.ndarray
+    x_edges: Edges  # of sparse X zeros only
     y_mean: FloatArray
     y_variance: FloatArray
     y_varies: np.ndarray
@@ -88,14 +119,17 @@ def measure_moments(
     of_targets = _scaler(earlier and (earlier.n_seen, earlier.y_mean, earlier.y_variance))
     y = _mean_and_variance(of_targets, targets, weight, rows)
     n_seen = n_copies + (earlier.n_seen if earlier else 0.0)
+    share = n_copies / n_seen
     if earlier.x_mean is not None if earlier else not sparse.issparse(X):
         of_features = _scaler(earlier and (earlier.n_seen, earlier.x_mean, earlier.x_variance))
-        return Moments(n_seen, *_mean_and_variance(of_features, X, weight, rows), *y)
-    mean_squares = _mean_squares(X, weight)
+        moments = _mean_and_variance(of_features, X, weight, rows)
+        edges = _edges(X, weight, rows)
+        return Moments(n_seen, *moments, earlier.x_edges.joined(edges, share) if earlier else edges, *y)
+    mean_squares, edges = _mean_squares(X, weight)
     if earlier:
-        share = n_copies / n_seen
         mean_squares = share * mean_squares + (1 - share) * earlier.x_variance
-    return Moments(n_seen, None, mean_squares, mean_squares > 0, *y)
+        edges = earlier.x_edges.joined(edges, share)
+    return Moments(n_seen, None, mean_squares, mean_squares > 0, edges, *y)
 
 
 def scaling_of(moments: Moments, *, center_targets: bool, scale_targets: bool) -> Scaling:
@@ -103,7 +137,8 @@ def scaling_of(moments: Moments, *, center_targets: bool, scale_targets: bool) -
     Standardise features, sparse ones by scale only, and where asked for targets.
 
     A constant feature is scaled by zero: it has taught nothing, so it must not count where it takes another value. A
-    constant target keeps its scale.
+    constant target keeps its scale. A feature of which most samples have the same value, as an indicator of a rare
+    category or the count of a rare word, gets less than the variance of the others.
 
     Raises
     ------
@@ -113,13 +148,14 @@ def scaling_of(moments: Moments, *, center_targets: bool, scale_targets: bool) -
     for name, variance in (("X", moments.x_variance), ("y", moments.y_variance)):
         if not np.isfinite(variance).all():
             raise ValueError(f"{name} holds values so large that a variance overflows; scale {name} down.")
-    n_varying = max(int(moments.x_varies.sum()), 1)
-    shrink = min(1.0, np.sqrt(_INPUT_SQUARED_NORM / n_varying))
+    evenness = moments.x_edges.evenness
+    squared_norm = evenness[moments.x_varies].sum() if moments.x_varies.any() else 1.0
+    shrink = min(1.0, np.sqrt(_INPUT_SQUARED_NORM / squared_norm))
     x_scale = np.sqrt(moments.x_variance)
-    inverse_scale = np.divide(shrink, x_scale, out=np.zeros_like(x_scale), where=moments.x_varies)
+    inverse_scale = np.divide(shrink * np.sqrt(evenness), x_scale, out=np.zeros_like(x_scale), where=moments.x_varies)
     y_mean = moments.y_mean if center_targets else np.zeros_like(moments.y_mean)
     y_scale = np.where(moments.y_varies & scale_targets, np.sqrt(moments.y_variance), 1.0)
-    return Scaling(Standardisation(moments.x_mean, inverse_scale), shrink**2 * n_varying, y_mean, y_scale)
+    return Scaling(Standardisation(moments.x_mean, inverse_scale), shrink**2 * squared_norm, y_mean, y_scale)
 
 
 def rescaled(network: Network, before: Scaling, after: Scaling, y_varied: np.ndarray) -> Network:
@@ -151,18 +187,41 @@ def rescaled(network: Network, before: Scaling, after: Scaling, y_varied: np.nda
     )
 
 
-def _mean_squares(X: Any, weight: FloatArray | None) -> FloatArray:
-    """Return for each column the mean square, in float64 and infinite where it overflows."""
+def _mean_squares(X: Any, weight: FloatArray | None) -> tuple[FloatArray, Edges]:
+    """Return for each column the mean square, in float64 and infinite where it overflows, and the share of zeros."""
     X = sparse.csr_array(X)
     if not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()
     with np.errstate(over="ignore"):  # the caller refuses what is not finite
         squares = np.square(X.data, dtype=np.float64)
+    others = (X.data != 0).astype(np.float64)
+    total = float(X.shape[0])
     if weight is not None:
-        squares *= np.repeat(weight, np.diff(X.indptr))
-    total = X.shape[0] if weight is None else weight.sum()
-    return np.bincount(X.indices, squares, minlength=X.shape[1]) / total
+        of_entries = np.repeat(weight, np.diff(X.indptr))
+        squares *= of_entries
+        others *= of_entries
+        total = weight.sum()
+    mean_squares, shares = (np.bincount(X.indices, sums, minlength=X.shape[1]) / total for sums in (squares, others))
+    zero = np.zeros(X.shape[1])
+    return mean_squares, Edges(zero, zero, 1 - shares, 1 - shares)
+
+
+def _edges(X: Any, weight: FloatArray | None, rows: IntArray | None) -> Edges:
+    """Return the edges of these samples."""
+    n_rows, n_done = X.shape[0] if rows is None else len(rows), 0.0
+    none, nowhere = np.zeros(X.shape[1]), np.full(X.shape[1], np.inf)
+    found = Edges(nowhere, -nowhere, none, none)
+    for chunk in row_chunks(n_rows, X.shape[1] * 8, PIECE_BYTES):
+        some = chunk if rows is None else rows[chunk]
+        part = X[some].toarray() if sparse.issparse(X) else X[some]
+        of_rows = np.ones(len(part)) if weight is None else weight[some]
+        edges = part.min(axis=0), part.max(axis=0)
+        n_more = float(of_rows.sum())
+        more = Edges(*edges, *(of_rows @ (part == edge) / n_more for edge in edges))
+        n_done += n_more
+        found = found.joined(more, n_more / n_done)
+    return found
 
 
 def _scaler(known: tuple[float, FloatArray | None, FloatArray] | None) -> StandardScaler:

@@ -124,10 +124,11 @@ class LevenbergMarquardt(SecondOrderSolver):
         self._n_taken = n_taken if n_taken < objective.n_samples else None
 
     @classmethod
-    def serves(cls, shape: Shape, loss: Loss, n_samples: int) -> bool:
+    def serves(cls, shape: Shape, loss: Loss, n_samples: int, *, few_entries: bool = False) -> bool:
         """Say whether steps are cheap: few parameters that curve in one matrix product, or few rows of the Jacobian."""
         one_product = loss.is_quadratic or shape.n_outputs == 1 or has_few_rows(shape, n_samples)
-        return loss.has_curvature and one_product and serves(shape, n_samples, classes=not loss.is_quadratic)
+        is_cheap = serves(shape, n_samples, classes=not loss.is_quadratic, few_entries=few_entries)
+        return loss.has_curvature and one_product and is_cheap
 
     @classmethod
     def check(cls, shape: Shape, loss: Loss, n_samples: int) -> None:

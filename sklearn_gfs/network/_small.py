@@ -7,30 +7,28 @@ depends on sizes, on the device, and on whether the loop knows the activation, t
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sklearn_gfs._emitter import host
 from sklearn_gfs._requirements import numba_for
+from sklearn_gfs._threads import one_thread
 
+from ._data import Entries
 from ._parameters import Network, in_precision
-from ._small_kernels import INVERSE_ROOT, LOSS, NO_SOLVER, SHARE, STEP, Entries, Rates, Shape, train
+from ._small_kernels import INVERSE_ROOT, LOSS, NO_SOLVER, SHARE, STEP, Rates, Shape, train
 from ._two_layer import layout_of
 from ._vectors import TILE_ROWS, WIDE_VECTORS
 
 if TYPE_CHECKING:
-    import torch
-
     from sklearn_gfs._typing import FloatArray, IntArray
 
     from ._samples import HeldOut, Samples
     from ._settings import TrainingSettings
 
 _LINE = 64  # bytes of a line of the cache, at which arrays begin
-# Room for batches of so many bytes is kept beyond a piece of training: an allocator that gives memory back at once
-# would have to fetch the room again each time.
-_MOST_KEPT_BYTES = 2**20
 # In an update that the processor makes in less time than a GPU.
 _MOST_MULTIPLICATIONS = 4_000_000
 
@@ -103,7 +101,9 @@ class SmallLoop:
     Parameters
     ----------
     network : Network
-        As it is at the start; only its sizes and the weights of its neurons are taken from it.
+        As it is at the start.
+    moments : tuple of ndarray, or None
+        What `moments` returned at the end of an earlier training; None for zeros.
     settings : TrainingSettings
     batch_size : int
     averaged : bool
@@ -112,7 +112,14 @@ class SmallLoop:
     """
 
     def __init__(
-        self, network: Network, settings: TrainingSettings, batch_size: int, *, averaged: bool, sparse: bool
+        self,
+        network: Network,
+        moments: tuple[FloatArray, FloatArray] | None,
+        settings: TrainingSettings,
+        batch_size: int,
+        *,
+        averaged: bool,
+        sparse: bool,
     ) -> None:
         shape = (*network.hidden_coef.shape, len(network.output_intercept))
         n_features, n_hidden, n_outputs = shape
@@ -120,7 +127,7 @@ class SmallLoop:
         wide_hidden, self._wide_features = -(-n_hidden // width) * width, max(n_features, TILE_ROWS)
         rows_out = max(n_outputs, TILE_ROWS)
         self._wide_outputs = -(-rows_out // width) * width
-        self._views = layout_of(network).views
+        self._layout = layout_of(network)
         self._sizes, self._batch_size, self._settings = shape, batch_size, settings
         self._parts = (
             (self._wide_features, wide_hidden),
@@ -132,7 +139,7 @@ class SmallLoop:
         n_parameters = starts.pop()
         of_batch = [batch_size * wide for wide in (wide_hidden, wide_hidden, self._wide_outputs)]
         of_neurons = [wide_hidden * self._wide_outputs, wide_hidden, wide_hidden, self._wide_outputs]
-        arrays = _aligned([*[n_parameters] * 5, *of_batch, *of_neurons])
+        arrays = _aligned([*[n_parameters] * 4, n_parameters * averaged, *of_batch, *of_neurons])
         self._vectors, neurons, ones = arrays[:5], arrays[-3], arrays[-1]
         neurons[:n_hidden] = self._weights = network.weights
         ones[:] = 1
@@ -144,8 +151,9 @@ class SmallLoop:
         numbers: Any = (*shape, batch_size, *wide_sizes, n_parameters, width, WIDE_VECTORS[width] * width, *objects)
         self._shape = Shape(*numbers, *places[:5], *parts, *places[5:])
         self._rates = Rates(float(settings.alpha), float(settings.momentum))  # of one type, whatever they are
-        # Parameters, two moments, and the average.
-        self._own = [self._views_of(self._vectors[i]) for i in (0, 2, 3, 4)]
+        # Parameters, two moments, and the average, where there is one.
+        self._own = [self._views_of(self._vectors[i]) for i in (0, 2, 3, 4)[: 3 + averaged]]
+        self._start(network, moments)
         # The network whose loss is told: the average, where there is one.
         result = places[4] if averaged else places[0]
         in_result = [result + 4 * start for start in starts]
@@ -174,20 +182,31 @@ class SmallLoop:
             out_intercept[:, :n_outputs].T,
         ]
 
-    def read(self, *vectors: torch.Tensor) -> None:
-        """Take parameters, two moments, and the average from torch."""
-        self._copy(vectors, to_torch=False)
+    def _start(self, network: Network, moments: tuple[FloatArray, FloatArray] | None) -> None:
+        """Take over parameters and moments; the average begins with the parameters."""
+        coefs = network.hidden_coef.T, network.hidden_intercept[:, None]
+        outputs = network.output_coef.T, network.output_intercept[:, None]
+        for own in (self._own[0], *self._own[3:]):
+            for part, values in zip(own, (*coefs, *outputs), strict=True):
+                part[...] = values
+        for own, moment in zip(self._own[1:3], moments or (), strict=False):
+            for part, view in zip(own, self._layout.views_of_array(moment), strict=True):
+                part[...] = view
 
-    def write(self, *vectors: torch.Tensor) -> None:
-        """Do the opposite of `read`, and give a large room back."""
-        self._copy(vectors, to_torch=True)
-        if self._inputs.nbytes > _MOST_KEPT_BYTES:
-            self.rest()
+    def moments(self) -> tuple[FloatArray, FloatArray]:
+        """Return what the solver remembers, laid out as in torch."""
+        first, second = (self._layout.flat(own) for own in self._own[1:3])
+        return first, second
 
-    def rest(self) -> None:
-        """Give the room for batches back."""
-        self._entries = _no_entries()
-        self._inputs, self._targets = self._empty(0)
+    def threads(self) -> AbstractContextManager[None]:
+        """Have one thread while one is inside."""
+        return one_thread()
+
+    def rest(self, beyond: int = 0) -> None:
+        """Give the room for batches back, if it has more bytes than this."""
+        if self._inputs.nbytes + self._entries.values.nbytes > beyond:
+            self._entries = _no_entries()
+            self._inputs, self._targets = self._empty(0)
 
     def network(self) -> Network:
         """Return a copy of the network, of the average where there is one; the room stays for what follows."""
@@ -200,14 +219,6 @@ class SmallLoop:
             self._weights.copy(),
         )
 
-    def _copy(self, vectors: tuple[torch.Tensor, ...], *, to_torch: bool) -> None:
-        for own, other in zip(self._own, vectors, strict=False):
-            for part, view in zip(own, self._views(other), strict=True):
-                if to_torch:
-                    view.numpy()[...] = part
-                else:
-                    part[...] = view.numpy()
-
     def take(self, samples: Samples, rows: IntArray) -> FloatArray | None:
         """Gather these samples for the next updates, and return the weights."""
         if len(rows) > len(self._targets):
@@ -216,7 +227,7 @@ class SmallLoop:
         targets = self._targets[: len(rows), :n_outputs]
         if not self._sparse:
             return samples.fill(rows, self._inputs[: len(rows), :n_features], targets)
-        self._entries = Entries(*samples.entries(rows))
+        self._entries = samples.entries(rows)
         return samples.fill_targets(rows, targets)
 
     def _empty(self, n_rows: int) -> tuple[FloatArray, FloatArray]:
@@ -270,8 +281,8 @@ class SmallLoop:
         inputs, targets = self._empty(n_batches * self._batch_size)
         entries, y = _no_entries(), targets[:n_rows, :n_outputs]
         if self._sparse:
-            (starts, *others), weight = held_out.entries(y)
-            entries = Entries(np.pad(starts, (0, len(targets) - n_rows), mode="edge"), *others)
+            entries, weight = held_out.entries(y)
+            entries = entries._replace(starts=np.pad(entries.starts, (0, len(targets) - n_rows), mode="edge"))
         else:
             weight = held_out.fill(inputs[:n_rows, :n_features], y)
         of_mean = np.zeros((n_batches, self._batch_size), dtype=np.float32)

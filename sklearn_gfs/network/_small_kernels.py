@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sklearn_gfs._activations import LOGISTIC, RELU, TANH
 from sklearn_gfs._jit import inlined, jit
 
+from ._data import Entries
 from ._losses import SOFTMAX, SQUARED
 from ._solvers import ADAM, ADAM_DECAYS, ADAM_EPSILON
 from ._vectors import (
@@ -91,18 +92,6 @@ class Shape(NamedTuple):
     neurons: int
     squares: int
     ones: int
-
-
-class Entries(NamedTuple):
-    """
-    The inputs of batches where only those that differ from zero are stored; without rows where all are.
-
-    Those of row i are at ``starts[i]`` up to ``starts[i + 1]``.
-    """
-
-    starts: NDArray[np.int64]
-    columns: NDArray[np.int32]
-    values: NDArray[np.float32]
 
 
 class Rates(NamedTuple):

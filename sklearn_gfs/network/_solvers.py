@@ -69,8 +69,9 @@ class Solver(ABC):
         self.moments = moments
         self._n_updates = network.parameters.new_tensor(float(n_updates)).float()
 
+    @staticmethod
     @abstractmethod
-    def default_step_size(self, curvature: Callable[[], float]) -> float:
+    def default_step_size(momentum: float, curvature: Callable[[], float]) -> float:
         """Return the step size where the user names none; the largest curvature of the loss is measured on request."""
 
     @abstractmethod
@@ -110,7 +111,8 @@ class Adam(Solver):
         vectors = (network.parameters, network.gradient, *moments)
         self._pieces = [[[vector[piece]] for vector in vectors] for piece in network.pieces]
 
-    def default_step_size(self, curvature: Callable[[], float]) -> float:  # noqa: ARG002
+    @staticmethod
+    def default_step_size(momentum: float, curvature: Callable[[], float]) -> float:  # noqa: ARG004
         """Return a fixed step: in standardised problems all coordinates are of one size."""
         return _ADAM_STEP
 
@@ -153,14 +155,15 @@ class GradientDescent(Solver):
         """Return the step size."""
         return step_size, 0.0
 
-    def default_step_size(self, curvature: Callable[[], float]) -> float:
+    @staticmethod
+    def default_step_size(momentum: float, curvature: Callable[[], float]) -> float:
         """
         Return one over the largest curvature, the longest step that theory calls safe, shortened for the momentum.
 
         Momentum prolongs every step to 1 / (1 - momentum) times itself in the end.
         """
         largest = curvature()
-        return (1.0 - self._momentum) / largest if 0 < largest < np.inf else 1.0
+        return (1.0 - momentum) / largest if 0 < largest < np.inf else 1.0
 
     def step(self, step_size: float, loss: float) -> None:
         """Make one update."""

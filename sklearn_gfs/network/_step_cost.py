@@ -29,8 +29,15 @@ def samples_of_a_step(shape: Shape) -> int:
     return max(_SAMPLES_A_COLUMN * shape.n_columns, CHUNK_ROWS)
 
 
-def serves(shape: Shape, n_samples: int, *, classes: bool) -> bool:
-    """Say whether Levenberg-Marquardt steps are cheap enough to be made by default."""
+def serves(shape: Shape, n_samples: int, *, classes: bool, few_entries: bool = False) -> bool:
+    """
+    Say whether Levenberg-Marquardt steps are cheap enough to be made by default.
+
+    Where few inputs differ from zero, gradient updates cost much less than steps. With more parameters than rows of the
+    Jacobian they also do better: each weight depends on the few samples that have the feature.
+    """
+    if few_entries and has_few_rows(shape, n_samples):
+        return False
     few = min(shape.n_parameters, n_samples * shape.n_outputs) <= _MOST_PARAMETERS
     fits = bytes_of_matrices(shape, n_samples) <= working_memory()
     passes = 6.0 * n_samples * shape.n_parameters <= _MOST_OPERATIONS

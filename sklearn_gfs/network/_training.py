@@ -17,17 +17,16 @@ from sklearn_gfs._chunks import row_batches
 
 from ._data import CHUNK_ROWS, Batch
 from ._parameters import in_precision
-from ._parts import NetworkInParts, n_parts_of
-from ._recorded import RecordedUpdates, can_record
+from ._parts import n_parts_of
+from ._recorded import RecordedUpdates
 from ._samples import HeldOut, Samples
 from ._settings import TrainingSettings
 from ._small import SmallLoop, is_known
+from ._torch_updates import TorchUpdates, at_work
 from ._two_layer import TorchNetwork, mean_loss
 from ._watch import Watch, interruptible
 
 if TYPE_CHECKING:
-    import torch
-
     from sklearn_gfs._typing import FloatArray, IntArray
 
     from ._parameters import Network
@@ -41,6 +40,10 @@ _LEAST_SHARE, _DECAY = 0.01, 4
 _MAX_GATHERED = 32
 _MAX_GATHERED_BYTES = 2**21
 _MAX_GATHERED_BYTES_ON_DEVICE = 2**26  # a GPU is busy only with many
+
+# Room for batches of so many bytes is kept beyond a piece of training: an allocator that gives memory back at once
+# would have to fetch the room again each time.
+_MOST_KEPT_BYTES = 2**20
 
 # Losses of batches are compared over so many samples.
 _COMPARED_SAMPLES = 1024
@@ -104,71 +107,51 @@ class Training:
         self._seed = seed
         n_rows = len(samples.rows)
         self._batch_size = n_rows if settings.batch_size is None else min(settings.batch_size, n_rows)
-        self._network = self._at_work(network, self._batch_size)
-        self._result = self._at_work(network, self._batch_size) if averaged else self._network
-        self._fixed_batch = samples.everything() if self._batch_size == n_rows else None
+        self._fixed_batch: Batch | None = None
         self._batches: list[Batch] = []
-        parameters = self._network.parameters
-        moments = [torch.zeros_like(parameters) for _ in range(2)]
         self._step_size = settings.learning_rate_init or 0.0  # zero until the first batch has been seen
         self.losses: list[float] = []
         if state is not None:
-            moments = [self._network.in_pieces(moment) for moment in state.moments]
             self._step_size = self._step_size or state.step_size
             self.losses = list(state.losses)
-        self._solver = settings.solver(self._network, settings.momentum, (moments[0], moments[1]), len(self.losses))
         self._start_stream(None if state is None else state.stream)
-        self._loop: SmallLoop | None = None
-        in_one_part = isinstance(self._network, TorchNetwork)
+        moments = None if state is None else state.moments
+        self._engine: SmallLoop | TorchUpdates
+        self._recorded: RecordedUpdates | None = None
+        sizes = settings, self._batch_size
+        if self._loop_serves(network):
+            few = samples.few_entries
+            self._engine = SmallLoop(network, moments, *sizes, averaged=averaged, sparse=few)
+            return
+        self._engine = TorchUpdates(network, moments, *sizes, len(self.losses), averaged=averaged)
+        if self._is_whole:
+            self._fixed_batch = samples.everything()
+        else:
+            self._recorded = self._engine.recorded(network, self._batch_size, self._most_gathered)
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether a batch holds all samples."""
+        return self._batch_size == len(self._samples.rows)
+
+    def _loop_serves(self, network: Network) -> bool:
+        """Say whether the compiled loop makes the updates."""
+        settings, samples = self._settings, self._samples
+        n_hidden, n_outputs = network.output_coef.shape
+        n_parts = n_parts_of(samples.entries_of_row, n_hidden, n_outputs, self._batch_size)
         # A full batch that was asked for may have any size: no copy of its samples is made.
-        by_the_piece = self._fixed_batch is None or settings.batch_size is not None
-        if in_one_part and by_the_piece and is_known(network, settings, self._batch_size):
-            self._loop = SmallLoop(
-                network, settings, self._batch_size, averaged=averaged, sparse=samples.few_entries
-            )
-            self._loop.read(*self._vectors())
-        self._loop_is_ahead = False
-        self._recorded = self._recordable(network, averaged=averaged)
+        by_the_piece = not self._is_whole or settings.batch_size is not None
+        return n_parts == 1 and by_the_piece and is_known(network, settings, self._batch_size)
 
     @property
     def converged(self) -> bool:
         """Whether no iteration is left to make: never."""
         return False
 
-    def _vectors(self) -> list[torch.Tensor]:
-        """Return all that iterations change, but for the loop's own."""
-        result = [] if self._result is self._network else [self._result.parameters]
-        return [self._network.parameters, *self._solver.moments, *result]
-
-    def _catch_up(self) -> None:
-        """Take over what the loop has computed."""
-        if self._loop is not None and self._loop_is_ahead:
-            self._loop.write(*self._vectors())
-            self._loop_is_ahead = False
-
     def rest(self) -> None:
         """Give memory back that the next iteration can take again: another training follows."""
-        if self._loop is not None:
-            self._loop.rest()
-
-    def _at_work(self, network: Network, batch_size: int) -> TorchNetwork | NetworkInParts:
-        """Return the network in torch, in as many parts as the size of an update asks for."""
-        settings, n_parts = self._settings, 1
-        if settings.device == "cpu":  # another device has no use for this
-            n_hidden, n_outputs = network.output_coef.shape
-            n_parts = n_parts_of(self._samples.entries_of_row, n_hidden, n_outputs, batch_size)
-        if n_parts == 1:
-            return TorchNetwork(network, settings.activation, settings.loss, float(settings.alpha), settings.device)
-        return NetworkInParts(network, settings.activation, settings.loss, float(settings.alpha), n_parts)
-
-    def _recordable(self, network: Network, *, averaged: bool) -> RecordedUpdates | None:
-        """Return what makes updates in a row on a device, where they can be recorded."""
-        if self._fixed_batch is not None or not can_record(network, self._settings):
-            return None
-        trained: Any = self._network  # in one part, on a device
-        average: Any = self._result if averaged else None
-        sizes = self._batch_size, self._most_gathered
-        return RecordedUpdates(trained, average, self._solver, self._settings.loss, *sizes)
+        if isinstance(self._engine, SmallLoop):
+            self._engine.rest()
 
     def _start_stream(self, earlier: Stream | None) -> None:
         """Shuffle anew, or find the place in the row of shuffles where an earlier training stopped."""
@@ -178,15 +161,13 @@ class Training:
             self._stream = earlier
         self._rng = np.random.RandomState([self._seed, self._stream.start] if self._stream.start else self._seed)
         self._order = np.empty(0, dtype=np.intp)
-        if self._fixed_batch is None:
+        if not self._is_whole:
             self._skip_rows((n_done - self._stream.start) * self._batch_size)
 
     def state(self) -> TrainingState:
         """Return what it takes to go on from here."""
-        self._catch_up()
-        first, second = (self._network.whole(moment) for moment in self._solver.moments)
         measured = 0.0 if self._settings.learning_rate_init else self._step_size
-        return TrainingState(self.network(), (first, second), measured, self._stream, list(self.losses))
+        return TrainingState(self.network(), self._engine.moments(), measured, self._stream, list(self.losses))
 
     def _next_batch(self) -> Batch:
         if self._fixed_batch is not None:
@@ -201,10 +182,12 @@ class Training:
     def _most_gathered(self) -> int:
         """How many batches are gathered at a time."""
         most = _MAX_GATHERED_BYTES if self._settings.device == "cpu" else _MAX_GATHERED_BYTES_ON_DEVICE
-        return min(_MAX_GATHERED, max(1, most // (self._batch_size * self._samples.row_bytes)))
+        reads_few = isinstance(self._engine, SmallLoop) and self._samples.few_entries
+        row_bytes = self._samples.entries_bytes if reads_few else self._samples.row_bytes
+        return min(_MAX_GATHERED, max(1, int(most // (self._batch_size * row_bytes))))
 
     def _next_rows(self, n_rows: int) -> IntArray:
-        if self._fixed_batch is not None:
+        if self._is_whole:
             return np.tile(self._samples.rows, n_rows // self._batch_size)
         rows, self._order = np.split(self._order, [n_rows])
         if len(rows) == n_rows:
@@ -227,7 +210,7 @@ class Training:
 
     def threads(self) -> AbstractContextManager[None]:
         """Have as many threads as pay; what is done inside is spared to ask for them each time."""
-        return self._network.threads()
+        return self._engine.threads()
 
     def advance(self, n_iterations: int) -> None:
         """Make this many gradient updates; fewer where the watch, if there is one, says stop."""
@@ -237,7 +220,8 @@ class Training:
 
     def _advance(self, n_iterations: int) -> None:
         watch = self._watch
-        at_once = 1 if self._loop is None and self._recorded is None else self._most_gathered
+        one_by_one = isinstance(self._engine, TorchUpdates) and self._recorded is None
+        at_once = 1 if one_by_one else self._most_gathered
         with interruptible(watch):
             while n_iterations > 0:
                 if watch is not None and watch.stops:
@@ -248,25 +232,23 @@ class Training:
 
     def _update(self, n_updates: int) -> None:
         """Make some updates in one call of the loop or in a row on a GPU, or a single one in torch."""
-        if self._loop is not None:
-            self._run(self._loop, n_updates)
+        engine = self._engine
+        if isinstance(engine, SmallLoop):
+            self._run(engine, n_updates)
             return
         if self._recorded is not None:
             self._run_recorded(self._recorded, n_updates)
             return
         batch = self._next_batch()
         self._choose_step_size(lambda: batch)
-        loss = self._network.loss_and_gradient(*batch)
+        loss = engine.loss_and_gradient(batch)
         self._take_note([loss])
-        self._solver.step(self._step_size, loss)
-        if self._result is not self._network:
-            self._result.parameters.lerp_(self._network.parameters, self._share(len(self.losses)))
+        engine.update(loss, self._step_size, self._share(len(self.losses)))
 
     def _run(self, loop: SmallLoop, n_updates: int) -> None:
         rows = self._next_rows(n_updates * self._batch_size)
         self._choose_step_size(lambda: self._samples.gather(rows[: self._batch_size]))
         n_done = len(self.losses) + np.arange(1, n_updates + 1)
-        self._loop_is_ahead = True
         weight = loop.take(self._samples, rows)
         self._take_note(loop.run(weight, self._step_size, self._share(n_done), n_done))
 
@@ -286,7 +268,8 @@ class Training:
     def _choose_step_size(self, batch: Callable[[], Batch]) -> None:
         """Let the solver choose, if that is still to be done."""
         if self._step_size == 0.0:
-            self._step_size = self._solver.default_step_size(lambda: self._curvature(batch()))
+            settings = self._settings
+            self._step_size = settings.solver.default_step_size(settings.momentum, lambda: self._curvature(batch()))
 
     def _take_note(self, losses: list[float]) -> None:
         """Append losses, of which the last may not be finite."""
@@ -309,7 +292,7 @@ class Training:
     def penalised_loss_of(self, network: Network) -> float:
         """Return the loss of a network on all samples, with the penalty: what training lowers."""
         rows = self._samples.rows
-        model = self._at_work(in_precision(network, self._samples.dtype), min(len(rows), CHUNK_ROWS))
+        model = at_work(in_precision(network, self._samples.dtype), self._settings, min(len(rows), CHUNK_ROWS))
         with model.threads(), self._torch.inference_mode():
             chunks = (self._samples.gather(rows[chunk]) for chunk in row_batches(len(rows), CHUNK_ROWS))
             return mean_loss(model, chunks) + model.penalty()
@@ -329,17 +312,14 @@ class Training:
 
     def loss(self, held_out: HeldOut) -> float:
         """Return the loss of the network as it is now, without the penalty."""
-        if self._loop is not None:
-            return self._loop.loss(held_out)
-        # In the mode of training, whose buffers it may share.
-        with self._result.threads(), self._torch.inference_mode():
-            return mean_loss(self._result, held_out.on(self._settings.device))
+        return self._engine.loss(held_out)
 
     def snapshot(self) -> Network:
         """Return what `network` does, in less time where more iterations follow at once."""
-        return self._loop.network() if self._loop is not None and self._loop_is_ahead else self.network()
+        return self._engine.network()
 
     def network(self) -> Network:
         """Return the network as it is now."""
-        self._catch_up()
-        return self._result.to_network()
+        if isinstance(self._engine, SmallLoop):
+            self._engine.rest(beyond=_MOST_KEPT_BYTES)
+        return self._engine.network()

@@ -73,6 +73,12 @@ class Layout:
             parts[0] = parts[0].T
         return parts
 
+    def views_of_array(self, flat: FloatArray) -> list[FloatArray]:
+        """Return the parts of a flat array, which share its memory."""
+        from torch import from_numpy
+
+        return [view.numpy() for view in self.views(from_numpy(flat))]
+
     def flat(self, parts: Sequence[FloatArray]) -> FloatArray:
         """Return a flat array of these parts."""
         coef, *others = parts

@@ -108,7 +108,7 @@ def test_a_callback_that_ends_the_trial_ends_the_search_for_a_start(tries, asked
     assert np.isfinite(model.predict(X)).all()
 
 
-@pytest.mark.parametrize(("seed", "n_categories"), [(1, 30), (0, 100), (2, 100)])
+@pytest.mark.parametrize(("seed", "n_categories"), [(0, 100), (2, 100), (4, 100)])
 def test_steps_that_make_nothing_better_get_another_start(tries, seed, n_categories):
     """With many rare indicators the first steps fit a few samples each, and held-out samples refuse all of them."""
     rng = np.random.default_rng(seed)

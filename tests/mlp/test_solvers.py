@@ -13,7 +13,8 @@ class SignDescent(Solver):
 
     name = "sign"
 
-    def default_step_size(self, curvature):
+    @staticmethod
+    def default_step_size(momentum, curvature):
         assert curvature() > 0
         return 0.005
 

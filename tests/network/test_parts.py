@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from network.small import LOG_LOSS, SETTINGS, SQUARED_ERROR, make_network, make_samples
 from sklearn_gfs._activations import ACTIVATIONS
-from sklearn_gfs.network import _parts, _training
+from sklearn_gfs.network import _parts, _torch_updates
 from sklearn_gfs.network._parts import NetworkInParts, n_parts_of
 from sklearn_gfs.network._solvers import SOLVERS
 from sklearn_gfs.network._training import Training
@@ -17,7 +17,7 @@ from sklearn_gfs.network._two_layer import TorchNetwork
 
 @pytest.fixture
 def in_three_parts(monkeypatch):
-    monkeypatch.setattr(_training, "n_parts_of", lambda *_: 3)
+    monkeypatch.setattr(_torch_updates, "n_parts_of", lambda *_: 3)
 
 
 def train(network, samples, n_iterations, *, n_threads=2, **settings):
@@ -83,12 +83,12 @@ def test_training_in_parts_is_training(monkeypatch, solver):
     rng = np.random.default_rng(2)
     network, samples = make_network(rng, n_hidden=11), make_samples(rng)
     whole = train(network, samples, 12, solver=SOLVERS[solver], alpha=0.1)
-    monkeypatch.setattr(_training, "n_parts_of", lambda *_: 3)
+    monkeypatch.setattr(_torch_updates, "n_parts_of", lambda *_: 3)
     parts = train(network, samples, 12, solver=SOLVERS[solver], alpha=0.1)
     np.testing.assert_allclose(parts.losses, whole.losses, rtol=1e-9)
     # A later training may fall into another number of parts.
     gone_on = Training(parts.state(), samples, SETTINGS._replace(solver=SOLVERS[solver], alpha=0.1), 0, name="training")
-    monkeypatch.setattr(_training, "n_parts_of", lambda *_: 1)
+    monkeypatch.setattr(_torch_updates, "n_parts_of", lambda *_: 1)
     in_one = Training(parts.state(), samples, SETTINGS._replace(solver=SOLVERS[solver], alpha=0.1), 0, name="training")
     for training in (gone_on, in_one, whole):
         training.advance(5)
@@ -105,8 +105,8 @@ def test_an_error_in_a_thread_is_the_callers():
         if part == 1:
             raise MemoryError("in a thread")
 
-    with pytest.raises(MemoryError, match="in a thread"), training._network.threads():
-        training._network.in_parts(fail)
+    with pytest.raises(MemoryError, match="in a thread"), training._engine.trained.threads():
+        training._engine.trained.in_parts(fail)
     training.advance(1)
     assert len(training.losses) == 2
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from network.small import SETTINGS, assert_equal, make_network
 from sklearn_gfs._activations import ACTIVATIONS
-from sklearn_gfs.network import _samples, _training
+from sklearn_gfs.network import _samples, _torch_updates
 from sklearn_gfs.network._losses import LabelwiseLogLoss, LogLoss, SquaredError
 from sklearn_gfs.network._recorded import can_record
 from sklearn_gfs.network._samples import HeldOut, Samples
@@ -43,7 +43,7 @@ class Problem:
     def training(self, *, averaged=False, in_a_row=True, samples=None):
         with pytest.MonkeyPatch.context() as patch:
             if not in_a_row:
-                patch.setattr(_training, "can_record", lambda *_: False)
+                patch.setattr(_torch_updates, "can_record", lambda *_: False)
             samples = self.samples() if samples is None else samples
             training = Training(self.start, samples, self.settings, 3, name="training", averaged=averaged)
         assert (training._recorded is None) != in_a_row

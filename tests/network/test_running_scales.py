@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from naive import network_outputs
+from naive import inverse_scale, network_outputs
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_friedman1
@@ -27,6 +27,7 @@ def test_moments_of_parts_are_those_of_the_whole(seed, first, kinds):
     rng = np.random.default_rng(seed)
     X, y = 3 + rng.normal(size=(30, 3)), rng.normal(size=(30, 2)) * [1, 1e4]
     X[:, 1] = 7.0
+    X[:, 2] *= rng.uniform(size=30) < 0.3
     weight = rng.integers(1, 4, size=30) * 1.0
     one, two = (
         (sparse.csr_array if "sparse" in kind else np.asarray) for kind in (kinds + ", " + kinds).split(", ")[:2]
@@ -39,7 +40,39 @@ def test_moments_of_parts_are_those_of_the_whole(seed, first, kinds):
     for name in ("x_mean", "x_variance", "x_varies", "y_mean", "y_variance", "y_varies"):
         if getattr(whole, name) is not None:
             np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-9, atol=1e-9, err_msg=name)
+    for found, expected in zip(parts.x_edges, whole.x_edges, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
     assert whole.x_varies.tolist() == ([True, True, True] if kinds.startswith("sparse") else [True, False, True])
+
+
+@given(seed=SEEDS, weighted=st.booleans(), is_sparse=st.booleans())
+def test_scales_are_those_of_plain_loops(seed, weighted, is_sparse):
+    rng = np.random.default_rng(seed)
+    shares = np.array([0.05, 0.3, 0.5, 0.7, 1.0])
+    X = rng.normal(size=(50, 5)) * (rng.uniform(size=(50, 5)) < shares) + [0, 0, 0, 0, 3]
+    X[:, 1] = X[:, 1] != 0
+    X[0], X[1] = 1.0, 0.0  # every feature varies
+    weight = rng.uniform(0.5, 2, 50) if weighted else np.ones(50)
+    moments = measure_moments(sparse.csr_array(X) if is_sparse else X, X[:, :1], weight if weighted else None)
+    found = scaling_of(moments, center_targets=True, scale_targets=True).inputs.inverse_scale
+    expected = [inverse_scale(column, weight.tolist(), sparse=is_sparse) for column in X.T.tolist()]
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_rare_values_are_scaled_alike_however_they_are_coded():
+    rng = np.random.default_rng(0)
+    rare = rng.uniform(size=(500, 1)) < 0.02
+    X = np.hstack([rng.normal(size=(500, 1)), np.where(rare, 1, 0), np.where(rare, 0, 1), np.where(rare, -7.5, 30.5)])
+    moments = measure_moments(X, X[:, :1])
+    scaling = scaling_of(moments, center_targets=True, scale_targets=True)
+    standardised = (X - moments.x_mean) * scaling.inputs.inverse_scale
+    assert standardised[:, 0].std() == pytest.approx(1)
+    share = rare.mean()
+    spreads = standardised[:, 1:].std(axis=0)
+    np.testing.assert_allclose(spreads, (2 * share) ** 0.25)
+    # Of two values that are equally common none is rare.
+    even = measure_moments(np.repeat([[0.0], [1.0]], 50, axis=0), np.zeros((100, 1)))
+    assert scaling_of(even, center_targets=True, scale_targets=True).inputs.inverse_scale == pytest.approx(2)
 
 
 @given(seed=SEEDS, centred=st.booleans())

@@ -261,4 +261,6 @@ def test_with_classes_steps_are_cheap_by_default():
     assert not LevenbergMarquardt.serves(Shape(40, 50, 1), LOG_LOSS, 1200)
     assert LevenbergMarquardt.serves(Shape(4000, 50, 1), LOG_LOSS, 1000)  # everything takes long
     assert LevenbergMarquardt.serves(Shape(300, 20, 3), LOG_LOSS, 150)
+    assert not LevenbergMarquardt.serves(Shape(300, 20, 1), SQUARED_ERROR, 150, few_entries=True)
+    assert LevenbergMarquardt.serves(Shape(30, 20, 1), SQUARED_ERROR, 5000, few_entries=True)  # fewer parameters
     assert not LevenbergMarquardt.serves(Shape(300, 20, 3), LOG_LOSS, 600)

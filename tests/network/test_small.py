@@ -14,6 +14,7 @@ from sklearn_gfs.network._losses import LOSSES, LabelwiseLogLoss, LogLoss, Squar
 from sklearn_gfs.network._samples import HeldOut, Samples
 from sklearn_gfs.network._solvers import SOLVERS, Adam
 from sklearn_gfs.network._standardisation import Standardisation
+from sklearn_gfs.network._torch_updates import TorchUpdates
 from sklearn_gfs.network._training import Training
 from sklearn_gfs.network._two_layer import TorchNetwork, mean_loss
 
@@ -62,7 +63,7 @@ class Problem:
                 name="training",
                 averaged=averaged,
             )
-        assert (training._loop is None) == in_torch
+        assert isinstance(training._engine, TorchUpdates) == in_torch
         return training
 
 
@@ -150,11 +151,11 @@ def test_only_inputs_that_differ_from_zero_are_read_where_they_are_few(weighted)
     for each in (training, dense):
         each.advance(40)
     assert_close(training, dense, 2e-3)
-    assert training._loop._inputs.size == 0
+    assert training._engine._inputs.size == 0
     held_out = HeldOut(problem.samples(np.arange(37)))  # the last batch is not full
     assert training.loss(held_out) == pytest.approx(dense.loss(held_out), rel=1e-4)
     problem.X[:] = np.abs(problem.X) + 1  # none is zero
-    assert problem.training()._loop._sparse is False
+    assert problem.training()._engine._sparse is False
 
 
 def test_equal_columns_of_a_sparse_row_are_added_up():
@@ -162,11 +163,10 @@ def test_equal_columns_of_a_sparse_row_are_added_up():
     X = sparse.csr_array(problem.X)
     twice = sparse.csr_array((np.repeat(X.data / 2, 2), np.repeat(X.indices, 2), 2 * X.indptr), shape=X.shape)
     scales = Standardisation(None, np.ones(40))
-    once, doubled = (
-        problem.training(samples=Samples(values, problem.targets, scales, np.arange(N_SAMPLES))) for values in (X, twice)
-    )
+    samples = [Samples(values, problem.targets, scales, np.arange(N_SAMPLES)) for values in (X, twice)]
+    once, doubled = (problem.training(samples=each) for each in samples)
     for training in (once, doubled):
-        assert training._loop._sparse
+        assert training._engine._sparse
         training.advance(10)
     assert_close(once, doubled)
 
@@ -180,9 +180,9 @@ def test_a_snapshot_is_the_network_and_leaves_training_as_it_is(problem, average
     for n_updates in (0, 3, 2):
         training.advance(n_updates)
         other.advance(n_updates)
-        room = None if training._loop is None else training._loop._inputs
+        room = None if in_torch else training._engine._inputs
         taken = training.snapshot()
-        assert training._loop is None or training._loop._inputs is room
+        assert in_torch or training._engine._inputs is room
         for array, expected in zip(taken, other.network(), strict=True):
             np.testing.assert_array_equal(array, expected)
             assert array.dtype == expected.dtype
@@ -259,6 +259,10 @@ def test_a_loss_that_is_not_finite_is_an_error_and_no_update(activation, loss):
 
 
 def test_what_inherits_from_a_known_class_is_trained_by_torch():
+    def trained_by_torch(problem):
+        training = Training(problem.start, problem.samples(), problem.settings, 0, name="training")
+        return isinstance(training._engine, TorchUpdates)
+
     class Twice(LogLoss):
         def total_and_residual(self, outputs, y, weight):
             total, residual = super().total_and_residual(outputs, y, weight)
@@ -269,10 +273,10 @@ def test_what_inherits_from_a_known_class_is_trained_by_torch():
             pass
 
     for changed in ({"loss": Twice()}, {"solver": Frozen}, {"batch_size": 7}, {"batch_size": None}):
-        problem = Problem(4, **changed)
-        assert Training(problem.start, problem.samples(), problem.settings, 0, name="training")._loop is None
-    wide = Problem(4, n_features=200, n_hidden=2000, batch_size=100)
-    assert Training(wide.start, wide.samples(), wide.settings, 0, name="training")._loop is None
+        assert trained_by_torch(Problem(4, **changed))
+    assert trained_by_torch(Problem(4, n_features=200, n_hidden=2000, batch_size=100))
+    assert not trained_by_torch(Problem(4, n_features=200, n_hidden=2000, batch_size=100, few=True))
+    assert trained_by_torch(Problem(4, n_features=200, n_hidden=2000, batch_size=100, few=True, loss=Twice()))
 
 
 def test_one_signature_is_compiled():
@@ -300,7 +304,7 @@ def test_batches_are_gathered_into_memory_that_is_kept(n_features):
     problem = Problem(4, n_features=n_features, batch_size=16)
     training = problem.training()
     training.advance(20)
-    places = [array.ctypes.data for array in (training._loop._inputs, training._loop._targets)]
+    places = [array.ctypes.data for array in (training._engine._inputs, training._engine._targets)]
     training.advance(3)
     training.advance(20)
-    assert [array.ctypes.data for array in (training._loop._inputs, training._loop._targets)] == places
+    assert [array.ctypes.data for array in (training._engine._inputs, training._engine._targets)] == places

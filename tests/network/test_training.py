@@ -55,8 +55,8 @@ def test_every_sample_is_used_equally_often(n_samples, batch_size, seed):
     network = make_network(np.random.default_rng(seed), n_features=1, n_outputs=1)
     training = Training(network, samples, SETTINGS._replace(batch_size=batch_size), seed, name="training")
     used = []
-    update = training._network.loss_and_gradient
-    training._network.loss_and_gradient = lambda X, y, weight: (
+    update = training._engine.trained.loss_and_gradient
+    training._engine.trained.loss_and_gradient = lambda X, y, weight: (
         used.extend(X[:, 0].int().tolist()) or update(X, y, weight)
     )
     training.advance(n_samples)
