@@ -18,7 +18,7 @@ from sklearn_gfs._threads import one_thread
 
 from ._data import Entries
 from ._parameters import Network, in_precision
-from ._small_kernels import INVERSE_ROOT, LOSS, NO_SOLVER, SHARE, STEP, Rates, Shape, train
+from ._small_kernels import INVERSE_ROOT, LOSS, NO_SOLVER, SHARE, STEP, Rates, Shape, train, train_on_few
 from ._two_layer import layout_of
 from ._vectors import TILE_ROWS, WIDE_VECTORS
 
@@ -31,11 +31,6 @@ if TYPE_CHECKING:
 _LINE = 64  # bytes of a line of the cache, at which arrays begin
 # In an update that the processor makes in less time than a GPU.
 _MOST_MULTIPLICATIONS = 4_000_000
-
-
-def _no_entries() -> Entries:
-    """Return what says that inputs are dense."""
-    return Entries(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
 
 
 def loop_code(of: Any, *arguments: Any) -> int | None:
@@ -164,10 +159,11 @@ class SmallLoop:
             out_coef=in_result[1],
             out_intercept=in_result[2],
         )
-        self._sparse, self._entries = sparse, _no_entries()
+        self._sparse = sparse
+        self._entries: Entries | None = None
         self._inputs, self._targets = self._empty(0)
         # The last samples that the loss was asked for on, as the loop reads them.
-        self._prepared: tuple[HeldOut, FloatArray, FloatArray, Entries, FloatArray] | None = None
+        self._prepared: tuple[HeldOut, FloatArray, FloatArray, Entries | None, FloatArray] | None = None
 
     def _views_of(self, vector: FloatArray) -> list[FloatArray]:
         """Return the parts of a vector, without what fills them up, as `Layout` has them."""
@@ -204,8 +200,8 @@ class SmallLoop:
 
     def rest(self, beyond: int = 0) -> None:
         """Give the room for batches back, if it has more bytes than this."""
-        if self._inputs.nbytes + self._entries.values.nbytes > beyond:
-            self._entries = _no_entries()
+        if self._inputs.nbytes + (0 if self._entries is None else self._entries.values.nbytes) > beyond:
+            self._entries = None
             self._inputs, self._targets = self._empty(0)
 
     def network(self) -> Network:
@@ -256,10 +252,15 @@ class SmallLoop:
         solver: Any = self._settings.solver
         numbers[:, STEP], numbers[:, INVERSE_ROOT] = solver.loop_numbers(step_size, n_updates)
         numbers[:, SHARE] = shares
-        places = self._inputs.ctypes.data, self._targets.ctypes.data
-        n_made = train(self._shape, self._rates, *places, self._entries, of_mean, numbers)
+        n_made = self._train(self._shape, self._inputs, self._targets, self._entries, of_mean, numbers)
         losses: list[float] = numbers[: n_made + 1, LOSS].tolist()
         return losses
+
+    def _train(self, shape: Shape, X: FloatArray, y: FloatArray, entries: Entries | None, *more: FloatArray) -> int:
+        """Call the kernel that reads such inputs."""
+        if entries is None:
+            return int(train(shape, self._rates, X.ctypes.data, y.ctypes.data, *more))
+        return int(train_on_few(shape, self._rates, entries, y.ctypes.data, *more))
 
     def loss(self, held_out: HeldOut) -> float:
         """
@@ -271,15 +272,15 @@ class SmallLoop:
             self._prepared = held_out, *self._filled(held_out)
         _, X, y, entries, of_mean = self._prepared
         numbers = np.zeros((len(of_mean), 4), dtype=np.float32)
-        train(self._result, self._rates, X.ctypes.data, y.ctypes.data, entries, of_mean, numbers)
+        self._train(self._result, X, y, entries, of_mean, numbers)
         return float(numbers[:, LOSS].sum(dtype=np.float64))
 
-    def _filled(self, held_out: HeldOut) -> tuple[FloatArray, FloatArray, Entries, FloatArray]:
+    def _filled(self, held_out: HeldOut) -> tuple[FloatArray, FloatArray, Entries | None, FloatArray]:
         """Return inputs, targets, entries and shares of the mean in batches of the loop; the last one is filled up."""
         n_features, _, n_outputs = self._sizes
         n_rows, n_batches = len(held_out), -(-len(held_out) // self._batch_size)
         inputs, targets = self._empty(n_batches * self._batch_size)
-        entries, y = _no_entries(), targets[:n_rows, :n_outputs]
+        entries, y = None, targets[:n_rows, :n_outputs]
         if self._sparse:
             entries, weight = held_out.entries(y)
             entries = entries._replace(starts=np.pad(entries.starts, (0, len(targets) - n_rows), mode="edge"))

@@ -143,8 +143,19 @@ def product(
 
 
 @inlined
-def add_entries(shape: Shape, entries: Entries, first: int) -> None:
-    """Write the products of a batch's inputs, which begin with this row, and the coefficients, plus the intercepts."""
+def dense_inputs(shape: Shape, X: int) -> None:
+    """Write the products of a batch's inputs and the coefficients, plus the intercepts."""
+    hidden = shape.wide_hidden
+    none, one = np.int64(0), np.int64(1)  # compiled for its value, a number itself would have a product of its own
+    product(
+        X, shape.wide_features, one, shape.parameters, hidden, shape.hidden, shape.intercept, none,
+        shape.batch_size, hidden, shape.n_features, 1.0, shape.width, shape.wide_tile,
+    )  # fmt: skip
+
+
+@inlined
+def few_inputs(shape: Shape, entries: Entries, first: int) -> None:
+    """Do what `dense_inputs` does, for inputs that begin with this row of the entries."""
     hidden = shape.wide_hidden
     for i in range(shape.batch_size):
         row = shape.hidden + 4 * i * hidden
@@ -155,30 +166,10 @@ def add_entries(shape: Shape, entries: Entries, first: int) -> None:
 
 
 @inlined
-def spread_entries(shape: Shape, entries: Entries, first: int, alpha: float) -> None:
-    """Write the gradient of the coefficients, from the slopes of a batch whose inputs begin with this row."""
-    hidden = shape.wide_hidden
-    clear(shape.gradient, shape.wide_features * hidden)
-    if alpha != 0:
-        combine(shape.gradient, shape.parameters, shape.wide_features * hidden, 1.0, alpha)
-    for i in range(shape.batch_size):
-        row = shape.slope + 4 * i * hidden
-        for at in range(entries.starts[first + i], entries.starts[first + i + 1]):
-            combine(shape.gradient + 4 * entries.columns[at] * hidden, row, hidden, 1.0, entries.values[at])
-
-
-@inlined
-def forward(shape: Shape, X: int, entries: Entries, first: int) -> None:
-    """Write the hidden activations and the outputs."""
+def forward(shape: Shape) -> None:
+    """Activate what the inputs gave, and write the outputs."""
     hidden, outputs, n_samples = shape.wide_hidden, shape.wide_outputs, shape.batch_size
-    none, one = np.int64(0), np.int64(1)  # compiled for its value, a number itself would have a product of its own
-    if len(entries.starts) > 0:
-        add_entries(shape, entries, first)
-    else:
-        product(
-            X, shape.wide_features, one, shape.parameters, hidden, shape.hidden, shape.intercept, none,
-            n_samples, hidden, shape.n_features, 1.0, shape.width, shape.wide_tile,
-        )  # fmt: skip
+    none, one = np.int64(0), np.int64(1)
     if shape.activation == RELU:
         relu(shape.hidden, n_samples * hidden)
     elif shape.activation == TANH:
@@ -217,10 +208,14 @@ def loss_and_residual(shape: Shape, y: int, weight: NDArray[np.float32], update:
 
 
 @inlined
-def backward(shape: Shape, X: int, entries: Entries, first: int, alpha: float) -> None:
-    """Write the gradient of the loss and the penalty; that of a neuron is divided by the neuron's weight."""
+def backward(shape: Shape, alpha: float) -> None:
+    """
+    Write the slopes, and the gradient of the loss and the penalty but for the coefficients.
+
+    The gradient of a neuron is divided by the neuron's weight.
+    """
     hidden, outputs, n_samples = shape.wide_hidden, shape.wide_outputs, shape.batch_size
-    none, one = np.int64(0), np.int64(1)  # compiled for its value, a number itself would have a product of its own
+    none, one = np.int64(0), np.int64(1)
     product(
         shape.outputs, one, outputs, shape.hidden, hidden, shape.out_coef_gradient, shape.out_coef, hidden,
         shape.rows_out, hidden, n_samples, alpha, shape.width, shape.wide_tile,
@@ -237,13 +232,29 @@ def backward(shape: Shape, X: int, entries: Entries, first: int, alpha: float) -
         times_logistic_slope(shape.slope, shape.hidden, n_samples * hidden)
     add_rows(shape.intercept_gradient, shape.slope, n_samples, hidden)
     add_rows(shape.out_intercept_gradient, shape.outputs, n_samples, outputs)
-    if len(entries.starts) > 0:
-        spread_entries(shape, entries, first, alpha)
-    else:
-        product(
-            X, one, shape.wide_features, shape.slope, hidden, shape.gradient, shape.parameters, hidden,
-            shape.wide_features, hidden, n_samples, alpha, shape.width, shape.wide_tile,
-        )  # fmt: skip
+
+
+@inlined
+def dense_gradient(shape: Shape, X: int, alpha: float) -> None:
+    """Write the gradient of the coefficients."""
+    hidden, one = shape.wide_hidden, np.int64(1)
+    product(
+        X, one, shape.wide_features, shape.slope, hidden, shape.gradient, shape.parameters, hidden,
+        shape.wide_features, hidden, shape.batch_size, alpha, shape.width, shape.wide_tile,
+    )  # fmt: skip
+
+
+@inlined
+def few_gradient(shape: Shape, entries: Entries, first: int, alpha: float) -> None:
+    """Do what `dense_gradient` does, for inputs that begin with this row of the entries."""
+    hidden = shape.wide_hidden
+    clear(shape.gradient, shape.wide_features * hidden)
+    if alpha != 0:
+        combine(shape.gradient, shape.parameters, shape.wide_features * hidden, 1.0, alpha)
+    for i in range(shape.batch_size):
+        row = shape.slope + 4 * i * hidden
+        for at in range(entries.starts[first + i], entries.starts[first + i + 1]):
+            combine(shape.gradient + 4 * entries.columns[at] * hidden, row, hidden, 1.0, entries.values[at])
 
 
 @inlined
@@ -272,43 +283,62 @@ def descend(shape: Shape, rates: Rates, step: float, loss: float) -> None:
         combine(shape.parameters, shape.first, shape.n_parameters, 1.0, -1.0)
 
 
+@inlined
+def step_along(shape: Shape, rates: Rates, numbers: NDArray[np.float32], update: int, loss: float) -> None:
+    """Make a step of the solver, and move the average."""
+    step, n = numbers[update, STEP], shape.n_parameters
+    if shape.solver == ADAM:
+        adam(
+            shape.parameters, shape.gradient, shape.first, shape.second, n,
+            step, numbers[update, INVERSE_ROOT], ADAM_DECAYS[0], ADAM_DECAYS[1], ADAM_EPSILON,
+        )  # fmt: skip
+    else:
+        descend(shape, rates, step, loss)
+    if shape.averaged:
+        move_towards(shape.average, shape.parameters, n, numbers[update, SHARE])
+
+
 @jit
-def train(
-    shape: Shape,
-    rates: Rates,
-    X: int,
-    y: int,
-    entries: Entries,
-    weight: NDArray[np.float32],
-    numbers: NDArray[np.float32],
-) -> int:
+def train(shape: Shape, rates: Rates, X: int, y: int, weight: NDArray[np.float32], numbers: NDArray[np.float32]) -> int:
     """
     Make one update for each row of `numbers`, on as many batches, and return how many were made.
 
-    Inputs and targets are those of all batches, filled up; where there are entries, these are the inputs. Weights, a
-    row for each batch, are divided by the batch's size. Losses are written to the last column of `numbers`. Where one
-    is not finite it is the last, and no update. Without a solver losses are all that is computed.
+    Inputs and targets are those of all batches, filled up; weights, a row for each batch, are divided by the batch's
+    size. Losses are written to the last column of `numbers`. Where one is not finite it is the last, and no update.
+    Without a solver losses are all that is computed.
     """
     n_batch = shape.batch_size
     for update in range(numbers.shape[0]):
-        first = update * n_batch
-        inputs, targets = X + 4 * first * shape.wide_features, y + 4 * first * shape.wide_outputs
-        forward(shape, inputs, entries, first)
+        inputs, targets = X + 4 * update * n_batch * shape.wide_features, y + 4 * update * n_batch * shape.wide_outputs
+        dense_inputs(shape, inputs)
+        forward(shape)
         loss = loss_and_residual(shape, targets, weight, update)
         numbers[update, LOSS] = loss
         if not math.isfinite(numbers[update, LOSS]):
             return update
-        if shape.solver == NO_SOLVER:
-            continue
-        backward(shape, inputs, entries, first, rates.alpha)
-        step, n = numbers[update, STEP], shape.n_parameters
-        if shape.solver == ADAM:
-            adam(
-                shape.parameters, shape.gradient, shape.first, shape.second, n,
-                step, numbers[update, INVERSE_ROOT], ADAM_DECAYS[0], ADAM_DECAYS[1], ADAM_EPSILON,
-            )  # fmt: skip
-        else:
-            descend(shape, rates, step, loss)
-        if shape.averaged:
-            move_towards(shape.average, shape.parameters, n, numbers[update, SHARE])
+        if shape.solver != NO_SOLVER:
+            backward(shape, rates.alpha)
+            dense_gradient(shape, inputs, rates.alpha)
+            step_along(shape, rates, numbers, update, loss)
+    return numbers.shape[0]
+
+
+@jit
+def train_on_few(
+    shape: Shape, rates: Rates, entries: Entries, y: int, weight: NDArray[np.float32], numbers: NDArray[np.float32]
+) -> int:
+    """Do what `train` does, where few inputs differ from zero; a kernel of its own, which few users compile."""
+    n_batch = shape.batch_size
+    for update in range(numbers.shape[0]):
+        first = update * n_batch
+        few_inputs(shape, entries, first)
+        forward(shape)
+        loss = loss_and_residual(shape, y + 4 * first * shape.wide_outputs, weight, update)
+        numbers[update, LOSS] = loss
+        if not math.isfinite(numbers[update, LOSS]):
+            return update
+        if shape.solver != NO_SOLVER:
+            backward(shape, rates.alpha)
+            few_gradient(shape, entries, first, rates.alpha)
+            step_along(shape, rates, numbers, update, loss)
     return numbers.shape[0]
