@@ -1,5 +1,7 @@
 """What the benchmarks reach into the package for is there: they run too long to run here."""
 
+import argparse
+import ast
 import importlib.util
 from pathlib import Path
 
@@ -95,3 +97,21 @@ def test_networks_can_be_pruned_in_other_ways(name):
         if not method.startswith("Torch-Pruning"):
             pruned = benchmark.METHODS[method](task, dense, X, y)
             assert task.predict(task.train_on(pruned, X, y, 1), X).shape == (60,)
+
+
+@pytest.mark.usefixtures("_benchmarks_on_path")
+def test_text_comes_from_the_standard_library(monkeypatch):
+    text = importlib.import_module("sparse_text")
+    texts = {path.stem: text.functions_of(path) for path in map(Path, (argparse.__file__, ast.__file__))}
+    monkeypatch.setattr(text, "SIZES", ((2, 30, 200),))
+    monkeypatch.setattr(text, "SPLITS", 2)
+    monkeypatch.setattr(text, "MODELS", {text.OURS: text.MODELS[text.MLP], text.MLP: text.MODELS[text.MLP]})
+    rows = {method: {} for method in text.MODELS}
+    for kind, size, split, *data in text.tasks(texts):
+        assert size == (2, 30, 200)
+        if kind == "words, counts":
+            for method in text.MODELS:
+                rows[method][split] = text.measured(method, split, *data)
+    line, numbers = text.line_of(kind, rows, data[0].shape, 0.1)
+    assert line[0] == kind
+    assert len(numbers) == 2 * len(text.MODELS) + 1
