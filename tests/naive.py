@@ -620,11 +620,22 @@ def transposed_product(left, right):
     ]
 
 
-def inverse_scale(values, weights, *, sparse):
-    """One over the scale of a feature: rare values, beside a common least or largest one, get less than others."""
-    total = sum(weights)
-    mean = 0.0 if sparse else sum(w * v for v, w in zip(values, weights, strict=True)) / total
-    variance = sum(w * (v - mean) ** 2 for v, w in zip(values, weights, strict=True)) / total
-    edges = [0.0] if sparse else [min(values), max(values)]
-    common = max(sum(w for v, w in zip(values, weights, strict=True) if v == edge) for edge in edges) / total
-    return min(1.0, 2 * (1 - common)) ** 0.25 / variance**0.5
+def inverse_scales(columns, weights, *, sparse):
+    """One over the scales of features; rare values, beside a common least or largest one, keep their sizes."""
+    total, variances, rarities = sum(weights), [], []
+    for values in columns:
+        mean = 0.0 if sparse else sum(w * v for v, w in zip(values, weights, strict=True)) / total
+        variances.append(sum(w * (v - mean) ** 2 for v, w in zip(values, weights, strict=True)) / total)
+        edges = [0.0] if sparse else [min(values), max(values)]
+        common = max(sum(w for v, w in zip(values, weights, strict=True) if v == edge) for edge in edges) / total
+        rarities.append(min(1.0, 2 * (1 - common)))
+    sizes = [(v / r) ** 0.5 for v, r in zip(variances, rarities, strict=True)]
+    rare = sorted(size for size, r in zip(sizes, rarities, strict=True) if r < 1)
+    found = []
+    for variance, size, rarity in zip(variances, sizes, rarities, strict=True):
+        scale = variance**0.5
+        if rarity < 1:
+            ratio = size / (rare[(len(rare) - 1) // 2] * rare[len(rare) // 2]) ** 0.5
+            scale = size / ratio ** max(0.0, 1 - abs(math.log(ratio)) / math.log(100))
+        found.append(1 / scale)
+    return found

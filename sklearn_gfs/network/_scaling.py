@@ -30,10 +30,11 @@ _INPUT_SQUARED_NORM = 12.0
 _MOST_RESCALED = 4.0
 
 
-# A feature that has one value, its least or largest, in more than half of the samples has rare others. The scale of
-# these is between that of all features, which makes rare values large, and one that knows no frequency: the variance is
-# the share of other values, where that is less than this, to the power.
-_COMMON, _POWER = 0.5, 0.5
+# A feature has rare values if less than this share of the samples has others than its least or its largest value.
+_COMMON = 0.5
+# The sizes of rare values, such as weights of words, are kept where they are alike. From this factor on between them
+# and the median they are units, and mean nothing.
+_UNITS = 100.0
 
 
 class Edges(NamedTuple):
@@ -54,10 +55,10 @@ class Edges(NamedTuple):
         return Edges(least, largest, np.asarray(at_least), np.asarray(at_largest))
 
     @property
-    def evenness(self) -> FloatArray:
-        """The variance of standardised features: one, and less where other values than an edge are rare."""
+    def rarity(self) -> FloatArray:
+        """The share of other values than the more common edge, as a part of the share from which on it is not rare."""
         others = 1 - np.maximum(self.at_least, self.at_largest)
-        return np.asarray(np.clip(others / _COMMON, np.finfo(np.float64).eps, 1) ** _POWER)
+        return np.asarray(np.clip(others / _COMMON, np.finfo(np.float64).eps, 1))
 
 
 class Moments(NamedTuple):
@@ -137,8 +138,8 @@ def scaling_of(moments: Moments, *, center_targets: bool, scale_targets: bool) -
     Standardise features, sparse ones by scale only, and where asked for targets.
 
     A constant feature is scaled by zero: it has taught nothing, so it must not count where it takes another value. A
-    constant target keeps its scale. A feature of which most samples have the same value, as an indicator of a rare
-    category or the count of a rare word, gets less than the variance of the others.
+    constant target keeps its scale. Features have a variance of one; that of features with rare values, such as the
+    indicator of a category or the count of a word, is less.
 
     Raises
     ------
@@ -148,14 +149,29 @@ def scaling_of(moments: Moments, *, center_targets: bool, scale_targets: bool) -
     for name, variance in (("X", moments.x_variance), ("y", moments.y_variance)):
         if not np.isfinite(variance).all():
             raise ValueError(f"{name} holds values so large that a variance overflows; scale {name} down.")
-    evenness = moments.x_edges.evenness
-    squared_norm = evenness[moments.x_varies].sum() if moments.x_varies.any() else 1.0
+    variance = _standardised_variance(moments)
+    squared_norm = variance[moments.x_varies].sum() if moments.x_varies.any() else 1.0
     shrink = min(1.0, np.sqrt(_INPUT_SQUARED_NORM / squared_norm))
     x_scale = np.sqrt(moments.x_variance)
-    inverse_scale = np.divide(shrink * np.sqrt(evenness), x_scale, out=np.zeros_like(x_scale), where=moments.x_varies)
+    inverse_scale = np.divide(shrink * np.sqrt(variance), x_scale, out=np.zeros_like(x_scale), where=moments.x_varies)
     y_mean = moments.y_mean if center_targets else np.zeros_like(moments.y_mean)
     y_scale = np.where(moments.y_varies & scale_targets, np.sqrt(moments.y_variance), 1.0)
     return Scaling(Standardisation(moments.x_mean, inverse_scale), shrink**2 * squared_norm, y_mean, y_scale)
+
+
+def _standardised_variance(moments: Moments) -> FloatArray:
+    """
+    Return the variances that features get: one, and for rare values that which values of size one would have.
+
+    Rare values that are larger than others, or smaller, stay so within limits.
+    """
+    variance = moments.x_edges.rarity
+    rare = moments.x_varies & (variance < 1)
+    if rare.any():
+        size = 0.5 * np.log(moments.x_variance[rare] / variance[rare])
+        size -= np.median(size)
+        variance[rare] *= np.exp(2 * size * np.maximum(0, 1 - np.abs(size) / np.log(_UNITS)))
+    return variance
 
 
 def rescaled(network: Network, before: Scaling, after: Scaling, y_varied: np.ndarray) -> Network:

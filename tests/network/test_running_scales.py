@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from naive import inverse_scale, network_outputs
+from naive import inverse_scales, network_outputs
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_friedman1
@@ -48,31 +48,40 @@ def test_moments_of_parts_are_those_of_the_whole(seed, first, kinds):
 @given(seed=SEEDS, weighted=st.booleans(), is_sparse=st.booleans())
 def test_scales_are_those_of_plain_loops(seed, weighted, is_sparse):
     rng = np.random.default_rng(seed)
-    shares = np.array([0.05, 0.3, 0.5, 0.7, 1.0])
-    X = rng.normal(size=(50, 5)) * (rng.uniform(size=(50, 5)) < shares) + [0, 0, 0, 0, 3]
+    shares = np.array([0.05, 0.3, 0.5, 0.7, 1.0, 0.1, 0.2])
+    X = rng.normal(size=(50, 7)) * (rng.uniform(size=(50, 7)) < shares) + [0, 0, 0, 0, 3, 0, 0]
     X[:, 1] = X[:, 1] != 0
     X[0], X[1] = 1.0, 0.0  # every feature varies
+    X *= [1, 1, 1, 1, 1, 5, 1e4]
     weight = rng.uniform(0.5, 2, 50) if weighted else np.ones(50)
     moments = measure_moments(sparse.csr_array(X) if is_sparse else X, X[:, :1], weight if weighted else None)
     found = scaling_of(moments, center_targets=True, scale_targets=True).inputs.inverse_scale
-    expected = [inverse_scale(column, weight.tolist(), sparse=is_sparse) for column in X.T.tolist()]
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    np.testing.assert_allclose(found, inverse_scales(X.T.tolist(), weight.tolist(), sparse=is_sparse), rtol=1e-9)
+
+
+def spreads(X):
+    moments = measure_moments(X, X[:, :1])
+    scaling = scaling_of(moments, center_targets=True, scale_targets=True)
+    return (X * scaling.inputs.inverse_scale).std(axis=0)
 
 
 def test_rare_values_are_scaled_alike_however_they_are_coded():
     rng = np.random.default_rng(0)
     rare = rng.uniform(size=(500, 1)) < 0.02
-    X = np.hstack([rng.normal(size=(500, 1)), np.where(rare, 1, 0), np.where(rare, 0, 1), np.where(rare, -7.5, 30.5)])
-    moments = measure_moments(X, X[:, :1])
-    scaling = scaling_of(moments, center_targets=True, scale_targets=True)
-    standardised = (X - moments.x_mean) * scaling.inputs.inverse_scale
-    assert standardised[:, 0].std() == pytest.approx(1)
-    share = rare.mean()
-    spreads = standardised[:, 1:].std(axis=0)
-    np.testing.assert_allclose(spreads, (2 * share) ** 0.25)
+    X = np.hstack([rng.normal(size=(500, 1)), np.where(rare, 1, 0), np.where(rare, 0, 1), np.where(rare, 29.5, 30.5)])
+    variance = 2 * rare.mean()
+    np.testing.assert_allclose(spreads(X) ** 2, [1, variance, variance, variance])
     # Of two values that are equally common none is rare.
-    even = measure_moments(np.repeat([[0.0], [1.0]], 50, axis=0), np.zeros((100, 1)))
-    assert scaling_of(even, center_targets=True, scale_targets=True).inputs.inverse_scale == pytest.approx(2)
+    assert spreads(np.repeat([[0.0], [1.0]], 50, axis=0)) == pytest.approx(1)
+
+
+def test_sizes_of_rare_values_are_kept_unless_they_are_units():
+    rng = np.random.default_rng(0)
+    X = np.where(rng.permuted(np.arange(500)[:, None] < [10] * 5, axis=0), 1.0, 0.0)
+    alike = spreads(X * [1, 1, 1, 2, 0.5])
+    np.testing.assert_allclose(alike[3] / alike[0], 2 ** (1 - np.log(2) / np.log(100)))
+    np.testing.assert_allclose(alike[4] / alike[0], alike[0] / alike[3])
+    np.testing.assert_allclose(spreads(X * [1, 1, 1, 1e4, 1e-9]), alike[0])
 
 
 @given(seed=SEEDS, centred=st.booleans())
