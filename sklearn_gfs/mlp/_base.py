@@ -183,7 +183,10 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         parameters = self._plain_parameters()
         n_pretrain, k = parameters["n_pretrain"], parameters["k"]
         watch = Watch(parameters["max_time"])
-        path = TrainingPath(data, self._settings(), self.random_state, tasks=tasks, watch=watch, state=state, more=more)
+        settings = self._settings()
+        if state is None and not keep:
+            data = data.of_stored_features(settings.n_hidden)
+        path = TrainingPath(data, settings, self.random_state, tasks=tasks, watch=watch, state=state, more=more)
         del data  # the path has copies of its own, in the precision that it needs
         with compilation_printed(bool(self.verbose)):
             if isinstance(n_pretrain, str):
@@ -291,6 +294,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
             tasks = self._start_tasks(*given, name="fit_path")
             last: Self | None = None
             try:
+                data = data if self.warm_start else data.of_stored_features(settings.n_hidden)
                 path, room = TrainingPath(data, settings, self.random_state, tasks=tasks), Room()
                 for n_iterations in _increasing(n_pretrain):
                     path.pretrain_to(n_iterations)

@@ -8,8 +8,14 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+from scipy import sparse
+
 from sklearn_gfs._typing import FloatArray, IntArray
 from sklearn_gfs.network import Moments, TrainingSettings, TrainingState
+
+# Arrays of a number for each coefficient of a dense network that are in memory at once, and bytes of a number.
+_NETWORKS, _NUMBER = 4, 4
 
 
 class PathSettings(NamedTuple):
@@ -47,6 +53,8 @@ class PathData(NamedTuple):
         The weights without those of classes. Where they are multiples of a unit they are numbers of copies.
     validation : tuple of inputs, targets and weights (or None), default=None
         Samples that decide how long to re-train, in place of some held out.
+    features : tuple of ndarray and int, default=None
+        Which of how many features X has; None for all.
     """
 
     X: Any
@@ -55,6 +63,25 @@ class PathData(NamedTuple):
     scale_targets: bool
     counted: FloatArray | None
     validation: tuple[Any, FloatArray, FloatArray | None] | None = None
+    features: tuple[IntArray, int] | None = None
+
+    def of_stored_features(self, n_hidden: int) -> PathData:
+        """
+        Return the data without the features that sparse X stores no value of, if that saves memory.
+
+        Hashed words have a million features, of which most are zero in every sample. The dense network has a row of
+        coefficients for each.
+        """
+        if not sparse.issparse(self.X):
+            return self
+        stored = np.flatnonzero(np.bincount(self.X.indices, minlength=self.X.shape[1]))
+        saved = (self.X.shape[1] - len(stored)) * n_hidden * _NETWORKS * _NUMBER
+        if not len(stored) or saved <= self.X.data.nbytes + self.X.indices.nbytes:
+            return self
+        validation = self.validation
+        if validation is not None:
+            validation = (validation[0][:, stored], *validation[1:])
+        return self._replace(X=self.X[:, stored], validation=validation, features=(stored, self.X.shape[1]))
 
 
 class DenseState(NamedTuple):

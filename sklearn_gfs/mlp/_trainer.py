@@ -108,7 +108,7 @@ class Trainer:
             n_copies=self._n_copies,
             earlier=state.moments if state is not None and more else None,
         )
-        self._scaling = scaling_of(self.moments, **kinds)
+        self._scaling = scaling_of(self.moments, **kinds)._replace(features=data.features)
         self._scaling.inputs.warn_of_digits(used.X.dtype)
         self._holds_numbers = data.scale_targets
         self.state: TrainingState | None = None

@@ -21,7 +21,7 @@ from ._standardisation import Standardisation
 
 if TYPE_CHECKING:
     from sklearn_gfs._activations import Activation
-    from sklearn_gfs._typing import Float64Array, FloatArray
+    from sklearn_gfs._typing import Float64Array, FloatArray, IntArray
 
     from ._curvature import Curvature, Inverse
     from ._evidence import Prior
@@ -41,6 +41,8 @@ class Posterior(NamedTuple):
         Of standardised targets.
     inputs : Standardisation
     y_scale : ndarray of shape (n_outputs,)
+    features : ndarray of int, default=None
+        Those that the network was trained on; None for all.
     """
 
     inverse: Inverse
@@ -48,16 +50,19 @@ class Posterior(NamedTuple):
     noise_variance: float
     inputs: Standardisation
     y_scale: FloatArray
+    features: IntArray | None = None
 
     def deviations(self, X: Any, network: FittedNetwork, activation: Activation) -> Float64Array:
         """Return the standard deviations of the targets at these inputs, in the units of the data."""
         (coef, out_coef), (intercept, _) = network.coefs, network.intercepts
+        known = slice(None) if self.features is None else self.features
+        coef = coef[known]
         shape = Shape(coef.shape[0], coef.shape[1], out_coef.shape[1])
         forms = self.inverse.forms()
         of_outputs = np.asarray(out_coef / self.y_scale, dtype=np.float64)
         found = np.empty((X.shape[0], shape.n_outputs))
         for chunk in row_chunks(len(found), 8 * shape.n_parameters):
-            part = X[chunk].toarray() if sparse.issparse(X) else np.array(X[chunk])
+            part = X[chunk][:, known].toarray() if sparse.issparse(X) else np.array(X[chunk][:, known])
             hidden = np.asarray(part @ coef + intercept, dtype=np.float64)
             slope = activation.slope(hidden)
             activation.apply(hidden)
@@ -85,4 +90,5 @@ def posterior_of(curvature: Curvature, prior: Prior, n_samples: float, scaling: 
     if inverse is None:
         return None
     noise_variance = 1 / prior.noise_precision
-    return Posterior(inverse, noise_variance / n_samples, noise_variance, scaling.inputs, scaling.y_scale)
+    known = None if scaling.features is None else scaling.features[0]
+    return Posterior(inverse, noise_variance / n_samples, noise_variance, scaling.inputs, scaling.y_scale, known)

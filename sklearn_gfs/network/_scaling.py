@@ -75,12 +75,17 @@ class Moments(NamedTuple):
 
 
 class Scaling(NamedTuple):
-    """How inputs are standardised, and their mean squared norm then; y is standardised to (y - y_mean) / y_scale."""
+    """
+    How inputs are standardised, and their mean squared norm then; y is standardised to (y - y_mean) / y_scale.
+
+    Where the inputs are some features of the data only, `features` says which of how many.
+    """
 
     inputs: Standardisation
     x_squared_norm: float
     y_mean: FloatArray
     y_scale: FloatArray
+    features: tuple[IntArray, int] | None = None
 
 
 class FittedNetwork(NamedTuple):
@@ -269,12 +274,20 @@ def _mean_and_variance(
 
 
 def in_data_units(network: Network, scaling: Scaling, dtype: Any) -> FittedNetwork:
-    """Fold the standardisation and the neurons' weights into the coefficients, in float64, then round to the dtype."""
+    """
+    Fold the standardisation and the neurons' weights into the coefficients, in float64, then round to the dtype.
+
+    Features that the network does not know get coefficients of zero.
+    """
     coef, intercept = scaling.inputs.folded_into(
         network.hidden_coef.astype(np.float64), network.hidden_intercept.astype(np.float64)
     )
     out_coef = network.output_coef.astype(np.float64) * network.weights[:, None] * scaling.y_scale
     out_intercept = network.output_intercept.astype(np.float64) * scaling.y_scale
+    if scaling.features is not None:
+        known, n_features = scaling.features
+        some, coef = coef, np.zeros((n_features, coef.shape[1]), dtype=dtype)
+        coef[known] = some
     return FittedNetwork(
-        [coef.astype(dtype), out_coef.astype(dtype)], [intercept.astype(dtype), out_intercept.astype(dtype)]
+        [coef.astype(dtype, copy=False), out_coef.astype(dtype)], [intercept.astype(dtype), out_intercept.astype(dtype)]
     )

@@ -210,7 +210,7 @@ def loss_and_residual(shape: Shape, y: int, weight: NDArray[np.float32], update:
 @inlined
 def backward(shape: Shape, alpha: float) -> None:
     """
-    Write the slopes, and the gradient of the loss and the penalty but for the coefficients.
+    Write the slopes, and the gradient of the loss and the penalty, except that of the coefficients.
 
     The gradient of a neuron is divided by the neuron's weight.
     """
