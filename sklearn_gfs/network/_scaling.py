@@ -29,7 +29,6 @@ _INPUT_SQUARED_NORM = 12.0
 # samples before meant nothing.
 _MOST_RESCALED = 4.0
 
-
 # A feature has rare values if less than this share of the samples has others than its least or its largest value.
 _COMMON = 0.5
 # The sizes of rare values, such as weights of words, are kept where they are alike. From this factor on between them
