@@ -31,7 +31,7 @@ from sklearn_gfs.network import (
 from ._candidates import WORTH, Candidate, Chosen, choose
 from ._given import DenseState, PathData, PathSettings
 from ._layer import Room
-from ._retraining import Retraining, Subnetwork
+from ._retraining import Retraining, Subnetwork, at_stake
 from ._trainer import Trainer
 
 # The share of `max_time` after which pre-training ends, so that some is left for re-training.
@@ -39,7 +39,7 @@ _PRETRAINING_SHARE = 0.5
 # By these parts, of itself and of the highest loss before this training, the training loss may grow as noise makes it
 # grow; and by so much, in standardised units, where there is next to nothing to be learnt.
 _GROWTH, _NOISE, _NOTHING = 1.1, 0.01, 1e-3
-# The part of itself by which the subnetwork's loss has to fall for every further iteration.
+# The part of what is at stake by which the subnetwork's loss has to fall for every further iteration.
 _WORTH = 3e-4
 
 
@@ -116,9 +116,10 @@ class TrainingPath:
         Go on until more iterations no longer help the subnetwork of k picks, and go back to where it was best.
 
         A subnetwork is selected at geometrically spaced checkpoints, counted from `since`. What counts is its loss
-        before re-training, on validation or held-out samples if there are some. This loss falls ever more slowly. If it
-        fell since the last checkpoint by less than the next checkpoint requires, that checkpoint is not tried. If
-        training is stopped between two checkpoints, it ends there, without another selection.
+        before re-training, on validation or held-out samples if there are some. This loss falls ever more slowly, once
+        something has been learnt. If it fell since the last checkpoint by less than the next checkpoint requires, that
+        checkpoint is not tried. If training is stopped between two checkpoints, it ends there, without another
+        selection.
 
         If there are two losses, it is enough that one of them falls. Re-solved weights make good subnetworks of neurons
         that are hardly trained. The mean of the picks shows what training does for the neurons.
@@ -136,15 +137,22 @@ class TrainingPath:
                     break
                 phase.report.end()
                 losses, trials = self._pruned_losses(self._training.network(), k)
-                if np.all(losses >= (1 - _WORTH * step) * before):
+                fall = before - losses  # infinite at first
+                if np.all(fall <= self._worth(before, step)):
                     break
                 self._chosen, self._chosen_trials = self._training.state(), (k, trials)
-                if not steps or np.all(losses > (1 - _WORTH * steps[0]) * before):
+                if not steps or np.all(fall < self._worth(losses, steps[0])):
                     break
                 before = losses
         if self._watch is not None and self._watch.interrupted:
             self._chosen = None
         self._tasks.report.say(f'n_pretrain="auto" chose {len(self.losses)} iterations of pre-training.')
+
+    def _worth(self, losses: Float64Array, n_iterations: int) -> Float64Array:
+        """Return by how much losses have to fall to be worth so many iterations."""
+        constant_loss = self._trainer.constant_loss
+        stakes = [at_stake(loss, constant_loss) if np.isfinite(loss) else 0.0 for loss in losses]
+        return _WORTH * n_iterations * np.array(stakes)
 
     def _steps_to_checkpoints(self, since: int) -> list[int]:
         """Return the iterations from each checkpoint to the next, at first none where there were some before."""

@@ -49,14 +49,19 @@ class Subnetwork(NamedTuple):
     ridge: float | None = None  # of a corrective selection
 
 
-def noise_of(loss: float, constant_loss: float) -> float:
+def at_stake(loss: float, constant_loss: float) -> float:
     """
-    Return by how much a held-out loss may differ by noise, given that of the best constant.
+    Return what a gain in loss is measured by, given the loss of the best constant: what is left, or has been learnt.
 
-    It is a part of what is left or of what has been learnt, whichever is less. Where little can be learnt, the loss
-    stays large, and a part of that would be more than all that there is to gain.
+    The less of both counts. Where little can be learnt, or little has been so far, the loss is large, and a part of it
+    would be more than all that there is to gain.
     """
-    return _NOISE * max(min(loss, constant_loss - loss), 0.0)
+    return max(min(loss, constant_loss - loss), 0.0)
+
+
+def noise_of(loss: float, constant_loss: float) -> float:
+    """Return by how much a held-out loss may differ by noise, given that of the best constant."""
+    return _NOISE * at_stake(loss, constant_loss)
 
 
 class _Trial(NamedTuple):

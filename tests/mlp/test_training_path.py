@@ -10,7 +10,7 @@ from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.mlp._given import PathData, PathSettings
 from sklearn_gfs.mlp._layer import Room
-from sklearn_gfs.mlp._path import TrainingPath
+from sklearn_gfs.mlp._path import _WORTH, TrainingPath
 from sklearn_gfs.mlp._retraining import noise_of
 from sklearn_gfs.network._losses import LOSSES
 from sklearn_gfs.network._solvers import SOLVERS
@@ -78,6 +78,15 @@ def test_held_out_samples_decide_how_long_to_retrain():
     noise = noise_of(least, trainer.constant_loss)
     best = max(n_done for n_done, loss in losses.items() if loss <= least + noise)
     assert len(subnetwork.retrain_losses) == best
+
+
+def test_iterations_are_worth_a_part_of_what_is_left_or_has_been_learnt():
+    path = make_path(np.random.default_rng(11), n_retrain=10, early_stopping=True)
+    path._trainer.__dict__["constant_loss"] = 1.0
+    losses = np.array([0.9, 0.2, 1.1, np.inf])  # a tenth has been learnt, a fifth is left, nothing, nothing
+    np.testing.assert_allclose(path._worth(losses, 100), 100 * _WORTH * np.array([0.1, 0.2, 0.0, 0.0]))
+    path._trainer.__dict__["constant_loss"] = np.inf  # nothing is held out
+    np.testing.assert_allclose(path._worth(losses[:2], 100), 100 * _WORTH * losses[:2])
 
 
 def test_pretraining_never_sees_the_held_out_samples():
