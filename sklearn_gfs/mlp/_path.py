@@ -151,7 +151,7 @@ class TrainingPath:
     def _worth(self, losses: Float64Array, n_iterations: int) -> Float64Array:
         """Return by how much losses have to fall to be worth so many iterations."""
         constant_loss = self._trainer.constant_loss
-        stakes = [at_stake(loss, constant_loss) if np.isfinite(loss) else 0.0 for loss in losses]
+        stakes = [at_stake(loss, constant_loss) if np.isfinite(loss) else 0.0 for loss in np.ravel(losses)]
         return _WORTH * n_iterations * np.array(stakes)
 
     def _steps_to_checkpoints(self, since: int) -> list[int]:
