@@ -1,5 +1,5 @@
 """
-The claim: sparse features of text serve as they are, and take no longer than scikit-learn's MLP.
+The question: how well the pruned network learns from sparse features of text, and how long that takes.
 
 Documents are the functions of Python's standard library, and a function's class is the module that it is from: data
 that every installation has. Features are words and pieces of words, weighted or counted, in CSR arrays. Beside the
