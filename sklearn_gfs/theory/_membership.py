@@ -141,7 +141,9 @@ def hull_membership(
             raise ValueError("y must not be zero anywhere where relaxed=True: zero has no sign")
         found = _signs(values / unit * np.sign(targets)[:, np.newaxis])
     else:
-        found = _point(values / unit, targets / unit)
+        found = _point(values / unit, targets / unit, "highs-ipm")
+        if found.inside is None:  # the simplex ends on a vertex, which is exact to rounding
+            found = _point(values / unit, targets / unit, "highs-ds")
     direction = found.direction
     if direction is not None:
         direction = direction.reshape(len(blocks), -1).T.reshape(shape)
@@ -170,7 +172,7 @@ def _signs(margins: NDArray[np.float64]) -> HullMembership:
     return HullMembership(False, None, direction, least, most) if most < 0 else _open(least, most)
 
 
-def _point(values: NDArray[np.float64], targets: NDArray[np.float64]) -> HullMembership:
+def _point(values: NDArray[np.float64], targets: NDArray[np.float64], method: str) -> HullMembership:
     """Find weights whose point has the least mean absolute difference from the targets."""
     n_rows, n_atoms = values.shape
     identity = sparse.eye_array(n_rows, format="csc")
@@ -180,7 +182,7 @@ def _point(values: NDArray[np.float64], targets: NDArray[np.float64]) -> HullMem
         np.append(np.zeros(n_atoms), np.ones(2 * n_rows)),
         A_eq=sparse.vstack([rows, sums], format="csc"),
         b_eq=np.append(targets, 1.0),
-        method="highs-ipm",
+        method=method,
     )
     weights, normal = _shares(solution.x, n_atoms), _marginals(solution, "eqlin")
     rounding = (n_rows + n_atoms) * np.finfo(np.float64).eps
