@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs.mlp._given import PathData
@@ -51,6 +52,18 @@ def test_validation_data_may_store_other_features(hashed):
         for inputs, inputs_val in ((X, X_val), (few, X_val[:, known]))
     ]
     assert_same(*fits, known)
+
+
+@pytest.mark.parametrize("convert", [sparse.csc_array, lambda X: X.toarray(), lambda X: np.asfortranarray(X.toarray())])
+def test_validation_data_may_be_stored_otherwise(hashed, convert):
+    X, *_, y = hashed
+    X = X[:, :1000]  # a hundredth or less is stored, and read as it is
+    labels = (y > np.median(y)).astype(int)
+    model = GreedyPrunedMLPClassifier(**SMALL, n_retrain=100)
+    one = clone(model).fit(X, labels, X_val=X[:50], y_val=labels[:50])
+    other = clone(model).fit(X, labels, X_val=convert(X[:50]), y_val=labels[:50])
+    np.testing.assert_array_equal(one.coefs_[0], other.coefs_[0])
+    np.testing.assert_allclose(one.validation_loss_curve_, other.validation_loss_curve_, rtol=1e-6)
 
 
 def test_the_uncertainty_is_that_of_the_features_that_are_stored(hashed):
