@@ -173,8 +173,8 @@ class Samples:
         return None if self._weight is None else self._weight[rows]
 
     def entries(self, rows: IntArray) -> Entries:
-        """Return the inputs of these samples that differ from zero, of sparse X."""
-        part = self._X[rows]
+        """Return the inputs of these samples that differ from zero; X may be dense where other samples are not."""
+        part = sparse.csr_array(self._X[rows])
         values = part.data if self._standardisation is None else self._standardisation.apply(part).data
         starts, columns = part.indptr.astype(np.int64), part.indices.astype(np.int32, copy=False)
         return Entries(starts, columns, values.astype(np.float32))
