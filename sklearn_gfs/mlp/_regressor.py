@@ -34,9 +34,10 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     ----------
     n_pretrain : int or "auto", default="auto"
         Number of pre-training iterations (gradient updates). 0 prunes the network at its initialisation. "auto" selects
-        a subnetwork after 20, 80 and 320 iterations. It keeps the last one that was worth its iterations: the
-        loss has to fall by 3 % for every 100 iterations. This loss is measured before re-training, on held-out samples
-        if there are any. With ``n_retrain="auto"``, fewer iterations are tried where there are few samples: 320 need
+        a subnetwork after 20, 80 and 320 iterations. It keeps the last one that was worth its iterations. For every 100
+        of them the loss has to fall by 3 % of what is left, or of what has been learnt, if that is less. This loss is
+        measured before re-training, on held-out samples if there are any. Without held-out samples what is left counts.
+        With ``n_retrain="auto"``, fewer iterations are tried where there are few samples: 320 need
         800 training samples, and 80 need 200. Where y holds classes, 320 need 400, and 80 are always tried.
     k : int, default=50
         Number of picks. The subnetwork has at most `k` distinct neurons. A neuron that was picked several times counts
@@ -58,7 +59,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         times outputs than parameters. Small means: the number of parameters, or of samples times outputs, is at most
         1500, and a pass over the samples takes at most 2e9 operations. With the log loss the curvature of a step also
         takes at most 1e9 multiplications. If samples times outputs are fewer than the parameters, the limit is 1e9 plus
-        2000 times samples times outputs times features. For all other problems "auto" means `solver`.
+        2000 times samples times outputs times features. For all other problems "auto" means `solver`. So it does if
+        samples times outputs are fewer than the parameters, and sparse `X` stores at most a tenth of its values.
     activation : {"auto", "identity", "logistic", "relu", "tanh"}, default="auto"
         Activation of the hidden neurons. "auto" means "tanh".
     solver : {"adam", "sgd"}, default="adam"

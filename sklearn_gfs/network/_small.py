@@ -1,8 +1,9 @@
 """
 The engine of small networks: many updates in one call of a compiled loop.
 
-An update of a small network takes less time than the calls of torch that it is made of. Which engine trains a network
-depends on sizes, on the device, and on whether the loop knows the activation, the loss and the solver.
+An update of a small network takes less time than the calls of torch that it is made of. A wide network is small in
+this sense where few inputs differ from zero. Which engine trains a network depends on sizes, on the device, and on
+whether the loop knows the activation, the loss and the solver.
 """
 
 from __future__ import annotations
