@@ -36,6 +36,8 @@ class Problem:
         self.X = rng.normal(size=(N_SAMPLES, n_features)).astype(np.float32)
         self.few = few
         if few:
+            # One input alone must not saturate a neuron: the slope is nothing but rounding then, which Adam enlarges.
+            self.X = np.clip(self.X, -1, 1)
             self.X[rng.uniform(size=self.X.shape) > 0.05] = 0
         labels = rng.integers(0, max(n_outputs, 2), N_SAMPLES)
         self.targets = np.eye(max(n_outputs, 2), dtype=np.float32)[labels][:, :n_outputs]
@@ -72,8 +74,8 @@ def assert_close(one, other, tolerance=1e-4):
     state, expected = one.state(), other.state()
     for array, like in zip((*state.network, *state.moments), (*expected.network, *expected.moments), strict=True):
         assert array.shape == like.shape
-        # Sums of terms of order one are known to a rounding of these, however small the sums.
-        rounding = np.finfo(np.float32).eps
+        # Sums of terms of order one are known to a few roundings of these, however small the sums.
+        rounding = 8 * np.finfo(np.float32).eps
         np.testing.assert_allclose(array, like, rtol=tolerance, atol=tolerance * np.abs(like).max() + rounding)
 
 
