@@ -6,6 +6,7 @@ Nothing here trains, and nothing here knows estimators.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -77,11 +78,13 @@ class Scaling(NamedTuple):
     """
     How inputs are standardised, and their mean squared norm then; y is standardised to (y - y_mean) / y_scale.
 
-    Where the inputs are some features of the data only, `features` says which of how many.
+    With many features the inputs are multiplied by `x_shrink`, so that their norm is not too large. Where the inputs
+    are some features of the data only, `features` says which of how many.
     """
 
     inputs: Standardisation
     x_squared_norm: float
+    x_shrink: float
     y_mean: FloatArray
     y_scale: FloatArray
     features: tuple[IntArray, int] | None = None
@@ -155,12 +158,12 @@ def scaling_of(moments: Moments, *, center_targets: bool, scale_targets: bool) -
             raise ValueError(f"{name} holds values so large that a variance overflows; scale {name} down.")
     variance = _standardised_variance(moments)
     squared_norm = variance[moments.x_varies].sum() if moments.x_varies.any() else 1.0
-    shrink = min(1.0, np.sqrt(_INPUT_SQUARED_NORM / squared_norm))
+    shrink = min(1.0, math.sqrt(_INPUT_SQUARED_NORM / squared_norm))
     x_scale = np.sqrt(moments.x_variance)
     inverse_scale = np.divide(shrink * np.sqrt(variance), x_scale, out=np.zeros_like(x_scale), where=moments.x_varies)
     y_mean = moments.y_mean if center_targets else np.zeros_like(moments.y_mean)
     y_scale = np.where(moments.y_varies & scale_targets, np.sqrt(moments.y_variance), 1.0)
-    return Scaling(Standardisation(moments.x_mean, inverse_scale), shrink**2 * squared_norm, y_mean, y_scale)
+    return Scaling(Standardisation(moments.x_mean, inverse_scale), shrink**2 * squared_norm, shrink, y_mean, y_scale)
 
 
 def _standardised_variance(moments: Moments) -> FloatArray:

@@ -27,16 +27,19 @@ class TrainingSettings(NamedTuple):
     alpha: float | str
     device: str = "cpu"
 
-    def with_alpha(self, n_samples: float, *, falls: bool) -> TrainingSettings:
+    def with_alpha(self, n_samples: float, *, falls: bool, shrink: float = 1.0) -> TrainingSettings:
         """
         Return settings with a number for the penalty.
 
         That of "auto" is ALPHA. Where it `falls`, and for a log-likelihood of few samples, it is one over the number of
-        samples, as in scikit-learn's LogisticRegression; for the squared error never more than ALPHA.
+        samples, as in scikit-learn's LogisticRegression; for the squared error never more than ALPHA. It is meant for
+        standardised inputs: where these are multiplied by `shrink`, the weights that do the same are larger.
         """
         if not isinstance(self.alpha, str):
             return self
         share = 1 / n_samples
         if self.loss.is_quadratic:
-            return self._replace(alpha=min(ALPHA, share) if falls else ALPHA)
-        return self._replace(alpha=share if falls else max(ALPHA, share))
+            alpha = min(ALPHA, share) if falls else ALPHA
+        else:
+            alpha = share if falls else max(ALPHA, share)
+        return self._replace(alpha=alpha * shrink**2)

@@ -22,7 +22,7 @@ def problem(n_outputs, n_rows):
     network = make_network(rng, n_features=2, n_hidden=3, n_outputs=n_outputs, activation="tanh")
     n_parameters = shape_of(network).n_parameters
     inputs = Standardisation(np.array([3.0, -1.0]), np.array([0.5, 2.0]))
-    scaling = Scaling(inputs, 2.0, np.full(n_outputs, 7.0), np.linspace(10, 20, n_outputs))
+    scaling = Scaling(inputs, 2.0, 1.0, np.full(n_outputs, 7.0), np.linspace(10, 20, n_outputs))
     rows = rng.normal(size=(n_rows, n_parameters))
     prior = Prior(rng.uniform(0.1, 1, size=n_parameters), 4.0)
     X = rng.normal(size=(5, 2)) * [2, 0.5] + [3, -1]
