@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 # Where no more than this share of the inputs differs from zero, products with these alone are faster.
-_MOST_STORED = 0.1
+_MOST_STORED = 0.2
 # Bytes that an input takes together with the number of its column.
 _ENTRY_BYTES = 8
 
@@ -94,12 +94,6 @@ class Samples:
             self._weight = (weight / weight[rows].mean()).astype(self.dtype)
 
     @property
-    def entries_of_row(self) -> float:
-        """How many inputs of a sample the compiled loop reads: where few differ from zero these, else all."""
-        few = has_few_entries(self._X, self._standardisation)
-        return float(self._X.nnz / self._X.shape[0] if few else self._X.shape[1])
-
-    @property
     def few_entries(self) -> bool:
         """Whether few inputs differ from zero, and `entries` serve."""
         return has_few_entries(self._X, self._standardisation)
@@ -107,7 +101,7 @@ class Samples:
     @property
     def entries_bytes(self) -> float:
         """Size of one sample's inputs where `entries` serve."""
-        return (1 + self.entries_of_row) * _ENTRY_BYTES
+        return (1 + self._X.nnz / self._X.shape[0]) * _ENTRY_BYTES
 
     @property
     def row_bytes(self) -> int:

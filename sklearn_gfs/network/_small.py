@@ -18,8 +18,10 @@ from sklearn_gfs._requirements import numba_for
 from sklearn_gfs._threads import one_thread
 
 from ._data import Entries
+from ._few_kernels import descend_on_few, room_by_feature, train_on_few
 from ._parameters import Network, in_precision
-from ._small_kernels import INVERSE_ROOT, LOSS, NO_SOLVER, SHARE, STEP, Rates, Shape, train, train_on_few
+from ._small_kernels import INVERSE_ROOT, LOSS, NO_SOLVER, SHARE, STEP, Rates, Shape, train
+from ._solvers import ADAM
 from ._two_layer import layout_of
 from ._vectors import TILE_ROWS, WIDE_VECTORS
 
@@ -261,7 +263,10 @@ class SmallLoop:
         """Call the kernel that reads such inputs."""
         if entries is None:
             return int(train(shape, self._rates, X.ctypes.data, y.ctypes.data, *more))
-        return int(train_on_few(shape, self._rates, entries, y.ctypes.data, *more))
+        batches = entries.starts[:: self._batch_size]
+        by_feature = room_by_feature(shape.n_features, int(np.diff(batches).max()))
+        kernel = train_on_few if shape.solver in (ADAM, NO_SOLVER) else descend_on_few
+        return int(kernel(shape, self._rates, entries, by_feature, y.ctypes.data, *more))
 
     def loss(self, held_out: HeldOut) -> float:
         """

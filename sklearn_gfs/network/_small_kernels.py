@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from sklearn_gfs._activations import LOGISTIC, RELU, TANH
 from sklearn_gfs._jit import inlined, jit
 
-from ._data import Entries
 from ._losses import SOFTMAX, SQUARED
 from ._solvers import ADAM, ADAM_DECAYS, ADAM_EPSILON
 from ._vectors import (
@@ -154,18 +153,6 @@ def dense_inputs(shape: Shape, X: int) -> None:
 
 
 @inlined
-def few_inputs(shape: Shape, entries: Entries, first: int) -> None:
-    """Do what `dense_inputs` does, for inputs that begin with this row of the entries."""
-    hidden = shape.wide_hidden
-    for i in range(shape.batch_size):
-        row = shape.hidden + 4 * i * hidden
-        clear(row, hidden)
-        combine(row, shape.intercept, hidden, 1.0, 1.0)
-        for at in range(entries.starts[first + i], entries.starts[first + i + 1]):
-            combine(row, shape.parameters + 4 * entries.columns[at] * hidden, hidden, 1.0, entries.values[at])
-
-
-@inlined
 def forward(shape: Shape) -> None:
     """Activate what the inputs gave, and write the outputs."""
     hidden, outputs, n_samples = shape.wide_hidden, shape.wide_outputs, shape.batch_size
@@ -245,19 +232,6 @@ def dense_gradient(shape: Shape, X: int, alpha: float) -> None:
 
 
 @inlined
-def few_gradient(shape: Shape, entries: Entries, first: int, alpha: float) -> None:
-    """Do what `dense_gradient` does, for inputs that begin with this row of the entries."""
-    hidden = shape.wide_hidden
-    clear(shape.gradient, shape.wide_features * hidden)
-    if alpha != 0:
-        combine(shape.gradient, shape.parameters, shape.wide_features * hidden, 1.0, alpha)
-    for i in range(shape.batch_size):
-        row = shape.slope + 4 * i * hidden
-        for at in range(entries.starts[first + i], entries.starts[first + i + 1]):
-            combine(shape.gradient + 4 * entries.columns[at] * hidden, row, hidden, 1.0, entries.values[at])
-
-
-@inlined
 def squares_of_neurons(shape: Shape, vector: int, skipped: int) -> float:
     """Return the sum of the squares of a vector like the network, each neuron's times its weight, except one row."""
     hidden = shape.wide_hidden
@@ -319,26 +293,5 @@ def train(shape: Shape, rates: Rates, X: int, y: int, weight: NDArray[np.float32
         if shape.solver != NO_SOLVER:
             backward(shape, rates.alpha)
             dense_gradient(shape, inputs, rates.alpha)
-            step_along(shape, rates, numbers, update, loss)
-    return numbers.shape[0]
-
-
-@jit
-def train_on_few(
-    shape: Shape, rates: Rates, entries: Entries, y: int, weight: NDArray[np.float32], numbers: NDArray[np.float32]
-) -> int:
-    """Do what `train` does, where few inputs differ from zero; a kernel of its own, which few users compile."""
-    n_batch = shape.batch_size
-    for update in range(numbers.shape[0]):
-        first = update * n_batch
-        few_inputs(shape, entries, first)
-        forward(shape)
-        loss = loss_and_residual(shape, y + 4 * first * shape.wide_outputs, weight, update)
-        numbers[update, LOSS] = loss
-        if not math.isfinite(numbers[update, LOSS]):
-            return update
-        if shape.solver != NO_SOLVER:
-            backward(shape, rates.alpha)
-            few_gradient(shape, entries, first, rates.alpha)
             step_along(shape, rates, numbers, update, loss)
     return numbers.shape[0]

@@ -137,11 +137,12 @@ class Training:
     def _loop_serves(self, network: Network) -> bool:
         """Say whether the compiled loop makes the updates."""
         settings, samples = self._settings, self._samples
-        n_hidden, n_outputs = network.output_coef.shape
-        n_parts = n_parts_of(samples.entries_of_row, n_hidden, n_outputs, self._batch_size)
+        (n_features, n_hidden), n_outputs = network.hidden_coef.shape, len(network.output_intercept)
+        # Parts read dense inputs.
+        in_one = samples.few_entries or n_parts_of(n_features, n_hidden, n_outputs, self._batch_size) == 1
         # A full batch that was asked for may have any size: no copy of its samples is made.
         by_the_piece = not self._is_whole or settings.batch_size is not None
-        return n_parts == 1 and by_the_piece and is_known(network, settings, self._batch_size)
+        return in_one and by_the_piece and is_known(network, settings, self._batch_size)
 
     @property
     def converged(self) -> bool:

@@ -155,6 +155,19 @@ def combine(e: Emitter, total: Any, x: Any, n: Any, kept: Any, factor: Any) -> N
 
 
 @operation(3, 1)
+def add_times(e: Emitter, total: Any, x: Any, n: Any, factor: Any) -> None:
+    """Add x times a number to the total."""
+    factor = e.splat(factor)
+
+    def vector(i: Any) -> Sequence[Any]:
+        place = e.address(total, i)
+        e.store(e.fma(e.load(e.address(x, i)), factor, e.load(place)), place)
+        return ()
+
+    e.loop(n, e.width, (), vector)
+
+
+@operation(3, 1)
 def move_towards(e: Emitter, x: Any, goal: Any, n: Any, share: Any) -> None:
     """Move x by a share of the way to the goal."""
     part = e.splat(share)
