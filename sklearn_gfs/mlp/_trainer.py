@@ -31,7 +31,6 @@ from sklearn_gfs.network import (
     Tasks,
     TorchNetwork,
     Training,
-    TrainingSettings,
     TrainingState,
     Used,
     Watch,
@@ -212,7 +211,8 @@ class Trainer:
         """Return a training that begins with this network, on the samples that are not held out or `on_all`."""
         rows, weight = self._part(on_all=on_all)
         samples = self._samples(rows, weight)
-        settings = self._with_alpha(self.settings.training, rows, weight, falls=False)
+        shrink = self._scaling.x_shrink
+        settings = self.settings.training.with_alpha(self._n_effective(rows, weight), falls=False, shrink=shrink)
         return Training(network, samples, settings, seed, name=name, averaged=averaged, watch=self.watch)
 
     def _part(self, *, on_all: bool) -> tuple[IntArray, FloatArray | None]:
@@ -237,13 +237,12 @@ class Trainer:
         rows, weight = self._part(on_all=on_all)
         solver, settings = self._retrain_solver(network, by_updates=by_updates), self.settings.training
         if isinstance(solver, str):
-            settings = self._with_alpha(settings._replace(solver=SOLVERS[solver]), rows, weight, falls=True)
+            n_effective = self._n_effective(rows, weight)
+            settings = settings._replace(solver=SOLVERS[solver]).with_alpha(n_effective, falls=True)
             settings = settings._replace(device=place_of(network, settings, len(rows)))
             network = as_loop_takes_it(network, settings, len(rows))
             samples = self._samples(rows, weight, device=settings.device, dtype=network.hidden_coef.dtype)
             return Training(network, samples, settings, self.seeds[2], name=name, averaged=True, watch=self.watch)
-        if not solver.can_estimate:
-            settings = self._with_alpha(settings, rows, weight, falls=True)
         return SecondOrderTraining(
             in_precision(network, self._dtype),  # the loop may have trained it
             self._samples(rows, weight, device="cpu"),
@@ -262,12 +261,6 @@ class Trainer:
             return None
         training = self.retraining(network, name="re-training", on_all=True, prior=prior)
         return training.posterior(self._scaling) if isinstance(training, SecondOrderTraining) else None
-
-    def _with_alpha(
-        self, settings: TrainingSettings, rows: IntArray, weight: FloatArray | None, *, falls: bool
-    ) -> TrainingSettings:
-        """Return settings with a number for the penalty, where these samples are trained on."""
-        return settings.with_alpha(self._n_effective(rows, weight), falls=falls, shrink=self._scaling.x_shrink)
 
     def _n_effective(self, rows: IntArray, weight: FloatArray | None) -> float:
         return self._evenness * self._n_copies * self._share(rows, weight)

@@ -32,8 +32,8 @@ class TrainingSettings(NamedTuple):
         Return settings with a number for the penalty.
 
         That of "auto" is ALPHA. Where it `falls`, and for a log-likelihood of few samples, it is one over the number of
-        samples, as in scikit-learn's LogisticRegression; for the squared error never more than ALPHA. It is meant for
-        standardised inputs: where these are multiplied by `shrink`, the weights that do the same are larger.
+        samples, as in scikit-learn's LogisticRegression; for the squared error never more than ALPHA. Where inputs are
+        multiplied by `shrink`, the weights that do the same are larger: it is so much less that it does the same, too.
         """
         if not isinstance(self.alpha, str):
             return self

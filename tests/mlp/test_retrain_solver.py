@@ -238,18 +238,8 @@ def test_a_penalty_that_is_a_number_is_kept():
 
 
 @pytest.mark.parametrize(("n_features", "shrunk"), [(12, 1.0), (48, 0.25)])
-@pytest.mark.parametrize("retrain_solver", ["adam", "lbfgs"])
-def test_an_automatic_penalty_is_meant_for_inputs_that_are_not_shrunk(n_features, shrunk, retrain_solver):
+def test_the_automatic_penalty_of_pretraining_is_meant_for_inputs_that_are_not_shrunk(n_features, shrunk):
     # From a squared norm of 12 on, inputs are shrunk: with 48 features to half.
-    X = np.random.default_rng(0).normal(size=(200, n_features))
-    y = X[:, 0] > 0
-    model = GreedyPrunedMLPClassifier(**SMALL | {"n_pretrain": 0}, retrain_solver=retrain_solver, early_stopping=False)
-    expected = clone(model).set_params(alpha=shrunk / 200).fit(X, y)
-    assert_equal_fits(model.fit(X, y), expected)
-
-
-@pytest.mark.parametrize(("n_features", "shrunk"), [(12, 1.0), (48, 0.25)])
-def test_so_is_that_of_pretraining(n_features, shrunk):
     X = np.random.default_rng(0).normal(size=(200, n_features))
     model = GreedyPrunedMLPRegressor(**SMALL | {"n_retrain": 0})
     assert_equal_fits(clone(model).fit(X, X[:, 0]), model.set_params(alpha=1e-3 * shrunk).fit(X, X[:, 0]))
