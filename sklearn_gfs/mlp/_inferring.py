@@ -61,7 +61,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         1500, and a pass over the samples takes at most 2e9 operations. With the log loss the curvature of a step also
         takes at most 1e9 multiplications. If samples times outputs are fewer than the parameters, the limit is 1e9 plus
         2000 times samples times outputs times features. For all other problems "auto" means `solver`. So it does if
-        samples times outputs are fewer than the parameters, and sparse `X` stores at most a tenth of its values.
+        samples times outputs are fewer than the parameters, and sparse `X` stores at most a fifth of its values.
     loss : {"auto", "log_loss", "squared_error"}, default="auto"
         Loss of pre-training, selection and re-training. "log_loss" is the negative log-likelihood of the softmax of the
         outputs. For a multilabel `y` it is the sum of the log losses of the labels, each with the logistic function of
@@ -84,11 +84,12 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         Number of samples in a gradient update. None means all samples: plain gradient descent, as in the theory.
     alpha : float or "auto", default="auto"
         Strength of the L2 penalty. Half of `alpha` times the weighted mean, over neurons, of their squared weights is
-        added to the loss. "auto" means 0.001 in pre-training. In re-training by "lm", "auto" gives each feature, and
-        the output weights, a penalty of its own: the one that makes the data most probable [3]_. With other solvers of
-        re-training it is one over the number of samples. Fewer than 1000 samples are an exception. With the log loss
-        pre-training then has one over their number too, and with the squared error re-training has 0.001. Where
-        weights are uneven, the number is Kish's effective number of samples.
+        added to the loss. "auto" means 0.001 in pre-training. With more than 12 features it is that times 12 over their
+        number, where features with rare values count less: the inputs are shrunk as much. In re-training by "lm",
+        "auto" gives each feature, and the output weights, a penalty of its own: the one that makes the data most
+        probable [3]_. With other solvers of re-training it is one over the number of samples. Fewer than 1000 samples
+        are an exception. With the log loss pre-training then has one over their number in place of 0.001, and with the
+        squared error re-training has 0.001. Where weights are uneven, the number is Kish's effective number of samples.
     early_stopping : bool, default=True
         Whether held-out samples decide when re-training stops, after at most `n_retrain` iterations. Pre-training
         leaves these samples out, and so does a trial subnetwork. The trial ends when the held-out loss has not fallen

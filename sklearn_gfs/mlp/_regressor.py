@@ -60,7 +60,7 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         1500, and a pass over the samples takes at most 2e9 operations. With the log loss the curvature of a step also
         takes at most 1e9 multiplications. If samples times outputs are fewer than the parameters, the limit is 1e9 plus
         2000 times samples times outputs times features. For all other problems "auto" means `solver`. So it does if
-        samples times outputs are fewer than the parameters, and sparse `X` stores at most a tenth of its values.
+        samples times outputs are fewer than the parameters, and sparse `X` stores at most a fifth of its values.
     activation : {"auto", "identity", "logistic", "relu", "tanh"}, default="auto"
         Activation of the hidden neurons. "auto" means "tanh".
     solver : {"adam", "sgd"}, default="adam"
@@ -76,9 +76,10 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         Number of samples in a gradient update. None means all samples: plain gradient descent, as in the theory.
     alpha : float or "auto", default="auto"
         Strength of the L2 penalty. Half of `alpha` times the weighted mean, over neurons, of their squared weights is
-        added to the loss. "auto" means 0.001 in pre-training. In re-training by "lm", "auto" gives each feature, and
-        the output weights, a penalty of its own: the one that makes the data most probable [3]_. With other solvers of
-        re-training it is one over the number of samples, at most 0.001.
+        added to the loss. "auto" means 0.001 in pre-training. With more than 12 features it is that times 12 over their
+        number, where features with rare values count less: the inputs are shrunk as much. In re-training by "lm",
+        "auto" gives each feature, and the output weights, a penalty of its own: the one that makes the data most
+        probable [3]_. With other solvers of re-training it is one over the number of samples, at most 0.001.
     early_stopping : bool, default=True
         Whether held-out samples decide when re-training stops, after at most `n_retrain` iterations. Pre-training
         leaves these samples out, and so does a trial subnetwork. The trial ends when the held-out loss has not fallen

@@ -41,7 +41,7 @@ class ByFeature(NamedTuple):
     Parameters
     ----------
     starts : ndarray of int64 of shape (n_features + 2,)
-        Those of feature f are at ``starts[f]`` up to ``starts[f + 1]``; the last number is of no use.
+        Those of feature f are at ``starts[f]`` up to ``starts[f + 1]``; the last number only helps to sort.
     samples : ndarray of int32 of shape (n_entries,)
         Their places in the batch.
     values : ndarray of float32 of shape (n_entries,)
