@@ -51,6 +51,7 @@ from sklearn_gfs.network import (
     rescaled,
     scaling_of,
     shape_of,
+    share_stored,
     standardised_once,
 )
 
@@ -211,8 +212,9 @@ class Trainer:
         """Return a training that begins with this network, on the samples that are not held out or `on_all`."""
         rows, weight = self._part(on_all=on_all)
         samples = self._samples(rows, weight)
-        shrink = self._scaling.x_shrink
-        settings = self.settings.training.with_alpha(self._n_effective(rows, weight), falls=False, shrink=shrink)
+        # Where inputs are shrunk, the weights that do the same are larger.
+        times = self._scaling.x_shrink**2
+        settings = self.settings.training.with_alpha(self._n_effective(rows, weight), falls=False, times=times)
         return Training(network, samples, settings, seed, name=name, averaged=averaged, watch=self.watch)
 
     def _part(self, *, on_all: bool) -> tuple[IntArray, FloatArray | None]:
@@ -236,9 +238,12 @@ class Trainer:
         """
         rows, weight = self._part(on_all=on_all)
         solver, settings = self._retrain_solver(network, by_updates=by_updates), self.settings.training
+        if isinstance(solver, str) or not solver.can_estimate:
+            # The fewer samples a feature has, the less they say against the penalty of its coefficients.
+            times = 1.0 if settings.loss.is_quadratic else share_stored(self._X)
+            settings = settings.with_alpha(self._n_effective(rows, weight), falls=True, times=times)
         if isinstance(solver, str):
-            n_effective = self._n_effective(rows, weight)
-            settings = settings._replace(solver=SOLVERS[solver]).with_alpha(n_effective, falls=True)
+            settings = settings._replace(solver=SOLVERS[solver])
             settings = settings._replace(device=place_of(network, settings, len(rows)))
             network = as_loop_takes_it(network, settings, len(rows))
             samples = self._samples(rows, weight, device=settings.device, dtype=network.hidden_coef.dtype)

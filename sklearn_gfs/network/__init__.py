@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ._parameters import Network, in_precision, initial_network, prune
     from ._posterior import Posterior
     from ._report import Report
-    from ._samples import HeldOut, Samples, has_few_entries
+    from ._samples import HeldOut, Samples, has_few_entries, share_stored
     from ._scaling import FittedNetwork, Moments, Scaling, in_data_units, measure_moments, rescaled, scaling_of
     from ._second_order import SECOND_ORDER, LevenbergMarquardt, SecondOrderSolver, SecondOrderTraining
     from ._settings import TrainingSettings
@@ -83,6 +83,7 @@ _HOME = {
     "rescaled": "_scaling",
     "room_on": "_device",
     "scaling_of": "_scaling",
+    "share_stored": "_samples",
     "shape_of": "_objective",
     "standardised_once": "_data",
 }
@@ -141,6 +142,7 @@ __all__ = [
     "room_on",
     "scaling_of",
     "shape_of",
+    "share_stored",
     "standardised_once",
 ]
 

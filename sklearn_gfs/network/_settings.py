@@ -27,13 +27,13 @@ class TrainingSettings(NamedTuple):
     alpha: float | str
     device: str = "cpu"
 
-    def with_alpha(self, n_samples: float, *, falls: bool, shrink: float = 1.0) -> TrainingSettings:
+    def with_alpha(self, n_samples: float, *, falls: bool, times: float = 1.0) -> TrainingSettings:
         """
         Return settings with a number for the penalty.
 
         That of "auto" is ALPHA. Where it `falls`, and for a log-likelihood of few samples, it is one over the number of
-        samples, as in scikit-learn's LogisticRegression; for the squared error never more than ALPHA. Where inputs are
-        multiplied by `shrink`, the weights that do the same are larger: it is so much less that it does the same, too.
+        samples, as in scikit-learn's LogisticRegression; for the squared error never more than ALPHA. That is meant for
+        dense inputs of variance one; for others it is `times` as much.
         """
         if not isinstance(self.alpha, str):
             return self
@@ -42,4 +42,4 @@ class TrainingSettings(NamedTuple):
             alpha = min(ALPHA, share) if falls else ALPHA
         else:
             alpha = share if falls else max(ALPHA, share)
-        return self._replace(alpha=alpha * shrink**2)
+        return self._replace(alpha=alpha * times)

@@ -245,6 +245,17 @@ def test_the_automatic_penalty_of_pretraining_is_meant_for_inputs_that_are_not_s
     assert_equal_fits(clone(model).fit(X, X[:, 0]), model.set_params(alpha=1e-3 * shrunk).fit(X, X[:, 0]))
 
 
+@pytest.mark.parametrize("retrain_solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("cls", [GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor])
+def test_the_automatic_penalty_of_classes_falls_with_the_share_of_values_that_sparse_data_store(cls, retrain_solver):
+    X = sparse.random(200, 30, density=0.25, format="csr", random_state=0)  # 1500 values
+    y = np.arange(200) % 3
+    share = 0.25 if cls is GreedyPrunedMLPClassifier else 1.0
+    model = cls(**SMALL | {"n_pretrain": 0}, retrain_solver=retrain_solver, early_stopping=False)
+    alpha = min(share / 200, 1e-3) if cls is GreedyPrunedMLPRegressor else share / 200
+    assert_equal_fits(clone(model).fit(X, y), model.set_params(alpha=alpha).fit(X, y))
+
+
 def test_the_data_speak_for_their_penalty():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 12))
