@@ -51,7 +51,7 @@ from sklearn_gfs.network import (
     rescaled,
     scaling_of,
     shape_of,
-    share_stored,
+    share_of_values,
     standardised_once,
 )
 
@@ -240,7 +240,7 @@ class Trainer:
         solver, settings = self._retrain_solver(network, by_updates=by_updates), self.settings.training
         if isinstance(solver, str) or not solver.can_estimate:
             # The fewer samples a feature has, the less they say against the penalty of its coefficients.
-            times = 1.0 if settings.loss.is_quadratic else share_stored(self._X)
+            times = 1.0 if settings.loss.is_quadratic else share_of_values(self.moments)
             settings = settings.with_alpha(self._n_effective(rows, weight), falls=True, times=times)
         if isinstance(solver, str):
             settings = settings._replace(solver=SOLVERS[solver])

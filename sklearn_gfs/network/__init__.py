@@ -20,8 +20,17 @@ if TYPE_CHECKING:
     from ._parameters import Network, in_precision, initial_network, prune
     from ._posterior import Posterior
     from ._report import Report
-    from ._samples import HeldOut, Samples, has_few_entries, share_stored
-    from ._scaling import FittedNetwork, Moments, Scaling, in_data_units, measure_moments, rescaled, scaling_of
+    from ._samples import HeldOut, Samples, has_few_entries
+    from ._scaling import (
+        FittedNetwork,
+        Moments,
+        Scaling,
+        in_data_units,
+        measure_moments,
+        rescaled,
+        scaling_of,
+        share_of_values,
+    )
     from ._second_order import SECOND_ORDER, LevenbergMarquardt, SecondOrderSolver, SecondOrderTraining
     from ._settings import TrainingSettings
     from ._small import as_loop_takes_it, loop_code, place_of
@@ -83,7 +92,7 @@ _HOME = {
     "rescaled": "_scaling",
     "room_on": "_device",
     "scaling_of": "_scaling",
-    "share_stored": "_samples",
+    "share_of_values": "_scaling",
     "shape_of": "_objective",
     "standardised_once": "_data",
 }
@@ -142,7 +151,7 @@ __all__ = [
     "room_on",
     "scaling_of",
     "shape_of",
-    "share_stored",
+    "share_of_values",
     "standardised_once",
 ]
 

@@ -36,12 +36,7 @@ _ENTRY_BYTES = 8
 def has_few_entries(X: Any, standardisation: Standardisation | None) -> bool:
     """Say whether few inputs differ from zero, once they are standardised, and X stores these only."""
     is_shifted = standardisation is None or standardisation.mean is not None
-    return sparse.issparse(X) and not is_shifted and share_stored(X) <= _MOST_STORED
-
-
-def share_stored(X: Any) -> float:
-    """Return which share of the inputs sparse X stores; one for an array."""
-    return float(X.nnz / max(X.shape[0] * X.shape[1], 1)) if sparse.issparse(X) else 1.0
+    return bool(sparse.issparse(X) and not is_shifted and X.nnz <= _MOST_STORED * X.shape[0] * X.shape[1])
 
 
 class Samples:

@@ -140,6 +140,13 @@ def measure_moments(
     return Moments(n_seen, None, mean_squares, mean_squares > 0, edges, *y)
 
 
+def share_of_values(moments: Moments) -> float:
+    """Return which share of sparse inputs differs from zero, among features that vary; one for an array."""
+    if moments.x_mean is not None or not moments.x_varies.any():
+        return 1.0
+    return float(1 - moments.x_edges.at_least[moments.x_varies].mean())
+
+
 def scaling_of(moments: Moments, *, center_targets: bool, scale_targets: bool) -> Scaling:
     """
     Standardise features, sparse ones by scale only, and where asked for targets.
