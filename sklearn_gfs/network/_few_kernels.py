@@ -31,7 +31,7 @@ from ._small_kernels import (
     loss_and_residual,
 )
 from ._solvers import ADAM_DECAYS, ADAM_EPSILON
-from ._vectors import adam, add_times, clear, combine, move_towards
+from ._vectors import adam, add_times, clear, move_towards
 
 
 class ByFeature(NamedTuple):
@@ -96,7 +96,7 @@ def penalty_alone(shape: Shape, alpha: float, start: int, gradient: int, n: int)
     """Write the gradient of n parameters from a start on that no input has a part in."""
     clear(gradient, n)
     if alpha != 0:
-        combine(gradient, shape.parameters + 4 * start, n, 1.0, alpha)
+        add_times(gradient, shape.parameters + 4 * start, n, alpha)
 
 
 @jit

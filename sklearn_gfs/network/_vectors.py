@@ -158,13 +158,7 @@ def combine(e: Emitter, total: Any, x: Any, n: Any, kept: Any, factor: Any) -> N
 def add_times(e: Emitter, total: Any, x: Any, n: Any, factor: Any) -> None:
     """Add x times a number to the total."""
     factor = e.splat(factor)
-
-    def vector(i: Any) -> Sequence[Any]:
-        place = e.address(total, i)
-        e.store(e.fma(e.load(e.address(x, i)), factor, e.load(place)), place)
-        return ()
-
-    e.loop(n, e.width, (), vector)
+    e.over(n, [total, x], lambda t, v: e.fma(v, factor, t))
 
 
 @operation(3, 1)

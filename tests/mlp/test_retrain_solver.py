@@ -247,7 +247,7 @@ def test_the_automatic_penalty_of_pretraining_is_meant_for_inputs_that_are_not_s
 
 @pytest.mark.parametrize("retrain_solver", ["adam", "lbfgs"])
 @pytest.mark.parametrize("cls", [GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor])
-def test_the_automatic_penalty_of_classes_falls_with_the_share_of_values_that_sparse_data_store(cls, retrain_solver):
+def test_the_automatic_penalty_of_classes_falls_with_the_share_of_sparse_values_that_are_not_zero(cls, retrain_solver):
     X = np.random.default_rng(0).normal(size=(200, 30))
     X[np.add.outer(np.arange(200), np.arange(30)) % 4 > 0] = 0
     X[:, -2:] = 0  # no sample has these
