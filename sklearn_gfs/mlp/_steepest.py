@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # after 50 picks is higher than with so few. A network of ten neurons, though, is made by its first picks. There all
 # neurons are tried where it takes no more than so many numbers, as with one output it does.
 _TRIED, _FIRST_PICKS, _ALL_TRIED = 16, 10, 2**21
+# Outputs of means of picks that are computed at once; they stay in the cache.
+_AT_ONCE = 2**16
 
 
 def draw(
@@ -137,28 +139,34 @@ def measure(
     import torch
 
     k, (n_neurons, n_outputs) = len(picks), network.output_coef.shape
-    coef, intercept = network.output_coef.astype(np.float64), network.output_intercept.astype(np.float64)
+    coef, intercept = network.output_coef[picks].T.astype(np.float64), network.output_intercept.astype(np.float64)
     kept, numbers = np.unique(picks, return_inverse=True)
-    marks = {min(2**power, k) for power in range(k.bit_length() + 1)}
-    losses, products, slopes, mass = np.zeros(k), np.zeros(k), np.zeros((len(marks), n_neurons)), 0.0
+    marked = np.array(sorted({min(2**power, k) for power in range(k.bit_length() + 1)})) - 1
+    losses, products, slopes, mass = np.zeros(k), np.zeros(len(marked)), np.zeros((len(marked), n_neurons)), 0.0
     for hidden, targets, weight in chunks:
-        some = torch.from_numpy(_columns(hidden, kept).T.astype(np.float64))
-        y, weights = _as_rows(targets, np.float64), _weights(weight, some.numpy())
+        activations = _columns(hidden, kept).T.astype(np.float64)
+        y, weights = _as_rows(targets, np.float64), _weights(weight, activations)
         mass += len(targets) if weights is None else float(weights.sum())
-        total, gradients = torch.zeros_like(y), []
-        for step, (pick, number) in enumerate(zip(picks, numbers, strict=True)):
-            total += torch.from_numpy(coef[pick])[:, None] * some[number]
-            outputs = total / (step + 1) + torch.from_numpy(intercept)[:, None]
-            each = loss.each(outputs, y)
-            losses[step] += float(each.sum() if weights is None else each @ weights)
-            if step + 1 in marks:
-                gradients.append(loss.value_and_residual(outputs, y, weights)[1])
-                products[step] += float((gradients[-1] * total).sum()) / (step + 1)
-        along = _product(torch.cat(gradients).numpy(), hidden).reshape(len(marks), n_outputs, n_neurons)
-        slopes += np.einsum("tcn,nc->tn", along, coef)
+        total, gradients = np.zeros(y.shape), []
+        for some in row_batches(k, max(_AT_ONCE // y.numel(), 1)):
+            # The sums of the first so many picks, then their means, (n_outputs, n_picks, n_samples).
+            sums = coef[:, some, None] * activations[numbers[some]]
+            sums[:, 0] += total
+            torch.cumsum(torch.from_numpy(sums), 1, out=torch.from_numpy(sums))
+            total = sums[:, -1].copy()
+            sums /= np.arange(some.start + 1.0, some.stop + 1.0)[:, None]
+            for place in np.flatnonzero((marked >= some.start) & (marked < some.stop)):
+                mean = sums[:, marked[place] - some.start]
+                outputs = torch.from_numpy(mean + intercept[:, None])
+                gradients.append(loss.value_and_residual(outputs, y, weights)[1].numpy())
+                products[place] += np.vdot(gradients[-1], mean)
+            sums += intercept[:, None, None]
+            each = loss.each_in_place(torch.from_numpy(sums), y[:, None])
+            losses[some] += (each.sum(1) if weights is None else each @ weights).numpy()
+        along = _product(np.concatenate(gradients), hidden).reshape(len(marked), n_outputs, n_neurons)
+        slopes += np.einsum("tcn,nc->tn", along, network.output_coef.astype(np.float64))
     losses /= mass
-    marked = np.array(sorted(marks)) - 1
-    gaps = (products[marked] - slopes.min(axis=1)) / mass
+    gaps = (products - slopes.min(axis=1)) / mass
     least = float((losses[marked] - np.maximum(gaps, 0.0)).max())
     return path_of(picks, n_neurons, losses, np.maximum(losses - least, 0.0))
 
