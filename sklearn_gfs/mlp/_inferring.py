@@ -115,10 +115,11 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         frequencies, counted with `sample_weight`. For classes only.
     selection_samples : int, "auto" or None, default="auto"
         Largest number of samples on which neurons are selected. None means all samples. They are drawn in proportion to
-        their weights, from every class and every range of `y`. `selection_losses_` and `duality_gaps_` are measured on
-        all samples in any case. "auto" means 10 000. If the activations of 10 000 samples exceed scikit-learn's
-        `working_memory`, "auto" means as many as fit, but at least 2000. For the log loss "auto" means 1000 to 2000,
-        fewer if there are more classes.
+        their weights, from every class and every range of `y`. "auto" means 10 000. If the activations of 10 000
+        samples exceed scikit-learn's `working_memory`, "auto" means as many as fit, but at least 2000. For the log loss
+        "auto" means 1000 to 2000, fewer if there are more classes. `selection_losses_`, `duality_gaps_` and
+        `dense_loss_` are measured on up to 65 536 samples, drawn likewise. With None they are measured on all samples,
+        with a larger number on as many.
     corrective : bool or "auto", default=False
         Whether the output weights and the intercept are solved for again after every pick. Without this the subnetwork
         is the mean of its picks. With it a neuron is picked at most once, and re-training starts from the solved

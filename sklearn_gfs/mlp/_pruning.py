@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 # Neurons are selected on so many samples, at least and at most. On more of them other neurons are picked, but the loss
 # on all samples hardly changes.
 _SAMPLES = 2000, 10_000
+# What picks are worth is measured on at most so many: with the standard error of one part in some hundreds. One
+# pass over half a million samples takes as long as all training of the dense network.
+_MEASURED = 2**16
 # Sums over samples take so many matrices of n_hidden squared numbers at once.
 _MATRICES = 4
 # Activations of samples that have fewer numbers than the Gram columns that are made of them at a time are cheap.
@@ -56,7 +59,7 @@ class NeuronSelection(NamedTuple):
     """
     The samples on which neurons are selected.
 
-    Where there are many samples neurons are selected on some, and what the picks are worth is measured on all.
+    Where there are many samples neurons are selected on some. What the picks are worth is measured on all, or on many.
 
     For the squared error activations are float32 whatever the dtype of the data, and so are the products that the
     selection begins with, which are faster than float64 ones. Only the choice of neurons hangs on them; inputs are
@@ -313,14 +316,17 @@ class NeuronSelection(NamedTuple):
         Return the dense loss over these samples, and the candidates with their losses and gaps on them.
 
         They are known, and need not be measured, where the selection was `exact` on these samples. The samples'
-        activations may be known.
+        activations may be known. Of many samples some are drawn, unless neurons are to be selected on all.
         """
-        losses, weights, layer = [], [], self._layer(network)
+        losses, weights, layer, most = [], [], self._layer(network), len(rows)
+        if not exact and hidden is None and self.n_samples is not None:
+            most = _MEASURED if isinstance(self.n_samples, str) else max(_MEASURED, self.n_samples)
+        rows, weight = draw(self.targets, rows, weight, most, self.dtype)
 
         def chunks() -> Iterator[tuple[Any, FloatArray, FloatArray | None]]:
             kept = () if hidden is None else ((chunk, hidden[chunk]) for chunk in layer.pieces(len(rows)))
             for chunk, activations in kept or layer.in_turn(rows):
-                targets, some = self._targets(rows[chunk]), _of(weight, rows[chunk])
+                targets, some = self._targets(rows[chunk]), None if weight is None else weight[chunk]
                 losses.append(self.loss.mean(_outputs(activations, network), targets, some))
                 weights.append(float(len(targets)) if some is None else float(some.sum()))
                 yield activations, targets, some

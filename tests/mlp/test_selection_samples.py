@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn import config_context
+from sklearn.metrics import log_loss
 
 from mlp.small import SMALL, blobs
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
@@ -52,12 +53,46 @@ def test_the_default_looks_at_some_of_many_samples(monkeypatch):
     X, y = blobs(300)
     seen, draw = [], _pruning.draw
     monkeypatch.setattr(_pruning, "_SAMPLES", (20, 60))
+    monkeypatch.setattr(_pruning, "_MEASURED", 100)
     monkeypatch.setattr(_pruning, "draw", lambda *a: seen.append(draw(*a)[0]) or draw(*a))
     GreedyPrunedMLPClassifier(**SMALL, loss="squared_error").fit(X, y)
-    assert {len(rows) for rows in seen} == {60}
+    assert {len(rows) for rows in seen} == {60, 100}
     seen.clear()
     GreedyPrunedMLPClassifier(**SMALL, loss="squared_error", selection_samples=None).fit(X, y)
     assert {len(rows) for rows in seen} <= {300, 210}
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+@pytest.mark.parametrize("selection_samples", ["auto", 40, 150, None])
+def test_losses_are_measured_on_some_of_many_samples(monkeypatch, loss, selection_samples):
+    X, y = blobs(300)
+    weight = np.arange(300) % 3 + 0.5
+    monkeypatch.setattr(_pruning, "_SAMPLES", (20, 60))
+    monkeypatch.setattr(_pruning, "_SAMPLES_BY_GRADIENT", (20, 60))
+    monkeypatch.setattr(_pruning, "_MEASURED", 100)
+    seen, draw = [], _pruning.draw
+
+    def seen_draw(*arguments):
+        rows, counts = draw(*arguments)
+        seen.append((rows, np.ones(len(rows)) if counts is None else counts))
+        return rows, counts
+
+    monkeypatch.setattr(_pruning, "draw", seen_draw)
+    model = GreedyPrunedMLPClassifier(**NOT_RETRAINED, loss=loss, selection_samples=selection_samples)
+    model.fit(X, y, weight)
+    rows, counts = max(seen, key=lambda drawn: drawn[1].sum())
+    if selection_samples is None:
+        assert len(rows) == 300
+    else:
+        assert counts.sum() == {"auto": 100, 40: 100, 150: 150}[selection_samples]
+    if loss == "log_loss":
+        expected = log_loss(y[rows], model.predict_proba(X[rows]), sample_weight=counts)
+    else:
+        expected = loss_of(model, X[rows], np.eye(3)[y[rows]], counts)
+    assert model.selection_losses_[-1] == pytest.approx(expected, rel=1e-5)
+    assert (model.duality_gaps_ >= 0).all()
+    # A bound for one mean of neurons, the dense network, that belongs to the same samples.
+    assert (model.selection_losses_ - model.duality_gaps_ <= model.dense_loss_ + 1e-6).all()
 
 
 def test_no_range_of_numbers_is_left_out():
