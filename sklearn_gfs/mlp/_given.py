@@ -74,7 +74,9 @@ class PathData(NamedTuple):
         """
         if not sparse.issparse(self.X):
             return self
-        stored = np.flatnonzero(np.bincount(self.X.indices, minlength=self.X.shape[1]))
+        is_stored = np.zeros(self.X.shape[1], dtype=bool)
+        is_stored[self.X.indices] = True
+        stored = np.flatnonzero(is_stored)
         saved = (self.X.shape[1] - len(stored)) * n_hidden * _NETWORKS * _NUMBER
         if not len(stored) or saved <= self.X.data.nbytes + self.X.indices.nbytes:
             return self

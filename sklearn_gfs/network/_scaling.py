@@ -223,18 +223,22 @@ def _mean_squares(X: Any, weight: FloatArray | None) -> tuple[FloatArray, Edges]
     if not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()
-    with np.errstate(over="ignore"):  # the caller refuses what is not finite
-        squares = np.square(X.data, dtype=np.float64)
-    others = (X.data != 0).astype(np.float64)
-    total = float(X.shape[0])
-    if weight is not None:
-        of_entries = np.repeat(weight, np.diff(X.indptr))
-        squares *= of_entries
-        others *= of_entries
-        total = weight.sum()
-    mean_squares, shares = (np.bincount(X.indices, sums, minlength=X.shape[1]) / total for sums in (squares, others))
-    zero = np.zeros(X.shape[1])
-    return mean_squares, Edges(zero, zero, 1 - shares, 1 - shares)
+    mean_squares, shares = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    row_bytes = 8 * X.nnz / max(X.shape[0], 1) + 1
+    for rows in row_chunks(X.shape[0], row_bytes, PIECE_BYTES):  # X may take much of the memory that there is
+        stored = slice(*X.indptr[[rows.start, rows.stop]])
+        with np.errstate(over="ignore"):  # the caller refuses what is not finite
+            squares = np.square(X.data[stored], dtype=np.float64)
+        others = (X.data[stored] != 0).astype(np.float64)
+        if weight is not None:
+            of_entries = np.repeat(weight[rows], np.diff(X.indptr[rows.start : rows.stop + 1]))
+            squares *= of_entries
+            others *= of_entries
+        mean_squares += np.bincount(X.indices[stored], squares, minlength=X.shape[1])
+        shares += np.bincount(X.indices[stored], others, minlength=X.shape[1])
+    total, zero = float(X.shape[0] if weight is None else weight.sum()), np.zeros(X.shape[1])
+    at_zero = 1 - shares / total
+    return mean_squares / total, Edges(zero, zero, at_zero, at_zero)
 
 
 def _edges(X: Any, weight: FloatArray | None, rows: IntArray | None) -> Edges:

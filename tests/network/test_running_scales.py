@@ -1,6 +1,7 @@
 """Standardisation that follows the data: parts whose scales, or whose variation, come late."""
 
 import itertools
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from sklearn.datasets import load_digits, make_friedman1
 
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs._activations import ACTIVATIONS
+from sklearn_gfs.network import _scaling
 from sklearn_gfs.network._parameters import initial_network
 from sklearn_gfs.network._scaling import measure_moments, rescaled, scaling_of
 
@@ -45,8 +47,8 @@ def test_moments_of_parts_are_those_of_the_whole(seed, first, kinds):
     assert whole.x_varies.tolist() == ([True, True, True] if kinds.startswith("sparse") else [True, False, True])
 
 
-@given(seed=SEEDS, weighted=st.booleans(), is_sparse=st.booleans())
-def test_scales_are_those_of_plain_loops(seed, weighted, is_sparse):
+@given(seed=SEEDS, weighted=st.booleans(), is_sparse=st.booleans(), piece=st.sampled_from([1, 60, 2**20]))
+def test_scales_are_those_of_plain_loops(seed, weighted, is_sparse, piece):
     rng = np.random.default_rng(seed)
     shares = np.array([0.05, 0.3, 0.5, 0.7, 1.0, 0.1, 0.2])
     X = rng.normal(size=(50, 7)) * (rng.uniform(size=(50, 7)) < shares) + [0, 0, 0, 0, 3, 0, 0]
@@ -54,7 +56,8 @@ def test_scales_are_those_of_plain_loops(seed, weighted, is_sparse):
     X[0], X[1] = 1.0, 0.0  # every feature varies
     X *= [1, 1, 1, 1, 1, 5, 1e4]
     weight = rng.uniform(0.5, 2, 50) if weighted else np.ones(50)
-    moments = measure_moments(sparse.csr_array(X) if is_sparse else X, X[:, :1], weight if weighted else None)
+    with mock.patch.object(_scaling, "PIECE_BYTES", piece):
+        moments = measure_moments(sparse.csr_array(X) if is_sparse else X, X[:, :1], weight if weighted else None)
     found = scaling_of(moments, center_targets=True, scale_targets=True).inputs.inverse_scale
     np.testing.assert_allclose(found, inverse_scales(X.T.tolist(), weight.tolist(), sparse=is_sparse), rtol=1e-9)
 
