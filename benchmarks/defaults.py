@@ -47,7 +47,7 @@ VARIANTS = {
     "trial ends 1000 after its last record": {"mlp._schedule._PATIENCE": 1000},
     "re-trained weights not averaged": {"network._training._LEAST_SHARE": 1.0},
     "re-trained weights averaged over 30": {"network._training._LEAST_SHARE": 0.03},
-    "loss log_loss": {"loss": "log_loss"},
+    "loss squared_error": {"loss": "squared_error"},
     "alpha 0.0003": {"alpha": 3e-4},
     "alpha 0.003": {"alpha": 3e-3},
     "learning_rate_init 0.003": {"learning_rate_init": 0.003},
@@ -66,7 +66,7 @@ VARIANTS = {
     "initial output weights 1": {"network._parameters._OUTPUT_SPREAD": 1.0},
     "initial intercepts 1": {"network._parameters._INTERCEPT_SPREAD": 1.0},
 }
-ONLY_CLASSES = {"loss log_loss"}
+ONLY_CLASSES = {"loss squared_error"}
 
 
 def fit(data, classes, changes, seed):

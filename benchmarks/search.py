@@ -11,6 +11,7 @@ take their time. With one process, times are processor time, which other load on
 """
 
 import argparse
+import itertools
 import os
 import statistics
 import time
@@ -36,6 +37,8 @@ GRIDS = {
     "0, 19, 27, ..., 600": [0, *(MOST / 2 ** (np.arange(10, -1, -1) / 2)).round().astype(int).tolist()],
 }
 EVEN = "50, 100, ..., 600"
+# By the squared error picks come from inner products, by the log loss, the default, from one gradient after the other.
+LOSSES = ("squared_error", "log_loss")
 # Updates of re-training: the default, which depends on the data, and a fraction of what it comes to here.
 N_RETRAIN, FEW = GreedyPrunedMLPClassifier().n_retrain, 4000
 
@@ -71,23 +74,23 @@ class Digits:
         return statistics.median(times), taken
 
 
-def network(n_retrain):
-    return GreedyPrunedMLPClassifier(n_retrain=n_retrain, loss="squared_error", random_state=0)
+def network(n_retrain, loss=LOSSES[0]):
+    return GreedyPrunedMLPClassifier(n_retrain=n_retrain, loss=loss, random_state=0)
 
 
 def against_grid(digits, n_retrain):
-    """Yield two rows for each grid."""
-    for name in digits.grids:
-        budgets = GRIDS[name]
-        own = PretrainThresholdSearch(network(n_retrain), n_pretrain=budgets, k=SIZES, **digits.common)
-        grid = GridSearchCV(network(n_retrain), {"n_pretrain": budgets, "k": SIZES}, **digits.common)
+    """Yield two rows for each loss and grid."""
+    for loss, name in itertools.product(LOSSES, digits.grids):
+        model, budgets = network(n_retrain, loss), GRIDS[name]
+        own = PretrainThresholdSearch(model, n_pretrain=budgets, k=SIZES, **digits.common)
+        grid = GridSearchCV(model, {"n_pretrain": budgets, "k": SIZES}, **digits.common)
         seconds, (grid_seconds,) = digits.in_turns(own, grid)
         columns = [f"split{fold}_test_score" for fold in range(len(digits.folds))]
         same = all(np.array_equal(own.cv_results_[column], grid.cv_results_[column]) for column in columns)
         n_updates = len(SIZES) * sum(budgets)
-        yield [name, type(own).__name__, 60, max(budgets), len(budgets), seconds, 1.0, 1.0, ""]
+        yield [loss, name, type(own).__name__, 60, max(budgets), len(budgets), seconds, 1.0, 1.0, ""]
         ratios = [grid_seconds / seconds, n_updates / max(budgets)]
-        yield [name, type(grid).__name__, 60, n_updates, 60, grid_seconds, *ratios, "yes" if same else "NO"]
+        yield [loss, name, type(grid).__name__, 60, n_updates, 60, grid_seconds, *ratios, "yes" if same else "NO"]
 
 
 def against_halving(digits):
@@ -183,7 +186,18 @@ def sizing(digits):
 
 PARTS = {"pruning": pruning, "retraining": retraining, "halving": halving, "added": adding, "scaling": sizing}
 COLUMNS = {
-    "pruning": ["n_pretrain", "search", "points", "updates", "selections", "seconds", "ratio", "of updates", "equal"],
+    "pruning": [
+        "loss",
+        "n_pretrain",
+        "search",
+        "points",
+        "updates",
+        "selections",
+        "seconds",
+        "ratio",
+        "of updates",
+        "equal",
+    ],
     "halving": ["n_retrain", "search", "n_pretrain", "points", "updates", "seconds", "ratio", "of updates"],
     "added": ["n_retrain", "training run (s)", "search (s)", "added"],
     "scaling": ["processes", "values of n_pretrain", "seconds"],
@@ -200,7 +214,8 @@ def main():
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", message="No point reached the target")
     digits = Digits(arguments.folds, arguments.jobs, list(GRIDS) if arguments.grid is None else [arguments.grid])
-    network(1).set_params(n_pretrain=1).fit(digits.X, digits.y)  # kernels compiled before anything is timed
+    for loss in LOSSES:  # kernels compiled before anything is timed
+        network(1, loss).set_params(n_pretrain=1).fit(digits.X, digits.y)
     clock = "Processor time" if arguments.jobs == 1 else "Elapsed time"
     for name in PARTS if arguments.part is None else [arguments.part]:
         title, text, rows = PARTS[name](digits)

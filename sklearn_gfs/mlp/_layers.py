@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from copy import copy
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -70,6 +70,10 @@ class Layers(ABC):
     def from_numpy(self, values: Float64Array) -> Any:
         """Return the values as the network has its parameters: their kind, precision and place."""
 
+    def gains(self, layer: int) -> Any:  # noqa: ARG002
+        """Return by how much the activations of a hidden layer are scaled beside their pre-activations."""
+        return 1.0
+
     @property
     def widths(self) -> list[int]:
         """Numbers of neurons of the hidden layers."""
@@ -87,7 +91,7 @@ class Layers(ABC):
         """Return pre-activations, given the activations of the layer before."""
         return values @ self.coefs[layer] + self.intercepts[layer]
 
-    def copy(self) -> Layers:
+    def copy(self) -> Self:
         """Return a network whose layers can be replaced."""
         copied = copy(self)
         copied.coefs, copied.intercepts = list(self.coefs), list(self.intercepts)
@@ -186,8 +190,9 @@ class _Layer:
 def _importances(dense: Layers, layer: int) -> Float64Array:
     """Return how much of the outputs hangs on each pre-activation that follows a hidden layer."""
     importances = np.ones(dense.coefs[-1].shape[1])
-    for coef in dense.coefs[: layer + 1 : -1]:
-        importances = np.linalg.norm(dense.to_numpy(coef) * importances, axis=1)
+    for after in range(len(dense.coefs) - 1, layer + 1, -1):
+        outgoing = np.linalg.norm(dense.to_numpy(dense.coefs[after]) * importances, axis=1)
+        importances = outgoing * dense.gains(after - 1)
         importances = np.maximum(importances / (importances.max() or 1.0), _LEAST_IMPORTANCE)
     return importances
 

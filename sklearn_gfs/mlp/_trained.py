@@ -50,8 +50,9 @@ def prune_network(
     ----------
     network : MLPClassifier, MLPRegressor, Pipeline or torch.nn.Sequential
         A trained network. A pipeline must end in a trained network; its other steps are applied to `X` and kept. A
-        ``Sequential`` may hold Linear, ReLU, Tanh, Sigmoid, GELU, SiLU, Identity, Dropout (taken as off), and other
-        ``Sequential`` of these. Flatten may stand before the first Linear, and Softmax or LogSoftmax after the last.
+        ``Sequential`` may hold Linear, activation functions of one neuron such as ReLU, LeakyReLU and GELU, BatchNorm1d
+        (with its running statistics), Dropout (taken as off), and other ``Sequential`` of these. Flatten may stand
+        before the first Linear, and Softmax or LogSoftmax after the last.
     X : {array-like, sparse matrix, tensor} of shape (n_samples, n_features)
         Samples like those that the network was trained on. Labels are not needed.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
@@ -93,8 +94,8 @@ def prune_network(
     -----
     The hidden layers are pruned from the first to the last. The inputs of a layer are the outputs of the layers before,
     which are already pruned. Its neurons are chosen so that the pre-activations of the next layer stay those of the
-    whole network. Each pre-activation counts by the norm of its outgoing weights. Weights are solved for with the ridge
-    that generalised cross-validation finds best. No step is random.
+    whole network. Each pre-activation counts by the norm of its outgoing weights, and by the factors of BatchNorm1d.
+    Weights are solved for with the ridge that generalised cross-validation finds best. No step is random.
 
     Further training starts with the pruned weights, and with a fresh solver. A linear layer of torch without a bias
     gets one if its weights are solved for again.

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from copy import deepcopy
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy import sparse
@@ -19,10 +19,14 @@ from sklearn.utils import check_array
 
 from sklearn_gfs._typing import Float64Array
 
-from ._layers import Layers
+from ._layers import Kept, Layers
 
-# Names in torch.nn. Elementwise functions may stand anywhere.
-_ELEMENTWISE = ("GELU", "Identity", "ReLU", "SiLU", "Sigmoid", "Tanh")
+# Names in torch.nn. Functions of one neuron may stand anywhere; some have parameters, or running statistics, of each.
+_ELEMENTWISE = (
+    *("CELU", "ELU", "GELU", "Hardsigmoid", "Hardswish", "Hardtanh", "Identity", "LeakyReLU", "LogSigmoid", "Mish"),
+    *("ReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softplus", "Softsign", "Tanh"),
+)
+_OF_EACH = ("BatchNorm1d", "PReLU")
 _OFF = ("AlphaDropout", "Dropout")
 _BEFORE, _AFTER = ("Flatten",), ("LogSoftmax", "Softmax")
 # What the outputs' activation says of the targets; of others nobody knows.
@@ -61,6 +65,7 @@ class TorchLayers(Layers):
         bounds = [-1, *linears, len(modules)]
         between = [[module for _, module in modules[i + 1 : j]] for i, j in pairwise(bounds)]
         self._before, *self._activations, after = [[m for m in group if not self._is(m, _OFF)] for group in between]
+        self._kept: dict[int, Any] = {}  # neurons that hidden layers have kept
         self.link = self._read_link(after)
         parameter = self._linears[0].weight
         self._place = {"device": parameter.device, "dtype": parameter.dtype}
@@ -77,27 +82,22 @@ class TorchLayers(Layers):
     def _check(self, modules: list[tuple[str, Any]], linears: list[int]) -> None:
         """Refuse what can't be pruned."""
         first, last = (linears[0], linears[-1]) if linears else (0, 0)
-        unknown = []
+        anywhere, unknown = (*_ELEMENTWISE, *_OF_EACH, *_OFF), []
         for position, (name, module) in enumerate(modules):
-            known = ("Linear", *_ELEMENTWISE, *_OFF, *_BEFORE * (position < first), *_AFTER * (position > last))
+            known = ("Linear", *anywhere, *_BEFORE * (position < first), *_AFTER * (position > last))
             if not self._is(module, known):
                 unknown.append(f"{name} ({type(module).__name__})")
         if unknown:
             raise ValueError(
-                f"network holds modules that are unknown or in the wrong place: {', '.join(unknown)}. "
-                f"Allowed are Linear, {', '.join((*_ELEMENTWISE, *_OFF))}, Flatten before the first Linear, and "
-                f"{' and '.join(_AFTER)} after the last"
+                f"network holds modules that are unknown or in the wrong place: {', '.join(unknown)}. Allowed are "
+                f"Linear, {', '.join(anywhere)}, Flatten before the first Linear, and {' and '.join(_AFTER)} after "
+                "the last"
             )
         if len(linears) < 2:
             raise ValueError(
                 f"network has {len(linears)} linear layers; it must have two or more to have hidden neurons"
             )
-        for (above, one), (below, other) in pairwise(modules[position] for position in linears):
-            if one.out_features != other.in_features:
-                raise ValueError(
-                    f"the modules {above} and {below} of network do not fit: Linear gives {one.out_features} features, "
-                    f"and the next one takes {other.in_features}"
-                )
+        self._check_fit(modules[first:])
         hooked = [name for name, module in modules if module._forward_hooks or module._forward_pre_hooks]
         if hooked:
             raise ValueError(
@@ -107,9 +107,46 @@ class TorchLayers(Layers):
         weights = [modules[position][1].weight for position in linears]
         if len({id(weight) for weight in weights}) < len(weights):
             raise ValueError("network uses the same weights in two places; each layer must have its own weights")
-        places = {(str(weight.device), str(weight.dtype)) for weight in weights}
+        tensors = [tensor for _, module in modules for tensor in self._numbers_of(module).values()]
+        places = {(str(tensor.device), str(tensor.dtype)) for tensor in tensors}
         if len(places) > 1 or not weights[0].dtype.is_floating_point:
-            raise ValueError(f"the linear layers of network must share a device and a floating dtype, got {places}")
+            raise ValueError(f"the layers of network must share a device and a floating dtype, got {places}")
+        for name, module in modules:
+            numbers = self._numbers_of(module).values() if self._is(module, _OF_EACH) else ()
+            if not all(self._torch.isfinite(tensor).all() for tensor in numbers):
+                raise ValueError(
+                    f"the module {name} of network, {type(module).__name__}, holds numbers that are NaN or infinite; "
+                    "training has failed, and there is nothing to prune"
+                )
+
+    def _check_fit(self, modules: list[tuple[str, Any]]) -> None:
+        """Refuse modules, from the first linear one on, that do not take what comes before them."""
+        above, width = "", None
+        for name, module in modules:
+            is_linear, takes = type(module) is self._torch.nn.Linear, None
+            if is_linear:
+                takes = module.in_features
+            elif self._is(module, ("BatchNorm1d",)):
+                takes = module.num_features
+                if module.running_mean is None:
+                    raise ValueError(
+                        f"the module {name} of network keeps no running statistics, so that the outputs of a sample "
+                        "depend on the others of its batch; BatchNorm1d needs track_running_stats=True"
+                    )
+            elif self._is(module, ("PReLU",)) and module.num_parameters > 1:
+                takes = module.num_parameters
+            if None not in (takes, width) and takes != width:
+                raise ValueError(
+                    f"the modules {above} and {name} of network do not fit: Linear gives {width} features, and "
+                    f"{type(module).__name__} takes {takes}"
+                )
+            if is_linear:
+                above, width = name, module.out_features
+
+    def _numbers_of(self, module: Any) -> dict[str, Any]:
+        """Return the parameters and the running statistics of a module that has some, by their names."""
+        tensors = module._parameters | {name: module._buffers.get(name) for name in ("running_mean", "running_var")}
+        return {name: tensor for name, tensor in tensors.items() if tensor is not None}
 
     def _read_link(self, after: list[Any]) -> str | None:
         """Return the name of what turns outputs into predictions, "" where nothing does, None where it is another."""
@@ -167,15 +204,54 @@ class TorchLayers(Layers):
         if sparse.issparse(part):
             part = part.toarray()
         values = part.to(**self._place) if isinstance(part, self._torch.Tensor) else self.from_numpy(part)
-        for module in self._before:
-            values = module(values)
-        return values
+        return self._through(self._before, values)
 
     def activate(self, layer: int, values: Any) -> Any:
         """Return the activations of a hidden layer."""
-        for module in self._activations[layer]:
-            values = module(values)
+        return self._through(self._activations[layer], values)
+
+    def _through(self, modules: list[Any], values: Any) -> Any:
+        """Return what modules make of values, with running statistics in place of those of the batch."""
+        for module in modules:
+            if self._is(module, ("BatchNorm1d",)):
+                values = self._torch.nn.functional.batch_norm(
+                    values, module.running_mean, module.running_var, module.weight, module.bias, eps=module.eps
+                )
+            else:
+                values = module(values)
         return values
+
+    def gains(self, layer: int) -> Any:
+        """Return by how much the activations of a hidden layer are scaled beside their pre-activations."""
+        gains = np.ones(self.coefs[layer].shape[1])
+        for module in self._activations[layer]:
+            if self._is(module, ("BatchNorm1d",)):
+                gains /= np.sqrt(self.to_numpy(module.running_var).astype(np.float64) + module.eps)
+                gains *= 1.0 if module.weight is None else np.abs(self.to_numpy(module.weight.detach()))
+        return gains
+
+    def copy(self) -> Self:
+        """Return a network whose layers can be replaced."""
+        copied = super().copy()
+        copied._activations, copied._kept = list(self._activations), dict(self._kept)
+        return copied
+
+    def keep(self, layer: int, kept: Kept) -> None:
+        """Leave a hidden layer some of its neurons only, with their weights in the next layer."""
+        super().keep(layer, kept)
+        self._kept[layer] = self._torch.as_tensor(kept.neurons, device=self._place["device"])
+        self._activations[layer] = [self._narrowed(deepcopy(module), layer) for module in self._activations[layer]]
+
+    def _narrowed(self, module: Any, layer: int) -> Any:
+        """Leave a module the numbers of the neurons that its layer has kept; return the module."""
+        if layer in self._kept and self._is(module, _OF_EACH):
+            kept = self._kept[layer]
+            is_norm = self._is(module, ("BatchNorm1d",))
+            if is_norm or module.num_parameters > 1:
+                for name, old in self._numbers_of(module).items():
+                    setattr(module, name, self._parameter(old[kept], old) if name in module._parameters else old[kept])
+                setattr(module, "num_features" if is_norm else "num_parameters", len(kept))
+        return module
 
     def to_numpy(self, values: Any) -> Any:
         """Return an array; where NumPy lacks the precision, of float32."""
@@ -190,7 +266,12 @@ class TorchLayers(Layers):
     def rebuilt(self) -> Any:
         """Return a Sequential of these layers that shares nothing with the one that was read."""
         network = deepcopy(self._network)
-        linears = [module for _, module in _flattened(network, "") if type(module) is self._torch.nn.Linear]
+        linears: list[Any] = []
+        for _, module in _flattened(network, ""):
+            if type(module) is self._torch.nn.Linear:
+                linears.append(module)
+            else:
+                self._narrowed(module, len(linears) - 1)
         for linear, coef, intercept in zip(linears, self.coefs, self.intercepts, strict=True):
             linear.weight = self._parameter(coef.T, linear.weight)
             if linear.bias is not None or intercept.any():
