@@ -167,20 +167,24 @@ def retraining(digits):
 
 
 def halving(digits):
-    text = f"The search over {EVEN} and k in {SIZES}; the halving of k with n_pretrain as the resource. {COUNTED}"
+    text = (
+        f"The search over {EVEN} and k in {SIZES}, by the squared error; the halving of k with n_pretrain as the "
+        f"resource. {COUNTED}"
+    )
     return "The search against HalvingGridSearchCV", text, against_halving(digits)
 
 
 def adding(digits):
     text = (
         f"One fold: the dense training run of {MOST} updates alone; the whole search over {EVEN} and k in {SIZES}; "
-        "what it adds as a share of the training run. Processor time, without re-training medians of 3."
+        "what it adds as a share of the training run. The squared error; processor time, medians of 3 without "
+        "re-training."
     )
     return "What the search adds to one training run", text, added(digits)
 
 
 def sizing(digits):
-    text = f"{MOST} updates in evenly spaced pieces, k in {SIZES}, no re-training; elapsed time."
+    text = f"{MOST} updates in evenly spaced pieces, k in {SIZES}, no re-training, the squared error; elapsed time."
     return "The search over processes and sizes of the grid", text, scaling(digits)
 
 
