@@ -44,7 +44,7 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         Number of re-training iterations; with `early_stopping` the largest number. An iteration of "lm" or "lbfgs" is a
         step on all samples. An iteration of "adam" or "sgd" is a gradient update. 0 stops after pruning. "auto" means
         80 steps of "lm" or 500 steps of "lbfgs". For "adam" and "sgd" it means 300 passes over the samples, but at
-        least 12 000 and at most 60 000 updates, and never fewer than ten passes. Where no samples are held out, 200
+        least 12 000 and at most 100 000 updates, and never fewer than ten passes. Where no samples are held out, 200
         passes and at most 40 000 updates.
     retrain_solver : {"auto", "lm", "lbfgs", "adam", "sgd"}, default="auto"
         How the subnetwork is re-trained. "lm" is the Levenberg-Marquardt method; for the log loss it uses the

@@ -10,7 +10,7 @@ _VALIDATION_INTERVAL, _PATIENCE = 20, 500
 # Gradient updates of re-training where the user names no number: so many passes over the samples, but not fewer or more
 # updates than these, and never fewer passes than a few. Where nothing is held out that could end them, two thirds
 # of the passes, and of the most. A trial then ends after this factor of the last record.
-_UPDATES, _MOST_UPDATES, _PASSES, _FEWEST_PASSES = 12_000, 60_000, 300, 10
+_UPDATES, _MOST_UPDATES, _PASSES, _FEWEST_PASSES = 12_000, 100_000, 300, 10
 _PATIENCE_FACTOR = 1.5
 # Iterations after which an automatic number of pre-training iterations is decided.
 _CHECKPOINTS = (20, 80, 320)
