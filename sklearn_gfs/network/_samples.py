@@ -15,9 +15,11 @@ import numpy as np
 from scipy import sparse
 
 from sklearn_gfs._chunks import CHUNK_BYTES, row_batches
+from sklearn_gfs._requirements import numba_for
 
 from ._data import CHUNK_ROWS, Batch, Entries
 from ._device import room_on
+from ._gather_kernels import gather_standardised
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 # Where no more than this share of the inputs differs from zero, products with these alone are faster.
 _MOST_STORED = 0.2
+# From so many bytes on X is in no cache.
+_LARGE = 2**26
 # Bytes that an input takes together with the number of its column.
 _ENTRY_BYTES = 8
 
@@ -92,6 +96,13 @@ class Samples:
         self._weight = None
         if weight is not None:
             self._weight = (weight / weight[rows].mean()).astype(self.dtype)
+
+    @cached_property
+    def _lies_apart(self) -> bool:
+        """Whether X is in Fortran's order, and no cache holds it."""
+        X = self._X
+        is_large = isinstance(X, np.ndarray) and X.flags.f_contiguous and X.nbytes >= _LARGE and X.shape[1] > 1
+        return is_large and not numba_for("Training").config.DISABLE_JIT
 
     @property
     def few_entries(self) -> bool:
@@ -195,6 +206,11 @@ class Samples:
         """Write the standardised inputs of these samples."""
         import torch
 
+        if self._lies_apart and self._standardisation is not None and self._standardisation.mean is not None:
+            kept = self._standardisation
+            address = self._X.ctypes.data, *self._X.strides
+            gather_standardised(self._X, *address, rows, kept.mean, kept.inverse_scale, X)
+            return
         gathered = None
         if self._tensor is not None:
             if len(self._room) < len(rows):
