@@ -1,5 +1,6 @@
 """Samples whose features lie apart in memory are gathered by a loop of their own, to the same bits."""
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 from sklearn_gfs.network import _samples
 from sklearn_gfs.network._samples import Samples
 from sklearn_gfs.network._standardisation import Standardisation
+
+pytestmark = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="only a compiled loop asks for memory ahead")
 
 
 def filled(X, rows, dtype, width):
