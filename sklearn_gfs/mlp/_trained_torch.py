@@ -105,7 +105,8 @@ class TorchLayers(Layers):
                 "remove the hooks first (torch.nn.utils.prune.remove removes those of a mask)"
             )
         weights = [modules[position][1].weight for position in linears]
-        if len({id(weight) for weight in weights}) < len(weights):
+        own = [*weights, *(module for _, module in modules if self._has_numbers_of_each(module))]
+        if len({id(one) for one in own}) < len(own):
             raise ValueError("network uses the same weights in two places; each layer must have its own weights")
         tensors = [tensor for _, module in modules for tensor in self._numbers_of(module).values()]
         places = {(str(tensor.device), str(tensor.dtype)) for tensor in tensors}
@@ -133,7 +134,7 @@ class TorchLayers(Layers):
                         f"the module {name} of network keeps no running statistics, so that the outputs of a sample "
                         "depend on the others of its batch; BatchNorm1d needs track_running_stats=True"
                     )
-            elif self._is(module, ("PReLU",)) and module.num_parameters > 1:
+            elif self._has_numbers_of_each(module):
                 takes = module.num_parameters
             if None not in (takes, width) and takes != width:
                 raise ValueError(
@@ -244,14 +245,16 @@ class TorchLayers(Layers):
 
     def _narrowed(self, module: Any, layer: int) -> Any:
         """Leave a module the numbers of the neurons that its layer has kept; return the module."""
-        if layer in self._kept and self._is(module, _OF_EACH):
+        if layer in self._kept and self._has_numbers_of_each(module):
             kept = self._kept[layer]
-            is_norm = self._is(module, ("BatchNorm1d",))
-            if is_norm or module.num_parameters > 1:
-                for name, old in self._numbers_of(module).items():
-                    setattr(module, name, self._parameter(old[kept], old) if name in module._parameters else old[kept])
-                setattr(module, "num_features" if is_norm else "num_parameters", len(kept))
+            for name, old in self._numbers_of(module).items():
+                setattr(module, name, self._parameter(old[kept], old) if name in module._parameters else old[kept])
+            setattr(module, "num_parameters" if self._is(module, ("PReLU",)) else "num_features", len(kept))
         return module
+
+    def _has_numbers_of_each(self, module: Any) -> bool:
+        """Whether a module has numbers of each neuron; a PReLU may have one for all."""
+        return self._is(module, ("BatchNorm1d",)) or (self._is(module, ("PReLU",)) and module.num_parameters > 1)
 
     def to_numpy(self, values: Any) -> Any:
         """Return an array; where NumPy lacks the precision, of float32."""

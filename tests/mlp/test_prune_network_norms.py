@@ -147,3 +147,13 @@ def test_numbers_must_be_finite(value):
     norm.running_mean[3] = value
     with pytest.raises(ValueError, match="module 1 of network, BatchNorm1d, holds numbers that are NaN or infinite"):
         prune_network(nn.Sequential(flat[0], norm, *flat[1:]), inputs(), k=5)
+
+
+def test_numbers_of_neurons_belong_to_one_layer():
+    flat = sequential(4, 12, 12, 2)
+    for module in (normalising(12), nn.PReLU(12).double()):
+        with pytest.raises(ValueError, match="same weights in two places"):
+            prune_network(nn.Sequential(flat[0], module, flat[2], module, flat[4]), inputs(), k=5)
+    slope = nn.PReLU().double()
+    small = prune_network(nn.Sequential(flat[0], slope, flat[2], slope, flat[4]), inputs(), k=5)
+    assert small[1] is small[3]
