@@ -106,9 +106,10 @@ def test_by_default_as_many_samples_as_can_be_kept(monkeypatch):
         **SETTINGS | {"selection_samples": "auto"}, loss="squared_error", early_stopping=False
     )
     for working_memory, n_drawn in ((1, 300), (4 * 300 * 150 / 2**20, 150), (0.01, 100)):
+        drawn.clear()
         with config_context(working_memory=working_memory):
             model.fit(X, y)
-        assert drawn[-1][3] == n_drawn
+        assert [arguments[3] for arguments in drawn] == [n_drawn, _pruning._MEASURED]
         assert len(model.selection_path_) == 20
 
 
