@@ -11,7 +11,7 @@ import sklearn_gfs as gfs
 
 X, CODES = make_classification(60, 4, random_state=0)
 NAMES = np.array(["a", "b"], dtype=object)[CODES]
-SMALL = {"n_pretrain": 3, "k": 3, "n_hidden": 10, "n_retrain": 0}
+SMALL = {"n_pretrain": 3, "k": 3, "n_hidden": 10, "n_retrain": 0, "random_state": 0}
 SEVERAL, MISSING = "y holds values of several kinds, number and str; they must be of one", "y holds missing values"
 
 
