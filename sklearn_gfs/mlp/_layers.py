@@ -71,7 +71,7 @@ class Layers(ABC):
         """Return the values as the network has its parameters: their kind, precision and place."""
 
     def gains(self, layer: int) -> Any:  # noqa: ARG002
-        """Return by how much the activations of a hidden layer are scaled beside their pre-activations."""
+        """Return the factors by which normalisation multiplies the values of a hidden layer's neurons."""
         return 1.0
 
     @property

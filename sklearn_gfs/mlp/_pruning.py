@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 # Neurons are selected on so many samples, at least and at most. On more of them other neurons are picked, but the loss
 # on all samples hardly changes.
 _SAMPLES = 2000, 10_000
-# What picks are worth is measured on at most so many: with the standard error of one part in some hundreds. One
-# pass over half a million samples takes as long as all training of the dense network.
+# What picks are worth is measured on at most so many samples. A pass over half a million, through all neurons, took a
+# quarter of a fit.
 _MEASURED = 2**16
 # Sums over samples take so many matrices of n_hidden squared numbers at once.
 _MATRICES = 4

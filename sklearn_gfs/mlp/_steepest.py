@@ -139,7 +139,8 @@ def measure(
     import torch
 
     k, (n_neurons, n_outputs) = len(picks), network.output_coef.shape
-    coef, intercept = network.output_coef[picks].T.astype(np.float64), network.output_intercept.astype(np.float64)
+    coef, intercept = network.output_coef.astype(np.float64), network.output_intercept.astype(np.float64)
+    of_picks = coef[picks].T
     kept, numbers = np.unique(picks, return_inverse=True)
     marked = np.array(sorted({min(2**power, k) for power in range(k.bit_length() + 1)})) - 1
     losses, products, slopes, mass = np.zeros(k), np.zeros(len(marked)), np.zeros((len(marked), n_neurons)), 0.0
@@ -150,7 +151,7 @@ def measure(
         total, gradients = np.zeros(y.shape), []
         for some in row_batches(k, max(_AT_ONCE // y.numel(), 1)):
             # The sums of the first so many picks, then their means, (n_outputs, n_picks, n_samples).
-            sums = coef[:, some, None] * activations[numbers[some]]
+            sums = of_picks[:, some, None] * activations[numbers[some]]
             sums[:, 0] += total
             torch.cumsum(torch.from_numpy(sums), 1, out=torch.from_numpy(sums))
             total = sums[:, -1].copy()
@@ -164,7 +165,7 @@ def measure(
             each = loss.each_in_place(torch.from_numpy(sums), y[:, None])
             losses[some] += (each.sum(1) if weights is None else each @ weights).numpy()
         along = _product(np.concatenate(gradients), hidden).reshape(len(marked), n_outputs, n_neurons)
-        slopes += np.einsum("tcn,nc->tn", along, network.output_coef.astype(np.float64))
+        slopes += np.einsum("tcn,nc->tn", along, coef)
     losses /= mass
     gaps = (products - slopes.min(axis=1)) / mass
     least = float((losses[marked] - np.maximum(gaps, 0.0)).max())

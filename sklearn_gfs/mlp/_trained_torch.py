@@ -223,7 +223,7 @@ class TorchLayers(Layers):
         return values
 
     def gains(self, layer: int) -> Any:
-        """Return by how much the activations of a hidden layer are scaled beside their pre-activations."""
+        """Return the factors by which normalisation multiplies the values of a hidden layer's neurons."""
         gains = np.ones(self.coefs[layer].shape[1])
         for module in self._activations[layer]:
             if self._is(module, ("BatchNorm1d",)):

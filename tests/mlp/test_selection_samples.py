@@ -1,4 +1,4 @@
-"""Neurons are selected on a sample of many samples, and what the picks are worth is said of all."""
+"""Neurons are selected on a sample of many samples, and what the picks are worth is said of all, or of many."""
 
 import numpy as np
 import pytest
