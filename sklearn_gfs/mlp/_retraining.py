@@ -145,6 +145,7 @@ class Retraining:
         with trainer.tasks.phase("re-training", n_told) as phase, interruptible(trainer.watch):
             if n_told > 0:
                 training = trainer.retraining(start, name="re-training", on_all=True, by_updates=by_updates)
+                start = training.network()
                 trainer.advance(phase, training, n_told, self._pretrain_losses)
                 end, losses = training.network(), training.losses
                 prior = training.solver.prior if isinstance(training, SecondOrderTraining) else None
@@ -158,10 +159,11 @@ class Retraining:
         n_more = _ON_ALL + int(_PART_ON_ALL * len(losses))
         with trainer.tasks.phase("re-training", n_more) as phase, interruptible(trainer.watch):
             training = trainer.retraining(end, name="re-training", on_all=True, prior=trial.prior)
+            start = training.network()
             trainer.advance(phase, training, n_more, self._pretrain_losses)
             end, losses = training.network(), [*losses, *training.losses]
             prior = training.solver.prior if isinstance(training, SecondOrderTraining) else prior
-            self._check_descent(training, trial.network, end)
+            self._check_descent(training, start, end)
         posterior = trainer.posterior(end, prior)
         return Subnetwork(trainer.selection.in_data_units(end), path, losses, trial.validation_losses, posterior)
 
@@ -206,6 +208,7 @@ class Retraining:
         n_retrain, interval = schedule.n_iterations, schedule.interval
         with interruptible(trainer.watch):
             training = trainer.retraining(pruned, name=phase.name, by_updates=by_updates)
+            start = training.network()
             losses, record, end = training.losses, trainer.finite(training.loss(held_out)), schedule.end(0)
             validation_losses[0] = record
             phase.report.held_out(record)
@@ -224,7 +227,7 @@ class Retraining:
                         best, kept = len(losses), training.snapshot()
                         prior = training.solver.prior if isinstance(training, SecondOrderTraining) else None
             if best == 0:
-                self._check_descent(training, pruned, training.network())
+                self._check_descent(training, start, training.network())
         trainer.tasks.report.say(f"early_stopping chose {best} iterations of re-training.")
         ran_out = isinstance(trainer.settings.n_retrain, str) and len(losses) >= n_retrain
         return _Trial(kept, losses[:best], validation_losses, prior, ran_out)

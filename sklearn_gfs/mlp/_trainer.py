@@ -46,6 +46,7 @@ from sklearn_gfs.network import (
     is_table,
     mean_loss,
     measure_moments,
+    of_weight_one,
     place_of,
     project,
     rescaled,
@@ -244,6 +245,9 @@ class Trainer:
             settings = settings.with_alpha(self._n_effective(rows, weight), falls=True, times=times)
         if isinstance(solver, str):
             settings = settings._replace(solver=SOLVERS[solver])
+            if settings.solver.is_of_one_length:
+                # In the mean over k neurons outputs would grow k times as slowly.
+                network = of_weight_one(network)
             settings = settings._replace(device=place_of(network, settings, len(rows)))
             network = as_loop_takes_it(network, settings, len(rows))
             samples = self._samples(rows, weight, device=settings.device, dtype=network.hidden_coef.dtype)

@@ -73,6 +73,17 @@ def prune(network: Network, path: GreedyPath) -> Network:
     )
 
 
+def of_weight_one(network: Network) -> Network:
+    """
+    Return the same function with neurons that weigh one, as networks usually have them.
+
+    An output coefficient of a neuron of weight 1 / k counts as k times less. A solver whose steps have one length in
+    every coordinate moves it k times less far, too.
+    """
+    weights = network.weights
+    return network._replace(output_coef=network.output_coef * weights[:, None], weights=np.ones_like(weights))
+
+
 def _corrected(network: Network, path: GreedyPath, intercept: FloatArray) -> Network:
     """
     Keep the picked neurons with the output weights and the intercept that the selection has solved for.

@@ -52,10 +52,13 @@ class Solver(ABC):
     ----------
     reads_numbers : bool
         Whether a step reads numbers off the device, such as the loss: then no step can be recorded.
+    is_of_one_length : bool
+        Whether a step moves every coordinate about equally far, however steep the loss is along it.
     """
 
     name: str
     reads_numbers = True
+    is_of_one_length = False
 
     def __init__(
         self,
@@ -84,6 +87,7 @@ class Adam(Solver):
 
     name = "adam"
     reads_numbers = False
+    is_of_one_length = True
 
     @staticmethod
     def loop_code() -> int:

@@ -10,6 +10,7 @@ from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 STEP = 0.01
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # one step may be too long
 @pytest.mark.parametrize("corrective", [False, True])
 @pytest.mark.parametrize("k", [5, 20])
 @pytest.mark.parametrize("cls", [GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor])
