@@ -26,7 +26,7 @@ class Network(NamedTuple):
 
     f(x) = output_intercept + sum_i weights_i * output_coef_i * act(hidden_coef_i . x + hidden_intercept_i).
 
-    The dense network has weights 1 / n_hidden, a subnetwork of k picks has count_i / k.
+    The dense network has weights 1 / n_hidden, a subnetwork of k picks has count_i / k, and one that Adam re-trains 1.
     """
 
     hidden_coef: FloatArray  # (n_features, n_hidden)
