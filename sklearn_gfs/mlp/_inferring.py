@@ -84,14 +84,14 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         Number of samples in a gradient update. None means all samples: plain gradient descent, as in the theory.
     alpha : float or "auto", default="auto"
         Strength of the L2 penalty. Half of `alpha` times the weighted mean, over neurons, of their squared weights is
-        added to the loss; in re-training by "adam" their sum. "auto" means 0.001 in pre-training. With more than 12
-        features inputs are shrunk, and it is multiplied by 12 over the number of features. Those with rare values count
-        as less than one there. In re-training by "lm", "auto" gives each feature, and the output weights, a penalty of
-        its own: the one that makes the data most probable [3]_. With other solvers of re-training it is one over the
-        number of samples, for the log loss of sparse `X` times the share of its values that differ from zero. Fewer
-        than 1000 samples are an exception. With the log loss pre-training then has one over their number in place of
-        0.001, and with the squared error re-training has 0.001. Where weights are uneven, the number is Kish's
-        effective number of samples.
+        added to the loss. In re-training by "adam" the neurons' weights are at least the number of samples over 20 000,
+        up to one. "auto" means 0.001 in pre-training. With more than 12 features inputs are shrunk, and it is
+        multiplied by 12 over the number of features. Those with rare values count as less than one there. In
+        re-training by "lm", "auto" gives each feature, and the output weights, a penalty of its own: the one that makes
+        the data most probable [3]_. With other solvers of re-training it is one over the number of samples, for the log
+        loss of sparse `X` times the share of its values that differ from zero. Fewer than 1000 samples are an
+        exception. With the log loss pre-training then has one over their number in place of 0.001, and with the squared
+        error re-training has 0.001. Where weights are uneven, the number is Kish's effective number of samples.
     early_stopping : bool, default=True
         Whether held-out samples decide when re-training stops, after at most `n_retrain` iterations. Pre-training
         leaves these samples out, and so does a trial subnetwork. The trial ends when the held-out loss has not fallen

@@ -46,7 +46,7 @@ from sklearn_gfs.network import (
     is_table,
     mean_loss,
     measure_moments,
-    of_weight_one,
+    of_least_weight,
     place_of,
     project,
     rescaled,
@@ -67,6 +67,9 @@ _UNEVEN = 0.5
 Retrainer = Training | SecondOrderTraining
 # Fewer samples than this tell little of the scales and the curvature that others will have.
 _FEW_SAMPLES = 1000
+# A subnetwork of k picks is a mean, in which a step of one length moves an output k times less far. Few samples are
+# soon fitted too closely, so they keep the mean. From so many on neurons weigh one; in between, the part of them.
+_OF_WEIGHT_ONE = 20_000
 
 
 class Trainer:
@@ -246,8 +249,7 @@ class Trainer:
         if isinstance(solver, str):
             settings = settings._replace(solver=SOLVERS[solver])
             if settings.solver.is_of_one_length:
-                # In the mean over k neurons outputs would grow k times as slowly.
-                network = of_weight_one(network)
+                network = of_least_weight(network, min(1.0, self._n_copies / _OF_WEIGHT_ONE))
             settings = settings._replace(device=place_of(network, settings, len(rows)))
             network = as_loop_takes_it(network, settings, len(rows))
             samples = self._samples(rows, weight, device=settings.device, dtype=network.hidden_coef.dtype)

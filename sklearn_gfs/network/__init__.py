@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ._holdout import count_copies, effective_number, held_out_shares
     from ._losses import LABELWISE, LOSSES, SOFTMAX, Loss
     from ._objective import shape_of
-    from ._parameters import Network, in_precision, initial_network, of_weight_one, prune
+    from ._parameters import Network, in_precision, initial_network, of_least_weight, prune
     from ._posterior import Posterior
     from ._report import Report
     from ._samples import HeldOut, Samples, has_few_entries
@@ -86,7 +86,7 @@ _HOME = {
     "loop_code": "_small",
     "mean_loss": "_two_layer",
     "measure_moments": "_scaling",
-    "of_weight_one": "_parameters",
+    "of_least_weight": "_parameters",
     "place_of": "_small",
     "project": "_data",
     "prune": "_parameters",
@@ -145,7 +145,7 @@ __all__ = [
     "loop_code",
     "mean_loss",
     "measure_moments",
-    "of_weight_one",
+    "of_least_weight",
     "place_of",
     "project",
     "prune",

@@ -26,7 +26,7 @@ class Network(NamedTuple):
 
     f(x) = output_intercept + sum_i weights_i * output_coef_i * act(hidden_coef_i . x + hidden_intercept_i).
 
-    The dense network has weights 1 / n_hidden, a subnetwork of k picks has count_i / k, and one that Adam re-trains 1.
+    The dense network has weights 1 / n_hidden, a subnetwork of k picks has count_i / k at least.
     """
 
     hidden_coef: FloatArray  # (n_features, n_hidden)
@@ -73,15 +73,16 @@ def prune(network: Network, path: GreedyPath) -> Network:
     )
 
 
-def of_weight_one(network: Network) -> Network:
+def of_least_weight(network: Network, least: float) -> Network:
     """
-    Return the same function with neurons that weigh one, as networks usually have them.
+    Return the same function with neurons that weigh at least so much.
 
     An output coefficient of a neuron of weight 1 / k counts as k times less. A solver whose steps have one length in
     every coordinate moves it k times less far, too.
     """
-    weights = network.weights
-    return network._replace(output_coef=network.output_coef * weights[:, None], weights=np.ones_like(weights))
+    before = network.weights
+    weights = np.maximum(before, before.dtype.type(least))
+    return network._replace(output_coef=network.output_coef * (before / weights)[:, None], weights=weights)
 
 
 def _corrected(network: Network, path: GreedyPath, intercept: FloatArray) -> Network:

@@ -110,7 +110,7 @@ def test_digits_have_a_threshold():
 
 def test_what_rises_and_what_falls_again():
     X, y = load_digits(return_X_y=True)
-    network = GreedyPrunedMLPClassifier(n_hidden=100, n_retrain=20, loss="squared_error", random_state=0)
+    network = GreedyPrunedMLPClassifier(n_hidden=100, n_retrain=50, loss="squared_error", random_state=0)
     search = PretrainThresholdSearch(
         network, n_pretrain=[0, 40, 320], k=[5, 80], cv=2, target="best", tol=0.05, refit=False
     ).fit(X[:1200], y[:1200])
