@@ -168,6 +168,7 @@ class Retraining:
         return Subnetwork(trainer.selection.in_data_units(end), path, losses, trial.validation_losses, posterior)
 
     def _check_descent(self, training: Retrainer, start: Network, end: Network) -> None:
+        """Complain where the loss has grown; both networks are the training's, so that penalties are of one kind."""
         if isinstance(training, Training):  # no second-order step goes up
             self._check(training, lambda: start, end)
 

@@ -67,8 +67,8 @@ _UNEVEN = 0.5
 Retrainer = Training | SecondOrderTraining
 # Fewer samples than this tell little of the scales and the curvature that others will have.
 _FEW_SAMPLES = 1000
-# A subnetwork of k picks is a mean, in which a step of one length moves an output k times less far. Few samples are
-# soon fitted too closely, so they keep the mean. From so many on neurons weigh one; in between, the part of them.
+# From so many samples on neurons weigh one, with fewer samples that part of it, but never less than in the mean over
+# the picks. Steps of one length move the outputs of a mean slowly, so that few samples are not fitted too closely.
 _OF_WEIGHT_ONE = 20_000
 
 

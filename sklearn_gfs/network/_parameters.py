@@ -77,8 +77,8 @@ def of_least_weight(network: Network, least: float) -> Network:
     """
     Return the same function with neurons that weigh at least so much.
 
-    An output coefficient of a neuron of weight 1 / k counts as k times less. A solver whose steps have one length in
-    every coordinate moves it k times less far, too.
+    What a step does to an output coefficient counts as much as its neuron weighs. Solvers whose steps have one length
+    in every coordinate move outputs of light neurons slowly.
     """
     before = network.weights
     weights = np.maximum(before, before.dtype.type(least))
