@@ -6,30 +6,15 @@ Pure functions of NumPy arrays; how thresholds are measured belongs in ``_curve`
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import curve_fit, minimize
-from scipy.stats import norm
 from scipy.stats import t as student_t
 
+from ._law_fits import LAWS, least_squares, most_likely
+
 _CONFIDENCE = 0.95
-# The least deviation of thresholds from a law where some are censored, as a share of the largest.
-_LEAST_DEVIATION = 1e-3
-
-
-def _log_law(n_samples: Any, a: float, b: float) -> Any:
-    return a + b * np.log(n_samples)
-
-
-def _power_law(n_samples: Any, c: float, p: float) -> Any:
-    return c * n_samples**p
-
-
-_LAWS = {"log": _log_law, "power": _power_law}
 
 
 def _reach(n_thresholds: int) -> float:
@@ -51,7 +36,8 @@ class ScalingFit(NamedTuple):
     coef : ndarray of shape (2,)
         The numbers a and b, or c and p; NaN where the thresholds don't determine them.
     low : ndarray of shape (2,)
-        Lower ends of the 95 % confidence intervals of the coefficients; infinite with two thresholds only.
+        Lower ends of the 95 % confidence intervals of the coefficients; infinite with two thresholds only, and where
+        the likelihood does not tell.
     high : ndarray of shape (2,)
         Upper ends of the same intervals.
     covariance : ndarray of shape (2, 2)
@@ -104,8 +90,9 @@ class ScalingFit(NamedTuple):
         Returns
         -------
         ScalingFit
-            The fit. Its coefficients are NaN with thresholds of fewer than two numbers of samples, and for the power
-            law where all thresholds are 0.
+            The fit. Its coefficients are NaN with thresholds of fewer than two numbers of samples. Those of the power
+            law are NaN, too, where all thresholds are 0, and where a greater exponent is always better. This is so if
+            only the thresholds at the smallest, or at the largest, number of samples are not 0.
 
         Raises
         ------
@@ -126,8 +113,8 @@ class ScalingFit(NamedTuple):
         >>> fit.n_thresholds, fit.n_censored
         (4, 1)
         """
-        if law not in _LAWS:
-            raise ValueError(f"law must be one of {sorted(_LAWS)}, got {law!r}.")
+        if law not in LAWS:
+            raise ValueError(f"law must be one of {sorted(LAWS)}, got {law!r}.")
         sizes, values = np.asarray(n_samples, dtype=float), np.asarray(thresholds, dtype=float)
         known = None if beyond is None else np.asarray(beyond, dtype=float)
         if sizes.ndim != 1 or values.shape != sizes.shape or (known is not None and known.shape != sizes.shape):
@@ -166,7 +153,7 @@ class ScalingFit(NamedTuple):
         >>> fit.predict([64]).round(3).tolist()
         [24.0]
         """
-        return np.asarray(_LAWS[self.law](np.asarray(n_samples, dtype=float), *self.coef))
+        return np.asarray(LAWS[self.law](np.asarray(n_samples, dtype=float), *self.coef))
 
     def band(self, n_samples: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """
@@ -206,8 +193,11 @@ class ScalingFit(NamedTuple):
             slopes = np.stack([np.ones_like(sizes), np.log(sizes)])
         else:
             slopes = np.stack([sizes**second, first * np.log(sizes) * sizes**second])
+        middle = self.predict(sizes)
+        if np.isinf(self.covariance).any():
+            return middle - np.inf, middle + np.inf
         deviation = np.sqrt(np.maximum(np.einsum("is,ij,js->s", slopes, self.covariance, slopes), 0))
-        middle, reach = self.predict(sizes), _reach(self.n_thresholds) * deviation
+        reach = _reach(self.n_thresholds) * deviation
         return middle - reach, middle + reach
 
 
@@ -234,85 +224,23 @@ def fit_law(
     Returns
     -------
     ScalingFit
-        NaN coefficients with fewer than two sizes, or where the power law is not determined
-        because all thresholds are zero.
+        NaN coefficients where the thresholds do not determine the law.
     """
     known = np.isfinite(thresholds)
     x, y = n_samples[known].astype(float), thresholds[known]
-    nothing = np.full(2, np.nan)
-    undetermined = ScalingFit(law, nothing, nothing, nothing, np.full((2, 2), np.nan), np.nan, len(y))
-    if len(np.unique(x)) < 2 or (law == "power" and not y.any()):
-        return undetermined
-    start = np.polyfit(np.log(x), y, 1)[::-1]
-    if law == "power":  # from the straight line through the logarithms of what is not zero
-        positive = y > 0
-        slope, level = (
-            np.polyfit(np.log(x[positive]), np.log(y[positive]), 1)
-            if len(np.unique(x[positive])) > 1
-            else (0.0, np.log(y.max()))
-        )
-        start = np.array([np.exp(level), slope])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the covariance of an exact or a two-point fit, which stands as infinite
-        try:
-            coef, covariance = curve_fit(_LAWS[law], x, y, p0=start, maxfev=10_000)
-        except RuntimeError:  # did not converge
-            return undetermined
-    deviation = np.sqrt(np.diag(covariance))
-    reach = deviation * _reach(len(y))
-    spread = float(((y - y.mean()) ** 2).sum())
-    residual = float(((y - _LAWS[law](x, *coef)) ** 2).sum())
-    r2 = 1 - residual / spread if spread else np.nan
-    fit = ScalingFit(law, coef, coef - reach, coef + reach, covariance, r2, len(y))
     censored = np.zeros(len(known), dtype=bool) if beyond is None else ~known & np.isfinite(beyond)
-    if beyond is None or not censored.any():
-        return fit
-    return _with_censored(fit, x, y, n_samples[censored].astype(float), beyond[censored])
-
-
-def _with_censored(
-    fit: ScalingFit,
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    x_beyond: NDArray[np.float64],
-    beyond: NDArray[np.float64],
-) -> ScalingFit:
-    """Return the most likely law for these thresholds and those that lie beyond a number (Tobit regression)."""
-    law, n_thresholds = _LAWS[fit.law], len(y) + len(beyond)
-    # An exact fit would make the deviation zero and the likelihood infinite.
-    unit = float(np.abs(np.append(y, beyond)).max())
-    least = _LEAST_DEVIATION * unit
-    scale = np.array([*np.where(fit.coef == 0, 1.0, np.abs(fit.coef)), 1.0])
-
-    def misfit(parameters: NDArray[np.float64]) -> float:
-        first, second, log_deviation = parameters * scale
-        deviation = least + unit * np.exp(log_deviation)
-        with np.errstate(over="ignore", invalid="ignore"):
-            errors = (y - law(x, first, second)) / deviation
-            excess = (law(x_beyond, first, second) - beyond) / deviation
-            value = 0.5 * float(errors @ errors) + len(y) * np.log(deviation) - float(norm.logcdf(excess).sum())
-        return value if np.isfinite(value) else np.inf
-
-    residual = float(np.std(y - law(x, *fit.coef)))
-    start = np.array([*fit.coef, np.log(max(residual, least) / unit)]) / scale
-    found = minimize(misfit, start, method="Nelder-Mead", options={"maxiter": 4000, "xatol": 1e-7, "fatol": 1e-9})
-    coef = found.x[:2] * scale[:2]
-    inverse = np.linalg.pinv(_curvature(misfit, found.x)).astype(np.float64)
-    covariance = inverse[:2, :2] * np.outer(scale[:2], scale[:2])
-    deviation = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-    reach = deviation * _reach(n_thresholds)
-    return ScalingFit(
-        fit.law, coef, coef - reach, coef + reach, covariance, np.nan, n_thresholds, n_censored=len(beyond)
-    )
-
-
-def _curvature(misfit: Callable[[NDArray[np.float64]], float], at: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the matrix of second derivatives by central differences."""
-    n, step = len(at), 1e-4 * np.maximum(np.abs(at), 1.0)
-    shifts = np.diag(step)
-    curvature = np.empty((n, n))
-    for i in range(n):
-        for j in range(n):
-            corners = [misfit(at + a * shifts[i] + b * shifts[j]) for a in (1, -1) for b in (1, -1)]
-            curvature[i, j] = (corners[0] - corners[1] - corners[2] + corners[3]) / (4 * step[i] * step[j])
-    return curvature
+    n_censored = int(censored.sum())
+    n_thresholds = len(y) + n_censored
+    if beyond is not None and n_censored:
+        found = most_likely(law, x, y, n_samples[censored].astype(float), beyond[censored])
+    else:
+        found = least_squares(law, x, y)
+    if found is None:
+        nothing = np.full(2, np.nan)
+        return ScalingFit(law, nothing, nothing, nothing, np.full((2, 2), np.nan), np.nan, n_thresholds, n_censored)
+    spread, r2 = float(((y - y.mean()) ** 2).sum()), np.nan
+    if spread and not n_censored:
+        r2 = 1 - float(((y - LAWS[law](x, *found.coef)) ** 2).sum()) / spread
+    reach = np.sqrt(np.diag(found.covariance)) * _reach(n_thresholds)
+    low, high = found.coef - reach, found.coef + reach
+    return ScalingFit(law, found.coef, low, high, found.covariance, r2, n_thresholds, n_censored)

@@ -8,7 +8,6 @@ from path_double import OnlyFit, PathClassifier, PathRegressor
 from sklearn.datasets import load_diabetes, load_iris
 
 from sklearn_gfs import PretrainThresholdSearch, ScalingFit, pretrain_threshold_curve
-from sklearn_gfs.search import _laws
 from sklearn_gfs.search._curve import _order, _sizes
 from sklearn_gfs.search._laws import fit_law
 
@@ -273,16 +272,6 @@ def test_a_law_without_variance_has_no_r2():
     assert np.isnan(fit_law("log", N, np.full(5, 16.0)).r2)
     assert fit_law("log", N, np.array([np.nan, 20.0, np.nan, 30.0, 40.0])).n_thresholds == 3
     assert np.isnan(fit_law("log", np.array([100, 100, 100]), np.array([3.0, 4.0, 5.0])).coef).all()
-
-
-def test_a_fit_that_does_not_converge_is_undetermined(monkeypatch):
-    def give_up(*_, **__):
-        raise RuntimeError("Optimal parameters not found")
-
-    monkeypatch.setattr(_laws, "curve_fit", give_up)
-    fit = fit_law("power", N, 3.0 * N)
-    assert np.isnan(fit.coef).all()
-    assert (fit.law, fit.n_thresholds) == ("power", 5)
 
 
 def test_scores_of_every_run_point_and_size():

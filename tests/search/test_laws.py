@@ -98,6 +98,13 @@ def test_intervals_of_a_fit_with_runs_beyond_are_never_points():
             assert np.isnan(fit.coef).all() or (fit.low < fit.high).all(), (i, law)
 
 
+def test_two_thresholds_have_an_infinite_band():
+    for law in ("log", "power"):
+        fit = ScalingFit.from_thresholds(law, [100, 200], [16, 16])
+        low, high = fit.band([50, 150, 400])
+        np.testing.assert_array_equal([low, high], [[-np.inf] * 3, [np.inf] * 3])
+
+
 @pytest.mark.parametrize("law", ["log", "power"])
 @pytest.mark.parametrize("unit", [1e-6, 1e6])
 def test_units_change_nothing(law, unit):
