@@ -92,3 +92,12 @@ def test_text_and_mappings_are_no_atoms():
             greedy_forward_selection(atoms, np.arange(3.0), 2)
     with pytest.raises(TypeError, match="atoms is a dict; it must be an array or a list, as of its values"):
         greedy_forward_selection({"a": np.arange(3.0)}, np.arange(3.0), 2)
+
+
+def test_a_sparse_matrix_that_is_a_mapping_is_no_dictionary_of_atoms():
+    from scipy import sparse
+
+    atoms = np.random.default_rng(0).normal(size=(30, 4))
+    y = atoms[:, 0] - atoms[:, 1]
+    found = greedy_forward_selection(sparse.dok_array(atoms), y, 3)
+    assert found.picks.tolist() == greedy_forward_selection(atoms, y, 3).picks.tolist()

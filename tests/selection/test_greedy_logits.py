@@ -163,3 +163,15 @@ def test_each_sample_may_tell_logits_from_probabilities(place):
     assert _labels.look_like_probabilities(indicators)
     indicators[place, 3] = -0.5
     assert not _labels.look_like_probabilities(indicators)
+
+
+def test_logits_of_one_atom_that_are_enormous_make_no_ties_of_the_others():
+    rng = np.random.default_rng(0)
+    atoms = rng.normal(size=(200, 6))
+    classes = (atoms[:, 4] + rng.normal(size=200) > 0).astype(int)
+    expected = greedy_forward_selection(atoms, classes, 3, loss="log_loss")
+    for size in (1e3, 1e13, 1e30):
+        beside = np.column_stack([atoms, size * (1 - 2 * classes)])
+        found = greedy_forward_selection(beside, classes, 3, loss="log_loss")
+        assert found.picks.tolist() == expected.picks.tolist()
+        np.testing.assert_allclose(found.losses, expected.losses)

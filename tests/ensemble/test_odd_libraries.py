@@ -1,0 +1,123 @@
+"""Libraries with a model that is useless or of another shape, weights of any unit, and data of unusual kinds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import sparse
+from sklearn.datasets import load_breast_cancer, make_classification, make_regression
+from sklearn.ensemble import BaggingRegressor, RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.metrics import balanced_accuracy_score, make_scorer
+from sklearn.naive_bayes import GaussianNB
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeRegressor
+
+from ensemble.small import ToldNumbers, named, rows
+from sklearn_gfs import GreedyEnsembleClassifier, GreedyEnsembleRegressor, GreedyForwardSelector, prune_forest
+
+RNG = np.random.default_rng(0)
+X, Y = make_regression(150, 6, n_targets=2, random_state=0, noise=10)
+
+
+@pytest.mark.parametrize("diverged", [1e9, 1e100])
+def test_a_diverged_model_does_not_make_ties_of_the_others(diverged):
+    """Values count as ties by their own size, and not by that of the worst model."""
+    y = RNG.normal(size=60)
+    tables = [y + scale * RNG.normal(size=60) for scale in (0.5, 0.1, 0.3)]
+    for library in (tables, [*tables, diverged * RNG.normal(size=60)]):
+        models = named([ToldNumbers(table).fit(rows(60), y) for table in library])
+        settings = {"k": 3, "cv": "prefit", "replace": False, "calibrate": False}
+        path = GreedyEnsembleRegressor(models, **settings).fit(rows(60), y).selection_path_
+        assert path.tolist() == [1, 2, 0]
+
+
+def test_a_forest_is_pruned_for_as_many_targets_as_it_has():
+    one, two = (RandomForestRegressor(8, random_state=0).fit(X, y) for y in (Y[:, 0], Y))
+    for forest, y, expected in ((one, Y, "predicts 1 .* y has 2"), (two, Y[:, 0], "predicts 2 .* y has 1")):
+        for weights in ("equal", "greedy"):
+            with pytest.raises(ValueError, match=expected):
+                prune_forest(forest, X, y, 3, weights=weights)
+
+
+@pytest.mark.parametrize("calibrate", [True, False])
+def test_models_fitted_elsewhere_have_as_many_targets_as_y(calibrate):
+    one, two = LinearRegression().fit(X, Y[:, 0]), LinearRegression().fit(X, Y)
+    cases = [((one, two), Y), ((two, one), Y), ((one, two), Y[:, 0]), ((two,), Y[:, 0]), ((one,), Y)]
+    for models, y in cases:
+        ensemble = GreedyEnsembleRegressor(named(models), cv="prefit", calibrate=calibrate)
+        with pytest.raises(ValueError, match="the estimator 'm[01]' predicts [12] targets? and y has [12]"):
+            ensemble.fit(X, y)
+
+
+def test_the_unit_of_the_weights_makes_no_difference_to_a_model_without_probabilities():
+    data, labels = load_breast_cancer(return_X_y=True)
+    data = (data - data.mean(axis=0)) / data.std(axis=0)
+    models = [("svc", LinearSVC().fit(data[:280], labels[:280]))]
+    data, labels = data[280:], labels[280:]
+    weight = RNG.integers(1, 4, size=len(labels))
+
+    def fitted(sample_weight):
+        return GreedyEnsembleClassifier(models, cv="prefit").fit(data, labels, sample_weight).predict_proba(data)
+
+    assert_allclose(fitted(np.full(len(labels), 1 / 289)), fitted(None), rtol=1e-6, atol=1e-9)
+    assert_allclose(fitted(weight / weight.sum()), fitted(weight), rtol=1e-6, atol=1e-9)
+    repeated = GreedyEnsembleClassifier(models, cv="prefit").fit(data.repeat(weight, 0), labels.repeat(weight))
+    assert_allclose(repeated.predict_proba(data), fitted(weight), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("corrective", [True, False])
+def test_weights_that_are_whole_are_repetition_and_zero_is_absence(corrective):
+    y = Y[:, 0]
+    library = (LinearRegression(), DecisionTreeRegressor(max_depth=3, random_state=0), Ridge(100))
+    models = named([model.fit(X[:60], y[:60]) for model in library])
+    data, numbers = X[60:90], y[60:90]
+    weight = np.resize([0, 1, 0, 0, 3], 30)
+
+    def weights(*fitted_to):
+        return GreedyEnsembleRegressor(models, cv="prefit", corrective=corrective).fit(*fitted_to).weights_
+
+    expected = weights(np.repeat(data, weight, axis=0), np.repeat(numbers, weight))
+    assert_allclose(weights(data, numbers, weight), expected, atol=1e-9)
+    some = weight > 0
+    assert_allclose(weights(data[some], numbers[some], weight[some]), expected, atol=1e-9)
+
+
+def test_balanced_accuracy_leaves_out_a_class_that_weighs_nothing():
+    data, labels = make_classification(200, 8, n_informative=6, n_classes=3, weights=[0.6, 0.3], random_state=0)
+    weight = (labels != 2).astype(float)
+    models = named([model.fit(data[:100], labels[:100]) for model in (LogisticRegression(), GaussianNB())])
+    found = [
+        GreedyEnsembleClassifier(models, cv="prefit", scoring=scoring).fit(data[100:], labels[100:], weight[100:])
+        for scoring in ("balanced_accuracy", make_scorer(balanced_accuracy_score))
+    ]
+    assert found[0].weights_.tolist() == found[1].weights_.tolist()
+
+
+@pytest.mark.parametrize("kind", [sparse.coo_matrix, sparse.coo_array, sparse.csc_matrix, sparse.dok_array])
+def test_a_forest_is_pruned_on_any_sparse_matrix(kind):
+    forest = RandomForestRegressor(10, random_state=0).fit(X, Y)
+    pruned, expected = prune_forest(forest, kind(X), Y, 3), prune_forest(forest, X, Y, 3)
+    assert pruned.predict(X).tolist() == expected.predict(X).tolist()
+
+
+def test_missing_targets_in_a_list_are_named():
+    missing = [None, *Y[1:, 0].tolist()]
+    labels = [None, *["a", "b"] * 74, "a"]
+    forest = RandomForestRegressor(5, random_state=0).fit(X, Y[:, 0])
+    trees = RandomForestClassifier(5, random_state=0).fit(X, np.resize(["a", "b"], 150))
+    for call in (
+        lambda: GreedyForwardSelector(3).fit(X, missing),
+        lambda: GreedyForwardSelector(3).fit(X, [[value, 1.0] for value in missing]),
+        lambda: prune_forest(forest, X, missing, 3),
+        lambda: prune_forest(trees, X, labels, 3),
+    ):
+        with pytest.raises(ValueError, match="y holds missing values; each sample must have a value"):
+            call()
+
+
+def test_a_member_that_saw_every_sample_is_named_once():
+    bags = BaggingRegressor(random_state=0, bootstrap=False, max_features=0.5).fit(X, Y[:, 0])
+    with pytest.raises(ValueError, match=r"no sample is out of the bag of tree 0\. Pass new samples, and oob=False"):
+        prune_forest(bags, X, Y[:, 0], 3)
