@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+_MISSING = "{} holds missing values; each sample must have a value"
+
 
 def check_plain(**arrays: Any) -> None:
     """
@@ -44,6 +46,8 @@ def check_one_kind(**targets: Any) -> None:
         If values are of several kinds, such as numbers and text, or missing.
     """
     for name, y in targets.items():
+        if isinstance(y, list | tuple) and any(value is None for row in y for value in _values_of(row)):
+            raise ValueError(_MISSING.format(name))
         if not hasattr(y, "__array__") or str(getattr(y, "dtype", "")).startswith("torch."):
             continue
         values = np.asarray(y)
@@ -51,10 +55,15 @@ def check_one_kind(**targets: Any) -> None:
             _check_objects(values, name)
 
 
+def _values_of(row: Any) -> list[Any] | tuple[Any, ...]:
+    """Return the values of a row of a list: one, or one for each target."""
+    return row if isinstance(row, list | tuple) else (row,)
+
+
 def _check_objects(values: np.ndarray[Any, Any], name: str) -> None:
     types = set(map(type, values.flat))
     if types != {str} and any(map(_is_missing, values.flat)):
-        raise ValueError(f"{name} holds missing values; each sample must have a value")
+        raise ValueError(_MISSING.format(name))
     kinds = {"number" if issubclass(kind, int | float | np.number | np.bool_) else kind.__name__ for kind in types}
     if len(kinds) > 1:
         raise ValueError(f"{name} holds values of several kinds, {' and '.join(sorted(kinds))}; they must be of one")

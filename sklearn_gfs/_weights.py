@@ -6,20 +6,27 @@ Here belongs the one check of weights; how they enter a sum is the affair of who
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ._plain import check_plain
+from ._typing import Float64Array, FloatArray
+
+# Weights are taken for numbers of copies only up to this many: larger ones hardly come from counting.
+_MOST_COPIES = 1000
+# Weights are multiples of a unit when they are so up to this part of the largest.
+_ROUNDING = 1e-9
 
 
-def check_weight(sample_weight: Any, n_samples: int, name: str = "sample_weight") -> NDArray[np.float64] | None:
+def check_weight(sample_weight: Any, n_samples: int, name: str = "sample_weight") -> Float64Array | None:
     """Return the weights of the samples as a new array; they are finite, not negative, and not all zero."""
     return None if sample_weight is None else check_values(_real_numbers(sample_weight, name), n_samples, name)
 
 
-def check_values(weight: NDArray[np.float64], n_samples: int, name: str = "sample_weight") -> NDArray[np.float64]:
+def check_values(weight: Float64Array, n_samples: int, name: str = "sample_weight") -> Float64Array:
     """Return an array of real numbers, if these can be the weights of so many samples."""
     if weight.shape != (n_samples,):
         raise ValueError(f"{name} has shape {weight.shape}; it must be ({n_samples},), one number for each sample")
@@ -30,13 +37,13 @@ def check_values(weight: NDArray[np.float64], n_samples: int, name: str = "sampl
     return weight
 
 
-def relative_weight(sample_weight: Any, n_samples: int, name: str = "sample_weight") -> NDArray[np.float64] | None:
+def relative_weight(sample_weight: Any, n_samples: int, name: str = "sample_weight") -> Float64Array | None:
     """Return the weights in a unit of their own, for sums over these samples alone."""
     weight = check_weight(sample_weight, n_samples, name)
     return None if weight is None else of_order_one(weight)
 
 
-def _real_numbers(value: Any, name: str) -> NDArray[np.float64]:
+def _real_numbers(value: Any, name: str) -> Float64Array:
     """Convert to float64 what is an array of real numbers; a mask, an imaginary part or a unit would be lost."""
     check_plain(**{name: value})
     if hasattr(value, "toarray"):
@@ -55,7 +62,43 @@ def _real_numbers(value: Any, name: str) -> NDArray[np.float64]:
         raise TypeError(f"{refused}{value!r}") from error
 
 
-def of_order_one(weight: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+def of_order_one(weight: NDArray[np.floating[Any]]) -> Float64Array:
     """Multiply by the power of two for which the largest is at least 1 and below 2; ratios stay what they are."""
-    scaled: NDArray[np.float64] = np.ldexp(weight, 1 - np.frexp(weight.max())[1])
+    scaled: Float64Array = np.ldexp(weight, 1 - np.frexp(weight.max())[1])
     return scaled
+
+
+def count_copies(weight: FloatArray | None, n_samples: int) -> FloatArray:
+    """
+    Say for how many samples each one stands; a read-only array.
+
+    Weights that are all multiples of a unit are numbers of copies, so that a weight of two is the same as two samples.
+    Other weights are importances: each sample stands for itself.
+    """
+    unit = None if weight is None else _common_unit(np.unique(weight))
+    if weight is None or unit is None:
+        return np.broadcast_to(1.0, n_samples)  # a single number
+    return np.rint(weight / unit)
+
+
+def as_counts(weight: Float64Array) -> Float64Array:
+    """Return the weights in the unit in which they add up to the number of samples that they stand for."""
+    weight = of_order_one(weight)
+    positive = weight[weight > 0]
+    counts: Float64Array = weight * (count_copies(positive, len(positive)).sum() / weight.sum())
+    return counts
+
+
+def _common_unit(values: FloatArray) -> float | None:
+    """Return the largest number of which all values, ascending and positive, are multiples; None if it is too small."""
+    unit = largest = float(values[-1])
+    if values[0] < largest / _MOST_COPIES:
+        return None
+    for value in values[:-1].tolist():
+        # Euclid's algorithm. The nearest multiple is subtracted, so that rounding leaves a number close to zero.
+        rest = value
+        while rest > _ROUNDING * largest:
+            unit, rest = rest, abs(math.remainder(unit, rest))
+        if unit < (1 - _ROUNDING) * largest / _MOST_COPIES:
+            return None
+    return unit

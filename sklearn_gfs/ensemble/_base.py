@@ -38,14 +38,14 @@ from sklearn_gfs._plain import check_one_kind, check_plain
 from sklearn_gfs._requirements import numba_for
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._version import VersionedState
-from sklearn_gfs._weights import check_weight
+from sklearn_gfs._weights import as_counts, check_weight
 
 from ._calibration import Calibration, fit_calibration
 from ._criteria import evaluation
 from ._fitted import FittedEnsembleMixin
 from ._fitting import Jobs, Model, answers, fit_all, out_of_fold
 from ._from_search import candidates_of
-from ._outputs import Reading, fit_reading
+from ._outputs import Reading, check_n_targets, fit_reading
 from ._searching import Library, Selection, Wanted, select
 
 
@@ -157,7 +157,8 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, for the models and for the selection. All models must take weights. With metadata
-            routing the models that have asked for the weights get them.
+            routing the models that have asked for the weights get them. For the selection a common factor makes no
+            difference. Whole weights without a common factor are the same as repeating the samples.
         **fit_params : dict
             ``groups`` for the splitter. With metadata routing all that the models and the splitter have asked for.
 
@@ -274,10 +275,13 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
             rows = np.flatnonzero(tested)
             X, y, codes = take_rows(X, rows), take_rows(y, rows), codes[rows]
             weight = None if weight is None else weight[rows]
+        counts = None if weight is None else as_counts(weight)
         readings, n_classes = [], 0 if classes is None else len(classes)
         for i, model in enumerate(models):
+            if classes is None:
+                check_n_targets(f"the estimator {model.name!r}", outputs[i], codes.shape[1])
             vote = classes is not None and model.method != "predict_proba"
-            readings.append(fit_reading(outputs[i], codes, weight, n_classes, vote=vote, calibrate=self.calibrate))
+            readings.append(fit_reading(outputs[i], codes, counts, n_classes, vote=vote, calibrate=self.calibrate))
             outputs[i] = readings[i](outputs[i], n_classes)
         evaluate = None
         if self.scoring is not None:
@@ -285,10 +289,10 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
             evaluate = evaluation(self.scoring, scorer, X, y, codes, classes, weight)
         given = {name: getattr(self, name) for name in Wanted._fields if name != "evaluate"}
         wanted = Wanted(evaluate=evaluate, **given)
-        found = select(Library(outputs, codes, weight), wanted, check_random_state(self.random_state))
+        found = select(Library(outputs, codes, counts), wanted, check_random_state(self.random_state))
         chosen = np.flatnonzero(found.weights)
         mean = self._combine([outputs[i] for i in chosen], found.weights[chosen])
-        return readings, fit_calibration(mean, codes, weight) if self.calibrate else None, found
+        return readings, fit_calibration(mean, codes, counts) if self.calibrate else None, found
 
     def get_metadata_routing(self) -> MetadataRouter:
         """

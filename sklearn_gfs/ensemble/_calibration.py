@@ -69,8 +69,8 @@ def fit_calibration(outputs: Float64Array, y: NDArray[Any], weight: Float64Array
     """
     Return what brings outputs (n_samples, n_columns) nearest to y: indices of classes, or numbers of this shape.
 
-    For classes the log loss is made least, plus what speaks for the temperature 1; for numbers the squared error. An
-    integer weight is as many samples.
+    For classes the log loss is made least, plus what speaks for the temperature 1; for numbers the squared error.
+    Weights count samples.
     """
     shares = np.ones(len(y)) if weight is None else weight
     total = float(shares.sum())

@@ -24,20 +24,15 @@ _LEAST = float(np.finfo(np.float64).eps)
 
 
 class Criterion(ABC):
-    """
-    What the t-th pick is chosen by; smaller is better.
-
-    Attributes
-    ----------
-    size : float
-        Size of the terms that a loss is the difference of.
-    """
-
-    size = 0.0
+    """What the t-th pick is chosen by; smaller is better."""
 
     @abstractmethod
     def losses(self, t: int) -> Float64Array:
         """Return, for every model, the loss of the mean of t picks of which it would be the last."""
+
+    def size(self, t: int, model: int) -> float:  # noqa: ARG002
+        """Return the size of the terms that this model's loss is the difference of."""
+        return 0.0
 
     @abstractmethod
     def add(self, model: int) -> None:
@@ -69,9 +64,8 @@ class SquaredError(Loss):
     def __init__(self, products: Float64Array) -> None:
         self._products = products
         self._norms = np.diagonal(products).copy()
-        self.size = float(self._norms.max())
         self._with_sum = np.zeros(len(products))
-        self._norm = 0.0
+        self._norm = self._largest_norm = 0.0
 
     @classmethod
     def of_outputs(cls, atoms: Float64Array, y: Float64Array, weight: Float64Array) -> SquaredError:
@@ -83,8 +77,13 @@ class SquaredError(Loss):
     def losses(self, t: int) -> Float64Array:
         return (self._norm + 2.0 * self._with_sum + self._norms) / (2.0 * t * t)
 
+    def size(self, t: int, model: int) -> float:
+        return float(self._largest_norm + self._norms[model]) / (2.0 * t * t)
+
     def add(self, model: int) -> None:
         self._norm += 2.0 * self._with_sum[model] + self._norms[model]
+        # The rounding of a sum is that of the largest it has been.
+        self._largest_norm = max(self._largest_norm, self._norm)
         self._with_sum += self._products[model]
 
     def value(self, t: int) -> float:
@@ -106,8 +105,6 @@ class LogLoss(Loss):
         Weights that add up to one.
     """
 
-    size = 1.0
-
     def __init__(self, own: Float64Array, weight: Float64Array) -> None:
         self._own = np.maximum(own, _LEAST)
         self._weight = weight
@@ -117,6 +114,9 @@ class LogLoss(Loss):
     def losses(self, t: int) -> Float64Array:
         heights = [float(np.log(self._total + own) @ self._weight) for own in self._own]
         return np.log(t) - np.array(heights)
+
+    def size(self, t: int, model: int) -> float:  # noqa: ARG002
+        return 1.0
 
     def add(self, model: int) -> None:
         self._total += self._own[model]
@@ -213,7 +213,8 @@ def evaluation(
     if classes is not None and scoring in ("accuracy", "balanced_accuracy"):
         if scoring == "balanced_accuracy":
             sizes = np.bincount(codes, weights=shares, minlength=len(classes))
-            shares = shares / sizes[codes]
+            of_class = sizes[codes]
+            shares = np.divide(shares, of_class, out=np.zeros(len(codes)), where=of_class > 0)
         shares = shares / shares.sum()
         return lambda total, atoms, _: _filled(kernels.add_hits, total, atoms, codes, shares)
     if classes is None and scoring == "neg_mean_absolute_error":

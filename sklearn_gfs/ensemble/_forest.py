@@ -24,7 +24,7 @@ from sklearn.ensemble import (
     VotingClassifier,
     VotingRegressor,
 )
-from sklearn.utils import Bunch, check_array, check_consistent_length
+from sklearn.utils import Bunch, check_array, indexable
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from sklearn_gfs._chunks import row_chunks, working_memory
@@ -43,7 +43,7 @@ from sklearn_gfs._weights import check_weight
 from ._classifier import GreedyEnsembleClassifier
 from ._criteria import SquaredError
 from ._fitting import Model, answers
-from ._outputs import Reading, method_of
+from ._outputs import Reading, check_n_targets, method_of
 from ._regressor import GreedyEnsembleRegressor
 from ._searching import Path, Selection, best_prefix, greedy
 
@@ -138,7 +138,7 @@ def prune_forest(
     check_is_fitted(forest)
     check_plain(X=X, y=y)
     check_one_kind(y=y)
-    check_consistent_length(X, y)
+    X, y = indexable(X, y)
     targets = _targets(forest, y)
     weight = check_weight(sample_weight, len(targets))
     members = [_with_members(forest, [i]) for i in range(len(forest.estimators_))]
@@ -227,10 +227,12 @@ def _mean_products(
     models = [Model("", one, "predict" if classes is None else method_of("", one, "auto"), {}) for one in members]
     shares = np.ones(len(targets)) if weight is None else weight
     sums, totals = np.zeros((len(members),) * 2), np.zeros((len(members),) * 2)
-    # Residuals, and a copy of them, which the weights multiply, are alive at once.
-    for rows in row_chunks(len(targets), 2 * 8 * len(members) * (targets.shape[1] + 1), working_memory()):
+    # Outputs, residuals, and a copy of these, which the weights multiply, are alive at once.
+    for rows in row_chunks(len(targets), 3 * 8 * len(members) * (targets.shape[1] + 1), working_memory()):
         some = take_rows(X, np.arange(rows.start, rows.stop))
-        residuals = np.array([answers(model, model.estimator, some, classes) for model in models]) - targets[rows]
+        outputs = np.array([answers(model, model.estimator, some, classes) for model in models])
+        check_n_targets("forest", outputs[0], targets.shape[1])
+        residuals = outputs - targets[rows]
         counted = np.ones(residuals.shape[:2]) if seen is None else 1.0 - seen[:, rows]
         residuals *= counted[:, :, None]
         weighted = (residuals * shares[rows, None]).reshape(len(members), -1)
@@ -238,7 +240,8 @@ def _mean_products(
         totals += (counted * shares[rows]) @ counted.T
     if not totals.all():
         i, j = np.argwhere(totals == 0)[0]
-        raise ValueError(f"no sample is out of the bags of both the trees {i} and {j}. Pass new samples, and oob=False")
+        bags = f"bag of tree {i}" if i == j else f"bags of both the trees {i} and {j}"
+        raise ValueError(f"no sample is out of the {bags}. Pass new samples, and oob=False")
     products: Float64Array = sums / totals
     return products
 

@@ -37,6 +37,14 @@ def numbers_of(estimator: Any, X: Any) -> Float64Array:
     return values.reshape(len(values), -1)
 
 
+def check_n_targets(who: str, outputs: Float64Array, n_targets: int) -> None:
+    """Make sure that a regressor predicts as many targets as y has."""
+    n_predicted = outputs.shape[1]
+    if n_predicted != n_targets:
+        plural = "" if n_predicted == 1 else "s"
+        raise ValueError(f"{who} predicts {n_predicted} target{plural} and y has {n_targets}; they must be as many")
+
+
 def votes_of(estimator: Any, method: str, X: Any, classes: NDArray[Any]) -> Float64Array:
     """
     Return what a classifier says of the classes: probabilities, values of a decision function, or indicators.

@@ -28,7 +28,7 @@ _TIE = 1e-12
 
 
 class Library(NamedTuple):
-    """What the models say of the samples, and what is true of them."""
+    """What the models say of the samples, and what is true of them; weights count samples."""
 
     outputs: Sequence[Float64Array]  # for each model (n_samples, n_columns)
     y: NDArray[Any]  # indices of classes, or numbers (n_samples, n_columns)
@@ -115,7 +115,8 @@ def _corrective(library: Library, k: int) -> Selection:
     found = corrective_paths(np.stack(outputs, axis=1), y, k, _RIDGES, sample_weight=library.weight)
     paths = cast("list[CorrectivePath]", found)  # those of the squared error
     # Of classes' indicators, which add up to one, the last says nothing new.
-    n_values = len(library.y) * (library.outputs[0].shape[1] - library.holds_classes)
+    n_samples = len(library.y) if library.weight is None else float(library.weight.sum())
+    n_values = n_samples * (library.outputs[0].shape[1] - library.holds_classes)
     errors = [path.losses / np.maximum(1.0 - path.degrees / n_values, 1e-9) ** 2 for path in paths]
     if not min(map(len, errors)):
         raise ValueError("corrective=True finds no model that lowers the loss")
@@ -185,10 +186,10 @@ def _choose(
     first: Float64Array, criteria: Sequence[Criterion], t: int, counts: NDArray[np.int64], *, replace: bool
 ) -> int:
     among = np.arange(len(counts)) if replace else np.flatnonzero(counts == 0)
-    among = among[_ties(first[among], criteria[0].size)]
-    for criterion in criteria[1:]:
+    for criterion in criteria:
         if len(among) > 1:
-            among = among[_ties(criterion.losses(t)[among], criterion.size)]
+            losses = (first if criterion is criteria[0] else criterion.losses(t))[among]
+            among = among[_ties(losses, criterion.size(t, int(among[losses.argmin()])))]
     picked = among[counts[among] > 0]
     return int(picked[0] if len(picked) else among[0])
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath
-from sklearn_gfs.network import count_copies
+from sklearn_gfs._weights import count_copies
 
 from ._corrected_steepest import Solved, SteepestPath, degrees_of_freedom, solve
 

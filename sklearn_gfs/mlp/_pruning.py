@@ -20,12 +20,12 @@ from scipy import sparse
 from sklearn_gfs._chunks import working_memory
 from sklearn_gfs._threads import one_thread, threads_for
 from sklearn_gfs._typing import FloatArray, GreedyPath, IntArray
+from sklearn_gfs._weights import count_copies
 from sklearn_gfs.network import (
     FittedNetwork,
     Network,
     Parts,
     Scaling,
-    count_copies,
     in_data_units,
 )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ._data import CHUNK_ROWS, Parts, Used, divide, find_used, is_table, project, standardised_once
     from ._device import DEVICES, find_device, room_on
     from ._evidence import Prior
-    from ._holdout import count_copies, effective_number, held_out_shares
+    from ._holdout import effective_number, held_out_shares
     from ._losses import LABELWISE, LOSSES, SOFTMAX, Loss
     from ._objective import shape_of
     from ._parameters import Network, in_precision, initial_network, of_least_weight, prune
@@ -70,7 +70,6 @@ _HOME = {
     "Used": "_data",
     "Watch": "_watch",
     "as_loop_takes_it": "_small",
-    "count_copies": "_holdout",
     "effective_number": "_holdout",
     "divide": "_data",
     "find_device": "_device",
@@ -129,7 +128,6 @@ __all__ = [
     "Used",
     "Watch",
     "as_loop_takes_it",
-    "count_copies",
     "divide",
     "effective_number",
     "find_device",

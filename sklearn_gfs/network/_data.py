@@ -14,8 +14,8 @@ from scipy import sparse
 
 from sklearn_gfs._chunks import row_batches
 from sklearn_gfs._typing import FloatArray, IntArray
+from sklearn_gfs._weights import count_copies
 
-from ._holdout import count_copies
 from ._standardisation import Standardisation
 
 if TYPE_CHECKING:

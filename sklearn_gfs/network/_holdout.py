@@ -17,9 +17,7 @@ from sklearn_gfs._typing import FloatArray, IntArray
 # The automatic fraction is the first; where that comes to fewer than so many samples, what makes as many, up to the
 # last. A few dozen samples hardly tell one number of iterations from another.
 _FRACTION, _ENOUGH_SAMPLES, _MOST = 0.1, 100, 0.3
-# Weights are taken for numbers of copies only up to this many: larger ones hardly come from counting.
-_MOST_COPIES = 1000
-# Weights are multiples of a unit when they are so up to this part of the largest.
+# Shares this close to a whole number are whole.
 _ROUNDING = 1e-9
 # As many distinct samples tell a table from other data.
 _MOST_CELLS = 2000
@@ -30,19 +28,6 @@ _TELLS_APART, _TELLS_COPIES_APART, _MANY_COPIES = 0.5, 0.9, 10
 _LARGEST_LOSS = 0.5
 # A sample is compared with at most so many neighbours to either side, and counts as so many marks at most.
 _MOST_NEIGHBOURS, _MOST_MARKS = 20, 100
-
-
-def count_copies(weight: FloatArray | None, n_samples: int) -> FloatArray:
-    """
-    Say for how many samples each one stands; a read-only array.
-
-    Weights that are all multiples of a unit are numbers of copies, so that a weight of two is the same as two samples.
-    Other weights are importances: each sample stands for itself.
-    """
-    unit = None if weight is None else _common_unit(np.unique(weight))
-    if weight is None or unit is None:
-        return np.broadcast_to(1.0, n_samples)  # a single number
-    return np.rint(weight / unit)
 
 
 def effective_number(weight: FloatArray | None, copies: FloatArray) -> float:
@@ -59,21 +44,6 @@ def effective_number(weight: FloatArray | None, copies: FloatArray) -> float:
         return float(copies.sum())
     weight = weight / weight.sum()
     return float(1.0 / np.sum(weight * weight / copies))
-
-
-def _common_unit(values: FloatArray) -> float | None:
-    """Return the largest number of which all values, ascending and positive, are multiples; None if it is too small."""
-    unit = largest = float(values[-1])
-    if values[0] < largest / _MOST_COPIES:
-        return None
-    for value in values[:-1].tolist():
-        # Euclid's algorithm. The nearest multiple is subtracted, so that rounding leaves a number close to zero.
-        rest = value
-        while rest > _ROUNDING * largest:
-            unit, rest = rest, abs(math.remainder(unit, rest))
-        if unit < (1 - _ROUNDING) * largest / _MOST_COPIES:
-            return None
-    return unit
 
 
 def held_out_shares(

@@ -61,7 +61,7 @@ class LogitSearch:
         # Largest size of an atom's logits, for each output: what the rounding of its slope is relative to.
         self.largest = np.maximum(logits.atoms.max(axis=2), -logits.atoms.min(axis=2)) * np.abs(logits.output_weights)
         # And averaged over the samples: what the rounding of its loss is relative to.
-        self.size = self.radius * float(_sizes(logits).max())
+        self.sizes = np.repeat(self.radius * _sizes(logits), len(self.coefs))
         self.n_threads = n_blas_threads() if self.n_atoms * self.n_outputs * self.n_samples >= _PARALLEL_SIZE else 1
 
     def run(self, k: int, tol: float) -> GreedyPath:
@@ -96,14 +96,14 @@ class LogitSearch:
         return GreedyPath(picks[:n], losses[:n], gaps[:n], counts, sums / n, self.radius)
 
     def _evaluate(self, pool: ThreadPoolExecutor, t: int, product: float) -> float:
-        """Write the losses of the candidates for pick t that may be the best; returns what makes a tie of two."""
+        """Write the losses of the candidates for pick t that may be the best; returns what a tie is."""
         coefs, base = self.coefs / t, self.total / t + self.offset
         level = self.loss - product / t
         tangents = level + np.outer(self.slopes, coefs).ravel()
         reach = np.maximum(base.max(axis=0), -base.min(axis=0))
-        size = abs(self.loss) + self.size / t + float(np.sum(self.logits.weight * reach))
-        tolerance = _TIE * size
-        bounds = tangents - np.repeat(self.slack * coefs[0], len(coefs)) - tolerance
+        size = abs(self.loss) + float(np.sum(self.logits.weight * reach))
+        tolerances = _TIE * (size + self.sizes / t)
+        bounds = tangents - np.repeat(self.slack * coefs[0], len(coefs)) - tolerances
         tangent = self.peak + np.einsum("cs,cs->s", self.p, base - self.mean)
         at = kernels.Step(coefs, base, self.p, self.gradient, tangent, level)
         order = np.argsort(tangents + self.remainders / t**2)
@@ -113,12 +113,12 @@ class LogitSearch:
             self.n_threads,
             order,
             lambda share: kernels.log_loss_candidates(
-                share, bounds, best, 2 * tolerance, self.logits, at, self.candidates
+                share, bounds, best, 2 * tolerances.max(), self.logits, at, self.candidates
             ),
         )
         seen = np.isfinite(self.candidates)
         self.remainders[seen] = t**2 * np.maximum(self.candidates - tangents, 0.0)[seen]
-        return tolerance
+        return float(tolerances[np.argmin(self.candidates)])
 
     def _move_to(self, mean: Float64Array) -> None:
         """Loss, softmax, logsumexp of each sample, and weighted gradient, at the logits."""

@@ -201,7 +201,7 @@ def test_other_models_are_refused():
             "fitted on all the samples: pass new ones, and oob=False",
         ),
         (VotingClassifier(VOTES), {}, "VotingClassifier was fitted on all the samples"),
-        (BaggingClassifier(n_estimators=5, bootstrap=False), {}, "out of the bags of both the trees 0 and 0"),
+        (BaggingClassifier(n_estimators=5, bootstrap=False), {}, "out of the bag of tree 0"),
     ],
 )
 def test_what_cannot_be_done_is_said(forest, options, message):

@@ -35,7 +35,7 @@ def test_a_diverged_model_does_not_make_ties_of_the_others(diverged):
 
 def test_a_forest_is_pruned_for_as_many_targets_as_it_has():
     one, two = (RandomForestRegressor(8, random_state=0).fit(X, y) for y in (Y[:, 0], Y))
-    for forest, y, expected in ((one, Y, "predicts 1 .* y has 2"), (two, Y[:, 0], "predicts 2 .* y has 1")):
+    for forest, y, expected in ((one, Y, r"predicts 1 .* y has 2"), (two, Y[:, 0], r"predicts 2 .* y has 1")):
         for weights in ("equal", "greedy"):
             with pytest.raises(ValueError, match=expected):
                 prune_forest(forest, X, y, 3, weights=weights)
@@ -47,7 +47,7 @@ def test_models_fitted_elsewhere_have_as_many_targets_as_y(calibrate):
     cases = [((one, two), Y), ((two, one), Y), ((one, two), Y[:, 0]), ((two,), Y[:, 0]), ((one,), Y)]
     for models, y in cases:
         ensemble = GreedyEnsembleRegressor(named(models), cv="prefit", calibrate=calibrate)
-        with pytest.raises(ValueError, match="the estimator 'm[01]' predicts [12] targets? and y has [12]"):
+        with pytest.raises(ValueError, match=r"the estimator 'm[01]' predicts [12] targets? and y has [12]"):
             ensemble.fit(X, y)
 
 
@@ -84,6 +84,7 @@ def test_weights_that_are_whole_are_repetition_and_zero_is_absence(corrective):
     assert_allclose(weights(data[some], numbers[some], weight[some]), expected, atol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
 def test_balanced_accuracy_leaves_out_a_class_that_weighs_nothing():
     data, labels = make_classification(200, 8, n_informative=6, n_classes=3, weights=[0.6, 0.3], random_state=0)
     weight = (labels != 2).astype(float)

@@ -13,8 +13,9 @@ from sklearn.datasets import load_diabetes, make_classification, make_friedman1
 from sklearn.metrics import balanced_accuracy_score
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+from sklearn_gfs._weights import count_copies
 from sklearn_gfs.network._data import distinct, divide, is_table, project
-from sklearn_gfs.network._holdout import count_copies, effective_number, held_out_shares
+from sklearn_gfs.network._holdout import effective_number, held_out_shares
 from sklearn_gfs.network._standardisation import Standardisation
 
 SEEDS = st.integers(0, 2**31 - 1)
