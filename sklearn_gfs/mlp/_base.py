@@ -82,7 +82,8 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples, not negative. In full batch an integer weight is the same as repeating the sample.
+            Weights of the samples, not negative. A common factor makes no difference. In full batch whole weights
+            without a common factor are the same as repeating the samples, if none is more than 1000 times another.
         X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
             Validation inputs. They decide for how many iterations the subnetwork is re-trained. No training sample is
             held out then.
@@ -217,7 +218,8 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         Fit the subnetwork of every (n_pretrain, k) in one training run.
 
         Each subnetwork equals, number for number, the result of a separate `fit` with the same parameters and an
-        integer `random_state`. The subnetworks share only the iterations of the dense network. `max_time` and `verbose`
+        integer `random_state`. The subnetworks share only the iterations of the dense network. The bounds
+        `duality_gaps_` may be tighter here, as picks beyond the k-th tell of them, too. `max_time` and `verbose`
         have no effect here.
 
         Parameters

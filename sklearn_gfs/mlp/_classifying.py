@@ -16,6 +16,7 @@ from sklearn_gfs._typing import FloatArray
 from sklearn_gfs.network import LOSSES
 
 from ._base import BaseGreedyPrunedMLP
+from ._links import LINKS
 from ._targets import fitted_on_numbers, log_probabilities, probabilities, weigh_classes
 
 
@@ -31,8 +32,13 @@ def _on_classes(estimator: Any) -> bool:
 
 
 def _on_classes_by_log_loss(estimator: Any) -> bool:
+    _on_classes(estimator)
+    if hasattr(estimator, "out_activation_"):
+        if LINKS[estimator.out_activation_].gives_probabilities:
+            return True
+        raise AttributeError("The method needs a fit with loss='log_loss'. See predict_proba.")
     loss = LOSSES.get(estimator.loss)
-    if _on_classes(estimator) and (estimator.loss == "auto" or (loss is not None and loss.gives_logits)):
+    if estimator.loss == "auto" or (loss is not None and loss.gives_logits):
         return True
     raise AttributeError(f"The method needs loss='log_loss'; here it is {estimator.loss!r}. See predict_proba.")
 

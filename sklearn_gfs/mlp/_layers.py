@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from sklearn_gfs._chunks import row_batches
-from sklearn_gfs._typing import Float64Array, IntArray
+from sklearn_gfs._typing import Float64Array, FloatArray, IntArray
 from sklearn_gfs.network import CHUNK_ROWS
 from sklearn_gfs.selection import CorrectivePath, SelectionStatistics
 
@@ -24,6 +24,8 @@ from sklearn_gfs.selection import CorrectivePath, SelectionStatistics
 RIDGES = (1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 # A pre-activation counts for at least this share of the one that counts most.
 _LEAST_IMPORTANCE = 1e-3
+# Numbers from here on have squares, and sums of squares, that overflow.
+_LARGEST = 1e150
 
 
 class Layers(ABC):
@@ -181,10 +183,21 @@ class _Layer:
             activations = self._pruned.activations(values, layer)
             products = dense.product(activations, layer + 1) if unchanged else dense.pre_activations(values, layer + 1)
             targets = dense.to_numpy(products) - offset
+            for computed in (activations, products):
+                _check_size(dense.to_numpy(computed), layer)
             if samples.targets is not None:
                 targets = np.hstack([targets, samples.targets[rows]])
             statistics.update(dense.to_numpy(activations), targets * self.scale, samples.weights_of(rows))
         return statistics
+
+
+def _check_size(values: FloatArray, layer: int) -> None:
+    """Make sure that what a hidden layer computes, or the layer after it, has finite squares."""
+    if not float(max(values.max(), -values.min())) < _LARGEST:
+        raise ValueError(
+            f"what hidden layer {layer} of the network computes is not finite, or too large for its squares. Look for "
+            f"extreme values in X; the network's precision is {values.dtype}."
+        )
 
 
 def _importances(dense: Layers, layer: int) -> Float64Array:

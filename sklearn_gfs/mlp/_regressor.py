@@ -271,8 +271,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
             return y_pred
         if not hasattr(self, "_posterior"):
             raise ValueError(
-                "return_std=True needs a subnetwork that was re-trained by Levenberg-Marquardt. Fit with "
-                "retrain_solver='lm', and with n_retrain='auto' or at least 1."
+                "return_std=True needs a subnetwork that was re-trained by Levenberg-Marquardt on at least two "
+                "samples. Fit with retrain_solver='lm', and with n_retrain='auto' or at least 1."
             )
         network = FittedNetwork(self.coefs_, self.intercepts_)
         y_std = self._posterior.deviations(self._inputs(X), network, ACTIVATIONS[self.activation_])

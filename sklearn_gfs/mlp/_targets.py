@@ -57,7 +57,9 @@ def encode_classes(
     if not again:
         estimator._label_binarizer = _fit_binarizer(y, classes, partial=partial)
         estimator.classes_ = estimator._label_binarizer.classes_
-    elif classes is not None and not np.array_equal(np.unique(classes), estimator.classes_):
+    if has_several_labels(estimator):
+        _check_names(classes, len(estimator.classes_))
+    elif again and classes is not None and not np.array_equal(np.unique(classes), estimator.classes_):
         raise ValueError(f"classes={classes!r} is not what the first call was given, {estimator.classes_!r}.")
     targets = _encode_labels(estimator, y, "y", "y holds classes that are not in classes_")
     if again and not partial:
@@ -71,6 +73,12 @@ def _check_that_no_class_lacks(estimator: Any, y: Any) -> None:
             f"y lacks the classes {sorted(lacking)} of the fit before. With warm_start=True y must hold all of them. "
             "Use partial_fit for parts that lack classes, or warm_start=False for a new fit."
         )
+
+
+def _check_names(classes: Any, n_labels: int) -> None:
+    """Refuse names of multilabel columns that are not as many as these. The names make no difference."""
+    if classes is not None and len(classes) != n_labels:
+        raise ValueError(f"classes names {len(classes)} labels and y has {n_labels} columns; they must be as many.")
 
 
 def _fit_binarizer(y: Any, classes: Any, *, partial: bool) -> LabelBinarizer:

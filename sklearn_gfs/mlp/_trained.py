@@ -197,6 +197,8 @@ def _read_samples(dense: Layers, X: Any, y: Any, sample_weight: Any) -> Samples:
     if weight is None or weight.all():
         return Samples(X, weight, targets)
     rows = np.flatnonzero(weight)
+    if len(rows) < 2:
+        raise ValueError("sample_weight is zero for all samples but one; two or more must weigh something")
     return Samples(X[rows], weight[rows], None if targets is None else targets[rows])
 
 

@@ -114,7 +114,7 @@ class Trainer:
             earlier=state.moments if state is not None and more else None,
         )
         self._scaling = scaling_of(self.moments, **kinds)._replace(features=data.features)
-        self._scaling.inputs.warn_of_digits(used.X.dtype)
+        self._scaling.warn_of_digits(used.X.dtype, self.moments.y_varies)
         self._holds_numbers = data.scale_targets
         self.state: TrainingState | None = None
         if state is not None:

@@ -143,6 +143,14 @@ class Objective:
                 total += self._loss_of(parts.outputs(parts.hidden(chunk.X, self._activation)), chunk)
         return total / self.n_samples if np.isfinite(total) else np.inf
 
+    def errors_of_outputs(self, vector: Float64Array) -> Float64Array:
+        """Return half the mean squared distance of each output from its target."""
+        total, parts = np.zeros(self.shape.n_outputs), _Parameters(*self._in_precision(vector))
+        for chunk in self._chunks(CHUNK_ROWS):
+            residual = parts.outputs(parts.hidden(chunk.X, self._activation)).astype(np.float64) - chunk.y
+            total += 0.5 * (np.ones(len(residual)) if chunk.weight is None else chunk.weight) @ residual**2
+        return total / self.n_samples
+
     def _loss_of(self, outputs: FloatArray, chunk: _Chunk) -> float:
         losses = self.loss.values(outputs.astype(np.float64), chunk.y)
         return float(losses.sum() if chunk.weight is None else losses @ chunk.weight)

@@ -36,8 +36,9 @@ class Posterior(NamedTuple):
     ----------
     inverse : Inverse
         The covariance, in units of `unit`.
-    unit : float
-    noise_variance : float
+    unit : ndarray of shape (n_outputs,)
+        As each output sees it.
+    noise_variance : ndarray of shape (n_outputs,)
         Of standardised targets.
     inputs : Standardisation
     y_scale : ndarray of shape (n_outputs,)
@@ -46,8 +47,8 @@ class Posterior(NamedTuple):
     """
 
     inverse: Inverse
-    unit: float
-    noise_variance: float
+    unit: Float64Array
+    noise_variance: Float64Array
     inputs: Standardisation
     y_scale: FloatArray
     features: IntArray | None = None
@@ -68,7 +69,7 @@ class Posterior(NamedTuple):
             activation.apply(hidden)
             inputs = self.inputs.apply(part.astype(np.float64))
             for k, rows in enumerate(_rows_of_outputs(inputs, hidden, slope, of_outputs, shape)):
-                found[chunk, k] = np.sqrt(self.unit * forms(rows) + self.noise_variance)
+                found[chunk, k] = np.sqrt(self.unit[k] * forms(rows) + self.noise_variance[k])
         return np.asarray(found * self.y_scale)
 
 
@@ -84,11 +85,18 @@ def _rows_of_outputs(
         yield rows
 
 
-def posterior_of(curvature: Curvature, prior: Prior, n_samples: float, scaling: Scaling) -> Posterior | None:
-    """Return the posterior of weights at which a mean loss over so many samples curves so; None where it is flat."""
+def posterior_of(
+    curvature: Curvature, prior: Prior, errors: Float64Array, n_samples: float, scaling: Scaling
+) -> Posterior | None:
+    """
+    Return the posterior of weights at which a mean loss over so many samples curves so; None where it is flat.
+
+    The prior's noise is that of all outputs, and is shared out among them by their errors.
+    """
     inverse = curvature.inverse(prior.penalty)
     if inverse is None:
         return None
-    noise_variance = 1 / prior.noise_precision
+    mean = float(errors.mean())
+    noise_variance = (errors / mean if mean > 0 else np.ones(len(errors))) / prior.noise_precision
     known = None if scaling.features is None else scaling.features[0]
     return Posterior(inverse, noise_variance / n_samples, noise_variance, scaling.inputs, scaling.y_scale, known)

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_gfs._chunks import PIECE_BYTES, row_chunks
 
-from ._standardisation import Standardisation
+from ._standardisation import Standardisation, warn_of_lost_digits
 
 if TYPE_CHECKING:
     from sklearn_gfs._typing import FloatArray, IntArray
@@ -35,6 +35,8 @@ _COMMON = 0.5
 # The sizes of rare values, such as weights of words, are kept where they are alike. From this factor on between them
 # and the median they are units, and mean nothing.
 _UNITS = 100.0
+# So many samples are looked at to see which features may be constant.
+_FIRST_FEW = 64
 
 
 class Edges(NamedTuple):
@@ -89,6 +91,12 @@ class Scaling(NamedTuple):
     y_scale: FloatArray
     features: tuple[IntArray, int] | None = None
 
+    def warn_of_digits(self, dtype: np.dtype[Any], y_varies: np.ndarray) -> None:
+        """Warn of features and targets that vary so little beside their means that this precision loses them."""
+        if self.inputs.mean is not None:
+            warn_of_lost_digits("X", self.inputs.mean * self.inputs.inverse_scale, dtype)
+        warn_of_lost_digits("y", np.where(y_varies, self.y_mean / self.y_scale, 0.0), dtype)
+
 
 class FittedNetwork(NamedTuple):
     """A network in the units of the data: X @ coefs[0] + intercepts[0], the activation, @ coefs[1] + intercepts[1]."""
@@ -134,10 +142,12 @@ def measure_moments(
         edges = _edges(X, weight, rows)
         return Moments(n_seen, *moments, earlier.x_edges.joined(edges, share) if earlier else edges, *y)
     mean_squares, edges = _mean_squares(X, weight)
+    varies = (mean_squares > 0) & ~_stored_constants(X, weight)
     if earlier:
+        varies |= earlier.x_varies | ~np.isclose(mean_squares, earlier.x_variance, rtol=1e-9, atol=0.0)
         mean_squares = share * mean_squares + (1 - share) * earlier.x_variance
         edges = earlier.x_edges.joined(edges, share)
-    return Moments(n_seen, None, mean_squares, mean_squares > 0, edges, *y)
+    return Moments(n_seen, None, mean_squares, varies, edges, *y)
 
 
 def share_of_values(moments: Moments) -> float:
@@ -239,6 +249,19 @@ def _mean_squares(X: Any, weight: FloatArray | None) -> tuple[FloatArray, Edges]
     total, zero = float(X.shape[0] if weight is None else weight.sum()), np.zeros(X.shape[1])
     at_zero = 1 - shares / total
     return mean_squares / total, Edges(zero, zero, at_zero, at_zero)
+
+
+def _stored_constants(X: Any, weight: FloatArray | None) -> np.ndarray:
+    """Return which sparse columns store the same number for each sample that weighs something."""
+    found = np.zeros(X.shape[1], dtype=bool)
+    X = sparse.csr_array(X) if weight is None else sparse.csr_array(X)[np.flatnonzero(weight)]
+    if 0 < X.shape[0] <= X.nnz:
+        columns = np.flatnonzero(np.bincount(X.indices, minlength=X.shape[1]) >= X.shape[0])
+        for rows in (slice(_FIRST_FEW), slice(None)):  # most columns differ in the first few samples
+            some = X[rows][:, columns].toarray()
+            columns = columns[(some == some[0]).all(axis=0)]
+        found[columns] = True
+    return found
 
 
 def _edges(X: Any, weight: FloatArray | None, rows: IntArray | None) -> Edges:

@@ -51,6 +51,8 @@ _DAMPING, _LEAST_GAIN, _MOST_TRIES = 1e-2, 1e-3, 16
 # Steps that L-BFGS remembers, the part of the slope's promise by which a step has to lower the loss, the factor by
 # which it is shortened else, and how often.
 _MEMORY, _SUFFICIENT, _SHORTENED, _MOST_SHORTENED = 20, 1e-4, 0.3, 20
+# Fewer samples than this say nothing of the noise.
+_LEAST_FOR_NOISE = 2
 # Training has converged when a step lowers the loss by less than this part of it.
 _CONVERGED = 1e-6
 
@@ -166,14 +168,14 @@ class LevenbergMarquardt(SecondOrderSolver):
             self.prior, self._groups, self.vector, curvature, loss, n_numbers, is_quadratic=is_quadratic
         )
 
-    def settled(self) -> tuple[Curvature, Prior]:
-        """Return the curvature where the network is, and the prior that goes with it."""
+    def settled(self) -> tuple[Curvature, Prior, Float64Array]:
+        """Return the curvature where the network is, the prior that goes with it, and the error of each output."""
         loss, curvature, given = self._objective.value(self.vector), self._curvature(), self.prior
         for _ in range(_ESTIMATED_AT_THE_END):
             self._estimate(curvature, loss)
         if not self._estimates:  # only the noise is estimated
             self.prior = given._replace(noise_precision=self.prior.noise_precision)
-        return curvature, self.prior
+        return curvature, self.prior, self._objective.errors_of_outputs(self.vector)
 
     def _descend(self, before: float, gradient: Float64Array, curvature: Curvature) -> float | None:
         """Move to where the penalised loss is lower, and return that; None where no damping finds such a place."""
@@ -356,8 +358,8 @@ class SecondOrderTraining:
         return self.network()
 
     def posterior(self, scaling: Scaling) -> Posterior | None:
-        """Return what the samples leave open of the weights, where the solver knows."""
-        if not isinstance(self._solver, LevenbergMarquardt):
+        """Return what the samples leave open of the weights, where the solver knows. One sample tells of no noise."""
+        if not isinstance(self._solver, LevenbergMarquardt) or self._n_samples < _LEAST_FOR_NOISE:
             return None
         return posterior_of(*self._solver.settled(), self._n_samples, scaling)
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from sklearn_gfs._typing import FloatArray
 
 # The largest error of a standardised feature that is silent: it comes from products with features that are not shifted.
+# That of a target comes from the addition of its mean.
 _MOST_LOST = 0.1
-# So many features are named in a message.
+# So many columns are named in a message.
 _NAMED = 5
 
 
@@ -36,19 +37,6 @@ class Standardisation(NamedTuple):
 
     mean: Any
     inverse_scale: Any
-
-    def warn_of_digits(self, dtype: np.dtype[Any]) -> None:
-        """Warn of features that vary so little beside their mean that products in this precision lose them."""
-        if self.mean is None:
-            return
-        lost = np.flatnonzero(np.abs(self.mean * self.inverse_scale) * np.finfo(dtype).eps > _MOST_LOST)
-        if len(lost):
-            named = ", ".join(map(str, lost[:_NAMED])) + (", ..." if len(lost) > _NAMED else "")
-            warn_caller(
-                f"Columns {named} of X vary so little beside their means that {dtype} holds few of their digits. "
-                "Predictions are inaccurate. Subtract the means, or pass X in float64.",
-                UserWarning,
-            )
 
     def astype(self, dtype: Any) -> Standardisation:
         """Return the same in another precision."""
@@ -91,3 +79,15 @@ class Standardisation(NamedTuple):
         """Return the coefficients and intercepts that do on inputs as they are what these do on standardised ones."""
         coef = coef * self.inverse_scale[:, None]
         return coef, intercept if self.mean is None else intercept - self.mean @ coef
+
+
+def warn_of_lost_digits(name: str, means: FloatArray, dtype: np.dtype[Any]) -> None:
+    """Warn of columns whose means, in units of their deviations, are so large that this precision loses the rest."""
+    lost = np.flatnonzero(np.abs(means) * np.finfo(dtype).eps > _MOST_LOST)
+    if len(lost):
+        named = ", ".join(map(str, lost[:_NAMED])) + (", ..." if len(lost) > _NAMED else "")
+        warn_caller(
+            f"Columns {named} of {name} vary so little beside their means that {dtype} holds few of their digits. "
+            "Predictions are inaccurate. Subtract the means, or pass X in float64.",
+            UserWarning,
+        )

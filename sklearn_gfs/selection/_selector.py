@@ -94,7 +94,8 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         Upper bound, after every pick, on the loss minus the least loss over the hull. With ``corrective=True`` it is a
         bound on the penalised loss minus the least one over all coefficients, exact if `tol` is given.
     coef_ : ndarray of shape (n_features_in_,) or (n_targets, n_features_in_)
-        Coefficients of the columns of X in the approximation of y.
+        Coefficients of the columns of X in the approximation of y. With `n_features_to_select` they may be solved once
+        more after the last pick, and then have a loss below the last of `selection_losses_`.
     intercept_ : float or ndarray of shape (n_targets,)
         Constant term of the approximation.
     radius_ : float

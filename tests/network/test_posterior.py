@@ -32,7 +32,7 @@ def problem(n_outputs, n_rows):
 def test_deviations_are_those_of_the_formula():
     for n_outputs in (1, 2):
         network, scaling, rows, prior, X = problem(n_outputs, 40)
-        posterior = posterior_of(WholeCurvature(rows.T @ rows), prior, 50.0, scaling)
+        posterior = posterior_of(WholeCurvature(rows.T @ rows), prior, np.ones(n_outputs), 50.0, scaling)
         fitted = in_data_units(network, scaling, float)
         found = posterior.deviations(X, fitted, ACTIVATIONS["tanh"])
         covariance = np.linalg.inv(50 * 4 * (rows.T @ rows + np.diag(prior.penalty)))
@@ -57,7 +57,7 @@ def test_few_rows_leave_the_same_open():
     written = rows.written_out()
     curvatures = RowsCurvature(rows), WholeCurvature(written.T @ written)
     one, other = (
-        posterior_of(curvature, prior, 50.0, scaling).deviations(X, fitted, ACTIVATIONS["tanh"])
+        posterior_of(curvature, prior, np.ones(1), 50.0, scaling).deviations(X, fitted, ACTIVATIONS["tanh"])
         for curvature in curvatures
     )
     np.testing.assert_allclose(one, other, rtol=1e-5)
@@ -87,4 +87,4 @@ def test_there_is_no_posterior_where_nothing_is_known():
     flat, nothing = Prior(np.zeros_like(prior.penalty), 1.0), np.zeros((len(rows[0]),) * 2)
     without = JacobianRows(np.zeros((4, 3)), np.zeros((4, 2)), np.zeros((4, 3)), np.zeros((4, 1)))
     for curvature in (WholeCurvature(nothing), RowsCurvature(without)):
-        assert posterior_of(curvature, flat, 50.0, scaling) is None
+        assert posterior_of(curvature, flat, np.ones(1), 50.0, scaling) is None

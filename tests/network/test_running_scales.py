@@ -44,7 +44,7 @@ def test_moments_of_parts_are_those_of_the_whole(seed, first, kinds):
             np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-9, atol=1e-9, err_msg=name)
     for found, expected in zip(parts.x_edges, whole.x_edges, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
-    assert whole.x_varies.tolist() == ([True, True, True] if kinds.startswith("sparse") else [True, False, True])
+    assert whole.x_varies.tolist() == [True, False, True]
 
 
 @given(seed=SEEDS, weighted=st.booleans(), is_sparse=st.booleans(), piece=st.sampled_from([1, 60, 2**20]))
