@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from scipy import sparse
-from sklearn.datasets import make_classification, make_regression
+from sklearn.datasets import load_iris, make_classification, make_regression
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gfs import (
@@ -155,3 +157,11 @@ def test_the_data_must_be_of_the_kind_that_the_network_has_seen():
     dense, _ = first_points(GreedyPrunedMLPClassifier(**SQUARED), X, y, 0, 2)
     with pytest.raises(ValueError, match="features"):
         network_bounds(dense, X[:, :3], y)
+
+
+def test_what_has_no_dense_network_is_refused_by_name():
+    X, y = load_iris(return_X_y=True)
+    for estimator in (make_pipeline(StandardScaler(), GreedyPrunedMLPClassifier()), LogisticRegression()):
+        message = f"estimator must be a GreedyPrunedMLP.*, got {type(estimator).__name__}.* the last step of a pipeline"
+        with pytest.raises(TypeError, match=message):
+            network_bounds(estimator, X, y)

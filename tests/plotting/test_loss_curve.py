@@ -9,7 +9,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor, LossCurveDisplay
+from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor, LossCurveDisplay, SelectionPathDisplay
 
 pytest.importorskip("matplotlib")
 
@@ -86,3 +86,20 @@ def test_what_can_not_be_drawn_is_named():
         LossCurveDisplay.from_estimator(Ridge().fit([[0.0], [1.0]], [0.0, 1.0]))
     with pytest.raises(NotFittedError):
         LossCurveDisplay.from_estimator(GreedyPrunedMLPClassifier())
+
+
+def test_a_moving_mean_keeps_small_losses_and_gets_over_what_is_none():
+    line = LossCurveDisplay(losses=[1e4] * 5 + [1e-13] * 100).plot().pretrain_line_.get_ydata()
+    np.testing.assert_allclose(line[-70:], 1e-13, rtol=1e-9)
+    losses = np.array([1.0] * 5 + [np.nan] + [0.5] * 60)
+    line = LossCurveDisplay(losses=losses).plot().pretrain_line_.get_ydata()
+    assert np.flatnonzero(np.isnan(line)).tolist() == list(range(5, 25))
+    assert line[4] == 1.0
+    assert line[-1] == 0.5
+
+
+def test_nothing_to_draw_is_drawn_in_silence(recwarn):
+    assert LossCurveDisplay(losses=[]).plot().pretrain_line_ is None
+    display = SelectionPathDisplay(losses=[], gaps=[]).plot()
+    assert len(display.loss_line_.get_xdata()) == 0
+    assert not [str(warning.message) for warning in recwarn]
