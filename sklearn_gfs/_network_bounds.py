@@ -139,6 +139,8 @@ def network_bounds(
 
     Raises
     ------
+    TypeError
+        If the estimator has no ``fit_path``.
     ValueError
         If the estimator holds a subnetwork, its loss is not "squared_error", it weighs classes, a parameter is out of
         its range, or the data are not as `fit` takes them.
@@ -177,6 +179,11 @@ def network_bounds(
         raise ValueError(
             "estimator must hold a dense network, as the first point of fit_path does, or not be fitted; got one that "
             f"holds a subnetwork of {estimator.n_units_} neurons."
+        )
+    if not hasattr(estimator, "fit_path"):
+        raise TypeError(
+            "estimator must be a GreedyPrunedMLP, GreedyPrunedMLPClassifier or GreedyPrunedMLPRegressor, got "
+            f"{type(estimator).__name__}. Pass the last step of a pipeline, and X as the other steps transform it."
         )
     fitted = hasattr(estimator, "coefs_")
     network = estimator if fitted else next(iter(estimator.fit_path(X, y, n_pretrain=[0], k=[1]))).estimator

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gfs._version import VersionedState
@@ -183,7 +184,7 @@ class LossCurveDisplay(VersionedState):
 
 def _smooth(losses: Any) -> Any:
     """Return the mean of each loss and those before it, as many as the window holds."""
-    sums = np.concatenate([[0.0], np.cumsum(losses)])
-    ends = np.arange(1, len(losses) + 1)
-    starts = np.maximum(ends - _WINDOW, 0)
-    return (sums[ends] - sums[starts]) / (ends - starts)
+    first = [losses[:end].mean() for end in range(1, min(_WINDOW, len(losses) + 1))]
+    if len(losses) < _WINDOW:
+        return np.array(first)
+    return np.concatenate([first, sliding_window_view(losses, _WINDOW).mean(axis=-1)])

@@ -13,11 +13,12 @@ def predicted_for(search: Any, predicted: Any) -> list[float] | None:
     if predicted is None:
         return None
     k, values = np.asarray(search.k_values_).tolist(), getattr(predicted, "thresholds", predicted)
+    values = None if values is None else np.atleast_1d(values).tolist()
     of = np.asarray(getattr(predicted, "k", k)).tolist()
     if values is None or of != k or len(values) != len(k):
         got = "none" if values is None else f"{len(values)} for {of}"
         raise ValueError(f"predicted must hold a threshold for each number of picks of the search, {k}; got {got}.")
-    return list(values)
+    return values
 
 
 def score_name_of(search: Any) -> str:

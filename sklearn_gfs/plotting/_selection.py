@@ -209,7 +209,7 @@ class SelectionPathDisplay(VersionedState):
         picks = np.arange(1, len(losses) + 1)
         # Every gap bounds the same least loss from below, so the greatest of the bounds so far holds.
         least = np.maximum.accumulate(np.maximum(losses - gaps, 0))
-        logarithmic = bool((losses > 0).all())
+        logarithmic = len(losses) > 0 and bool((losses > 0).all())
         # A lower bound of zero has no place on a logarithmic axis: the region reaches its lower edge.
         edge = losses.min() / 10 if logarithmic else 0.0
         label = "Where the least loss of any weights lies"

@@ -64,4 +64,5 @@ def name_axes(ax: Any, x: str, y: str) -> None:
     """Write what the axes and the lines are."""
     ax.set_xlabel(x)
     ax.set_ylabel(y)
-    ax.legend()
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend()

@@ -53,8 +53,8 @@ def pretrain_threshold_curve(
     Measure how the pre-training threshold grows with the number of samples.
 
     Every repeat shuffles the data. For classifiers each part has the classes in proportion. For each size one network
-    is trained on the first samples of that order, with a seed of its own. Two laws are fitted to the thresholds of all
-    runs: a + b ln(n_samples), the form that the paper [1]_ claims, and a power law for comparison.
+    is trained on the first samples of that order. All sizes of a repeat have the same seed. Two laws are fitted to the
+    thresholds of all runs: a + b ln(n_samples), the form that the paper [1]_ claims, and a power law for comparison.
 
     Parameters
     ----------
@@ -151,6 +151,8 @@ def pretrain_threshold_curve(
     check_one_kind(y=y)
     X, y = indexable(X, y)
     n_test = 0 if score_on == "train" else max(1, round(float(test_size) * count_samples(X)))
+    if n_test >= count_samples(X):
+        raise ValueError(f"test_size={test_size!r} leaves none of the {count_samples(X)} samples for training.")
     sizes = _sizes(train_sizes, count_samples(X) - n_test)
     estimator = settle_task(estimator, y)
     rng = check_random_state(random_state)
@@ -178,7 +180,15 @@ def pretrain_threshold_curve(
         dict(zip(tasks, found, strict=True)),
         interpolated=bool(interpolate),
     )
-    missing = int(np.isnan(curve.thresholds).sum())
+    assert curve.last_n_pretrain is not None
+    silent = np.isnan(curve.last_n_pretrain)
+    if silent.any():
+        warn_caller(
+            f"{silent.sum()} of {curve.thresholds.size} runs have no score; the fits leave them out. Their scores are "
+            "not finite.",
+            UserWarning,
+        )
+    missing = int(np.isnan(curve.thresholds[~silent]).sum())
     if missing:
         warn_caller(
             f"{missing} of {curve.thresholds.size} runs reached the target at no n_pretrain; the fits count them as "

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from copy import copy
 from traceback import format_exc
@@ -158,6 +158,26 @@ def _path(training: _Training, grid: Grid, budgets: Iterable[int]) -> Generator[
                 yield point
     if error is not None:
         yield from _not_reached(done, grid, error)
+    else:
+        _check_points(last, done, grid)
+
+
+def _check_points(estimator: Any, done: set[Any], grid: Grid) -> None:
+    """Make sure that a run gave all points."""
+    for budget, k, is_dense in _points_of(grid.budgets or sorted({budget for budget, _, _ in done}), grid):
+        if (budget, k, is_dense) not in done:
+            what = "the dense network" if is_dense else f"k={k}"
+            raise ValueError(
+                f"fit_path of {type(estimator).__name__} yielded no point for n_pretrain={budget}, {what}. For each of "
+                "n_pretrain fit_path must yield the dense network, whose k is None, and then a subnetwork for each k."
+            )
+
+
+def _points_of(budgets: Sequence[int], grid: Grid) -> list[tuple[int, int | None, bool]]:
+    """Return the points of these budgets: the dense network, and then the subnetworks."""
+    return [
+        (budget, *kind) for budget in budgets for kind in [(None, True), *((k, False) for k in grid.sizes or (None,))]
+    ]
 
 
 def _begun_when_asked(fit_path: Any, *args: Any, **kwargs: Any) -> Generator[Any, None, None]:
@@ -169,10 +189,7 @@ def _not_reached(done: set[Any], grid: Grid, error: str) -> Iterator[_Point]:
     """Yield the points that an error prevented; warn of an error that prevented none."""
     # An automatic grid ends where the run ended, or after its first stretch.
     budgets = grid.budgets or sorted({budget for budget, _, _ in done}) or (0, AUTO_FIRST, AUTO_END)
-    points = [
-        (budget, *kind) for budget in budgets for kind in [(None, True), *((k, False) for k in grid.sizes or (None,))]
-    ]
-    left = [point for point in points if point not in done]
+    left = [point for point in _points_of(budgets, grid) if point not in done]
     if not left:
         warnings.warn(
             f"A fold's training failed after n_pretrain={budgets[-1]}, and ended there; no score is missing:\n{error}",

@@ -23,6 +23,7 @@ from sklearn_gfs._compat import (
     passes_callbacks,
     report_fit_failures,
 )
+from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._warn import warn_caller
 
 from ._grid import Grid
@@ -102,18 +103,31 @@ class SearchOutcome(BaseSearchCV, CallbackSupportMixin):
         self.threshold_, self.sustained_ = None, False
         self.threshold_params_, self.threshold_index_ = None, None
         if found.row < 0:
-            warn_caller(
-                f"No point reached the target: the best mean score on the {self.score_on} parts is "
-                f"{np.max(means):.6g}, the target {self.target_score_:.6g} with tol={self.tol!r}. "
-                "threshold_ is None. Try larger values of k or n_pretrain, a larger tol, or target='best'.",
-                UserWarning,
-            )
+            warn_caller(self._why_none(means, grid), UserWarning)
             return
         self.threshold_ = grid.budgets[found.row]
         self.sustained_ = bool(found.sustained[found.column])
         size = None if grid.sizes is None else grid.sizes[found.column]
         self.threshold_index_ = keys.index((self.threshold_, size))
         self.threshold_params_ = candidates[self.threshold_index_]
+
+    def _why_none(self, means: Float64Array, grid: Grid) -> str:
+        """Say why no point meets the rule."""
+        part, none = f"on the {self.score_on} parts", "has failed, or is not finite, in some fold. threshold_ is None."
+        if np.isnan(means).all():
+            return f"No point reached the target: the score of each {part} {none}"
+        if np.isnan(self.target_score_):
+            assert grid.budgets is not None
+            reference = "the dense network" if grid.one_run else "the largest subnetwork"
+            return (
+                f"No point reached the target, which has no score: that of {reference} after {grid.budget_name}="
+                f"{grid.budgets[-1]} {part} {none} Leave that number out, or use target='best'."
+            )
+        return (
+            f"No point reached the target: the best mean score {part} is {np.nanmax(means):.6g}, the target "
+            f"{self.target_score_:.6g} with tol={self.tol!r}. threshold_ is None. Try larger values of k or "
+            "n_pretrain, a larger tol, or target='best'."
+        )
 
     def _refit(self, estimator: Any, data: Mapping[str, Any], fit_params: Mapping[str, Any], tasks: Any) -> None:
         """Fit the estimator on all the data, which are X, y and, for callbacks, metadata."""

@@ -44,7 +44,8 @@ class ThresholdCurve(NamedTuple):
     thresholds_by_k : ndarray of shape (n_k, n_sizes, n_repeats), default=None
         The thresholds at each `k`, for the same targets.
     last_n_pretrain : ndarray of shape (n_sizes, n_repeats), default=None
-        The largest number of iterations at which each run was scored. A threshold that is NaN lies beyond.
+        The largest number of iterations at which each run was scored. A threshold that is NaN lies beyond. NaN for a
+        run without any score.
     interpolated : bool, default=False
         Whether thresholds may lie between the numbers of iterations that were scored. If not, they are some of these.
 
@@ -205,7 +206,8 @@ def threshold_curve(
     unreached = np.isnan(thresholds_by_k).all(axis=0)
     thresholds = np.where(unreached, np.nan, np.nanmin(np.where(unreached, np.inf, thresholds_by_k), axis=0))
     scored = np.isfinite(scores).any(axis=-1)
-    last = np.where(scored, points, -1).max(axis=-1).astype(float)
+    last = np.where(scored, points, -np.inf).max(axis=-1)
+    last[np.isinf(last)] = np.nan
     columns = np.repeat(sizes, thresholds.shape[1]), thresholds.ravel(), last.ravel()
     return ThresholdCurve(
         train_sizes=sizes,

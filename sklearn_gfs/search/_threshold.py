@@ -53,11 +53,13 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
         A :class:`GreedyPrunedMLP`, :class:`GreedyPrunedMLPClassifier` or :class:`GreedyPrunedMLPRegressor`, or a
         :class:`~sklearn.pipeline.Pipeline` that ends in one. The other steps of the pipeline are fitted once per fold.
         :class:`GreedyPrunedMLP` decides once, from all of ``y``, whether ``y`` holds labels or numbers. Any other
-        estimator is fitted once for each point; ``param`` names its integer parameter.
+        estimator is fitted once for each point; ``param`` names its integer parameter. An estimator of your own may
+        have a ``fit_path(X, y, *, n_pretrain, k)`` as these have. For each of ``n_pretrain`` it yields a
+        :class:`PathPoint` of the dense network, whose ``k`` is None, and then one for each ``k``.
     n_pretrain : "auto" or sequence of int, default="auto"
         Numbers of pre-training iterations (gradient updates) to compare. "auto" begins at 0 and then takes two values
         for each doubling, up to 256 or more. On the first fold the end is doubled until a doubling improves the dense
-        network by less than 1 % of its whole improvement.
+        network by less than 1 % of its whole improvement, at most up to 32 768.
     k : sequence of int, default=None
         Numbers of picks to compare. None means the estimator's own ``k``.
     target : {"dense", "best"} or float, default="dense"

@@ -35,8 +35,9 @@ class HullMembership(NamedTuple):
     weights : ndarray of shape (n_atoms,) or None
         Weights of the point of the hull, where `inside` is True: non-negative and of sum 1.
     direction : ndarray of the shape of y, or None
-        Direction along which all atoms lie beyond y, if `inside` is False. For signs: non-negative numbers of sum 1,
-        for each sample and output, with which no atom's margins have a positive sum.
+        Direction along which all atoms lie beyond y, if `inside` is False. For signs: a number for each sample and
+        output, with the sign of y or zero. Their absolute values have the sum 1. No atom has a positive product with
+        them.
     least, most : float
         Lower and upper bound of the optimum of the program. The optimum is the least mean absolute difference between y
         and a point of the hull. For signs it is the largest margin that all samples can have.

@@ -297,7 +297,7 @@ def test_predictions_for_a_search_are_matched_by_their_numbers_of_picks(search):
     bounds = NetworkBounds(0.1, 1.0, np.array([1, 4]), np.array([5.0, 15.0]))
     assert PretrainThresholdDisplay.from_search(search, predicted=bounds).predicted == [5.0, 15.0]
     assert PretrainThresholdDisplay.from_search(search, predicted=[1, 2]).predicted == [1, 2]
-    with pytest.raises(ValueError, match="a threshold for each number of picks of the search.* got 1 for"):
+    with pytest.raises(ValueError, match=r"a threshold for each number of picks of the search.* got 1 for"):
         PretrainThresholdDisplay.from_search(search, predicted=5.0)
     assert PretrainThresholdDisplay.from_search(search).predicted is None
     settings = {"n_pretrain": [0, 5, 50], "k": [1, 4], "cv": 2, "target": 0.8}
