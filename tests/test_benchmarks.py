@@ -115,3 +115,26 @@ def test_text_comes_from_the_standard_library(monkeypatch):
     line, numbers = text.line_of(kind, rows, data[0].shape, 0.1)
     assert line[0] == kind
     assert len(numbers) == 2 * len(text.MODELS) + 1
+
+
+def test_every_page_of_a_benchmark_is_repeated():
+    root = Path(__file__).parents[1]
+    path = root / ".ci" / "bench.py"
+    if not path.is_file():
+        pytest.skip("not in a copy of the sources")
+    spec = importlib.util.spec_from_file_location("bench", path)
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    pages = {page.stem: page for page in (root / "docs" / "benchmarks").glob("*.md")}
+    found = {name: bench.command_of(page) for name, page in pages.items()}
+    assert [name for name, command in found.items() if command is None] == ["paper_same_size_mnist"]
+    assert found["r_data_sets"][0] == {"OMP_NUM_THREADS": "1"}
+    for name, (_, words) in ((name, command) for name, command in found.items() if command):
+        assert (root / words[0]).is_file(), name
+    named = {
+        *bench.LONG,
+        *bench.RESUMABLE,
+        *bench.COMPARED,
+        *(name for names in bench.FILES.values() for name in names),
+    }
+    assert named <= set(pages)
