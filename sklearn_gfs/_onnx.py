@@ -29,7 +29,8 @@ def register_onnx_converters() -> None:
     Call it once, before `skl2onnx.to_onnx`. What it converts predicts as the estimator does: the classes (`label`) and
     their probabilities, or numbers in a column for each output. A selector gives the columns that it keeps; a search is
     its best estimator. Inputs in float32 or float64 are computed in that precision. Every `target_opset` from 9 on is
-    understood. So is the option `zipmap` of scikit-learn's classifiers; multilabel targets want it to be False.
+    understood. So is the option `zipmap` of scikit-learn's classifiers. Multilabel targets and inputs in float64 want
+    it to be False.
 
     Raises
     ------
