@@ -50,7 +50,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         step on all samples. An iteration of "adam" or "sgd" is a gradient update. 0 stops after pruning. "auto" means
         80 steps of "lm" or 500 steps of "lbfgs". For "adam" and "sgd" it means 300 passes over the samples, but at
         least 12 000 and at most 100 000 updates, and never fewer than ten passes. Where no samples are held out, 200
-        passes and at most 40 000 updates.
+        passes and at most 66 666 updates.
     retrain_solver : {"auto", "lm", "lbfgs", "adam", "sgd"}, default="auto"
         How the subnetwork is re-trained. "lm" is the Levenberg-Marquardt method; for the log loss it uses the
         generalised Gauss-Newton matrix. "lbfgs" is L-BFGS. These two never raise the penalised loss. "adam" and "sgd"
@@ -65,8 +65,8 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     loss : {"auto", "log_loss", "squared_error"}, default="auto"
         Loss of pre-training, selection and re-training. "log_loss" is the negative log-likelihood of the softmax of the
         outputs. For a multilabel `y` it is the sum of the log losses of the labels, each with the logistic function of
-        its output. Each of its picks is the best of the 16 neurons along which the loss falls steepest. With a single
-        output the first ten picks are the best of all neurons. "squared_error" is half the squared error against
+        its output. Each of its picks is the best of the 16 neurons along which the loss falls steepest. The first ten picks are the best of all
+        neurons, if neurons times samples times outputs are at most 2 097 152. "squared_error" is half the squared error against
         one-hot targets. Each of its picks is the best of all neurons.
         "auto" means "log_loss" for classes. For numbers it means "squared_error", the only loss that they have.
     activation : {"auto", "identity", "logistic", "relu", "tanh"}, default="auto"
@@ -100,8 +100,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         gradient updates it goes on, after such a gain, for at least half as many updates as it took until then. A trial
         by "lm" or "lbfgs" also ends when it has brought the held-out loss below 1e-6. With gradient updates the final
         subnetwork is then selected and re-trained on all samples, for the number of iterations that was best in the
-        trial. "lm" and "lbfgs" continue from the best network of the trial instead, on all samples, for a fifth of its
-        steps. With `n_retrain="auto"` so do gradient updates whose trial lasted to the last update. A trial by gradient
+        trial. "lm" and "lbfgs" continue from the best network of the trial instead, on all samples, for three steps and a fifth of its steps. With `n_retrain="auto"` so do gradient updates whose trial lasted to the last update. A trial by gradient
         updates follows if nobody asked for "lm" and its trial does not lower the loss. It also follows where that trial
         leaves more than 0.3 of the loss of a constant, with more than 2000 samples 0.9. If its held-out loss is lower
         by a tenth, "lm" starts again from its best network.

@@ -49,7 +49,7 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         step on all samples. An iteration of "adam" or "sgd" is a gradient update. 0 stops after pruning. "auto" means
         80 steps of "lm" or 500 steps of "lbfgs". For "adam" and "sgd" it means 300 passes over the samples, but at
         least 12 000 and at most 100 000 updates, and never fewer than ten passes. Where no samples are held out, 200
-        passes and at most 40 000 updates.
+        passes and at most 66 666 updates.
     retrain_solver : {"auto", "lm", "lbfgs", "adam", "sgd"}, default="auto"
         How the subnetwork is re-trained. "lm" is the Levenberg-Marquardt method; for the log loss it uses the
         generalised Gauss-Newton matrix. "lbfgs" is L-BFGS. These two never raise the penalised loss. "adam" and "sgd"
@@ -90,8 +90,7 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         gradient updates it goes on, after such a gain, for at least half as many updates as it took until then. A trial
         by "lm" or "lbfgs" also ends when it has brought the held-out loss below 1e-6. With gradient updates the final
         subnetwork is then selected and re-trained on all samples, for the number of iterations that was best in the
-        trial. "lm" and "lbfgs" continue from the best network of the trial instead, on all samples, for a fifth of its
-        steps. With `n_retrain="auto"` so do gradient updates whose trial lasted to the last update. A trial by gradient
+        trial. "lm" and "lbfgs" continue from the best network of the trial instead, on all samples, for three steps and a fifth of its steps. With `n_retrain="auto"` so do gradient updates whose trial lasted to the last update. A trial by gradient
         updates follows if nobody asked for "lm" and its trial does not lower the loss. It also follows where that trial
         leaves more than 0.3 of the loss of a constant, with more than 2000 samples 0.9. If its held-out loss is lower
         by a tenth, "lm" starts again from its best network.
