@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs.mlp import _trainer
@@ -34,3 +35,17 @@ def test_penalties_at_the_start_and_at_the_end_of_retraining_are_of_the_same_kin
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         GreedyPrunedMLPClassifier(random_state=0).fit(np.eye(200, 5), np.arange(200) % 3)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # one step may be too long
+@pytest.mark.parametrize(("n_samples", "weighs"), [(150, 0.2), (700, 1.0)])
+def test_sparse_data_of_fewer_samples_than_parameters_keep_the_mean(monkeypatch, n_samples, weighs):
+    X = sparse.random(n_samples, 60, density=0.1, format="csr", random_state=0)
+    y = X[:, :30].sum(axis=1).A1 > X[:, 30:].sum(axis=1).A1
+    monkeypatch.setattr(_trainer, "_OF_WEIGHT_ONE", 1)
+    settings = {"activation": "tanh", "n_hidden": 50, "k": 5, "learning_rate_init": STEP, "random_state": 0}
+    settings |= {"alpha": 0.0, "early_stopping": False, "retrain_solver": "adam", "n_pretrain": 20}
+    before, after = (GreedyPrunedMLPClassifier(n_retrain=n, **settings).fit(X, y) for n in (0, 1))
+    counts = np.unique(before.selection_path_, return_counts=True)[1]
+    expected = STEP * np.maximum(counts / 5, weighs)
+    np.testing.assert_allclose(np.abs(after.coefs_[1] - before.coefs_[1])[:, 0], expected, rtol=1e-2)
