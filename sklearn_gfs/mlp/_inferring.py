@@ -65,10 +65,10 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     loss : {"auto", "log_loss", "squared_error"}, default="auto"
         Loss of pre-training, selection and re-training. "log_loss" is the negative log-likelihood of the softmax of the
         outputs. For a multilabel `y` it is the sum of the log losses of the labels, each with the logistic function of
-        its output. Each of its picks is the best of the 16 neurons along which the loss falls steepest. The first ten picks are the best of all
-        neurons, if neurons times samples times outputs are at most 2 097 152. "squared_error" is half the squared error against
-        one-hot targets. Each of its picks is the best of all neurons.
-        "auto" means "log_loss" for classes. For numbers it means "squared_error", the only loss that they have.
+        its output. Each of its picks is the best of the 16 neurons along which the loss falls steepest. The first ten
+        picks are the best of all neurons, if neurons times samples times outputs are at most 2 097 152. "squared_error"
+        is half the squared error against one-hot targets. Each of its picks is the best of all neurons. "auto" means
+        "log_loss" for classes. For numbers it means "squared_error", the only loss that they have.
     activation : {"auto", "identity", "logistic", "relu", "tanh"}, default="auto"
         Activation of the hidden neurons. "auto" means "relu" for classes and "tanh" for numbers.
     solver : {"adam", "sgd"}, default="adam"
@@ -94,16 +94,17 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         error re-training has 0.001. Where weights are uneven, the number is Kish's effective number of samples.
     early_stopping : bool, default=True
         Whether held-out samples decide when re-training stops, after at most `n_retrain` iterations. Pre-training
-        leaves these samples out, and so does a trial subnetwork. The trial ends when the held-out loss has not fallen
-        1 % below its lowest value for 500 gradient updates, 8 steps of "lm" or 50 steps of "lbfgs". Where more than
-        half of the loss of a constant is left, 1 % of what has been learnt is enough. With `n_retrain="auto"` and
-        gradient updates it goes on, after such a gain, for at least half as many updates as it took until then. A trial
-        by "lm" or "lbfgs" also ends when it has brought the held-out loss below 1e-6. With gradient updates the final
+        leaves these samples out, and so does a trial subnetwork. The trial ends when the held-out loss has not fallen 1
+        % below its lowest value for 500 gradient updates, 8 steps of "lm" or 50 steps of "lbfgs". Where more than half
+        of the loss of a constant is left, 1 % of what has been learnt is enough. With `n_retrain="auto"` and gradient
+        updates it goes on, after such a gain, for at least half as many updates as it took until then. A trial by "lm"
+        or "lbfgs" also ends when it has brought the held-out loss below 1e-6. With gradient updates the final
         subnetwork is then selected and re-trained on all samples, for the number of iterations that was best in the
-        trial. "lm" and "lbfgs" continue from the best network of the trial instead, on all samples, for three steps and a fifth of its steps. With `n_retrain="auto"` so do gradient updates whose trial lasted to the last update. A trial by gradient
-        updates follows if nobody asked for "lm" and its trial does not lower the loss. It also follows where that trial
-        leaves more than 0.3 of the loss of a constant, with more than 2000 samples 0.9. If its held-out loss is lower
-        by a tenth, "lm" starts again from its best network.
+        trial. "lm" and "lbfgs" continue from the best network of the trial instead, on all samples, for three steps and
+        a fifth of its steps. With `n_retrain="auto"` gradient updates whose trial lasted to the last update continue,
+        too, for a fifth of their number. A trial by gradient updates follows if nobody asked for "lm" and its trial
+        does not lower the loss. It also follows where that trial leaves more than 0.3 of the loss of a constant, with
+        more than 2000 samples 0.9. If its held-out loss is lower by a tenth, "lm" starts again from its best network.
     validation_fraction : float or "auto", default="auto"
         Share of the samples to hold out, above 0 and below 1. No samples are held out if `fit` gets validation data.
         "auto" holds out a tenth of the samples. Of fewer than 1000 samples it holds out 100, but at most 0.3 of them.

@@ -65,8 +65,8 @@ def prune_network(
         has a number or a share for each hidden layer. A layer that has fewer neurons stays whole.
     corrective : bool or "auto", default="auto"
         Whether the weights of the chosen neurons are solved for again. If False, the mean of `k` picks, with repeats,
-        takes the place of the mean of all neurons, as in the paper; `y` must then be None. "auto" means True, which was worse in only one of 56
-        cases tried.
+        takes the place of the mean of all neurons, as in the paper; `y` must then be None. "auto" means True, which was
+        worse in only one of 56 cases tried.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the samples.
 

@@ -39,6 +39,7 @@ from sklearn_gfs.network import (
     effective_number,
     find_used,
     has_few_entries,
+    has_few_rows,
     held_out_shares,
     in_precision,
     initial_network,
@@ -69,6 +70,8 @@ Retrainer = Training | SecondOrderTraining
 _FEW_SAMPLES = 1000
 # From so many samples on neurons weigh one, with fewer samples that part of it, but never less than in the mean over
 # the picks. Steps of one length move the outputs of a mean slowly, so that few samples are not fitted too closely.
+# Sparse
+# data of fewer samples than parameters keep the mean.
 _OF_WEIGHT_ONE = 20_000
 
 
@@ -248,7 +251,8 @@ class Trainer:
             settings = settings.with_alpha(self._n_effective(rows, weight), falls=True, times=times)
         if isinstance(solver, str):
             settings = settings._replace(solver=SOLVERS[solver])
-            if settings.solver.is_of_one_length:
+            is_open = self._few_entries and has_few_rows(shape_of(network), len(rows))
+            if settings.solver.is_of_one_length and not is_open:
                 network = of_least_weight(network, min(1.0, self._n_copies / _OF_WEIGHT_ONE))
             settings = settings._replace(device=place_of(network, settings, len(rows)))
             network = as_loop_takes_it(network, settings, len(rows))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ._evidence import Prior
     from ._holdout import effective_number, held_out_shares
     from ._losses import LABELWISE, LOSSES, SOFTMAX, Loss
-    from ._objective import shape_of
+    from ._objective import has_few_rows, shape_of
     from ._parameters import Network, in_precision, initial_network, of_least_weight, prune
     from ._posterior import Posterior
     from ._report import Report
@@ -93,6 +93,7 @@ _HOME = {
     "room_on": "_device",
     "scaling_of": "_scaling",
     "share_of_values": "_scaling",
+    "has_few_rows": "_objective",
     "shape_of": "_objective",
     "standardised_once": "_data",
 }
@@ -133,6 +134,7 @@ __all__ = [
     "find_device",
     "find_used",
     "has_few_entries",
+    "has_few_rows",
     "held_out_shares",
     "hidden_activations",
     "in_data_units",
