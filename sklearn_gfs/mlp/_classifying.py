@@ -36,7 +36,7 @@ def _on_classes_by_log_loss(estimator: Any) -> bool:
     if hasattr(estimator, "out_activation_"):
         if LINKS[estimator.out_activation_].gives_probabilities:
             return True
-        raise AttributeError("The method needs a fit with loss='log_loss'. See predict_proba.")
+        raise AttributeError("The method needs loss='log_loss' in the fit. See predict_proba.")
     loss = LOSSES.get(estimator.loss)
     if estimator.loss == "auto" or (loss is not None and loss.gives_logits):
         return True

@@ -85,7 +85,7 @@ def test_weights_of_validation_samples_count():
         ({"X_val": np.ones((3, 4)), "y_val": [0, 1]}, "inconsistent numbers of samples"),
         ({"X_val": np.ones((3, 5)), "y_val": [0, 1, 2]}, "X has 5 features"),
         ({"X_val": np.ones((3, 4)), "y_val": np.eye(3, dtype=int)}, "y should be a 1d array"),
-        ({"X_val": np.ones((3, 4)), "y_val": [None, "a", 1]}, r"does not: \[.*None.*\]"),
+        ({"X_val": np.ones((3, 4)), "y_val": [None, "a", 1]}, "y_val holds missing values"),
         ({"X_val": np.full((3, 4), 1e300), "y_val": [0, 1, 2]}, "held out of training became .* X_val and y_val"),
     ],
 )
