@@ -188,8 +188,8 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         it is the loss of the batch, before the weights are averaged.
     validation_loss_curve_ : list of float
         Loss on the held-out or validation samples, before and during the re-training that early stopping watched. It is
-        measured after every 20 gradient updates, every step of "lm" or every 5 steps of "lbfgs". Empty without early
-        stopping.
+        measured after every 20 gradient updates, or more if thousands of samples are held out, every step of "lm" or
+        every 5 steps of "lbfgs". Empty without early stopping.
     validation_iterations_ : list of int
         Number of re-training iterations before each loss of `validation_loss_curve_`.
     n_pretrain_ : int
