@@ -251,8 +251,8 @@ class Trainer:
             settings = settings.with_alpha(self._n_effective(rows, weight), falls=True, times=times)
         if isinstance(solver, str):
             settings = settings._replace(solver=SOLVERS[solver])
-            is_open = self._few_entries and has_few_rows(shape_of(network), len(rows))
-            if settings.solver.is_of_one_length and not is_open:
+            is_underdetermined = self._few_entries and has_few_rows(shape_of(network), len(rows))
+            if settings.solver.is_of_one_length and not is_underdetermined:
                 network = of_least_weight(network, min(1.0, self._n_copies / _OF_WEIGHT_ONE))
             settings = settings._replace(device=place_of(network, settings, len(rows)))
             network = as_loop_takes_it(network, settings, len(rows))

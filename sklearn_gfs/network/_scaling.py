@@ -252,14 +252,16 @@ def _mean_squares(X: Any, weight: FloatArray | None) -> tuple[FloatArray, Edges]
 
 
 def _stored_constants(X: Any, weight: FloatArray | None) -> np.ndarray:
-    """Return which sparse columns store the same number for each sample that weighs something."""
-    found = np.zeros(X.shape[1], dtype=bool)
-    X = sparse.csr_array(X) if weight is None else sparse.csr_array(X)[np.flatnonzero(weight)]
-    if 0 < X.shape[0] <= X.nnz:
-        columns = np.flatnonzero(np.bincount(X.indices, minlength=X.shape[1]) >= X.shape[0])
-        for rows in (slice(_FIRST_FEW), slice(None)):  # most columns differ in the first few samples
-            some = X[rows][:, columns].toarray()
-            columns = columns[(some == some[0]).all(axis=0)]
+    """Return which sparse columns hold the same number, and not zero, for each sample that weighs something."""
+    X = sparse.csr_array(X)
+    if weight is not None and not weight.all():
+        X = X[np.flatnonzero(weight)]
+    found, first = np.zeros(X.shape[1], dtype=bool), X[:_FIRST_FEW]
+    if first.shape[0]:
+        columns = np.flatnonzero(np.bincount(first.indices, minlength=X.shape[1]) >= first.shape[0])
+        for part in (first, X):  # most columns differ in the first few samples
+            some = part[:, columns].toarray()
+            columns = columns[(some[0] != 0) & (some == some[0]).all(axis=0)]
         found[columns] = True
     return found
 
