@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 from sklearn.datasets import load_diabetes
 
 from selection.small import regression
 from sklearn_gfs import GreedyForwardSelector, greedy_forward_selection
+from sklearn_gfs.selection import _gram_columns
 from sklearn_gfs.selection._gram import ArrayAtoms
 from sklearn_gfs.selection._kept import AtomsBesideKept
 
@@ -139,3 +141,28 @@ def test_unknown_names_are_named():
     frame = load_diabetes(as_frame=True)
     with pytest.raises(ValueError, match=r"X does not have: \['weight'\]"):
         GreedyForwardSelector(keep=["age", "weight"]).fit(frame.data, frame.target)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"n_features_to_select": 12}, {"keep": [0, 3]}, {"keep": [1], "corrective": True}]
+)
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array, np.asfortranarray])
+def test_columns_that_are_foreseen_beside_kept_ones_change_nothing(monkeypatch, settings, kind):
+    """Large data have their Gram columns computed in blocks."""
+    rng = np.random.default_rng(0)
+    X = kind(rng.normal(size=(200, 60)) * (rng.uniform(size=(200, 60)) < 0.4))
+    y = X @ rng.normal(size=60) + rng.normal(size=200)
+    expected = GreedyForwardSelector(20, **settings).fit(X, y)
+    monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
+    found = GreedyForwardSelector(20, **settings).fit(X, y)
+    assert found.selection_path_.tolist() == expected.selection_path_.tolist()
+    np.testing.assert_allclose(found.coef_, expected.coef_, atol=1e-9)
+    np.testing.assert_allclose(found.selection_losses_, expected.selection_losses_, atol=1e-12)
+
+
+def test_a_few_of_many_features_are_selected():
+    X = np.random.default_rng(0).normal(size=(300, 1000))
+    y = X[:, :5].sum(axis=1)
+    selector = GreedyForwardSelector(10, n_features_to_select=8).fit(X, y)
+    assert set(range(5)) < set(np.flatnonzero(selector.support_).tolist())
+    assert selector.support_.sum() == 8
