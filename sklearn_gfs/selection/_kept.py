@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath
 
 from ._corrective import CorrectiveSearch
-from ._gram import Moments
+from ._gram import Moments, squared_norms
 from ._squared_error import SquaredErrorSearch
 
 # Shares of the squared norm of a column. What the kept columns leave of one may be rounding, as may a direction in the
@@ -61,10 +61,13 @@ class AtomsBesideKept:
         self.is_computed = source.is_computed
 
     def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
-        """About as many rows, scaled so that inner products of these are estimates, and the moments themselves."""
-        rows, _ = self._source.preview(n_rows)
-        products = self._combinations @ self._products[:, self.atoms]
-        return np.ascontiguousarray(rows[:, self.atoms] - rows[:, self._kept] @ products), self._moments
+        """About as many rows, scaled so that inner products of these are estimates, and their moments."""
+        rows, moments = self._source.preview(n_rows)
+        directions, products = rows[:, self._kept] @ self._combinations, self._products[:, self.atoms]
+        left = np.ascontiguousarray(rows[:, self.atoms] - directions @ products)
+        c = moments.c[:, self.atoms] - moments.c[:, self._kept] @ self._combinations @ products
+        c -= self._targets @ (directions.T @ left)
+        return left, Moments(c, squared_norms(left), self._moments.target_norm)
 
     def sample(self, atoms: NDArray[np.int64], n_rows: int, turn: tuple[int, int] = (0, 1)) -> FloatArray:
         """Some atoms on about as many rows, scaled as those of the preview are; or a turn's share."""
@@ -77,17 +80,26 @@ class AtomsBesideKept:
         """Nothing better than float64 products."""
         return False
 
-    def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
+    def moments(
+        self,
+        atoms: NDArray[np.int64] | None = None,
+        out: Float64Array | None = None,
+        products: Float64Array | None = None,
+    ) -> Moments:
         """Inner products of the atoms with the target, and the squared norms; and the atoms' columns, into out."""
         if atoms is not None:
-            self.columns(atoms, out)
+            self.columns(atoms, out, products)
         return self._moments
 
-    def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
-        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
+    def columns(
+        self, atoms: NDArray[np.int64], out: Float64Array | None = None, products: Float64Array | None = None
+    ) -> Float64Array:
+        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array, and of ``products``."""
         chosen = self.atoms[atoms]
         columns = self._source.columns(chosen)[:, self.atoms]
         left: Float64Array = np.subtract(columns, self._products[:, chosen].T @ self._products[:, self.atoms], out=out)
+        if products is not None:
+            products[:] = left
         return left
 
     def among(self, atoms: NDArray[np.int64]) -> Float64Array:

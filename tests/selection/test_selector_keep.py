@@ -117,7 +117,7 @@ def test_what_kept_atoms_leave_is_computed_in_float64(dtype):
         np.testing.assert_allclose(gram, left.T @ left / 300, atol=1e-14)
     rows, preview = beside.preview(300)
     np.testing.assert_allclose(rows, left / np.sqrt(300), atol=1e-12)
-    np.testing.assert_array_equal(preview.c, moments.c)
+    np.testing.assert_allclose(preview.c, moments.c, rtol=1e-6)  # estimates, here of all rows
     np.testing.assert_allclose(beside.y, target, atol=1e-12)
     np.testing.assert_allclose(beside.outputs(np.array([4, 1]))[:, :, 0], left[:, [4, 1]], atol=1e-12)
     np.testing.assert_allclose(beside.row_weights(), 1 / 300)
@@ -161,8 +161,9 @@ def test_columns_that_are_foreseen_beside_kept_ones_change_nothing(monkeypatch, 
 
 
 def test_a_few_of_many_features_are_selected():
-    X = np.random.default_rng(0).normal(size=(300, 1000))
-    y = X[:, :5].sum(axis=1)
-    selector = GreedyForwardSelector(10, n_features_to_select=8).fit(X, y)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 1000))
+    y = X[:, :5].sum(axis=1) + rng.normal(size=300)
+    selector = GreedyForwardSelector(10, n_features_to_select=20).fit(X, y)
     assert set(range(5)) < set(np.flatnonzero(selector.support_).tolist())
-    assert selector.support_.sum() == 8
+    assert selector.support_.sum() == 20
