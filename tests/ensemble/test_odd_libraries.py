@@ -67,6 +67,15 @@ def test_the_unit_of_the_weights_makes_no_difference_to_a_model_without_probabil
     assert_allclose(repeated.predict_proba(data), fitted(weight), rtol=1e-4, atol=1e-6)
 
 
+def test_weights_move_what_an_ensemble_says():
+    data, labels = load_breast_cancer(return_X_y=True)
+    data = (data - data.mean(axis=0)) / data.std(axis=0)
+    models = [("line", LogisticRegression()), ("svc", LinearSVC())]
+    weight = np.where(np.arange(len(labels)) < 280, 0.1, 0.9)
+    one, other = (GreedyEnsembleClassifier(models).fit(data, labels, some) for some in (None, weight))
+    assert np.abs(one.predict_proba(data) - other.predict_proba(data)).max() > 0.02
+
+
 @pytest.mark.parametrize("corrective", [True, False])
 def test_weights_that_are_whole_are_repetition_and_zero_is_absence(corrective):
     y = Y[:, 0]
