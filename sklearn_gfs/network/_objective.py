@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sklearn_gfs._chunks import row_batches
 from sklearn_gfs._threads import threads_for
 
 from ._curvature import RowsCurvature, WholeCurvature
@@ -128,9 +127,9 @@ class Objective:
     def _chunks(self, n_rows: int, first: int = 0, n_taken: int | None = None) -> Iterator[_Chunk]:
         """Yield samples, standardised; of those from the first on so many, or all."""
         rows = self._rows if n_taken is None else self._rows.take(np.arange(first, first + n_taken), mode="wrap")
-        for chunk in row_batches(len(rows), n_rows):
+        for chunk in self._samples.batches(rows, n_rows):
             # In the order of memory, or of a file.
-            yield _Chunk(*self._samples.arrays(np.sort(rows[chunk])))
+            yield _Chunk(*self._samples.arrays(np.sort(chunk)))
 
     def _in_precision(self, vector: Float64Array) -> Iterable[FloatArray]:
         return self.shape.parts(vector.astype(self.dtype))

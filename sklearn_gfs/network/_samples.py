@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _MOST_STORED = 0.2
 # From so many bytes on X is in no cache.
 _LARGE = 2**26
+# Batches that stand for many samples take so many bytes at most, but of the widest inputs there are so many rows.
+_BATCH_BYTES, _LEAST_ROWS = 2**27, 64
 # Bytes that an input takes together with the number of its column.
 _ENTRY_BYTES = 8
 
@@ -123,6 +125,12 @@ class Samples:
     def n_bytes(self) -> int:
         """Size of all rows' inputs as batches."""
         return int(len(self.rows) * self._X.shape[1] * self.dtype.itemsize)
+
+    def batches(self, rows: IntArray, most: int | None = None) -> Iterator[IntArray]:
+        """Yield so many rows at a time, by default `CHUNK_ROWS`, or fewer where these would be large as batches."""
+        row_bytes = self._X.shape[1] * (self._X.dtype.itemsize + self.dtype.itemsize)
+        size = min(most or CHUNK_ROWS, max(_BATCH_BYTES // row_bytes, _LEAST_ROWS))
+        return (rows[chunk] for chunk in row_batches(len(rows), size))
 
     def bring(self) -> None:
         """Keep the inputs of all samples on the device, for batches, if they take half of its room at most."""
@@ -266,7 +274,7 @@ class HeldOut:
         if self._kept is not None:
             return iter([self._kept])
         rows = self._samples.rows
-        return (self._samples.gather(rows[chunk]) for chunk in row_batches(len(rows), CHUNK_ROWS))
+        return map(self._samples.gather, self._samples.batches(rows))
 
     def on(self, device: str) -> Iterator[Batch]:
         """Return the batches on another device."""

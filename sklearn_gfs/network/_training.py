@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sklearn_gfs._chunks import row_batches
-
 from ._data import CHUNK_ROWS, Batch
 from ._parameters import in_precision
 from ._parts import n_parts_of
@@ -295,8 +293,7 @@ class Training:
         rows = self._samples.rows
         model = at_work(in_precision(network, self._samples.dtype), self._settings, min(len(rows), CHUNK_ROWS))
         with model.threads(), self._torch.inference_mode():
-            chunks = (self._samples.gather(rows[chunk]) for chunk in row_batches(len(rows), CHUNK_ROWS))
-            return mean_loss(model, chunks) + model.penalty()
+            return mean_loss(model, map(self._samples.gather, self._samples.batches(rows))) + model.penalty()
 
     @property
     def step_size(self) -> float:

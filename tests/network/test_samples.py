@@ -141,3 +141,15 @@ def test_samples_held_out_that_are_kept_are_not_gathered_again(monkeypatch, weig
     monkeypatch.setattr(Samples, "gather", None)
     for found, wanted in zip(filled(kept), expected, strict=True):
         np.testing.assert_array_equal(found, wanted)
+
+
+def test_wide_inputs_are_made_dense_a_few_rows_at_a_time():
+    X = sparse.csr_array((np.ones(900), (np.arange(900), np.arange(900) % 50)), shape=(900, 60_000))
+    moments = measure_moments(X, np.zeros((900, 1)))
+    scaling = scaling_of(moments, center_targets=False, scale_targets=False)
+    held_out = HeldOut(Samples(X, np.zeros((900, 1)), scaling.inputs, np.arange(900)))
+    sizes = [batch.X.numel() for batch in held_out]
+    assert sum(sizes) == X.shape[0] * X.shape[1]
+    assert max(sizes) * 8 <= 2**27
+    narrow = Samples(X[:, :50], np.zeros((900, 1)), None, np.arange(900))
+    assert [len(rows) for rows in narrow.batches(np.arange(9000))] == [4096, 4096, 808]
