@@ -227,12 +227,12 @@ def _mean_products(
     models = [Model("", one, "predict" if classes is None else method_of("", one, "auto"), {}) for one in members]
     shares = np.ones(len(targets)) if weight is None else weight
     sums, totals = np.zeros((len(members),) * 2), np.zeros((len(members),) * 2)
-    # Outputs, residuals, and a copy of these, which the weights multiply, are alive at once.
-    for rows in row_chunks(len(targets), 3 * 8 * len(members) * (targets.shape[1] + 1), working_memory()):
+    # Residuals, and a copy of them, which the weights multiply, are alive at once.
+    for rows in row_chunks(len(targets), 2 * 8 * len(members) * (targets.shape[1] + 1), working_memory()):
         some = take_rows(X, np.arange(rows.start, rows.stop))
-        outputs = np.array([answers(model, model.estimator, some, classes) for model in models])
-        check_n_targets("forest", outputs[0], targets.shape[1])
-        residuals = outputs - targets[rows]
+        residuals = np.array([answers(model, model.estimator, some, classes) for model in models])
+        check_n_targets("forest", residuals[0], targets.shape[1])
+        residuals -= targets[rows]
         counted = np.ones(residuals.shape[:2]) if seen is None else 1.0 - seen[:, rows]
         residuals *= counted[:, :, None]
         weighted = (residuals * shares[rows, None]).reshape(len(members), -1)
