@@ -142,7 +142,8 @@ def main():
         f"Functions of the standard library of this Python, {SHORTEST} to {LONGEST} characters long; the class is the "
         f"module. Means over {SPLITS} splits, each of other modules, of which half test. Default parameters, with "
         "nothing standardised before. Times are of the processor. The scale of rare features and the penalties were "
-        "chosen on functions of other packages, on R's data sets and on simulated ones, not on these.",
+        "chosen on functions of other packages, on R's data sets and on simulated ones, not on these. "
+        "That neurons keep their mean weights in re-training here was decided on these.",
         sentence,
         table(header, [line for line, _ in found]),
         versions(),

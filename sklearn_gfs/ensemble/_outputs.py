@@ -42,7 +42,7 @@ def check_n_targets(who: str, outputs: Float64Array, n_targets: int) -> None:
     n_predicted = outputs.shape[1]
     if n_predicted != n_targets:
         plural = "" if n_predicted == 1 else "s"
-        raise ValueError(f"{who} predicts {n_predicted} target{plural} and y has {n_targets}; they must be as many")
+        raise ValueError(f"{who} predicts {n_predicted} target{plural} and y has {n_targets}; both must be equal")
 
 
 def votes_of(estimator: Any, method: str, X: Any, classes: NDArray[Any]) -> Float64Array:

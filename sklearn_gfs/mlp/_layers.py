@@ -182,12 +182,13 @@ class _Layer:
             values = dense.inputs(samples.X, rows)
             activations = self._pruned.activations(values, layer)
             products = dense.product(activations, layer + 1) if unchanged else dense.pre_activations(values, layer + 1)
-            targets = dense.to_numpy(products) - offset
-            for computed in (activations, products):
-                _check_size(dense.to_numpy(computed), layer)
+            atoms, targets = dense.to_numpy(activations), dense.to_numpy(products)
+            _check_size(atoms, layer)
+            _check_size(targets, layer)
+            targets = targets - offset
             if samples.targets is not None:
                 targets = np.hstack([targets, samples.targets[rows]])
-            statistics.update(dense.to_numpy(activations), targets * self.scale, samples.weights_of(rows))
+            statistics.update(atoms, targets * self.scale, samples.weights_of(rows))
         return statistics
 
 

@@ -115,7 +115,7 @@ class SearchOutcome(BaseSearchCV, CallbackSupportMixin):
         """Say why no point meets the rule."""
         part, none = f"on the {self.score_on} parts", "has failed, or is not finite, in some fold. threshold_ is None."
         if np.isnan(means).all():
-            return f"No point reached the target: the score of each {part} {none}"
+            return f"No point reached the target: {part} the score of each point {none}"
         if np.isnan(self.target_score_):
             assert grid.budgets is not None
             reference = "the dense network" if grid.one_run else "the largest subnetwork"

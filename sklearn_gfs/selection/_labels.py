@@ -131,7 +131,7 @@ def stack_atoms(atoms: Any, *, samples_last: bool) -> Any:
     ``samples_last``: an atom's samples shall lie one after the other. A list without an array in it is array-like, a
     row for each sample.
     """
-    if isinstance(atoms, Mapping) and not sparse.issparse(atoms):  # a matrix by coordinates is both
+    if isinstance(atoms, Mapping) and not sparse.issparse(atoms):  # SciPy's DOK is both
         raise TypeError(f"atoms is a {type(atoms).__name__}; it must be an array or a list, as of its values")
     if not isinstance(atoms, list | tuple) or not any(getattr(atom, "ndim", 0) for atom in atoms):
         return atoms

@@ -96,7 +96,7 @@ class LogitSearch:
         return GreedyPath(picks[:n], losses[:n], gaps[:n], counts, sums / n, self.radius)
 
     def _evaluate(self, pool: ThreadPoolExecutor, t: int, product: float) -> float:
-        """Write the losses of the candidates for pick t that may be the best; returns what a tie is."""
+        """Write the losses of the candidates for pick t that may be the best; returns how close ties are."""
         coefs, base = self.coefs / t, self.total / t + self.offset
         level = self.loss - product / t
         tangents = level + np.outer(self.slopes, coefs).ravel()
