@@ -187,7 +187,9 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         settings = self._settings()
         if state is None and not keep:
             data = data.of_stored_features(settings.n_hidden)
-        path = TrainingPath(data, settings, self.random_state, tasks=tasks, watch=watch, state=state, more=more)
+        path = TrainingPath(
+            data, settings, self.random_state, tasks=tasks, watch=watch, state=state, more=more, keep=keep
+        )
         del data  # the path has copies of its own, in the precision that it needs
         with compilation_printed(bool(self.verbose)):
             if isinstance(n_pretrain, str):

@@ -65,6 +65,8 @@ class TrainingPath:
         Where to go on, from `state` of an earlier path; seeds remain those of that one.
     more : bool, default=False
         Whether the data are more of those that the earlier path has seen, and not in place of them.
+    keep : bool, default=True
+        Whether `state` may be asked for at the end.
     """
 
     def __init__(
@@ -77,7 +79,9 @@ class TrainingPath:
         watch: Watch | None = None,
         state: DenseState | None = None,
         more: bool = False,
+        keep: bool = True,
     ) -> None:
+        self._keep = keep
         self._trainer = Trainer(data, settings, random_state, tasks=tasks, watch=watch, state=state, more=more)
         self._tasks, self._watch = tasks, watch
         if watch is not None:
@@ -140,7 +144,8 @@ class TrainingPath:
                 fall = before - losses  # infinite at first
                 if np.all(fall <= self._worth(before, step)):
                     break
-                self._chosen, self._chosen_trials = self._training.state(), (k, trials)
+                self._chosen = self._training.state(with_moments=self._keep)
+                self._chosen_trials = k, trials
                 if not steps or np.all(fall < self._worth(losses, steps[0])):
                     break
                 before = losses

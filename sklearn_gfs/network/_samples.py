@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +132,12 @@ class Samples:
         row_bytes = self._X.shape[1] * (self._X.dtype.itemsize + self.dtype.itemsize)
         size = min(most or CHUNK_ROWS, max(_BATCH_BYTES // row_bytes, _LEAST_ROWS))
         return (rows[chunk] for chunk in row_batches(len(rows), size))
+
+    def part(self, rows: IntArray) -> Samples:
+        """Return these samples only; their weights stay as they are beside those of the others."""
+        part = copy(self)
+        part.rows = rows
+        return part
 
     def bring(self) -> None:
         """Keep the inputs of all samples on the device, for batches, if they take half of its room at most."""

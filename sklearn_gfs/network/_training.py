@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from sklearn_gfs._chunks import row_batches
+
 from ._data import CHUNK_ROWS, Batch
 from ._parameters import in_precision
 from ._parts import n_parts_of
@@ -59,7 +61,7 @@ class TrainingState(NamedTuple):
     """All that it takes to continue a training later; NumPy only."""
 
     network: Network
-    moments: tuple[FloatArray, FloatArray]
+    moments: tuple[FloatArray, FloatArray] | None  # None for zeros
     step_size: float  # where it was chosen from the data, else zero
     stream: Stream | None
     losses: list[float]
@@ -163,10 +165,11 @@ class Training:
         if not self._is_whole:
             self._skip_rows((n_done - self._stream.start) * self._batch_size)
 
-    def state(self) -> TrainingState:
-        """Return what it takes to go on from here."""
+    def state(self, *, with_moments: bool = True) -> TrainingState:
+        """Return what it takes to go on from here; without the solver's moments, where the network will do."""
         measured = 0.0 if self._settings.learning_rate_init else self._step_size
-        return TrainingState(self.network(), self._engine.moments(), measured, self._stream, list(self.losses))
+        moments = self._engine.moments() if with_moments else None
+        return TrainingState(self.network(), moments, measured, self._stream, list(self.losses))
 
     def _next_batch(self) -> Batch:
         if self._fixed_batch is not None:
@@ -290,10 +293,20 @@ class Training:
 
     def penalised_loss_of(self, network: Network) -> float:
         """Return the loss of a network on all samples, with the penalty: what training lowers."""
-        rows = self._samples.rows
-        model = at_work(in_precision(network, self._samples.dtype), self._settings, min(len(rows), CHUNK_ROWS))
+        samples, rows = self._samples, self._samples.rows
+        network = in_precision(network, samples.dtype)
+        model = at_work(network, self._settings, min(len(rows), CHUNK_ROWS))
         with model.threads(), self._torch.inference_mode():
-            return mean_loss(model, map(self._samples.gather, self._samples.batches(rows))) + model.penalty()
+            if samples.few_entries and isinstance(self._engine, SmallLoop):
+                return self._loss_on_few_entries(network) + model.penalty()
+            return mean_loss(model, map(samples.gather, samples.batches(rows))) + model.penalty()
+
+    def _loss_on_few_entries(self, network: Network) -> float:
+        """Return the loss on all samples, of which only the entries are read."""
+        loop = SmallLoop(network, None, self._settings, self._batch_size, averaged=False, sparse=True)
+        pieces = [self._samples.rows[piece] for piece in row_batches(len(self._samples.rows), CHUNK_ROWS)]
+        total = math.fsum(len(rows) * loop.loss(HeldOut(self._samples.part(rows))) for rows in pieces)
+        return total / len(self._samples.rows)
 
     @property
     def step_size(self) -> float:

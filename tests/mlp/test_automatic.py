@@ -6,6 +6,7 @@ from sklearn.base import clone
 
 from mlp.small import SMALL, blobs
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+from sklearn_gfs.network import Training
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
@@ -83,3 +84,14 @@ def test_automatic_pretraining_listens_to_validation_data():
     model = GreedyPrunedMLPClassifier(**SMALL).set_params(n_pretrain="auto")
     model.fit(X[:150], y[:150], X_val=X[150:], y_val=(y[150:] + 1) % 3)
     assert model.n_pretrain_ <= 20  # the more it learns, the worse it does on these
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_what_the_solver_remembers_is_copied_only_to_be_kept(monkeypatch, warm_start):
+    X, y = blobs()
+    kept = []
+    original = Training.state
+    monkeypatch.setattr(Training, "state", lambda *a, **k: kept.append(original(*a, **k).moments) or original(*a, **k))
+    GreedyPrunedMLPClassifier(**SMALL | {"n_pretrain": "auto"}, warm_start=warm_start).fit(X, y)
+    assert kept
+    assert all((moments is not None) == warm_start for moments in kept)

@@ -34,6 +34,17 @@ def test_float32_stays_float32():
     assert np.mean(double.predict(X) == model.predict(X.astype(np.float32))) > 0.95
 
 
+@pytest.mark.parametrize(
+    ("n_features", "batch_size", "dtype"), [(600, 128, np.float32), (400, 128, np.float64), (600, None, np.float64)]
+)
+def test_large_networks_of_few_samples_are_trained_in_float32(n_features, batch_size, dtype):
+    X = np.random.default_rng(0).normal(size=(40, n_features))
+    settings = {"batch_size": batch_size, "n_pretrain": 1, "n_retrain": 0, "warm_start": True}
+    model = GreedyPrunedMLPRegressor(**settings, random_state=0).fit(X, X[:, 0])
+    assert model._dense_state[0].training.network.hidden_coef.dtype == dtype
+    assert model.predict(X).dtype == np.float64
+
+
 @pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array])
 def test_sparse_features(kind):
     X, y = blobs()

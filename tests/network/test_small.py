@@ -107,6 +107,18 @@ def test_a_few_updates_are_those_of_torch(problem, averaged):
     assert_close(loop, torch, 2e-3)
     held_out = HeldOut(problem.samples(np.arange(50)))
     assert loop.loss(held_out) == pytest.approx(torch.loss(held_out), rel=2e-3)
+    expected = torch.penalised_loss_of(problem.start)
+    assert loop.penalised_loss_of(problem.start) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_loss_on_all_samples_is_read_off_few_entries_piece_by_piece(monkeypatch, weighted):
+    problem = Problem(0, n_features=40, weighted=weighted, few=True, batch_size=16, alpha=0.1)
+    loop, torch = (problem.training(in_torch=in_torch) for in_torch in (False, True))
+    expected = torch.penalised_loss_of(problem.start)
+    monkeypatch.setattr(_training, "CHUNK_ROWS", 70)
+    monkeypatch.setattr(Samples, "gather", None)  # which makes inputs dense
+    assert loop.penalised_loss_of(problem.start) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("batch_size", [N_SAMPLES, N_SAMPLES + 20])
