@@ -90,7 +90,7 @@ def solved_by_gradient(
 
     @cache
     def solved(k: int) -> Solved:
-        return solve(columns[:, : k + 1], targets, weight, loss, penalty)
+        return solve(columns[:, : k + 1], targets, weight, loss, penalty, start=path.solved[k])
 
     def prefix(k: int) -> GreedyPath:
         picks = path.picks[:k]

@@ -30,8 +30,17 @@ _RIDGE = 1e-4
 # A neuron of which the picks leave less than this share of its squared norm adds nothing.
 _LEAST_LEFT = 1e-6
 # Weights are solved for until no slope is more than this share of the largest before the first pick, in so many
-# iterations at most: where classes can be separated weights grow for ever.
-_TOLERANCE, _MOST_ITERATIONS = 1e-4, 100
+# iterations at most: where classes can be separated weights grow for ever. Between two picks less accuracy will do.
+_TOLERANCE, _TOLERANCE_OF_PICKS, _MOST_ITERATIONS = 1e-4, 1e-3, 100
+
+
+class Solved(NamedTuple):
+    """Output weights and intercept of some neurons, their loss without the penalty, and its slopes by the outputs."""
+
+    weights: Float64Array
+    intercept: Float64Array
+    loss: float
+    residual: Float64Array  # (n_outputs, n_samples)
 
 
 class SteepestPath(NamedTuple):
@@ -48,21 +57,15 @@ class SteepestPath(NamedTuple):
         Upper bounds on the penalised losses less the least one over the weights of all neurons.
     variance : float
         Mean variance of the neurons, of which ridges are shares.
+    solved : list of tuple of ndarray
+        After each pick, and before the first, all weights and the intercept, at the ridge that picks are made at.
     """
 
     picks: NDArray[np.int64]
     losses: Float64Array
     gaps: Float64Array
     variance: float
-
-
-class Solved(NamedTuple):
-    """Output weights and intercept of some neurons, their loss without the penalty, and its slopes by the outputs."""
-
-    weights: Float64Array
-    intercept: Float64Array
-    loss: float
-    residual: Float64Array  # (n_outputs, n_samples)
+    solved: list[tuple[Float64Array, Float64Array]]
 
 
 def pick_corrected(
@@ -83,6 +86,7 @@ def pick_corrected(
     columns, rows, free = np.ones((len(targets), 1)), means[None], left > _LEAST_LEFT * norms
     picks, losses, gaps = list[int](), list[float](), list[float]()
     solved = solve(columns, targets, weight, loss, penalty)
+    found = [(solved.weights, solved.intercept)]
     while len(picks) < k:
         slopes = neurons.products(solved.residual.astype(dtype))
         if not np.isfinite(slopes).all():
@@ -100,10 +104,11 @@ def pick_corrected(
         free[pick] = False
         free &= left > _LEAST_LEFT * norms
         picks.append(pick)
-        solved = solve(columns, targets, weight, loss, penalty, start=solved)
+        solved = solve(columns, targets, weight, loss, penalty, start=found[-1], tolerance=_TOLERANCE_OF_PICKS)
+        found.append((solved.weights, solved.intercept))
         losses.append(solved.loss)
         gaps.append(_gap(neurons.products(solved.residual.astype(dtype)), solved, picks, penalty))
-    return SteepestPath(np.array(picks, dtype=np.int64), np.array(losses), np.array(gaps), variance)
+    return SteepestPath(np.array(picks, dtype=np.int64), np.array(losses), np.array(gaps), variance, found)
 
 
 def _gap(slopes: Float64Array, solved: Solved, picks: list[int], penalty: float) -> float:
@@ -139,7 +144,8 @@ def solve(
     loss: Loss,
     penalty: float,
     *,
-    start: Solved | None = None,
+    start: tuple[Float64Array, Float64Array] | None = None,
+    tolerance: float = _TOLERANCE,
 ) -> Solved:
     """
     Minimise the loss of the columns' weights and half the penalty times their squares.
@@ -152,8 +158,10 @@ def solve(
     weight : ndarray of shape (n_samples,) or None
     loss : Loss
     penalty : float
-    start : Solved, default=None
-        Weights of the first neurons, where to begin; others begin at zero.
+    start : tuple of ndarray, default=None
+        Weights of the first neurons and intercept, where to begin; other weights begin at zero.
+    tolerance : float
+        The largest slope at the end, as a share of the largest at weights of zero.
     """
     import torch
 
@@ -180,9 +188,9 @@ def solve(
         return penalised, solve_triangular(factor, slopes, trans="T").ravel()
 
     first = np.zeros(shape)
-    tolerance = _TOLERANCE * float(np.abs(function(first.ravel())[1]).max())
+    tolerance *= float(np.abs(function(first.ravel())[1]).max())
     if start is not None:
-        first[0], first[1 : len(start.weights) + 1] = start.intercept, start.weights
+        first[1 : len(start[0]) + 1], first[0] = start
     options = {"maxiter": _MOST_ITERATIONS, "gtol": tolerance, "ftol": 0.0}
     found = minimize(function, (factor @ first).ravel(), jac=True, method="L-BFGS-B", options=options)
     weights = solve_triangular(factor, found.x.reshape(shape))
