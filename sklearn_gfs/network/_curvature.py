@@ -148,15 +148,17 @@ class RowsCurvature:
 
     def inverse(self, diagonal: Float64Array) -> Inverse | None:
         """Return the inverse of G + diagonal, to be kept; what has no diagonal gets a little."""
+        if self.mean <= 0:
+            return None
         least = max(_LEAST * self.mean, np.finfo(np.float64).tiny)
-        return RowsInverse(self._rows.astype(np.float32), np.maximum(diagonal, least)) if self.mean > 0 else None
+        return RowsInverse(self._rows.astype(np.float32), self._rows.at_least(diagonal, least))
 
 
 class Inverse(Protocol):
     """The inverse A of a positive matrix, in few numbers."""
 
-    def forms(self) -> Callable[[Float64Array], Float64Array]:
-        """Return a function that returns v' A v for each row v of an array."""
+    def forms(self) -> Callable[[JacobianRows], Float64Array]:
+        """Return a function that returns v' A v for each row v of a Jacobian."""
 
 
 class WholeInverse(NamedTuple):
@@ -171,14 +173,14 @@ class WholeInverse(NamedTuple):
 
     packed: FloatArray
 
-    def forms(self) -> Callable[[Float64Array], Float64Array]:
-        """Return a function that returns v' A v for each row v of an array."""
+    def forms(self) -> Callable[[JacobianRows], Float64Array]:
+        """Return a function that returns v' A v for each row v of a Jacobian."""
         n = math.isqrt(2 * len(self.packed))
         lower = np.zeros((n, n))
         lower[np.tril_indices(n)] = self.packed
 
-        def of(vectors: Float64Array) -> Float64Array:
-            spread = solve_triangular(lower, vectors.T, lower=True, check_finite=False)
+        def of(vectors: JacobianRows) -> Float64Array:
+            spread = solve_triangular(lower, vectors.written_out().T, lower=True, check_finite=False)
             return np.asarray(np.einsum("ij,ij->j", spread, spread))
 
         return of
@@ -199,15 +201,13 @@ class RowsInverse(NamedTuple):
     rows: JacobianRows
     diagonal: Float64Array
 
-    def forms(self) -> Callable[[Float64Array], Float64Array]:
-        """Return a function that returns v' A v for each row v of an array."""
-        scaled = self.rows.written_out() / np.sqrt(self.diagonal)
-        lower = np.linalg.cholesky(scaled @ scaled.T + np.eye(len(scaled)))
+    def forms(self) -> Callable[[JacobianRows], Float64Array]:
+        """Return a function that returns v' A v for each row v of a Jacobian."""
+        rows, weights = self.rows.astype(np.float64), 1 / self.diagonal
+        lower = np.linalg.cholesky(rows.gram(weights) + np.eye(rows.n_rows))
 
-        def of(vectors: Float64Array) -> Float64Array:
-            vectors = vectors / np.sqrt(self.diagonal)
-            known = solve_triangular(lower, scaled @ vectors.T, lower=True, check_finite=False)
-            forms = np.einsum("ij,ij->i", vectors, vectors) - np.einsum("ij,ij->j", known, known)
-            return np.asarray(np.maximum(forms, 0.0))
+        def of(vectors: JacobianRows) -> Float64Array:
+            known = solve_triangular(lower, rows.products(vectors, weights), lower=True, check_finite=False)
+            return np.asarray(np.maximum(vectors.squared_norms(weights) - np.einsum("ij,ij->j", known, known), 0.0))
 
         return of

@@ -104,6 +104,38 @@ class JacobianRows:
         gram += _gram(self._factors * np.sqrt(out_intercept))
         return gram
 
+    def products(self, other: JacobianRows, weights: Float64Array) -> Float64Array:
+        """Return the products of these rows with those of another, with weights of the columns."""
+        coef, intercept, out_coef, out_intercept = self._parts(weights)
+        of_neurons, of_features = _separated(coef)
+        products = (self._slopes * of_neurons) @ other._slopes.T
+        products *= (self._X * of_features) @ other._X.T
+        products += (self._slopes * intercept) @ other._slopes.T
+        of_neurons, of_outputs = _separated(out_coef)
+        along_hidden = (self._hidden * of_neurons) @ other._hidden.T
+        along_hidden *= (self._factors * of_outputs) @ other._factors.T
+        products += along_hidden
+        products += (self._factors * out_intercept) @ other._factors.T
+        return np.asarray(products)
+
+    def squared_norms(self, weights: Float64Array) -> Float64Array:
+        """Return the product of each row with itself, with weights of the columns."""
+        coef, intercept, out_coef, out_intercept = self._parts(weights)
+        slopes, X, hidden, factors = (part**2 for part in (self._slopes, self._X, self._hidden, self._factors))
+        return np.einsum("ij,ij->i", slopes, X @ coef.T + intercept) + np.einsum(
+            "ij,ij->i", factors, hidden @ out_coef + out_intercept
+        )
+
+    def at_least(self, weights: Float64Array, least: float) -> Float64Array:
+        """Return weights of the columns of which none is less; a neuron's and a feature's are raised together."""
+        coef, intercept, out_coef, out_intercept = self._parts(weights)
+        raised = [np.maximum(part, least) for part in (intercept, out_intercept)]
+        blocks = [
+            np.outer(of_rows, np.maximum(of_columns, least / of_rows.min()))
+            for of_rows, of_columns in map(_separated, (coef, out_coef))
+        ]
+        return np.concatenate([part.ravel() for part in (blocks[0], raised[0], blocks[1], raised[1])])
+
     def forms(self, matrix: Float64Array, weights: Float64Array) -> Float64Array:
         """
         Return sums of weighted quadratic forms c' A c, c the columns of a group, for a matrix.
@@ -132,8 +164,8 @@ def _gram(rows: FloatArray) -> Float64Array:
 
 def _separated(block: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Return numbers of rows and of columns of which the numbers in the block are the products."""
-    of_columns = block[0]
-    of_rows = block[:, 0] / block[0, 0] if block[0, 0] else np.ones(len(block))
+    of_columns, largest = block[0], int(np.argmax(block[0]))
+    of_rows = block[:, largest] / block[0, largest] if block[0, largest] else np.ones(len(block))
     if not np.allclose(np.outer(of_rows, of_columns), block, rtol=1e-8, atol=0):
         raise ValueError("the weights of coefficients are not products of a neuron's and a feature's")
     return of_rows, of_columns

@@ -7,7 +7,6 @@ network is linearised there, so that the variance of an output is a quadratic fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ from scipy import sparse
 
 from sklearn_gfs._chunks import row_chunks
 
-from ._jacobian import fill_rows
+from ._jacobian import JacobianRows
 from ._objective import Shape
 from ._standardisation import Standardisation
 
@@ -68,21 +67,12 @@ class Posterior(NamedTuple):
             slope = activation.slope(hidden)
             activation.apply(hidden)
             inputs = self.inputs.apply(part.astype(np.float64))
-            for k, rows in enumerate(_rows_of_outputs(inputs, hidden, slope, of_outputs, shape)):
+            for k, of_output in enumerate(of_outputs.T):
+                factors = np.zeros((len(part), shape.n_outputs))
+                factors[:, k] = 1
+                rows = JacobianRows(slope * of_output, inputs, hidden, factors)
                 found[chunk, k] = np.sqrt(self.unit[k] * forms(rows) + self.noise_variance[k])
         return np.asarray(found * self.y_scale)
-
-
-def _rows_of_outputs(
-    X: Float64Array, hidden: Float64Array, slope: FloatArray, out_coef: Float64Array, shape: Shape
-) -> Iterator[Float64Array]:
-    """Yield the derivatives of each output."""
-    for k in range(shape.n_outputs):
-        unit = np.zeros((len(X), shape.n_outputs))
-        unit[:, k] = 1
-        rows = np.empty((len(X), shape.n_parameters))
-        fill_rows(rows, slope * out_coef[:, k], X, hidden[:, :, None] * unit[:, None, :], unit)
-        yield rows
 
 
 def posterior_of(

@@ -161,7 +161,9 @@ def test_few_rows_and_the_whole_matrix_say_the_same(loss, n_outputs, kind):
     np.testing.assert_allclose(rows.solve(diagonal, other), whole.solve(diagonal, other), rtol=1e-7)
     open_ = rows.left_open(penalty, diagonal, groups)
     np.testing.assert_allclose(open_, whole.left_open(penalty, diagonal, groups), rtol=1e-7)
-    vectors = rng.normal(size=(3, len(vector)))
+    shape = few.shape
+    widths = shape.n_hidden, shape.n_features, shape.n_hidden, shape.n_outputs
+    vectors = JacobianRows(*(rng.normal(size=(3, width)) for width in widths))
     forms = (curvature.inverse(diagonal).forms()(vectors) for curvature in (rows, whole))
     np.testing.assert_allclose(*forms, rtol=1e-4)
 

@@ -4,6 +4,7 @@ import pickle
 
 import naive
 import numpy as np
+import pytest
 from scipy import sparse
 
 from network.small import make_network
@@ -51,8 +52,15 @@ def factored(rng, n_rows, n_features=2, n_hidden=3):
     return JacobianRows(*(rng.normal(size=shape) for shape in shapes))
 
 
+def penalty_of_two_features(rng):
+    """Return a penalty of what three neurons have, each feature's its own; the output's intercept has none."""
+    coef, others = np.tile(rng.uniform(0.1, 1, size=2), 3), np.repeat(rng.uniform(0.1, 1, size=2), 3)
+    return np.concatenate([coef, others, [0.0]])
+
+
 def test_few_rows_leave_the_same_open():
     network, scaling, _, prior, X = problem(1, 4)
+    prior = prior._replace(penalty=penalty_of_two_features(np.random.default_rng(3)) + 1e-3)
     fitted, rows = in_data_units(network, scaling, float), factored(np.random.default_rng(2), 4)
     written = rows.written_out()
     curvatures = RowsCurvature(rows), WholeCurvature(written.T @ written)
@@ -67,12 +75,24 @@ def test_a_direction_without_a_penalty_may_be_known_by_few_rows():
     rng = np.random.default_rng(1)
     rows = factored(rng, 4)
     written = rows.written_out()
-    diagonal = np.append(rng.uniform(0.1, 1, size=rows.n_columns - 1), 0.0)  # an intercept
+    diagonal = penalty_of_two_features(rng)
     one, other = (
         curvature.inverse(diagonal).forms() for curvature in (RowsCurvature(rows), WholeCurvature(written.T @ written))
     )
-    vectors = rng.normal(size=(6, len(diagonal)))
+    vectors = factored(rng, 6)
     np.testing.assert_allclose(one(vectors), other(vectors), rtol=1e-4)
+
+
+def test_what_is_raised_remains_a_product():
+    rows = factored(np.random.default_rng(0), 4)
+    least = 1e-3
+    coef = np.outer([1.0, 0.5, 2.0], [0.0, 3.0])
+    weights = np.concatenate([coef.ravel(), [0.0, 1.0, 2.0], [0.0] * 3, [5.0]])
+    raised = rows.at_least(weights, least)
+    assert raised.min() == pytest.approx(least)
+    rows.gram(raised)  # which refuses others
+    np.testing.assert_allclose(raised[:6].reshape(3, 2)[:, 1], coef[:, 1])
+    np.testing.assert_allclose(rows.at_least(raised, least), raised, rtol=1e-12)
 
 
 def test_few_rows_are_kept_as_few_numbers():
