@@ -107,7 +107,8 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         more than 2000 samples 0.9. If its held-out loss is lower by a tenth, "lm" starts again from its best network.
     validation_fraction : float or "auto", default="auto"
         Share of the samples to hold out, above 0 and below 1. No samples are held out if `fit` gets validation data.
-        "auto" holds out a tenth of the samples. Of fewer than 1000 samples it holds out 100, but at most 0.3 of them.
+        "auto" holds out a tenth of the samples, but no more than 20 000. Of fewer than 1000 samples it holds out 100,
+        but at most 0.3 of them.
         "auto" holds out nothing if the weights of rare classes are so large that a few samples would decide alone.
         Copies of a sample stay together, except in tables of categories.
     class_weight : dict, list of dicts or "balanced", default=None

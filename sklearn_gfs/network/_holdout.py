@@ -15,8 +15,9 @@ import numpy as np
 from sklearn_gfs._typing import FloatArray, IntArray
 
 # The automatic fraction is the first; where that comes to fewer than so many samples, what makes as many, up to the
-# last. A few dozen samples hardly tell one number of iterations from another.
-_FRACTION, _ENOUGH_SAMPLES, _MOST = 0.1, 100, 0.3
+# last. A few dozen samples hardly tell one number of iterations from another. Of more samples than the last number more
+# would tell no better, but each look at them takes longer.
+_FRACTION, _ENOUGH_SAMPLES, _MOST, _MOST_SAMPLES = 0.1, 100, 0.3, 20_000
 # Shares this close to a whole number are whole.
 _ROUNDING = 1e-9
 # As many distinct samples tell a table from other data.
@@ -61,7 +62,8 @@ def held_out_shares(
     Return for each sample the share of its weight that is held out: all, nothing, or a part.
 
     About this fraction is held out of every range of targets, and of every class; at least something, never everything.
-    The fraction "auto" is a tenth, of fewer than 1000 samples 100 of them, but at most 0.3.
+    The fraction "auto" is a tenth, of fewer than 1000 samples 100 of them, but at most 0.3, of more than 200 000
+    samples 20 000.
 
     Samples with the same inputs and targets are one sample, repeated. The distinct samples are put in order by a random
     projection of the targets. Those with equal targets (a class, say) are ordered by `along_inputs`. Every 1 /
@@ -112,7 +114,8 @@ def held_out_shares(
         lengths = in_group if is_table(order[distinct], part) else lengths
     del in_group
     if isinstance(fraction, str):
-        fraction = max(_FRACTION, min(_MOST, _ENOUGH_SAMPLES / float(lengths.sum())))
+        n_samples = float(lengths.sum())
+        fraction = min(max(_FRACTION, min(_MOST, _ENOUGH_SAMPLES / n_samples)), _MOST_SAMPLES / n_samples)
     if group is not None or weight is not None:  # of distinct samples that weigh the same none is heavy
         weights = np.ones(len(order)) if weight is None else weight[order]
         weights = weights if group is None else np.bincount(group, weights=weights).astype(np.float64, copy=False)

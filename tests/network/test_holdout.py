@@ -138,7 +138,10 @@ def test_the_held_out_part_is_a_fraction_of_each_class():
     assert abs(shares[200:].sum() - 10) <= 1
 
 
-@pytest.mark.parametrize(("n_samples", "n_held_out"), [(10, 3), (300, 90), (400, 100), (1000, 100), (3000, 300)])
+@pytest.mark.parametrize(
+    ("n_samples", "n_held_out"),
+    [(10, 3), (300, 90), (400, 100), (1000, 100), (3000, 300), (400_000, 20_000)],
+)
 @pytest.mark.parametrize("n_copies", [1, 5])
 def test_the_automatic_fraction_holds_out_enough_samples(n_samples, n_held_out, n_copies):
     if n_samples % n_copies == 0:
