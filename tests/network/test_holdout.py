@@ -266,6 +266,18 @@ def test_whole_number_weights_do_not_hide_that_noise_is_learnt():
     assert min(scores) > 0.35  # with copies in both parts the noise is learnt by heart
 
 
+@pytest.mark.parametrize("weight", [0.99, 1.5, 2.0])
+def test_one_weight_does_not_multiply_the_samples(weight):
+    X, y = load_diabetes(return_X_y=True)
+    weights = np.ones(221)
+    weights[0] = weight
+    plain, weighted = (
+        GreedyPrunedMLPRegressor(random_state=0).fit(X[:221], y[:221], w).score(X[221:], y[221:])
+        for w in (None, weights)
+    )
+    assert weighted > plain - 0.1
+
+
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
 def test_rare_classes_of_great_weight_are_learnt(loss):
     scores = []
