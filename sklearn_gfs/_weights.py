@@ -19,6 +19,8 @@ from ._typing import Float64Array, FloatArray
 _MOST_COPIES = 1000
 # Weights are multiples of a unit when they are so up to this part of the largest.
 _ROUNDING = 1e-9
+# Where samples were counted, the rarest stand for no more than so many.
+_MOST_OF_RAREST = 2
 
 
 def check_weight(sample_weight: Any, n_samples: int, name: str = "sample_weight") -> Float64Array | None:
@@ -72,8 +74,8 @@ def count_copies(weight: FloatArray | None, n_samples: int) -> FloatArray:
     """
     Say for how many samples each one stands; a read-only array.
 
-    Weights that are all multiples of a unit are numbers of copies, so that a weight of two is the same as two samples.
-    Other weights are importances: each sample stands for itself.
+    Weights that are all multiples of a unit, the least of them of once or twice the unit, are numbers of copies, so that
+    a weight of two is the same as two samples. Other weights are importances: each sample stands for itself.
     """
     unit = None if weight is None else _common_unit(np.unique(weight))
     if weight is None or unit is None:
@@ -90,7 +92,7 @@ def as_counts(weight: Float64Array) -> Float64Array:
 
 
 def _common_unit(values: FloatArray) -> float | None:
-    """Return the largest number of which all values, ascending and positive, are multiples; None if it is too small."""
+    """Return the largest number of which all values, ascending and positive, are multiples; None if that is too small."""
     unit = largest = float(values[-1])
     if values[0] < largest / _MOST_COPIES:
         return None
@@ -99,6 +101,6 @@ def _common_unit(values: FloatArray) -> float | None:
         rest = value
         while rest > _ROUNDING * largest:
             unit, rest = rest, abs(math.remainder(unit, rest))
-        if unit < (1 - _ROUNDING) * largest / _MOST_COPIES:
+        if unit < (1 - _ROUNDING) * max(largest / _MOST_COPIES, values[0] / _MOST_OF_RAREST):
             return None
     return unit

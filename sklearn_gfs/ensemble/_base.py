@@ -158,7 +158,7 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, for the models and for the selection. All models must take weights. With metadata
             routing the models that have asked for the weights get them. For the selection a common factor makes no
-            difference. Whole weights without a common factor are the same as repeating the samples.
+            difference. Whole weights from 1 on are the same as repeating the samples.
         **fit_params : dict
             ``groups`` for the splitter. With metadata routing all that the models and the splitter have asked for.
 

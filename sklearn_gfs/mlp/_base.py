@@ -82,8 +82,8 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples, not negative. A common factor makes no difference. In full batch whole weights
-            without a common factor are the same as repeating the samples, if none is more than 1000 times another.
+            Weights of the samples, not negative. A common factor makes no difference. In full batch whole weights, of
+            which the least is 1 and none is more than 1000, are the same as repeating the samples.
         X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
             Validation inputs. They decide for how many iterations the subnetwork is re-trained. No training sample is
             held out then.

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath
-from sklearn_gfs._weights import count_copies
 
 from ._corrected_steepest import Solved, SteepestPath, degrees_of_freedom, solve
 
@@ -84,8 +83,9 @@ def solved_by_gradient(
     path: SteepestPath,
     n_neurons: int,
     problem: tuple[Float64Array, FloatArray, FloatArray | None, Loss],
+    n_samples: float,
 ) -> Candidate:
-    """Return the picks of a corrective selection by the gradient, with weights that are solved for at this ridge."""
+    """Return picks by the gradient, with weights solved for at this ridge on samples that count for so many."""
     (columns, targets, weight, loss), penalty = problem, ridge * path.variance
 
     @cache
@@ -102,7 +102,7 @@ def solved_by_gradient(
     def score(k: int) -> float:
         n_picks = min(k, len(path.picks))
         degrees = degrees_of_freedom(columns[:, : n_picks + 1], weight, targets.shape[1], penalty)
-        return solved(n_picks).loss + _CHOICE * degrees / float(count_copies(weight, len(targets)).sum())
+        return solved(n_picks).loss + _CHOICE * degrees / n_samples
 
     return Candidate(ridge, prefix(len(path.picks)), prefix, score)
 

@@ -20,7 +20,6 @@ from scipy import sparse
 from sklearn_gfs._chunks import working_memory
 from sklearn_gfs._threads import one_thread, threads_for
 from sklearn_gfs._typing import FloatArray, GreedyPath, IntArray
-from sklearn_gfs._weights import count_copies
 from sklearn_gfs.network import (
     FittedNetwork,
     Network,
@@ -86,6 +85,8 @@ class NeuronSelection(NamedTuple):
         Where activations of all samples are computed, kept and multiplied; "cpu" means in NumPy.
     corrective : bool or "auto"
         Whether output weights are re-solved after every pick.
+    n_effective : callable
+        Told of samples and their weights, returns for how many they count.
     """
 
     X: Any
@@ -99,6 +100,7 @@ class NeuronSelection(NamedTuple):
     n_samples: int | str | None
     device: str
     corrective: bool | str
+    n_effective: Callable[[IntArray, FloatArray | None], float]
 
     def _targets(self, rows: IntArray) -> FloatArray:
         targets: FloatArray = self.targets[rows].astype(self.dtype, copy=False)
@@ -232,7 +234,7 @@ class NeuronSelection(NamedTuple):
             paths = samples.correct(network, k, numbers, tol)
             if len(drawn) < len(rows):
                 paths = InnerProducts(layer, rows, self._targets, _of(weight, rows)).solve_again(paths)
-            n_samples = float(count_copies(_of(weight, rows), len(rows)).sum())
+            n_samples = self.n_effective(rows, weight)
             found += [corrected(ridge, path, n_samples) for ridge, path in zip(numbers, paths, strict=True)]
         return found
 
@@ -254,7 +256,7 @@ class NeuronSelection(NamedTuple):
             found.append(uncorrected(path_of(picks, n_neurons, losses, np.full(k, np.nan))))
         numbers = [ridge for ridge in ridges if ridge]  # where classes can be separated, weights need a penalty
         if numbers:
-            path = pick_corrected(hidden, targets, drawn_weight, self.loss, k)
+            path, n_samples = pick_corrected(hidden, targets, drawn_weight, self.loss, k), self.n_effective(rows, weight)
             if _MATRICES * 8 * len(rows) * (k + 1) > working_memory():
                 rows, weight = drawn, drawn_weight
             else:
@@ -264,7 +266,7 @@ class NeuronSelection(NamedTuple):
             for piece in self._layer(network).pieces(len(rows)):
                 columns[piece, 1:] = activations[piece, path.picks]
             found += [
-                solved_by_gradient(ridge, path, n_neurons, (columns, self._targets(rows), weight, self.loss))
+                solved_by_gradient(ridge, path, n_neurons, (columns, self._targets(rows), weight, self.loss), n_samples)
                 for ridge in numbers
             ]
         return found

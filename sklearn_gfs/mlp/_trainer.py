@@ -7,7 +7,7 @@ Arrays in, trainings out; which networks are trained, and for how long, is in ``
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ from sklearn_gfs.network import (
     Used,
     Watch,
     as_loop_takes_it,
+    copies_that_count,
     divide,
     effective_number,
     find_used,
@@ -101,9 +102,10 @@ class Trainer:
         self.settings = settings
         used = find_used(data.X, data.targets, data.weight, data.counted, settings.training.batch_size)
         labels = None if data.scale_targets else used.targets
-        self._n_copies = float(used.copies.sum())
+        copies = copies_that_count(used.copies, partial(_is_table, used))
+        self._n_copies = float(copies.sum())
         # Rare classes of large weight: the common samples hardly count, neither against a penalty nor as judges.
-        n_effective = self._n_copies if labels is None else effective_number(used.weight_of_rows, used.copies)
+        n_effective = self._n_copies if labels is None else effective_number(used.weight_of_rows, copies)
         self._evenness = n_effective / self._n_copies
         self._X = used.X
         self._dtype = _training_dtype(used, state, settings)
@@ -150,6 +152,7 @@ class Trainer:
             settings.selection_samples,
             settings.training.device,
             settings.corrective,
+            self._n_effective,
         )
 
     def _divide(self, used: Used, labels: FloatArray | None) -> Parts:
@@ -167,7 +170,7 @@ class Trainer:
             used.copies,
             settings.validation_fraction,
             rng,
-            is_table=lambda samples, part: is_table(self._X, samples if rows is None else rows[samples], part),
+            is_table=partial(_is_table, used),
             labels=labels if labels is None or rows is None else labels[rows],
         )
         return divide(used.all_rows, shares, used.weight)
@@ -238,18 +241,20 @@ class Trainer:
         on_all: bool = False,
         prior: Prior | None = None,
         by_updates: bool = False,
+        penalty: float = 1.0,
     ) -> Retrainer:
         """
         Return a training of what is left of the dense network.
 
-        It is `by_updates`, or by the solver that is asked for or serves best.
+        It is `by_updates`, or by the solver that is asked for or serves best. An automatic penalty of updates is
+        multiplied by `penalty`.
         """
         rows, weight = self._part(on_all=on_all)
         solver, settings = self._retrain_solver(network, by_updates=by_updates), self.settings.training
         if isinstance(solver, str) or not solver.can_estimate:
             # The fewer samples a feature has, the less they say against the penalty of its coefficients.
             times = 1.0 if settings.loss.is_quadratic else share_of_values(self.moments)
-            settings = settings.with_alpha(self._n_effective(rows, weight), falls=True, times=times)
+            settings = settings.with_alpha(self._n_effective(rows, weight), falls=True, times=penalty * times)
         if isinstance(solver, str):
             settings = settings._replace(solver=SOLVERS[solver])
             is_underdetermined = self._few_entries and has_few_rows(shape_of(network), len(rows))
@@ -312,6 +317,13 @@ class Trainer:
     def chose_second_order(self, network: Network) -> bool:
         """Whether a second-order solver re-trains for which nobody asked."""
         return self.settings.retrain_solver == "auto" and not isinstance(self._retrain_solver(network), str)
+
+    def tries_penalties(self, network: Network) -> bool:
+        """Whether the penalty of re-training may be chosen by samples held out of it."""
+        settings = self.settings
+        is_automatic = settings.training.alpha == "auto" and isinstance(settings.n_retrain, str)
+        enough = len(self.parts.train_rows) >= _FEW_SAMPLES and not settings.training.loss.is_quadratic
+        return is_automatic and enough and isinstance(self._retrain_solver(network), str)
 
     def schedule(self, network: Network, *, by_updates: bool = False) -> Schedule:
         """Return for how long to re-train what is left of the dense network; see `retraining`."""
@@ -386,6 +398,11 @@ class Trainer:
                 "or use a smaller learning_rate_init."
             )
         return held_out_loss
+
+
+def _is_table(used: Used, samples: IntArray, part: float) -> bool:
+    """Say whether these of the samples that are used are the cells of a table."""
+    return is_table(used.X, samples if used.rows is None else used.rows[samples], part)
 
 
 def _training_dtype(used: Used, state: DenseState | None, settings: PathSettings) -> Any:

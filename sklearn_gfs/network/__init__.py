@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ._data import CHUNK_ROWS, Parts, Used, divide, find_used, is_table, project, standardised_once
     from ._device import DEVICES, find_device, room_on
     from ._evidence import Prior
-    from ._holdout import effective_number, held_out_shares
+    from ._holdout import copies_that_count, effective_number, held_out_shares
     from ._losses import LABELWISE, LOSSES, SOFTMAX, Loss
     from ._objective import has_few_rows, shape_of
     from ._parameters import Network, in_precision, initial_network, of_least_weight, prune
@@ -71,6 +71,7 @@ _HOME = {
     "Watch": "_watch",
     "as_loop_takes_it": "_small",
     "effective_number": "_holdout",
+    "copies_that_count": "_holdout",
     "divide": "_data",
     "find_device": "_device",
     "find_used": "_data",
@@ -129,6 +130,7 @@ __all__ = [
     "Used",
     "Watch",
     "as_loop_takes_it",
+    "copies_that_count",
     "divide",
     "effective_number",
     "find_device",

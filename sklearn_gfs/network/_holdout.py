@@ -47,6 +47,22 @@ def effective_number(weight: FloatArray | None, copies: FloatArray) -> float:
     return float(1.0 / np.sum(weight * weight / copies))
 
 
+def cells_share(copies: FloatArray) -> float:
+    """Return which part of distinct samples of so many copies a measurement tells apart."""
+    return _TELLS_COPIES_APART if copies.mean() > _MANY_COPIES else _TELLS_APART
+
+
+def copies_that_count(copies: FloatArray, is_table: Callable[[IntArray, float], bool]) -> FloatArray:
+    """
+    Return for how many samples each one counts: for its copies in a table, else for one.
+
+    Measurements hardly ever repeat. Copies of them, or weights like numbers of copies, tell no more than one sample.
+    """
+    if copies.max() == 1 or is_table(np.arange(0, len(copies), -(-len(copies) // _MOST_CELLS)), cells_share(copies)):
+        return copies
+    return np.broadcast_to(1.0, len(copies))
+
+
 def held_out_shares(
     along_inputs: FloatArray,
     targets: FloatArray,
@@ -109,9 +125,8 @@ def held_out_shares(
     lengths: FloatArray = np.ones(n_groups)
     if in_group.max() > 1:
         some = np.arange(0, n_groups, -(-n_groups // _MOST_CELLS))
-        part = _TELLS_COPIES_APART if in_group.mean() > _MANY_COPIES else _TELLS_APART
         distinct = some if group is None else np.searchsorted(group, some)
-        lengths = in_group if is_table(order[distinct], part) else lengths
+        lengths = in_group if is_table(order[distinct], cells_share(in_group)) else lengths
     del in_group
     if isinstance(fraction, str):
         n_samples = float(lengths.sum())
