@@ -34,6 +34,9 @@ _NEGLIGIBLE = 1e-6
 # constant, or the second where there are more samples than a few. Another start is better where it leaves less than
 # this share of its loss.
 _ENOUGH, _FEW, _BETTER = (0.3, 0.9), 2000, 0.9
+# Where the held-out loss was least before so many updates, and leaves more than this share of that of a constant, the
+# training samples may have been fitted too closely. Penalties so many times as large are tried then.
+_EARLY, _MUCH, _TIMES = 7500, 0.1, 4.0
 # A trial that is gone on with makes so many more iterations on all samples, and this part of its own.
 _ON_ALL, _PART_ON_ALL = 3, 0.2
 
@@ -72,7 +75,13 @@ class _Trial(NamedTuple):
     validation_losses: dict[int, float]  # by the iterations of re-training before
     prior: Prior | None
     ran_out: bool  # whether the automatic number of iterations ended it, and not what it saw
+    penalty: float = 1.0  # by which an automatic penalty of gradient updates was multiplied
     is_final: bool = False  # whether nothing is to follow
+
+    @property
+    def least(self) -> float:
+        """The least held-out loss."""
+        return min(self.validation_losses.values())
 
 
 class Retraining:
@@ -112,7 +121,7 @@ class Retraining:
         """
         trainer = self._trainer
         if held_out is None:
-            return self._retrained(prune(network, path), path, None, {})
+            return self._retrained(prune(network, path), path, None)
         trial = self._trial(prune(network, trial_path), held_out)
         kept = Subnetwork(trainer.selection.in_data_units(trial.network), path, trial.losses, trial.validation_losses)
         if not len(trainer.parts.held_rows):  # it was trained on all samples
@@ -124,41 +133,44 @@ class Retraining:
             return self._gone_on(trial, trainer.selection.measured_on_all(network, trial_path))
         # Only updates are left. Those that were chosen for the trial train what is pruned on all samples, too, even if
         # that has fewer neurons, and second-order steps would serve it: they are no measure of each other.
-        found = self._retrained(prune(network, path), path, len(trial.losses), trial.validation_losses, by_updates=True)
+        found = self._retrained(prune(network, path), path, trial)
         if len(found.retrain_losses) < len(trial.losses) and trainer.stopped:
             # There was no time to train another as long.
             return kept._replace(path=trainer.selection.measured(network, trial_path))
         return found
 
-    def _retrained(
-        self,
-        start: Network,
-        path: GreedyPath,
-        n_iterations: int | None,
-        validation_losses: dict[int, float],
-        *,
-        by_updates: bool = False,
-    ) -> Subnetwork:
-        """Return the subnetwork after so many iterations on all samples, None for as many as the settings say."""
+    def _retrained(self, start: Network, path: GreedyPath, trial: _Trial | None) -> Subnetwork:
+        """Return the subnetwork after the updates of the trial on all samples, or as the settings say without one."""
         trainer, end, losses, prior = self._trainer, start, list[float](), None
-        n_told = n_iterations if n_iterations is not None else trainer.schedule(start).n_iterations
+        n_told = trainer.schedule(start).n_iterations if trial is None else len(trial.losses)
+        penalty = 1.0 if trial is None else trial.penalty
         with trainer.tasks.phase("re-training", n_told) as phase, interruptible(trainer.watch):
             if n_told > 0:
-                training = trainer.retraining(start, name="re-training", on_all=True, by_updates=by_updates)
+                by_updates = trial is not None
+                training = trainer.retraining(
+                    start, name="re-training", on_all=True, by_updates=by_updates, penalty=penalty
+                )
                 start = training.network()
                 trainer.advance(phase, training, n_told, self._pretrain_losses)
                 end, losses = training.network(), training.losses
                 prior = training.solver.prior if isinstance(training, SecondOrderTraining) else None
                 self._check_descent(training, start, end)
-        posterior = trainer.posterior(end, prior)
-        return Subnetwork(trainer.selection.in_data_units(end), path, losses, validation_losses, posterior)
+        posterior, seen = trainer.posterior(end, prior), {} if trial is None else trial.validation_losses
+        return Subnetwork(trainer.selection.in_data_units(end), path, losses, seen, posterior)
 
     def _gone_on(self, trial: _Trial, path: GreedyPath) -> Subnetwork:
         """Return the subnetwork of a trial after some more iterations, on all samples."""
         trainer, end, losses, prior = self._trainer, trial.network, trial.losses, trial.prior
         n_more = _ON_ALL + int(_PART_ON_ALL * len(losses))
         with trainer.tasks.phase("re-training", n_more) as phase, interruptible(trainer.watch):
-            training = trainer.retraining(end, name="re-training", on_all=True, prior=trial.prior)
+            training = trainer.retraining(
+                end,
+                name="re-training",
+                on_all=True,
+                prior=trial.prior,
+                by_updates=trial.prior is None,
+                penalty=trial.penalty,
+            )
             start = training.network()
             trainer.advance(phase, training, n_more, self._pretrain_losses)
             end, losses = training.network(), [*losses, *training.losses]
@@ -173,34 +185,80 @@ class Retraining:
             self._check(training, lambda: start, end)
 
     def _trial(self, pruned: Network, held_out: HeldOut) -> _Trial:
-        """
-        Return the trial of a pruned network.
-
-        The evidence of second-order steps is that of a quadratic model around the start. On few samples it may take
-        away weights that could have learnt something. Gradient updates need no such model. So a trial by these finds
-        another start where the first trial learnt little.
-        """
+        """Return the trial of a pruned network, or the best of some where one of them is no good measure."""
         trainer = self._trainer
         name = "trial re-training" if len(trainer.parts.held_rows) else "re-training"
         (n_retrain, interval), may_collapse = trainer.schedule(pruned)[:2], trainer.chose_second_order(pruned)
-        with trainer.tasks.phase(name, n_retrain, at_most=may_collapse, n_of_task=interval) as phase:
+        tries_penalties = trainer.tries_penalties(pruned)
+        at_most = may_collapse or tries_penalties
+        with trainer.tasks.phase(name, n_retrain, at_most=at_most, n_of_task=interval) as phase:
             trial = self._try_retraining(pruned, held_out, phase)
-            if not may_collapse or trainer.ends(phase):
-                return trial
-            share, loss = _ENOUGH[len(trainer.parts.train_rows) > _FEW], min(trial.validation_losses.values())
-            if trial.losses and loss < share * trainer.constant_loss:
-                return trial
-            with trainer.tasks.within(phase, *trainer.schedule(pruned, by_updates=True)[:2]) as more:
-                start = self._try_retraining(pruned, held_out, more, by_updates=True)
-            if not start.losses or min(start.validation_losses.values()) >= _BETTER * loss:
-                return trial
-            if trainer.ends(more):
-                return start._replace(is_final=True)
-            with trainer.tasks.within(phase, n_retrain, interval) as more:
-                again = self._try_retraining(start.network, held_out, more)
-            return again if again.losses else start._replace(is_final=True)
+            phase.report.end()
+            if tries_penalties:
+                return self._penalised(trial, pruned, held_out, phase)
+            return self._other_start(trial, pruned, held_out, phase) if may_collapse else trial
 
-    def _try_retraining(self, pruned: Network, held_out: HeldOut, phase: Phase, *, by_updates: bool = False) -> _Trial:
+    def _other_start(self, trial: _Trial, pruned: Network, held_out: HeldOut, phase: Phase) -> _Trial:
+        """
+        Return a trial of second-order steps, or a better one.
+
+        The evidence of second-order steps is that of a quadratic model around the start. On few samples it may take
+        away weights that could have learnt something. Where the trial learnt little, the first steps of another do
+        without. Gradient updates need no such model, and find another start. With classes they are often better
+        themselves: where many features tell a little each, a penalty for each feature says too much.
+        """
+        trainer, more = self._trainer, phase
+        steps, updates = trainer.schedule(pruned)[:2], trainer.schedule(pruned, by_updates=True)[:2]
+        has_learnt = bool(trial.losses) and trial.least < self._enough * trainer.constant_loss
+        if trainer.ends(phase) or (has_learnt and not trainer.has_classes):
+            return trial
+        if not has_learnt:
+            with trainer.tasks.within(phase, *steps) as more:
+                late = self._try_retraining(pruned, held_out, more, late=True)
+            is_better = bool(late.losses) and late.least < _BETTER * trial.least
+            trial = late if is_better else trial
+            if trainer.ends(more) or (is_better and not trainer.has_classes):
+                return trial
+        with trainer.tasks.within(phase, *updates) as more:
+            start = self._try_retraining(pruned, held_out, more, by_updates=True)
+        if not start.losses or start.least >= (1.0 if trainer.has_classes else _BETTER) * trial.least:
+            return trial
+        if trainer.ends(more):
+            return start._replace(is_final=True)
+        if start.least >= _BETTER * trial.least:
+            return start
+        with trainer.tasks.within(phase, *steps) as more:
+            again = self._try_retraining(start.network, held_out, more)
+        return again if again.losses else start
+
+    @property
+    def _enough(self) -> float:
+        """The share of the loss of a constant that a trial leaves at most which has learnt enough."""
+        return _ENOUGH[len(self._trainer.parts.train_rows) > _FEW]
+
+    def _penalised(self, trial: _Trial, pruned: Network, held_out: HeldOut, phase: Phase) -> _Trial:
+        """Return the trial, or one by a larger penalty where that lowers the held-out loss by more than noise."""
+        trainer, more = self._trainer, phase
+        while not trainer.ends(more):
+            if len(trial.losses) >= _EARLY or trial.least <= _MUCH * trainer.constant_loss:
+                break
+            with trainer.tasks.within(phase, *trainer.schedule(pruned)[:2]) as more:
+                other = self._try_retraining(pruned, held_out, more, penalty=_TIMES * trial.penalty)
+            if other.least + noise_of(other.least, trainer.constant_loss) >= trial.least:
+                break
+            trial = other
+        return trial
+
+    def _try_retraining(
+        self,
+        pruned: Network,
+        held_out: HeldOut,
+        phase: Phase,
+        *,
+        by_updates: bool = False,
+        penalty: float = 1.0,
+        late: bool = False,
+    ) -> _Trial:
         trainer = self._trainer
         losses: list[float] = []
         validation_losses: dict[int, float] = {}
@@ -208,7 +266,7 @@ class Retraining:
         schedule = trainer.schedule(pruned, by_updates=by_updates)
         n_retrain, interval = schedule.n_iterations, schedule.interval
         with interruptible(trainer.watch):
-            training = trainer.retraining(pruned, name=phase.name, by_updates=by_updates)
+            training = trainer.retraining(pruned, name=phase.name, by_updates=by_updates, penalty=penalty, late=late)
             start = training.network()
             losses, record, end = training.losses, trainer.finite(training.loss(held_out)), schedule.end(0)
             validation_losses[0] = record
@@ -229,6 +287,7 @@ class Retraining:
                         prior = training.solver.prior if isinstance(training, SecondOrderTraining) else None
             if best == 0:
                 self._check_descent(training, start, training.network())
-        trainer.tasks.report.say(f"early_stopping chose {best} iterations of re-training.")
+        times = "" if penalty == 1.0 else f", with {penalty:g} times the penalty"
+        trainer.tasks.report.say(f"early_stopping chose {best} iterations of re-training{times}.")
         ran_out = isinstance(trainer.settings.n_retrain, str) and len(losses) >= n_retrain
-        return _Trial(kept, losses[:best], validation_losses, prior, ran_out)
+        return _Trial(kept, losses[:best], validation_losses, prior, ran_out, penalty)

@@ -242,12 +242,13 @@ class Trainer:
         prior: Prior | None = None,
         by_updates: bool = False,
         penalty: float = 1.0,
+        late: bool = False,
     ) -> Retrainer:
         """
         Return a training of what is left of the dense network.
 
         It is `by_updates`, or by the solver that is asked for or serves best. An automatic penalty of updates is
-        multiplied by `penalty`.
+        multiplied by `penalty`, that of steps is estimated `late`.
         """
         rows, weight = self._part(on_all=on_all)
         solver, settings = self._retrain_solver(network, by_updates=by_updates), self.settings.training
@@ -274,6 +275,7 @@ class Trainer:
             n_samples=self._n_effective(rows, weight),
             watch=self.watch,
             prior=prior,
+            late=late,
         )
 
     def posterior(self, network: Network, prior: Prior | None) -> Posterior | None:
@@ -314,6 +316,11 @@ class Trainer:
             return LevenbergMarquardt
         return settings.training.solver.name
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether the targets are classes, and not numbers."""
+        return not self._holds_numbers
+
     def chose_second_order(self, network: Network) -> bool:
         """Whether a second-order solver re-trains for which nobody asked."""
         return self.settings.retrain_solver == "auto" and not isinstance(self._retrain_solver(network), str)
@@ -338,7 +345,7 @@ class Trainer:
     def checkpoints(self) -> list[int]:
         """Iterations after which an automatic number of pre-training iterations is decided."""
         n_samples = self._n_copies * self._share(self.parts.train_rows, self.parts.train_weight)
-        return checkpoints(self.settings.n_retrain, n_samples, classes=not self._holds_numbers)
+        return checkpoints(self.settings.n_retrain, n_samples, classes=self.has_classes)
 
     def advance(self, phase: Phase, training: Retrainer, n_iterations: int, losses: list[float]) -> None:
         """Continue a training, as a part of this phase; `losses` are those of pre-training."""

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from ._scaling import Scaling
     from ._settings import TrainingSettings
 
-# The penalty is estimated anew in every so manieth step of Levenberg-Marquardt.
-_ESTIMATED_EVERY = 3
+# The penalty is estimated anew in every so manieth step of Levenberg-Marquardt, at first before the first step, or late.
+_ESTIMATED_EVERY, _LATE = 3, 3
 # At the end it is estimated so many times where the weights are.
 _ESTIMATED_AT_THE_END = 3
 # Damping at first, in parts of the mean curvature; a step is accepted that lowers the loss by this part of what its
@@ -82,9 +82,12 @@ class SecondOrderSolver(ABC):
         Steps between two looks at held-out samples.
     patience : int
         Steps without a better held-out loss that end a trial.
+    first_estimated : int
+        The step at which the penalty is estimated first, if it is at all.
     """
 
     name: str
+    first_estimated = 0
     can_estimate: ClassVar[bool] = False
     n_steps: ClassVar[int]
     interval: ClassVar[int]
@@ -151,7 +154,7 @@ class LevenbergMarquardt(SecondOrderSolver):
         if not math.isfinite(loss):
             return loss
         curvature = self._curvature()
-        if self._estimates and self._n_done % _ESTIMATED_EVERY == 0:
+        if self._estimates and self._n_done >= self.first_estimated and self._n_done % _ESTIMATED_EVERY == 0:
             self._estimate(curvature, loss)
         self._n_done += 1
         before = self._penalised(loss, self.vector)
@@ -288,6 +291,9 @@ class SecondOrderTraining:
     watch : Watch, default=None
     prior : Prior, default=None
         The penalty to begin with.
+    late : bool, default=False
+        Whether the penalty is estimated after a few steps only. Where the start has learnt nothing, its evidence would
+        take away what can learn.
 
     Raises
     ------
@@ -310,6 +316,7 @@ class SecondOrderTraining:
         n_samples: float,
         watch: Watch | None = None,
         prior: Prior | None = None,
+        late: bool = False,
     ) -> None:
         self._like, self._samples, self._settings = network, samples, settings
         self._watch, self.name, self._n_samples = watch, name, n_samples
@@ -322,6 +329,7 @@ class SecondOrderTraining:
             given = settings.with_alpha(n_samples, falls=not solver.can_estimate)
             prior = Prior(penalty_of(shape, network.weights.astype(np.float64), float(given.alpha)), 1.0)
         self._solver = solver(objective, to_vector(network), prior, n_samples=n_samples, estimates=estimates)
+        self._solver.first_estimated = _LATE if late else 0
 
     @property
     def solver(self) -> SecondOrderSolver:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import log_loss
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs.mlp import _retraining
@@ -15,75 +16,106 @@ def products(n_samples, seed, n_features=10):
     return X, X[:, 0] * X[:, 1] + 0.3 * rng.normal(size=n_samples)
 
 
+def kind_of(how):
+    """Say what a trial is made of, from the keywords that it was given."""
+    return "updates" if how.get("by_updates") else "late" if how.get("late") else "steps"
+
+
 @pytest.fixture
 def tries(monkeypatch):
-    """Record whether each trial is by updates, and its result."""
+    """Record what each trial is made of, and its result."""
     made, attempt = [], Retraining._try_retraining
 
-    def record(self, pruned, held_out, phase, *, by_updates=False):
-        made.append((by_updates, attempt(self, pruned, held_out, phase, by_updates=by_updates)))
+    def record(self, pruned, held_out, phase, **how):
+        made.append((kind_of(how), attempt(self, pruned, held_out, phase, **how)))
         return made[-1][1]
 
     monkeypatch.setattr(Retraining, "_try_retraining", record)
     return made
 
 
+def kinds_of(tries):
+    return [kind for kind, _ in tries]
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 def test_what_only_few_samples_show_is_learnt_after_all(tries, seed):
     (X, y), (X_test, y_test) = products(150, seed), products(1000, seed + 10)
     model = GreedyPrunedMLPRegressor(random_state=0).fit(X, y)
-    assert [by_updates for by_updates, _ in tries] == [False, True, False]
+    assert kinds_of(tries) == ["steps", "late"]
     assert model.score(X_test, y_test) > 0.8
-    assert model.validation_loss_curve_[0] == pytest.approx(min(tries[1][1].validation_losses.values()), rel=0.02)
+    assert min(model.validation_loss_curve_) == tries[1][1].least
     assert model.predict(X_test, return_std=True)[1].shape == (1000,)
     tries.clear()
     asked = GreedyPrunedMLPRegressor(random_state=0, retrain_solver="lm").fit(X, y)
-    assert [by_updates for by_updates, _ in tries] == [False]  # who asks for a solver gets that
+    assert kinds_of(tries) == ["steps"]  # who asks for a solver gets that
     assert asked.score(X_test, y_test) < model.score(X_test, y_test) - 0.2
 
 
 def test_classes_get_another_start_as_well(tries, monkeypatch):
     monkeypatch.setattr(_retraining, "_ENOUGH", (0.0, 0.0))
-    monkeypatch.setattr(_retraining, "_BETTER", 0.0)  # updates are tried, and not believed
+    monkeypatch.setattr(_retraining, "_BETTER", 0.0)  # other starts are tried, and not believed
     X, y = products(150, 0)
     model = GreedyPrunedMLPClassifier(random_state=0).fit(X, y > 0)
-    assert [by_updates for by_updates, _ in tries] == [False, True]
-    assert model.n_retrain_ > len(tries[0][1].losses)  # it goes on from the first
+    assert kinds_of(tries) == ["steps", "late", "updates"]
+    best = min(tries, key=lambda one: (one[1].least, one[0] != "updates") if one[0] != "late" else (np.inf, 0))
+    assert min(model.validation_loss_curve_) == best[1].least
 
 
-@pytest.mark.parametrize(("few", "kinds"), [(1000, [False, True]), (100, [False])])
+@pytest.mark.parametrize(("few", "kinds"), [(1000, ["steps", "late", "updates"]), (100, ["steps"])])
 def test_with_many_samples_only_what_learnt_nothing_gets_another_start(tries, monkeypatch, few, kinds):
     monkeypatch.setattr(_retraining, "_FEW", few)
     monkeypatch.setattr(_retraining, "_BETTER", 0.0)
     X, y = products(150, 0)
     GreedyPrunedMLPRegressor(random_state=0).fit(X, y + X[:, 3])  # a line leaves about half
-    assert [by_updates for by_updates, _ in tries] == kinds
+    assert kinds_of(tries) == kinds
 
 
-def test_noise_gets_no_third_trial(tries):
+def test_noise_is_not_learnt_by_another_start(tries):
     X, _ = products(200, 0)
     y = np.random.default_rng(5).normal(size=200)
     model = GreedyPrunedMLPRegressor(random_state=0).fit(X, y)
-    assert [by_updates for by_updates, _ in tries] == [False, True]
+    assert kinds_of(tries) == ["steps", "late", "updates"]
     assert np.abs(model.predict(X)).max() < 1
 
 
-def test_a_start_that_steps_make_no_better_is_kept(monkeypatch):
+def test_a_start_that_steps_make_no_better_is_trained_on_all_samples(monkeypatch):
     attempt, kinds, kept = Retraining._try_retraining, [], []
 
-    def fail_at_last(self, pruned, held_out, phase, *, by_updates=False):
-        trial = attempt(self, pruned, held_out, phase, by_updates=by_updates)
-        kinds.append(by_updates)
-        kept.extend([trial] * by_updates)
-        return trial._replace(losses=[]) if len(kinds) == 3 else trial
+    def fail_but_for_updates(self, pruned, held_out, phase, **how):
+        trial = attempt(self, pruned, held_out, phase, **how)
+        kinds.append(kind_of(how))
+        kept.extend([trial] * (kinds[-1] == "updates"))
+        return trial._replace(losses=[]) if kinds[-1] != "updates" else trial
 
-    monkeypatch.setattr(Retraining, "_try_retraining", fail_at_last)
+    monkeypatch.setattr(Retraining, "_try_retraining", fail_but_for_updates)
     (X, y), (X_test, y_test) = products(150, 0), products(1000, 10)
     model = GreedyPrunedMLPRegressor(random_state=0).fit(X, y)
-    assert kinds == [False, True, False]
+    assert kinds == ["steps", "late", "updates", "steps"]
     assert model.n_retrain_ == len(kept[0].losses) > 100
     assert model.score(X_test, y_test) > 0.2
     assert model.predict(X_test, return_std=True)[1].shape == (1000,)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_squares_among_features_that_tell_nothing_are_learnt(seed):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((1200, 12))
+    y = (X[:, :4] ** 2).sum(axis=1) + 0.5 * rng.standard_normal(1200)
+    assert GreedyPrunedMLPRegressor(random_state=seed).fit(X[:200], y[:200]).score(X[200:], y[200:]) > 0.85
+
+
+def test_many_features_that_tell_a_little_each_are_learnt_by_updates(tries):
+    losses = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        y = rng.permutation(np.arange(1200) % 4)
+        X = 0.3 * rng.standard_normal((4, 100))[y] + rng.standard_normal((1200, 100))
+        tries.clear()
+        model = GreedyPrunedMLPClassifier(random_state=seed).fit(X[:200], y[:200])
+        assert "updates" in kinds_of(tries)
+        losses.append(log_loss(y[200:], model.predict_proba(X[200:])))
+    assert np.mean(losses) < 0.35
 
 
 @pytest.mark.parametrize("asked_to_stop", ["first", "second"])
@@ -116,6 +148,6 @@ def test_steps_that_make_nothing_better_get_another_start(tries, seed, n_categor
     X = np.hstack([size * rng.gamma(5, size=(600, 5)), rng.uniform(size=(600, n_categories)) < 0.03])
     y = X[:, :5].mean(axis=1) + 0.05 * rng.normal(size=600)
     model = GreedyPrunedMLPRegressor(random_state=0).fit(X[:220], y[:220])
-    assert [by_updates for by_updates, _ in tries] == [False, True, False]
+    assert kinds_of(tries)[:2] == ["steps", "late"]
     assert not tries[0][1].losses
     assert model.score(X[220:], y[220:]) > 0.98
