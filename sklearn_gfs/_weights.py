@@ -74,8 +74,8 @@ def count_copies(weight: FloatArray | None, n_samples: int) -> FloatArray:
     """
     Say for how many samples each one stands; a read-only array.
 
-    Weights that are all multiples of a unit, the least of them of once or twice the unit, are numbers of copies, so that
-    a weight of two is the same as two samples. Other weights are importances: each sample stands for itself.
+    Weights that are all multiples of a unit, the least of them once or twice the unit, are numbers of copies, so that a
+    weight of two is the same as two samples. Other weights are importances: each sample stands for itself.
     """
     unit = None if weight is None else _common_unit(np.unique(weight))
     if weight is None or unit is None:
@@ -92,7 +92,7 @@ def as_counts(weight: Float64Array) -> Float64Array:
 
 
 def _common_unit(values: FloatArray) -> float | None:
-    """Return the largest number of which all values, ascending and positive, are multiples; None if that is too small."""
+    """Return the largest number of which all values, ascending and positive, are multiples; None for one too small."""
     unit = largest = float(values[-1])
     if values[0] < largest / _MOST_COPIES:
         return None

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from numbers import Integral
 from typing import Any, Self
 
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
@@ -35,6 +36,7 @@ from ._given import DenseState, PathData, PathSettings
 from ._layer import Room
 from ._parameters import MLPParameters
 from ._path import TrainingPath
+from ._tails import grows_with_tails
 from ._targets import encode_validation, validate_weights
 
 
@@ -348,6 +350,8 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
             X = X.astype(self.coefs_[0].dtype, copy=False)
         counted = validate_weights(sample_weight, X)
         weight = self._weigh_targets(labels, counted, partial=partial)
+        if state is None:  # else the network has its activation
+            self._has_tails = scale_targets and not sparse.issparse(X) and grows_with_tails(X, targets, weight)
         encoded = encode_validation(self, *validation, dtype=X.dtype, n_outputs=targets.shape[1])
         return PathData(X, targets, weight, scale_targets, counted, encoded)
 

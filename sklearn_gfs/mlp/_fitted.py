@@ -38,6 +38,7 @@ class FittedMLPMixin(ExportMixin):
     loss: str
     coefs_: list[FloatArray]
     intercepts_: list[FloatArray]
+    _has_tails = False  # whether extreme targets, numbers, come with extreme features
     _posterior: Posterior  # only of a regressor, re-trained by Levenberg-Marquardt
     _dense_state: tuple[DenseState, dict[str, Any]]  # and what was fixed by it; only if kept
 

@@ -209,32 +209,27 @@ class Retraining:
         """
         trainer, more = self._trainer, phase
         steps, updates = trainer.schedule(pruned)[:2], trainer.schedule(pruned, by_updates=True)[:2]
-        has_learnt = bool(trial.losses) and trial.least < self._enough * trainer.constant_loss
-        if trainer.ends(phase) or (has_learnt and not trainer.has_classes):
-            return trial
-        if not has_learnt:
+        best = trial
+        if not trainer.ends(phase) and not self._has_learnt(trial):
             with trainer.tasks.within(phase, *steps) as more:
                 late = self._try_retraining(pruned, held_out, more, late=True)
-            is_better = bool(late.losses) and late.least < _BETTER * trial.least
-            trial = late if is_better else trial
-            if trainer.ends(more) or (is_better and not trainer.has_classes):
-                return trial
+            best = late if self._has_learnt(late) and late.least < _BETTER * trial.least else trial
+        if trainer.ends(more) or (self._has_learnt(best) and not trainer.has_classes):
+            return best
         with trainer.tasks.within(phase, *updates) as more:
             start = self._try_retraining(pruned, held_out, more, by_updates=True)
-        if not start.losses or start.least >= (1.0 if trainer.has_classes else _BETTER) * trial.least:
-            return trial
+        if not start.losses or start.least >= _BETTER * best.least:
+            return best
         if trainer.ends(more):
             return start._replace(is_final=True)
-        if start.least >= _BETTER * trial.least:
-            return start
         with trainer.tasks.within(phase, *steps) as more:
             again = self._try_retraining(start.network, held_out, more)
         return again if again.losses else start
 
-    @property
-    def _enough(self) -> float:
-        """The share of the loss of a constant that a trial leaves at most which has learnt enough."""
-        return _ENOUGH[len(self._trainer.parts.train_rows) > _FEW]
+    def _has_learnt(self, trial: _Trial) -> bool:
+        """Whether a trial gained something, and leaves no more than a share of the loss of a constant."""
+        enough = _ENOUGH[len(self._trainer.parts.train_rows) > _FEW]
+        return bool(trial.losses) and trial.least < enough * self._trainer.constant_loss
 
     def _penalised(self, trial: _Trial, pruned: Network, held_out: HeldOut, phase: Phase) -> _Trial:
         """Return the trial, or one by a larger penalty where that lowers the held-out loss by more than noise."""

@@ -245,8 +245,8 @@ def has_several_labels(estimator: Any) -> bool:
 
 
 def activation_name(estimator: Any) -> str:
-    """Return the activation of an estimator that has been given its targets: "auto" is one for classes or numbers."""
-    chosen = "relu" if hasattr(estimator, "classes_") else "tanh"
+    """Return the activation of an estimator that has been given its data: "auto" is one for classes or numbers."""
+    chosen = "relu" if hasattr(estimator, "classes_") or estimator._has_tails else "tanh"
     return chosen if estimator.activation == "auto" else str(estimator.activation)
 
 

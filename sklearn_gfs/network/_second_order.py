@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ._scaling import Scaling
     from ._settings import TrainingSettings
 
-# The penalty is estimated anew in every so manieth step of Levenberg-Marquardt, at first before the first step, or late.
+# The penalty is estimated anew in every so manieth step of Levenberg-Marquardt: from the first step on, or late.
 _ESTIMATED_EVERY, _LATE = 3, 3
 # At the end it is estimated so many times where the weights are.
 _ESTIMATED_AT_THE_END = 3

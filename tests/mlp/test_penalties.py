@@ -1,4 +1,4 @@
-"""Automatic penalties of gradient updates: larger ones where samples are fitted too closely, chosen by held-out ones."""
+"""Automatic penalties of gradient updates: larger ones where held-out samples say that others are fitted closely."""
 
 import numpy as np
 import pytest
