@@ -204,27 +204,29 @@ class Retraining:
 
         The evidence of second-order steps is that of a quadratic model around the start. On few samples it may take
         away weights that could have learnt something. Where the trial learnt little, the first steps of another do
-        without. Gradient updates need no such model, and find another start. With classes they are often better
-        themselves: where many features tell a little each, a penalty for each feature says too much.
+        without. Gradient updates need no such model either, and find another start. They are tried in any case for
+        classes of fewer samples than parameters: where many features tell a little each, a penalty for each feature
+        says too much.
         """
-        trainer, more = self._trainer, phase
+        trainer, best, last = self._trainer, trial, phase
         steps, updates = trainer.schedule(pruned)[:2], trainer.schedule(pruned, by_updates=True)[:2]
-        best = trial
-        if not trainer.ends(phase) and not self._has_learnt(trial):
-            with trainer.tasks.within(phase, *steps) as more:
-                late = self._try_retraining(pruned, held_out, more, late=True)
+        if trainer.ends(phase):
+            return trial
+        if not self._has_learnt(trial):
+            with trainer.tasks.within(phase, *steps) as last:
+                late = self._try_retraining(pruned, held_out, last, late=True)
             best = late if self._has_learnt(late) and late.least < _BETTER * trial.least else trial
-        if trainer.ends(more) or (self._has_learnt(best) and not trainer.has_classes):
+        if trainer.ends(last) or (self._has_learnt(best) and not trainer.has_few_rows_of_classes(pruned)):
             return best
-        with trainer.tasks.within(phase, *updates) as more:
-            start = self._try_retraining(pruned, held_out, more, by_updates=True)
+        with trainer.tasks.within(phase, *updates) as last:
+            start = self._try_retraining(pruned, held_out, last, by_updates=True)
         if not start.losses or start.least >= _BETTER * best.least:
             return best
-        if trainer.ends(more):
+        if trainer.ends(last):
             return start._replace(is_final=True)
-        with trainer.tasks.within(phase, *steps) as more:
-            again = self._try_retraining(start.network, held_out, more)
-        return again if again.losses else start
+        with trainer.tasks.within(phase, *steps) as last:
+            again = self._try_retraining(start.network, held_out, last)
+        return again if again.losses else start._replace(is_final=True)
 
     def _has_learnt(self, trial: _Trial) -> bool:
         """Whether a trial gained something, and leaves no more than a share of the loss of a constant."""

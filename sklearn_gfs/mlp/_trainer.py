@@ -316,10 +316,9 @@ class Trainer:
             return LevenbergMarquardt
         return settings.training.solver.name
 
-    @property
-    def has_classes(self) -> bool:
-        """Whether the targets are classes, and not numbers."""
-        return not self._holds_numbers
+    def has_few_rows_of_classes(self, network: Network) -> bool:
+        """Whether targets are classes, and samples times outputs are fewer than the parameters."""
+        return not self._holds_numbers and has_few_rows(shape_of(network), len(self.parts.train_rows))
 
     def chose_second_order(self, network: Network) -> bool:
         """Whether a second-order solver re-trains for which nobody asked."""
@@ -345,7 +344,7 @@ class Trainer:
     def checkpoints(self) -> list[int]:
         """Iterations after which an automatic number of pre-training iterations is decided."""
         n_samples = self._n_copies * self._share(self.parts.train_rows, self.parts.train_weight)
-        return checkpoints(self.settings.n_retrain, n_samples, classes=self.has_classes)
+        return checkpoints(self.settings.n_retrain, n_samples, classes=not self._holds_numbers)
 
     def advance(self, phase: Phase, training: Retrainer, n_iterations: int, losses: list[float]) -> None:
         """Continue a training, as a part of this phase; `losses` are those of pre-training."""

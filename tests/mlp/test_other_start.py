@@ -79,7 +79,7 @@ def test_noise_is_not_learnt_by_another_start(tries):
     assert np.abs(model.predict(X)).max() < 1
 
 
-def test_a_start_that_steps_make_no_better_is_trained_on_all_samples(monkeypatch):
+def test_a_start_that_steps_make_no_better_is_kept(monkeypatch):
     attempt, kinds, kept = Retraining._try_retraining, [], []
 
     def fail_but_for_updates(self, pruned, held_out, phase, **how):
@@ -115,7 +115,7 @@ def test_many_features_that_tell_a_little_each_are_learnt_by_updates(tries):
         model = GreedyPrunedMLPClassifier(random_state=seed).fit(X[:200], y[:200])
         assert "updates" in kinds_of(tries)
         losses.append(log_loss(y[200:], model.predict_proba(X[200:])))
-    assert np.mean(losses) < 0.35
+    assert np.mean(losses) < 0.4
 
 
 @pytest.mark.parametrize("asked_to_stop", ["first", "second"])
