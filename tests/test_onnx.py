@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import StackingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -133,3 +135,42 @@ def test_without_skl2onnx_the_error_says_what_brings_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "skl2onnx", None)
     with pytest.raises(ImportError, match=r"pip install sklearn-gfs\[onnx\]"):
         register_onnx_converters()
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("cls", [GreedyPrunedMLP, GreedyPrunedMLPClassifier])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_calibrated(loss, cls, n_classes):
+    X = inputs()
+    y = np.digitize(X[:, 0], np.linspace(-0.7, 0.7, n_classes - 1))
+    model = CalibratedClassifierCV(cls(**SMALL, loss=loss), cv=3).fit(X, y)
+    assert_same_predictions(model, X, 1e-9, 1e-9)
+
+
+def test_stacked_by_the_decision_function():
+    X = inputs()
+    y = np.digitize(X[:, 0], [-0.7, 0.7])
+    stacked = [("network", GreedyPrunedMLPClassifier(**SMALL))]
+    model = StackingClassifier(stacked, stack_method="decision_function", cv=3).fit(X, y)
+    assert_same_predictions(model, X, 1e-9, 1e-9)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_raw_scores_are_the_decision_function(n_classes):
+    X = inputs()
+    y = np.digitize(X[:, 0], np.linspace(-0.7, 0.7, n_classes - 1))
+    model = GreedyPrunedMLPClassifier(**SMALL).fit(X, y)
+    label, scores = run(model, X, {"zipmap": False, "raw_scores": True})
+    expected = model.decision_function(X)
+    if n_classes == 2:  # a column for each class, as skl2onnx has it
+        expected = np.stack([-expected, expected], axis=1)
+    np.testing.assert_allclose(scores, expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(label, model.predict(X))
+
+
+def test_raw_scores_of_several_labels():
+    X = inputs()
+    model = GreedyPrunedMLP(**SMALL, loss="log_loss").fit(X, (X[:, :3] > np.median(X[:, :3], axis=0)).astype(int))
+    label, scores = run(model, X, {"zipmap": False, "raw_scores": True})
+    np.testing.assert_allclose(scores, model.decision_function(X), rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(label, model.predict(X))
