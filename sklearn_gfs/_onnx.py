@@ -30,7 +30,8 @@ def register_onnx_converters() -> None:
     their probabilities, or numbers in a column for each output. A selector gives the columns that it keeps; a search is
     its best estimator. Inputs in float32 or float64 are computed in that precision. Every `target_opset` from 9 on is
     understood. So is the option `zipmap` of scikit-learn's classifiers. Multilabel targets and inputs in float64 want
-    it to be False.
+    it to be False. With the option `raw_scores` the outputs of a network with a `decision_function` are that function,
+    of two classes a column for each.
 
     Raises
     ------
@@ -61,7 +62,8 @@ def register_onnx_converters() -> None:
     except ImportError as error:
         raise ImportError("skl2onnx is not installed; `pip install sklearn-gfs[onnx]` brings it.") from error
 
-    options = {"zipmap": [True, False, "columns"], "nocl": [False]}  # skl2onnx itself asks for the second
+    # skl2onnx itself asks for "nocl". Its calibrated and stacked classifiers set "raw_scores", where it is declared.
+    options = {"zipmap": [True, False, "columns"], "nocl": [False], "raw_scores": [True, False]}
     for cls, cls_options, parser in (
         (GreedyPrunedMLP, options, _parse),
         (GreedyPrunedMLPClassifier, options, None),
@@ -144,19 +146,30 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     hidden = graph("Add", graph("MatMul", columns, model.coefs_[0]), model.intercepts_[0])
     hidden = graph(ACTIVATIONS[model.activation_].onnx_operator, hidden)
     outputs = graph("Add", graph("MatMul", hidden, model.coefs_[1]), model.intercepts_[1])
-    if not hasattr(model, "classes_"):
-        results = [outputs]
-    elif has_several_labels(model):
-        if LINKS[model.out_activation_].gives_probabilities:
-            outputs = graph("Sigmoid", outputs)
-        probabilities = graph.clip(outputs, *_limits(graph.dtype))
-        results = [graph("Cast", graph("Greater", outputs, np.array(0.5)), to=7), probabilities]
-    else:
-        probabilities = _PROBABILITIES[model.out_activation_](graph, model.n_outputs_, outputs)
-        best = graph("ArgMax", outputs if model.n_outputs_ > 1 else probabilities, axis=1, keepdims=0)
-        results = [graph("Gather", _labels(model.classes_), best), probabilities]
+    results = [outputs]
+    if hasattr(model, "classes_"):
+        raw = container.get_options(model, {"raw_scores": False})["raw_scores"] and hasattr(model, "decision_function")
+        results = (_of_labels if has_several_labels(model) else _of_classes)(graph, model, outputs, raw=raw)
     for result, name in zip(results, names, strict=True):
         graph("Identity", result, output_names=[name]).add_to(scope, container)
+
+
+def _of_labels(graph: _Graph, model: Any, outputs: Any, *, raw: bool) -> list[Any]:
+    """Return the labels, each true or false, and their probabilities, or with `raw` the logits."""
+    estimates = graph("Sigmoid", outputs) if LINKS[model.out_activation_].gives_probabilities else outputs
+    labels = graph("Cast", graph("Greater", estimates, np.array(0.5)), to=7)
+    return [labels, outputs if raw else graph.clip(estimates, *_limits(graph.dtype))]
+
+
+def _of_classes(graph: _Graph, model: Any, outputs: Any, *, raw: bool) -> list[Any]:
+    """Return the class and the probabilities of all, or with `raw` the logits."""
+    if raw:
+        # A column for each class, also of two, is what skl2onnx reads.
+        scores = outputs if model.n_outputs_ > 1 else graph("Concat", graph("Neg", outputs), outputs, axis=1)
+    else:
+        scores = _PROBABILITIES[model.out_activation_](graph, model.n_outputs_, outputs)
+    best = graph("ArgMax", outputs if model.n_outputs_ > 1 else scores, axis=1, keepdims=0)
+    return [graph("Gather", _labels(model.classes_), best), scores]
 
 
 class _Graph:
