@@ -456,3 +456,10 @@ def test_laws_are_fitted_to_thresholds_measured_elsewhere(law):
 def test_thresholds_that_are_none_are_refused(parameters, message):
     with pytest.raises(ValueError, match=message):
         ScalingFit.from_thresholds(**{"law": "log", "n_samples": [10, 20, 30], "thresholds": [1, 2, 3]} | parameters)
+
+
+def test_the_number_of_picks_may_be_what_is_searched():
+    settings = {"param": "k", "n_pretrain": [1, 2, 4], "train_sizes": [40, 80], "n_repeats": 1, "target": "best"}
+    curve = pretrain_threshold_curve(PathClassifier(), *load_iris(return_X_y=True), **settings, random_state=0)
+    assert curve.k.tolist() == [None]
+    assert set(curve.thresholds.ravel()) <= {1, 2, 4}

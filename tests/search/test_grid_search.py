@@ -97,6 +97,16 @@ def test_any_estimator_with_an_integer_parameter():
         assert "mean_dense_test_score" not in search.cv_results_
 
 
+def test_the_number_of_picks_may_be_what_is_searched():
+    X, y = load_iris(return_X_y=True)
+    for estimator, name in [(PathClassifier(), "k"), (make_pipeline(PathClassifier()), "pathclassifier__k")]:
+        search = PretrainThresholdSearch(estimator, param="k", n_pretrain=[1, 2, 4], cv=3).fit(X, y)
+        same_results(search, GridSearchCV(estimator, {name: [1, 2, 4]}, cv=3).fit(X, y))
+        assert list(search.thresholds_) == search.k_values_.tolist() == [None]
+        assert search.threshold_params_ == {name: search.threshold_}
+        assert search.best_estimator_.get_params()[name] == search.threshold_
+
+
 def test_several_scores():
     X, y = load_binary()
     scoring = {"auc": "roc_auc", "loss": "neg_log_loss"}

@@ -23,6 +23,7 @@ from sklearn_gfs import PretrainThresholdSearch
         ({"k": [0]}, "k must be None or a sequence of integers not below 1"),
         ({"k": 5}, "k must be"),
         ({"n_pretrain": (value for value in [0, 5])}, "n_pretrain must be"),
+        ({"param": "k", "k": [1, 2]}, r"k must be None where param names the same parameter, got \[1, 2\]"),
         ({"param": "n_steps"}, "param must name an integer parameter.*PathClassifier has no parameter 'n_steps'"),
         ({"target": "good"}, "target must be"),
         ({"tol": -1}, "tol must be"),
