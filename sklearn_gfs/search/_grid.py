@@ -26,8 +26,8 @@ class Grid(NamedTuple):
     ----------
     budget_name : str
         Name of the budget as ``estimator.set_params`` takes it.
-    size_name : str
-        Likewise for the number of picks.
+    size_name : str or None
+        Likewise for the number of picks; None where that is the budget.
     budgets : tuple of int or None
         Ascending; None to extend the grid until the dense score has levelled off.
     sizes : tuple of int or None
@@ -37,7 +37,7 @@ class Grid(NamedTuple):
     """
 
     budget_name: str
-    size_name: str
+    size_name: str | None
     budgets: tuple[int, ...] | None
     sizes: tuple[int, ...] | None
     one_run: bool
@@ -58,7 +58,7 @@ class Grid(NamedTuple):
 
     def params(self, budget: int, size: int | None) -> dict[str, int]:
         """Return the parameters of one point."""
-        return {self.budget_name: budget} | ({} if size is None else {self.size_name: size})
+        return {self.budget_name: budget} | ({} if size is None or self.size_name is None else {self.size_name: size})
 
 
 def last_step(estimator: Any) -> tuple[str, Any]:
@@ -134,13 +134,18 @@ def make_grid(estimator: Any, param: str, n_pretrain: Any, k: Any) -> Grid:
             f"param must name an integer parameter of the estimator, for instance {(inner or ['max_iter'])[0]!r}; "
             f"{type(last).__name__} has no parameter {param!r}."
         )
+    searches_sizes = budget_name == full["k"]
+    if k is not None and searches_sizes:
+        raise ValueError(
+            f"k must be None where param names the same parameter, got {k!r}. n_pretrain holds its values."
+        )
     if k is not None and full["k"] not in names:
         raise ValueError(f"k must be None for an estimator without a parameter k, got {k!r}.")
     automatic = isinstance(n_pretrain, str) and n_pretrain == "auto"
     budgets = None if automatic else _ascending("n_pretrain", n_pretrain, least=0)
     sizes = None if k is None else _ascending("k", k, least=1)
     one_run = budget_name == full["n_pretrain"] and hasattr(last, "fit_path")
-    return Grid(budget_name, full["k"], budgets, sizes, one_run)
+    return Grid(budget_name, None if searches_sizes else full["k"], budgets, sizes, one_run)
 
 
 def _ascending(name: str, values: Any, *, least: int) -> tuple[int, ...]:

@@ -60,7 +60,7 @@ class FoldProgress(NamedTuple):
         finally:
             task.call_on_fit_task_end(estimator=self.search, **data)
 
-    def finished(self, record: Mapping[str, Any], names: tuple[str, str]) -> None:
+    def finished(self, record: Mapping[str, Any], names: tuple[str, str | None]) -> None:
         """Print one point's record."""
         if not self.print_points:
             return

@@ -61,7 +61,7 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
         for each doubling, up to 256 or more. On the first fold the end is doubled until a doubling improves the dense
         network by less than 1 % of its whole improvement, at most up to 32 768.
     k : sequence of int, default=None
-        Numbers of picks to compare. None means the estimator's own ``k``.
+        Numbers of picks to compare. None means the estimator's own ``k``. It must be None where ``param`` names ``k``.
     target : {"dense", "best"} or float, default="dense"
         The score that is good enough, up to ``tol``. "dense" is the mean score of the dense network at the largest
         ``n_pretrain``. "best" is the best mean score of a subnetwork on the grid. An estimator that is fitted once for
@@ -121,7 +121,8 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
     n_pretrain_values_ : ndarray of shape (n_budgets,)
         Numbers of pre-training iterations that were compared, ascending.
     k_values_ : ndarray of shape (n_sizes,)
-        Numbers of picks that were compared, ascending. It holds None for an estimator without ``k``.
+        Numbers of picks that were compared, ascending. It holds None for an estimator without ``k``, and where
+        ``param`` is ``k``.
     scores_ : ndarray of shape (n_budgets, n_sizes, n_splits_)
         The scores that the threshold compares, by n_pretrain and k ascending.
     dense_scores_ : ndarray of shape (n_budgets, n_splits_) or None
