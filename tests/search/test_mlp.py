@@ -8,6 +8,7 @@ import pytest
 from same_results import same_results
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_digits, load_iris
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
@@ -131,3 +132,24 @@ def test_nested_pickled_and_restored():
     fitted = nested["estimator"][0]
     restored = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(restored.predict_proba(X), fitted.predict_proba(X))
+
+
+@pytest.mark.parametrize("in_pipeline", [False, True])
+def test_the_refit_has_no_time_limit_where_the_folds_had_none(in_pipeline):
+    X, y = load_iris(return_X_y=True)
+    limited, free = (GreedyPrunedMLPClassifier(**SMALL, max_time=max_time) for max_time in (1e-9, None))
+    if in_pipeline:
+        limited, free = make_pipeline(MinMaxScaler(), limited), make_pipeline(MinMaxScaler(), free)
+    search, expected = (
+        PretrainThresholdSearch(model, n_pretrain=[30], k=[6], cv=3).fit(X, y) for model in (limited, free)
+    )
+    np.testing.assert_array_equal(search.scores_, expected.scores_)
+    np.testing.assert_array_equal(search.predict_proba(X), expected.predict_proba(X))
+
+
+def test_the_refit_has_the_time_limit_that_fits_of_single_points_had():
+    X, y = load_iris(return_X_y=True)
+    limited = GreedyPrunedMLPClassifier(**SMALL, n_pretrain=30, max_time=1e-9)
+    with pytest.warns(ConvergenceWarning, match="max_time was over"):
+        search = PretrainThresholdSearch(limited, param="k", n_pretrain=[6], cv=3).fit(X, y)
+    assert search.best_estimator_.n_pretrain_ < 30
