@@ -25,6 +25,7 @@ class MLPParameters(BaseEstimator):
     """The parameters of an estimator; those of classes are added by ``_classifying``."""
 
     _keeps_posterior = False
+    _without_limit: ClassVar[dict[str, Any]] = {"max_time": None}  # parameters with which `fit` does as `fit_path`
     loss = "squared_error"  # a parameter of those that can be fitted on classes
 
     _constraints: ClassVar[dict[str, list[Any]]] = {

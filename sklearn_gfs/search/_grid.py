@@ -70,6 +70,28 @@ def last_step(estimator: Any) -> tuple[str, Any]:
     return "__".join(names), estimator
 
 
+def as_on_path(estimator: Any, grid: Grid) -> Any:
+    """
+    Let an estimator's ``fit`` do as its ``fit_path`` did in the folds, which may ignore a limit of time.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Possibly a pipeline; its last step may have the attribute ``_without_limit``, a dictionary of parameters. It is
+        changed.
+    grid : Grid
+        What the folds evaluate.
+
+    Returns
+    -------
+    estimator
+        The same, as it was where the folds have no path.
+    """
+    prefix, last = last_step(estimator)
+    own = getattr(last, "_without_limit", {}) if grid.one_run else {}
+    return estimator.set_params(**{f"{prefix}__{name}" if prefix else name: value for name, value in own.items()})
+
+
 def settle_task(estimator: Any, y: Any) -> Any:
     """
     Let an estimator that infers its task from y do so once, from all of y.

@@ -26,7 +26,7 @@ from sklearn_gfs._compat import (
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._warn import warn_caller
 
-from ._grid import Grid
+from ._grid import Grid, as_on_path
 from ._results import dense_columns, score_table
 from ._rule import find_threshold, fold_mean, target_score
 
@@ -129,10 +129,13 @@ class SearchOutcome(BaseSearchCV, CallbackSupportMixin):
             "n_pretrain, a larger tol, or target='best'."
         )
 
-    def _refit(self, estimator: Any, data: Mapping[str, Any], fit_params: Mapping[str, Any], tasks: Any) -> None:
+    def _refit(
+        self, estimator: Any, data: Mapping[str, Any], fit_params: Mapping[str, Any], grid: Grid, tasks: Any
+    ) -> None:
         """Fit the estimator on all the data, which are X, y and, for callbacks, metadata."""
         params = self.best_params_ if self.threshold_params_ is None else self.threshold_params_
-        estimator = clone(estimator).set_params(**params)
+        # What reached the target was trained without a limit of time, and so is the model.
+        estimator = as_on_path(clone(estimator).set_params(**params), grid)
         task = tasks.subcontext("refit")
         with passes_callbacks(task, estimator):
             task.call_on_fit_task_begin(estimator=self, **data)

@@ -140,7 +140,8 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
         Its index in ``cv_results_``.
     best_estimator_ : estimator
         Fitted on all the data with ``threshold_params_``. If no point reached the target, fitted with ``best_params_``.
-        The search has the methods of this estimator. Only with ``refit``.
+        The search has the methods of this estimator. Only with ``refit``. Where every fold trained once, its
+        ``max_time`` is None.
     refit_time_ : float
         Seconds for fitting ``best_estimator_``.
     scorer_ : callable or dict
@@ -173,6 +174,10 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
     ``best_params_`` is the best point of the grid, as in every search of scikit-learn. ``best_estimator_`` has the
     least pre-training that is good enough, which is the purpose of this search. The two agree when no point reaches the
     target.
+
+    Where every fold trains once, ``max_time`` of this package's estimators is ignored in the folds, as by their
+    ``fit_path``. It is ignored in the refit too, so that ``best_estimator_`` is trained as what reached the target was.
+    Where ``param`` names another parameter than ``n_pretrain``, ``max_time`` holds for each fit.
 
     Folds run in parallel through joblib. Each worker gets all data and the indices of its fold. On one machine joblib
     maps the data into memory. To a Dask cluster joblib sends the data once.
@@ -373,7 +378,7 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
             grid, folds = run_folds(self, estimator, (X, y, splits), grid, settings, tasks)
             self._store_results(folds, grid, scorer, metric)
             if self.refit:
-                self._refit(estimator, told, routed.estimator.fit, tasks)
+                self._refit(estimator, told, routed.estimator.fit, grid, tasks)
             self._settled = estimator
             tasks.call_on_fit_task_end(estimator=self, **told)
         return self
