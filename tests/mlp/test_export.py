@@ -49,6 +49,14 @@ def test_to_sklearn_predicts_the_same(fitted):
     assert model.coefs_[0].any()
 
 
+def test_to_sklearn_of_the_dense_network_of_a_path():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    dense = next(GreedyPrunedMLP(**SMALL).fit_path(X, X[:, 0], n_pretrain=[7])).estimator
+    other = dense.to_sklearn()
+    assert other.n_iter_ == len(other.loss_curve_) == 7
+    np.testing.assert_allclose(other.predict(X), dense.predict(X), rtol=1e-12)
+
+
 @pytest.mark.parametrize("fitted", [case for case in CASES if "number" not in case], indirect=True)
 def test_to_sklearn_has_probabilities(fitted):
     model, X = fitted
