@@ -128,8 +128,9 @@ def _to_mlp(estimator: Any) -> Any:
         model.out_activation_ = _scale_to_logits(model)
     model.n_layers_ = estimator.n_layers_
     model.n_outputs_ = estimator.n_outputs_
-    model.n_iter_ = estimator.n_pretrain_ + estimator.n_retrain_
-    model.loss_curve_ = [*estimator.loss_curve_, *estimator.retrain_loss_curve_]
+    # The dense network of a path has not been re-trained.
+    model.loss_curve_ = [*estimator.loss_curve_, *getattr(estimator, "retrain_loss_curve_", [])]
+    model.n_iter_ = len(model.loss_curve_)
     return model
 
 
