@@ -8,6 +8,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import joblib
 import numpy as np
@@ -16,8 +17,10 @@ from joblib._parallel_backends import ThreadingBackend
 from path_double import PathClassifier
 from sklearn import config_context
 from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
 from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import KFold
+from sklearn.pipeline import make_pipeline
 
 from sklearn_gfs import PretrainThresholdSearch
 from sklearn_gfs.search._checkpoint import Checkpoint
@@ -42,12 +45,12 @@ class Watched(PathClassifier):
 
 @pytest.fixture(autouse=True)
 def _no_runs_yet():
-    Watched.runs = 0
+    Watched.runs = Chatty.runs = 0
 
 
 def search(path, **params):
     settings = {"n_pretrain": [0, 10, 40], "k": [1, 3], "cv": 4, "checkpoint": path} | params
-    return PretrainThresholdSearch(Watched(random_state=0), **settings)
+    return PretrainThresholdSearch(**{"estimator": Watched(random_state=0)} | settings)
 
 
 def files(folder):
@@ -93,6 +96,37 @@ def test_the_rule_may_change_without_training_again(tmp_path):
     loose = search(path, tol=0.5, target="best", refit=False).fit(X, y)
     assert Watched.runs == 0
     assert loose.threshold_ is not None
+
+
+class Chatty(Watched):
+    """Has parameters that no score depends on."""
+
+    _without_limit: ClassVar = {"max_time": None}
+
+    def __init__(self, n_pretrain=20, k=3, *, n_retrain=3, verbose=0, n_jobs=None, max_time=None, random_state=None):
+        super().__init__(n_pretrain, k, n_retrain=n_retrain, random_state=random_state)
+        self.verbose, self.n_jobs, self.max_time = verbose, n_jobs, max_time
+
+
+@pytest.mark.parametrize("change", [{"verbose": 1}, {"n_jobs": 2}, {"max_time": 60}])
+@pytest.mark.parametrize("in_pipeline", [False, True])
+def test_what_no_score_depends_on_may_change(tmp_path, in_pipeline, change):
+    X, y = load_iris(return_X_y=True)
+    for changed in ({}, change):
+        estimator = Chatty(random_state=0, **changed)
+        if in_pipeline:
+            estimator = make_pipeline(PCA(random_state=0), estimator, verbose=bool(changed))
+        again = search(tmp_path / "search", refit=False, estimator=estimator).fit(X, y)
+        assert Chatty.runs == 4
+        assert again.estimator.get_params() == estimator.get_params()
+
+
+def test_a_time_limit_counts_where_points_are_fitted_one_by_one(tmp_path):
+    X, y = load_iris(return_X_y=True)
+    one_by_one = search(tmp_path / "search", estimator=Chatty(random_state=0), param="k", n_pretrain=[1, 3], k=None)
+    one_by_one.fit(X, y)
+    with pytest.raises(ValueError, match="differs in: estimator"):
+        one_by_one.set_params(estimator__max_time=60).fit(X, y)
 
 
 def accuracy(estimator, X, y):
