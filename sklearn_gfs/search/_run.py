@@ -22,13 +22,16 @@ from sklearn_gfs._compiling import compilation_printed
 from ._checkpoint import Checkpoint
 from ._fingerprint import canonical, versions
 from ._fold import FoldSettings, evaluate_fold
-from ._grid import Grid
+from ._grid import Grid, as_on_path
 from ._progress import SearchProgress
 
 Records = list[dict[str, Any]]
 
 # What settings are called where a search differs from that of a checkpoint.
 _TOLD_AS = {"scorer": "scoring", "fit_params": "metadata of fit", "score_params": "metadata of scoring"}
+
+# By scikit-learn's conventions these are about what is printed and how work is divided, in every estimator.
+_CHANGE_NO_SCORE = {"verbose", "n_jobs"}
 
 
 def run_folds(
@@ -94,11 +97,16 @@ def _open_checkpoint(
     how = settings._asdict()
     # A scorer is made of what was asked for, and of nothing else that could be compared.
     how |= {"scorer": search.scoring} | {name: dict(how[name]) for name in ("fit_params", "score_params")}
-    # Callbacks change no score, and are never the same twice.
-    estimator = without_callbacks(estimator)
+    estimator = _without_what_changes_no_score(estimator, grid)
     asked = {"X": X, "y": y, "folds": splits, "grid": tuple(grid)} | how
     parts = {_TOLD_AS.get(name, name): canonical(part) for name, part in asked.items()}
     return Checkpoint(search.checkpoint, parts | {"estimator": estimator, "version": versions(estimator)}, len(splits))
+
+
+def _without_what_changes_no_score(estimator: Any, grid: Grid) -> Any:
+    """Return a clone without callbacks, which are never the same twice, and without parameters of no effect here."""
+    bare = as_on_path(without_callbacks(estimator), grid)
+    return bare.set_params(**{name: None for name in bare.get_params() if name.rpartition("__")[2] in _CHANGE_NO_SCORE})
 
 
 def _of_one_grid(folds: dict[int, Records], grid: Grid) -> dict[int, Records]:

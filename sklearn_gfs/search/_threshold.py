@@ -95,7 +95,8 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
         Folder for finished folds, each in a file. It is made if it does not exist. An interrupted search continues from
         this folder, and a finished search is read from it. Folds in which anything failed are run again. With an
         integer ``random_state`` in the estimator the results are those of an undisturbed search. A folder is refused if
-        its data, its package versions, or parameters that scores depend on differ from those of this search.
+        its data, its package versions, or parameters that its scores depend on differ from those of this search. Of the
+        estimator's parameters all count but ``verbose``, ``n_jobs``, callbacks, and ``max_time`` where it is ignored.
     verbose : int, default=0
         1 prints a line for each finished fold, and a line when loops are compiled for the first time. 2 also prints a
         line for each point. The process that evaluates the fold prints the last two.
