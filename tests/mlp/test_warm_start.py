@@ -119,6 +119,16 @@ def test_what_a_warm_start_cannot_change_is_refused(changed, message):
     model.set_params(**{**changed, "warm_start": False}).fit(X, y)
 
 
+@pytest.mark.parametrize("named", [{"loss": "log_loss"}, {"activation": "relu"}])
+def test_a_warm_start_goes_on_where_auto_means_the_same(named):
+    X, y = problem()
+    model = GreedyPrunedMLPClassifier(**{**SMALL, "loss": "auto", "activation": "auto"}, warm_start=True)
+    at_once = clone(model).set_params(n_pretrain=40).fit(X, y)
+    for before, after in [({}, named), (named, dict.fromkeys(named, "auto"))]:
+        in_steps = clone(model).set_params(**before).fit(X, y)
+        assert_equal_fits(in_steps.set_params(**after, n_pretrain=40).fit(X, y), at_once)
+
+
 def test_a_warm_start_wants_the_same_features_and_outputs():
     X, y = problem()
     model = GreedyPrunedMLPRegressor(**SMALL, warm_start=True).fit(X, X[:, :2])
