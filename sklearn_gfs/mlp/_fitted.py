@@ -17,7 +17,7 @@ from sklearn_gfs._threads import threads_for
 from sklearn_gfs.network import hidden_activations
 
 from ._export import ExportMixin
-from ._targets import activation_name, decode, out_activation
+from ._targets import activation_name, decode, loss_name, out_activation
 
 if TYPE_CHECKING:
     from sklearn_gfs._typing import FloatArray
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from ._given import DenseState
     from ._retraining import Subnetwork
 
-# Parameters that can't change while a dense network is trained on.
-_FIXED = ("n_hidden", "activation", "loss", "solver")
-
 
 class FittedMLPMixin(ExportMixin):
     """The fitted half of the estimators: attributes, outputs, predictions."""
@@ -36,6 +33,8 @@ class FittedMLPMixin(ExportMixin):
     # What the outputs are made of; the rest is written by `_store_network` and `_store_subnetwork`.
     activation_: str
     loss: str
+    n_hidden: int
+    solver: str
     coefs_: list[FloatArray]
     intercepts_: list[FloatArray]
     _has_tails = False  # whether extreme targets, numbers, come with extreme features
@@ -148,15 +147,21 @@ class FittedMLPMixin(ExportMixin):
         """Keep what it takes to train the dense network on, or forget an earlier one's."""
         self.__dict__.pop("_dense_state", None)
         if state is not None:
-            self._dense_state = state, {name: getattr(self, name) for name in _FIXED}
+            self._dense_state = state, self._fixed_by_dense_state()
+
+    def _fixed_by_dense_state(self) -> dict[str, Any]:
+        """Return what can't change while a dense network is trained on, "auto" as what it stands for."""
+        names = {"activation": activation_name(self), "loss": loss_name(self)}
+        return {"n_hidden": self.n_hidden, "solver": self.solver} | names
 
     def _dense_state_to_go_on_with(self) -> DenseState | None:
         """Return what an earlier fit has kept; parameters with which it can't be trained on are refused."""
         if not hasattr(self, "_dense_state"):
             return None
         state, fixed = self._dense_state
+        asked = self._fixed_by_dense_state()
         for name, value in fixed.items():
-            if getattr(self, name) != value:
+            if asked[name] != value:
                 raise ValueError(
                     f"{name}={getattr(self, name)!r} differs from {value!r}, with which the dense network was trained "
                     f"so far. Set {name}={value!r}, or begin anew: fit with warm_start=False, or clone the estimator."

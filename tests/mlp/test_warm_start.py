@@ -106,7 +106,7 @@ def test_an_automatic_choice_that_comes_too_late_trains_no_more(monkeypatch, n_d
     [
         ({"n_pretrain": 29}, "n_pretrain=29 is less than the 30 iterations"),
         ({"n_hidden": 41}, "n_hidden=41 differs from 40"),
-        ({"activation": "tanh"}, "activation='tanh' differs from 'auto'"),
+        ({"activation": "tanh"}, "activation='tanh' differs from 'relu'"),
         ({"loss": "squared_error"}, "loss='squared_error' differs"),
         ({"solver": "sgd"}, "solver='sgd' differs"),
     ],
