@@ -334,6 +334,8 @@ def test_corrective_weights():
         ({"cv": "fit"}, "'cv' parameter"),
         ({"n_bags": 0}, "'n_bags' parameter"),
         ({"bag_fraction": 0.0}, "'bag_fraction' parameter"),
+        ({"bag_fraction": True}, "'bag_fraction' parameter.*Got True instead"),
+        ({"n_bags": True}, "'n_bags' parameter.*Got True instead"),
         ({"n_init": 0}, "'n_init' parameter"),
         ({"replace": 1.5}, "'replace' parameter"),
         ({"stack_method": "transform"}, "'stack_method' parameter"),

@@ -100,8 +100,9 @@ def test_what_is_no_fitted_search_is_refused():
     with pytest.raises(NotFittedError):
         GreedyEnsembleRegressor.from_search(GridSearchCV(Ridge(), {}))
     search = GridSearchCV(Ridge(), {"alpha": [1.0]}).fit(X, Y)
-    with pytest.raises(ValueError, match="'n_candidates' parameter"):
-        GreedyEnsembleRegressor.from_search(search, n_candidates=0)
+    for wrong in (0, True):
+        with pytest.raises(ValueError, match="'n_candidates' parameter"):
+            GreedyEnsembleRegressor.from_search(search, n_candidates=wrong)
 
 
 def test_what_is_no_search_is_an_error():

@@ -39,6 +39,29 @@ def test_impossible_parameters_are_named(cls, parameters, message):
         cls(**{**SMALL, **parameters}).fit(X, y)
 
 
+@pytest.mark.parametrize("value", [True, np.True_])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "n_pretrain",
+        "k",
+        "n_hidden",
+        "n_retrain",
+        "learning_rate_init",
+        "momentum",
+        "batch_size",
+        "alpha",
+        "validation_fraction",
+        "selection_samples",
+        "max_time",
+    ],
+)
+def test_a_truth_value_is_no_number(name, value):
+    X, y = blobs()
+    with pytest.raises(ValueError, match=f"'{name}' parameter of .* must be .* Got True instead"):
+        GreedyPrunedMLPClassifier(**{**SMALL, name: value}).fit(X, y)
+
+
 @pytest.mark.parametrize("cls", ALL)
 @pytest.mark.parametrize(
     ("change", "message"),
