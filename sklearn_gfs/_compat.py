@@ -27,7 +27,8 @@ from sklearn.model_selection._validation import _insert_error_scores as insert_e
 from sklearn.model_selection._validation import _score as score_estimator
 from sklearn.model_selection._validation import _warn_or_raise_about_fit_failures as report_fit_failures
 from sklearn.utils import _safe_indexing as take_rows
-from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
+from sklearn.utils._param_validation import Interval as _Interval
+from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
 from sklearn.utils.metadata_routing import _raise_for_params as refuse_params
 from sklearn.utils.metadata_routing import _routing_enabled as routing_enabled
 from sklearn.utils.metaestimators import _safe_split as split_rows
@@ -40,6 +41,14 @@ try:
     from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
 except ImportError:  # scikit-learn < 1.7
     from sklearn.utils._estimator_html_repr import _VisualBlock as VisualBlock
+
+
+class Interval(_Interval):
+    """Numbers between limits. Python counts True as the integer 1; as a parameter that is a mistake."""
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Say whether a value is allowed."""
+        return not isinstance(val, bool | np.bool_) and bool(super().is_satisfied_by(val))
 
 
 def type_of_target(y: Any) -> str:
