@@ -1,5 +1,6 @@
 """Validation data, limits of time, and what is told meanwhile."""
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -219,6 +220,32 @@ def test_a_path_of_one_number_is_refused_by_name():
         GreedyPrunedMLP(**SMALL).fit_path(X, y, n_pretrain=5)
     with pytest.raises(TypeError, match="k of fit_path must be a sequence of integers, got 3"):
         GreedyPrunedMLP(**SMALL).fit_path(X, y, n_pretrain=[5], k=3)
+
+
+@pytest.mark.parametrize("value", [2.5, np.array(3), None])
+def test_a_path_of_what_is_no_sequence_is_refused_by_name(value):
+    X, y = blobs()
+    with pytest.raises(TypeError, match="n_pretrain of fit_path must be a sequence of integers, got"):
+        GreedyPrunedMLP(**SMALL).fit_path(X, y, n_pretrain=value)
+    if value is not None:
+        with pytest.raises(TypeError, match="k of fit_path must be a sequence of integers, got"):
+            GreedyPrunedMLP(**SMALL).fit_path(X, y, n_pretrain=[5], k=value)
+
+
+@pytest.mark.parametrize("value", [1.5, "auto", True, np.True_, np.array(1.5)])
+def test_a_path_of_what_are_no_integers_is_refused_by_name(value):
+    X, y = blobs()
+    with pytest.raises(TypeError, match=re.escape(f"n_pretrain of fit_path must hold integers, got {value!r}")):
+        list(GreedyPrunedMLP(**SMALL).fit_path(X, y, n_pretrain=[value]))
+    with pytest.raises(TypeError, match="k of fit_path must hold integers, got"):
+        GreedyPrunedMLP(**SMALL).fit_path(X, y, n_pretrain=[5], k=[value])
+
+
+@pytest.mark.parametrize("empty", [[], range(0), iter(())], ids=["list", "range", "iterator"])
+def test_a_path_of_no_iterations_is_refused(empty):
+    X, y = blobs()
+    with pytest.raises(ValueError, match="n_pretrain is empty"):
+        list(GreedyPrunedMLP(**SMALL).fit_path(X, y, n_pretrain=empty))
 
 
 def test_sparse_numbers_are_no_target():

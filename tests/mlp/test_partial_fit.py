@@ -196,3 +196,12 @@ def test_incremental_learning_curves():
         model, X, y, train_sizes=[0.2, 1.0], cv=3, exploit_incremental_learning=True, shuffle=True, random_state=0
     )
     assert scores[-1].mean() > 0.7
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"), [([0], "classes holds one class, 0; .* two"), ([], "classes is empty")]
+)
+def test_too_few_classes_are_refused_by_name(classes, message):
+    X, y = problem()
+    with pytest.raises(ValueError, match=message):
+        GreedyPrunedMLPClassifier(**SMALL).partial_fit(X, y, classes=classes)

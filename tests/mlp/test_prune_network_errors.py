@@ -150,6 +150,7 @@ def test_tensors_must_fit():
         ([5], ValueError, r"k=\[5\] must hold one number for each hidden layer.*has 2"),
         ([5, 0], ValueError, "k=0 must be"),
         ([5, [3]], TypeError, "got list"),
+        (np.array(4), TypeError, r"k=array\(4\) must be .*got ndarray"),
     ],
 )
 def test_k_must_be_a_number_a_share_or_a_list(k, error, text):

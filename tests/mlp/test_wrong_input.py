@@ -99,9 +99,15 @@ def test_numbers_that_overflow_are_refused(huge):
 def test_a_step_that_explodes_leaves_no_model():
     X, y = blobs()
     model = GreedyPrunedMLPClassifier(**SMALL).set_params(learning_rate_init=1e200)
-    with pytest.raises(ValueError, match="learning_rate_init"):
+    with pytest.raises(ValueError, match=r"learning_rate_init \(it was 1e\+200\) or look for"):
         model.fit(X, y)
     assert not hasattr(model, "coefs_")
+
+
+def test_a_penalty_that_explodes_is_named():
+    X, y = blobs()
+    with pytest.raises(ValueError, match=r"a smaller learning_rate_init .* or alpha \(it was 1e\+300\), or look for"):
+        GreedyPrunedMLPClassifier(**SMALL, alpha=1e300).fit(X, y)
 
 
 @pytest.mark.filterwarnings("ignore:.*ended at a training loss:sklearn.exceptions.ConvergenceWarning")
