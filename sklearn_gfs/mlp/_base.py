@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Sequence
-from numbers import Integral
 from typing import Any, Self
 
+import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -256,9 +256,9 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         Raises
         ------
         ValueError
-            As `fit`. Also when `n_pretrain` does not increase.
+            As `fit`. Also when `n_pretrain` does not increase, or when it or `k` is empty.
         TypeError
-            When `n_pretrain` or `k` is one number.
+            When `n_pretrain` or `k` is one number, or holds what is no integer.
 
         See Also
         --------
@@ -274,11 +274,12 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         >>> [(point.n_pretrain, point.k) for point in model.fit_path(X, y, n_pretrain=[0, 10], k=[2, 5])]
         [(0, None), (0, 2), (0, 5), (10, None), (10, 2), (10, 5)]
         """
-        for name, value in (("n_pretrain", n_pretrain), ("k", k)):
-            if isinstance(value, (Integral, str)):
+        given: dict[str, Any] = {"n_pretrain": n_pretrain, "k": () if k is None else k}
+        for name, value in given.items():
+            if isinstance(value, str) or not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0:
                 raise TypeError(f"{name} of fit_path must be a sequence of integers, got {value!r}.")
         head = clone(self)
-        sizes = [self._plain_parameters()["k"]] if k is None else sorted({operator.index(size) for size in k})
+        sizes = [self._plain_parameters()["k"]] if k is None else sorted({_integer("k", size) for size in k})
         for size in sizes:
             head.set_params(k=size)._check_parameters()
         if not sizes:
@@ -366,7 +367,7 @@ def _increasing(n_pretrain: Iterable[int]) -> Iterator[int]:
     """Yield the numbers of iterations as they are asked for, making sure that they increase."""
     last = -1
     for value in n_pretrain:
-        n_iterations = operator.index(value)
+        n_iterations = _integer("n_pretrain", value)
         if n_iterations <= last:
             raise ValueError(
                 f"n_pretrain must hold non-negative integers that increase; got {n_iterations} after {last}."
@@ -375,3 +376,15 @@ def _increasing(n_pretrain: Iterable[int]) -> Iterator[int]:
             )
         last = n_iterations
         yield n_iterations
+    if last < 0:
+        raise ValueError("n_pretrain is empty; name at least one number of iterations.")
+
+
+def _integer(name: str, value: Any) -> int:
+    """Return what a sequence of integers holds; what is none, by this name, is refused."""
+    try:
+        if isinstance(value, bool | np.bool_):  # Python counts them as integers
+            raise TypeError
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} of fit_path must hold integers, got {value!r}.") from None

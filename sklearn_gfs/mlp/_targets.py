@@ -83,16 +83,19 @@ def _check_names(classes: Any, n_labels: int) -> None:
 
 def _fit_binarizer(y: Any, classes: Any, *, partial: bool) -> LabelBinarizer:
     """Learn the classes: from `classes` where y may lack some, but for multilabel y, whose columns they are."""
+    name = "y"
     if partial and not type_of_target(y).startswith("multilabel"):
         if classes is None:
             raise ValueError(
                 "classes must be passed on the first call to partial_fit: all labels that y may ever hold."
             )
-        y = np.unique(classes)
+        name, y = "classes", np.unique(classes)
+        if not len(y):
+            raise ValueError("classes is empty; a classifier needs at least two classes.")
     binarizer = LabelBinarizer().fit(y)
     if len(binarizer.classes_) < 2:
         raise ValueError(
-            f"y holds one class, {binarizer.classes_.tolist()[0]!r}; a classifier needs at least two classes."
+            f"{name} holds one class, {binarizer.classes_.tolist()[0]!r}; a classifier needs at least two classes."
         )
     return binarizer
 

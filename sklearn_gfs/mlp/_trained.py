@@ -222,7 +222,7 @@ def _refit(pruned: Layers, samples: Samples, targets: Float64Array, family: Fami
 
 def _sizes(k: Any, widths: list[int]) -> list[int]:
     """Return how many neurons each hidden layer is to have."""
-    if isinstance(k, list | tuple | np.ndarray):
+    if isinstance(k, list | tuple) or (isinstance(k, np.ndarray) and k.ndim):
         if len(k) != len(widths):
             raise ValueError(f"k={k!r} must hold one number for each hidden layer; the network has {len(widths)}")
         return [_size(each, width) for each, width in zip(k, widths, strict=True)]

@@ -277,9 +277,12 @@ class Training:
         """Append losses, of which the last may not be finite."""
         if not math.isfinite(losses[-1]):
             self.losses += losses[:-1]
+            # Inputs and targets have a variance of one: a smaller penalty can't outweigh the rest of the loss.
+            alpha = self._settings.alpha
+            penalty = f" or alpha (it was {alpha:g})," if not isinstance(alpha, str) and alpha > 1 else ""
             raise ValueError(
                 f"The loss became {losses[-1]} at iteration {len(self.losses) + 1} of {self.name}; the model would be "
-                f"useless. Use a smaller learning_rate_init (it was {self._step_size:g}) or look for extreme "
+                f"useless. Use a smaller learning_rate_init (it was {self._step_size:g}){penalty} or look for extreme "
                 "values in X and y."
             )
         self.losses += losses
