@@ -96,6 +96,35 @@ def test_numbers_that_overflow_are_refused(huge):
         GreedyPrunedMLPRegressor(**SMALL).fit(X, y)
 
 
+@pytest.mark.parametrize("factor", [1e-165, 1e-200, 1e-300])
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_targets_whose_variance_is_no_number_are_refused(factor, n_outputs):
+    X, _ = blobs()
+    y = X[:, 0] if n_outputs == 1 else X[:, :2] * [1, 1 / factor]
+    with pytest.raises(ValueError, match="y holds values so small that a variance underflows; scale y up"):
+        GreedyPrunedMLPRegressor(**SMALL).fit(X, factor * y)
+
+
+@pytest.mark.parametrize("factor", [0.0, 1e-300])
+def test_constant_targets_of_any_size_are_fitted(factor):
+    X, _ = blobs()
+    model = GreedyPrunedMLPRegressor(**SMALL, early_stopping=False).fit(X, np.full(len(X), factor))
+    np.testing.assert_allclose(model.predict(X), factor, atol=0.01)
+
+
+@pytest.mark.parametrize("kind", ["datetime64[D]", "timedelta64[s]"])
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_times_are_no_numbers(n_outputs, kind):
+    X, _ = blobs()
+    y = X[:, 0] if n_outputs == 1 else X[:, :2]
+    times = np.arange(y.size).reshape(y.shape).astype(kind)
+    model = GreedyPrunedMLPRegressor(**SMALL)
+    with pytest.raises(ValueError, match="y holds dates or times.*a regressor needs numbers"):
+        model.fit(X, times)
+    with pytest.raises(ValueError, match="y_val holds dates or times.*a regressor needs numbers"):
+        model.fit(X, y, X_val=X, y_val=times)
+
+
 def test_a_step_that_explodes_leaves_no_model():
     X, y = blobs()
     model = GreedyPrunedMLPClassifier(**SMALL).set_params(learning_rate_init=1e200)
