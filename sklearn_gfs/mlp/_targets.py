@@ -141,6 +141,7 @@ def encode_numbers(estimator: Any, X: Any, y: Any, *, again: bool = False) -> tu
         raise ValueError(
             f"y holds text, for instance {first[0]!r}; a regressor needs numbers, a classifier takes labels."
         )
+    _refuse_times(y, "y")
     X, y = _validate(estimator, X, y, again=again, y_numeric=True)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
@@ -150,9 +151,30 @@ def encode_numbers(estimator: Any, X: Any, y: Any, *, again: bool = False) -> tu
         if targets.shape[1] != estimator.n_outputs_:
             raise ValueError(f"y has {targets.shape[1]} outputs, but the network has {estimator.n_outputs_}.")
     else:
+        _refuse_tiny(targets)
         vars(estimator).pop("classes_", None)  # of an earlier fit on classes
         estimator._one_column = y.ndim == 1
     return X, targets
+
+
+def _refuse_times(y: Any, name: str) -> None:
+    """Refuse dates and durations: as floats they are counts of a unit, and those that are missing a huge number."""
+    dtype = np.asarray(y).dtype
+    if dtype.kind in "mM":
+        raise ValueError(
+            f"{name} holds dates or times (dtype {dtype}); a regressor needs numbers. Convert them, for instance to "
+            "days since the first."
+        )
+
+
+def _refuse_tiny(targets: FloatArray) -> None:
+    """Refuse targets that vary, but so little that they would pass for constants."""
+    limits = np.finfo(np.float64)
+    with np.errstate(over="ignore"):  # what is too large is refused where variances are
+        spread = np.ptp(targets, axis=0)
+    rounding = len(targets) * limits.eps * np.abs(targets).max(axis=0)
+    if ((spread > rounding) & (spread < np.sqrt(limits.tiny))).any():
+        raise ValueError("y holds values so small that a variance underflows; scale y up.")
 
 
 def validate_weights(sample_weight: Any, X: Any, name: str = "sample_weight") -> FloatArray | None:
@@ -233,6 +255,7 @@ def _encode_again(estimator: Any, y: Any) -> FloatArray:
     """Encode validation targets as those that the estimator was given first."""
     if hasattr(estimator, "classes_"):
         return _encode_labels(estimator, y, "y_val", "y_val holds classes that y does not")
+    _refuse_times(y, "y_val")
     targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y_val")
     return targets.reshape(len(targets), -1)
 
