@@ -105,6 +105,15 @@ def test_what_is_no_fitted_search_is_refused():
             GreedyEnsembleRegressor.from_search(search, n_candidates=wrong)
 
 
+def test_a_search_of_the_other_kind_is_refused():
+    of_numbers = GridSearchCV(make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": [1.0]}).fit(X, Y)
+    of_classes = GridSearchCV(LogisticRegression(C=0.01), {"max_iter": [1000]}).fit(*load_iris(return_X_y=True))
+    with pytest.raises(ValueError, match=r"search must be one of classifiers, .* got one of Pipeline"):
+        GreedyEnsembleClassifier.from_search(of_numbers)
+    with pytest.raises(ValueError, match=r"search must be one of regressors, .* got one of LogisticRegression"):
+        GreedyEnsembleRegressor.from_search(of_classes)
+
+
 def test_what_is_no_search_is_an_error():
     with pytest.raises(TypeError, match="search must be a search such as GridSearchCV, got Ridge"):
         GreedyEnsembleRegressor.from_search(Ridge())
