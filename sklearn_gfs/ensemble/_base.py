@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import is_classifier
+from sklearn.base import ClassifierMixin, is_classifier
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state, indexable
@@ -121,7 +121,8 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         Raises
         ------
         ValueError
-            If all candidates failed, or if the search has several scores and does not say which decides.
+            If all candidates failed, or if the search has several scores and does not say which decides. Also if the
+            candidates are regressors and the ensemble is one of classifiers, or the other way round.
 
         See Also
         --------
@@ -139,7 +140,8 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         >>> list(ensemble.named_estimators_)
         ['candidate0', 'candidate3', 'candidate4', 'candidate5']
         """
-        return cls(candidates_of(search, n_candidates), **{"cv": search.cv, **parameters})
+        candidates = candidates_of(search, n_candidates, classifies=issubclass(cls, ClassifierMixin))
+        return cls(candidates, **{"cv": search.cv, **parameters})
 
     @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> Self:

@@ -10,13 +10,13 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gfs._compat import Interval, validate_parameter_constraints
 
 
-def candidates_of(search: Any, n_candidates: int | None) -> list[tuple[str, Any]]:
+def candidates_of(search: Any, n_candidates: int | None, *, classifies: bool) -> list[tuple[str, Any]]:
     """
     Return the candidates by name, all or the best, in the order of the search.
 
@@ -28,6 +28,9 @@ def candidates_of(search: Any, n_candidates: int | None) -> list[tuple[str, Any]
     validate_parameter_constraints(constraints, {"n_candidates": n_candidates}, caller_name="from_search")
     if not hasattr(search, "refit"):
         raise TypeError(f"search must be a search such as GridSearchCV, got {type(search).__name__}")
+    if (is_regressor if classifies else is_classifier)(search.estimator):
+        needed, kind = "classifiers" if classifies else "regressors", type(search.estimator).__name__
+        raise ValueError(f"search must be one of {needed}, as the members of this ensemble are; got one of {kind}")
     check_is_fitted(search, "cv_results_")
     results = search.cv_results_
     ranks = np.asarray(results["rank_test_" + _decisive_score(search)])
