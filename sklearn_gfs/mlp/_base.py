@@ -299,7 +299,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
     ) -> Iterator[PathPoint]:
         with callback_management(self):
             tasks = self._start_tasks(*given, name="fit_path")
-            last: Self | None = None
+            last: Self  # there is one: a path of no iterations is refused
             try:
                 data = data if self.warm_start else data.of_stored_features(settings.n_hidden)
                 path, room = TrainingPath(data, settings, self.random_state, tasks=tasks), Room()
@@ -317,7 +317,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
                         yield PathPoint(n_iterations, size, last)
             except GeneratorExit:
                 pass  # the consumer has seen enough: the path ends here as it would at its last point
-            tasks.end(None if last is None else dict(vars(last)))
+            tasks.end(dict(vars(last)))
 
     def _point(self, n_pretrain: int, k: int) -> Self:
         """Return a copy for one point of the path, to be fitted."""

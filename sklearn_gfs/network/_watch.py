@@ -202,6 +202,6 @@ class Tasks:
         finally:
             report.end()
 
-    def end(self, attributes: dict[str, Any] | None) -> None:
-        """End the fit; `attributes` are those that its estimator lacks to be fitted, None if there is no network."""
+    def end(self, attributes: dict[str, Any]) -> None:
+        """End the fit; `attributes` are those that its estimator lacks to be fitted."""
         self._context.call_on_fit_task_end(**self._told, reconstruction_attributes=attributes)

@@ -189,7 +189,9 @@ def test_a_path_is_monitored():
     log = monitor.get_logs().data
     assert len(log) == 2 + 1  # groups of iterations, and the path
     assert last.estimator.score(X, y) in [row["accuracy"] for row in log if row["task_name"] == "fit_path"]
-    assert list(model.fit_path(X, y, n_pretrain=[])) == []
+    with pytest.raises(ValueError, match="n_pretrain is empty"):
+        list(model.fit_path(X, y, n_pretrain=[]))
+    assert not [name for name in vars(model) if "ctx" in name]
 
 
 @pytest.mark.parametrize("wrong", ["data", "parameters"])
