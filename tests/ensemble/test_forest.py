@@ -99,6 +99,20 @@ def test_trees_are_judged_by_samples_that_neither_has_seen(name):
     assert [id(tree) for tree in small.estimators_] == [id(forest.estimators_[i]) for i in sorted(picks)]
 
 
+@pytest.mark.parametrize("seed", [8, 15, 77])
+def test_losses_and_gaps_out_of_the_bags_go_together(seed):
+    rng = np.random.default_rng(seed)
+    data = rng.normal(size=(37, 3))
+    y = data[:, 0] + rng.normal(size=37)
+    forest = RandomForestRegressor(15, random_state=seed).fit(data, y)
+    ensemble = prune_forest(forest, data, y, 20, weights="greedy")
+    assert (ensemble.selection_losses_ >= 0).all()
+    assert (ensemble.duality_gaps_ >= 0).all()
+    # No loss is below what the gaps say is the least.
+    at_least = (ensemble.selection_losses_ - ensemble.duality_gaps_).max()
+    assert at_least <= ensemble.selection_losses_.min() * (1 + 1e-9)
+
+
 def test_new_samples_are_used_whole():
     forest = RandomForestClassifier(25, random_state=0).fit(X[:160], Y[:160])
     ensemble = prune_forest(forest, X_NEW, Y_NEW, 9, weights="greedy", oob=False)
