@@ -111,6 +111,11 @@ def prune_forest(
     r_i and r_j over the samples. Each product is estimated on the samples that neither of the two trees has seen. The
     products are sums over samples, made in chunks of scikit-learn's ``working_memory``.
 
+    Products from different samples are those of no vectors: a mean with repeats could have a negative estimate of its
+    error. So with ``weights="greedy"`` they are replaced by the nearest matrix without negative eigenvalues. The
+    ``selection_losses_`` are estimates that follow from this matrix. The ``duality_gaps_`` bound how far each is above
+    the least estimate of any weights. Neither says how far the estimates are from the true losses.
+
     References
     ----------
     .. [1] Caruana, Niculescu-Mizil, Crew and Ksikes, "Ensemble selection from libraries of models", ICML 2004.
@@ -145,6 +150,8 @@ def prune_forest(
     seen = _in_bag(forest, len(targets)) if oob else None
     products = _mean_products(members, X, targets, weight, seen)
     equal = weights == "equal"
+    if oob and not equal:
+        products = _nearest_of_vectors(products)
     path = greedy(SquaredError(products), k, replace=not equal)
     if equal:
         return _with_members(forest, np.sort(path.picks))
@@ -244,6 +251,14 @@ def _mean_products(
         raise ValueError(f"no sample is out of the {bags}. Pass new samples, and oob=False")
     products: Float64Array = sums / totals
     return products
+
+
+def _nearest_of_vectors(products: Float64Array) -> Float64Array:
+    """Return the nearest matrix without negative eigenvalues, as products of vectors with each other have none."""
+    values, vectors = np.linalg.eigh(products)
+    roots = vectors * np.sqrt(np.maximum(values, 0.0))
+    nearest: Float64Array = roots @ roots.T
+    return nearest
 
 
 def _weighted(forest: Any, members: list[Any], path: Path, k: int, *, n_targets: int) -> Any:
