@@ -81,6 +81,25 @@ def test_no_weights_of_the_picks_are_better_by_more_than_the_tolerance(seed, kin
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_fitted_samples_do_not_end_the_path(kind):
+    """Where probabilities are near one the loss is nearly straight, so that small slopes are worth a step."""
+    rng = np.random.default_rng(2)
+    y = np.arange(12) % (3 if kind in ("neurons", "outputs") else 2)
+    atoms, n_outputs = rng.normal(size=(12, 8)), 3 if kind in ("neurons", "outputs") else 1
+    atoms[:, 0] += y
+    options = {"loss": "log_loss", "corrective": True, "ridge": 1e-8}
+    if "neuron" in kind:
+        options["output_weights"] = np.ones((8, n_outputs))
+    if kind == "outputs":
+        atoms = atoms[:, :, None] * rng.normal(size=(8, 3)) + np.eye(3)[y][:, None]
+    path = greedy_forward_selection(atoms, y, 8, **options)
+    assert len(path.picks) == 8
+    # The picks go on as long as they lower the loss.
+    assert (path.losses[1:] <= path.losses[:-1] * (1 + 1e-9)).all()
+    assert path.losses[-1] < 0.9 * path.losses[3]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_float32_and_prefixes_and_an_offset(kind):
     atoms, y, options, told = problem(kind, n_samples=150)
     atoms = atoms.astype(np.float32)
