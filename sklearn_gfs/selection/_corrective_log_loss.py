@@ -86,6 +86,21 @@ class Logits(NamedTuple):
             total -= np.outer(self.means, residual.sum(axis=0))
         return total
 
+    def bends_along(self, p: Float64Array, slopes: Float64Array) -> Float64Array:
+        """Second derivatives of the loss along all atoms, each turned the steepest way, at these probabilities."""
+        bends = np.zeros(len(slopes))
+        lengths = np.sqrt((slopes**2).sum(axis=1, keepdims=True))
+        ways = np.divide(slopes, lengths, out=np.zeros_like(slopes), where=lengths > 0)
+        for rows in row_chunks(len(p), 8 * self.atoms[0].size, PIECE_BYTES):
+            block, some = self.atoms[rows].astype(np.float64, copy=False), p[rows]
+            if block.ndim == 3:
+                spread = np.einsum("sno,so->sn", block**2, some) - np.einsum("sno,so->sn", block, some) ** 2
+            else:
+                centred = block if self.means is None else block - self.means
+                spread = centred**2 * (some @ (ways**2).T - (some @ ways.T) ** 2)
+            bends += self.weight[rows] @ spread
+        return np.maximum(bends, 0.0)
+
 
 def moments_of(atoms: Any, weight: Float64Array, *, free_intercept: bool) -> tuple[Float64Array | None, Float64Array]:
     """Means of the atoms, where the intercept is free, and mean squares about them."""
@@ -161,12 +176,14 @@ class LogLossCorrection:
 
     def _choose(self, free: NDArray[np.bool_]) -> int:
         """Atom along which the loss is steepest for its length; -1 where a step along none is worth the tolerance."""
-        logits = self.logits
-        scale = np.divide(1.0, logits.norms + self.penalty, out=np.zeros(len(free)), where=free)
-        scores = (self.slopes**2).sum(axis=1) * scale
-        scores[~free] = -1.0
-        best = scores.max(initial=-1.0)
-        return int(np.argmax(scores >= (1.0 - _TIE) * best)) if best > 2.0 * TOLERANCE else -1
+        squares = (self.slopes**2).sum(axis=1)
+        scores = np.divide(squares, self.logits.norms + self.penalty, out=np.full(len(free), -1.0), where=free)
+        if scores.max() <= 2.0 * TOLERANCE:
+            # The loss bends by no more than the norms. Where samples are fitted it bends far less, so steps gain more.
+            bends = self.logits.bends_along(self.p, self.slopes)
+            scores[squares <= 2.0 * TOLERANCE * (bends + self.penalty)] = -1.0
+        best = scores.max()
+        return int(np.argmax(scores >= (1.0 - _TIE) * best)) if best > 0.0 else -1
 
     def _take(self, pick: int) -> bool:
         """Add an atom to the design, unless without a penalty it depends linearly on those that are there."""
