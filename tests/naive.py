@@ -331,13 +331,11 @@ def greedy_by_score(outputs, k, score, loss, *, n_init=1, replace=True, tie=1e-1
         return [loss(mean)] if score is None else [-score(mean), loss(mean)]
 
     picks = []
-    alone = sorted(range(len(outputs)), key=lambda i: [*keys(i, []), i])[: n_init if n_init > 1 else 0]
+    n_alone = min(n_init if n_init > 1 else 0, len(outputs))
     while len(picks) < (k if replace else min(k, len(outputs))):
-        if len(picks) < len(alone):
-            picks.append(alone[len(picks)])
-            continue
-        among = [i for i in range(len(outputs)) if replace or i not in picks]
-        tried = {i: keys(i, picks) for i in among}
+        alone = len(picks) < n_alone
+        among = [i for i in range(len(outputs)) if (replace and not alone) or i not in picks]
+        tried = {i: keys(i, [] if alone else picks) for i in among}
         for level in range(len(next(iter(tried.values())))):
             least = min(tried[i][level] for i in among)
             among = [i for i in among if tried[i][level] <= least + tie * max(abs(least), 1.0)]

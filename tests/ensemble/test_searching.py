@@ -187,6 +187,30 @@ def test_the_best_prefix_goes_by_the_score_then_the_loss_then_the_number():
     assert best_prefix(Path(picks, np.array([3.0, 1.0, 4.0, 2.0]), gaps, np.array([0.1, 0.1, 0.9, 0.9]))) == 4
 
 
+def test_a_loss_that_is_rounding_is_zero():
+    rng = np.random.default_rng(0)
+    y, (one, other) = rng.normal(size=(30, 1)), rng.normal(size=(2, 30, 1))
+    library = Library([y + one, y + other, y - one - other, y + 3 * one - 1], y, None)  # the mean of three is y
+    for n_init in (1, 2):
+        found = select(library, PLAIN._replace(k=30, loss="squared_error", n_init=n_init), RNG)
+        assert found.n_picks.tolist() == [3]
+    picks, gaps = np.zeros(3, dtype=int), np.zeros(3)
+    assert best_prefix(Path(picks, np.array([1.0, 3e-14, 1e-14]), gaps, None)) == 3
+    assert best_prefix(Path(picks, np.zeros(3), gaps, None)) == 1
+
+
+def test_models_that_are_best_alone_tie_as_those_of_a_search_do():
+    """The first two hit samples of the same weight; rounding puts the first one, of the greater loss, above."""
+    weight, y = np.array([0.1, 0.2, 0.3, 0.4, 0.7]), np.zeros(5, dtype=int)
+    hits = np.array([[1, 1, 0, 1, 0], [0, 0, 0, 0, 1], [1, 1, 1, 1, 1]])
+    own = np.where(hits, np.array([0.6, 0.9, 0.7])[:, None], 0.4)
+    outputs = np.stack([own, 1.0 - own], axis=2)
+    score = Score(outputs, evaluate("accuracy", y, weight, np.arange(2)))
+    assert 0.0 < score.losses(1)[1] - score.losses(1)[0] < 1e-15
+    path = greedy(loss_of(Library(outputs, y, weight), outputs, "log_loss"), 3, score, n_init=3)
+    assert path.picks.tolist() == [2, 1, 0]
+
+
 @given(libraries(classes=False))
 def test_corrective_weights_are_those_of_ridge_regression_on_the_chosen_models(case):
     outputs, y, weight, k = case
