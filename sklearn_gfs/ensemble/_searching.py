@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _RIDGES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 # Values that differ by less than this, relative to themselves or to what they are differences of, are ties.
 _TIE = 1e-12
+# A loss below this share of the largest one of a path is what rounding leaves of zero.
+_ZERO = 1e-15
 
 
 class Library(NamedTuple):
@@ -103,7 +105,8 @@ def select(library: Library, wanted: Wanted, rng: np.random.RandomState) -> Sele
 def best_prefix(path: Path) -> int:
     """Return the number of the first picks that are best: by the score, then the loss, then their number."""
     best = np.arange(len(path.picks))
-    for values in (path.losses,) if path.scores is None else (-path.scores, path.losses):
+    losses = np.where(path.losses <= _ZERO * path.losses.max(), 0.0, path.losses)
+    for values in (losses,) if path.scores is None else (-path.scores, losses):
         best = best[_ties(values[best])]
     return int(best[0]) + 1
 
@@ -165,21 +168,31 @@ def greedy(loss: Loss, k: int, score: Score | None = None, *, n_init: int = 1, r
     models that are best alone. Without replacement there are at most as many picks as models.
     """
     criteria: list[Criterion] = [loss] if score is None else [score, loss]
-    alone = [criterion.losses(1) for criterion in criteria]
-    order = np.lexsort(alone[::-1])[: n_init if n_init > 1 else 0]
-    counts = np.zeros(len(alone[0]), dtype=np.int64)
+    first = criteria[0].losses(1)
+    order = _best_alone(first, criteria, min(n_init, len(first)) if n_init > 1 else 0)
+    counts = np.zeros(len(first), dtype=np.int64)
     k = k if replace else min(k, len(counts))
     picks, losses, gaps, values = np.empty(k, dtype=np.int64), np.empty(k), np.empty(k), np.empty(k)
     for step in range(k):
         t = step + 1
         first = criteria[0].losses(t)
-        pick = int(order[step]) if step < len(order) else _choose(first, criteria, t, counts, replace=replace)
+        pick = order[step] if step < len(order) else _choose(first, criteria, t, counts, replace=replace)
         counts[pick] += 1
         for criterion in criteria:
             criterion.add(pick)
         picks[step], values[step] = pick, first[pick]
         losses[step], gaps[step] = loss.value(t), loss.gap(t)
     return Path(picks, losses, gaps, None if score is None else -values)
+
+
+def _best_alone(first: Float64Array, criteria: Sequence[Criterion], n_models: int) -> list[int]:
+    """Return the models that are best alone, the best one first; nothing has been picked yet."""
+    taken = np.zeros(len(first), dtype=np.int64)
+    order: list[int] = []
+    for _ in range(n_models):
+        order.append(_choose(first, criteria, 1, taken, replace=False))
+        taken[order[-1]] = 1
+    return order
 
 
 def _choose(
