@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 from path_double import OnlyFit, PathClassifier
 from sklearn.base import clone
-from sklearn.datasets import load_iris
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.dummy import DummyRegressor
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.pipeline import Pipeline
 
 from sklearn_gfs import (
+    GreedyEnsembleRegressor,
     GreedyPath,
     NetworkBounds,
     PretrainThresholdDisplay,
@@ -315,3 +318,29 @@ def test_predicted_thresholds_are_drawn_beside_measured_ones():
     display = ThresholdScalingDisplay(train_sizes=sizes, thresholds=np.ones((3, 1)), predicted=[5, 7, np.inf]).plot()
     np.testing.assert_array_equal(display.predicted_line_.get_ydata(), [5, 7, np.nan])
     assert ThresholdScalingDisplay(train_sizes=sizes, thresholds=np.ones((3, 1))).plot().predicted_line_ is None
+
+
+def test_of_several_bags_one_selection_is_drawn():
+    X, y = load_diabetes(return_X_y=True)
+    models = [("line", LinearRegression()), ("mean", DummyRegressor()), ("ridge", Ridge(10.0))]
+    bags = GreedyEnsembleRegressor(models, k=4, cv=2, n_bags=3, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match=r"estimator made 3 selections, one for each bag.*selection_losses_\[0\]"):
+        SelectionPathDisplay.from_estimator(bags)
+    one = SelectionPathDisplay(losses=bags.selection_losses_[0], gaps=bags.duality_gaps_[0]).plot()
+    np.testing.assert_array_equal(one.loss_line_.get_ydata(), bags.selection_losses_[0])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"losses": np.ones((2, 3)), "gaps": np.ones((2, 3))}, r"losses must be of shape \(n_picks,\), got \(2, 3\)"),
+        ({"losses": np.ones(3), "gaps": np.ones(2)}, r"gaps must be of shape \(3,\), as losses is, got \(2,\)"),
+        (
+            {"losses": np.ones(3), "gaps": np.ones(3), "upper_bounds": {"root": [1.0]}},
+            r"upper_bounds\['root'\] must be of shape \(3,\), as losses is, got \(1,\)",
+        ),
+    ],
+)
+def test_what_does_not_fit_the_losses_is_named(arrays, message):
+    with pytest.raises(ValueError, match=message):
+        SelectionPathDisplay(**arrays).plot()
