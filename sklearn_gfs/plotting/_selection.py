@@ -146,6 +146,8 @@ class SelectionPathDisplay(VersionedState):
             If the estimator has not been fitted.
         TypeError
             If the fitted estimator made no selection.
+        ValueError
+            If it made several, as an ensemble with ``n_bags`` above 1 does.
 
         See Also
         --------
@@ -166,6 +168,11 @@ class SelectionPathDisplay(VersionedState):
             raise TypeError(
                 "estimator must have made a selection, as GreedyPrunedMLP and GreedyForwardSelector do, or hold one "
                 f"that has; got {type(estimator).__name__}, which is fitted and has none."
+            )
+        if np.ndim(estimator.selection_losses_) == 2:
+            raise ValueError(
+                f"estimator made {len(estimator.selection_losses_)} selections, one for each bag; a display draws one: "
+                "SelectionPathDisplay(losses=estimator.selection_losses_[0], gaps=estimator.duality_gaps_[0])"
             )
         display = cls(
             losses=estimator.selection_losses_,
@@ -191,6 +198,11 @@ class SelectionPathDisplay(VersionedState):
         SelectionPathDisplay
             The display itself.
 
+        Raises
+        ------
+        ValueError
+            If the gaps or a bound do not have one number for each loss.
+
         See Also
         --------
         from_estimator : Draw a fitted estimator's selection.
@@ -203,9 +215,10 @@ class SelectionPathDisplay(VersionedState):
         >>> display.plot().dense_line_.get_label()
         'Dense network'
         """
+        losses, gaps = np.asarray(self.losses, dtype=float), np.asarray(self.gaps, dtype=float)
+        _check_shapes(losses, gaps, self.upper_bounds or {})
         self.ax_ = new_axes(ax)
         self.figure_ = self.ax_.figure
-        losses, gaps = np.asarray(self.losses, dtype=float), np.asarray(self.gaps, dtype=float)
         picks = np.arange(1, len(losses) + 1)
         # Every gap bounds the same least loss from below, so the greatest of the bounds so far holds.
         least = np.maximum.accumulate(np.maximum(losses - gaps, 0))
@@ -243,3 +256,13 @@ def _by_name(upper_bounds: Any, n_picks: int) -> Any:
     return (
         upper_bounds.upper_bounds(np.arange(1, n_picks + 1)) if hasattr(upper_bounds, "upper_bounds") else upper_bounds
     )
+
+
+def _check_shapes(losses: Any, gaps: Any, upper_bounds: Any) -> None:
+    """Make sure that there is one number for each pick."""
+    if losses.ndim != 1:
+        raise ValueError(f"losses must be of shape (n_picks,), got {losses.shape}")
+    named = {"gaps": gaps, **{f"upper_bounds[{name!r}]": bound for name, bound in upper_bounds.items()}}
+    for name, values in named.items():
+        if np.shape(values) != losses.shape:
+            raise ValueError(f"{name} must be of shape {losses.shape}, as losses is, got {np.shape(values)}")
