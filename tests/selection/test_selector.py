@@ -62,6 +62,25 @@ def test_automatic_radius_does_as_well_as_the_cross_validated_choice_would():
     assert GreedyForwardSelector(k=50).fit(X, y).selection_losses_[-1] < 1.05 * min(losses)
 
 
+@pytest.mark.parametrize("k", [1, 5])
+def test_without_anything_in_common_with_the_target_the_radius_is_zero(k):
+    X = np.random.default_rng(0).normal(size=(30, 4))
+    selector = GreedyForwardSelector(k=k, target_type="continuous").fit(X, np.full(30, 3.0))
+    assert selector.radius_ == 0.0
+    assert not selector.coef_.any()
+    assert selector.intercept_ == 3.0
+    assert not selector.selection_losses_.any()
+    assert not selector.duality_gaps_.any()
+    # And none for atoms orthogonal to a target that is not constant.
+    for dtype in (np.float32, np.float64):
+        atoms, y = np.array([[1, 1], [1, -1], [0, 0], [0, 0]], dtype=dtype), np.array([0.0, 0.0, 1.0, -1.0])
+        path = greedy_forward_selection(atoms, y, k, hull="l1")
+        assert path.radius == 0.0
+        assert not path.weights.any()
+        np.testing.assert_array_equal(path.losses, 0.25)
+        np.testing.assert_array_equal(path.gaps, 0.0)
+
+
 @given(st.integers(0, 2**32 - 1), st.floats(1e-6, 1e6), st.floats(-1e3, 1e3))
 def test_units_do_not_matter(seed, factor, shift):
     X, y = regression(60, 10, seed=seed)
