@@ -70,8 +70,8 @@ def greedy_forward_selection(
         contributes in the best direction over the outputs (the ball of the group lasso).
     radius : float or "auto", default=None
         Radius of the l1 ball. "auto" and None mean the sum of the absolute coefficients of matching pursuit, stopped
-        when another step explains less than a hundredth of what is explained. The log loss needs a number: where the
-        classes can be separated, ever larger logits are ever better.
+        when another step explains less than a hundredth of what is explained. It is 0 if y has nothing in common with
+        the atoms. The log loss needs a number: where the classes can be separated, ever larger logits are ever better.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the samples. An integer weight equals repeating the sample. A common factor makes no difference.
     offset : array-like of shape (n_outputs,), default=None

@@ -54,7 +54,8 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         it is the ball of the group lasso. "convex" is the mean of the columns as they are.
     radius : float or "auto", default="auto"
         Radius of the l1 ball, in the units of y. "auto" means the sum of the absolute coefficients of matching pursuit,
-        stopped when another step explains less than a hundredth of what is explained.
+        stopped when another step explains less than a hundredth of what is explained. It is 0 if y has nothing in
+        common with the columns; all coefficients are then 0.
     tol : float, default=None
         Largest duality gap, in the units of y squared, at which the selection stops before k picks.
     target_type : {"auto", "continuous", "multiclass"}, default="auto"

@@ -88,7 +88,8 @@ class SquaredErrorSearch:
             return np.empty(0, dtype=np.int64)
         atoms = np.empty(0, dtype=np.int64)
         if automatic:
-            self.radius, atoms = _matching_pursuit(moments, self.columns.estimate)
+            radius, atoms = _matching_pursuit(moments, self.columns.estimate)
+            self.radius = radius or 1.0  # a few rows may miss what all have in common with y
         return np.union1d(self.columns.foresee_first(self._problem(moments), self.state), atoms)
 
     def _read_moments(self, atoms: NDArray[np.int64]) -> None:
@@ -285,7 +286,8 @@ def _matching_pursuit(moments: Moments, column: Callable[[int], Float64Array]) -
     """
     Sum of the coefficients that matching pursuit gives the atoms before its steps stop paying, and these atoms.
 
-    It stops when a step explains less than a hundredth of what is explained so far.
+    It stops when a step explains less than a hundredth of what is explained so far. If y has nothing in common with the
+    atoms, the sum is 0: no weights other than zeros lower the loss.
     """
     slopes, norms = moments.c.copy(), moments.norms
     coefs = np.zeros_like(slopes)
@@ -300,5 +302,4 @@ def _matching_pursuit(moments: Moments, column: Callable[[int], Float64Array]) -
         coefs[:, atom] += step
         slopes -= np.outer(step, column(atom))
     lengths = np.sqrt((coefs**2).sum(axis=0))
-    # Where y has nothing in common with the atoms any radius is as good.
-    return float(lengths.sum()) or 1.0, np.flatnonzero(lengths)
+    return float(lengths.sum()), np.flatnonzero(lengths)
