@@ -41,6 +41,15 @@ def test_ties_go_to_a_picked_atom_and_then_to_the_lowest_index():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("extra", [0, 60])
+def test_an_atom_of_zeros_ties_with_one_that_does_as_well_but_for_rounding(dtype, extra):
+    """The zero atom's score has no terms, so only those of the other one tell how far rounding reaches."""
+    atoms, y = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0]], dtype=dtype), np.array([0.0, 0.0, 1.0])
+    atoms = np.concatenate([atoms, np.full((3, extra), 9.0, dtype=dtype)], axis=1)
+    np.testing.assert_array_equal(greedy_forward_selection(atoms, y, 9).picks, [0, 1] * 4 + [0])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n_samples", [50, 1000])
 def test_duplicates_are_decided_the_same_way_in_any_arithmetic(dtype, n_samples):
     atoms, y = make(n_samples, 30)
