@@ -175,6 +175,30 @@ def terms(t: float, problem: Problem, s: NDArray[np.float64], atom: int) -> floa
     return size
 
 
+@inlined
+def first_of_equals(t: float, problem: Problem, state: State, best: int, tie: float, near: float) -> int:
+    """
+    Index of the first atom that does as well as the best, of picked atoms if there are any.
+
+    Scores tie that differ by no more than ``tie`` times the larger of their terms, or than ``near``.
+    """
+    least, own = state.scores[best], terms(t, problem, state.s, best)
+    # No terms are larger than these, by Cauchy and Schwarz: those of an atom matter only if its score is so close.
+    length = problem.radius * problem.longest
+    most = length * (length + 2.0 * np.sqrt(problem.c.shape[0]) * t * (length + np.sqrt(problem.target_norm)))
+    threshold = least + max(tie * max(own, most), near)
+    first = -1
+    for i in range(state.scores.shape[0]):
+        if state.scores[i] <= threshold:
+            reached = max(tie * max(own, terms(t, problem, state.s, i)), near)
+            if state.scores[i] <= least + reached:
+                if state.counts[i] > 0:
+                    return i
+                if first < 0:
+                    first = i
+    return first
+
+
 @formula
 def reach(t: float, problem: Problem, picked_norms: float) -> float:
     """
@@ -316,11 +340,12 @@ def squared_error_steps(
                 v[o] = direction[o]
         else:
             best = index_of_least(scores)
-            tie = (problem.tie if j == start else max(problem.tie, ahead.tie)) * terms(t, problem, state.s, best)
-            pick = first_of_best(scores, state.counts, scores[best] + tie)
+            near = 0.0 if j == start else ahead.tie * terms(t, problem, state.s, best)
+            pick = first_of_equals(t, problem, state, best, problem.tie, near)
             if problem.doubt > 0.0 and in_doubt(t, problem, state, pick, scores[best]):
                 return j, IN_DOUBT, pick
             if problem.signed:
+                tie = max(problem.tie * terms(t, problem, state.s, pick), near)
                 turn(t, problem, state.s, slopes[pick], tie, pick, v)
         there, slot = columns, slots[pick]
         if slot < 0:

@@ -164,12 +164,14 @@ class SquaredErrorSearch:
         best = int(np.argmin(distances))
         if exact:
             size = max(problem.target_norm, self.radius**2 * problem.norms.max())
-            tie = 1e-13 * distances[best] + (1e-15 * t) ** 2 * size
+            ties = np.full(len(atoms), 1e-13 * distances[best] + (1e-15 * t) ** 2 * size)
         else:
-            tie = _TIE[np.dtype(np.float64)] * kernels.terms(t, problem, self.state.s, atoms[best])
-        among = int(kernels.choose(distances, self.state.counts[atoms], tie))
+            ties = _TIE[np.dtype(np.float64)] * kernels.terms(t, problem, self.state.s, atoms)
+        equal = distances <= distances[best] + np.maximum(ties, ties[best])
+        among = int(kernels.choose(np.where(equal, distances[best], np.inf), self.state.counts[atoms], 0.0))
         pick, direction = int(atoms[among]), directions[among]
-        if self.signed and self._sampled().distance_as_it_is(self.state, n_picks, pick) <= distances[among] + tie:
+        as_it_is = distances[among] + ties[among]
+        if self.signed and self._sampled().distance_as_it_is(self.state, n_picks, pick) <= as_it_is:
             direction = np.eye(len(direction))[0]
         return pick, direction
 
