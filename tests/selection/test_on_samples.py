@@ -285,11 +285,6 @@ def test_ties_that_only_samples_can_tell_go_to_a_picked_atom():
     assert running._settle(0, problem, np.array([0, 1]), exact=False)[0] == 0  # a tie among such products
 
 
-def test_the_radius_is_one_where_the_target_has_nothing_in_common_with_the_atoms():
-    path = greedy_forward_selection(np.eye(4)[:, :2], np.eye(4)[:, 3], 2, hull="l1")
-    assert path.radius == 1.0
-
-
 def test_the_radius_stops_where_a_step_explains_less_than_a_hundredth():
     for gain, expected in ((0.011, 2.0), (0.009, 1.0)):
         y = np.array([1.0, np.sqrt(gain), 0.0])
