@@ -89,6 +89,16 @@ def test_hull_optimum_is_optimal(problem):
     assert best.loss <= loss(np.einsum("mno,n->mo", atoms, weights), y, sample_weight) + SLACK
 
 
+@pytest.mark.parametrize("factor", [2.0**-400, 2.0**-560, 2.0**-1000])
+def test_atoms_whose_squares_vanish_have_the_same_geometry(factor):
+    rng = np.random.default_rng(0)
+    atoms, y = rng.normal(size=(6, 4)), rng.normal(size=6)
+    best, small = theory.hull_optimum(atoms, y), theory.hull_optimum(factor * atoms, factor * y)
+    assert_allclose(small.weights, best.weights, atol=1e-12)
+    assert small.loss == best.loss * factor**2  # zero, where no float is so small
+    assert_allclose(theory.hull_diameter(factor * atoms) / factor, theory.hull_diameter(atoms))
+
+
 def test_hull_optimum_where_every_atom_is_the_target():
     best = theory.hull_optimum(np.ones((4, 3)), np.ones(4))
     assert best.loss == 0.0
