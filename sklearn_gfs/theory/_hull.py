@@ -153,14 +153,25 @@ def hull_diameter(
     >>> hull_diameter(np.array([[-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0]]))
     2.0
     """
-    blocks = list(HullAtoms(atoms, output_weights, sample_weight).blocks())
+    blocks, unit = _in_own_unit(list(HullAtoms(atoms, output_weights, sample_weight).blocks()))
     gram = np.zeros((blocks[0].shape[1],) * 2)
     for block in blocks:
         gram += block.T @ block
     norms = np.diag(gram)
     i, j = np.unravel_index(np.argmax(norms[:, np.newaxis] + norms - 2 * gram), gram.shape)
     # The inner products found the pair; its distance is taken from the atoms, where nothing cancels.
-    return math.sqrt(sum(float(((block[:, i] - block[:, j]) ** 2).sum()) for block in blocks))
+    return unit * math.sqrt(sum(float(((block[:, i] - block[:, j]) ** 2).sum()) for block in blocks))
+
+
+def _in_own_unit(arrays: list[NDArray[np.float64]]) -> tuple[list[NDArray[np.float64]], float]:
+    """
+    Return the arrays in a unit in which the largest number is of order one, and the unit.
+
+    Squares of small numbers would vanish. The unit is a power of two, so that no digit changes.
+    """
+    largest = max(float(np.abs(values).max()) for values in arrays)
+    unit = math.ldexp(1.0, math.frexp(largest)[1] - 1) if largest else 1.0
+    return [values / unit for values in arrays], unit
 
 
 class HullOptimum(NamedTuple):
@@ -258,7 +269,8 @@ def hull_optimum(
     """
     given = HullAtoms(atoms, output_weights, sample_weight)
     blocks = list(given.blocks())
-    targets = given.targets("y", y, len(blocks))
+    scaled, unit = _in_own_unit([*blocks, *given.targets("y", y, len(blocks))])
+    blocks, targets = scaled[: len(blocks)], scaled[len(blocks) :]
     residuals = np.vstack([block - t[:, np.newaxis] for block, t in zip(blocks, targets, strict=True)])
     if residuals.shape[0] > residuals.shape[1]:
         residuals = qr(residuals, mode="r", check_finite=False)[0][: residuals.shape[1]]
@@ -274,7 +286,7 @@ def hull_optimum(
         loss += float(error @ error) / 2
         slopes += block.T @ error
     gap = float(slopes @ weights - slopes.min())
-    return HullOptimum(weights, loss, max(gap, 0.0))
+    return HullOptimum(weights, loss * unit**2, max(gap, 0.0) * unit**2)
 
 
 def duality_gap(
