@@ -83,6 +83,23 @@ def test_foreseen_atoms_are_new_and_fill_a_product(n_outputs, monkeypatch):
     assert all((len(atoms) + n_others) % kernels.WIDTH == 0 for atoms, n_others in foreseen)
 
 
+@pytest.mark.parametrize("factor", [2.0**-200, 2.0**80, 2.0**200])
+def test_numbers_that_float32_has_not_are_foreseen_as_others_are(factor, monkeypatch):
+    rng = np.random.default_rng(0)
+    atoms, y = rng.standard_normal((400, 80)), rng.standard_normal(400)
+    foreseen, wanted_next = [], PivotedColumns._wanted_next
+    monkeypatch.setattr(
+        PivotedColumns, "_wanted_next", lambda *a: foreseen.append(wanted_next(*a).tolist()) or np.array(foreseen[-1])
+    )
+    monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
+    path = greedy_forward_selection(atoms, y, 20)
+    expected = foreseen.copy()
+    foreseen.clear()
+    np.testing.assert_array_equal(greedy_forward_selection(factor * atoms, factor * y, 20).picks, path.picks)
+    assert foreseen == expected
+    assert len(foreseen[0]) > 8
+
+
 def test_blocks_go_over_to_single_columns_where_foresight_is_poor(monkeypatch):
     rng = np.random.default_rng(0)
     H, y = rng.standard_normal((400, 300)), rng.standard_normal(400)
