@@ -8,6 +8,7 @@ far fewer than all are computed. For the first block, for which no column is the
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,12 @@ class PivotedColumns(GramColumns):
             np.matmul(factor.astype(np.float32), left, out=new)
         self._n_base += n_new
 
+    def _rows_in_float32(self) -> tuple[NDArray[np.float32], float]:
+        """Return the preview's rows in a unit in which float32 has their products, and the unit of these."""
+        largest = np.abs(self._rows).max(initial=0.0)
+        unit = math.ldexp(1.0, math.frexp(largest)[1]) if 0.0 < largest < np.inf else 1.0
+        return (self._rows / unit).astype(np.float32, copy=False), unit**2
+
     def _foresight_pays(self, state: Any) -> bool:
         """Whether the foreseen columns that were picked would not have been cheaper one by one than all of them."""
         judged = self._ever_foreseen.copy()
@@ -109,10 +116,10 @@ class PivotedColumns(GramColumns):
         """
         if self._unread:
             self._learn()
-        base, unit = (self._base[: self._n_base], self._unit) if self._n_base else (self._rows, 1.0)
+        base, unit = (self._base[: self._n_base], self._unit) if self._n_base else self._rows_in_float32()
         n_atoms = self.source.n_atoms
         ahead = kernels.Ahead(
-            base=base.astype(np.float32, copy=False),
+            base=base,
             weights=self._weights,
             unit=float(unit * self._largest_weight**2),
             tie=_TIE,
