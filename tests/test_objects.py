@@ -22,6 +22,8 @@ def instead_of_b(value):
 
 TARGETS = {
     "numbers": (instead_of_b(1), SEVERAL),
+    "numbers in a list": (list(instead_of_b(1)), SEVERAL),
+    "nan in a list": (list(instead_of_b(float("nan"))), MISSING),
     "None": (instead_of_b(None), MISSING),
     "nan": (instead_of_b(float("nan")), MISSING),
     "NA": (pd.Series([pd.NA, *NAMES[1:]], dtype="string"), MISSING),
@@ -59,3 +61,4 @@ def test_samples_held_out_are_asked_alike():
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_objects_of_one_kind_are_taken(call):
     call(pd.Series(NAMES))
+    call([np.str_(name) if code else name for name, code in zip(NAMES, CODES, strict=True)])

@@ -144,3 +144,17 @@ def test_columns_are_compared_with_y_again_only_where_some_are_missing(n_missing
     selector = GreedyForwardSelector(n_features_to_select=2, corrective=True).fit(X, y)
     assert selector.support_.sum() == 2
     assert len(read) == 1 + n_missing
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_features_to_select": 0}, "comes to 0 columns; allowed are at least 1 and at most 4, all columns of X"),
+        ({"n_features_to_select": 9}, "comes to 9 columns; allowed are at least 1 and at most 4, all columns of X"),
+        ({"n_features_to_select": 1, "keep": [0, 2]}, "at least 2, as many as keep has, and at most 4, all columns"),
+    ],
+)
+def test_how_many_columns_there_may_be_is_said(options, message):
+    X = np.random.default_rng(0).standard_normal((20, 4))
+    with pytest.raises(ValueError, match=message):
+        GreedyForwardSelector(**options).fit(X, X[:, 0])

@@ -373,3 +373,11 @@ def test_of_atoms_whose_squares_vanish_only_those_of_zeros_are_let_pass(means):
             statistics.select(2, hull="l1", radius=1.0)
     else:
         assert statistics.select(2, hull="l1", radius=1.0).picks[0] == 1
+
+
+def test_what_is_no_statistics_and_no_truth_value_is_named():
+    statistics = SelectionStatistics().update(np.eye(3), np.arange(3.0))
+    with pytest.raises(TypeError, match="other must be a SelectionStatistics, got int"):
+        statistics.merge(3)
+    with pytest.raises(TypeError, match="standardize='no' must be True or False, got str"):
+        statistics.select(2, standardize="no")

@@ -177,3 +177,9 @@ def test_a_column_of_targets_keeps_its_shape():
 def test_a_target_of_zero_has_no_sign():
     with pytest.raises(ValueError, match="y must not be zero anywhere where relaxed=True"):
         theory.hull_membership(np.eye(2), [1.0, 0.0], relaxed=True)
+
+
+def test_relaxed_is_true_or_false():
+    with pytest.raises(TypeError, match="relaxed must be True or False, got 'no' of type str"):
+        theory.hull_membership([[0.0, 2.0]], [1.0], relaxed="no")
+    assert theory.hull_membership([[0.0, 2.0]], [1.0], relaxed=np.bool_(True)).inside is True
