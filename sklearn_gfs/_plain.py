@@ -36,7 +36,7 @@ def check_plain(**arrays: Any) -> None:
 
 def check_one_kind(**targets: Any) -> None:
     """
-    Refuse targets that are objects of several kinds, or of which some are missing; None is no targets.
+    Refuse targets that are objects or a list of several kinds, or of which some are missing; None is no targets.
 
     Sorting them, or making numbers of them, would fail with a message that names neither.
 
@@ -46,13 +46,13 @@ def check_one_kind(**targets: Any) -> None:
         If values are of several kinds, such as numbers and text, or missing.
     """
     for name, y in targets.items():
-        if isinstance(y, list | tuple) and any(value is None for row in y for value in _values_of(row)):
-            raise ValueError(_MISSING.format(name))
+        if isinstance(y, list | tuple):
+            _check_list([value for row in y for value in _values_of(row)], name)
         if not hasattr(y, "__array__") or str(getattr(y, "dtype", "")).startswith("torch."):
             continue
         values = np.asarray(y)
         if values.dtype == object:
-            _check_objects(values, name)
+            _check_objects(values.ravel().tolist(), name)
 
 
 def _values_of(row: Any) -> list[Any] | tuple[Any, ...]:
@@ -60,13 +60,27 @@ def _values_of(row: Any) -> list[Any] | tuple[Any, ...]:
     return row if isinstance(row, list | tuple) else (row,)
 
 
-def _check_objects(values: np.ndarray[Any, Any], name: str) -> None:
-    types = set(map(type, values.flat))
-    if types != {str} and any(map(_is_missing, values.flat)):
+def _check_list(values: list[Any], name: str) -> None:
+    if any(value is None for value in values):
         raise ValueError(_MISSING.format(name))
-    kinds = {"number" if issubclass(kind, int | float | np.number | np.bool_) else kind.__name__ for kind in types}
+    # Of some text NumPy would make text of all.
+    if len({issubclass(kind, str | bytes) for kind in set(map(type, values))}) > 1:
+        _check_objects(values, name)
+
+
+def _check_objects(values: list[Any], name: str) -> None:
+    types = set(map(type, values))
+    if types != {str} and any(map(_is_missing, values)):
+        raise ValueError(_MISSING.format(name))
+    kinds = set(map(_kind_of, types))
     if len(kinds) > 1:
         raise ValueError(f"{name} holds values of several kinds, {' and '.join(sorted(kinds))}; they must be of one")
+
+
+def _kind_of(kind: type) -> str:
+    if issubclass(kind, int | float | np.number | np.bool_):
+        return "number"
+    return "str" if issubclass(kind, str) else kind.__name__
 
 
 def _is_missing(value: Any) -> bool:

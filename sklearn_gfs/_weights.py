@@ -32,8 +32,9 @@ def check_values(weight: Float64Array, n_samples: int, name: str = "sample_weigh
     """Return an array of real numbers, if these can be the weights of so many samples."""
     if weight.shape != (n_samples,):
         raise ValueError(f"{name} has shape {weight.shape}; it must be ({n_samples},), one number for each sample")
-    if not np.isfinite(weight).all() or (weight < 0).any():
-        raise ValueError(f"{name} must be finite and not negative")
+    wrong = weight[~(np.isfinite(weight) & (weight >= 0))]
+    if len(wrong):
+        raise ValueError(f"{name} must be finite and not negative, but holds {wrong[0]:g}")
     if not weight.any():
         raise ValueError(f"Sample weights must contain at least one non-zero number: {name} is zero everywhere")
     return weight
@@ -59,7 +60,9 @@ def _real_numbers(value: Any, name: str) -> Float64Array:
     try:
         return np.array(array, dtype=np.float64)
     except OverflowError as error:  # a Python integer that no float holds
-        raise ValueError(f"{name} must be finite and not negative") from error
+        raise ValueError(
+            f"{name} must be finite and not negative, but holds an integer too large for a float"
+        ) from error
     except (TypeError, ValueError) as error:  # objects that are no numbers
         raise TypeError(f"{refused}{value!r}") from error
 

@@ -43,14 +43,20 @@ def check_hull(hull: Any, radius: Any, *, n_targets: int) -> tuple[bool, float |
     return True, None if automatic else _check_number("radius", radius, exclusive=True)
 
 
+def check_flag(name: str, value: Any) -> bool:
+    """Return a truth value; text and numbers are none."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name}={value!r} must be True or False, got {type(value).__name__}")
+    return bool(value)
+
+
 def check_corrective(corrective: Any, ridge: Any, **others: tuple[Any, tuple[Any, ...]]) -> tuple[bool, float]:
     """
     Return whether weights are re-solved, and the ridge.
 
     Of the other parameters, given by name, only some values go with that: the first is what they are by default.
     """
-    if not isinstance(corrective, bool | np.bool_):
-        raise TypeError(f"corrective={corrective!r} must be True or False, got {type(corrective).__name__}")
+    corrective = check_flag("corrective", corrective)
     ridge = _check_number("ridge", ridge, exclusive=False)
     if not corrective:
         if ridge:
@@ -173,7 +179,7 @@ def check_output_weights(output_weights: Any, n_atoms: int, n_outputs: int) -> F
     return weights.astype(np.float64)
 
 
-def check_n_features(n_features_to_select: Any, n_features: int, *, n_least: int) -> int | None:
+def check_n_features(n_features_to_select: Any, n_features: int, *, n_kept: int) -> int | None:
     """Return how many columns to keep, from their number or their share; None where nothing is asked for."""
     wanted = n_features_to_select
     if wanted is None:
@@ -186,11 +192,11 @@ def check_n_features(n_features_to_select: Any, n_features: int, *, n_least: int
         if not 0 < number <= 1:
             raise ValueError(f"{told} must be a share above 0 and at most 1, or an integer")
         number = max(number * n_features, 1.0)
-    n_least = max(n_least, 1)
+    n_least = max(n_kept, 1)
     if not n_least <= number <= n_features:
         raise ValueError(
-            f"{told} comes to {int(number)} columns; allowed are at least {n_least}, as many as keep has, and at most "
-            f"{n_features}, all columns of X"
+            f"{told} comes to {int(number)} columns; allowed are at least {n_least}"
+            f"{', as many as keep has,' * (n_kept > 0)} and at most {n_features}, all columns of X"
         )
     return int(number)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sklearn_gfs._typing import GreedyPath
 
-from ._checks import check_corrective, check_stopping
+from ._checks import check_corrective, check_flag, check_stopping
 from ._labels import check_layout, stack_atoms
 from ._losses import Asked, find_loss
 
@@ -106,7 +106,8 @@ def greedy_forward_selection(
         For the squared error also if the values are too small or too large for their squares to be compared: mean
         squares below 1e-150 or above 1e150.
     TypeError
-        If k, tol or radius is not a number of the right kind, or an array is a ``np.matrix``.
+        If k, tol or radius is not a number of the right kind, from_logits is no truth value, or an array is a
+        ``np.matrix``.
 
     See Also
     --------
@@ -181,6 +182,7 @@ def greedy_forward_selection(
     """
     k, tolerance = check_stopping(k, tol)
     corrective, ridge = check_corrective(corrective, ridge, hull=(hull, ("convex",)), radius=(radius, (None,)))
+    from_logits = check_flag("from_logits", from_logits)
     chosen = find_loss(loss)
     atoms = stack_atoms(atoms, samples_last=chosen.samples_last)
     check_layout(atoms, y)

@@ -32,7 +32,7 @@ class Asked(NamedTuple):
     k: int
     tol: float
     output_weights: Any
-    from_logits: Any
+    from_logits: bool
     hull: Any
     radius: Any
     sample_weight: Any

@@ -344,7 +344,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
     def _asked_for(self) -> tuple[NDArray[np.int64], int | None]:
         """Columns to keep in any case, and how many in all; None where that is left to the picks."""
         keep = check_keep(self.keep, self.n_features_in_, getattr(self, "feature_names_in_", None))
-        return keep, check_n_features(self.n_features_to_select, self.n_features_in_, n_least=len(keep))
+        return keep, check_n_features(self.n_features_to_select, self.n_features_in_, n_kept=len(keep))
 
     def _select(self, columns: StandardizedColumns) -> GreedyForwardSelector:
         """Select among standardised columns."""

@@ -17,6 +17,7 @@ from sklearn_gfs._weights import check_weight
 from ._checks import (
     check_atoms,
     check_corrective,
+    check_flag,
     check_hull,
     check_output_weights,
     check_ridges,
@@ -239,6 +240,8 @@ class SelectionStatistics(VersionedState):
         ------
         ValueError
             When the other statistics have another number of atoms or targets.
+        TypeError
+            When `other` is something else.
 
         See Also
         --------
@@ -253,6 +256,8 @@ class SelectionStatistics(VersionedState):
         >>> here.merge(there).n_samples
         5
         """
+        if not isinstance(other, SelectionStatistics):
+            raise TypeError(f"other must be a SelectionStatistics, got {type(other).__name__}")
         if other.n_samples:
             check_widths(self._moments, len(other.mean_atoms), len(other.mean_y))
             moments = other._moments
@@ -306,7 +311,7 @@ class SelectionStatistics(VersionedState):
         ValueError
             When no samples were seen, a parameter is out of its range, or no atom varies with `standardize=True`.
         TypeError
-            When `k`, `radius` or `tol` is of another type.
+            When `k`, `radius`, `tol` or `standardize` is of another type.
 
         See Also
         --------
@@ -322,6 +327,7 @@ class SelectionStatistics(VersionedState):
         """
         k, tolerance = check_stopping(k, tol)
         corrective, ridge = check_corrective(corrective, ridge, hull=(hull, ("convex",)), radius=(radius, (None,)))
+        standardize = check_flag("standardize", standardize)
         weights, n_outputs = self._checked_weights(output_weights), len(self.mean_y)
         if standardize and weights is not None:
             raise ValueError("standardize=True does not go with output_weights; it must be False")

@@ -36,6 +36,13 @@ def number(name: str, value: Any, *, least: float = 0.0, above: bool = False, wh
     return result
 
 
+def flag(name: str, value: Any) -> bool:
+    """Return a truth value; text and numbers are none."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {_shown(value)} of type {type(value).__name__}")
+    return bool(value)
+
+
 def array(name: str, values: Any, *, least: float = -math.inf, whole: bool = False) -> NDArray[np.float64]:
     """Return an array of numbers, none of them below the least."""
     noun = "whole numbers" if whole else "numbers"

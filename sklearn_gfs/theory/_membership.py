@@ -14,6 +14,7 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 from ._atoms import HullAtoms
+from ._checks import flag
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -95,7 +96,7 @@ def hull_membership(
     ValueError
         If the shapes do not agree, a value is not finite or too large for its square, or with `relaxed` a target is 0.
     TypeError
-        When an argument holds something else than real numbers.
+        When an argument holds something else than real numbers, or `relaxed` is no truth value.
 
     See Also
     --------
@@ -130,6 +131,7 @@ def hull_membership(
     >>> hull_membership(atoms, [1.0, 1.0], relaxed=True).inside
     True
     """
+    relaxed = flag("relaxed", relaxed)
     given = HullAtoms(atoms, output_weights, None)
     blocks = list(given.blocks())
     targets = np.concatenate(given.targets("y", y, len(blocks)))
