@@ -77,8 +77,9 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
     selection_scores_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
         The score of the mean after every pick. Only with `scoring`.
     duality_gaps_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
-        Upper bound, after every pick, on the loss minus the least loss of any weights. With ``corrective=True`` the
-        penalty is part of both.
+        Upper bound, after every pick, on the loss minus the least loss of any weights that are shares: not negative,
+        and of sum one. With several bags a row knows of the models of its own bag only: weights of other models may
+        have a lower loss. With ``corrective=True`` weights are any numbers, and the penalty is part of both losses.
     n_picks_ : int or ndarray of shape (n_bags,)
         Number of picks that count: those up to the best score or the least loss.
     calibrations_ : list
