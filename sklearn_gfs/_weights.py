@@ -77,8 +77,8 @@ def count_copies(weight: FloatArray | None, n_samples: int) -> FloatArray:
     """
     Say for how many samples each one stands; a read-only array.
 
-    Weights that are all multiples of a unit, the least of them once or twice the unit, are numbers of copies, so that a
-    weight of two is the same as two samples. Other weights are importances: each sample stands for itself.
+    Weights that are all multiples of a unit are numbers of copies if the least is once or twice the unit. A weight of
+    two is then the same as two samples. Other weights are importances: each sample stands for itself.
     """
     unit = None if weight is None else _common_unit(np.unique(weight))
     if weight is None or unit is None:

@@ -71,7 +71,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         "log_loss" for classes. For numbers it means "squared_error", the only loss that they have.
     activation : {"auto", "identity", "logistic", "relu", "tanh"}, default="auto"
         Activation of the hidden neurons. "auto" means "relu" for classes. For numbers it means "tanh", or "relu" where
-        a dense `X` and a target have long tails: a target is 6 standard deviations from its mean somewhere, and the
+        a dense `X` and a target have long tails. The target is 6 standard deviations from its mean somewhere then. The
         three samples where it is farthest have a feature of 5 or more each.
     solver : {"adam", "sgd"}, default="adam"
         "adam" is Adam with its usual decay rates. "sgd" is gradient descent with heavy-ball `momentum`. A step of "sgd"

@@ -62,8 +62,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         2000 times samples times outputs times features. For all other problems "auto" means `solver`. So it does if
         samples times outputs are fewer than the parameters, and sparse `X` stores at most a fifth of its values.
     activation : {"auto", "identity", "logistic", "relu", "tanh"}, default="auto"
-        Activation of the hidden neurons. "auto" means "tanh", or "relu" where a dense `X` and a target have long tails:
-        a target is 6 standard deviations from its mean somewhere, and the three samples where it is farthest have a
+        Activation of the hidden neurons. "auto" means "tanh", or "relu" where a dense `X` and a target have long tails.
+        The target is 6 standard deviations from its mean somewhere then. The three samples where it is farthest have a
         feature of 5 or more each.
     solver : {"adam", "sgd"}, default="adam"
         "adam" is Adam with its usual decay rates. "sgd" is gradient descent with heavy-ball `momentum`. A step of "sgd"
