@@ -147,6 +147,7 @@ DIFFERENT = {
     "class_weight",
     "classes_",
     "duality_gaps_",
+    "early_stopping",
     "loss",
     "out_activation_",
     "selection_losses_",

@@ -116,7 +116,7 @@ class Trainer:
             used.targets,
             used.weight,
             used.rows,
-            n_copies=self._n_copies,
+            n_copies=float(used.copies.sum()),  # of parts of the data: weights have one unit in all
             earlier=state.moments if state is not None and more else None,
         )
         self._scaling = scaling_of(self.moments, **kinds)._replace(features=data.features)
