@@ -35,6 +35,9 @@ TEST_SIZE, FEWEST_MEMBERS, FEWEST_RARE = 0.3, 4, 8
 # tables hold as well, whole or in part (Pima, titanic, Heart, spam7, biopsy).
 KNOWN = {"iris", "wine", "wdbc", "optdigits", "penbased", "phoneme", "vowel", "segment"}
 KNOWN |= {"pima", "titanic", "heart", "spambase", "wisconsin"}
+# The limits of larger penalties for gradient updates.
+KNOWN |= {"contraceptive", "led7digit", "letter", "marketing", "movement_libras"}
+KNOWN |= {"satimage", "splice", "texture", "vehicle"}
 RARE = {"8 to 25 rare samples": 25, "26 to 100": 100, "more than 100": np.inf}
 
 
