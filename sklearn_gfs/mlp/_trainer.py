@@ -7,7 +7,7 @@ Arrays in, trainings out; which networks are trained, and for how long, is in ``
 from __future__ import annotations
 
 import math
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,6 @@ from sklearn_gfs.network import (
     in_precision,
     initial_network,
     interruptible,
-    is_table,
     mean_loss,
     measure_moments,
     of_least_weight,
@@ -102,7 +101,7 @@ class Trainer:
         self.settings = settings
         used = find_used(data.X, data.targets, data.weight, data.counted, settings.training.batch_size)
         labels = None if data.scale_targets else used.targets
-        copies = copies_that_count(used.copies, partial(_is_table, used))
+        copies = copies_that_count(used.copies, used.is_table)
         self._n_copies = float(copies.sum())
         # Rare classes of large weight: the common samples hardly count, neither against a penalty nor as judges.
         n_effective = self._n_copies if labels is None else effective_number(used.weight_of_rows, copies)
@@ -170,7 +169,7 @@ class Trainer:
             used.copies,
             settings.validation_fraction,
             rng,
-            is_table=partial(_is_table, used),
+            is_table=used.is_table,
             labels=labels if labels is None or rows is None else labels[rows],
         )
         return divide(used.all_rows, shares, used.weight)
@@ -258,8 +257,7 @@ class Trainer:
             settings = settings.with_alpha(self._n_effective(rows, weight), falls=True, times=penalty * times)
         if isinstance(solver, str):
             settings = settings._replace(solver=SOLVERS[solver])
-            is_underdetermined = self._few_entries and has_few_rows(shape_of(network), len(rows))
-            if settings.solver.is_of_one_length and not is_underdetermined:
+            if settings.solver.is_of_one_length and not self._has_rare_words(network, rows):
                 network = of_least_weight(network, min(1.0, self._n_copies / _OF_WEIGHT_ONE))
             settings = settings._replace(device=place_of(network, settings, len(rows)))
             network = as_loop_takes_it(network, settings, len(rows))
@@ -324,11 +322,16 @@ class Trainer:
         """Whether a second-order solver re-trains for which nobody asked."""
         return self.settings.retrain_solver == "auto" and not isinstance(self._retrain_solver(network), str)
 
+    def _has_rare_words(self, network: Network, rows: IntArray) -> bool:
+        """Whether these are sparse data of fewer samples than parameters."""
+        return self._few_entries and has_few_rows(shape_of(network), len(rows))
+
     def tries_penalties(self, network: Network) -> bool:
-        """Whether the penalty of re-training may be chosen by samples held out of it."""
-        settings = self.settings
+        """Whether the penalty of re-training may be chosen by samples held out of it; of rare words few tell enough."""
+        settings, rows = self.settings, self.parts.train_rows
         is_automatic = settings.training.alpha == "auto" and isinstance(settings.n_retrain, str)
-        enough = len(self.parts.train_rows) >= _FEW_SAMPLES and not settings.training.loss.is_quadratic
+        enough = len(rows) >= _FEW_SAMPLES and not self._has_rare_words(network, rows)
+        enough = enough and not settings.training.loss.is_quadratic
         return is_automatic and enough and isinstance(self._retrain_solver(network), str)
 
     def schedule(self, network: Network, *, by_updates: bool = False) -> Schedule:
@@ -404,11 +407,6 @@ class Trainer:
                 "or use a smaller learning_rate_init."
             )
         return held_out_loss
-
-
-def _is_table(used: Used, samples: IntArray, part: float) -> bool:
-    """Say whether these of the samples that are used are the cells of a table."""
-    return is_table(used.X, samples if used.rows is None else used.rows[samples], part)
 
 
 def _training_dtype(used: Used, state: DenseState | None, settings: PathSettings) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sklearn_gfs._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from ._data import CHUNK_ROWS, Parts, Used, divide, find_used, is_table, project, standardised_once
+    from ._data import CHUNK_ROWS, Parts, Used, divide, find_used, project, standardised_once
     from ._device import DEVICES, find_device, room_on
     from ._evidence import Prior
     from ._holdout import copies_that_count, effective_number, held_out_shares
@@ -82,7 +82,6 @@ _HOME = {
     "in_precision": "_parameters",
     "initial_network": "_parameters",
     "interruptible": "_watch",
-    "is_table": "_data",
     "loop_code": "_small",
     "mean_loss": "_two_layer",
     "measure_moments": "_scaling",
@@ -143,7 +142,6 @@ __all__ = [
     "in_precision",
     "initial_network",
     "interruptible",
-    "is_table",
     "loop_code",
     "mean_loss",
     "measure_moments",

@@ -139,6 +139,10 @@ class Used(NamedTuple):
         """The rows as indices."""
         return np.arange(self.X.shape[0]) if self.rows is None else self.rows
 
+    def is_table(self, samples: IntArray, part: float) -> bool:
+        """Say whether these of them are the cells of a table, see the function of that name."""
+        return is_table(self.X, samples if self.rows is None else self.rows[samples], part)
+
 
 def find_used(
     X: Any, targets: FloatArray, weight: FloatArray | None, counted: FloatArray | None, batch_size: int | None

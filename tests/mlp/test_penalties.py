@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
 from sklearn_gfs.mlp import _retraining
@@ -61,4 +62,13 @@ def test_what_is_asked_for_is_not_changed(alphas, fixed):
 def test_what_is_learnt_nearly_without_error_has_one_trial(alphas):
     X, _ = noisy_classes(1300)
     GreedyPrunedMLPClassifier(**SETTINGS).fit(X[:, :3], np.digitize(X[:, 0], [0, 1]))
+    assert len(alphas) == 2
+
+
+def test_rare_words_have_one_trial(alphas):
+    rng = np.random.default_rng(0)
+    y = rng.integers(4, size=1300)
+    words = np.where(rng.uniform(size=(1300, 5)) < 0.5, 4 * rng.integers(100, size=(1300, 5)) + y[:, None], 400)
+    X = sparse.csr_array((np.ones(6500), (np.repeat(np.arange(1300), 5), words.ravel())), shape=(1300, 401))
+    GreedyPrunedMLPClassifier(**SETTINGS).fit(X, np.where(rng.uniform(size=1300) < 0.6, y, rng.integers(4, size=1300)))
     assert len(alphas) == 2
