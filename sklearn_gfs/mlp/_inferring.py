@@ -106,10 +106,11 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         a fifth of its steps. With `n_retrain="auto"` gradient updates whose trial lasted to the last update continue,
         too, for a fifth of their number. If nobody asked for "lm", and its trial does not lower the loss, other trials
         follow. They also follow where it leaves more than 0.3 of the loss of a constant, with more than 2000 samples
-        0.9. The first is by steps that estimate the penalty later. The second is by gradient updates. If its held-out
-        loss is lower by a tenth, "lm" starts again from its best network. For classes of fewer samples than parameters
-        updates are tried in any case. With ``alpha="auto"``, ``n_retrain="auto"``, the log loss and 1000 samples or
-        more, updates try penalties of 4, 16, ... times the automatic one, while that lowers the held-out loss.
+        0.9. For numbers the first is by steps that estimate the penalty later. The other is by gradient updates. If its
+        held-out loss is lower by a tenth, "lm" starts again from its best network. For classes of fewer samples than
+        parameters updates are tried in any case. With ``alpha="auto"``, ``n_retrain="auto"``, the log loss and 1000
+        samples or more, updates try penalties of 4, 16, ... times the automatic one, while that lowers the held-out
+        loss.
     validation_fraction : float or "auto", default="auto"
         Share of the samples to hold out, above 0 and below 1. No samples are held out if `fit` gets validation data.
         "auto" holds out a tenth of the samples, but no more than 20 000. Of fewer than 1000 samples it holds out 100,

@@ -203,16 +203,16 @@ class Retraining:
         Return a trial of second-order steps, or a better one.
 
         The evidence of second-order steps is that of a quadratic model around the start. On few samples it may take
-        away weights that could have learnt something. Where the trial learnt little, the first steps of another do
-        without. Gradient updates need no such model either, and find another start. They are tried in any case for
-        classes of fewer samples than parameters: where many features tell a little each, a penalty for each feature
-        says too much.
+        away weights that could have learnt something. Where the trial of numbers learnt little, the first steps of
+        another do without; for classes, whose neurons are other ones, that was no better. Gradient updates need no such
+        model either, and find another start. They are tried in any case for classes of fewer samples than parameters:
+        where many features tell a little each, a penalty for each feature says too much.
         """
         trainer, best, last = self._trainer, trial, phase
         steps, updates = trainer.schedule(pruned)[:2], trainer.schedule(pruned, by_updates=True)[:2]
         if trainer.ends(phase):
             return trial
-        if not self._has_learnt(trial):
+        if trainer.holds_numbers and not self._has_learnt(trial):
             with trainer.tasks.within(phase, *steps) as last:
                 late = self._try_retraining(pruned, held_out, last, late=True)
             best = late if self._has_learnt(late) and late.least < _BETTER * trial.least else trial

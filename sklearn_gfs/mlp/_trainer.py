@@ -120,7 +120,7 @@ class Trainer:
         )
         self._scaling = scaling_of(self.moments, **kinds)._replace(features=data.features)
         self._scaling.warn_of_digits(used.X.dtype, self.moments.y_varies)
-        self._holds_numbers = data.scale_targets
+        self.holds_numbers = data.scale_targets
         self.state: TrainingState | None = None
         if state is not None:
             before = scaling_of(state.moments, **kinds)
@@ -305,7 +305,7 @@ class Trainer:
         if settings.retrain_solver in SOLVERS:
             return settings.retrain_solver
         # Indicators of classes are fitted too closely by the squared error, at the cost of probabilities.
-        suits = self._holds_numbers or not loss.is_quadratic
+        suits = self.holds_numbers or not loss.is_quadratic
         if (
             isinstance(settings.n_retrain, str)
             and suits
@@ -316,7 +316,7 @@ class Trainer:
 
     def has_few_rows_of_classes(self, network: Network) -> bool:
         """Whether targets are classes, and samples times outputs are fewer than the parameters."""
-        return not self._holds_numbers and has_few_rows(shape_of(network), len(self.parts.train_rows))
+        return not self.holds_numbers and has_few_rows(shape_of(network), len(self.parts.train_rows))
 
     def chose_second_order(self, network: Network) -> bool:
         """Whether a second-order solver re-trains for which nobody asked."""
@@ -347,7 +347,7 @@ class Trainer:
     def checkpoints(self) -> list[int]:
         """Iterations after which an automatic number of pre-training iterations is decided."""
         n_samples = self._n_copies * self._share(self.parts.train_rows, self.parts.train_weight)
-        return checkpoints(self.settings.n_retrain, n_samples, classes=not self._holds_numbers)
+        return checkpoints(self.settings.n_retrain, n_samples, classes=not self.holds_numbers)
 
     def advance(self, phase: Phase, training: Retrainer, n_iterations: int, losses: list[float]) -> None:
         """Continue a training, as a part of this phase; `losses` are those of pre-training."""
