@@ -89,7 +89,9 @@ def as_on_path(estimator: Any, grid: Grid) -> Any:
     """
     prefix, last = last_step(estimator)
     own = getattr(last, "_without_limit", {}) if grid.one_run else {}
-    return estimator.set_params(**{f"{prefix}__{name}" if prefix else name: value for name, value in own.items()})
+    if own:  # what an estimator that has no path does with no parameters is its own affair
+        estimator.set_params(**{f"{prefix}__{name}" if prefix else name: value for name, value in own.items()})
+    return estimator
 
 
 def settle_task(estimator: Any, y: Any) -> Any:
