@@ -256,10 +256,8 @@ class NeuronSelection(NamedTuple):
             found.append(uncorrected(path_of(picks, n_neurons, losses, np.full(k, np.nan))))
         numbers = [ridge for ridge in ridges if ridge]  # where classes can be separated, weights need a penalty
         if numbers:
-            path, n_samples = (
-                pick_corrected(hidden, targets, drawn_weight, self.loss, k),
-                self.n_effective(rows, weight),
-            )
+            path = pick_corrected(hidden, targets, drawn_weight, self.loss, k)
+            n_samples = self.n_effective(rows, weight)
             if _MATRICES * 8 * len(rows) * (k + 1) > working_memory():
                 rows, weight = drawn, drawn_weight
             else:

@@ -204,8 +204,8 @@ class Retraining:
 
         The evidence of second-order steps is that of a quadratic model around the start. On few samples it may take
         away weights that could have learnt something. Where the trial of numbers learnt little, the first steps of
-        another do without; for classes, whose neurons are other ones, that was no better. Gradient updates need no such
-        model either, and find another start. They are tried in any case for classes of fewer samples than parameters:
+        another do without. For classes, whose neurons are relu, that was no better. Gradient updates need no such model
+        either, and find another start. They are tried in any case for classes of fewer samples than parameters:
         where many features tell a little each, a penalty for each feature says too much.
         """
         trainer, best, last = self._trainer, trial, phase

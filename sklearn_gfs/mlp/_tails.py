@@ -6,13 +6,10 @@ Arrays in, a yes or no out; which activation follows is in ``_targets``.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from sklearn.preprocessing import StandardScaler
 
-from sklearn_gfs._chunks import PIECE_BYTES, row_chunks
-from sklearn_gfs._typing import FloatArray
+from sklearn_gfs._typing import FloatArray, IntArray
+from sklearn_gfs.network import measure_moments
 
 # A target so many standard deviations from its mean is extreme, and so is a feature.
 _FAR_TARGET, _FAR_FEATURE = 6.0, 5.0
@@ -32,23 +29,20 @@ def grows_with_tails(X: FloatArray, targets: FloatArray, weight: FloatArray | No
         Samples that weigh nothing are not there.
     """
     rows = np.arange(len(X)) if weight is None else np.flatnonzero(weight)
-    far = [_far_samples(column) for column in targets[rows].T]
-    if not any(map(len, far)):
+    far = [rows[some] for some in map(_far_samples, targets[rows].T) if len(some)]
+    if not far:
         return False
-    scaler = StandardScaler()
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused later
-        for chunk in row_chunks(len(rows), X.shape[1] * 8, PIECE_BYTES):
-            scaler.partial_fit(X[rows[chunk]])
-        return any(
-            bool((np.abs(scaler.transform(X[rows[some]])).max(axis=1) >= _FAR_FEATURE).all())
-            for some in far
-            if len(some)
-        )
+    moments = measure_moments(X, targets, rows=rows)
+    assert moments.x_mean is not None  # X is dense
+    scale = np.where(moments.x_varies, np.sqrt(moments.x_variance), np.inf)
+    distances = (np.abs((X[some] - moments.x_mean) / scale).max(axis=1) for some in far)
+    return any(bool((distance >= _FAR_FEATURE).all()) for distance in distances)
 
 
-def _far_samples(target: FloatArray) -> Any:
+def _far_samples(target: FloatArray) -> IntArray:
     """Return the samples of the most extreme numbers; none where no number is extreme."""
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is not finite is refused later
         distance = np.abs(target - target.mean(dtype=np.float64)) / target.std(dtype=np.float64)
-    order = np.argsort(-distance, kind="stable")[:_ASKED]
-    return order if distance[order[0]] >= _FAR_TARGET else order[:0]
+    if not distance.max() >= _FAR_TARGET:
+        return np.empty(0, dtype=np.intp)
+    return np.argsort(-distance, kind="stable")[:_ASKED]

@@ -72,8 +72,6 @@ _FEW_SAMPLES = 1000
 # the picks. Steps of one length move the outputs of a mean slowly, so that few samples are not fitted too closely.
 # Sparse data of fewer samples than parameters keep the mean.
 _OF_WEIGHT_ONE = 20_000
-# So many coefficients of a dense network are few.
-_FEW_COEFFICIENTS = 500_000
 
 
 class Trainer:
@@ -107,7 +105,11 @@ class Trainer:
         n_effective = self._n_copies if labels is None else effective_number(used.weight_of_rows, copies)
         self._evenness = n_effective / self._n_copies
         self._X = used.X
-        self._dtype = _training_dtype(used, state, settings)
+        self._dtype = (
+            used.training_dtype(settings.n_hidden, settings.training.batch_size)
+            if state is None
+            else state.training.network.hidden_coef.dtype
+        )
         quadratic = settings.training.loss.is_quadratic
         kinds = {"center_targets": quadratic, "scale_targets": quadratic and data.scale_targets}
         self.moments = measure_moments(
@@ -407,17 +409,3 @@ class Trainer:
                 "or use a smaller learning_rate_init."
             )
         return held_out_loss
-
-
-def _training_dtype(used: Used, state: DenseState | None, settings: PathSettings) -> Any:
-    """
-    Return the precision that networks are trained in: that of the data in full batch, float32 in mini-batches.
-
-    The noise of mini-batches is larger than the rounding of float32 by orders of magnitude, and float64 takes twice the
-    time. Where a mini-batch holds all samples, only networks whose time hardly counts are trained as in full batch.
-    """
-    if state is not None:
-        return state.training.network.hidden_coef.dtype
-    is_small = used.X.shape[1] * settings.n_hidden <= _FEW_COEFFICIENTS
-    in_full_batch = settings.training.batch_size is None or is_small
-    return used.X.dtype if used.in_full_batch and in_full_batch else np.dtype(np.float32)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Rows that go through a network together: a number, so that products round alike whatever the dtype of X.
 CHUNK_ROWS = 4096
+# So many coefficients of a dense network are few.
+_FEW_COEFFICIENTS = 500_000
 # Inputs of at most so many bytes are standardised once and kept: they stay in the cache, and are a small copy.
 _MOST_KEPT_BYTES = 2**23
 # Inputs of at most so many bytes are copied where their columns lie together.
@@ -138,6 +140,18 @@ class Used(NamedTuple):
     def all_rows(self) -> IntArray:
         """The rows as indices."""
         return np.arange(self.X.shape[0]) if self.rows is None else self.rows
+
+    def training_dtype(self, n_hidden: int, batch_size: int | None) -> np.dtype[Any]:
+        """
+        Return the precision that networks are trained in: that of the data in full batch, float32 in mini-batches.
+
+        The noise of mini-batches is larger than the rounding of float32 by orders of magnitude, and float64 takes twice
+        the time. Where a mini-batch holds all samples, only networks whose time hardly counts are trained as in full
+        batch.
+        """
+        is_small = self.X.shape[1] * n_hidden <= _FEW_COEFFICIENTS
+        exact = self.in_full_batch and (batch_size is None or is_small)
+        return np.dtype(self.X.dtype if exact else np.float32)
 
     def is_table(self, samples: IntArray, part: float) -> bool:
         """Say whether these of them are the cells of a table, see the function of that name."""
