@@ -96,7 +96,7 @@ test-upstream: $(INSTALLED)  ## Run scikit-learn's own tests with this package's
 
 # The pages whose sentences are checked, beside docstrings and messages.
 PROSE = README.md CHANGELOG.md CODE_OF_CONDUCT.md CONTRIBUTING.md SECURITY.md docs/benchmarks.md docs/decisions.md docs/index.md docs/start.md docs/versions.md \
-	$(patsubst %,docs/guide/%.md,deploying deployment_tutorial ensembles estimators faq glossary how_much index \
+	$(patsubst %,docs/guide/%.md,automatic deploying deployment_tutorial ensembles estimators faq glossary how_much index \
 		migrating mixed_columns paper scaling_out search selection theory trained)
 
 SCHEMA = $(BIN)/check-jsonschema --builtin-schema vendor

@@ -26,15 +26,14 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
     A dense network of `n_hidden` neurons is pre-trained. Greedy forward selection prunes it to `k` picks [2]_. The
     subnetwork of these picks is re-trained [1]_. Features are standardised inside, so they may come in any units.
 
+    What "auto" means is told here in short. The user guide has the exact :ref:`rules <automatic>`.
+
     Parameters
     ----------
     n_pretrain : int or "auto", default="auto"
         Number of pre-training iterations (gradient updates). 0 prunes the network at its initialisation. "auto" selects
-        a subnetwork after 20, 80 and 320 iterations. It keeps the last one that was worth its iterations. For every 100
-        of them the loss has to fall by 3 % of what is left, or of what has been learnt, if that is less. This loss is
-        measured before re-training, on held-out samples if there are any. Without held-out samples what is left counts.
-        With ``n_retrain="auto"``, fewer iterations are tried where there are few samples: 320 need
-        800 training samples, and 80 need 200. Where y holds classes, 320 need 400, and 80 are always tried.
+        a subnetwork after 20, 80 and 320 iterations, and keeps the last one that was worth its iterations. With few
+        samples fewer iterations are tried.
     k : int, default=50
         Number of picks. The subnetwork has at most `k` distinct neurons. A neuron that was picked several times counts
         as often in the mean.
@@ -43,27 +42,19 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
     n_retrain : int or "auto", default="auto"
         Number of re-training iterations; with `early_stopping` the largest number. An iteration of "lm" or "lbfgs" is a
         step on all samples. An iteration of "adam" or "sgd" is a gradient update. 0 stops after pruning. "auto" means
-        80 steps of "lm" or 500 steps of "lbfgs". For "adam" and "sgd" it means 300 passes over the samples, but at
-        least 12 000 and at most 100 000 updates, and never fewer than ten passes. Where no samples are held out, 200
-        passes and at most 66 666 updates.
+        80 steps of "lm", 500 steps of "lbfgs", or 12 000 to 100 000 updates, by the number of samples.
     retrain_solver : {"auto", "lm", "lbfgs", "adam", "sgd"}, default="auto"
         How the subnetwork is re-trained. "lm" is the Levenberg-Marquardt method; for the log loss it uses the
         generalised Gauss-Newton matrix. "lbfgs" is L-BFGS. These two never raise the penalised loss. "adam" and "sgd"
         are the updates of `solver`; the final weights are moving averages over about the last hundred updates. "auto"
-        means `solver` if `n_retrain` is a number. Otherwise "auto" means "lm" for targets that are numbers and for the
-        log loss of one output, if the problem is small. The log loss of several outputs must also have fewer samples
-        times outputs than parameters. Small means: the number of parameters, or of samples times outputs, is at most
-        1500, and a pass over the samples takes at most 2e9 operations. With the log loss the curvature of a step also
-        takes at most 1e9 multiplications. If samples times outputs are fewer than the parameters, the limit is 1e9 plus
-        2000 times samples times outputs times features. For all other problems "auto" means `solver`. So it does if
-        samples times outputs are fewer than the parameters, and sparse `X` stores at most a fifth of its values.
+        means "lm" for small problems of numbers or two classes, and of more classes with very few samples. For all
+        other problems, and if `n_retrain` is a number, it means `solver`.
     loss : {"auto", "log_loss", "squared_error"}, default="auto"
         Loss of pre-training, selection and re-training. "log_loss" is the negative log-likelihood of the softmax of the
         outputs. For a multilabel `y` it is the sum of the log losses of the labels, each with the logistic function of
         its output. Each of its picks is the best of the 16 neurons along which the loss falls steepest. The first ten
-        picks are the best of all neurons, if neurons times samples times outputs are at most 2 097 152. "squared_error"
-        is half the squared error against one-hot targets. Each of its picks is the best of all neurons. "auto" means
-        "log_loss".
+        picks of a small problem are the best of all neurons. "squared_error" is half the squared error against one-hot
+        targets. Each of its picks is the best of all neurons. "auto" means "log_loss".
     activation : {"auto", "identity", "logistic", "relu", "tanh"}, default="auto"
         Activation of the hidden neurons. "auto" means "relu".
     solver : {"adam", "sgd"}, default="adam"
@@ -80,35 +71,22 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
     alpha : float or "auto", default="auto"
         Strength of the L2 penalty. Half of `alpha` times the weighted mean, over neurons, of their squared weights is
         added to the loss. In re-training by "adam" the neurons' weights are at least the number of samples over 20 000,
-        up to one. "auto" means 0.001 in pre-training. With more than 12 features inputs are shrunk, and it is
-        multiplied by 12 over the number of features. Those with rare values count as less than one there. In
-        re-training by "lm", "auto" gives each feature, and the output weights, a penalty of its own: the one that makes
-        the data most probable [3]_. With other solvers of re-training it is one over the number of samples, for the log
-        loss of sparse `X` times the share of its values that differ from zero. Fewer than 1000 samples are an
-        exception. With the log loss pre-training then has one over their number in place of 0.001, and with the squared
-        error re-training has 0.001. Where weights are uneven, the number is Kish's effective number of samples.
+        up to one. "auto" means about 0.001 in pre-training, and more for the log loss of fewer than 1000 samples. In
+        re-training by "lm" it gives each feature, and the output weights, a penalty of its own: the one that makes the
+        data most probable [3]_. With other solvers of re-training it is about one over the number of samples. For the
+        log loss it is 4, 16, ... times as much if held-out samples say so.
     early_stopping : bool, default=True
         Whether held-out samples decide when re-training stops, after at most `n_retrain` iterations. Pre-training
-        leaves these samples out, and so does a trial subnetwork. The trial ends when the held-out loss has not fallen 1
-        % below its lowest value for 500 gradient updates, 8 steps of "lm" or 50 steps of "lbfgs". Where more than half
-        of the loss of a constant is left, 1 % of what has been learnt is enough. With `n_retrain="auto"` and gradient
-        updates it goes on, after such a gain, for at least half as many updates as it took until then. A trial by "lm"
-        or "lbfgs" also ends when it has brought the held-out loss below 1e-6. With gradient updates the final
-        subnetwork is then selected and re-trained on all samples, for the number of iterations that was best in the
-        trial. "lm" and "lbfgs" continue from the best network of the trial instead, on all samples, for three steps and
-        a fifth of its steps. With `n_retrain="auto"` gradient updates whose trial lasted to the last update continue,
-        too, for a fifth of their number. A trial by gradient updates follows if nobody asked for "lm" and its trial
-        does not lower the loss. It also follows where that trial leaves more than 0.3 of the loss of a constant, with
-        more than 2000 samples 0.9. If its held-out loss is lower by a tenth, "lm" starts again from its best network.
-        For classes of fewer samples than parameters updates are tried in any case. With ``alpha="auto"``,
-        ``n_retrain="auto"``, the log loss and 1000 samples or more, updates try penalties of 4, 16, ... times the
-        automatic one, while that lowers the held-out loss.
+        leaves these samples out, and so does the re-training of a trial subnetwork. This trial ends when the held-out
+        loss has not fallen by 1 % for 500 gradient updates, 8 steps of "lm" or 50 steps of "lbfgs". After gradient
+        updates the final subnetwork is selected and re-trained on all samples, for the number of iterations that was
+        best in the trial. "lm" and "lbfgs" continue from the best network of the trial, on all samples, for a few
+        steps. With `retrain_solver="auto"` other trials follow if "lm" learns little.
     validation_fraction : float or "auto", default="auto"
         Share of the samples to hold out, above 0 and below 1. No samples are held out if `fit` gets validation data.
         "auto" holds out a tenth of the samples, but no more than 20 000. Of fewer than 1000 samples it holds out 100,
-        but at most 0.3 of them.
-        "auto" holds out nothing if the weights of rare classes are so large that a few samples would decide alone.
-        Copies of a sample stay together, except in tables of categories.
+        but at most 0.3 of them. It holds out nothing if the weights of rare classes are so large that a few samples
+        would decide alone. Copies of a sample stay together, except in tables of categories.
     class_weight : dict, list of dicts or "balanced", default=None
         Weights of the classes, multiplied with `sample_weight`. For a multilabel `y` it is a list with a dict for each
         column, and the weights of a sample's labels are multiplied. "balanced" weighs the classes inversely to their
@@ -123,10 +101,10 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
     corrective : bool or "auto", default=False
         Whether the output weights and the intercept are solved for again after every pick. Without this the subnetwork
         is the mean of its picks. With it a neuron is picked at most once, and re-training starts from the solved
-        weights. The solved weights have a ridge penalty: of eight ridges the one with the least loss on held-out
-        samples before re-training. These samples are held out with `n_retrain=0` too. If no samples are held out,
-        generalised cross-validation chooses the ridge. "auto" corrects the weights if this lowers the held-out loss
-        before re-training by enough.
+        weights. The solved weights have a ridge penalty. Of several ridges the one with the least loss on held-out
+        samples before re-training is taken. These samples are held out with `n_retrain=0` too. If no samples are held
+        out, generalised cross-validation or an information criterion chooses the ridge. "auto" corrects the weights if
+        this lowers the held-out loss before re-training by enough.
     max_time : float, default=None
         Seconds after which training ends early, with a warning and a usable model. Pre-training ends after half of this
         time. A selection that has begun is always finished.
@@ -215,9 +193,9 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
     -----
     The dense network is :math:`f(x) = b_0 + \frac{1}{N} \sum_i \phi_i(x)` with
     :math:`\phi_i(x) = b_i \, \sigma(a_i \cdot x + c_i)`. The subnetwork replaces the mean over all `n_hidden` neurons
-    by the mean over `k` picks. They are chosen one by one, with replacement, each so that the loss of the mean so far
-    is least [2]_. One-hot targets are 0 and 1. They have one column for two classes, and one for each label of
-    multilabel targets.
+    by the mean over `k` picks. They are chosen one by one, with replacement. With the squared error each is the neuron
+    after which the loss of the mean so far is least [2]_. With the log loss it is the best of those that `loss` names.
+    One-hot targets are 0 and 1. They have one column for two classes, and one for each label of multilabel targets.
 
     References
     ----------

@@ -30,15 +30,14 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     subnetwork of these picks is re-trained [1]_. Features and targets are standardised inside, so they may come in any
     units.
 
+    What "auto" means is told here in short. The user guide has the exact :ref:`rules <automatic>`.
+
     Parameters
     ----------
     n_pretrain : int or "auto", default="auto"
         Number of pre-training iterations (gradient updates). 0 prunes the network at its initialisation. "auto" selects
-        a subnetwork after 20, 80 and 320 iterations. It keeps the last one that was worth its iterations. For every 100
-        of them the loss has to fall by 3 % of what is left, or of what has been learnt, if that is less. This loss is
-        measured before re-training, on held-out samples if there are any. Without held-out samples what is left counts.
-        With ``n_retrain="auto"``, fewer iterations are tried where there are few samples: 320 need
-        800 training samples, and 80 need 200. Where y holds classes, 320 need 400, and 80 are always tried.
+        a subnetwork after 20, 80 and 320 iterations, and keeps the last one that was worth its iterations. With few
+        samples fewer iterations are tried.
     k : int, default=50
         Number of picks. The subnetwork has at most `k` distinct neurons. A neuron that was picked several times counts
         as often in the mean.
@@ -47,24 +46,15 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     n_retrain : int or "auto", default="auto"
         Number of re-training iterations; with `early_stopping` the largest number. An iteration of "lm" or "lbfgs" is a
         step on all samples. An iteration of "adam" or "sgd" is a gradient update. 0 stops after pruning. "auto" means
-        80 steps of "lm" or 500 steps of "lbfgs". For "adam" and "sgd" it means 300 passes over the samples, but at
-        least 12 000 and at most 100 000 updates, and never fewer than ten passes. Where no samples are held out, 200
-        passes and at most 66 666 updates.
+        80 steps of "lm", 500 steps of "lbfgs", or 12 000 to 100 000 updates, by the number of samples.
     retrain_solver : {"auto", "lm", "lbfgs", "adam", "sgd"}, default="auto"
         How the subnetwork is re-trained. "lm" is the Levenberg-Marquardt method; for the log loss it uses the
         generalised Gauss-Newton matrix. "lbfgs" is L-BFGS. These two never raise the penalised loss. "adam" and "sgd"
         are the updates of `solver`; the final weights are moving averages over about the last hundred updates. "auto"
-        means `solver` if `n_retrain` is a number. Otherwise "auto" means "lm" for targets that are numbers and for the
-        log loss of one output, if the problem is small. The log loss of several outputs must also have fewer samples
-        times outputs than parameters. Small means: the number of parameters, or of samples times outputs, is at most
-        1500, and a pass over the samples takes at most 2e9 operations. With the log loss the curvature of a step also
-        takes at most 1e9 multiplications. If samples times outputs are fewer than the parameters, the limit is 1e9 plus
-        2000 times samples times outputs times features. For all other problems "auto" means `solver`. So it does if
-        samples times outputs are fewer than the parameters, and sparse `X` stores at most a fifth of its values.
+        means "lm" for small problems of numbers or two classes, and of more classes with very few samples. For all
+        other problems, and if `n_retrain` is a number, it means `solver`.
     activation : {"auto", "identity", "logistic", "relu", "tanh"}, default="auto"
         Activation of the hidden neurons. "auto" means "tanh", or "relu" where a dense `X` and a target have long tails.
-        The target is 6 standard deviations from its mean somewhere then. The three samples where it is farthest have a
-        feature of 5 or more each.
     solver : {"adam", "sgd"}, default="adam"
         "adam" is Adam with its usual decay rates. "sgd" is gradient descent with heavy-ball `momentum`. A step of "sgd"
         is at most twice the loss over the squared norm of the gradient, so that a step size that is too large does less
@@ -79,30 +69,20 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     alpha : float or "auto", default="auto"
         Strength of the L2 penalty. Half of `alpha` times the weighted mean, over neurons, of their squared weights is
         added to the loss. In re-training by "adam" the neurons' weights are at least the number of samples over 20 000,
-        up to one. "auto" means 0.001 in pre-training. With more than 12 features inputs are shrunk, and it is
-        multiplied by 12 over the number of features. Those with rare values count as less than one there. In
-        re-training by "lm", "auto" gives each feature, and the output weights, a penalty of its own: the one that makes
-        the data most probable [3]_. With other solvers of re-training it is one over the number of samples, at most
-        0.001.
+        up to one. "auto" means 0.001 in pre-training, and less with more than 12 features. In re-training by "lm" it
+        gives each feature, and the output weights, a penalty of its own: the one that makes the data most probable
+        [3]_. With other solvers of re-training it is one over the number of samples, at most 0.001.
     early_stopping : bool, default=True
         Whether held-out samples decide when re-training stops, after at most `n_retrain` iterations. Pre-training
-        leaves these samples out, and so does a trial subnetwork. The trial ends when the held-out loss has not fallen 1
-        % below its lowest value for 500 gradient updates, 8 steps of "lm" or 50 steps of "lbfgs". Where more than half
-        of the loss of a constant is left, 1 % of what has been learnt is enough. With `n_retrain="auto"` and gradient
-        updates it goes on, after such a gain, for at least half as many updates as it took until then. A trial by "lm"
-        or "lbfgs" also ends when it has brought the held-out loss below 1e-6. With gradient updates the final
-        subnetwork is then selected and re-trained on all samples, for the number of iterations that was best in the
-        trial. "lm" and "lbfgs" continue from the best network of the trial instead, on all samples, for three steps and
-        a fifth of its steps. With `n_retrain="auto"` gradient updates whose trial lasted to the last update continue,
-        too, for a fifth of their number. If nobody asked for "lm", and its trial does not lower the loss, other trials
-        follow. They also follow where it leaves more than 0.3 of the loss of a constant, with more than 2000 samples
-        0.9. The first is by steps that estimate the penalty later. The second is by gradient updates. If its held-out
-        loss is lower by a tenth, "lm" starts again from its best network.
+        leaves these samples out, and so does the re-training of a trial subnetwork. This trial ends when the held-out
+        loss has not fallen by 1 % for 500 gradient updates, 8 steps of "lm" or 50 steps of "lbfgs". After gradient
+        updates the final subnetwork is selected and re-trained on all samples, for the number of iterations that was
+        best in the trial. "lm" and "lbfgs" continue from the best network of the trial, on all samples, for a few
+        steps. With `retrain_solver="auto"` other trials follow if "lm" learns little.
     validation_fraction : float or "auto", default="auto"
         Share of the samples to hold out, above 0 and below 1. No samples are held out if `fit` gets validation data.
         "auto" holds out a tenth of the samples, but no more than 20 000. Of fewer than 1000 samples it holds out 100,
-        but at most 0.3 of them.
-        Copies of a sample stay together, except in tables of categories.
+        but at most 0.3 of them. Copies of a sample stay together, except in tables of categories.
     selection_samples : int, "auto" or None, default="auto"
         Largest number of samples on which neurons are selected. None means all samples. They are drawn in proportion to
         their weights, from every class and every range of `y`. "auto" means 10 000. If the activations of 10 000
@@ -112,10 +92,10 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     corrective : bool or "auto", default=False
         Whether the output weights and the intercept are solved for again after every pick. Without this the subnetwork
         is the mean of its picks. With it a neuron is picked at most once, and re-training starts from the solved
-        weights. The solved weights have a ridge penalty: of eight ridges the one with the least loss on held-out
-        samples before re-training. These samples are held out with `n_retrain=0` too. If no samples are held out,
-        generalised cross-validation chooses the ridge. "auto" corrects the weights if this lowers the held-out loss
-        before re-training by enough.
+        weights. The solved weights have a ridge penalty. Of several ridges the one with the least loss on held-out
+        samples before re-training is taken. These samples are held out with `n_retrain=0` too. If no samples are held
+        out, generalised cross-validation or an information criterion chooses the ridge. "auto" corrects the weights if
+        this lowers the held-out loss before re-training by enough.
     max_time : float, default=None
         Seconds after which training ends early, with a warning and a usable model. Pre-training ends after half of this
         time. A selection that has begun is always finished.
