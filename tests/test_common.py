@@ -25,7 +25,7 @@ def test_scikit_learn_checks(estimator, check):
 @parametrize_with_checks(
     [
         GreedyPrunedMLPClassifier(),
-        GreedyPrunedMLPClassifier(loss="log_loss"),
+        GreedyPrunedMLPClassifier(loss="squared_error"),
         GreedyPrunedMLPRegressor(),
         GreedyPrunedMLP(),
     ],
@@ -40,8 +40,8 @@ def test_scikit_learn_checks_of_gradient_descent(estimator, check):
     check(estimator)
 
 
-@parametrize_with_checks([GreedyPrunedMLPClassifier(**SMALL, loss="log_loss", warm_start=True)])
-def test_scikit_learn_checks_of_the_log_loss(estimator, check):
+@parametrize_with_checks([GreedyPrunedMLPClassifier(**SMALL, warm_start=True)])
+def test_scikit_learn_checks_of_warm_starts(estimator, check):
     check(estimator)
 
 
