@@ -6,24 +6,41 @@ No other module compares their names; which loss has which is the loss's own aff
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
 
 from sklearn_gfs._typing import FloatArray
 
 
-class Identity:
+class Link(ABC):
+    """What turns the outputs of a network of classes into probabilities."""
+
+    name: str
+    gives_probabilities = True
+
+    def scores(self, outputs: FloatArray) -> FloatArray:
+        """Return what a prediction compares: of classes that exclude each other the largest number wins."""
+        return outputs
+
+    @abstractmethod
+    def of_classes(self, outputs: FloatArray) -> FloatArray:
+        """Return the probabilities of classes that exclude each other, a column for each."""
+
+    @abstractmethod
+    def log_of_classes(self, outputs: FloatArray) -> FloatArray:
+        """Return the logarithms of these."""
+
+
+class Identity(Link):
     """Outputs that are estimates of probabilities themselves, as those of the squared error are."""
 
     name = "identity"
     gives_probabilities = False
 
-    def estimates(self, outputs: FloatArray) -> FloatArray:
-        """Return estimates of probabilities, which need be none."""
-        return outputs
-
     def of_classes(self, outputs: FloatArray) -> FloatArray:
-        """Return the probabilities of classes that exclude each other, a column for each."""
+        """Return the nearest probabilities."""
         if outputs.shape[1] == 1:
             outputs = np.hstack([1 - outputs, outputs])
         return project_to_simplex(outputs)
@@ -33,20 +50,14 @@ class Identity:
         with np.errstate(divide="ignore"):
             return np.log(self.of_classes(outputs))
 
-    def of_labels(self, outputs: FloatArray) -> FloatArray:
-        """Return the probability of each label; none is impossible or certain, so that logarithms stay finite."""
-        margin = np.finfo(outputs.dtype).eps
-        return np.clip(self.estimates(outputs), margin, 1 - margin)
 
-
-class Logistic(Identity):
+class Logistic(Link):
     """Outputs that are logits, of the second of two classes or of labels one by one."""
 
     name = "logistic"
-    gives_probabilities = True
 
-    def estimates(self, outputs: FloatArray) -> FloatArray:
-        """Return probabilities."""
+    def scores(self, outputs: FloatArray) -> FloatArray:
+        """Return probabilities, as a label is predicted from one half on."""
         return np.asarray(expit(outputs))
 
     def of_classes(self, outputs: FloatArray) -> FloatArray:
@@ -58,11 +69,10 @@ class Logistic(Identity):
         return np.hstack([log_expit(-outputs), log_expit(outputs)])
 
 
-class Softmax(Identity):
+class Softmax(Link):
     """Outputs that are the logits of several classes."""
 
     name = "softmax"
-    gives_probabilities = True
 
     def of_classes(self, outputs: FloatArray) -> FloatArray:
         """Return the probabilities of the classes."""
@@ -71,6 +81,12 @@ class Softmax(Identity):
     def log_of_classes(self, outputs: FloatArray) -> FloatArray:
         """Return the logarithms of these, without the detour."""
         return np.asarray(log_softmax(outputs, axis=1))
+
+
+def inside(estimates: FloatArray) -> FloatArray:
+    """Return probabilities of labels one by one: none is impossible or certain, so that logarithms stay finite."""
+    margin = np.finfo(estimates.dtype).eps
+    return np.clip(estimates, margin, 1 - margin)
 
 
 def project_to_simplex(outputs: FloatArray) -> FloatArray:
@@ -84,4 +100,4 @@ def project_to_simplex(outputs: FloatArray) -> FloatArray:
 
 
 # By scikit-learn's names, which are those of `out_activation_`.
-LINKS: dict[str, Identity] = {link.name: link for link in (Identity(), Logistic(), Softmax())}
+LINKS: dict[str, Link] = {link.name: link for link in (Identity(), Logistic(), Softmax())}

@@ -22,7 +22,7 @@ from sklearn_gfs._typing import FloatArray
 from sklearn_gfs._weights import of_order_one, relative_weight
 from sklearn_gfs.network import LOSSES
 
-from ._links import LINKS
+from ._links import LINKS, inside
 
 
 def _validate(estimator: Any, X: Any, y: Any, *, again: bool, y_numeric: bool = False) -> tuple[Any, Any]:
@@ -291,18 +291,19 @@ def decode(estimator: Any, outputs: FloatArray) -> np.ndarray:
     """Turn outputs into predictions: classes where the estimator was fitted on them, else numbers."""
     if not hasattr(estimator, "classes_"):
         return outputs.ravel() if estimator._one_column else outputs
-    estimates = LINKS[estimator.out_activation_].estimates(outputs)
-    labels: np.ndarray = estimator._label_binarizer.inverse_transform(estimates)
+    scores = LINKS[estimator.out_activation_].scores(outputs)
+    labels: np.ndarray = estimator._label_binarizer.inverse_transform(scores)
     return labels
 
 
 def probabilities(estimator: Any, outputs: FloatArray) -> FloatArray:
     """Turn outputs into probabilities, of classes or of labels one by one."""
     link = LINKS[estimator.out_activation_]
-    return link.of_labels(outputs) if has_several_labels(estimator) else link.of_classes(outputs)
+    return inside(link.scores(outputs)) if has_several_labels(estimator) else link.of_classes(outputs)
 
 
 def log_probabilities(estimator: Any, outputs: FloatArray) -> FloatArray:
     """Turn outputs into logarithms of probabilities."""
-    link = LINKS[estimator.out_activation_]
-    return np.log(link.of_labels(outputs)) if has_several_labels(estimator) else link.log_of_classes(outputs)
+    if has_several_labels(estimator):
+        return np.log(probabilities(estimator, outputs))
+    return LINKS[estimator.out_activation_].log_of_classes(outputs)
