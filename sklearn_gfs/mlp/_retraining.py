@@ -30,15 +30,24 @@ from ._trainer import Retrainer, Trainer
 _NOISE = 0.01
 # A trial by a second-order solver ends where the held-out loss is below this. Without noise it would fall for ever.
 _NEGLIGIBLE = 1e-6
-# A trial that gained anything has learnt enough where it leaves less than the first share of the held-out loss of a
-# constant, or the second where there are more samples than a few. Another start is better where it leaves less than
-# this share of its loss.
-_ENOUGH, _FEW, _BETTER = (0.3, 0.9), 2000, 0.9
-# Where the held-out loss was least before so many updates, and leaves more than this share of that of a constant, the
-# training samples may have been fitted too closely. Penalties so many times as large are tried then.
-_EARLY, _MUCH, _TIMES = 7500, 0.1, 4.0
-# A trial that is gone on with makes so many more iterations on all samples, and this part of its own.
-_ON_ALL, _PART_ON_ALL = 3, 0.2
+# A trial that gained anything has learnt enough where it leaves less than this share of the held-out loss of a
+# constant.
+_ENOUGH_OF_FEW = 0.3
+# Of more training samples than this, trials take longer, and a trial that learns little is rare.
+_FEW = 2000
+# So there only a trial that leaves nearly everything has not learnt enough.
+_ENOUGH_OF_MANY = 0.9
+# Another start is better where it leaves less than this share of the held-out loss of the first.
+_BETTER = 0.9
+# Where the held-out loss was least before so many updates, the training samples may have been fitted too closely.
+_EARLY = 7500
+# If it also leaves more than this share of the loss of a constant, larger penalties are tried.
+_MUCH = 0.1
+# Each of them is so many times the one before.
+_TIMES = 4.0
+# A trial that is continued on all samples makes so many more iterations, and this part of its own.
+_MORE = 3
+_PART_MORE = 0.2
 
 
 class Subnetwork(NamedTuple):
@@ -161,7 +170,7 @@ class Retraining:
     def _gone_on(self, trial: _Trial, path: GreedyPath) -> Subnetwork:
         """Return the subnetwork of a trial after some more iterations, on all samples."""
         trainer, end, losses, prior = self._trainer, trial.network, trial.losses, trial.prior
-        n_more = _ON_ALL + int(_PART_ON_ALL * len(losses))
+        n_more = _MORE + int(_PART_MORE * len(losses))
         with trainer.tasks.phase("re-training", n_more) as phase, interruptible(trainer.watch):
             training = trainer.retraining(
                 end,
@@ -230,7 +239,7 @@ class Retraining:
 
     def _has_learnt(self, trial: _Trial) -> bool:
         """Whether a trial gained something, and leaves no more than a share of the loss of a constant."""
-        enough = _ENOUGH[len(self._trainer.parts.train_rows) > _FEW]
+        enough = _ENOUGH_OF_MANY if len(self._trainer.parts.train_rows) > _FEW else _ENOUGH_OF_FEW
         return bool(trial.losses) and trial.least < enough * self._trainer.constant_loss
 
     def _penalised(self, trial: _Trial, pruned: Network, held_out: HeldOut, phase: Phase) -> _Trial:

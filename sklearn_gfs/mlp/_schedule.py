@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-# Iterations between two looks at the held-out samples while re-training by gradient updates, and those in which no
-# held-out loss was a record that end the trial.
-_VALIDATION_INTERVAL, _PATIENCE = 20, 500
-# Gradient updates of re-training where the user names no number: so many passes over the samples, but not fewer or more
-# updates than these, and never fewer passes than a few. Where nothing is held out that could end them, two thirds
-# of the passes, and of the most. A trial then ends after this factor of the last record.
-_UPDATES, _MOST_UPDATES, _PASSES, _FEWEST_PASSES = 12_000, 100_000, 300, 10
+# Gradient updates between two looks at the held-out samples.
+_VALIDATION_INTERVAL = 20
+# A trial by gradient updates ends after so many without a record of the held-out loss.
+_PATIENCE = 500
+# Where the user names no number of updates, it also lasts until this factor of the last record.
 _PATIENCE_FACTOR = 1.5
+# Passes over the samples where the user names no number of updates. Where nothing is held out that could end
+# re-training, it makes two thirds of them.
+_PASSES = 300
+# So many passes may take no more updates than this, and of this, too, two thirds.
+_MOST_UPDATES = 100_000
+# But of few samples more passes are made, until there are so many updates.
+_FEWEST_UPDATES = 12_000
+# And of however many samples so many passes are made.
+_FEWEST_PASSES = 10
 # Iterations after which an automatic number of pre-training iterations is decided.
 _CHECKPOINTS = (20, 80, 320)
 # Re-training to the end makes up for what pre-training leaves, but not for what it overfits. So there are at most so
-# many iterations a sample, of numbers and of classes, and of classes at least a few.
-_A_SAMPLE, _A_SAMPLE_OF_CLASSES, _FEWEST_OF_CLASSES = 0.4, 0.8, 80
+# many iterations of pre-training a sample, of numbers and of classes.
+_A_SAMPLE = 0.4
+_A_SAMPLE_OF_CLASSES = 0.8
+# Of few samples of classes there may be so many nevertheless.
+_FEWEST_OF_CLASSES = 80
 
 
 class Schedule(NamedTuple):
@@ -60,7 +70,7 @@ def schedule_of_updates(n_updates: int | str, n_samples: int, n_held_out: int, b
     n_of_pass = -(-n_samples // batch_size)
     most = min(_PASSES * n_of_pass, _MOST_UPDATES)
     most = most if n_held_out else most * 2 // 3
-    n_updates = max(_UPDATES, most, _FEWEST_PASSES * n_of_pass)
+    n_updates = max(_FEWEST_UPDATES, most, _FEWEST_PASSES * n_of_pass)
     return Schedule(n_updates, interval, max(_PATIENCE, n_of_pass), _PATIENCE_FACTOR)
 
 

@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from sklearn_gfs.selection import ComputedRows
 
 # Neurons that are tried for each pick. More of them make the pick better and its successors worse: with all the loss
-# after 50 picks is higher than with so few. A network of ten neurons, though, is made by its first picks. There all
-# neurons are tried where it takes no more than so many numbers, as with one output it does.
-_TRIED, _FIRST_PICKS, _ALL_TRIED = 16, 10, 2**21
+# after 50 picks is higher than with so few.
+_TRIED = 16
+# A network of ten neurons, though, is made by its first picks. All neurons are tried for these, where that is cheap.
+_FIRST_PICKS = 10
+# It is cheap where all neurons' outputs on all samples are no more numbers than this, as with one output they are.
+_ALL_TRIED = 2**21
 # Outputs of means of picks that are computed at once; they stay in the cache.
 _AT_ONCE = 2**16
 

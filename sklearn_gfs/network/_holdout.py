@@ -14,21 +14,30 @@ import numpy as np
 
 from sklearn_gfs._typing import FloatArray, IntArray
 
-# The automatic fraction is the first; where that comes to fewer than so many samples, what makes as many, up to the
-# last. A few dozen samples hardly tell one number of iterations from another. Of more samples than the last number more
-# would tell no better, but each look at them takes longer.
-_FRACTION, _ENOUGH_SAMPLES, _MOST, _MOST_SAMPLES = 0.1, 100, 0.3, 20_000
+# The automatic fraction.
+_FRACTION = 0.1
+# It is larger where it comes to fewer samples: a few dozen hardly tell one number of iterations from another.
+_ENOUGH_SAMPLES = 100
+# It is never more than this: the others have to train.
+_MOST = 0.3
+# It is smaller where it comes to more samples: they would tell no better, but each look at them takes longer.
+_MOST_SAMPLES = 20_000
 # Shares this close to a whole number are whole.
 _ROUNDING = 1e-9
 # As many distinct samples tell a table from other data.
 _MOST_CELLS = 2000
-# A measurement tells the first part of the distinct samples apart, and more where there are so many copies of each on
-# average: a list of prices, say, has few equal ones.
-_TELLS_APART, _TELLS_COPIES_APART, _MANY_COPIES = 0.5, 0.9, 10
+# A measurement tells this part of the distinct samples apart.
+_TELLS_APART = 0.5
+# Where there are so many copies of each on average, it must tell more of them apart: a list of prices, say, has few
+# equal ones.
+_MANY_COPIES = 10
+_TELLS_COPIES_APART = 0.9
 # No class loses more than this part of its weight, unless a larger fraction was asked for.
 _LARGEST_LOSS = 0.5
-# A sample is compared with at most so many neighbours to either side, and counts as so many marks at most.
-_MOST_NEIGHBOURS, _MOST_MARKS = 20, 100
+# A sample is compared with at most so many neighbours to either side: each takes a pass over all samples.
+_MOST_NEIGHBOURS = 20
+# A heavy sample counts as so many marks at most.
+_MOST_MARKS = 100
 
 
 def effective_number(weight: FloatArray | None, copies: FloatArray) -> float:

@@ -41,16 +41,25 @@ if TYPE_CHECKING:
     from ._scaling import Scaling
     from ._settings import TrainingSettings
 
-# The penalty is estimated anew in every so manieth step of Levenberg-Marquardt: from the first step on, or late.
-_ESTIMATED_EVERY, _LATE = 3, 3
+# Levenberg-Marquardt estimates the penalty anew after so many steps.
+_ESTIMATED_EVERY = 3
+# It is estimated first at this step, where it is estimated late.
+_LATE = 3
 # At the end it is estimated so many times where the weights are.
 _ESTIMATED_AT_THE_END = 3
-# Damping at first, in parts of the mean curvature; a step is accepted that lowers the loss by this part of what its
-# model promised; so many dampings are tried.
-_DAMPING, _LEAST_GAIN, _MOST_TRIES = 1e-2, 1e-3, 16
-# Steps that L-BFGS remembers, the part of the slope's promise by which a step has to lower the loss, the factor by
-# which it is shortened else, and how often.
-_MEMORY, _SUFFICIENT, _SHORTENED, _MOST_SHORTENED = 20, 1e-4, 0.3, 20
+# Damping at first, in parts of the mean curvature.
+_DAMPING = 1e-2
+# A step is accepted that lowers the loss by this part of what its model promised.
+_LEAST_GAIN = 1e-3
+# So many dampings are tried in a step.
+_MOST_DAMPINGS = 16
+# Steps that L-BFGS remembers.
+_MEMORY = 20
+# A step of L-BFGS has to lower the loss by this part of what the slope promised (Armijo's rule).
+_SUFFICIENT = 1e-4
+# Else it is shortened by this factor, at most so many times.
+_SHORTENED = 0.3
+_MOST_SHORTENED = 20
 # Fewer samples than this say nothing of the noise.
 _LEAST_FOR_NOISE = 2
 # Training has converged when a step lowers the loss by less than this part of it.
@@ -183,7 +192,7 @@ class LevenbergMarquardt(SecondOrderSolver):
     def _descend(self, before: float, gradient: Float64Array, curvature: Curvature) -> float | None:
         """Move to where the penalised loss is lower, and return that; None where no damping finds such a place."""
         unit, tiny = max(curvature.mean, np.finfo(np.float64).tiny), float(np.finfo(np.float64).tiny)
-        for _ in range(_MOST_TRIES):
+        for _ in range(_MOST_DAMPINGS):
             solved = curvature.solve(self.prior.penalty + self._damping * unit, gradient)
             if solved is not None:
                 moved = self.vector - solved

@@ -53,7 +53,7 @@ def test_what_only_few_samples_show_is_learnt_after_all(tries, seed):
 
 
 def test_classes_get_another_start_as_well(tries, monkeypatch):
-    monkeypatch.setattr(_retraining, "_ENOUGH", (0.0, 0.0))
+    monkeypatch.setattr(_retraining, "_ENOUGH_OF_FEW", 0.0)
     monkeypatch.setattr(_retraining, "_BETTER", 0.0)  # other starts are tried, and not believed
     X, y = products(150, 0)
     model = GreedyPrunedMLPClassifier(random_state=0).fit(X, y > 0)

@@ -77,7 +77,7 @@ def test_sizes_decide_which_solver_serves(steps, monkeypatch, limit):
     assert set(steps) == {"lm"}
     steps.clear()
     monkeypatch.setattr(f"sklearn_gfs.network._step_cost.{limit}", 20)
-    for number in ("_UPDATES", "_MOST_UPDATES"):
+    for number in ("_FEWEST_UPDATES", "_MOST_UPDATES"):
         monkeypatch.setattr(f"sklearn_gfs.mlp._schedule.{number}", 60)
     model = GreedyPrunedMLPRegressor(**QUICK, early_stopping=False).fit(X, y)
     assert steps == []
@@ -98,7 +98,7 @@ def test_a_number_of_iterations_means_updates_of_the_solver(steps):
 )
 def test_gradient_updates_last_for_passes_over_the_samples(monkeypatch, fewest, most, expected):
     X, y = numbers(600)
-    monkeypatch.setattr("sklearn_gfs.mlp._schedule._UPDATES", fewest)
+    monkeypatch.setattr("sklearn_gfs.mlp._schedule._FEWEST_UPDATES", fewest)
     monkeypatch.setattr("sklearn_gfs.mlp._schedule._MOST_UPDATES", most)
     model = GreedyPrunedMLPRegressor(**QUICK, retrain_solver="adam", early_stopping=False, batch_size=50)
     assert model.fit(X, y).n_retrain_ == expected
@@ -115,7 +115,7 @@ def test_gradient_updates_that_no_held_out_loss_ended_continue_from_the_trial(mo
     parameters = QUICK | {"n_retrain": n_retrain, "retrain_solver": "adam", "batch_size": 32, "early_stopping": True}
     ends = {}
     for most in (60, 4000):
-        for number in ("_UPDATES", "_MOST_UPDATES"):
+        for number in ("_FEWEST_UPDATES", "_MOST_UPDATES"):
             monkeypatch.setattr(f"sklearn_gfs.mlp._schedule.{number}", most)
         made.clear()
         model = GreedyPrunedMLPClassifier(**parameters).fit(X, y)
