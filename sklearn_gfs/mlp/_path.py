@@ -15,6 +15,7 @@ import numpy as np
 
 from sklearn_gfs._typing import Float64Array, GreedyPath
 from sklearn_gfs.network import (
+    UNWATCHED,
     FittedNetwork,
     Network,
     Phase,
@@ -59,7 +60,7 @@ class TrainingPath:
     random_state : int, RandomState instance or None
     tasks : Tasks
         What callbacks see of it.
-    watch : Watch, default=None
+    watch : Watch, default=UNWATCHED
         May stop training before its time.
     state : DenseState, default=None
         Where to go on, from `state` of an earlier path; seeds remain those of that one.
@@ -76,7 +77,7 @@ class TrainingPath:
         random_state: Any,
         *,
         tasks: Tasks,
-        watch: Watch | None = None,
+        watch: Watch = UNWATCHED,
         state: DenseState | None = None,
         more: bool = False,
         keep: bool = True,
@@ -84,8 +85,7 @@ class TrainingPath:
         self._keep = keep
         self._trainer = Trainer(data, settings, random_state, tasks=tasks, watch=watch, state=state, more=more)
         self._tasks, self._watch = tasks, watch
-        if watch is not None:
-            watch.allow(_PRETRAINING_SHARE)
+        watch.allow(_PRETRAINING_SHARE)
         tasks.report.say(self._trainer.summary)
         # What went wrong without being an error, in sentences.
         self.complaints: list[str] = []
@@ -149,7 +149,7 @@ class TrainingPath:
                 if not steps or np.all(fall < self._worth(losses, steps[0])):
                     break
                 before = losses
-        if self._watch is not None and self._watch.interrupted:
+        if self._watch.interrupted:
             self._chosen = None
         self._tasks.report.say(f'n_pretrain="auto" chose {len(self.losses)} iterations of pre-training.')
 
@@ -228,8 +228,7 @@ class TrainingPath:
         subnetworks : list of Subnetwork
             In the order of the sizes.
         """
-        if self._watch is not None:
-            self._watch.allow(1.0)
+        self._watch.allow(1.0)
         network = self._dense_network()
         self._training.rest()
         if self.losses:
@@ -255,16 +254,14 @@ class TrainingPath:
         try:
             return self._trainer.selection.paths(network, sizes, known, chosen, room)
         except KeyboardInterrupt:
-            if self._watch is None or self._watch.interrupted:
+            if not self._watch.hears_interrupt():
                 raise
-            self._watch.interrupt()
         # There is no model without; a second interrupt is not held up.
         return self._trainer.selection.paths(network, sizes, known, chosen, room)
 
     def _check_descent(self, training: Training, start: Callable[[], Network], end: Network) -> None:
         """Complain, once, of a training whose loss is higher at its end than it was at its start."""
-        stopped = self._watch is not None and self._watch.has_stopped
-        if self.complaints or stopped or not training.may_have_diverged:
+        if self.complaints or self._watch.has_stopped or not training.may_have_diverged:
             return
         before, after = training.penalised_loss_of(start()), training.penalised_loss_of(end)
         scale = max(self.losses[: self._n_compared], default=before)

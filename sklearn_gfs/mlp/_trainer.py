@@ -88,7 +88,7 @@ class Trainer:
         random_state: Any,
         *,
         tasks: Tasks,
-        watch: Watch | None,
+        watch: Watch,
         state: DenseState | None,
         more: bool,
     ) -> None:
@@ -373,7 +373,7 @@ class Trainer:
     @property
     def stopped(self) -> bool:
         """Whether all training has to stop now."""
-        return self.watch is not None and self.watch.stops
+        return self.watch.stops
 
     def ends(self, phase: Phase) -> bool:
         """Whether all training has to stop, or a callback asked to end this phase."""

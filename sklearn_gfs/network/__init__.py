@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ._solvers import SOLVERS
     from ._training import Training, TrainingState
     from ._two_layer import TorchNetwork, hidden_activations, mean_loss
-    from ._watch import Phase, Tasks, Watch, interruptible
+    from ._watch import UNWATCHED, Phase, Tasks, Watch, interruptible
 
 _HOME = {
     "CHUNK_ROWS": "_data",
@@ -47,6 +47,7 @@ _HOME = {
     "SECOND_ORDER": "_second_order",
     "SOFTMAX": "_losses",
     "SOLVERS": "_solvers",
+    "UNWATCHED": "_watch",
     "FittedNetwork": "_scaling",
     "HeldOut": "_samples",
     "LevenbergMarquardt": "_second_order",
@@ -106,6 +107,7 @@ __all__ = [
     "SECOND_ORDER",
     "SOFTMAX",
     "SOLVERS",
+    "UNWATCHED",
     "FittedNetwork",
     "HeldOut",
     "LevenbergMarquardt",

@@ -29,7 +29,7 @@ from ._objective import Objective, Shape, has_few_rows, shape_of, to_network, to
 from ._posterior import Posterior, posterior_of
 from ._step_cost import bytes_of_matrices, samples_of_a_step, serves
 from ._two_layer import TorchNetwork, mean_loss
-from ._watch import Watch, interruptible
+from ._watch import UNWATCHED, Watch, interruptible
 
 if TYPE_CHECKING:
     from sklearn_gfs._typing import Float64Array
@@ -297,7 +297,7 @@ class SecondOrderTraining:
         What it is called in messages.
     n_samples : float
         For how many samples these stand; weights that are numbers of copies count, uneven ones of classes count less.
-    watch : Watch, default=None
+    watch : Watch, default=UNWATCHED
     prior : Prior, default=None
         The penalty to begin with.
     late : bool, default=False
@@ -323,7 +323,7 @@ class SecondOrderTraining:
         *,
         name: str,
         n_samples: float,
-        watch: Watch | None = None,
+        watch: Watch = UNWATCHED,
         prior: Prior | None = None,
         late: bool = False,
     ) -> None:
@@ -350,10 +350,10 @@ class SecondOrderTraining:
         return nullcontext()
 
     def advance(self, n_iterations: int) -> None:
-        """Make this many steps; fewer where training has converged, or the watch, if there is one, says stop."""
+        """Make this many steps; fewer where training has converged, or the watch says stop."""
         with interruptible(self._watch):
             for _ in range(n_iterations):
-                if self.converged or (self._watch is not None and self._watch.stops):
+                if self.converged or self._watch.stops:
                     return
                 loss = self._solver.step()
                 if loss is None:

@@ -24,7 +24,7 @@ from ._settings import TrainingSettings
 from ._small import SmallLoop, is_known
 from ._torch_updates import TorchUpdates, at_work
 from ._two_layer import TorchNetwork, mean_loss
-from ._watch import Watch, interruptible
+from ._watch import UNWATCHED, Watch, interruptible
 
 if TYPE_CHECKING:
     from sklearn_gfs._typing import FloatArray, IntArray
@@ -93,7 +93,7 @@ class Training:
         *,
         name: str,
         averaged: bool = False,
-        watch: Watch | None = None,
+        watch: Watch = UNWATCHED,
     ) -> None:
         import torch
 
@@ -215,7 +215,7 @@ class Training:
         return self._engine.threads()
 
     def advance(self, n_iterations: int) -> None:
-        """Make this many gradient updates; fewer where the watch, if there is one, says stop."""
+        """Make this many gradient updates; fewer where the watch says stop."""
         # Calls are shorter without the bookkeeping of automatic gradients.
         with self.threads(), self._torch.inference_mode():
             self._advance(n_iterations)
@@ -226,9 +226,9 @@ class Training:
         at_once = 1 if one_by_one else self._most_gathered
         with interruptible(watch):
             while n_iterations > 0:
-                if watch is not None and watch.stops:
+                if watch.stops:
                     return
-                size = min(n_iterations, at_once if watch is None else min(at_once, watch.patience))
+                size = min(n_iterations, at_once, watch.patience)
                 self._update(size)
                 n_iterations -= size
 

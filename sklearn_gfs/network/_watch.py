@@ -36,10 +36,13 @@ class Watch:
     ----------
     max_time : float or None
         Seconds from now after which training stops.
+    hears : bool, default=True
+        Whether the user's first interrupt ends training and is passed on by `tell`. Else it goes on to the caller at
+        once, as every second one does.
     """
 
-    def __init__(self, max_time: float | None) -> None:
-        self._start, self._max_time = time.monotonic(), max_time
+    def __init__(self, max_time: float | None, *, hears: bool = True) -> None:
+        self._start, self._max_time, self._hears = time.monotonic(), max_time, hears
         self._deadline = math.inf
         self.out_of_time = False
         self.complaints: list[str] = []
@@ -72,9 +75,12 @@ class Watch:
         """Whether the user interrupted."""
         return self._deadline == -math.inf
 
-    def interrupt(self) -> None:
-        """Take note that the user interrupted: there is no more time."""
+    def hears_interrupt(self) -> bool:
+        """Take note that the user interrupted, so that there is no more time; say no where the caller has to know."""
+        if self.interrupted or not self._hears:
+            return False
         self._max_time, self._deadline = None, -math.inf
+        return True
 
     def tell(self, n_pretrain: int, n_retrain: int) -> None:
         """
@@ -97,15 +103,18 @@ class Watch:
             )
 
 
+# Stops nothing, and leaves interrupts to the caller. It remembers nothing, so that many trainings may have it.
+UNWATCHED = Watch(None, hears=False)
+
+
 @contextmanager
-def interruptible(watch: Watch | None) -> Iterator[None]:
+def interruptible(watch: Watch) -> Iterator[None]:
     """Let the user's first interrupt end what is done in it, and tell the watch; all others go on to the caller."""
     try:
         yield
     except KeyboardInterrupt:
-        if watch is None or watch.interrupted:
+        if not watch.hears_interrupt():
             raise
-        watch.interrupt()
 
 
 class Advancing(Protocol):
