@@ -19,6 +19,7 @@ from sklearn_gfs.network import (
     SECOND_ORDER,
     SOLVERS,
     HeldOut,
+    LateLevenbergMarquardt,
     LevenbergMarquardt,
     Network,
     Parts,
@@ -269,13 +270,12 @@ class Trainer:
             in_precision(network, self._dtype),  # the loop may have trained it
             self._samples(rows, weight, device="cpu"),
             settings,
-            solver,
+            LateLevenbergMarquardt if late else solver,
             self.seeds[2],
             name=name,
             n_samples=self._n_effective(rows, weight),
             watch=self.watch,
             prior=prior,
-            late=late,
         )
 
     def posterior(self, network: Network, prior: Prior | None) -> Posterior | None:

@@ -31,7 +31,13 @@ if TYPE_CHECKING:
         scaling_of,
         share_of_values,
     )
-    from ._second_order import SECOND_ORDER, LevenbergMarquardt, SecondOrderSolver, SecondOrderTraining
+    from ._second_order import (
+        SECOND_ORDER,
+        LateLevenbergMarquardt,
+        LevenbergMarquardt,
+        SecondOrderSolver,
+        SecondOrderTraining,
+    )
     from ._settings import TrainingSettings
     from ._small import as_loop_takes_it, loop_code, place_of
     from ._solvers import SOLVERS
@@ -50,6 +56,7 @@ _HOME = {
     "UNWATCHED": "_watch",
     "FittedNetwork": "_scaling",
     "HeldOut": "_samples",
+    "LateLevenbergMarquardt": "_second_order",
     "LevenbergMarquardt": "_second_order",
     "Loss": "_losses",
     "Moments": "_scaling",
@@ -110,6 +117,7 @@ __all__ = [
     "UNWATCHED",
     "FittedNetwork",
     "HeldOut",
+    "LateLevenbergMarquardt",
     "LevenbergMarquardt",
     "Loss",
     "Moments",

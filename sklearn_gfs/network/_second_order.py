@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 # Levenberg-Marquardt estimates the penalty anew after so many steps.
 _ESTIMATED_EVERY = 3
-# It is estimated first at this step, where it is estimated late.
+# The first estimate is that of this step, where the start has learnt nothing.
 _LATE = 3
 # At the end it is estimated so many times where the weights are.
 _ESTIMATED_AT_THE_END = 3
@@ -73,16 +73,20 @@ class SecondOrderSolver(ABC):
     Parameters
     ----------
     objective : Objective
-    vector : ndarray of shape (n_parameters,)
+    network : Network
         Where it begins.
-    prior : Prior
+    settings : TrainingSettings
     n_samples : float
         For how many samples those of the objective stand.
-    estimates : bool
-        Whether the penalty is to be estimated from the data.
+    prior : Prior or None
+        The penalty to begin with, in place of that of the settings.
 
     Attributes
     ----------
+    vector : ndarray of shape (n_parameters,)
+        The network as it is now.
+    prior : Prior
+        The penalty as it is now.
     can_estimate : bool
         Whether it can estimate the penalty; where it can't, an automatic one falls with the number of samples.
     n_steps : int
@@ -91,22 +95,22 @@ class SecondOrderSolver(ABC):
         Steps between two looks at held-out samples.
     patience : int
         Steps without a better held-out loss that end a trial.
-    first_estimated : int
-        The step at which the penalty is estimated first, if it is at all.
     """
 
     name: str
-    first_estimated = 0
     can_estimate: ClassVar[bool] = False
     n_steps: ClassVar[int]
     interval: ClassVar[int]
     patience: ClassVar[int]
 
     def __init__(
-        self, objective: Objective, vector: Float64Array, prior: Prior, *, n_samples: float, estimates: bool
+        self, objective: Objective, network: Network, settings: TrainingSettings, n_samples: float, prior: Prior | None
     ) -> None:
-        self._objective, self.vector, self.prior = objective, vector, prior
-        self._n_samples, self._estimates = n_samples, estimates
+        self._objective, self.vector = objective, to_vector(network)
+        if prior is None:
+            alpha = float(settings.with_alpha(n_samples, falls=not self.can_estimate).alpha)
+            prior = Prior(penalty_of(objective.shape, network.weights.astype(np.float64), alpha), 1.0)
+        self.prior = prior
 
     @classmethod
     def check(cls, shape: Shape, loss: Loss, n_samples: int) -> None:  # noqa: ARG003
@@ -116,6 +120,10 @@ class SecondOrderSolver(ABC):
     @abstractmethod
     def step(self) -> float | None:
         """Make a step; return the loss that it began with, without the penalty, or None where none is left to make."""
+
+    def posterior(self, scaling: Scaling) -> Posterior | None:  # noqa: ARG002
+        """Return what the samples leave open of the weights, where that is known: here it is not."""
+        return None
 
     def _penalised(self, loss: float, vector: Float64Array) -> float:
         return loss + 0.5 * float(self.prior.penalty @ vector**2)
@@ -127,11 +135,13 @@ class LevenbergMarquardt(SecondOrderSolver):
     name = "lm"
     can_estimate = True
     n_steps, interval, patience = 80, 1, 8
+    first_estimated: ClassVar[int] = 0  # the step at which the penalty is estimated first, if it is at all
 
     def __init__(
-        self, objective: Objective, vector: Float64Array, prior: Prior, *, n_samples: float, estimates: bool
+        self, objective: Objective, network: Network, settings: TrainingSettings, n_samples: float, prior: Prior | None
     ) -> None:
-        super().__init__(objective, vector, prior, n_samples=n_samples, estimates=estimates)
+        super().__init__(objective, network, settings, n_samples, prior)
+        self._n_samples, self._estimates = n_samples, isinstance(settings.alpha, str)
         self._groups = groups_of(objective.shape)
         self._damping, self._growth, self._n_done = _DAMPING, 2.0, 0
         n_taken = samples_of_a_step(objective.shape)
@@ -180,14 +190,17 @@ class LevenbergMarquardt(SecondOrderSolver):
             self.prior, self._groups, self.vector, curvature, loss, n_numbers, is_quadratic=is_quadratic
         )
 
-    def settled(self) -> tuple[Curvature, Prior, Float64Array]:
-        """Return the curvature where the network is, the prior that goes with it, and the error of each output."""
+    def posterior(self, scaling: Scaling) -> Posterior | None:
+        """Return what the samples leave open of the weights. One sample tells of no noise."""
+        if self._n_samples < _LEAST_FOR_NOISE:
+            return None
         loss, curvature, given = self._objective.value(self.vector), self._curvature(), self.prior
         for _ in range(_ESTIMATED_AT_THE_END):
             self._estimate(curvature, loss)
         if not self._estimates:  # only the noise is estimated
             self.prior = given._replace(noise_precision=self.prior.noise_precision)
-        return curvature, self.prior, self._objective.errors_of_outputs(self.vector)
+        errors = self._objective.errors_of_outputs(self.vector)
+        return posterior_of(curvature, self.prior, errors, self._n_samples, scaling)
 
     def _descend(self, before: float, gradient: Float64Array, curvature: Curvature) -> float | None:
         """Move to where the penalised loss is lower, and return that; None where no damping finds such a place."""
@@ -213,6 +226,12 @@ class LevenbergMarquardt(SecondOrderSolver):
         self._growth *= 2
 
 
+class LateLevenbergMarquardt(LevenbergMarquardt):
+    """The same for a start that has learnt nothing: its evidence would take away what can learn."""
+
+    first_estimated = _LATE
+
+
 class LBFGS(SecondOrderSolver):
     """Steps along the gradient times a curvature that is remembered from the last steps, shortened until they pay."""
 
@@ -220,10 +239,10 @@ class LBFGS(SecondOrderSolver):
     n_steps, interval, patience = 500, 5, 50
 
     def __init__(
-        self, objective: Objective, vector: Float64Array, prior: Prior, *, n_samples: float, estimates: bool
+        self, objective: Objective, network: Network, settings: TrainingSettings, n_samples: float, prior: Prior | None
     ) -> None:
-        super().__init__(objective, vector, prior, n_samples=n_samples, estimates=estimates)
-        self._loss, self._gradient = math.nan, vector  # unknown before the first step
+        super().__init__(objective, network, settings, n_samples, prior)
+        self._loss, self._gradient = math.nan, self.vector  # unknown before the first step
         self._pairs: list[tuple[Float64Array, Float64Array, float]] = []
 
     def _at(self, vector: Float64Array) -> tuple[float, Float64Array]:
@@ -300,9 +319,6 @@ class SecondOrderTraining:
     watch : Watch, default=UNWATCHED
     prior : Prior, default=None
         The penalty to begin with.
-    late : bool, default=False
-        Whether the penalty is estimated after a few steps only. Where the start has learnt nothing, its evidence would
-        take away what can learn.
 
     Raises
     ------
@@ -325,25 +341,18 @@ class SecondOrderTraining:
         n_samples: float,
         watch: Watch = UNWATCHED,
         prior: Prior | None = None,
-        late: bool = False,
     ) -> None:
         self._like, self._samples, self._settings = network, samples, settings
-        self._watch, self.name, self._n_samples = watch, name, n_samples
+        self._watch, self.name = watch, name
         self.losses: list[float] = []
         self.converged = False
-        shape = shape_of(network)
-        objective = Objective(shape, samples, settings.activation, settings.loss, seed)
-        estimates = isinstance(settings.alpha, str)
-        if prior is None:
-            given = settings.with_alpha(n_samples, falls=not solver.can_estimate)
-            prior = Prior(penalty_of(shape, network.weights.astype(np.float64), float(given.alpha)), 1.0)
-        self._solver = solver(objective, to_vector(network), prior, n_samples=n_samples, estimates=estimates)
-        self._solver.first_estimated = _LATE if late else 0
+        objective = Objective(shape_of(network), samples, settings.activation, settings.loss, seed)
+        self.solver = solver(objective, network, settings, n_samples, prior)
 
     @property
-    def solver(self) -> SecondOrderSolver:
-        """The solver."""
-        return self._solver
+    def prior(self) -> Prior:
+        """The penalty as it is now, with which another training may begin."""
+        return self.solver.prior
 
     def threads(self) -> AbstractContextManager[None]:
         """Leave the number of threads to each product: a step is made of large ones."""
@@ -355,7 +364,7 @@ class SecondOrderTraining:
             for _ in range(n_iterations):
                 if self.converged or self._watch.stops:
                     return
-                loss = self._solver.step()
+                loss = self.solver.step()
                 if loss is None:
                     self.converged = True
                     return
@@ -368,17 +377,15 @@ class SecondOrderTraining:
 
     def network(self) -> Network:
         """Return the network as it is now."""
-        return to_network(self._solver.vector, self._like)
+        return to_network(self.solver.vector, self._like)
 
     def snapshot(self) -> Network:
         """Return what `network` does."""
         return self.network()
 
     def posterior(self, scaling: Scaling) -> Posterior | None:
-        """Return what the samples leave open of the weights, where the solver knows. One sample tells of no noise."""
-        if not isinstance(self._solver, LevenbergMarquardt) or self._n_samples < _LEAST_FOR_NOISE:
-            return None
-        return posterior_of(*self._solver.settled(), self._n_samples, scaling)
+        """Return what the samples leave open of the weights, where the solver knows."""
+        return self.solver.posterior(scaling)
 
     def _at_work(self) -> TorchNetwork:
         settings = self._settings
