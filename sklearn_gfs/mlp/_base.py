@@ -33,7 +33,6 @@ from sklearn_gfs.network import Report, Tasks, Watch
 
 from ._fitted import FittedMLPMixin
 from ._given import DenseState, PathData, PathSettings
-from ._layer import Room
 from ._parameters import MLPParameters
 from ._path import TrainingPath
 from ._tails import grows_with_tails
@@ -302,13 +301,13 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
             last: Self  # there is one: a path of no iterations is refused
             try:
                 data = data if self.warm_start else data.of_stored_features(settings.n_hidden)
-                path, room = TrainingPath(data, settings, self.random_state, tasks=tasks), Room()
+                path = TrainingPath(data, settings, self.random_state, tasks=tasks, many=True)
                 for n_iterations in _increasing(n_pretrain):
                     path.pretrain_to(n_iterations)
                     last = self._point(n_iterations, self.k)
                     last._store_network(path.dense(), path.losses)
                     yield PathPoint(n_iterations, None, last)
-                    dense_loss, subnetworks = path.subnetworks(sizes, room)
+                    dense_loss, subnetworks = path.subnetworks(sizes)
                     while path.complaints:
                         warn_caller(path.complaints.pop(0), ConvergenceWarning)
                     for size, subnetwork in zip(sizes, subnetworks, strict=True):

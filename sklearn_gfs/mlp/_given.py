@@ -1,7 +1,7 @@
 """
 What a path is given: how to train, on which data, and where an earlier one ended.
 
-Here belong values only; what is done with them is in ``_trainer`` and ``_path``.
+Here belong values only; what is done with them is in ``_prepared`` and ``_path``.
 """
 
 from __future__ import annotations

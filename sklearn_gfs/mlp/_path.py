@@ -2,7 +2,7 @@
 One training path: pre-train a dense network, prune it at any iteration to any size, re-train what is left.
 
 Arrays in, networks out: nothing here knows classes, labels or estimators. The data as they are trained on are in
-``_trainer``, re-training is in ``_retraining``.
+``_prepared``, trainings in ``_trainer``, what is pruned in ``_pruning``, re-training in ``_retraining``.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from sklearn_gfs.network import (
     Network,
     Phase,
     Tasks,
-    TorchNetwork,
-    Training,
     TrainingState,
     Watch,
     interruptible,
-    mean_loss,
     prune,
 )
 
 from ._candidates import WORTH, Candidate, Chosen, choose
 from ._given import DenseState, PathData, PathSettings
 from ._layer import Room
+from ._prepared import Prepared
+from ._pruning import NeuronSelection
 from ._retraining import Retraining, Subnetwork, at_stake
-from ._trainer import Trainer
+from ._schedule import checkpoints
+from ._trainer import Retrainer, Trainer
 
 # The share of `max_time` after which pre-training ends, so that some is left for re-training.
 _PRETRAINING_SHARE = 0.5
@@ -68,6 +68,9 @@ class TrainingPath:
         Whether the data are more of those that the earlier path has seen, and not in place of them.
     keep : bool, default=True
         Whether `state` may be asked for at the end.
+    many : bool, default=False
+        Whether subnetworks are asked for more than once. Memory that is written to for the first time takes longer, so
+        that for activations is kept from one time to the next.
     """
 
     def __init__(
@@ -81,12 +84,15 @@ class TrainingPath:
         state: DenseState | None = None,
         more: bool = False,
         keep: bool = True,
+        many: bool = False,
     ) -> None:
-        self._keep = keep
-        self._trainer = Trainer(data, settings, random_state, tasks=tasks, watch=watch, state=state, more=more)
+        self._keep, self._settings = keep, settings
+        self._data = Prepared(data, settings, random_state, state, more=more)
+        self._selection = NeuronSelection(self._data, settings, Room() if many else None)
+        self._trainer = Trainer(self._data, settings, tasks, watch)
         self._tasks, self._watch = tasks, watch
         watch.allow(_PRETRAINING_SHARE)
-        tasks.report.say(self._trainer.summary)
+        tasks.report.say(self._data.summary)
         # What went wrong without being an error, in sentences.
         self.complaints: list[str] = []
         # The state that an automatic choice went back to.
@@ -94,12 +100,12 @@ class TrainingPath:
         # For how many picks it was chosen, and the selections that it was chosen by.
         self._chosen_trials: tuple[int, list[Candidate]] = 0, []
         # Drawn again where it is asked for: a second dense network is not kept.
-        earlier = self._trainer.state
-        self._start = self._trainer.initial_network if earlier is None else lambda: earlier.network
+        earlier = None if state is None else self._data.continued(state, more=more)
+        self._start = self._data.initial_network if earlier is None else lambda: earlier.network
         start = self._start() if earlier is None else earlier
         # Losses of the parts before, of which the first may hold nothing to be learnt, and the first of this one.
         self._n_compared = 1 + (0 if earlier is None else len(earlier.losses))
-        self._training = self._trainer.training(start, self._trainer.seeds[1], name="pre-training")
+        self._training = self._trainer.pretraining(start)
 
     @property
     def losses(self) -> list[float]:
@@ -155,14 +161,16 @@ class TrainingPath:
 
     def _worth(self, losses: Float64Array, n_iterations: int) -> Float64Array:
         """Return by how much losses have to fall to be worth so many iterations."""
-        constant_loss = self._trainer.constant_loss
+        constant_loss = self._data.constant_loss
         stakes = [at_stake(loss, constant_loss) if np.isfinite(loss) else 0.0 for loss in np.ravel(losses)]
         return _WORTH * n_iterations * np.array(stakes)
 
     def _steps_to_checkpoints(self, since: int) -> list[int]:
         """Return the iterations from each checkpoint to the next, at first none where there were some before."""
-        n_done = len(self._training.losses)
-        ends = [since + checkpoint for checkpoint in self._trainer.checkpoints if since + checkpoint > n_done]
+        data, n_done = self._data, len(self._training.losses)
+        n_samples = data.n_copies * data.share(data.parts.train)
+        after = checkpoints(self._settings.n_retrain, n_samples, classes=not data.holds_numbers)
+        ends = [since + checkpoint for checkpoint in after if since + checkpoint > n_done]
         return [0] * (n_done > 0) + [end - start for start, end in itertools.pairwise([n_done, *ends])]
 
     def _pruned_losses(self, network: Network, k: int) -> tuple[Float64Array, list[Candidate]]:
@@ -171,14 +179,13 @@ class TrainingPath:
 
         Where weights are re-solved, and the subnetwork is re-trained, also the loss of the mean of the picks.
         """
-        selection = self._trainer.selection
-        trials = selection.trials(network, k)
+        trials = self._selection.trials(network, k)
         chosen, loss = self._choose(network, trials, k)
-        held_out_loss = None if self._trainer.held_out is None else loss
+        held_out_loss = None if self._data.held_out is None else loss
         self._report_selection("trial selection", chosen.prefix(k), held_out_loss)
         losses = [loss]
-        if selection.corrective and self._trainer.settings.retrains:
-            mean = [one for one in trials if one.ridge is None] or [selection.uncorrected(network, k)]
+        if self._settings.corrective and self._settings.retrains:
+            mean = [one for one in trials if one.ridge is None] or [self._selection.uncorrected(network, k)]
             losses.append(choose(mean, k, self._judge(network), worth=1.0)[1])
         return np.array(losses), trials
 
@@ -188,38 +195,28 @@ class TrainingPath:
 
     def _choose(self, network: Network, trials: list[Candidate], k: int) -> tuple[Candidate, float]:
         """Return the selection to prune by, and the least loss of all."""
-        worth = WORTH if self._trainer.settings.retrains else 1.0
+        worth = WORTH if self._settings.retrains else 1.0
         return choose(trials, k, self._judge(network), worth=worth)
 
     def _judge(self, network: Network) -> Callable[[GreedyPath], float] | None:
         """Return what says the loss of a subnetwork on held-out samples, where there are some."""
-        held_out, training = self._trainer.held_out, self._trainer.settings.training
-        if held_out is None:
-            return None
-
-        def judge(path: GreedyPath) -> float:
-            pruned = TorchNetwork(prune(network, path), training.activation, training.loss, device=training.device)
-            with pruned.threads():
-                return self._trainer.finite(mean_loss(pruned, held_out))
-
-        return judge
+        data = self._data
+        return None if data.held_out is None else lambda path: data.finite(data.held_out_loss(prune(network, path)))
 
     def _dense_network(self) -> Network:
         return self._training.network() if self._chosen is None else self._chosen.network
 
     def state(self) -> DenseState:
         """Return the dense network as it is now, and what it takes to train it further."""
-        return DenseState(self._trainer.seeds, self._trainer.moments, self._chosen or self._training.state())
+        return DenseState(self._data.seeds, self._data.moments, self._chosen or self._training.state())
 
     def dense(self) -> FittedNetwork:
         """Return the dense network as it is now."""
-        return self._trainer.selection.in_data_units(self._dense_network())
+        return self._data.in_data_units(self._dense_network())
 
-    def subnetworks(self, sizes: list[int], room: Room | None = None) -> tuple[float, list[Subnetwork]]:
+    def subnetworks(self, sizes: list[int]) -> tuple[float, list[Subnetwork]]:
         """
         Prune the dense network as it is now and re-train what is left, for each number of picks.
-
-        Who asks more than once spares memory that is written to for the first time by giving the same `room`.
 
         Returns
         -------
@@ -234,16 +231,14 @@ class TrainingPath:
         if self.losses:
             self._check_descent(self._training, self._start, network)
         with self._tasks.phase("selection"):
-            dense_loss, chosen = self._select(network, sizes, room)
+            dense_loss, chosen = self._select(network, sizes)
         self._report_selection("selection", max((one.path for one in chosen), key=lambda path: len(path.picks)))
-        held_out = self._trainer.held_out
-        retraining = Retraining(self._trainer, self.losses, self._check_descent)
+        retraining = Retraining(self._trainer, self._selection, self.losses, self._check_descent)
         return dense_loss, [
-            retraining.subnetwork(network, path, trial_path, held_out)._replace(ridge=ridge)
-            for path, trial_path, ridge in chosen
+            retraining.subnetwork(network, path, trial_path)._replace(ridge=ridge) for path, trial_path, ridge in chosen
         ]
 
-    def _select(self, network: Network, sizes: list[int], room: Room | None) -> tuple[float, list[Chosen]]:
+    def _select(self, network: Network, sizes: list[int]) -> tuple[float, list[Chosen]]:
         """Return the dense loss, and for each size the selection on all samples and that on trial."""
         k, trials = self._chosen_trials
         known = trials if self._chosen is not None and k == max(sizes) else None
@@ -252,18 +247,19 @@ class TrainingPath:
             return self._choose(network, trials, size)[0]
 
         try:
-            return self._trainer.selection.paths(network, sizes, known, chosen, room)
+            return self._selection.paths(network, sizes, known, chosen)
         except KeyboardInterrupt:
             if not self._watch.hears_interrupt():
                 raise
         # There is no model without; a second interrupt is not held up.
-        return self._trainer.selection.paths(network, sizes, known, chosen, room)
+        return self._selection.paths(network, sizes, known, chosen)
 
-    def _check_descent(self, training: Training, start: Callable[[], Network], end: Network) -> None:
+    def _check_descent(self, training: Retrainer, start: Callable[[], Network], end: Network) -> None:
         """Complain, once, of a training whose loss is higher at its end than it was at its start."""
-        if self.complaints or self._watch.has_stopped or not training.may_have_diverged:
+        losses = None if self.complaints or self._watch.has_stopped else training.losses_of_ends(start, end)
+        if losses is None:
             return
-        before, after = training.penalised_loss_of(start()), training.penalised_loss_of(end)
+        before, after = losses
         scale = max(self.losses[: self._n_compared], default=before)
         if after > _GROWTH * before + _NOISE * scale + _NOTHING:
             self.complaints.append(

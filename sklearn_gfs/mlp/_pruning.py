@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -20,27 +20,20 @@ from scipy import sparse
 from sklearn_gfs._chunks import working_memory
 from sklearn_gfs._threads import one_thread, threads_for
 from sklearn_gfs._typing import FloatArray, GreedyPath, IntArray
-from sklearn_gfs.network import (
-    FittedNetwork,
-    Network,
-    Parts,
-    Scaling,
-    in_data_units,
-)
+from sklearn_gfs.network import Network, Part
 
 from ._by_products import InnerProducts
 from ._candidates import RIDGES, Candidate, Chosen, corrected, solved_by_gradient, uncorrected
 from ._corrected_steepest import pick_corrected
+from ._given import PathSettings
 from ._layer import HiddenLayer, Room
+from ._prepared import Prepared
 from ._steepest import draw, measure, path_of, pick_steepest
-
-if TYPE_CHECKING:
-    from sklearn_gfs._activations import Activation
-    from sklearn_gfs.network import Loss
 
 # Neurons are selected on so many samples, at least and at most. On more of them other neurons are picked, but the loss
 # on all samples hardly changes.
-_SAMPLES = 2000, 10_000
+_LEAST_SAMPLES = 2000
+_MOST_SAMPLES = 10_000
 # What picks are worth is measured on at most so many samples. A pass over half a million, through all neurons, took a
 # quarter of a fit.
 _MEASURED = 2**16
@@ -50,11 +43,21 @@ _MATRICES = 4
 _FEW_NUMBERS = 96
 # Networks of at most so many neurons get an exact certificate, from the whole Gram matrix.
 _CERTIFIED = 2000
-# By the gradient, on so many numbers, a sample's outputs each, and the least and most samples that hold them.
-_NUMBERS_BY_GRADIENT, _SAMPLES_BY_GRADIENT = 10_000, (1000, 2000)
+# By the gradient they are selected on so many numbers, one for each output of a sample.
+_NUMBERS_BY_GRADIENT = 10_000
+# But not on fewer or more samples than these.
+_LEAST_SAMPLES_BY_GRADIENT = 1000
+_MOST_SAMPLES_BY_GRADIENT = 2000
 
 
-class NeuronSelection(NamedTuple):
+class Drawn(NamedTuple):
+    """Samples that stand for others: their numbers, and the weight of each; None where all weigh the same."""
+
+    rows: IntArray
+    weight: FloatArray | None
+
+
+class NeuronSelection:
     """
     The samples on which neurons are selected.
 
@@ -64,53 +67,25 @@ class NeuronSelection(NamedTuple):
     selection begins with, which are faster than float64 ones. Only the choice of neurons hangs on them; inputs are
     standardised before they are rounded, so that they can't drown in an offset of the data.
 
+    Activations of all samples are computed, kept and multiplied on the device; "cpu" means in NumPy.
+
     Parameters
     ----------
-    X : array or CSR array of shape (n_samples, n_features)
-        Inputs in the units of the data.
-    kept : ndarray of shape (n_samples, n_features) or None
-        Standardised inputs, where they are kept.
-    targets : ndarray of shape (n_samples, n_outputs)
-        Standardised targets, or indicators of classes.
-    dtype : dtype
-        The precision that networks are trained in.
-    parts : Parts
-        The samples to be used, and which are held out.
-    scaling : Scaling
-    activation : Activation
-    loss : Loss
-    n_samples : int, None or "auto"
-        On how many samples at most neurons are selected; None for all.
-    device : str
-        Where activations of all samples are computed, kept and multiplied; "cpu" means in NumPy.
-    corrective : bool or "auto"
-        Whether output weights are re-solved after every pick.
-    n_effective : callable
-        Told of samples and their weights, returns for how many they count.
+    data : Prepared
+    settings : PathSettings
+    room : Room, default=None
+        Where activations of all samples are put; None where they are needed once, and their memory is given back.
     """
 
-    X: Any
-    kept: FloatArray | None
-    targets: FloatArray
-    dtype: Any
-    parts: Parts
-    scaling: Scaling
-    activation: Activation
-    loss: Loss
-    n_samples: int | str | None
-    device: str
-    corrective: bool | str
-    n_effective: Callable[[IntArray, FloatArray | None], float]
+    def __init__(self, data: Prepared, settings: PathSettings, room: Room | None = None) -> None:
+        self.data, self._parts, self._room = data, data.parts, room
+        self._activation, self._loss = settings.training.activation, settings.training.loss
+        self._n_samples, self._device = settings.selection_samples, settings.training.device
+        self._corrective = settings.corrective
 
     def _targets(self, rows: IntArray) -> FloatArray:
-        targets: FloatArray = self.targets[rows].astype(self.dtype, copy=False)
+        targets: FloatArray = self.data.targets[rows].astype(self.data.dtype, copy=False)
         return targets
-
-    def in_data_units(self, network: Network) -> FittedNetwork:
-        """Return the network with the standardisation of inputs and targets folded in."""
-        fitted = in_data_units(network, self.scaling, self.X.dtype)
-        fitted.intercepts[1] += self.scaling.y_mean.astype(self.X.dtype)
-        return fitted
 
     def paths(
         self,
@@ -118,32 +93,32 @@ class NeuronSelection(NamedTuple):
         sizes: list[int],
         trials: list[Candidate] | None,
         choose: Callable[[list[Candidate], int], Candidate],
-        room: Room | None = None,
     ) -> tuple[float, list[Chosen]]:
         """
         Return the dense loss, and for each number of picks the selection on all samples and that on trial.
 
         The trial leaves out what is held out; its selections may be known already. `choose` says by which of them to
-        prune for so many picks. Activations of all samples are put into the `room`.
+        prune for so many picks.
         """
-        rows, weight, k = self.parts.rows, self.parts.weight, max(sizes)
+        whole, k = self._parts.whole, max(sizes)
         hidden, dense_loss = None, None
-        in_one_place = self.loss.is_quadratic or self.device == "cpu"  # the search by the gradient is NumPy's
-        if in_one_place and self._n_drawn(network) >= len(rows) and self._layer(network).fit_on(len(rows)):
+        in_one_place = self._loss.is_quadratic or self._device == "cpu"  # the search by the gradient is NumPy's
+        n_rows = len(whole.rows)
+        if in_one_place and self._n_drawn(network) >= n_rows and self._layer(network).fit_on(n_rows):
             # Samples that are only held out come last, so that the others' activations are the first part of these.
-            hidden = self._layer(network).kept(rows, room)
-            if self.loss.is_quadratic:
-                dense_loss = self.loss.mean(_outputs(hidden, network), self._targets(rows), _of(weight, rows))
+            hidden = self._layer(network).kept(whole.rows, self._room)
+            if self._loss.is_quadratic:
+                dense_loss = self._loss.mean(_outputs(hidden, network), self._targets(whole.rows), whole.weight_of_rows)
         if trials is None:
-            trials = self.trials(network, k, None if hidden is None else hidden[: self.parts.n_train])
+            trials = self.trials(network, k, None if hidden is None else hidden[: len(self._parts.train.rows)])
         chosen = [choose(trials, size) for size in sizes]
         found = {candidate.ridge: candidate for candidate in chosen}
-        if len(self.parts.held_rows) or self.corrective:
-            final = self._candidates(network, rows, weight, k, list(found), hidden, certified=True)
+        if len(self._parts.held_out.rows) or self._corrective:
+            final = self._candidates(network, whole, k, list(found), hidden, certified=True)
             found = {candidate.ridge: candidate for candidate in final}
         if dense_loss is None:
-            exact = self._selects_on_all(network, rows)
-            dense_loss, found = self._measured(network, rows, weight, found, hidden, exact=exact)
+            exact = self._selects_on_all(network, whole)
+            dense_loss, found = self._measured(network, whole, found, hidden, exact=exact)
         return dense_loss, [
             Chosen(found[one.ridge].prefix(size), one.prefix(size), one.ridge)
             for one, size in zip(chosen, sizes, strict=True)
@@ -152,54 +127,51 @@ class NeuronSelection(NamedTuple):
     def trials(self, network: Network, k: int, hidden: Any = None) -> list[Candidate]:
         """Return selections on the samples that are not held out, with the losses that they saw; see `measured`."""
         ridges: dict[Any, list[float | None]] = {False: [None], True: [*RIDGES], "auto": [None, *RIDGES]}
-        return self._candidates(
-            network, self.parts.train_rows, self.parts.train_weight, k, ridges[self.corrective], hidden
-        )
+        return self._candidates(network, self._parts.train, k, ridges[self._corrective], hidden)
 
     def uncorrected(self, network: Network, k: int) -> Candidate:
         """Return the paper's selection on the samples that are not held out."""
-        return self._candidates(network, self.parts.train_rows, self.parts.train_weight, k, [None])[0]
+        return self._candidates(network, self._parts.train, k, [None])[0]
 
     def measured(self, network: Network, trial_path: GreedyPath) -> GreedyPath:
         """Return a trial path with its losses and gaps on all the samples that are not held out."""
-        rows = self.parts.train_rows
-        exact = self._selects_on_all(network, rows)
-        return trial_path if exact else self._measured_on(network, rows, self.parts.train_weight, trial_path)
+        train = self._parts.train
+        return trial_path if self._selects_on_all(network, train) else self._measured_on(network, train, trial_path)
 
     def measured_on_all(self, network: Network, trial_path: GreedyPath) -> GreedyPath:
         """Return a trial path with its losses and gaps on all samples."""
-        return self._measured_on(network, self.parts.rows, self.parts.weight, trial_path)
+        return self._measured_on(network, self._parts.whole, trial_path)
 
-    def _measured_on(
-        self, network: Network, rows: IntArray, weight: FloatArray | None, trial_path: GreedyPath
-    ) -> GreedyPath:
+    def _measured_on(self, network: Network, part: Part, trial_path: GreedyPath) -> GreedyPath:
         if trial_path.intercept is not None:  # its losses are those of the samples that its weights were solved on
             return trial_path
         found: dict[float | None, Candidate] = {None: uncorrected(trial_path)}
-        return self._measured(network, rows, weight, found, exact=False)[1][None].path
+        return self._measured(network, part, found, exact=False)[1][None].path
 
-    def _selects_on_all(self, network: Network, rows: IntArray) -> bool:
+    def _selects_on_all(self, network: Network, part: Part) -> bool:
         """Whether a selection on these samples is exact on all of them, and so are its losses and gaps."""
-        return self.loss.is_quadratic and self._n_drawn(network) >= len(rows)
+        return self._loss.is_quadratic and self._n_drawn(network) >= len(part.rows)
 
     def _n_drawn(self, network: Network) -> int:
         """On how many samples neurons are selected, at most; by default no more than can be kept."""
-        if self.n_samples is None:
-            return len(self.parts.rows)
-        if not isinstance(self.n_samples, str):
-            return self.n_samples
-        if self.loss.is_quadratic:
+        if self._n_samples is None:
+            return len(self._parts.whole.rows)
+        if not isinstance(self._n_samples, str):
+            return self._n_samples
+        if self._loss.is_quadratic:
             # The same number on all devices, so that they select the same neurons.
-            least, most = _SAMPLES
-            return int(np.clip(working_memory() // (len(network.weights) * self._dtype.itemsize), least, most))
-        least, most = _SAMPLES_BY_GRADIENT
-        return min(max(_NUMBERS_BY_GRADIENT // self.targets.shape[1], least), most)
+            n_kept = working_memory() // (len(network.weights) * self._dtype.itemsize)
+            return int(np.clip(n_kept, _LEAST_SAMPLES, _MOST_SAMPLES))
+        n_drawn = max(_NUMBERS_BY_GRADIENT // self.data.targets.shape[1], _LEAST_SAMPLES_BY_GRADIENT)
+        return min(n_drawn, _MOST_SAMPLES_BY_GRADIENT)
+
+    def _drawn(self, part: Part, n_drawn: int) -> Drawn:
+        return Drawn(*draw(self.data.targets, part.rows, part.weight, n_drawn, self.data.dtype))
 
     def _candidates(
         self,
         network: Network,
-        rows: IntArray,
-        weight: FloatArray | None,
+        part: Part,
         k: int,
         ridges: list[float | None],
         hidden: Any = None,
@@ -211,71 +183,61 @@ class NeuronSelection(NamedTuple):
 
         Corrective selections can be certified: their gaps are exact then, where that is cheap.
         """
-        drawn, drawn_weight = draw(self.targets, rows, weight, self._n_drawn(network), self.dtype)
+        drawn = self._drawn(part, self._n_drawn(network))
         layer, found = self._layer(network), []
-        if not self.loss.is_quadratic:
-            fits = hidden is not None or layer.fit_on(len(drawn), device="cpu")
+        if not self._loss.is_quadratic:
+            fits = hidden is not None or layer.fit_on(len(drawn.rows), device="cpu")
             if hidden is None:
-                hidden = layer.in_main_memory(drawn) if fits else layer.computed(drawn, device="cpu")
+                hidden = layer.in_main_memory(drawn.rows) if fits else layer.computed(drawn.rows, device="cpu")
             # Operations on the outputs of a few thousand samples are small, computing activations is not.
             with one_thread() if fits else nullcontext():
-                return self._by_gradient(hidden, drawn, drawn_weight, rows, weight, network, k, ridges)
-        anew = ridges == [None] and len(drawn) < len(rows) and self._are_cheap()
-        if hidden is None and not anew and layer.fit_on(len(drawn)):
-            hidden = layer.kept(drawn)
-        elif hidden is None and (self.device != "cpu" or anew or not self._sums_pay(layer)):
-            hidden = layer.computed(drawn)
-        samples = InnerProducts(layer, drawn, self._targets, drawn_weight, hidden)
+                return self._by_gradient(hidden, drawn, part, network, k, ridges)
+        is_some = len(drawn.rows) < len(part.rows)
+        anew = ridges == [None] and is_some and self._are_cheap()
+        if hidden is None and not anew and layer.fit_on(len(drawn.rows)):
+            hidden = layer.kept(drawn.rows)
+        elif hidden is None and (self._device != "cpu" or anew or not self._sums_pay(layer)):
+            hidden = layer.computed(drawn.rows)
+        samples = InnerProducts(layer, drawn.rows, self._targets, drawn.weight, hidden)
         if None in ridges:
             found.append(uncorrected(samples.select(network, k)))
         numbers = [ridge for ridge in ridges if ridge is not None]
         if numbers:
             tol = 0.0 if certified and len(network.weights) <= _CERTIFIED else None
             paths = samples.correct(network, k, numbers, tol)
-            if len(drawn) < len(rows):
-                paths = InnerProducts(layer, rows, self._targets, _of(weight, rows)).solve_again(paths)
-            n_samples = self.n_effective(rows, weight)
+            if is_some:
+                paths = InnerProducts(layer, part.rows, self._targets, part.weight_of_rows).solve_again(paths)
+            n_samples = self.data.n_effective(part)
             found += [corrected(ridge, path, n_samples) for ridge, path in zip(numbers, paths, strict=True)]
         return found
 
     def _by_gradient(
-        self,
-        hidden: Any,
-        drawn: IntArray,
-        drawn_weight: FloatArray | None,
-        rows: IntArray,
-        weight: FloatArray | None,
-        network: Network,
-        k: int,
-        ridges: list[float | None],
+        self, hidden: Any, drawn: Drawn, part: Part, network: Network, k: int, ridges: list[float | None]
     ) -> list[Candidate]:
         """Select on the samples drawn, by the loss's gradient; weights are re-solved on all where there is room."""
-        targets, n_neurons, found = self._targets(drawn), len(network.weights), []
+        targets, n_neurons, found = self._targets(drawn.rows), len(network.weights), []
         if None in ridges:
-            picks, losses = pick_steepest(hidden, targets, drawn_weight, network, self.loss, k)
+            picks, losses = pick_steepest(hidden, targets, drawn.weight, network, self._loss, k)
             found.append(uncorrected(path_of(picks, n_neurons, losses, np.full(k, np.nan))))
         numbers = [ridge for ridge in ridges if ridge]  # where classes can be separated, weights need a penalty
         if numbers:
-            path = pick_corrected(hidden, targets, drawn_weight, self.loss, k)
-            n_samples = self.n_effective(rows, weight)
-            if _MATRICES * 8 * len(rows) * (k + 1) > working_memory():
-                rows, weight = drawn, drawn_weight
-            else:
-                weight = _of(weight, rows)
+            path = pick_corrected(hidden, targets, drawn.weight, self._loss, k)
+            fit = _MATRICES * 8 * len(part.rows) * (k + 1) <= working_memory()
+            rows, weight = (part.rows, part.weight_of_rows) if fit else drawn
             columns = np.ones((len(rows), len(path.picks) + 1))
-            activations = self._layer(network).computed(rows, device="cpu")
-            for piece in self._layer(network).pieces(len(rows)):
+            layer = self._layer(network)
+            activations = layer.computed(rows, device="cpu")
+            for piece in layer.pieces(len(rows)):
                 columns[piece, 1:] = activations[piece, path.picks]
-            found += [
-                solved_by_gradient(ridge, path, n_neurons, (columns, self._targets(rows), weight, self.loss), n_samples)
-                for ridge in numbers
-            ]
+            problem, n_samples = (columns, self._targets(rows), weight, self._loss), self.data.n_effective(part)
+            found += [solved_by_gradient(ridge, path, n_neurons, problem, n_samples) for ridge in numbers]
         return found
 
     @property
     def _row_numbers(self) -> float:
         """Numbers that a sample's inputs have, on average."""
-        return float(self.X.nnz / self.X.shape[0]) if sparse.issparse(self.X) else float(self.X.shape[1])
+        X = self.data.X
+        return float(X.nnz / X.shape[0]) if sparse.issparse(X) else float(X.shape[1])
 
     def _are_cheap(self) -> bool:
         """
@@ -283,7 +245,7 @@ class NeuronSelection(NamedTuple):
 
         They are not kept then: a few thousand samples' would be most of the memory that a fit takes.
         """
-        return self.device == "cpu" and self._row_numbers <= _FEW_NUMBERS
+        return self._device == "cpu" and self._row_numbers <= _FEW_NUMBERS
 
     def _sums_pay(self, layer: HiddenLayer) -> bool:
         """Whether sums over samples are small, and made in less time than activations are computed a few times."""
@@ -292,24 +254,24 @@ class NeuronSelection(NamedTuple):
     @property
     def _dtype(self) -> np.dtype[Any]:
         """Precision of the activations."""
-        return np.dtype(np.float32 if self.loss.is_quadratic else self.dtype)
+        return np.dtype(np.float32 if self._loss.is_quadratic else self.data.dtype)
 
     def _layer(self, network: Network) -> HiddenLayer:
         """Return the neurons of this network, for standardised inputs."""
-        return HiddenLayer(network, self._inputs, self.activation, self._dtype, self.device)
+        return HiddenLayer(network, self._inputs, self._activation, self._dtype, self._device)
 
     def _inputs(self, rows: IntArray) -> Any:
         """Standardised inputs of these samples."""
-        if self.kept is not None:
-            return self.kept[rows].astype(self._dtype, copy=False)
-        X = self.scaling.inputs.astype(self.X.dtype).apply(self.X[rows])
+        data = self.data
+        if data.kept is not None:
+            return data.kept[rows].astype(self._dtype, copy=False)
+        X = data.scaling.inputs.astype(data.X.dtype).apply(data.X[rows])
         return X.astype(self._dtype, copy=False)
 
     def _measured(
         self,
         network: Network,
-        rows: IntArray,
-        weight: FloatArray | None,
+        part: Part,
         found: dict[float | None, Candidate],
         hidden: Any = None,
         *,
@@ -321,30 +283,26 @@ class NeuronSelection(NamedTuple):
         They are known, and need not be measured, where the selection was `exact` on these samples. The samples'
         activations may be known. Of many samples some are drawn, unless neurons are to be selected on all.
         """
-        losses, weights, layer, most = [], [], self._layer(network), len(rows)
-        if not exact and hidden is None and self.n_samples is not None:
-            most = _MEASURED if isinstance(self.n_samples, str) else max(_MEASURED, self.n_samples)
-        rows, weight = draw(self.targets, rows, weight, most, self.dtype)
+        losses, weights, layer, most = [], [], self._layer(network), len(part.rows)
+        if not exact and hidden is None and self._n_samples is not None:
+            most = _MEASURED if isinstance(self._n_samples, str) else max(_MEASURED, self._n_samples)
+        rows, weight = self._drawn(part, most)
 
         def chunks() -> Iterator[tuple[Any, FloatArray, FloatArray | None]]:
             kept = () if hidden is None else ((chunk, hidden[chunk]) for chunk in layer.pieces(len(rows)))
             for chunk, activations in kept or layer.in_turn(rows):
                 targets, some = self._targets(rows[chunk]), None if weight is None else weight[chunk]
-                losses.append(self.loss.mean(_outputs(activations, network), targets, some))
+                losses.append(self._loss.mean(_outputs(activations, network), targets, some))
                 weights.append(float(len(targets)) if some is None else float(some.sum()))
                 yield activations, targets, some
 
         with one_thread():  # the operations are small, but for those of the activations
             if None in found and not exact:
-                path = measure(chunks(), found[None].path.picks, network, self.loss)
+                path = measure(chunks(), found[None].path.picks, network, self._loss)
                 found = found | {None: uncorrected(path)}
             else:
                 deque(chunks(), maxlen=0)
         return float(np.average(losses, weights=weights)), found
-
-
-def _of(weight: FloatArray | None, rows: IntArray) -> FloatArray | None:
-    return None if weight is None else weight[rows]
 
 
 def _outputs(hidden: Any, network: Network) -> FloatArray:

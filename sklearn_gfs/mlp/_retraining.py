@@ -1,7 +1,7 @@
 """
 Re-training: for how long is tried on samples that are held out, then the subnetwork is trained on all samples.
 
-What it was pruned from, and which neurons were picked, is in ``_path``; by which solver it is trained in ``_trainer``.
+What it was pruned from, and which neurons were picked, is in ``_path``; by which solver it is trained in ``_choice``.
 """
 
 from __future__ import annotations
@@ -13,23 +13,22 @@ from sklearn_gfs._typing import GreedyPath
 from sklearn_gfs.network import (
     FittedNetwork,
     HeldOut,
+    LateLevenbergMarquardt,
     Network,
     Phase,
     Posterior,
     Prior,
-    SecondOrderTraining,
-    Training,
     interruptible,
     prune,
 )
 
+from ._choice import Choice
+from ._pruning import NeuronSelection
 from ._trainer import Retrainer, Trainer
 
 # Held-out losses that differ by less than this part, see `noise_of`, differ by noise: the one after the longest
 # re-training counts as best.
 _NOISE = 0.01
-# A trial by a second-order solver ends where the held-out loss is below this. Without noise it would fall for ever.
-_NEGLIGIBLE = 1e-6
 # A trial that gained anything has learnt enough where it leaves less than this share of the held-out loss of a
 # constant.
 _ENOUGH_OF_FEW = 0.3
@@ -82,9 +81,9 @@ class _Trial(NamedTuple):
     network: Network
     losses: list[float]
     validation_losses: dict[int, float]  # by the iterations of re-training before
-    prior: Prior | None
-    ran_out: bool  # whether the automatic number of iterations ended it, and not what it saw
+    prior: Prior | None = None
     penalty: float = 1.0  # by which an automatic penalty of gradient updates was multiplied
+    was_cut_off: bool = False  # whether the automatic number of iterations ended it, and not what it saw
     is_final: bool = False  # whether nothing is to follow
 
     @property
@@ -100,6 +99,8 @@ class Retraining:
     Parameters
     ----------
     trainer : Trainer
+    selection : NeuronSelection
+        What measures the picks of a trial on other samples.
     pretrain_losses : list of float
         What callbacks are told of the dense network.
     check : callable
@@ -110,104 +111,79 @@ class Retraining:
     def __init__(
         self,
         trainer: Trainer,
+        selection: NeuronSelection,
         pretrain_losses: list[float],
-        check: Callable[[Training, Callable[[], Network], Network], None],
+        check: Callable[[Retrainer, Callable[[], Network], Network], None],
     ) -> None:
-        self._trainer = trainer
+        self._trainer, self._data, self._selection = trainer, trainer.data, selection
         self._pretrain_losses = pretrain_losses
         self._check = check
 
-    def subnetwork(
-        self, network: Network, path: GreedyPath, trial_path: GreedyPath, held_out: HeldOut | None
-    ) -> Subnetwork:
+    def subnetwork(self, network: Network, path: GreedyPath, trial_path: GreedyPath) -> Subnetwork:
         """
         Return the subnetwork of the picks on all samples, re-trained.
 
-        Where samples are held out, `trial_path` is that of the picks on the others, and `held_out` decides for how many
-        iterations. Second-order steps go on from the trial, and so do gradient updates that could have gone on. Other
-        gradient updates begin anew from the picks on all samples. Without `held_out` re-training is as long as the
-        settings say.
+        Where samples are held out, `trial_path` is that of the picks on the others, and held-out losses decide for how
+        many iterations. Second-order steps continue from the trial, and so do gradient updates that could have gone on.
+        Other gradient updates begin anew from the picks on all samples. Where none are held out re-training is as long
+        as the settings say.
         """
-        trainer = self._trainer
+        trainer, selection, held_out = self._trainer, self._selection, self._data.held_out
         if held_out is None:
-            return self._retrained(prune(network, path), path, None)
+            start = prune(network, path)
+            how = trainer.choice(start)
+            return self._finished(_Trial(start, [], {}), path, how, how.schedule.n_iterations)
         trial = self._trial(prune(network, trial_path), held_out)
-        kept = Subnetwork(trainer.selection.in_data_units(trial.network), path, trial.losses, trial.validation_losses)
-        if not len(trainer.parts.held_rows):  # it was trained on all samples
+        kept = Subnetwork(self._data.in_data_units(trial.network), path, trial.losses, trial.validation_losses)
+        if not len(self._data.parts.held_out.rows):  # it was trained on all samples
             return kept._replace(posterior=trainer.posterior(trial.network, trial.prior))
         if trial.is_final:
             posterior = trainer.posterior(trial.network, trial.prior)
-            return kept._replace(path=trainer.selection.measured(network, trial_path), posterior=posterior)
-        if trial.losses and (trial.ran_out or trial.prior is not None):
-            return self._gone_on(trial, trainer.selection.measured_on_all(network, trial_path))
+            return kept._replace(path=selection.measured(network, trial_path), posterior=posterior)
+        if trial.losses and (trial.was_cut_off or trial.prior is not None):
+            choose = trainer.choice_of_updates if trial.prior is None else trainer.choice
+            n_more = _MORE + int(_PART_MORE * len(trial.losses))
+            path = selection.measured_on_all(network, trial_path)
+            return self._finished(trial, path, choose(trial.network), n_more)
         # Only updates are left. Those that were chosen for the trial train what is pruned on all samples, too, even if
         # that has fewer neurons, and second-order steps would serve it: they are no measure of each other.
-        found = self._retrained(prune(network, path), path, trial)
+        begun = trial._replace(network=prune(network, path), losses=[], prior=None)
+        found = self._finished(begun, path, trainer.choice_of_updates(begun.network), len(trial.losses))
         if len(found.retrain_losses) < len(trial.losses) and trainer.stopped:
             # There was no time to train another as long.
-            return kept._replace(path=trainer.selection.measured(network, trial_path))
+            return kept._replace(path=selection.measured(network, trial_path))
         return found
 
-    def _retrained(self, start: Network, path: GreedyPath, trial: _Trial | None) -> Subnetwork:
-        """Return the subnetwork after the updates of the trial on all samples, or as the settings say without one."""
-        trainer, end, losses, prior = self._trainer, start, list[float](), None
-        n_told = trainer.schedule(start).n_iterations if trial is None else len(trial.losses)
-        penalty = 1.0 if trial is None else trial.penalty
-        with trainer.tasks.phase("re-training", n_told) as phase, interruptible(trainer.watch):
-            if n_told > 0:
-                by_updates = trial is not None
+    def _finished(self, begun: _Trial, path: GreedyPath, how: Choice, n_iterations: int) -> Subnetwork:
+        """Return the subnetwork after so many more iterations from what is begun, on all samples."""
+        trainer, end, losses, prior = self._trainer, begun.network, begun.losses, begun.prior
+        with trainer.tasks.phase("re-training", n_iterations) as phase, interruptible(trainer.watch):
+            if n_iterations > 0:
                 training = trainer.retraining(
-                    start, name="re-training", on_all=True, by_updates=by_updates, penalty=penalty
+                    end, how, self._data.parts.whole, name="re-training", prior=prior, penalty=begun.penalty
                 )
                 start = training.network()
-                trainer.advance(phase, training, n_told, self._pretrain_losses)
-                end, losses = training.network(), training.losses
-                prior = training.solver.prior if isinstance(training, SecondOrderTraining) else None
-                self._check_descent(training, start, end)
-        posterior, seen = trainer.posterior(end, prior), {} if trial is None else trial.validation_losses
-        return Subnetwork(trainer.selection.in_data_units(end), path, losses, seen, posterior)
-
-    def _gone_on(self, trial: _Trial, path: GreedyPath) -> Subnetwork:
-        """Return the subnetwork of a trial after some more iterations, on all samples."""
-        trainer, end, losses, prior = self._trainer, trial.network, trial.losses, trial.prior
-        n_more = _MORE + int(_PART_MORE * len(losses))
-        with trainer.tasks.phase("re-training", n_more) as phase, interruptible(trainer.watch):
-            training = trainer.retraining(
-                end,
-                name="re-training",
-                on_all=True,
-                prior=trial.prior,
-                by_updates=trial.prior is None,
-                penalty=trial.penalty,
-            )
-            start = training.network()
-            trainer.advance(phase, training, n_more, self._pretrain_losses)
-            end, losses = training.network(), [*losses, *training.losses]
-            prior = training.solver.prior if isinstance(training, SecondOrderTraining) else prior
-            self._check_descent(training, start, end)
+                trainer.advance(phase, training, n_iterations, self._pretrain_losses)
+                end, losses, prior = training.network(), [*losses, *training.losses], training.prior
+                # Both networks are the training's, so that penalties are of one kind.
+                self._check(training, lambda: start, end)
         posterior = trainer.posterior(end, prior)
-        return Subnetwork(trainer.selection.in_data_units(end), path, losses, trial.validation_losses, posterior)
-
-    def _check_descent(self, training: Retrainer, start: Network, end: Network) -> None:
-        """Complain where the loss has grown; both networks are the training's, so that penalties are of one kind."""
-        if isinstance(training, Training):  # no second-order step goes up
-            self._check(training, lambda: start, end)
+        return Subnetwork(self._data.in_data_units(end), path, losses, begun.validation_losses, posterior)
 
     def _trial(self, pruned: Network, held_out: HeldOut) -> _Trial:
         """Return the trial of a pruned network, or the best of some where one of them is no good measure."""
         trainer = self._trainer
-        name = "trial re-training" if len(trainer.parts.held_rows) else "re-training"
-        (n_retrain, interval), may_collapse = trainer.schedule(pruned)[:2], trainer.chose_second_order(pruned)
-        tries_penalties = trainer.tries_penalties(pruned)
-        at_most = may_collapse or tries_penalties
+        name = "trial re-training" if len(self._data.parts.held_out.rows) else "re-training"
+        how = trainer.choice(pruned)
+        (n_retrain, interval), at_most = how.schedule[:2], how.tries_starts or how.tries_penalties
         with trainer.tasks.phase(name, n_retrain, at_most=at_most, n_of_task=interval) as phase:
-            trial = self._try_retraining(pruned, held_out, phase)
+            trial = self._try_retraining(pruned, held_out, phase, how)
             phase.report.end()
-            if tries_penalties:
-                return self._penalised(trial, pruned, held_out, phase)
-            return self._other_start(trial, pruned, held_out, phase) if may_collapse else trial
+            if how.tries_penalties:
+                return self._penalised(trial, pruned, held_out, phase, how)
+            return self._other_start(trial, pruned, held_out, phase, how) if how.tries_starts else trial
 
-    def _other_start(self, trial: _Trial, pruned: Network, held_out: HeldOut, phase: Phase) -> _Trial:
+    def _other_start(self, trial: _Trial, pruned: Network, held_out: HeldOut, phase: Phase, how: Choice) -> _Trial:
         """
         Return a trial of second-order steps, or a better one.
 
@@ -217,83 +193,74 @@ class Retraining:
         either, and find another start. They are tried in any case for classes of fewer samples than parameters:
         where many features tell a little each, a penalty for each feature says too much.
         """
-        trainer, best, last = self._trainer, trial, phase
-        steps, updates = trainer.schedule(pruned)[:2], trainer.schedule(pruned, by_updates=True)[:2]
+        trainer, data, best, last = self._trainer, self._data, trial, phase
         if trainer.ends(phase):
             return trial
-        if trainer.holds_numbers and not self._has_learnt(trial):
-            with trainer.tasks.within(phase, *steps) as last:
-                late = self._try_retraining(pruned, held_out, last, late=True)
+        if data.holds_numbers and not self._has_learnt(trial):
+            with trainer.tasks.within(phase, *how.schedule[:2]) as last:
+                late = self._try_retraining(pruned, held_out, last, how._replace(steps=LateLevenbergMarquardt))
             best = late if self._has_learnt(late) and late.least < _BETTER * trial.least else trial
-        if trainer.ends(last) or (self._has_learnt(best) and not trainer.has_few_rows_of_classes(pruned)):
+        needs_updates = not data.holds_numbers and data.has_few_rows(pruned, data.parts.train)
+        if trainer.ends(last) or (self._has_learnt(best) and not needs_updates):
             return best
-        with trainer.tasks.within(phase, *updates) as last:
-            start = self._try_retraining(pruned, held_out, last, by_updates=True)
+        updates = trainer.choice_of_updates(pruned)
+        with trainer.tasks.within(phase, *updates.schedule[:2]) as last:
+            start = self._try_retraining(pruned, held_out, last, updates)
         if not start.losses or start.least >= _BETTER * best.least:
             return best
         if trainer.ends(last):
             return start._replace(is_final=True)
-        with trainer.tasks.within(phase, *steps) as last:
-            again = self._try_retraining(start.network, held_out, last)
+        with trainer.tasks.within(phase, *how.schedule[:2]) as last:
+            again = self._try_retraining(start.network, held_out, last, how)
         return again if again.losses else start._replace(is_final=True)
 
     def _has_learnt(self, trial: _Trial) -> bool:
         """Whether a trial gained something, and leaves no more than a share of the loss of a constant."""
-        enough = _ENOUGH_OF_MANY if len(self._trainer.parts.train_rows) > _FEW else _ENOUGH_OF_FEW
-        return bool(trial.losses) and trial.least < enough * self._trainer.constant_loss
+        enough = _ENOUGH_OF_MANY if len(self._data.parts.train.rows) > _FEW else _ENOUGH_OF_FEW
+        return bool(trial.losses) and trial.least < enough * self._data.constant_loss
 
-    def _penalised(self, trial: _Trial, pruned: Network, held_out: HeldOut, phase: Phase) -> _Trial:
+    def _penalised(self, trial: _Trial, pruned: Network, held_out: HeldOut, phase: Phase, how: Choice) -> _Trial:
         """Return the trial, or one by a larger penalty where that lowers the held-out loss by more than noise."""
-        trainer, more = self._trainer, phase
+        trainer, constant_loss, more = self._trainer, self._data.constant_loss, phase
         while not trainer.ends(more):
-            if len(trial.losses) >= _EARLY or trial.least <= _MUCH * trainer.constant_loss:
+            if len(trial.losses) >= _EARLY or trial.least <= _MUCH * constant_loss:
                 break
-            with trainer.tasks.within(phase, *trainer.schedule(pruned)[:2]) as more:
-                other = self._try_retraining(pruned, held_out, more, penalty=_TIMES * trial.penalty)
-            if other.least + noise_of(other.least, trainer.constant_loss) >= trial.least:
+            with trainer.tasks.within(phase, *how.schedule[:2]) as more:
+                other = self._try_retraining(pruned, held_out, more, how, penalty=_TIMES * trial.penalty)
+            if other.least + noise_of(other.least, constant_loss) >= trial.least:
                 break
             trial = other
         return trial
 
     def _try_retraining(
-        self,
-        pruned: Network,
-        held_out: HeldOut,
-        phase: Phase,
-        *,
-        by_updates: bool = False,
-        penalty: float = 1.0,
-        late: bool = False,
+        self, pruned: Network, held_out: HeldOut, phase: Phase, how: Choice, *, penalty: float = 1.0
     ) -> _Trial:
-        trainer = self._trainer
+        trainer, data, schedule = self._trainer, self._data, how.schedule
         losses: list[float] = []
         validation_losses: dict[int, float] = {}
         best, kept, prior = 0, pruned, None
-        schedule = trainer.schedule(pruned, by_updates=by_updates)
-        n_retrain, interval = schedule.n_iterations, schedule.interval
         with interruptible(trainer.watch):
-            training = trainer.retraining(pruned, name=phase.name, by_updates=by_updates, penalty=penalty, late=late)
+            training = trainer.retraining(pruned, how, data.parts.train, name=phase.name, penalty=penalty)
             start = training.network()
-            losses, record, end = training.losses, trainer.finite(training.loss(held_out)), schedule.end(0)
+            losses, record, end = training.losses, data.finite(training.loss(held_out)), schedule.end(0)
             validation_losses[0] = record
             phase.report.held_out(record)
             with training.threads():
-                while len(losses) < end and not (trainer.stopped or phase.stopped or training.converged):
-                    step = min(interval, n_retrain - len(losses))
+                while len(losses) < end and not (trainer.ends(phase) or training.converged):
+                    step = min(schedule.interval, schedule.n_iterations - len(losses))
                     trainer.advance(phase, training, step, self._pretrain_losses)
-                    loss = validation_losses[len(losses)] = trainer.finite(training.loss(held_out))
+                    loss = validation_losses[len(losses)] = data.finite(training.loss(held_out))
                     phase.report.held_out(loss)
-                    if isinstance(training, SecondOrderTraining) and loss < _NEGLIGIBLE:
+                    if loss < schedule.negligible:
                         end = len(losses)
-                    elif loss + noise_of(loss, trainer.constant_loss) < record:
+                    elif loss + noise_of(loss, data.constant_loss) < record:
                         record, end = loss, schedule.end(len(losses))
                     least = min(validation_losses.values())
-                    if loss <= least + noise_of(least, trainer.constant_loss):
-                        best, kept = len(losses), training.snapshot()
-                        prior = training.solver.prior if isinstance(training, SecondOrderTraining) else None
+                    if loss <= least + noise_of(least, data.constant_loss):
+                        best, kept, prior = len(losses), training.snapshot(), training.prior
             if best == 0:
-                self._check_descent(training, start, training.network())
+                self._check(training, lambda: start, training.network())
         times = "" if penalty == 1.0 else f", with {penalty:g} times the penalty"
         trainer.tasks.report.say(f"early_stopping chose {best} iterations of re-training{times}.")
-        ran_out = isinstance(trainer.settings.n_retrain, str) and len(losses) >= n_retrain
-        return _Trial(kept, losses[:best], validation_losses, prior, ran_out, penalty)
+        was_cut_off = isinstance(trainer.settings.n_retrain, str) and len(losses) >= schedule.n_iterations
+        return _Trial(kept, losses[:best], validation_losses, prior, penalty, was_cut_off)

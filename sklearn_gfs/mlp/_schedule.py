@@ -34,13 +34,14 @@ class Schedule(NamedTuple):
     For how many iterations to re-train at most, after how many to look, and how many without a record end a trial.
 
     The later a record is, the slower is what follows. So a trial lasts at least until the iteration of its last record
-    times the factor.
+    times the factor. It also ends where the held-out loss is negligible.
     """
 
     n_iterations: int
     interval: int
     patience: int
     factor: float = 1.0
+    negligible: float = 0.0
 
     def end(self, record: int) -> int:
         """Return the iteration at which a trial ends if the last record is of this one."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sklearn_gfs._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from ._data import CHUNK_ROWS, Parts, Used, divide, find_used, project, standardised_once
+    from ._data import CHUNK_ROWS, Part, Used, divide, find_used, project, standardised_once
     from ._device import DEVICES, find_device, room_on
     from ._evidence import Prior
     from ._holdout import copies_that_count, effective_number, held_out_shares
@@ -61,7 +61,7 @@ _HOME = {
     "Loss": "_losses",
     "Moments": "_scaling",
     "Network": "_parameters",
-    "Parts": "_data",
+    "Part": "_data",
     "Phase": "_watch",
     "Posterior": "_posterior",
     "Prior": "_evidence",
@@ -122,7 +122,7 @@ __all__ = [
     "Loss",
     "Moments",
     "Network",
-    "Parts",
+    "Part",
     "Phase",
     "Posterior",
     "Prior",

@@ -59,52 +59,51 @@ class Entries(NamedTuple):
     values: NDArray[np.float32]
 
 
-class Parts(NamedTuple):
+class Part(NamedTuple):
     """
-    Samples for training and samples held out of it; a sample may be in both, with a part of its weight in each.
+    Some of the samples.
 
     Parameters
     ----------
     rows : ndarray of shape (n_rows,)
-        The samples: those that are only for training first, those that are only held out last.
-    n_train : int
-        The first so many rows are for training.
-    first_held : int
-        The rows from here on are held out.
-    weight, train_weight, held_weight : ndarray of shape (n_samples,) or None
-        Weights in both parts together, and in each; None where all are the same.
+        Which of them.
+    weight : ndarray of shape (n_samples,) or None
+        What each of all samples weighs in this part; None where all weigh the same.
     """
 
     rows: IntArray
-    n_train: int
-    first_held: int
     weight: FloatArray | None
-    train_weight: FloatArray | None
-    held_weight: FloatArray | None
 
     @property
-    def train_rows(self) -> IntArray:
-        """Samples for training."""
-        return self.rows[: self.n_train]
+    def weight_of_rows(self) -> FloatArray | None:
+        """The weights of those that are in it."""
+        return None if self.weight is None else self.weight[self.rows]
 
-    @property
-    def held_rows(self) -> IntArray:
-        """Samples that are held out."""
-        return self.rows[self.first_held :]
+
+class Parts(NamedTuple):
+    """
+    The samples for training and those held out of it; a sample may be in both, with a part of its weight in each.
+
+    The rows of the whole are in order: those that are only for training first, those that are only held out last.
+    """
+
+    whole: Part
+    train: Part
+    held_out: Part
 
 
 def divide(rows: IntArray, shares: FloatArray, weight: FloatArray | None) -> Parts:
     """Divide rows, of each of which this share is held out; the weights are those of all samples."""
     kind = (shares > 0).astype(np.int8) + (shares >= 1)
-    order = np.argsort(kind, kind="stable")
-    n_train, first_held = int(np.sum(kind < 2)), int(np.sum(kind < 1))
-    if n_train == first_held:  # each row is in one part only
-        return Parts(rows[order], n_train, first_held, weight, weight, weight)
+    in_order = rows[np.argsort(kind, kind="stable")]
+    train, held = in_order[: int(np.sum(kind < 2))], in_order[int(np.sum(kind < 1)) :]
+    if len(train) + len(held) == len(rows):  # each row is in one part only
+        return Parts(Part(in_order, weight), Part(train, weight), Part(held, weight))
     whole = np.ones(rows.max() + 1) if weight is None else weight
     train_weight, held_weight = whole.copy(), whole.copy()
     train_weight[rows] *= 1.0 - shares
     held_weight[rows] *= shares
-    return Parts(rows[order], n_train, first_held, weight, train_weight, held_weight)
+    return Parts(Part(in_order, weight), Part(train, train_weight), Part(held, held_weight))
 
 
 class Used(NamedTuple):

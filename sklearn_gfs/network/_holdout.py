@@ -1,7 +1,7 @@
 """
 Which samples are held out: a systematic sample that neither order, nor repetition, nor units can change.
 
-Shares of samples only; what is done with the samples belongs in ``mlp._path``.
+Shares of samples only; what is done with the samples belongs in ``mlp._prepared``.
 """
 
 from __future__ import annotations

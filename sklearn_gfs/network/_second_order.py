@@ -32,6 +32,8 @@ from ._two_layer import TorchNetwork, mean_loss
 from ._watch import UNWATCHED, Watch, interruptible
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sklearn_gfs._typing import Float64Array
 
     from ._curvature import Curvature
@@ -327,7 +329,6 @@ class SecondOrderTraining:
     """
 
     step_size = 0.0  # there is none to be chosen
-    may_have_diverged = False
 
     def __init__(
         self,
@@ -378,6 +379,10 @@ class SecondOrderTraining:
     def network(self) -> Network:
         """Return the network as it is now."""
         return to_network(self.solver.vector, self._like)
+
+    def losses_of_ends(self, start: Callable[[], Network], end: Network) -> None:  # noqa: ARG002
+        """Return nothing where `Training` returns the losses at both ends: no step raises them."""
+        return
 
     def snapshot(self) -> Network:
         """Return what `network` does."""

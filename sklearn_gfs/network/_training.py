@@ -288,11 +288,17 @@ class Training:
         self.losses += losses
 
     @property
-    def may_have_diverged(self) -> bool:
-        """Whether the losses of the batches fell so little that all samples must say whether the loss fell."""
+    def prior(self) -> None:
+        """What the data say of the penalty: here it is given."""
+        return
+
+    def losses_of_ends(self, start: Callable[[], Network], end: Network) -> tuple[float, float] | None:
+        """Return the penalised losses at both ends where those of the batches fell so little that they may not fall."""
         n_batches = min(-(-_COMPARED_SAMPLES // self._batch_size), len(self.losses) // 2)
         # A training that explodes does so at once: the least of its first losses is from before.
-        return n_batches < 1 or math.fsum(self.losses[-n_batches:]) >= n_batches * min(self.losses[:n_batches])
+        if n_batches and math.fsum(self.losses[-n_batches:]) < n_batches * min(self.losses[:n_batches]):
+            return None
+        return self.penalised_loss_of(start()), self.penalised_loss_of(end)
 
     def penalised_loss_of(self, network: Network) -> float:
         """Return the loss of a network on all samples, with the penalty: what training lowers."""

@@ -5,8 +5,8 @@ import pytest
 
 from mlp.small import SMALL, blobs
 from sklearn_gfs import GreedyPrunedMLPClassifier
+from sklearn_gfs.mlp._prepared import Prepared
 from sklearn_gfs.mlp._retraining import noise_of
-from sklearn_gfs.mlp._trainer import Trainer
 from sklearn_gfs.network._training import Training
 
 
@@ -27,7 +27,7 @@ def test_noise_is_a_part_of_what_is_learnt_or_left(loss, constant, noise):
     ],
 )
 def test_a_trial_lasts_while_the_loss_falls_by_more_than_noise(monkeypatch, first, a_hundred, n_done, n_best):
-    monkeypatch.setattr(Trainer, "constant_loss", 2.5)
+    monkeypatch.setattr(Prepared, "constant_loss", 2.5)
     monkeypatch.setattr(Training, "loss", lambda training, _: first - a_hundred / 100 * len(training.losses))
     X, y = blobs()
     model = GreedyPrunedMLPClassifier(**SMALL | {"n_retrain": 2000, "retrain_solver": "adam", "n_hidden": 40}).fit(X, y)

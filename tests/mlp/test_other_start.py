@@ -7,6 +7,7 @@ from sklearn.metrics import log_loss
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs.mlp import _retraining
 from sklearn_gfs.mlp._retraining import Retraining
+from sklearn_gfs.network import LateLevenbergMarquardt, LevenbergMarquardt
 
 
 def products(n_samples, seed, n_features=10):
@@ -17,8 +18,8 @@ def products(n_samples, seed, n_features=10):
 
 
 def kind_of(how):
-    """Say what a trial is made of, from the keywords that it was given."""
-    return "updates" if how.get("by_updates") else "late" if how.get("late") else "steps"
+    """Say what a trial is made of, from the choice that it was given."""
+    return {None: "updates", LateLevenbergMarquardt: "late", LevenbergMarquardt: "steps"}[how.steps]
 
 
 @pytest.fixture
@@ -26,8 +27,8 @@ def tries(monkeypatch):
     """Record what each trial is made of, and its result."""
     made, attempt = [], Retraining._try_retraining
 
-    def record(self, pruned, held_out, phase, **how):
-        made.append((kind_of(how), attempt(self, pruned, held_out, phase, **how)))
+    def record(self, pruned, held_out, phase, how, **more):
+        made.append((kind_of(how), attempt(self, pruned, held_out, phase, how, **more)))
         return made[-1][1]
 
     monkeypatch.setattr(Retraining, "_try_retraining", record)
@@ -81,8 +82,8 @@ def test_noise_is_not_learnt_by_another_start(tries):
 def test_a_start_that_steps_make_no_better_is_kept(monkeypatch):
     attempt, kinds, kept = Retraining._try_retraining, [], []
 
-    def fail_but_for_updates(self, pruned, held_out, phase, **how):
-        trial = attempt(self, pruned, held_out, phase, **how)
+    def fail_but_for_updates(self, pruned, held_out, phase, how):
+        trial = attempt(self, pruned, held_out, phase, how)
         kinds.append(kind_of(how))
         kept.extend([trial] * (kinds[-1] == "updates"))
         return trial._replace(losses=[]) if kinds[-1] != "updates" else trial

@@ -39,7 +39,7 @@ def test_copies_and_weights_count_as_samples_in_a_table(classes, table, monkeypa
         seen.append((n_samples, classes))
         return checkpoints(n_retrain, n_samples, classes=classes)
 
-    monkeypatch.setattr("sklearn_gfs.mlp._trainer.checkpoints", told)
+    monkeypatch.setattr("sklearn_gfs.mlp._path.checkpoints", told)
     y = labels if classes else np.sin(3 * X[:, 0])
     copies = 1 + np.arange(150) % 3
     model = GreedyPrunedMLP(**SMALL | {"n_pretrain": "auto", "n_retrain": "auto"}, early_stopping=False)

@@ -52,7 +52,8 @@ def test_losses_and_gaps_are_of_all_samples(weighted, working_memory):
 def test_the_default_looks_at_some_of_many_samples(monkeypatch):
     X, y = blobs(300)
     seen, draw = [], _pruning.draw
-    monkeypatch.setattr(_pruning, "_SAMPLES", (20, 60))
+    monkeypatch.setattr(_pruning, "_LEAST_SAMPLES", 20)
+    monkeypatch.setattr(_pruning, "_MOST_SAMPLES", 60)
     monkeypatch.setattr(_pruning, "_MEASURED", 100)
     monkeypatch.setattr(_pruning, "draw", lambda *a: seen.append(draw(*a)[0]) or draw(*a))
     GreedyPrunedMLPClassifier(**SMALL, loss="squared_error").fit(X, y)
@@ -67,8 +68,9 @@ def test_the_default_looks_at_some_of_many_samples(monkeypatch):
 def test_losses_are_measured_on_some_of_many_samples(monkeypatch, loss, selection_samples):
     X, y = blobs(300)
     weight = np.arange(300) % 3 + 0.5
-    monkeypatch.setattr(_pruning, "_SAMPLES", (20, 60))
-    monkeypatch.setattr(_pruning, "_SAMPLES_BY_GRADIENT", (20, 60))
+    for name in ("_SAMPLES", "_SAMPLES_BY_GRADIENT"):
+        monkeypatch.setattr(_pruning, f"_LEAST{name}", 20)
+        monkeypatch.setattr(_pruning, f"_MOST{name}", 60)
     monkeypatch.setattr(_pruning, "_MEASURED", 100)
     seen, draw = [], _pruning.draw
 

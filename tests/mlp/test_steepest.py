@@ -241,12 +241,14 @@ def test_activations_are_computed_once_where_all_samples_are_selected_on(monkeyp
     GreedyPrunedMLPClassifier(**{**SMALL, "n_pretrain": 5}, loss="log_loss").fit(X, y)
     ((selection, arguments),) = selections
     monkeypatch.setattr(_layer, "hidden_activations", lambda X, *a: computed.append(len(X)) or compute(X, *a))
-    assert len(selection.parts.held_rows)
+    assert len(selection.data.parts.held_out.rows)
     dense_loss, (chosen,) = paths(selection, *arguments)
     assert computed == [200]
     # Where it is on some of the samples only, each selection has its own.
     del computed[:]
-    paths(selection._replace(n_samples=50), *arguments)
+    with monkeypatch.context() as patch:
+        patch.setattr(selection, "_n_samples", 50)
+        paths(selection, *arguments)
     assert len(computed) == 3
     # The losses are those of activations that are computed for each.
     monkeypatch.setattr(_layer.HiddenLayer, "fit_on", lambda self, *a, **options: False)

@@ -41,8 +41,8 @@ def test_each_use_of_randomness_has_a_stream_of_its_own(monkeypatch):
     path.pretrain_to(5)
     path.subnetworks([3])
     assert seeds["pre-training"] != seeds["re-training"] == seeds["trial re-training"]
-    of_network, _, _, of_division = path._trainer.seeds
-    assert len(set(path._trainer.seeds)) == 4
+    of_network, _, _, of_division = path._data.seeds
+    assert len(set(path._data.seeds)) == 4
     assert set(seeds.values()).isdisjoint({of_network, of_division})
 
 
@@ -51,11 +51,12 @@ def test_pruned_losses_are_those_of_the_networks(seed, sizes):
     rng = np.random.default_rng(seed)
     path = make_path(rng, random_state=seed)
     path.pretrain_to(5)
-    X, y = path._trainer._X, path._trainer._targets * path._trainer._scaling.y_scale + path._trainer._scaling.y_mean
+    data = path._data
+    X, y = data.X, data.targets * data.scaling.y_scale + data.scaling.y_mean
 
     def loss(fitted):
         hidden = hidden_activations(X, fitted.coefs[0], fitted.intercepts[0], ACTIVATIONS["relu"])
-        residual = (hidden @ fitted.coefs[1] + fitted.intercepts[1] - y) / path._trainer._scaling.y_scale
+        residual = (hidden @ fitted.coefs[1] + fitted.intercepts[1] - y) / data.scaling.y_scale
         return 0.5 * float(np.mean(np.sum(residual**2, axis=1)))
 
     dense_loss, subnetworks = path.subnetworks(sizes)
@@ -74,30 +75,30 @@ def test_held_out_samples_decide_how_long_to_retrain():
     _, (subnetwork,) = path.subnetworks([5])
     losses = subnetwork.validation_losses
     assert list(losses) == [0, 20, 40, 60, 70]
-    trainer, least = path._trainer, min(losses.values())
-    noise = noise_of(least, trainer.constant_loss)
+    least = min(losses.values())
+    noise = noise_of(least, path._data.constant_loss)
     best = max(n_done for n_done, loss in losses.items() if loss <= least + noise)
     assert len(subnetwork.retrain_losses) == best
 
 
 def test_iterations_are_worth_a_part_of_what_is_left_or_has_been_learnt():
     path = make_path(np.random.default_rng(11), n_retrain=10, early_stopping=True)
-    path._trainer.__dict__["constant_loss"] = 1.0
+    path._data.__dict__["constant_loss"] = 1.0
     losses = np.array([0.9, 0.2, 1.1, np.inf])  # a tenth has been learnt, a fifth is left, nothing, nothing
     np.testing.assert_allclose(path._worth(losses, 100), 100 * _WORTH * np.array([0.1, 0.2, 0.0, 0.0]))
-    path._trainer.__dict__["constant_loss"] = np.inf  # nothing is held out
+    path._data.__dict__["constant_loss"] = np.inf  # nothing is held out
     np.testing.assert_allclose(path._worth(losses[:2], 100), 100 * _WORTH * losses[:2])
 
 
 def test_pretraining_never_sees_the_held_out_samples():
     rng = np.random.default_rng(12)
     path = make_path(rng, n_retrain=10, early_stopping=True)
-    held_out = path._trainer.parts.held_rows
+    held_out = path._data.parts.held_out.rows
     assert 11 <= len(held_out) <= 13  # a fifth
-    before = path._trainer._targets.copy()
-    path._trainer._targets[held_out] = np.nan  # whoever looks gets a loss of NaN, an error
+    before = path._data.targets.copy()
+    path._data.targets[held_out] = np.nan  # whoever looks gets a loss of NaN, an error
     path.pretrain_to(10)
-    path._trainer._targets[:] = before
+    path._data.targets[:] = before
 
 
 @pytest.mark.parametrize(("batch_size", "dtype"), [(None, np.float64), (60, np.float64), (59, np.float32)])

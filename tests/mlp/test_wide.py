@@ -101,7 +101,8 @@ def test_memory_is_bounded(monkeypatch, loss):
 def test_by_default_as_many_samples_as_can_be_kept(monkeypatch):
     X, y = blobs(400)
     drawn = spy(monkeypatch, _pruning, "draw")
-    monkeypatch.setattr(_pruning, "_SAMPLES", (100, 300))
+    monkeypatch.setattr(_pruning, "_LEAST_SAMPLES", 100)
+    monkeypatch.setattr(_pruning, "_MOST_SAMPLES", 300)
     model = GreedyPrunedMLPClassifier(
         **SETTINGS | {"selection_samples": "auto"}, loss="squared_error", early_stopping=False
     )

@@ -172,11 +172,11 @@ def test_parts_hold_all_the_weight(seed, n_rows):
     weight = rng.uniform(1, 2, size=40)
     parts = divide(rows, shares, weight)
     train, held = np.zeros(40), np.zeros(40)
-    train[parts.train_rows] = parts.train_weight[parts.train_rows]
-    held[parts.held_rows] = parts.held_weight[parts.held_rows]
+    train[parts.train.rows] = parts.train.weight_of_rows
+    held[parts.held_out.rows] = parts.held_out.weight_of_rows
     np.testing.assert_allclose(held[rows], shares * weight[rows])
     np.testing.assert_allclose((train + held)[rows], weight[rows])
-    assert sorted(parts.rows) == sorted(rows)
+    assert sorted(parts.whole.rows) == sorted(rows)
 
 
 @pytest.mark.parametrize("kind", [np.asarray, np.asfortranarray, sparse.csr_array])

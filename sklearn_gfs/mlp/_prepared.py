@@ -1,0 +1,263 @@
+"""
+The data of one path as they are trained on: the samples that are used, standardised and divided, and their seeds.
+
+Arrays in, samples out; what trains on them is in ``_trainer``, what selects neurons on them in ``_pruning``.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from sklearn_gfs._chunks import PIECE_BYTES, row_chunks
+from sklearn_gfs._typing import FloatArray
+from sklearn_gfs.network import (
+    FittedNetwork,
+    HeldOut,
+    Moments,
+    Network,
+    Part,
+    Samples,
+    Scaling,
+    TorchNetwork,
+    TrainingState,
+    Used,
+    copies_that_count,
+    divide,
+    effective_number,
+    find_used,
+    has_few_entries,
+    has_few_rows,
+    held_out_shares,
+    in_data_units,
+    initial_network,
+    mean_loss,
+    measure_moments,
+    project,
+    rescaled,
+    scaling_of,
+    shape_of,
+    standardised_once,
+)
+
+from ._given import DenseState, PathData, PathSettings
+
+# Where classes weigh so unevenly that the samples tell no more than this part of them, a few held-out samples of the
+# rare classes would decide alone. None are held out then, unless a fraction was asked for.
+_UNEVEN = 0.5
+# Fewer samples than this tell little of the scales and the curvature that others will have.
+_FEW_SAMPLES = 1000
+
+
+class Prepared:
+    """
+    The data of one path.
+
+    Its parameters are those of `TrainingPath`.
+
+    Attributes
+    ----------
+    seeds : ndarray of shape (4,)
+        Of the dense network, of pre-training, of re-training, and of the division into parts.
+    X : array or CSR array of shape (n_samples, n_features)
+        Inputs in the units of the data.
+    kept : ndarray of shape (n_samples, n_features) or None
+        Standardised inputs, where they are kept.
+    targets : ndarray of shape (n_samples, n_outputs)
+        Standardised targets, or indicators of classes.
+    dtype : dtype
+        The precision that networks are trained in.
+    moments : Moments
+        Of the data, and of those that an earlier path has seen.
+    scaling : Scaling
+        What standardises them.
+    n_copies : float
+        For how many samples all of them count.
+    holds_numbers : bool
+        Whether the targets are numbers, and not classes.
+    few_entries : bool
+        Whether the inputs are sparse, and only their entries are read.
+    parts : Parts
+        Which samples train, and which are held out.
+    """
+
+    def __init__(
+        self, data: PathData, settings: PathSettings, random_state: Any, state: DenseState | None, *, more: bool
+    ) -> None:
+        # One stream for each use, so that none of them depends on how much of another was used.
+        self.seeds = (
+            check_random_state(random_state).randint(np.iinfo(np.int32).max, size=4) if state is None else state.seeds
+        )
+        self._settings = settings
+        used = find_used(data.X, data.targets, data.weight, data.counted, settings.training.batch_size)
+        self.X, self.holds_numbers = used.X, data.scale_targets
+        self.dtype = (
+            used.training_dtype(settings.n_hidden, settings.training.batch_size)
+            if state is None
+            else state.training.network.hidden_coef.dtype
+        )
+        copies = copies_that_count(used.copies, used.is_table)
+        self.n_copies = float(copies.sum())
+        # Rare classes of large weight: the common samples hardly count, neither against a penalty nor as judges.
+        n_effective = self.n_copies if self.holds_numbers else effective_number(used.weight_of_rows, copies)
+        self._evenness = n_effective / self.n_copies
+        self.moments = measure_moments(
+            used.X,
+            used.targets,
+            used.weight,
+            used.rows,
+            n_copies=float(used.copies.sum()),  # of parts of the data: weights have one unit in all
+            earlier=state.moments if state is not None and more else None,
+        )
+        self.scaling = self._scaling_of(self.moments)._replace(features=data.features)
+        self.scaling.warn_of_digits(used.X.dtype, self.moments.y_varies)
+        self.targets = self._standardised(used.targets)
+        self.few_entries = has_few_entries(self.X, self.scaling.inputs)
+        self.kept = standardised_once(self.X, self.scaling.inputs, self.dtype)
+        self._validation = None
+        if data.validation is not None:
+            X_val, targets_val, weight_val = data.validation
+            rows, targets_val = np.arange(X_val.shape[0]), self._standardised(targets_val)
+            device = settings.training.device
+            self._validation = Samples(X_val, targets_val, self.scaling.inputs, rows, weight_val, device, self.dtype)
+        self.parts = divide(used.all_rows, self._shares(used), used.weight)
+
+    def _scaling_of(self, moments: Moments) -> Scaling:
+        quadratic = self._settings.training.loss.is_quadratic
+        return scaling_of(moments, center_targets=quadratic, scale_targets=quadratic and self.holds_numbers)
+
+    def _standardised(self, targets: FloatArray) -> FloatArray:
+        if targets.dtype == bool and not self._settings.training.loss.is_quadratic:
+            return targets  # a byte each; who reads some makes numbers of these
+        standardised = np.empty(targets.shape, dtype=self.dtype)
+        for chunk in row_chunks(len(targets), 8 * targets.shape[1], PIECE_BYTES):
+            standardised[chunk] = (targets[chunk] - self.scaling.y_mean) / self.scaling.y_scale
+        return standardised
+
+    def _shares(self, used: Used) -> FloatArray:
+        """Return which share of each sample is held out."""
+        rows, settings = used.rows, self._settings
+        judged = settings.retrains or settings.corrective is not False
+        few_would_judge = self._evenness < _UNEVEN and settings.validation_fraction == "auto"
+        if few_would_judge or not (settings.early_stopping and judged and self._validation is None):
+            return np.zeros(len(used.copies))
+        rng = np.random.RandomState(self.seeds[3])
+        labels = None if self.holds_numbers else used.targets
+        return held_out_shares(
+            project(self.X, rows, self.scaling.inputs, rng.standard_normal(self.X.shape[1])),
+            self.targets if rows is None else self.targets[rows],
+            used.weight_of_rows,
+            used.copies,
+            settings.validation_fraction,
+            rng,
+            is_table=used.is_table,
+            labels=labels if labels is None or rows is None else labels[rows],
+        )
+
+    def samples(self, part: Part, device: str | None = None, dtype: Any = None) -> Samples:
+        """Return these samples, by default where networks are trained and in the precision of these."""
+        device, dtype = device or self._settings.training.device, dtype or self.dtype
+        X, inputs = (self.X, self.scaling.inputs) if self.kept is None else (self.kept, None)
+        return Samples(X, self.targets, inputs, part.rows, part.weight, device, dtype)
+
+    @cached_property
+    def held_out(self) -> HeldOut | None:
+        """Samples that the trained network has not seen, if there are any; gathered when they are first needed."""
+        if len(self.parts.held_out.rows):
+            return HeldOut(self.samples(self.parts.held_out))
+        return None if self._validation is None else HeldOut(self._validation)
+
+    @property
+    def n_held_out(self) -> int:
+        """How many samples the trained network has not seen."""
+        return len(self.parts.held_out.rows if self._validation is None else self._validation.rows)
+
+    def share(self, part: Part) -> float:
+        """Say which part of all samples these are, by their weights."""
+        total, some = (
+            len(one.rows) if one.weight is None else one.weight[one.rows].sum() for one in (self.parts.whole, part)
+        )
+        return float(some / total)
+
+    def n_effective(self, part: Part) -> float:
+        """Say for how many samples of even weight these count."""
+        return self._evenness * self.n_copies * self.share(part)
+
+    def has_few_rows(self, network: Network, part: Part) -> bool:
+        """Whether these samples times outputs are fewer than the parameters of a network."""
+        return has_few_rows(shape_of(network), len(part.rows))
+
+    def has_rare_words(self, network: Network, part: Part) -> bool:
+        """Whether these are sparse data of fewer samples than parameters."""
+        return self.few_entries and self.has_few_rows(network, part)
+
+    def initial_network(self) -> Network:
+        """Draw the dense network; it is the same each time."""
+        training = self._settings.training
+        start = initial_network(
+            (self.X.shape[1], self._settings.n_hidden, self.targets.shape[1]),
+            training.activation,
+            squared_norm=self.scaling.x_squared_norm,
+            dtype=self.dtype,
+            rng=np.random.RandomState(self.seeds[0]),
+        )
+        return start._replace(output_intercept=self._best_constant(self.parts.whole))
+
+    def _best_constant(self, part: Part) -> FloatArray:
+        """Return the constant outputs of the least loss on these samples."""
+        constant = self._settings.training.loss.initial_intercept(self.targets, part.weight, part.rows)
+        return constant.astype(self.dtype)
+
+    def continued(self, state: DenseState, *, more: bool) -> TrainingState:
+        """Return where an earlier training ended, in the units of these data."""
+        before, y_varies = self._scaling_of(state.moments), state.moments.y_varies
+        # The step that was measured on the first few samples may not be safe for others.
+        measured = 0.0 if more and state.moments.n_seen < _FEW_SAMPLES else state.training.step_size
+        network = rescaled(state.training.network, before, self.scaling, y_varies)
+        return state.training._replace(network=network, step_size=measured)
+
+    def in_data_units(self, network: Network) -> FittedNetwork:
+        """Return the network with the standardisation of inputs and targets folded in."""
+        fitted = in_data_units(network, self.scaling, self.X.dtype)
+        fitted.intercepts[1] += self.scaling.y_mean.astype(self.X.dtype)
+        return fitted
+
+    @cached_property
+    def constant_loss(self) -> float:
+        """Loss on `held_out` of the best constant outputs, those of a network without neurons; infinite without it."""
+        intercept = self._best_constant(self.parts.train)
+        sizes = (self.X.shape[1], 1), (1,), (1, len(intercept))  # of one neuron that does nothing
+        coef, bias, output_coef = (np.zeros(size, self.dtype) for size in sizes)
+        return self.held_out_loss(Network(coef, bias, output_coef, intercept, np.ones(1, self.dtype)))
+
+    def held_out_loss(self, network: Network) -> float:
+        """Return the loss of a network on `held_out`; infinite without it."""
+        if self.held_out is None:
+            return math.inf
+        training = self._settings.training
+        model = TorchNetwork(network, training.activation, training.loss, device=training.device)
+        with model.threads():
+            return mean_loss(model, self.held_out)
+
+    def finite(self, held_out_loss: float) -> float:
+        """Return the loss on held-out samples; refuse one that is no number."""
+        if not math.isfinite(held_out_loss):
+            whose = "X_val and y_val" if self._validation is not None else "X and y"
+            raise ValueError(
+                f"The loss on samples held out of training became {held_out_loss}; look for extreme values in {whose}, "
+                "or use a smaller learning_rate_init."
+            )
+        return held_out_loss
+
+    @property
+    def summary(self) -> str:
+        """What is trained on, and where."""
+        return (
+            f"{len(self.parts.train.rows)} samples for training, {self.n_held_out} held out; {self.X.shape[1]} "
+            f"features, {self._settings.n_hidden} neurons, {self.targets.shape[1]} outputs; "
+            f"device {self._settings.training.device!r}"
+        )
