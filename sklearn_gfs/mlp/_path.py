@@ -37,9 +37,12 @@ from ._trainer import Retrainer, Trainer
 
 # The share of `max_time` after which pre-training ends, so that some is left for re-training.
 _PRETRAINING_SHARE = 0.5
-# By these parts, of itself and of the highest loss before this training, the training loss may grow as noise makes it
-# grow; and by so much, in standardised units, where there is next to nothing to be learnt.
-_GROWTH, _NOISE, _NOTHING = 1.1, 0.01, 1e-3
+# By this factor the training loss may grow as noise makes it grow.
+_GROWTH = 1.1
+# It may also grow by this part of the highest loss before this training.
+_NOISE = 0.01
+# And by so much, in standardised units, where there is hardly anything to be learnt.
+_NOTHING = 1e-3
 # The part of what is at stake by which the subnetwork's loss has to fall for every further iteration.
 _WORTH = 3e-4
 
@@ -48,10 +51,13 @@ class TrainingPath:
     """
     The dense network on its way, and its subnetworks at any moment.
 
-    With early stopping a part of the samples is held out of pre-training, and decides how long a subnetwork is
-    re-trained. A first subnetwork is selected and re-trained on the other samples only, and watched on the held-out
-    ones. The subnetwork that is returned is selected and re-trained on all samples, for as many iterations as served
-    the first one best. So no sample is lost to the final network, and nothing that it was fitted to judged it.
+    With early stopping a part of the samples is held out of pre-training. A trial subnetwork is selected and re-trained
+    on the other samples only, and the held-out ones decide for how many iterations. Second-order steps then continue
+    the trial for some iterations on all samples, and so do gradient updates that were cut off. Other gradient updates
+    begin anew: the subnetwork that is returned is selected and re-trained on all samples, for as many iterations as
+    served the trial best. So no sample is lost to the final network, with two exceptions. A trial by gradient updates
+    that second-order steps can't improve is returned as it is, and so is one after which no time is left. Held-out
+    losses are those of the trial, which was not fitted to the samples that judge it.
 
     Parameters
     ----------
