@@ -31,13 +31,8 @@ if TYPE_CHECKING:
         scaling_of,
         share_of_values,
     )
-    from ._second_order import (
-        SECOND_ORDER,
-        LateLevenbergMarquardt,
-        LevenbergMarquardt,
-        SecondOrderSolver,
-        SecondOrderTraining,
-    )
+    from ._second_order import SECOND_ORDER, LateLevenbergMarquardt, LevenbergMarquardt, SecondOrderSolver
+    from ._second_order_training import SecondOrderTraining
     from ._settings import TrainingSettings
     from ._small import as_loop_takes_it, loop_code, place_of
     from ._solvers import SOLVERS
@@ -69,7 +64,7 @@ _HOME = {
     "Samples": "_samples",
     "Scaling": "_scaling",
     "SecondOrderSolver": "_second_order",
-    "SecondOrderTraining": "_second_order",
+    "SecondOrderTraining": "_second_order_training",
     "Tasks": "_watch",
     "TorchNetwork": "_two_layer",
     "Training": "_training",

@@ -14,7 +14,8 @@ from sklearn_gfs.network._evidence import Prior, groups_of, penalty_of, re_estim
 from sklearn_gfs.network._losses import Loss
 from sklearn_gfs.network._objective import Objective, Shape, shape_of, to_network, to_vector
 from sklearn_gfs.network._samples import Samples
-from sklearn_gfs.network._second_order import LBFGS, LevenbergMarquardt, SecondOrderTraining
+from sklearn_gfs.network._second_order import LBFGS, LevenbergMarquardt
+from sklearn_gfs.network._second_order_training import SecondOrderTraining
 from sklearn_gfs.network._standardisation import Standardisation
 from sklearn_gfs.network._watch import Watch
 
