@@ -324,3 +324,15 @@ def test_plans_go_by_what_columns_cost():
     assert plan(2000, 1000, 50) == "column"
     assert plan(30_000, 200, 150) == "whole"
     assert plan(1000, 5000, 50) == "blocks"  # with candidates
+
+
+def test_neurons_of_one_input_are_selected_where_no_column_is_foreseen():
+    """A few of the rows may say that no pick will lower the loss, while all rows say that one does."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(10_000, 1))
+    H = np.tanh(0.3 * x @ rng.normal(size=(1, 1000)) + 0.3 * rng.normal(size=1000)).astype(np.float32)
+    y = np.sin(5 * x[:, 0]) + 0.1 * rng.normal(size=10_000)
+    path = neurons(H, y[:, None], k=50, ridge=1e-6)
+    assert len(set(path.picks)) == len(path.picks) > 10
+    errors = H.astype(np.float64) @ path.weights + path.intercept - y[:, None]
+    np.testing.assert_allclose(0.5 * np.mean(errors**2), path.losses[-1], rtol=1e-6)
