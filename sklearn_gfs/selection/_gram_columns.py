@@ -253,7 +253,9 @@ class GramColumns:
         if self.plan == "blocks" and self._foresight_pays(state):
             if not len(self._rows):
                 self.preview()
-            atoms = self._foresee(self._n_new(state), 0, step, problem, state)
+            foreseen = self._foresee(self._n_new(state), 0, step, problem, state)
+            # A few rows may say that no pick lowers the loss any more, while all rows ask for this one.
+            atoms = foreseen if atom in foreseen else np.append(atoms, foreseen)
         self.add(atoms)
 
     def _n_new(self, state: Any) -> int:  # noqa: ARG002
