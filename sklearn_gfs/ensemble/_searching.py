@@ -8,7 +8,7 @@ without any of that go to the fast search of ``sklearn_gfs.selection``, all else
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,6 @@ from sklearn_gfs._typing import Float64Array
 from sklearn_gfs.selection import corrective_paths, greedy_forward_selection
 
 from ._criteria import Criterion, Evaluate, LogLoss, Loss, Score, SquaredError
-
-if TYPE_CHECKING:
-    from sklearn_gfs.selection import CorrectivePath
 
 # What a corrective selection tries for its ridge.
 _RIDGES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -115,8 +112,7 @@ def _corrective(library: Library, k: int) -> Selection:
     """Solve for the weights after every pick; generalised cross-validation says how many picks, and which ridge."""
     outputs, y = library.arrays()
     y = np.eye(outputs[0].shape[1])[y] if library.holds_classes else y
-    found = corrective_paths(np.stack(outputs, axis=1), y, k, _RIDGES, sample_weight=library.weight)
-    paths = cast("list[CorrectivePath]", found)  # those of the squared error
+    paths = corrective_paths(np.stack(outputs, axis=1), y, k, _RIDGES, sample_weight=library.weight)
     # Of classes' indicators, which add up to one, the last says nothing new.
     n_samples = len(library.y) if library.weight is None else float(library.weight.sum())
     n_values = n_samples * (library.outputs[0].shape[1] - library.holds_classes)

@@ -7,7 +7,7 @@ Activations and networks in, selection paths out; on which samples, and what is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -73,10 +73,9 @@ class InnerProducts(NamedTuple):
         if self.hidden is None:
             return self.statistics(0.0).corrective_paths(k, ridges, output_weights=coef, tol=tol)
         targets = self.targets(self.rows)
-        paths = corrective_paths(
+        return corrective_paths(
             self.hidden, targets, k, ridges, output_weights=coef, sample_weight=self.weight, tol=tol
         )
-        return cast("list[CorrectivePath]", paths)  # those of the squared error
 
     def solve_again(self, paths: list[CorrectivePath]) -> list[CorrectivePath]:
         """Return the paths with weights that are re-solved on these samples."""

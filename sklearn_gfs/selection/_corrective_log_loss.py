@@ -15,11 +15,13 @@ from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gfs._chunks import PIECE_BYTES, row_chunks
-from sklearn_gfs._typing import Float64Array
+from sklearn_gfs._typing import Float64Array, GreedyPath
 from sklearn_gfs._warn import warn_caller
 
+from ._checks import check_offset
 from ._corrective import LEAST_LEFT
-from ._corrective_path import LoggedPath
+from ._corrective_path import solved_path
+from ._sources import threads_to_select
 
 # Newton steps end when the next one would lower the penalised loss by no more than this.
 TOLERANCE = 1e-10
@@ -102,7 +104,9 @@ class Logits(NamedTuple):
         return np.maximum(bends, 0.0)
 
 
-def moments_of(atoms: Any, weight: Float64Array, *, free_intercept: bool) -> tuple[Float64Array | None, Float64Array]:
+def _means_and_norms(
+    atoms: Any, weight: Float64Array, *, free_intercept: bool
+) -> tuple[Float64Array | None, Float64Array]:
     """Means of the atoms, where the intercept is free, and mean squares about them."""
     flat = atoms.reshape(*atoms.shape[:2], -1)
     means, squares, left = np.zeros((3, atoms.shape[1]))
@@ -122,6 +126,26 @@ def moments_of(atoms: Any, weight: Float64Array, *, free_intercept: bool) -> tup
     return means + left if free_intercept else None, norms
 
 
+def correct_logits(
+    atoms: Any,
+    output_weights: Float64Array | None,
+    classes: NDArray[np.int64],
+    weight: Float64Array,
+    k: int,
+    tol: float,
+    *,
+    ridge: float,
+    offset: Any,
+) -> GreedyPath:
+    """Make the corrective selection among checked logits; `weight` is one for all samples, or one for each."""
+    weight = np.broadcast_to(weight, len(atoms)).copy()
+    n_outputs = int(np.prod(atoms.shape[2:])) if output_weights is None else output_weights.shape[1]
+    with threads_to_select(atoms.size * n_outputs):
+        means, norms = _means_and_norms(atoms, weight, free_intercept=output_weights is not None)
+        logits = Logits(atoms, means, norms, classes, weight, check_offset(offset, n_outputs))
+        return LogLossCorrection(logits, k, ridge).run(tol)
+
+
 class LogLossCorrection:
     """One corrective selection for the log loss, at one ridge."""
 
@@ -137,11 +161,10 @@ class LogLossCorrection:
         self.weights = np.zeros((self.n_free, 1 if logits.atoms.ndim == 3 else self.n_outputs))
         self._penalties = np.zeros(self.n_free)
 
-    def run(self, tol: float) -> LoggedPath:
+    def run(self, tol: float) -> GreedyPath:
         """Take the steps and return the path; a path ends with the first gap of at most `tol`."""
         picks: list[int] = []
         self._solve()
-        kept = [(self.weights[self.n_free :], self._added(picks))]
         losses: list[float] = []
         gaps: list[float] = []
         free = self.logits.norms > 0
@@ -154,15 +177,14 @@ class LogLossCorrection:
                 continue
             picks.append(pick)
             self._solve()
-            kept.append((self.weights[self.n_free :], self._added(picks)))
             losses.append(self.loss)
             gaps.append(self._gap(free))
-        return LoggedPath(
+        return solved_path(
             np.array(picks, dtype=np.int64),
-            kept,
             np.array(losses),
             np.array(gaps),
-            penalty=self.penalty,
+            self.weights[self.n_free :],
+            self._added(picks),
             n_atoms=len(self.logits.norms),
             flat=self.logits.atoms.ndim == 3 or (self.logits.means is None and self.n_outputs == 1),
         )

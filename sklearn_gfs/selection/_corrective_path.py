@@ -6,7 +6,6 @@ Here belongs what follows from the triangular factor of the picks; nothing here 
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import numpy as np
@@ -38,89 +37,25 @@ class Fixed(NamedTuple):
     flat: bool
 
 
-class SolvedPath(ABC):
+def solved_path(
+    picks: NDArray[np.int64],
+    losses: Float64Array,
+    gaps: Float64Array,
+    solved: Float64Array,
+    intercept: Float64Array,
+    *,
+    n_atoms: int,
+    flat: bool,
+) -> GreedyPath:
+    """Return the path of picks whose weights are these, (n_picks, n_targets); `flat` as in `Fixed`."""
+    counts, weights = np.zeros(n_atoms, dtype=np.int64), np.zeros((n_atoms, solved.shape[1]))
+    counts[picks], weights[picks] = 1, solved
+    return GreedyPath(picks, losses, gaps, counts, weights[:, 0] if flat else weights, intercept=intercept)
+
+
+class CorrectivePath:
     """
-    The path of a corrective selection at one ridge, with the weights after any number of picks.
-
-    Attributes
-    ----------
-    picks : ndarray of shape (n_picks,)
-        Index of the atom picked at each step, all of them different.
-    losses : ndarray of shape (n_picks,)
-        Loss after each pick, without the penalty.
-    gaps : ndarray of shape (n_picks,)
-        Upper bounds on the penalised losses less the least one.
-    penalty : float
-        What the sum of the squared weights costs, twice.
-    """
-
-    picks: NDArray[np.int64]
-    losses: Float64Array
-    gaps: Float64Array
-    penalty: float
-    _n_atoms: int
-    _flat: bool
-
-    @abstractmethod
-    def weights(self, n_picks: int) -> Float64Array:
-        """Weights of the first picks when there are no more, (n_picks, n_targets), in the order of the picks."""
-
-    @abstractmethod
-    def intercept(self, n_picks: int) -> Float64Array:
-        """What is added to the first picks when there are no more, (n_outputs,)."""
-
-    def prefix(self, n_picks: int) -> GreedyPath:
-        """Return the path of the first picks, with their weights re-solved; of all where there are not so many."""
-        n_picks = min(n_picks, len(self.picks))
-        picks, solved = self.picks[:n_picks], self.weights(n_picks)
-        counts = np.zeros(self._n_atoms, dtype=np.int64)
-        counts[picks] = 1
-        weights = np.zeros((self._n_atoms, solved.shape[1]))
-        weights[picks] = solved
-        return GreedyPath(
-            picks,
-            self.losses[:n_picks],
-            self.gaps[:n_picks],
-            counts,
-            weights[:, 0] if self._flat else weights,
-            intercept=self.intercept(n_picks),
-        )
-
-    @property
-    def path(self) -> GreedyPath:
-        """The path of all picks."""
-        return self.prefix(len(self.picks))
-
-
-class LoggedPath(SolvedPath):
-    """A path of which the weights after each pick were kept, as there is no factor to have them from."""
-
-    def __init__(
-        self,
-        picks: NDArray[np.int64],
-        kept: list[tuple[Float64Array, Float64Array]],
-        losses: Float64Array,
-        gaps: Float64Array,
-        *,
-        penalty: float,
-        n_atoms: int,
-        flat: bool,
-    ) -> None:
-        self.picks, self.losses, self.gaps, self.penalty = picks, losses, gaps, penalty
-        self._kept, self._n_atoms, self._flat = kept, n_atoms, flat
-
-    def weights(self, n_picks: int) -> Float64Array:
-        """Weights of the first picks when there are no more, (n_picks, n_targets), in the order of the picks."""
-        return self._kept[n_picks][0]
-
-    def intercept(self, n_picks: int) -> Float64Array:
-        """What is added to the first picks when there are no more, (n_outputs,)."""
-        return self._kept[n_picks][1]
-
-
-class CorrectivePath(SolvedPath):
-    """
-    A path for the squared error: weights follow from the triangular factor of the picks.
+    The path of a corrective selection for the squared error at one ridge, with the weights after any number of picks.
 
     Parameters
     ----------
@@ -166,7 +101,6 @@ class CorrectivePath(SolvedPath):
         self.penalty = penalty
         self._shares = shares
         self._fixed = fixed
-        self._n_atoms, self._flat = len(fixed.means), fixed.flat
         n_picks = len(picks)
         # Its first n rows and columns are the inverse of the factor of the first n picks.
         self._inverse = solve_triangular(factor, np.eye(n_picks)) if n_picks else np.zeros((0, 0))
@@ -240,3 +174,21 @@ class CorrectivePath(SolvedPath):
         """What is added to the first picks when there are no more, (n_outputs,)."""
         added: Float64Array = self._fixed.means[self.picks[:n_picks]] @ self.weights(n_picks)
         return self._fixed.base - added
+
+    def prefix(self, n_picks: int) -> GreedyPath:
+        """Return the path of the first picks, with their weights re-solved; of all where there are fewer."""
+        n_picks = min(n_picks, len(self.picks))
+        return solved_path(
+            self.picks[:n_picks],
+            self.losses[:n_picks],
+            self.gaps[:n_picks],
+            self.weights(n_picks),
+            self.intercept(n_picks),
+            n_atoms=len(self._fixed.means),
+            flat=self._fixed.flat,
+        )
+
+    @property
+    def path(self) -> GreedyPath:
+        """The path of all picks."""
+        return self.prefix(len(self.picks))

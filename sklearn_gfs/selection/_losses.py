@@ -9,19 +9,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
-from sklearn_gfs._threads import threads_for
 from sklearn_gfs._typing import GreedyPath
 from sklearn_gfs._warn import warn_caller
 
 from ._checks import check_hull
-from ._corrective_paths import logged_paths, paths_of
+from ._corrective_log_loss import correct_logits
+from ._corrective_paths import paths_of
 from ._labels import check_classification, look_like_probabilities
 from ._log_loss import select_logits, select_probabilities
-from ._sources import check_samples, source_of
+from ._sources import check_samples, source_of, threads_to_select
 from ._squared_error import SquaredErrorSearch
-
-# A selection makes about so many operations of linear algebra with each number of the atoms.
-_READINGS = 20.0
 
 
 class Asked(NamedTuple):
@@ -74,7 +71,7 @@ class SquaredError(SelectionLoss):
         source = source_of(samples.atoms, samples.y, samples.weight, samples.output_weights)
         n_targets = 1 if source.output_weights is not None else source.n_targets
         signed, length = check_hull(asked.hull, asked.radius, n_targets=n_targets)
-        with threads_for(_READINGS * source.n_samples * source.n_atoms * n_targets):
+        with threads_to_select(source.n_samples * source.n_atoms * n_targets):
             return SquaredErrorSearch(source, asked.k, signed=signed, radius=length, tol=asked.tol).run()
 
 
@@ -98,7 +95,7 @@ class LogLoss(SelectionLoss):
                 raise ValueError("hull='l1' and offset need from_logits=True: probabilities are only averaged")
             return select_probabilities(*checked, asked.k, asked.tol)  # threads of its own, and no linear algebra
         if asked.corrective:
-            return logged_paths(*checked, asked.k, [asked.ridge], asked.tol, asked.offset)[0].path
+            return correct_logits(*checked, asked.k, asked.tol, ridge=asked.ridge, offset=asked.offset)
         if length is None:
             raise ValueError(
                 f"radius={asked.radius!r} is not allowed with loss='log_loss'; it must be a number above 0. An "
@@ -110,7 +107,7 @@ class LogLoss(SelectionLoss):
                 "atoms look like probabilities and are taken for logits. For probabilities pass from_logits=False",
                 UserWarning,
             )
-        with threads_for(_READINGS * checked[0].size):
+        with threads_to_select(checked[0].size):
             return select_logits(*checked, asked.k, asked.tol, radius=length if signed else None, offset=asked.offset)
 
 

@@ -1,16 +1,18 @@
 """
 Samples as they come from a caller, checked against each other, and the sources of inner products made of them.
 
-Here is decided which class reads which kind of atoms.
+Here is decided which class reads which kind of atoms, and how many threads a selection takes.
 """
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
+from sklearn_gfs._threads import threads_for
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._weights import relative_weight
 
@@ -20,6 +22,9 @@ from ._gram_computed import ComputedRows
 from ._gram_layouts import SparseAtoms, StackedAtoms
 from ._gram_torch import TorchAtoms
 from ._labels import indicators_of_labels
+
+# Operations of linear algebra that a selection makes with each value of the atoms, roughly.
+_READINGS = 20.0
 
 
 class Samples(NamedTuple):
@@ -63,3 +68,8 @@ def source_of(
     if atoms.ndim == 2:
         return ArrayAtoms(atoms, y, weight, output_weights=output_weights)
     return StackedAtoms(atoms, y, weight)
+
+
+def threads_to_select(n_values: int) -> AbstractContextManager[None]:
+    """Return a context with as many threads of linear algebra as a selection of atoms of this size keeps busy."""
+    return threads_for(_READINGS * n_values)

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
 from sklearn_gfs import greedy_forward_selection
-from sklearn_gfs.selection import _corrective_log_loss, corrective_paths
+from sklearn_gfs.selection import _corrective_log_loss
 from sklearn_gfs.selection._corrective_log_loss import LogLossCorrection
 
 KINDS = ["neurons", "one neuron output", "columns", "outputs"]
@@ -159,17 +159,16 @@ def test_probabilities_are_refused():
         greedy_forward_selection(P, y, 2, loss="log_loss", from_logits=False, corrective=True)
 
 
-def test_several_ridges_and_prefixes():
-    atoms, y, options, _ = problem("neurons")
-    weights = options["output_weights"]
-    one, other = corrective_paths(atoms, y, 4, [0.5, 0.01], output_weights=weights, loss="log_loss")
-    for found, ridge in ((one, 0.5), (other, 0.01)):
-        for k in range(1, 5):
-            alone = greedy_forward_selection(atoms, y, k, ridge=ridge, **options)
-            np.testing.assert_allclose(found.prefix(k).weights, alone.weights, atol=1e-9)
-            np.testing.assert_allclose(found.prefix(k).intercept, alone.intercept, atol=1e-9)
-    with pytest.raises(ValueError, match="loss='hinge' is not known"):
-        corrective_paths(atoms, y, 4, [0.5], loss="hinge")
+@pytest.mark.parametrize("ridge", [0.5, 0.01])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_path_of_fewer_picks_is_a_prefix(kind, ridge):
+    atoms, y, options, _ = problem(kind)
+    whole = greedy_forward_selection(atoms, y, 4, ridge=ridge, **options)
+    for k in range(1, 5):
+        short = greedy_forward_selection(atoms, y, k, ridge=ridge, **options)
+        assert np.flatnonzero(short.counts).tolist() == sorted(short.picks) == sorted(whole.picks[:k])
+        np.testing.assert_array_equal(short.losses, whole.losses[:k])
+        np.testing.assert_array_equal(short.gaps, whole.gaps[:k])
 
 
 @pytest.mark.parametrize("kind", KINDS)
