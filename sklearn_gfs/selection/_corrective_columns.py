@@ -21,10 +21,11 @@ from scipy.linalg.lapack import dpstrf
 from sklearn_gfs._threads import threads_for
 from sklearn_gfs._typing import Float64Array, FloatArray
 
+from . import _corrective_kernels as kernels
 from ._blocks import in_turns
 from ._gram import Moments
-from ._gram_columns import Costs, GramColumns, block_costs, wanted_next
-from ._greedy_kernels import WIDTH
+from ._gram_columns import Costs, GramColumns, block_costs
+from ._greedy_kernels import NEEDS_COLUMN, WIDTH
 from ._thin import product
 
 # Columns computed together. Of many atoms fewer, as these cost no more than one: memory is what a pass waits for.
@@ -52,6 +53,8 @@ _LEAST_LEFT = 1e-4
 class CorrectiveColumns(GramColumns):
     """Gram columns of a source of atoms, of which each is picked once, for selections one after the other."""
 
+    _n_on_trial = _ON_TRIAL * _BLOCK
+
     def __init__(self, source: Any, k: int) -> None:
         # With the targets the first of many atoms fill one product.
         self._first_block = 0 if _has_many(source) else _BLOCK
@@ -68,7 +71,7 @@ class CorrectiveColumns(GramColumns):
 
     def _costs(self) -> Costs:
         n_rows, n_atoms, itemsize = self.source.n_rows, self.source.n_atoms, self.source.itemsize
-        product = block_costs(n_rows, n_atoms, itemsize, self._n_new(None))
+        product = block_costs(n_rows, n_atoms, itemsize, self._n_new())
         return super()._costs()._replace(foreseen=product + _FORESEE)
 
     def _plan(self, k: int) -> str:
@@ -83,8 +86,8 @@ class CorrectiveColumns(GramColumns):
         }
         return min(totals, key=totals.__getitem__)
 
-    def _n_new(self, state: Any) -> int:  # noqa: ARG002
-        return WIDTH if _has_many(self.source) else self._first_block
+    def _n_new(self) -> int:
+        return WIDTH if _has_many(self.source) else super()._n_new()
 
     def _n_preview(self) -> int:
         return super()._n_preview() * (1 if _has_many(self.source) else 2)
@@ -95,17 +98,15 @@ class CorrectiveColumns(GramColumns):
 
     def _foresight_pays(self, state: Any) -> bool:
         """Whether it did so far; of many atoms so many columns cost little more than one."""
-        if _has_many(self.source):
-            return True
-        judged = self._ever_foreseen.copy()
-        judged[self._foreseen] = False  # those of the last block may still be picked
-        n_judged, n_picked, costs = np.count_nonzero(judged), np.count_nonzero(state.counts[judged]), self._costs()
-        return bool(n_judged <= _ON_TRIAL * _BLOCK or n_judged * costs.foreseen <= n_picked * costs.alone)
+        return _has_many(self.source) or super()._foresight_pays(state)
 
-    def _wanted_next(self, step: int, n_new: int, n_others: int, problem: Any, state: Any) -> NDArray[np.int64]:
+    def _wanted_next(
+        self, step: int, n_new: int, n_others: int, problem: kernels.Problem, state: kernels.State
+    ) -> NDArray[np.int64]:
         known = np.flatnonzero(self.slots >= 0)
         if not len(known) and not self._compares:
-            return super()._wanted_next(step, n_new, n_others, problem, state)
+            store = self.slots.copy(), self.columns, self._n_columns
+            return wanted_next(problem, state, step, (n_new, n_others), store, self._estimates)
         n_best = min(_FEW_CANDIDATES if self._compares else _CANDIDATES, self.source.n_atoms)
         best = np.argpartition(state.scores, n_best - 1)[:n_best]
         # One of the earlier picks stands for all.
@@ -171,3 +172,56 @@ class CorrectiveColumns(GramColumns):
 def _has_many(source: Any) -> bool:
     """Whether a pass over the atoms waits for memory until it has made as many columns as a product is wide."""
     return bool(source.n_atoms >= _MANY and not source.is_computed)
+
+
+def wanted_next(
+    problem: kernels.Problem,
+    state: kernels.State,
+    step: int,
+    wanted: tuple[int, int],
+    store: tuple[NDArray[np.int64], Float64Array, int],
+    estimates: Callable[[NDArray[np.int64]], Float64Array],
+) -> NDArray[np.int64]:
+    """
+    Continue a selection, estimating each Gram column that is not there.
+
+    Parameters
+    ----------
+    problem, state, step
+        What is looked ahead from; the state is written over.
+    wanted : tuple of int
+        See `GramColumns._wanted_next`: n_new and n_others.
+    store : tuple
+        In which rows of the columns that of an atom stands, the columns, and the first of at least n_new free rows.
+        All but the columns that are there is written over.
+    estimates : callable
+        Returns the columns of some atoms, a row each.
+    """
+    (n_new, n_others), (slots, columns, free) = wanted, store
+    new: list[int] = []
+    places: dict[int, int] = {}  # in which rows columns that were estimated stand
+    while len(new) < n_new:
+        step, reason, atom = problem.look_ahead(step, state, slots, columns)
+        if reason != NEEDS_COLUMN:
+            break
+        if atom not in places:
+            # Others may be wanted soon, and several columns cost little more than one. Each new atom needs a row.
+            n_rows = len(columns) - free - (n_new - len(new) - 1)
+            some = _contenders(atom, min(n_rows, WIDTH), np.where(slots < 0, state.scores, np.inf), list(places))
+            columns[free : free + len(some)] = estimates(some)
+            places.update(zip(some.tolist(), range(free, free + len(some)), strict=True))
+            free += len(some)
+        slots[atom] = places[atom]
+        new.append(atom)
+    others = np.flatnonzero(slots < 0)
+    n_closest = min(-(len(new) + n_others) % WIDTH, n_new - len(new))
+    closest = others[np.argsort(state.scores[others], kind="stable")[:n_closest]]
+    return np.concatenate([np.array(new, dtype=np.int64), closest])
+
+
+def _contenders(atom: int, n_atoms: int, scores: Float64Array, done: list[int]) -> NDArray[np.int64]:
+    """One atom, and of the others that are not done those with the least scores, so many in all."""
+    scores[done] = np.inf
+    scores[atom] = -np.inf
+    best: NDArray[np.int64] = np.argpartition(scores, min(n_atoms, len(scores)) - 1)[:n_atoms]
+    return best[scores[best] < np.inf]

@@ -9,7 +9,7 @@ changes what is picked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,14 +110,15 @@ def _preview_rows(n_rows: int) -> int:
     return min(-(-n_rows // 8), _PREVIEW_ROWS)
 
 
-class GramColumns:
+class GramColumns(ABC):
     """
     Gram columns of one source of atoms: those that are there, and how more are added.
 
     ``slots[i]`` says in which row of ``columns`` column i stands; below zero it is not there.
     """
 
-    _first_block = _BLOCKS[0]
+    _first_block: int  # columns computed together
+    _n_on_trial: int  # columns that are foreseen before the question whether foresight pays
 
     def __init__(self, source: Any, k: int) -> None:
         self.source = source
@@ -253,22 +254,21 @@ class GramColumns:
         if self.plan == "blocks" and self._foresight_pays(state):
             if not len(self._rows):
                 self.preview()
-            foreseen = self._foresee(self._n_new(state), 0, step, problem, state)
+            foreseen = self._foresee(self._n_new(), 0, step, problem, state)
             # A few rows may say that no pick lowers the loss any more, while all rows ask for this one.
             atoms = foreseen if atom in foreseen else np.append(atoms, foreseen)
         self.add(atoms)
 
-    def _n_new(self, state: Any) -> int:  # noqa: ARG002
+    def _n_new(self) -> int:
         """How many columns to foresee."""
         return self._first_block
 
-    def _foresight_pays(self, state: kernels.State) -> bool:
+    def _foresight_pays(self, state: Any) -> bool:
         """Whether the foreseen columns that were picked would not have been cheaper one by one than all of them."""
-        if self.source.is_computed:
-            return True
-        costs = self._costs()
-        n_picked = np.count_nonzero(state.counts[self._ever_foreseen])
-        return bool(np.count_nonzero(self._ever_foreseen) * costs.foreseen <= n_picked * costs.alone)
+        judged = self._ever_foreseen.copy()
+        judged[self._foreseen] = False  # those of the last block may still be picked
+        n_judged, n_picked, costs = np.count_nonzero(judged), np.count_nonzero(state.counts[judged]), self._costs()
+        return bool(n_judged <= self._n_on_trial or n_judged * costs.foreseen <= n_picked * costs.alone)
 
     def _costs(self) -> Costs:
         """What columns cost."""
@@ -285,68 +285,11 @@ class GramColumns:
         self._ever_foreseen[self._foreseen] = True
         return self._foreseen
 
+    @abstractmethod
     def _wanted_next(self, step: int, n_new: int, n_others: int, problem: Any, state: Any) -> NDArray[np.int64]:
         """
-        Go on with the selection, estimating each Gram column that is not there.
+        Continue a copy of the selection, estimating each Gram column that is not there.
 
         Returns the atoms whose columns were estimated, with as many of those that came closest to being the last
         pick as make their number and n_others up to a multiple of ``WIDTH``; at most n_new.
         """
-        return wanted_next(
-            problem, state, step, (n_new, n_others), (self.slots.copy(), self.columns, self._n_columns), self._estimates
-        )
-
-
-def wanted_next(
-    problem: Any,
-    state: Any,
-    step: int,
-    wanted: tuple[int, int],
-    store: tuple[NDArray[np.int64], Float64Array, int],
-    estimates: Callable[[NDArray[np.int64]], Float64Array],
-) -> NDArray[np.int64]:
-    """
-    Continue a selection, estimating each Gram column that is not there.
-
-    Parameters
-    ----------
-    problem, state, step
-        What is looked ahead from; the state is written over.
-    wanted : tuple of int
-        See `GramColumns._wanted_next`: n_new and n_others.
-    store : tuple
-        In which rows of the columns that of an atom stands, the columns, and the first of at least n_new free rows.
-        All but the columns that are there is written over.
-    estimates : callable
-        Returns the columns of some atoms, a row each.
-    """
-    (n_new, n_others), (slots, columns, free) = wanted, store
-    new: list[int] = []
-    places: dict[int, int] = {}  # in which rows columns that were estimated stand
-    while len(new) < n_new:
-        step, reason, atom = problem.look_ahead(step, state, slots, columns)
-        if reason != kernels.NEEDS_COLUMN:
-            break
-        if atom not in places:
-            # Others may be wanted soon, and several columns cost little more than one. Each new atom needs a row.
-            n_rows = len(columns) - free - (n_new - len(new) - 1)
-            some = _contenders(
-                atom, min(n_rows, kernels.WIDTH), np.where(slots < 0, state.scores, np.inf), list(places)
-            )
-            columns[free : free + len(some)] = estimates(some)
-            places.update(zip(some.tolist(), range(free, free + len(some)), strict=True))
-            free += len(some)
-        slots[atom] = places[atom]
-        new.append(atom)
-    others = np.flatnonzero(slots < 0)
-    n_closest = min(-(len(new) + n_others) % kernels.WIDTH, n_new - len(new))
-    closest = others[np.argsort(state.scores[others], kind="stable")[:n_closest]]
-    return np.concatenate([np.array(new, dtype=np.int64), closest])
-
-
-def _contenders(atom: int, n_atoms: int, scores: Float64Array, done: list[int]) -> NDArray[np.int64]:
-    """One atom, and of the others that are not done those with the least scores, so many in all."""
-    scores[done] = np.inf
-    scores[atom] = -np.inf
-    best: NDArray[np.int64] = np.argpartition(scores, min(n_atoms, len(scores)) - 1)[:n_atoms]
-    return best[scores[best] < np.inf]

@@ -36,6 +36,7 @@ class PivotedColumns(GramColumns):
     """Gram columns of a source of atoms, which foresee each other."""
 
     _first_block = _BLOCK
+    _n_on_trial = _ON_TRIAL * _BLOCK
 
     def forget(self) -> None:
         """Drop all columns."""
@@ -99,21 +100,10 @@ class PivotedColumns(GramColumns):
         return (self._rows / unit).astype(np.float32, copy=False), unit**2
 
     def _foresight_pays(self, state: Any) -> bool:
-        """Whether the foreseen columns that were picked would not have been cheaper one by one than all of them."""
-        judged = self._ever_foreseen.copy()
-        judged[self._foreseen] = False  # those of the last block may still be picked
-        n_judged, n_picked = np.count_nonzero(judged), np.count_nonzero(state.counts[judged])
-        if self.source.is_computed or n_judged <= _ON_TRIAL * self._first_block:
-            return True
-        costs = self._costs()
-        return bool(n_judged * costs.foreseen <= n_picked * costs.alone)
+        """Whether it did so far; where atoms are computed, single columns never pay."""
+        return self.source.is_computed or super()._foresight_pays(state)
 
     def _wanted_next(self, step: int, n_new: int, n_others: int, problem: Any, state: Any) -> NDArray[np.int64]:
-        """
-        Go on with the selection, estimating each Gram column that is not there; see `GramColumns`.
-
-        The state is a copy, and is changed.
-        """
         if self._unread:
             self._learn()
         base, unit = (self._base[: self._n_base], self._unit) if self._n_base else self._rows_in_float32()

@@ -221,6 +221,24 @@ def test_all_that_is_foreseen_among_all_the_atoms_is_picked(monkeypatch):
     np.testing.assert_array_equal(np.sort(np.concatenate(asked)), np.sort(path.picks))
 
 
+def test_blocks_go_over_to_single_columns_where_foresight_is_poor(monkeypatch):
+    H, y = relus(n_atoms=300)
+    expected = neurons(H, y, 60)
+    monkeypatch.setattr(CorrectiveColumns, "_plan", lambda self, k: "blocks")
+    n_asked, wanted_next = count_asked(monkeypatch), CorrectiveColumns._wanted_next
+
+    def mislead(self, step, n_new, n_others, problem, state):
+        """The atom that is needed now, and the worst ones."""
+        others = np.flatnonzero(self.slots < 0)
+        worst = others[np.argsort(-state.scores[others])[: n_new - 1]]
+        return np.concatenate([wanted_next(self, step, 1, n_others, problem, state), worst])
+
+    monkeypatch.setattr(CorrectiveColumns, "_wanted_next", mislead)
+    check_same(neurons(H, y, 60), expected)
+    assert n_asked[1:4] == [16, 16, 16]  # on trial
+    assert n_asked.count(1) > len(n_asked) // 2
+
+
 def read_rows(monkeypatch, **settings):
     """Have picks looked for on some rows, whatever the size."""
     monkeypatch.setattr(CorrectiveColumns, "_plan", lambda self, k: "blocks")

@@ -46,46 +46,31 @@ def test_columns_that_fit_are_computed_once(asked, monkeypatch, spare):
     assert len(np.concatenate(asked)) > distinct
 
 
-def test_what_is_foreseen_is_a_block(monkeypatch):
-    atoms, y = problem(n_atoms=200)
+@pytest.mark.parametrize(("n_targets", "first"), [(1, 31), (3, 29), (8, 24)])
+def test_what_is_foreseen_is_a_block_and_the_targets_fill_the_first_one(monkeypatch, n_targets, first):
+    atoms, _ = problem(n_atoms=200)
+    rng = np.random.default_rng(1)
+    B, y = rng.standard_normal((200, n_targets)), rng.standard_normal((300, n_targets))
     monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
-    monkeypatch.setattr(_gram_columns.GramColumns, "_foresight_pays", lambda *state: True)
-    columns = _gram_columns.GramColumns(ArrayAtoms(atoms, y[:, None], None), 150)
-    zeros = np.zeros(200)
-    state = kernels.State(
-        zeros[None], np.zeros(3), np.zeros(200, int), np.zeros(150, int), np.ones((150, 1)), *[zeros] * 4
-    )
-    wanted = []
+    wanted, wanted_next = [], PivotedColumns._wanted_next
 
     def record(self, step, n_new, n_others, *arguments):
         wanted.append((n_new, n_others))
-        return np.array([7])
+        return wanted_next(self, step, n_new, n_others, *arguments)
 
-    monkeypatch.setattr(_gram_columns.GramColumns, "_wanted_next", record)
-    moments = columns.source.moments()
-    lengths = np.sqrt(moments.norms)
-    given = kernels.Problem(moments.c, moments.norms, lengths, lengths.max(), 1.0, False, 1.0, 0.0, 0.0, 0.0, -1.0)
-    columns.add_foreseen(7, 5, given, state)
-    assert wanted == [(32, 0)]
-    assert columns.slots[7] == 0
+    monkeypatch.setattr(PivotedColumns, "_wanted_next", record)
+    greedy_forward_selection(atoms, y, 150, output_weights=B)
+    assert wanted[0] == (first, n_targets)
+    assert set(wanted[1:]) == {(24, 0)}
 
 
-@pytest.mark.parametrize(("n_targets", "n_new"), [(1, 39), (3, 37), (8, 32)])
-def test_the_first_block_and_the_targets_fill_a_product(monkeypatch, n_targets, n_new):
-    atoms, _ = problem()
+def test_the_first_block_does_not_count_for_whether_foresight_pays(monkeypatch):
+    atoms, y = problem()
     monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: "blocks")
-    columns = _gram_columns.GramColumns(ArrayAtoms(atoms, np.ones((300, n_targets)), None), 50)
-    wanted = []
-
-    def record(self, step, n_new, n_others, *arguments):
-        wanted.append((step, n_new, n_others))
-        return np.array([7])
-
-    monkeypatch.setattr(_gram_columns.GramColumns, "_wanted_next", record)
-    state = kernels.State(*(np.zeros(1) for _ in kernels.State._fields))
-    columns.foresee_first(kernels.Problem(*(0.0 for _ in kernels.Problem._fields)), state)
-    assert wanted == [(0, n_new, n_targets)]
-    assert not columns._ever_foreseen.any()  # whether foresight pays is told by what is foreseen from then on
+    columns = PivotedColumns(ArrayAtoms(atoms, y[:, None], None), 50)
+    given, state = at_the_start(columns.preview(), n_picks=50)
+    assert len(columns.foresee_first(given, state)) > 8
+    assert not columns._ever_foreseen.any()
 
 
 def test_what_is_foreseen_is_neither_ended_by_the_gap_nor_by_doubt(monkeypatch):
@@ -105,7 +90,7 @@ def test_what_is_foreseen_is_neither_ended_by_the_gap_nor_by_doubt(monkeypatch):
 
 def test_a_preview_that_is_not_finite_foresees_nothing():
     atoms = np.full((300, 60), 1e21, dtype=np.float32)
-    columns = _gram_columns.GramColumns(ArrayAtoms(atoms, np.ones((300, 1)), None), 50)
+    columns = PivotedColumns(ArrayAtoms(atoms, np.ones((300, 1)), None), 50)
     columns.plan = "blocks"
     assert columns.preview() is None
 
@@ -115,7 +100,7 @@ def test_estimates_from_all_rows_are_the_columns(with_weights):
     atoms, y = problem()
     B = np.random.default_rng(1).standard_normal((60, 2)) if with_weights else None
     source = ArrayAtoms(atoms, np.stack([y, y], axis=1), None, output_weights=B)
-    columns = _gram_columns.GramColumns(source, 50)
+    columns = PivotedColumns(source, 50)
     columns._rows, _ = source.preview(300)
     np.testing.assert_allclose(columns.estimate(4), source.columns(np.array([4]))[0], rtol=1e-9, atol=1e-12)
 
@@ -126,7 +111,7 @@ def test_a_whole_matrix_that_does_not_fit_is_not_made(monkeypatch):
     source = ArrayAtoms(atoms, y[:, None], None)
     for fit, expected in ((60, "whole"), (59, "blocks"), (1, "column")):
         monkeypatch.setattr(_gram_columns, "_fit", lambda n_atoms, fit=fit: fit)
-        assert _gram_columns.GramColumns(source, 20).plan == expected
+        assert PivotedColumns(source, 20).plan == expected
 
 
 def at_the_start(moments, *, n_picks):
@@ -188,7 +173,7 @@ def test_columns_say_how_exact_products_are(monkeypatch, kind):
     atoms[:, 7] = 0
     monkeypatch.setattr(_gram_columns, "plan", lambda *sizes: kind)
     monkeypatch.setattr(_gram_columns, "capacity", lambda n_atoms, k: 3)
-    columns = _gram_columns.GramColumns(ArrayAtoms(atoms, y[:, None], None), 10)
+    columns = PivotedColumns(ArrayAtoms(atoms, y[:, None], None), 10)
     norms = (atoms**2).mean(axis=0)
     assert columns.inexactness(1e-6, norms, norms) == 1e-6
     columns.add(np.array([3, 7, 9]))
