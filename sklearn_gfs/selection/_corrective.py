@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import cached_property
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from ._corrective_columns import CorrectiveColumns
 from ._corrective_path import CorrectivePath, Fixed
 from ._corrective_samples import ExactProducts, losses_on_samples
 from ._greedy_kernels import CONVERGED, IMPRECISE, IN_DOUBT, NEEDS_COLUMN
+from ._protocol import CentredSource, Source
 from ._range import find_fault
 
 # Relative error of an inner product, put at many times that of a product of matrices: what is closer ties.
@@ -55,14 +56,14 @@ class CorrectiveSearch:
 
     Parameters
     ----------
-    source : ArrayAtoms, CentredAtoms, AtomsBesideKept or GramAtoms
-        Inner products, about the means where the intercept is free.
+    source : Source
+        A `CentredSource` where the intercept is free.
     k : int
         Number of picks at most.
     base : ndarray of shape (n_outputs,)
         See `Fixed`.
     free_intercept : bool
-        Whether the source knows the means of the atoms, of which the intercept is made.
+        Whether there is an intercept, made of the means of the atoms.
     flat : bool
         See `Fixed`.
     tol : float, default=None
@@ -70,16 +71,16 @@ class CorrectiveSearch:
     """
 
     def __init__(
-        self, source: Any, k: int, *, base: Float64Array, free_intercept: bool, flat: bool, tol: float | None = None
+        self, source: Source, k: int, *, base: Float64Array, free_intercept: bool, flat: bool, tol: float | None = None
     ) -> None:
         self.source = source
         self.k = min(k, source.n_atoms)
-        self.free_intercept = free_intercept
+        self._centred = cast(CentredSource, source) if free_intercept else None
         self.tol = tol
         self.base = base
         self.flat = flat
         self._gram: Float64Array | None = None
-        self._exact = ExactProducts(source, free_intercept=free_intercept)
+        self._exact = ExactProducts(source, self._centred)
         if tol is not None:
             source.promote(about_y=False)
         self.columns = CorrectiveColumns(source, self.k)
@@ -104,16 +105,16 @@ class CorrectiveSearch:
     def _read(self, atoms: NDArray[np.int64]) -> None:
         """Read the moments, and the columns of some atoms."""
         self.moments = self.columns.moments(atoms)
-        self.raw_norms = self.source.raw_norms if self.free_intercept else self.moments.norms
+        self.raw_norms = self.moments.norms if self._centred is None else self._centred.raw_norms
         self.constant = self._constant()
 
     def _constant(self) -> NDArray[np.bool_]:
         """Which atoms vary by no more than rounding; products in float32 can't tell, so that samples are asked."""
         norms = self.moments.norms.copy()
-        if self.free_intercept and self.source.dtype == np.float32:
+        if self._centred is not None and self.source.dtype == np.float32:
             unsure = np.flatnonzero((norms < _UNSURE * self.raw_norms) & (self.raw_norms > 0))
             if len(unsure):
-                norms[unsure] = self.source.variances(unsure)
+                norms[unsure] = self._centred.variances(unsure)
         constant: NDArray[np.bool_] = norms <= _ROUNDING * self.raw_norms
         return constant
 
@@ -121,7 +122,7 @@ class CorrectiveSearch:
         """Say what can't be compared in the precision of the source, if anything."""
         norms = self.raw_norms
         # Beside an intercept a column may vanish: it is constant.
-        sizes = np.full_like(norms, norms.max()) if self.free_intercept else norms
+        sizes = norms if self._centred is None else np.full_like(norms, norms.max())
         return find_fault(self.source, self.moments._replace(norms=sizes), signed=True)
 
     def paths(self, ridges: Sequence[float]) -> list[CorrectivePath]:
@@ -131,8 +132,8 @@ class CorrectiveSearch:
     @cached_property
     def _size(self) -> float:
         """Mean squared norm of the atoms, exact in any precision, so that a ridge always means the same."""
-        if self.free_intercept and self.source.dtype == np.float32:
-            return float(self.source.variances(np.arange(self.source.n_atoms)).mean())
+        if self._centred is not None and self.source.dtype == np.float32:
+            return float(self._centred.variances(np.arange(self.source.n_atoms)).mean())
         return float(self.moments.norms.mean())
 
     def _penalty(self, ridge: float) -> float:
@@ -248,8 +249,8 @@ class CorrectiveSearch:
         """The path of these picks, from products in float64."""
         picks, means = state.picks[:n_picks].copy(), np.zeros(self.source.n_atoms)
         factor, shares = state.rows[:n_picks, picks], state.shares[:n_picks]
-        if self.free_intercept:
-            means = self.source.means
+        if self._centred is not None:
+            means = self._centred.means
         exact = problem.exact and bool((self.moments.norms[picks] >= _DISTANT * self.raw_norms[picks]).all())
         if n_picks and self.source.has_samples and not exact:
             means = means.copy()
@@ -269,7 +270,7 @@ class CorrectiveSearch:
         imprecise = path.losses < 0.5 * _LEAST_LOSS * self.moments.target_norm
         if self.source.has_samples and imprecise.any():
             steps = np.flatnonzero(imprecise)
-            about = means[picks] if self.free_intercept else None
+            about = None if self._centred is None else means[picks]
             path.measured(steps, losses_on_samples(self.source, path, steps, about))
         return path
 

@@ -26,6 +26,7 @@ from ._blocks import in_turns
 from ._gram import Moments
 from ._gram_columns import Costs, GramColumns, block_costs
 from ._greedy_kernels import NEEDS_COLUMN, WIDTH
+from ._protocol import Source
 from ._thin import product
 
 # Columns computed together. Of many atoms fewer, as these cost no more than one: memory is what a pass waits for.
@@ -55,7 +56,7 @@ class CorrectiveColumns(GramColumns):
 
     _n_on_trial = _ON_TRIAL * _BLOCK
 
-    def __init__(self, source: Any, k: int) -> None:
+    def __init__(self, source: Source, k: int) -> None:
         # With the targets the first of many atoms fill one product.
         self._first_block = 0 if _has_many(source) else _BLOCK
         super().__init__(source, k)
@@ -162,14 +163,14 @@ class CorrectiveColumns(GramColumns):
     ) -> FloatArray:
         """What the known atoms leave of others on a turn's share of some rows."""
         n_rows = min(-(-self.source.n_rows // _ROWS), _MOST_ROWS)
-        rows: FloatArray = self.source.sample(np.concatenate([atoms, known]), n_rows, turn)
+        rows = self.source.sample(np.concatenate([atoms, known]), n_rows, turn)
         left = np.ascontiguousarray(rows[:, : len(atoms)])
         with threads_for(2.0 * left.size * len(known)):
             left -= rows[:, len(atoms) :] @ coefficients.astype(rows.dtype)
         return left
 
 
-def _has_many(source: Any) -> bool:
+def _has_many(source: Source) -> bool:
     """Whether a pass over the atoms waits for memory until it has made as many columns as a product is wide."""
     return bool(source.n_atoms >= _MANY and not source.is_computed)
 

@@ -13,6 +13,7 @@ from ._checks import check_ridges, check_stopping
 from ._corrective import CorrectiveSearch
 from ._corrective_path import CorrectivePath
 from ._gram_centred import CentredAtoms, beside_ones
+from ._protocol import Source
 from ._sources import Samples, check_samples, source_of, threads_to_select
 
 
@@ -51,7 +52,7 @@ def paths_of(samples: Samples, k: int, ridges: list[float], tol: float) -> list[
     atoms, y, weight, output_weights, offset = samples
     with threads_to_select(y.shape[0] * atoms.shape[1] * y.shape[1]):
         if output_weights is None:
-            source: Any = source_of(atoms, y, weight)
+            source: Source = source_of(atoms, y, weight)
             base, flat = offset, source.n_targets == 1
         else:
             targets, mean = beside_ones(y, weight)

@@ -7,7 +7,6 @@ The atoms come in batches of samples from the sources in ``_gram``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +15,11 @@ from sklearn_gfs._typing import Float64Array
 
 from ._blocks import add_up, batches
 from ._corrective_path import CorrectivePath
+from ._protocol import CentredSource, Source
 
 
 def _read(
-    source: Any, atoms: NDArray[np.int64], turn: tuple[int, int] = (0, 1)
+    source: Source, atoms: NDArray[np.int64], turn: tuple[int, int] = (0, 1)
 ) -> Iterator[tuple[Float64Array, Float64Array, Float64Array]]:
     """Batches of some atoms as (values, y, weights), new ones in float64, every output of a sample a row."""
     weights, y = source.row_weights(), source.y
@@ -36,12 +36,11 @@ class ExactProducts:
     """
     Products of some atoms in float64, with each other and with y, made when they are first asked for.
 
-    Beside a free intercept they are about the means.
+    Beside a free intercept they are about the means; the source is then given as centred, too.
     """
 
-    def __init__(self, source: Any, *, free_intercept: bool) -> None:
-        self._source = source
-        self._free_intercept = free_intercept
+    def __init__(self, source: Source, centred: CentredSource | None) -> None:
+        self._source, self._centred = source, centred
         self._atoms = np.empty(0, dtype=np.int64)
         self._pivots = self._means = np.empty(0)  # what is taken off the atoms, and the means of what that leaves
         self._gram = np.empty((0, 0))
@@ -53,7 +52,7 @@ class ExactProducts:
         order = np.argsort(self._atoms)
         places = order[np.searchsorted(self._atoms, atoms, sorter=order)]
         gram, c, means = self._gram[np.ix_(places, places)], self._c[:, places], self._means[places]
-        if not self._free_intercept:
+        if self._centred is None:
             return np.zeros(len(atoms)), gram, c
         return self._pivots[places] + means, gram - np.outer(means, means), c
 
@@ -63,13 +62,13 @@ class ExactProducts:
             return
         n_known, atoms = len(self._atoms), np.concatenate([self._atoms, new])
         pivots = self._pivots
-        if self._free_intercept:
-            pivots = np.concatenate([pivots, self._source.means[new]])
+        if self._centred is not None:
+            pivots = np.concatenate([pivots, self._centred.means[new]])
         products, c, means = np.zeros((len(new), len(atoms))), np.zeros((len(self._c), len(new))), np.zeros(len(new))
 
         def work(turn: tuple[int, int], products: Float64Array, c: Float64Array, means: Float64Array) -> None:
             for values, y, weight in _read(self._source, atoms, turn):
-                if self._free_intercept:
+                if self._centred is not None:
                     values -= pivots
                 root = np.sqrt(weight)
                 values *= root
@@ -89,7 +88,7 @@ class ExactProducts:
 
 
 def losses_on_samples(
-    source: Any, path: CorrectivePath, steps: NDArray[np.int64], means: Float64Array | None
+    source: Source, path: CorrectivePath, steps: NDArray[np.int64], means: Float64Array | None
 ) -> Float64Array:
     """Losses after some of the picks, from the residuals; with the means of the picks beside a free intercept."""
     weights = np.zeros((len(steps), len(path.picks), path.weights(0).shape[1]))

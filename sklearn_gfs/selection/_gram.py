@@ -1,9 +1,9 @@
 """
 Where the statistics of the selection come from: inner products of the atoms with each other and with y.
 
-Each source knows one way in which atoms are stored and offers the same few products, as means over the
-(weighted) samples in float64. The order in which they are asked for is the caller's affair. Here are arrays with one
-number for each sample and atom; other layouts are in ``_gram_layouts``.
+Each source knows one way in which atoms are stored, and offers what ``_protocol`` names. The order in which products
+are asked for is the caller's affair. Here are arrays with one value for each sample and atom; other layouts are in
+``_gram_layouts``.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sklearn_gfs._typing import Float64Array, FloatArray
 
-from ._gram import Moments, squared_norms
+from ._gram import ArrayAtoms, Moments, squared_norms
 
 # A target whose deviations from its mean are below this share of the mean is constant but for rounding.
 _ROUNDING = 1e-14
@@ -43,7 +43,7 @@ class CentredAtoms:
 
     output_weights = None
 
-    def __init__(self, source: Any) -> None:
+    def __init__(self, source: ArrayAtoms) -> None:
         self._source = source
         self.n_targets = source.n_targets - 1
         self.n_atoms, self.n_rows, self.itemsize = source.n_atoms, source.n_rows, source.itemsize
@@ -55,24 +55,21 @@ class CentredAtoms:
     @property
     def y(self) -> Float64Array:
         """Targets less their means."""
-        left: Float64Array = self._source.y[:, :-1]
-        return left
+        return self._source.y[:, :-1]
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """Precision of the products."""
-        dtype: np.dtype[Any] = self._source.dtype
-        return dtype
+        return self._source.dtype
 
     @property
     def n_threads(self) -> int:
         """How many threads read the atoms at a time."""
-        n_threads: int = self._source.n_threads
-        return n_threads
+        return self._source.n_threads
 
     def promote(self, *, about_y: bool) -> bool:  # noqa: ARG002
         """Switch to products in float64, and say whether these are more exact."""
-        return bool(self._source.promote(about_y=False))
+        return self._source.promote(about_y=False)
 
     def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
         """About as many rows, scaled so that inner products of these are estimates, and their moments."""
@@ -82,7 +79,7 @@ class CentredAtoms:
 
     def sample(self, atoms: NDArray[np.int64], n_rows: int, turn: tuple[int, int] = (0, 1)) -> FloatArray:
         """Some atoms on about as many rows, scaled as those of the preview are; or a turn's share."""
-        rows: FloatArray = self._source.sample(atoms, n_rows, turn)
+        rows = self._source.sample(atoms, n_rows, turn)
         rows -= rows.mean(axis=0)
         return rows
 
@@ -98,36 +95,33 @@ class CentredAtoms:
 
     def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
         """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
-        columns: Float64Array = self._source.columns(atoms, out)
+        columns = self._source.columns(atoms, out)
         columns -= np.outer(self.means[atoms], self.means)
         return columns
 
     def among(self, atoms: NDArray[np.int64]) -> Float64Array:
         """Gram matrix of the given atoms among themselves."""
-        gram: Float64Array = self._source.among(atoms)
+        gram = self._source.among(atoms)
         gram -= np.outer(self.means[atoms], self.means[atoms])
         return gram
 
     def whole(self) -> Float64Array:
         """Compute the whole Gram matrix."""
-        gram: Float64Array = self._source.whole()
+        gram = self._source.whole()
         gram -= np.outer(self.means, self.means)
         return gram
 
     def variances(self, atoms: NDArray[np.int64]) -> Float64Array:
         """Squared norms of some atoms, exact where those of the moments are differences of large numbers."""
-        variances: Float64Array = self._source.variances(self.means[atoms], atoms)
-        return variances
+        return self._source.variances(self.means[atoms], atoms)
 
     def row_weights(self) -> Float64Array:
         """Weights of the samples, adding up to one, in a column."""
-        weights: Float64Array = self._source.row_weights()
-        return weights
+        return self._source.row_weights()
 
     def outputs(self, atoms: NDArray[np.int64], rows: slice = slice(None)) -> Float64Array:
         """Outputs of some atoms on some samples, with their means, (n_rows, len(atoms), 1), in float64."""
-        outputs: Float64Array = self._source.outputs(atoms, rows)
-        return outputs
+        return self._source.outputs(atoms, rows)
 
     def has_target(self) -> bool:
         """Whether y varies."""
@@ -135,5 +129,4 @@ class CentredAtoms:
 
     def nonzero(self, atoms: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of these atoms are not zero on every sample that has a weight."""
-        found: NDArray[np.bool_] = self._source.nonzero(atoms)
-        return found
+        return self._source.nonzero(atoms)

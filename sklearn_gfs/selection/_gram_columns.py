@@ -20,6 +20,7 @@ from sklearn_gfs._typing import Float64Array, FloatArray
 
 from . import _greedy_kernels as kernels
 from ._gram import Moments
+from ._protocol import Source
 from ._thin import product
 
 # Measured on a server's core, in nanoseconds per byte of the atoms; only their ratios matter. Of single columns by
@@ -120,7 +121,7 @@ class GramColumns(ABC):
     _first_block: int  # columns computed together
     _n_on_trial: int  # columns that are foreseen before the question whether foresight pays
 
-    def __init__(self, source: Any, k: int) -> None:
+    def __init__(self, source: Source, k: int) -> None:
         self.source = source
         n_atoms = source.n_atoms
         self._capacity = capacity(n_atoms, self._n_kept(k))

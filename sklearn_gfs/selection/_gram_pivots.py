@@ -9,6 +9,7 @@ far fewer than all are computed. For the first block, for which no column is the
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -56,21 +57,26 @@ class PivotedColumns(GramColumns):
         """Return the moments of all atoms, and add the columns of some on the same way through the data."""
         if self.plan != "blocks" or not len(atoms):
             return super().moments(atoms)
-        atoms = atoms[: self._capacity]
-        products = np.empty((len(atoms), self.source.n_atoms))
-        moments: Moments = self.source.moments(atoms, self._room(atoms), products)
-        self._unread.append((atoms, products))
+        moments: Moments = self._noted(self.source.moments, atoms[: self._capacity])
         return moments
 
     def add(self, atoms: NDArray[np.int64]) -> None:
         """Compute the columns of these atoms, at most as many as there is room for, the first in any case."""
         if self.plan != "blocks":
             super().add(atoms)
-            return
-        atoms = atoms[: self._capacity]
-        products = np.empty((len(atoms), self.source.n_atoms))
-        self.source.columns(atoms, self._room(atoms), products)
+        else:
+            self._noted(self.source.columns, atoms[: self._capacity])
+
+    def _noted(self, read: Callable[..., Any], atoms: NDArray[np.int64]) -> Any:
+        """Return what reads the columns of these atoms, and note what they are before output weights."""
+        room = self._room(atoms)
+        if self.source.output_weights is None:
+            found, products = read(atoms, room), room.copy()
+        else:
+            products = np.empty_like(room)
+            found = read(atoms, room, products)
         self._unread.append((atoms, products))
+        return found
 
     def _learn(self) -> None:
         """Add what new columns tell beyond those before: rows of a Cholesky factor."""

@@ -6,12 +6,15 @@ Here belongs the source of the selection that has no samples, and how it is made
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_gfs._typing import Float64Array
 
 from ._gram import Moments
+from ._protocol import Source
 from ._sample_moments import SampleMoments
 
 
@@ -77,8 +80,13 @@ class GramAtoms:
         return out
 
 
+def as_source(atoms: GramAtoms) -> Source:
+    """Return the same object: no search asks it for what only samples tell."""
+    return cast(Source, atoms)
+
+
 @np.errstate(over="ignore", invalid="ignore")  # the search refuses what is not finite
-def sums_about(pivot: float, moments: SampleMoments, output_weights: Float64Array | None) -> GramAtoms:
+def sums_about(pivot: float, moments: SampleMoments, output_weights: Float64Array | None) -> Source:
     """Return the source of products of atoms and targets, each less this number."""
     mean_atoms, mean_y = moments.mean_atoms - pivot, moments.mean_y - pivot
     gram = moments.gram + np.outer(mean_atoms, mean_atoms)
@@ -88,11 +96,12 @@ def sums_about(pivot: float, moments: SampleMoments, output_weights: Float64Arra
     if output_weights is not None:
         norms *= (output_weights**2).sum(axis=1)
         c = (c * output_weights.T).sum(axis=0, keepdims=True)
-    return GramAtoms(gram, Moments(c, norms, target_norm), means=mean_atoms, output_weights=output_weights)
+    products = Moments(c, norms, target_norm)
+    return as_source(GramAtoms(gram, products, means=mean_atoms, output_weights=output_weights))
 
 
 @np.errstate(over="ignore", invalid="ignore")  # the search refuses what is not finite
-def corrective_sums(moments: SampleMoments, *, neurons: bool) -> tuple[GramAtoms, Float64Array]:
+def corrective_sums(moments: SampleMoments, *, neurons: bool) -> tuple[Source, Float64Array]:
     """
     Return the source of a corrective selection, and the outputs that it starts from.
 
@@ -102,7 +111,7 @@ def corrective_sums(moments: SampleMoments, *, neurons: bool) -> tuple[GramAtoms
     norms = np.maximum(np.diagonal(moments.gram), 0.0)
     if neurons:
         products = Moments(moments.c, norms, float(moments.target_norms.sum()))
-        return GramAtoms(moments.gram, products, means=means), mean_y
+        return as_source(GramAtoms(moments.gram, products, means=means)), mean_y
     c, target_norm = moments.c + np.outer(mean_y, means), float(np.sum(moments.target_norms + mean_y**2))
     products = Moments(c, norms + means**2, target_norm)
-    return GramAtoms(moments.gram, products, pivots=means), np.zeros_like(mean_y)
+    return as_source(GramAtoms(moments.gram, products, pivots=means)), np.zeros_like(mean_y)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath
 
 from ._corrective import CorrectiveSearch
 from ._gram import Moments, squared_norms
+from ._protocol import Source
 from ._squared_error import SquaredErrorSearch
 
 # Shares of the squared norm of a column. What the kept columns leave of one may be rounding, as may a direction in the
@@ -38,7 +38,7 @@ class AtomsBesideKept:
     output_weights = None
     n_threads = 1
 
-    def __init__(self, source: Any, kept: NDArray[np.int64]) -> None:
+    def __init__(self, source: Source, kept: NDArray[np.int64]) -> None:
         source.promote(about_y=False)
         self._source, self._kept = source, kept
         columns, moments = source.columns(kept), source.moments()
@@ -72,7 +72,7 @@ class AtomsBesideKept:
     def sample(self, atoms: NDArray[np.int64], n_rows: int, turn: tuple[int, int] = (0, 1)) -> FloatArray:
         """Some atoms on about as many rows, scaled as those of the preview are; or a turn's share."""
         products = self._combinations @ self._products[:, self.atoms[atoms]]
-        rows: FloatArray = self._source.sample(self.atoms[atoms], n_rows, turn)
+        rows = self._source.sample(self.atoms[atoms], n_rows, turn)
         rows -= self._source.sample(self._kept, n_rows, turn) @ products
         return rows
 
@@ -80,32 +80,23 @@ class AtomsBesideKept:
         """Nothing better than float64 products."""
         return False
 
-    def moments(
-        self,
-        atoms: NDArray[np.int64] | None = None,
-        out: Float64Array | None = None,
-        products: Float64Array | None = None,
-    ) -> Moments:
+    def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
         """Inner products of the atoms with the target, and the squared norms; and the atoms' columns, into out."""
         if atoms is not None:
-            self.columns(atoms, out, products)
+            self.columns(atoms, out)
         return self._moments
 
-    def columns(
-        self, atoms: NDArray[np.int64], out: Float64Array | None = None, products: Float64Array | None = None
-    ) -> Float64Array:
-        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array, and of ``products``."""
+    def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
+        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
         chosen = self.atoms[atoms]
         columns = self._source.columns(chosen)[:, self.atoms]
         left: Float64Array = np.subtract(columns, self._products[:, chosen].T @ self._products[:, self.atoms], out=out)
-        if products is not None:
-            products[:] = left
         return left
 
     def among(self, atoms: NDArray[np.int64]) -> Float64Array:
         """Gram matrix of the given atoms among themselves."""
         chosen = self.atoms[atoms]
-        gram: Float64Array = self._source.among(chosen)
+        gram = self._source.among(chosen)
         gram -= self._products[:, chosen].T @ self._products[:, chosen]
         return gram
 
@@ -130,8 +121,7 @@ class AtomsBesideKept:
 
     def row_weights(self) -> Float64Array:
         """Weights of the samples, adding up to one, in a column."""
-        weights: Float64Array = self._source.row_weights()
-        return weights
+        return self._source.row_weights()
 
     def outputs(self, atoms: NDArray[np.int64], rows: slice = slice(None)) -> Float64Array:
         """Outputs of some atoms on some samples, (n_rows, len(atoms), 1), in float64."""
@@ -158,7 +148,7 @@ class AtomsBesideKept:
 
 
 def select_beside(
-    source: Any,
+    source: Source,
     k: int,
     *,
     radius: float | None,
@@ -195,21 +185,21 @@ def select_beside(
 
 
 def _round(
-    source: Any, k: int, *, radius: float | None, tol: float, kept: NDArray[np.int64], room: int | None
+    source: Source, k: int, *, radius: float | None, tol: float, kept: NDArray[np.int64], room: int | None
 ) -> GreedyPath:
     """One selection beside the kept atoms, up to the pick that leaves no room; none where there is no candidate."""
 
-    def select(others: Any) -> GreedyPath:
+    def select(others: Source) -> GreedyPath:
         search = SquaredErrorSearch(others, k, signed=True, radius=radius, tol=tol)
         return search.prefix(picks_until(search.run().picks, room))
 
     return _beside(source, kept, None if room == 0 else select)
 
 
-def correct_beside(source: Any, k: int, *, ridge: float, tol: float, kept: NDArray[np.int64]) -> GreedyPath:
+def correct_beside(source: Source, k: int, *, ridge: float, tol: float, kept: NDArray[np.int64]) -> GreedyPath:
     """Corrective selection beside the kept atoms, which no ridge holds back; counts are those of the picks."""
 
-    def select(others: Any) -> GreedyPath:
+    def select(others: Source) -> GreedyPath:
         flat, tolerance = source.n_targets == 1, None if tol < 0 else tol
         base = np.zeros(source.n_targets)
         search = CorrectiveSearch(others, k, base=base, free_intercept=False, flat=flat, tol=tolerance)
@@ -219,7 +209,7 @@ def correct_beside(source: Any, k: int, *, ridge: float, tol: float, kept: NDArr
     return path._replace(counts=np.bincount(path.picks, minlength=source.n_atoms))
 
 
-def _beside(source: Any, kept: NDArray[np.int64], select: Callable[[Any], GreedyPath] | None) -> GreedyPath:
+def _beside(source: Source, kept: NDArray[np.int64], select: Callable[[Source], GreedyPath] | None) -> GreedyPath:
     """What is selected among the atoms that are not kept, with the weights of all; nothing where there are none."""
     beside = AtomsBesideKept(source, kept) if len(kept) else None
     atoms = np.arange(source.n_atoms) if beside is None else beside.atoms

@@ -16,13 +16,15 @@ from sklearn_gfs._typing import Float64Array
 
 from . import _greedy_kernels as kernels
 from ._blocks import batches
+from ._gram import ArrayAtoms
 from ._loss_kernels import add_losses
+from ._protocol import Source
 
 
 class SampledPath:
     """The picks of a path on the samples, summed when the sum is asked for."""
 
-    def __init__(self, source: Any, radius: float, *, signed: bool) -> None:
+    def __init__(self, source: Source, radius: float, *, signed: bool) -> None:
         self.source = source
         self.radius = radius
         self.signed = signed
@@ -38,7 +40,7 @@ class SampledPath:
             atoms, picks, counts = np.unique(state.picks[new], return_inverse=True, return_counts=True)
             coefs = np.zeros((len(atoms), state.directions.shape[1]))
             np.add.at(coefs, picks, self.radius * state.directions[new])
-            if self.source.output_weights is not None and self.y.shape[1] > 1:
+            if isinstance(self.source, ArrayAtoms) and self.source.output_weights is not None and self.y.shape[1] > 1:
                 # No neuron alone comes near several targets: no digits are lost by adding up the neurons first.
                 for rows in batches(len(self.y), len(atoms)):
                     self._ahead[rows] += self.source.combined(atoms, coefs, rows) - counts.sum() * self.y[rows]

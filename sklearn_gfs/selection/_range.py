@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ._gram import Moments
+from ._protocol import Source
 
 # Least and largest mean square, by the precision of the products: within a sum of products no term overflows, and none
 # that counts loses digits. In float64 that holds for the squares of the products as well.
 _RANGE = {np.dtype(np.float32): (1e-30, 1e28), np.dtype(np.float64): (1e-150, 1e150)}
 
 
-def find_fault(source: Any, moments: Moments, *, signed: bool) -> str | None:
+def find_fault(source: Source, moments: Moments, *, signed: bool) -> str | None:
     """
     Say what can't be compared in the precision of the source, if anything.
 

@@ -10,7 +10,6 @@ which they can't are scored on the samples themselves. The products come from ``
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +18,11 @@ from sklearn_gfs._typing import Float64Array, GreedyPath
 from sklearn_gfs._warn import warn_caller
 
 from . import _greedy_kernels as kernels
-from ._gram import Moments
+from ._gram import ArrayAtoms, Moments
 from ._gram_pivots import PivotedColumns
 from ._loss_kernels import losses_from_gram
 from ._on_samples import SampledPath, gap_bound
+from ._protocol import Source
 from ._range import check_radius, find_fault
 
 # Scores that differ by less than this, relative to the terms they are differences of, are ties. Products in float32
@@ -49,7 +49,7 @@ class SquaredErrorSearch:
     hull, with radius 1.
     """
 
-    def __init__(self, source: Any, k: int, *, signed: bool, radius: float | None, tol: float) -> None:
+    def __init__(self, source: Source, k: int, *, signed: bool, radius: float | None, tol: float) -> None:
         self.source = source
         self.k = k
         self.signed = signed
@@ -240,6 +240,7 @@ class SquaredErrorSearch:
 
     def _losses_from_gram(self, n_picks: int) -> None:
         """Losses in float64 from the few atoms that were picked."""
+        assert isinstance(self.source, ArrayAtoms)  # no other source of this search has products in float32
         atoms, picks = np.unique(self.state.picks[:n_picks], return_inverse=True)
         gram, c = self.source.exact_moments(atoms)
         losses_from_gram(

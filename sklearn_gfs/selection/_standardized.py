@@ -18,7 +18,8 @@ from sklearn_gfs._typing import Float64Array, GreedyPath
 
 from ._gram import ArrayAtoms, Moments
 from ._gram_standardized import StandardizedAtoms, StandardizedSparseAtoms, shifted
-from ._gram_sums import GramAtoms
+from ._gram_sums import GramAtoms, as_source
+from ._protocol import Source
 from ._sample_moments import SampleMoments
 
 # Columns are standardised in pieces whose temporary arrays stay in a core's own cache.
@@ -31,7 +32,7 @@ class StandardizedColumns(NamedTuple):
 
     Parameters
     ----------
-    source : ArrayAtoms or GramAtoms
+    source : Source
         Inner products of the columns that vary, and of y less its mean.
     varying : ndarray of shape (n_varying,)
         Indices of these columns.
@@ -41,7 +42,7 @@ class StandardizedColumns(NamedTuple):
         Mean of every target.
     """
 
-    source: Any
+    source: Source
     varying: NDArray[np.int64]
     mean: Float64Array
     scale: Float64Array
@@ -85,7 +86,8 @@ def standardized_moments(moments: SampleMoments, *, refusal: str) -> Standardize
     gram /= scale[varying]
     gram /= scale[varying, None]
     products = Moments(moments.c[:, varying] / scale[varying], np.ones(len(varying)), moments.target_norms.sum())
-    return StandardizedColumns(GramAtoms(gram, products), varying, moments.mean_atoms, scale, moments.mean_y)
+    source = as_source(GramAtoms(gram, products))
+    return StandardizedColumns(source, varying, moments.mean_atoms, scale, moments.mean_y)
 
 
 def _varying(mean: Float64Array, scale: Float64Array, refusal: str) -> NDArray[np.int64]:

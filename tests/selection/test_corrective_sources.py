@@ -123,7 +123,7 @@ def test_near_ties_of_float32_atoms_are_decided_in_float64(seed, distance, promo
 def test_products_in_float64_are_made_once_for_each_pair():
     H, y = relus(n_atoms=20)
     source = ArrayAtoms(H, y - y.mean(axis=0), None)
-    products = _corrective_samples.ExactProducts(source, free_intercept=False)
+    products = _corrective_samples.ExactProducts(source, None)
     asked = []
     outputs = source.outputs
     source.outputs = lambda atoms, rows: asked.append(len(atoms)) or outputs(atoms, rows)
@@ -153,7 +153,7 @@ def test_threads_share_products_in_float64(kind, weighted, monkeypatch):
     monkeypatch.setattr(
         ArrayAtoms, "_values", lambda self, *asked: read.add(threading.get_ident()) or values(self, *asked)
     )
-    products = _corrective_samples.ExactProducts(source, free_intercept=False)
+    products = _corrective_samples.ExactProducts(source, None)
     products.of(some[:2])
     for gram, c in (products.of(some)[1:], source.exact_moments(some)):
         np.testing.assert_allclose(gram, rows[:, some].T @ (share * rows[:, some]), rtol=1e-9)

@@ -1,0 +1,130 @@
+"""
+What a search asks of a source of inner products, whatever holds the atoms.
+
+Here belong the names and signatures that all sources share, and no code. ``_gram`` and ``_gram_layouts``,
+``_gram_computed``, ``_gram_standardized`` and ``_gram_torch`` read samples, ``_gram_centred`` and ``_kept`` take
+something off the atoms of another source, and ``_gram_sums`` has no samples.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_gfs._typing import Float64Array, FloatArray
+
+from ._gram import Moments
+
+
+class Source(Protocol):
+    """
+    Inner products of atoms with each other and with y, as means over the samples in float64.
+
+    Attributes
+    ----------
+    n_atoms : int
+    n_targets : int
+        Columns of y, before output weights contract them.
+    n_rows, itemsize : int
+        Rows of the matrix whose columns are the atoms, and bytes of a value: what a pass over the atoms costs.
+    is_computed : bool
+        Whether reading the atoms once costs far more than products with them.
+    has_samples : bool
+        Whether there are samples. Without, nothing from ``n_threads`` on is asked for.
+    has_rows : bool
+        Whether a few rows can be read for a preview.
+    dtype : numpy dtype
+        Precision of the products.
+    output_weights : ndarray of shape (n_atoms, n_outputs) or None
+        Atom i is the outer product of column i and row i of these.
+    n_threads : int
+        How many threads read the atoms at a time.
+    y : ndarray of shape (n_samples, n_outputs)
+        Target of the atoms as they are given out.
+    """
+
+    n_atoms: int
+    n_targets: int
+    n_rows: int
+    itemsize: int
+    is_computed: bool
+    has_samples: bool
+    has_rows: bool
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    @property
+    def output_weights(self) -> Float64Array | None: ...
+
+    def promote(self, *, about_y: bool) -> bool:
+        """Switch to more exact products, in float64 and of the atoms less y, and say whether there were any."""
+        ...
+
+    def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
+        """Inner products of the atoms with the target, and the squared norms; and the atoms' columns, into out."""
+        ...
+
+    def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
+        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
+        ...
+
+    def whole(self) -> Float64Array:
+        """Compute the whole Gram matrix."""
+        ...
+
+    def has_target(self) -> bool:
+        """Whether y is not zero on every sample that has a weight."""
+        ...
+
+    def nonzero(self, atoms: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of these atoms are not zero on every sample that has a weight."""
+        ...
+
+    @property
+    def n_threads(self) -> int: ...
+
+    @property
+    def y(self) -> Float64Array: ...
+
+    def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
+        """About as many rows, scaled so that inner products of these are estimates, and their moments."""
+        ...
+
+    def sample(self, atoms: NDArray[np.int64], n_rows: int, turn: tuple[int, int] = (0, 1)) -> FloatArray:
+        """Some atoms on about as many rows, scaled as those of the preview are; or a turn's share."""
+        ...
+
+    def among(self, atoms: NDArray[np.int64]) -> Float64Array:
+        """Gram matrix of the given atoms among themselves."""
+        ...
+
+    def row_weights(self) -> Float64Array:
+        """Weights of the samples, adding up to one, in a column."""
+        ...
+
+    def outputs(self, atoms: NDArray[np.int64], rows: slice = slice(None)) -> Float64Array:
+        """Outputs of some atoms on some samples, (n_rows, len(atoms), n_outputs or 1), in float64."""
+        ...
+
+
+class CentredSource(Source, Protocol):
+    """
+    Inner products about the means of the atoms and of y: what a free intercept leaves of them.
+
+    Attributes
+    ----------
+    means : ndarray of shape (n_atoms,)
+        Means of the atoms, once the moments have been read.
+    raw_norms : ndarray of shape (n_atoms,)
+        Squared norms of the atoms that are not centred, likewise.
+    """
+
+    means: Float64Array
+    raw_norms: Float64Array
+
+    def variances(self, atoms: NDArray[np.int64]) -> Float64Array:
+        """Squared norms of some atoms, exact in any precision; asked for where products are in float32."""
+        ...
