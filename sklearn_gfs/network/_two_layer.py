@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 # Up to this many features, the coefficients of a feature and not those of a neuron lie together in training: the
 # product that gives their gradient is slow when its rows in memory are this short.
 _FEW_FEATURES = 32
+# Steps of power iteration towards the largest curvature.
+_POWER_STEPS = 20
 
 
 def hidden_activations(
@@ -228,9 +230,7 @@ class TorchNetwork:
             total += value * (chunk.stop - chunk.start)
         return total / n_rows
 
-    def largest_curvature(
-        self, X: torch.Tensor, start: torch.Tensor, weight: torch.Tensor | None = None, n_iter: int = 20
-    ) -> float:
+    def largest_curvature(self, X: torch.Tensor, start: torch.Tensor, weight: torch.Tensor | None = None) -> float:
         """
         Estimate the largest eigenvalue of the Gauss-Newton matrix J'J / n_samples by power iteration.
 
@@ -242,7 +242,7 @@ class TorchNetwork:
         torch = self._torch
         direction = start / start.norm()
         eigenvalue = 0.0
-        for _ in range(n_iter):
+        for _ in range(_POWER_STEPS):
             hidden, _ = self.forward(X)
             coef, intercept, out_coef, out_intercept = self.layout.views(direction)
             slope = torch.addmm(intercept, coef, X.T)
