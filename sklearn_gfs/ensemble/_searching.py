@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_gfs._typing import Float64Array
-from sklearn_gfs.selection import corrective_paths, greedy_forward_selection
+from sklearn_gfs.selection import corrective_paths, cross_validated, greedy_forward_selection
 
 from ._criteria import Criterion, Evaluate, LogLoss, Loss, Score, SquaredError
 
@@ -116,7 +116,8 @@ def _corrective(library: Library, k: int) -> Selection:
     # Of classes' indicators, which add up to one, the last says nothing new.
     n_samples = len(library.y) if library.weight is None else float(library.weight.sum())
     n_values = n_samples * (library.outputs[0].shape[1] - library.holds_classes)
-    errors = [path.losses / np.maximum(1.0 - path.degrees / n_values, 1e-9) ** 2 for path in paths]
+    # There is no intercept. Where the weights add up to less than the degrees of freedom, the least loss decides.
+    errors = [cross_validated(path, n_values, n_free=0.0, least_left=1e-9) for path in paths]
     if not min(map(len, errors)):
         raise ValueError("corrective=True finds no model that lowers the loss")
     path = paths[int(np.argmin([some.min() for some in errors]))]

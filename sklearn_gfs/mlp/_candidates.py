@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath
+from sklearn_gfs.selection import cross_validated
 
 from ._corrected_steepest import Solved, SteepestPath, degrees_of_freedom, solve
 
@@ -67,15 +68,9 @@ def uncorrected(path: GreedyPath) -> Candidate:
 
 def corrected(ridge: float, path: CorrectivePath, n_samples: float) -> Candidate:
     """Return a corrective selection on so many samples."""
-
-    def score(k: int) -> float:
-        n_picks = min(k, len(path.picks))
-        if n_picks == 0:
-            return float(np.inf)
-        left = 1.0 - (_CHOICE * path.degrees[n_picks - 1] + 1.0) / n_samples
-        return float(path.losses[n_picks - 1] / left**2) if left > 0 else float(np.inf)
-
-    return Candidate(ridge, path.path, path.prefix, score)
+    # Neurons are chosen for what their weights give, the intercept is not.
+    losses = np.append(cross_validated(path, n_samples, per_degree=_CHOICE), np.inf)  # the last one: without a pick
+    return Candidate(ridge, path.path, path.prefix, lambda k: float(losses[min(k, len(path.picks)) - 1]))
 
 
 def solved_by_gradient(

@@ -10,15 +10,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from copy import copy
-from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from sklearn_gfs._chunks import row_batches
 from sklearn_gfs._typing import Float64Array, FloatArray, IntArray
-from sklearn_gfs.network import CHUNK_ROWS
-from sklearn_gfs.selection import CorrectivePath, SelectionStatistics
+from sklearn_gfs.network import CHUNK_ROWS, effective_number
+from sklearn_gfs.selection import SelectionStatistics, cross_validated
 
 # Ridges that are tried, from the least.
 RIDGES = (1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -125,11 +124,6 @@ class Samples(NamedTuple):
     weight: Float64Array | None
     targets: Float64Array | None = None
 
-    @property
-    def effective_number(self) -> float:
-        """How many samples of equal weights say as much (Kish, 1965)."""
-        return float(self.X.shape[0] if self.weight is None else self.weight.sum() ** 2 / (self.weight**2).sum())
-
     def chunks(self) -> Iterator[slice]:
         """Rows that go through a network together."""
         return row_batches(self.X.shape[0], CHUNK_ROWS)
@@ -167,7 +161,7 @@ class _Layer:
         self._dense, self._pruned, self._layer = dense, pruned, layer
         is_last = layer == len(dense.coefs) - 2
         self._samples = samples if is_last else samples._replace(targets=None)
-        self.n_samples = samples.effective_number
+        self.n_samples = effective_number(samples.weight, np.ones(samples.X.shape[0]))
         self.n_neurons = dense.widths[layer]
         self.coef = dense.to_numpy(dense.coefs[layer + 1]).astype(np.float64)
         self.intercept = dense.to_numpy(dense.intercepts[layer + 1]).astype(np.float64)
@@ -235,16 +229,10 @@ def _re_solved(layer: _Layer, k: int) -> Kept:
     """Select neurons and solve for their weights, at the ridge for which generalised cross-validation is least."""
     neurons = np.ones((layer.n_neurons, len(layer.scale)))  # each has a weight for each target
     paths = layer.statistics().corrective_paths(k, RIDGES, output_weights=neurons)
-    path = min(paths, key=partial(_cross_validated, n_samples=layer.n_samples)).path
+    # Each degree counts once: nearly all targets are computed by the dense network, without noise to choose picks for.
+    errors = [cross_validated(path, layer.n_samples) for path in paths]
+    path = paths[int(np.argmin([some[-1] if len(some) else np.inf for some in errors]))].path
     # Where all targets are constant nothing is picked, but a layer has at least one neuron.
     picked = np.sort(path.picks) if len(path.picks) else np.zeros(1, dtype=np.int64)
     n_outputs, coef, intercept = layer.coef.shape[1], path.weights[picked], np.asarray(path.intercept)
     return Kept(picked, (coef / layer.scale)[:, :n_outputs], (intercept / layer.scale)[:n_outputs])
-
-
-def _cross_validated(path: CorrectivePath, n_samples: float) -> float:
-    """Return the loss to be expected on other samples (Golub, Heath and Wahba, 1979)."""
-    if not len(path.picks):
-        return np.inf
-    free = 1.0 - (1.0 + path.degrees[-1]) / n_samples
-    return float(path.losses[-1]) / free**2 if free > 0 else np.inf

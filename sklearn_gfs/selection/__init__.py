@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sklearn_gfs._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from ._corrective_path import CorrectivePath
+    from ._corrective_path import CorrectivePath, cross_validated
     from ._corrective_paths import corrective_paths
     from ._gram_computed import ComputedRows
     from ._greedy import greedy_forward_selection
@@ -27,6 +27,7 @@ _HOME = {
     "GreedyForwardSelector": "_selector",
     "SelectionStatistics": "_statistics",
     "corrective_paths": "_corrective_paths",
+    "cross_validated": "_corrective_path",
     "greedy_forward_selection": "_greedy",
     "product": "_thin",
 }
@@ -37,6 +38,7 @@ __all__ = [
     "GreedyForwardSelector",
     "SelectionStatistics",
     "corrective_paths",
+    "cross_validated",
     "greedy_forward_selection",
     "product",
 ]

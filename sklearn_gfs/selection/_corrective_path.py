@@ -192,3 +192,30 @@ class CorrectivePath:
     def path(self) -> GreedyPath:
         """The path of all picks."""
         return self.prefix(len(self.picks))
+
+
+def cross_validated(
+    path: CorrectivePath, n_values: float, *, per_degree: float = 1.0, n_free: float = 1.0, least_left: float = 0.0
+) -> Float64Array:
+    """
+    Return the loss to be expected on other samples after each pick, by generalised cross-validation [1]_.
+
+    Parameters
+    ----------
+    path : CorrectivePath
+    n_values : float
+        How many values of one target were fitted.
+    per_degree : float
+        What each degree of freedom counts for.
+    n_free : float
+        Degrees of freedom besides those of the picks.
+    least_left : float
+        Share of the values that is left at least. Where none is left, the loss to be expected is infinite.
+
+    References
+    ----------
+    .. [1] G. Golub, M. Heath, G. Wahba, "Generalized cross-validation as a method for choosing a good ridge parameter",
+       Technometrics 21 (1979).
+    """
+    left = np.maximum(1.0 - (per_degree * path.degrees + n_free) / n_values, least_left)
+    return np.divide(path.losses, left**2, out=np.full(len(left), np.inf), where=left > 0.0)

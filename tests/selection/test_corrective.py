@@ -12,7 +12,7 @@ from strategies import Case, cases
 
 from selection.small import make
 from sklearn_gfs import SelectionStatistics, greedy_forward_selection
-from sklearn_gfs.selection import corrective_paths
+from sklearn_gfs.selection import corrective_paths, cross_validated
 
 LOSS = {"rtol": 1e-7, "atol": 1e-11}
 RIDGES = st.sampled_from([0.0, 1e-3, 0.3])
@@ -243,6 +243,21 @@ def test_degrees_of_freedom_are_the_trace_of_what_maps_y_to_its_approximation(ca
     if len(path.picks):
         trace = np.trace(np.linalg.solve(gram + penalty_of(case, "columns", ridge) * np.eye(len(gram)), gram))
         np.testing.assert_allclose(path.degrees[-1], trace, rtol=1e-6)
+
+
+def test_losses_to_be_expected_grow_with_the_degrees_until_none_are_left():
+    H, y = make()
+    (path,) = corrective_paths(H, y, 4, [1e-2])
+    assert len(path.picks) == 4
+    n_values = path.degrees[2] + 1.0  # with the third pick nothing is left beside an intercept
+    for per_degree, n_free, least_left in ((1.0, 1.0, 0.0), (0.5, 0.0, 0.0), (3.0, 1.0, 1e-2)):
+        given = {"per_degree": per_degree, "n_free": n_free, "least_left": least_left}
+        for loss, degrees, found in zip(
+            path.losses, path.degrees, cross_validated(path, n_values, **given), strict=True
+        ):
+            left = max(1 - (per_degree * degrees + n_free) / n_values, least_left)
+            assert found == (pytest.approx(loss / left**2) if left > 0 else np.inf)
+    assert np.isinf(cross_validated(path, n_values)).tolist() == [False, False, True, True]
 
 
 @pytest.mark.parametrize(
