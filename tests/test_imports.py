@@ -5,6 +5,7 @@ import importlib
 import subprocess
 import sys
 import textwrap
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,13 @@ def test_private_names_of_scikit_learn_stand_in_compat_only():
 )
 def test_the_search_for_private_names_can_fail(source, expected):
     assert private_imports(source) == expected
+
+
+def test_the_contract_of_kernels_names_every_module_of_kernels():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    (contract,) = (some for some in project["tool"]["importlinter"]["contracts"] if some["id"] == "kernels")
+    found = [".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in PACKAGE.rglob("*_kernels.py")]
+    assert sorted(found) == contract["source_modules"]
 
 
 def test_import_loads_neither_torch_nor_numba():
