@@ -23,7 +23,7 @@ from scipy.stats import rankdata
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gfs import GreedyPath, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
-from sklearn_gfs.mlp._by_products import InnerProducts
+from sklearn_gfs.mlp._inner_products import InnerProducts
 from sklearn_gfs.network._training import Training
 
 K = 50

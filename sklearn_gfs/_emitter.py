@@ -1,8 +1,8 @@
 """
 How an operation on vectors of floats is written in LLVM's language, for loops that numba compiles.
 
-Vectors are as wide as the processor's registers. Which operations there are is in ``network/_vectors`` and in
-``selection/_thin_kernels``.
+Vectors are as wide as the processor's registers. The operations themselves stand with their loops: in
+``network/_vectors`` and in the modules of kernels that import this module.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from sklearn_gfs._collecting import garbage_later
 from sklearn_gfs._compiling import say_compiling
 from sklearn_gfs._requirements import numba_for
 
-_PURPOSE = "Greedy forward selection"
+_PURPOSE = "Training or selection"
 
 
 class Kernel:

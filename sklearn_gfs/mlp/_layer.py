@@ -71,8 +71,8 @@ class HiddenLayer:
         self._network = network
         self.n_neurons = len(network.weights)
 
-    def fit_on(self, n_samples: int, *, device: str | None = None) -> bool:
-        """Whether the activations of so many samples may be kept, on the layer's device or this."""
+    def may_be_kept(self, n_samples: int, *, device: str | None = None) -> bool:
+        """Whether the activations of n_samples samples may be kept, on the layer's device or this."""
         return n_samples * self.row_bytes <= room_on(device or self._device)
 
     @property

@@ -1,7 +1,7 @@
 """
 The selection of a dense network's neurons, and the samples and activations that it is made from.
 
-For the squared error it is made by inner products, in ``_by_products``: of activations where those can be kept, else
+For the squared error it is made by inner products, in ``_inner_products``: of activations where those can be kept, else
 summed over samples, or of activations that are computed anew. For other losses it is the search in ``_steepest``.
 
 Arrays and networks in, selection paths out; nothing here trains, and nothing here knows estimators.
@@ -22,10 +22,10 @@ from sklearn_gfs._threads import one_thread, threads_for
 from sklearn_gfs._typing import FloatArray, GreedyPath, IntArray
 from sklearn_gfs.network import Network, Part
 
-from ._by_products import InnerProducts
 from ._candidates import RIDGES, Candidate, Chosen, corrected, solved_by_gradient, uncorrected
 from ._corrected_steepest import pick_corrected
 from ._given import PathSettings
+from ._inner_products import InnerProducts
 from ._layer import HiddenLayer, Room
 from ._prepared import Prepared
 from ._steepest import draw, measure, path_of, pick_steepest
@@ -104,7 +104,7 @@ class NeuronSelection:
         hidden, dense_loss = None, None
         in_one_place = self._loss.is_quadratic or self._device == "cpu"  # the search by the gradient is NumPy's
         n_rows = len(whole.rows)
-        if in_one_place and self._n_drawn(network) >= n_rows and self._layer(network).fit_on(n_rows):
+        if in_one_place and self._n_drawn(network) >= n_rows and self._layer(network).may_be_kept(n_rows):
             # Samples that are only held out come last, so that the others' activations are the first part of these.
             hidden = self._layer(network).kept(whole.rows, self._room)
             if self._loss.is_quadratic:
@@ -186,7 +186,7 @@ class NeuronSelection:
         drawn = self._drawn(part, self._n_drawn(network))
         layer, found = self._layer(network), []
         if not self._loss.is_quadratic:
-            fits = hidden is not None or layer.fit_on(len(drawn.rows), device="cpu")
+            fits = hidden is not None or layer.may_be_kept(len(drawn.rows), device="cpu")
             if hidden is None:
                 hidden = layer.in_main_memory(drawn.rows) if fits else layer.computed(drawn.rows, device="cpu")
             # Operations on the outputs of a few thousand samples are small, computing activations is not.
@@ -194,7 +194,7 @@ class NeuronSelection:
                 return self._by_gradient(hidden, drawn, part, network, k, ridges)
         is_some = len(drawn.rows) < len(part.rows)
         anew = ridges == [None] and is_some and self._are_cheap()
-        if hidden is None and not anew and layer.fit_on(len(drawn.rows)):
+        if hidden is None and not anew and layer.may_be_kept(len(drawn.rows)):
             hidden = layer.kept(drawn.rows)
         elif hidden is None and (self._device != "cpu" or anew or not self._sums_pay(layer)):
             hidden = layer.computed(drawn.rows)

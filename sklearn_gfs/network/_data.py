@@ -1,7 +1,7 @@
 """
 The samples that a path trains on: in which order, each how often, and in which of the two parts.
 
-How they are divided is decided in ``_holdout``; batches of them are made in ``_training``.
+How they are divided is decided in ``_holdout``; batches of them are made in ``_samples``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
-Laws of the pre-training threshold in the number of samples, and their fits by least squares.
+Laws of the pre-training threshold in the number of samples, and what their fits are to users.
 
-Pure functions of NumPy arrays; how thresholds are measured belongs in ``_curve``.
+How a law is fitted belongs in ``_law_fits``, how thresholds are measured in ``_curve``.
 """
 
 from __future__ import annotations

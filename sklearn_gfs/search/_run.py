@@ -92,7 +92,7 @@ def run_folds(
 def _open_checkpoint(
     search: Any, estimator: Any, data: tuple[Any, Any, list[Any]], grid: Grid, settings: FoldSettings
 ) -> Checkpoint:
-    """Open the file of finished folds, which must belong to the same search."""
+    """Open the folder of finished folds, which must belong to the same search."""
     X, y, splits = data
     how = settings._asdict()
     # A scorer is made of what was asked for, and of nothing else that could be compared.

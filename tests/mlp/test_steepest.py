@@ -15,7 +15,7 @@ from sklearn.metrics import log_loss
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
 from sklearn_gfs.mlp import _layer, _mean_outputs, _pruning, _steepest
-from sklearn_gfs.mlp._by_products import InnerProducts
+from sklearn_gfs.mlp._inner_products import InnerProducts
 from sklearn_gfs.mlp._pruning import NeuronSelection
 from sklearn_gfs.mlp._steepest import draw, measure, pick_steepest
 from sklearn_gfs.network._losses import LabelwiseLogLoss, LogLoss, SquaredError
@@ -251,7 +251,7 @@ def test_activations_are_computed_once_where_all_samples_are_selected_on(monkeyp
         paths(selection, *arguments)
     assert len(computed) == 3
     # The losses are those of activations that are computed for each.
-    monkeypatch.setattr(_layer.HiddenLayer, "fit_on", lambda self, *a, **options: False)
+    monkeypatch.setattr(_layer.HiddenLayer, "may_be_kept", lambda self, *a, **options: False)
     again_loss, (again,) = paths(selection, *arguments)
     np.testing.assert_allclose(again_loss, dense_loss, rtol=1e-6)
     np.testing.assert_array_equal(again.path.picks, chosen.path.picks)

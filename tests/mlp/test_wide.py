@@ -8,7 +8,7 @@ from sklearn import config_context
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs.mlp import _layer, _pruning
-from sklearn_gfs.mlp._by_products import InnerProducts
+from sklearn_gfs.mlp._inner_products import InnerProducts
 from sklearn_gfs.mlp._layer import HiddenLayer
 from sklearn_gfs.network._device import room_on
 from sklearn_gfs.selection import _gram_computed
