@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath
-from sklearn_gfs.selection import cross_validated
 
 from ._corrected_steepest import Solved, SteepestPath, degrees_of_freedom, solve
 
@@ -67,7 +66,9 @@ def uncorrected(path: GreedyPath) -> Candidate:
 
 
 def corrected(ridge: float, path: CorrectivePath, n_samples: float) -> Candidate:
-    """Return a corrective selection on so many samples."""
+    """Return a corrective selection on samples that count for `n_samples`."""
+    from sklearn_gfs.selection import cross_validated  # loaded by the selection only
+
     # Neurons are chosen for what their weights give, the intercept is not.
     losses = np.append(cross_validated(path, n_samples, per_degree=_CHOICE), np.inf)  # the last one: without a pick
     return Candidate(ridge, path.path, path.prefix, lambda k: float(losses[min(k, len(path.picks)) - 1]))
