@@ -21,10 +21,11 @@ if TYPE_CHECKING:  # for editors and type checkers, which don't see names that a
     from .mlp import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor, prune_network
     from .plotting import LossCurveDisplay, PretrainThresholdDisplay, SelectionPathDisplay, ThresholdScalingDisplay
     from .search import PretrainThresholdSearch, ScalingFit, ThresholdCurve, pretrain_threshold_curve
-    from .selection import GreedyForwardSelector, SelectionStatistics, greedy_forward_selection
+    from .selection import CorrectivePath, GreedyForwardSelector, SelectionStatistics, greedy_forward_selection
 
 # Where each public name lives; modules are imported when one of their names is first asked for.
 _HOME = {
+    "CorrectivePath": "selection",
     "GreedyEnsembleClassifier": "ensemble",
     "GreedyEnsembleRegressor": "ensemble",
     "GreedyForwardSelector": "selection",
@@ -52,6 +53,7 @@ _HOME = {
 }
 
 __all__ = [
+    "CorrectivePath",
     "GreedyEnsembleClassifier",
     "GreedyEnsembleRegressor",
     "GreedyForwardSelector",

@@ -16,6 +16,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import sklearn_gfs
 from sklearn_gfs import (
+    CorrectivePath,
     GreedyEnsembleClassifier,
     GreedyEnsembleRegressor,
     GreedyForwardSelector,
@@ -195,6 +196,10 @@ CASES = {
     SelectionStatistics.corrective_paths: (
         {"k": 3, "ridges": [0.5, 0.25], "tol": 0.0},
         lambda **given: [path.losses for path in SelectionStatistics().update(X, NUMBERS).corrective_paths(**given)],
+    ),
+    CorrectivePath.prefix: (
+        {"n_picks": 2},
+        lambda **given: SelectionStatistics().update(X, NUMBERS).corrective_paths(3, [0.5])[0].prefix(**given).weights,
     ),
     network_bounds: (
         {"k": [2, 3], "step_size": 0.5},

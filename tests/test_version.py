@@ -56,6 +56,7 @@ OBJECTS = {
         GreedyPrunedMLPClassifier(**SMALL), n_pretrain=[1, 2], target=0.0, cv=2
     ).fit(X, LABELS),
     "SelectionPathDisplay": lambda: SelectionPathDisplay(losses=np.ones(2), gaps=np.ones(2)),
+    "CorrectivePath": lambda: SelectionStatistics().update(X, NUMBERS).corrective_paths(2, [0.1])[0],
     "SelectionStatistics": lambda: SelectionStatistics().update(X, NUMBERS),
     "ThresholdScalingDisplay": lambda: ThresholdScalingDisplay(train_sizes=np.arange(1, 3), thresholds=np.ones((2, 2))),
 }

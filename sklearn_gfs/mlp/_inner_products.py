@@ -79,7 +79,7 @@ class InnerProducts(NamedTuple):
 
     def solve_again(self, paths: list[CorrectivePath]) -> list[CorrectivePath]:
         """Return the paths with weights that are re-solved on these samples."""
-        from sklearn_gfs.selection import SelectionStatistics
+        from sklearn_gfs.selection import SelectionStatistics, solved_on_others
 
         picked = np.unique(np.concatenate([path.picks for path in paths]))
         if not len(picked):
@@ -92,7 +92,8 @@ class InnerProducts(NamedTuple):
         for path in paths:
             some = np.searchsorted(picked, path.picks)
             solved.append(
-                path.on_others(
+                solved_on_others(
+                    path,
                     gram[np.ix_(some, some)],
                     c[some],
                     means=statistics.mean_atoms[some],

@@ -2,8 +2,8 @@
 Which atoms: greedy forward selection, from arrays to arrays.
 
 Here belong the kernels, the inner products that they need, the search for each loss, and what users call:
-`greedy_forward_selection`, `GreedyForwardSelector` and `SelectionStatistics`. Nothing here trains, and nothing knows
-of networks: atoms are columns, or outputs of whatever model.
+`greedy_forward_selection`, `GreedyForwardSelector`, `SelectionStatistics` and its `CorrectivePath`. Nothing here
+trains, and nothing knows of networks: atoms are columns, or outputs of whatever model.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sklearn_gfs._lazy import lazy_names
 
 if TYPE_CHECKING:
-    from ._corrective_path import CorrectivePath, cross_validated
+    from ._corrective_path import CorrectivePath, cross_validated, solved_on_others
     from ._corrective_paths import corrective_paths
     from ._gram_computed import ComputedRows
     from ._greedy import greedy_forward_selection
@@ -30,6 +30,7 @@ _HOME = {
     "cross_validated": "_corrective_path",
     "greedy_forward_selection": "_greedy",
     "product": "_thin",
+    "solved_on_others": "_corrective_path",
 }
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "cross_validated",
     "greedy_forward_selection",
     "product",
+    "solved_on_others",
 ]
 
 if not TYPE_CHECKING:

@@ -24,7 +24,7 @@ from sklearn_gfs._typing import Float64Array
 
 from . import _corrective_kernels as kernels
 from ._corrective_columns import CorrectiveColumns
-from ._corrective_path import CorrectivePath, Fixed
+from ._corrective_path import CorrectivePath, Fixed, Picked, take_measured
 from ._corrective_samples import ExactProducts, losses_on_samples
 from ._greedy_kernels import CONVERGED, IMPRECISE, IN_DOUBT, NEEDS_COLUMN
 from ._protocol import CentredSource, Source
@@ -259,19 +259,14 @@ class CorrectiveSearch:
             factor = cholesky(gram)
             shares = solve_triangular(factor, c.T, trans=1)
         path = CorrectivePath(
-            picks,
-            factor,
-            shares,
-            penalty=problem.penalty,
-            least=least,
-            steepest=state.steepest[:n_picks],
-            fixed=Fixed(means, self.base, self.moments.target_norm, self.flat),
+            Picked(picks, factor, shares, problem.penalty, least, state.steepest[:n_picks]),
+            Fixed(means, self.base, self.moments.target_norm, self.flat),
         )
         imprecise = path.losses < 0.5 * _LEAST_LOSS * self.moments.target_norm
         if self.source.has_samples and imprecise.any():
             steps = np.flatnonzero(imprecise)
             about = None if self._centred is None else means[picks]
-            path.measured(steps, losses_on_samples(self.source, path, steps, about))
+            take_measured(path, steps, losses_on_samples(self.source, path, steps, about))
         return path
 
     def _least(self, penalty: float) -> float:

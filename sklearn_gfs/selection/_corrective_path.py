@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
 
 from sklearn_gfs._typing import Float64Array, GreedyPath
+from sklearn_gfs._version import VersionedState
 
 
 class Fixed(NamedTuple):
@@ -37,25 +38,9 @@ class Fixed(NamedTuple):
     flat: bool
 
 
-def solved_path(
-    picks: NDArray[np.int64],
-    losses: Float64Array,
-    gaps: Float64Array,
-    solved: Float64Array,
-    intercept: Float64Array,
-    *,
-    n_atoms: int,
-    flat: bool,
-) -> GreedyPath:
-    """Return the path of picks whose weights are these, (n_picks, n_targets); `flat` as in `Fixed`."""
-    counts, weights = np.zeros(n_atoms, dtype=np.int64), np.zeros((n_atoms, solved.shape[1]))
-    counts[picks], weights[picks] = 1, solved
-    return GreedyPath(picks, losses, gaps, counts, weights[:, 0] if flat else weights, intercept=intercept)
-
-
-class CorrectivePath:
+class Picked(NamedTuple):
     """
-    The path of a corrective selection for the squared error at one ridge, with the weights after any number of picks.
+    What a corrective selection picked at one ridge.
 
     Parameters
     ----------
@@ -72,11 +57,53 @@ class CorrectivePath:
         Least penalised loss over the weights of all atoms, where it is known.
     steepest : ndarray of shape (n_picks,)
         Sum of the squared slopes of the penalised loss after each pick, over all atoms.
+    """
+
+    picks: NDArray[np.int64]
+    factor: Float64Array
+    shares: Float64Array
+    penalty: float
+    least: float | None
+    steepest: Float64Array
+
+
+def solved_path(
+    picks: NDArray[np.int64],
+    losses: Float64Array,
+    gaps: Float64Array,
+    solved: Float64Array,
+    intercept: Float64Array,
+    *,
+    n_atoms: int,
+    flat: bool,
+) -> GreedyPath:
+    """Return the path of picks whose weights are these, (n_picks, n_targets); `flat` as in `Fixed`."""
+    counts, weights = np.zeros(n_atoms, dtype=np.int64), np.zeros((n_atoms, solved.shape[1]))
+    counts[picks], weights[picks] = 1, solved
+    return GreedyPath(picks, losses, gaps, counts, weights[:, 0] if flat else weights, intercept=intercept)
+
+
+class CorrectivePath(VersionedState):
+    """
+    The path of a corrective selection for the squared error at one ridge.
+
+    It knows the weights after any number of picks, from the triangular factor of the picks. Users need not make one:
+    ``SelectionStatistics.corrective_paths`` returns a path for each ridge.
+
+    Parameters
+    ----------
+    picked : Picked
+        What the selection picked at this ridge.
     fixed : Fixed
         What is the same at every ridge.
 
     Attributes
     ----------
+    picks : ndarray of shape (n_picks,)
+        Index of the atom picked at each step, all of them different.
+    penalty : float
+        What the ridge adds to the diagonal of the Gram matrix: the penalised loss is the loss and half of this times
+        the sum of the squared weights.
     losses : ndarray of shape (n_picks,)
         Loss after each pick, without the penalty.
     gaps : ndarray of shape (n_picks,)
@@ -84,27 +111,28 @@ class CorrectivePath:
     degrees : ndarray of shape (n_picks,)
         Effective degrees of freedom after each pick, those of an intercept not included: the trace of what maps y to
         its approximation.
+
+    See Also
+    --------
+    SelectionStatistics.corrective_paths : Make the selection at several ridges.
+    GreedyPath : What a path is for a given number of picks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_gfs import SelectionStatistics
+    >>> statistics = SelectionStatistics().update(np.eye(3), np.array([0.5, 0.4, 0.0]))
+    >>> (path,) = statistics.corrective_paths(2, ridges=[1.0])
+    >>> path.degrees.tolist()
+    [0.5, 1.0]
     """
 
-    def __init__(
-        self,
-        picks: NDArray[np.int64],
-        factor: Float64Array,
-        shares: Float64Array,
-        *,
-        penalty: float,
-        least: float | None,
-        steepest: Float64Array,
-        fixed: Fixed,
-    ) -> None:
-        self.picks = picks
-        self.penalty = penalty
-        self._shares = shares
-        self._fixed = fixed
-        n_picks = len(picks)
+    def __init__(self, picked: Picked, fixed: Fixed) -> None:
+        self.picks, factor, shares, penalty, self._least, self._steepest = picked
+        self.penalty, self._shares, self._fixed = penalty, shares, fixed
+        n_picks = len(self.picks)
         # Its first n rows and columns are the inverse of the factor of the first n picks.
         self._inverse = solve_triangular(factor, np.eye(n_picks)) if n_picks else np.zeros((0, 0))
-        self._least, self._steepest = least, steepest
         penalised = 0.5 * np.maximum(fixed.target_norm - np.cumsum((shares**2).sum(axis=1)), 0.0)
         self._cost = 0.5 * penalty * self._squared_weights() if penalty else np.zeros(n_picks)
         self.losses = np.maximum(penalised - self._cost, 0.0)
@@ -120,43 +148,6 @@ class CorrectivePath:
             return np.where(self._steepest > 0.0, penalised, 0.0)
         return np.minimum(penalised, self._steepest / (2.0 * self.penalty))
 
-    def measured(self, steps: NDArray[np.int64], losses: Float64Array) -> None:
-        """Take losses after some of the picks that were measured on the samples."""
-        self.losses[steps] = losses
-        self.gaps = self._gaps()
-
-    def on_others(
-        self, gram: Float64Array, c: Float64Array, *, means: Float64Array, base: Float64Array, target_norm: float
-    ) -> CorrectivePath:
-        """
-        Return the path of the same picks and penalty with the weights that other samples call for.
-
-        Its gaps are those of this path: products of the picks don't tell of other atoms.
-
-        Parameters
-        ----------
-        gram : ndarray of shape (n_picks, n_picks)
-            Gram matrix of the picks on those samples, in their order.
-        c : ndarray of shape (n_picks, n_targets)
-            Their products with y.
-        means, base, target_norm
-            See `Fixed`; means of the picks alone.
-        """
-        factor = cholesky(gram + self.penalty * np.eye(len(gram)))
-        everywhere = np.zeros_like(self._fixed.means)
-        everywhere[self.picks] = means
-        path = CorrectivePath(
-            self.picks,
-            factor,
-            solve_triangular(factor, c, trans="T"),
-            penalty=self.penalty,
-            least=None,
-            steepest=np.zeros(len(self.picks)),
-            fixed=Fixed(everywhere, base, target_norm, self._fixed.flat),
-        )
-        path.gaps = self.gaps
-        return path
-
     def _squared_weights(self) -> Float64Array:
         """Sum of the squares of the weights after each pick."""
         weights, squares = np.zeros_like(self._shares), np.empty(len(self.picks))
@@ -165,33 +156,128 @@ class CorrectivePath:
             squares[j] = np.sum(weights**2)
         return squares
 
-    def weights(self, n_picks: int) -> Float64Array:
+    def _solved(self, n_picks: int) -> Float64Array:
         """Weights of the first picks when there are no more, (n_picks, n_targets), in the order of the picks."""
         weights: Float64Array = self._inverse[:n_picks, :n_picks] @ self._shares[:n_picks]
         return weights
 
-    def intercept(self, n_picks: int) -> Float64Array:
-        """What is added to the first picks when there are no more, (n_outputs,)."""
-        added: Float64Array = self._fixed.means[self.picks[:n_picks]] @ self.weights(n_picks)
-        return self._fixed.base - added
-
     def prefix(self, n_picks: int) -> GreedyPath:
-        """Return the path of the first picks, with their weights re-solved; of all where there are fewer."""
+        """
+        Return the path of the first picks, with their weights re-solved.
+
+        Where there are fewer picks it is the path of all.
+
+        Parameters
+        ----------
+        n_picks : int
+            How many picks.
+
+        Returns
+        -------
+        GreedyPath
+            Picks, losses, gaps, counts, weights and intercept.
+
+        See Also
+        --------
+        path : The path of all picks.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import SelectionStatistics
+        >>> statistics = SelectionStatistics().update(np.eye(3), np.array([0.5, 0.4, 0.0]))
+        >>> (path,) = statistics.corrective_paths(2, ridges=[1.0])
+        >>> path.prefix(1).weights.tolist()
+        [0.25, 0.0, 0.0]
+        """
         n_picks = min(n_picks, len(self.picks))
+        picks, solved, fixed = self.picks[:n_picks], self._solved(n_picks), self._fixed
         return solved_path(
-            self.picks[:n_picks],
+            picks,
             self.losses[:n_picks],
             self.gaps[:n_picks],
-            self.weights(n_picks),
-            self.intercept(n_picks),
-            n_atoms=len(self._fixed.means),
-            flat=self._fixed.flat,
+            solved,
+            fixed.base - fixed.means[picks] @ solved,
+            n_atoms=len(fixed.means),
+            flat=fixed.flat,
         )
 
     @property
     def path(self) -> GreedyPath:
-        """The path of all picks."""
+        """
+        The path of all picks.
+
+        Its weights are those of all picks together.
+
+        Returns
+        -------
+        GreedyPath
+            Picks, losses, gaps, counts, weights and intercept.
+
+        See Also
+        --------
+        prefix : The path of the first picks.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn_gfs import SelectionStatistics
+        >>> statistics = SelectionStatistics().update(np.eye(3), np.array([0.5, 0.4, 0.0]))
+        >>> (path,) = statistics.corrective_paths(2, ridges=[1.0])
+        >>> path.path.picks.tolist()
+        [0, 1]
+        """
         return self.prefix(len(self.picks))
+
+
+def weights_after(path: CorrectivePath, steps: NDArray[np.int64]) -> Float64Array:
+    """Return the weights of all picks after each of these steps, (n_steps, n_picks, n_targets); of later ones zero."""
+    weights = np.zeros((len(steps), *path._shares.shape))
+    for place, step in zip(weights, steps, strict=True):
+        place[: step + 1] = path._solved(int(step) + 1)
+    return weights
+
+
+def take_measured(path: CorrectivePath, steps: NDArray[np.int64], losses: Float64Array) -> None:
+    """Have a path take losses after some of the picks that were measured on the samples."""
+    path.losses[steps] = losses
+    path.gaps = path._gaps()
+
+
+def solved_on_others(
+    path: CorrectivePath,
+    gram: Float64Array,
+    c: Float64Array,
+    *,
+    means: Float64Array,
+    base: Float64Array,
+    target_norm: float,
+) -> CorrectivePath:
+    """
+    Return the path of the same picks and penalty with the weights that other samples call for.
+
+    Its gaps are those of the given path: products of the picks don't tell of other atoms.
+
+    Parameters
+    ----------
+    path : CorrectivePath
+    gram : ndarray of shape (n_picks, n_picks)
+        Gram matrix of the picks on those samples, in their order.
+    c : ndarray of shape (n_picks, n_targets)
+        Their products with y.
+    means, base, target_norm
+        See `Fixed`; means of the picks alone.
+    """
+    factor = cholesky(gram + path.penalty * np.eye(len(gram)))
+    everywhere = np.zeros_like(path._fixed.means)
+    everywhere[path.picks] = means
+    shares = solve_triangular(factor, c, trans="T")
+    found = CorrectivePath(
+        Picked(path.picks, factor, shares, path.penalty, None, np.zeros(len(path.picks))),
+        Fixed(everywhere, base, target_norm, path._fixed.flat),
+    )
+    found.gaps = path.gaps
+    return found
 
 
 def cross_validated(

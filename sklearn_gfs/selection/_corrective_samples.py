@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn_gfs._typing import Float64Array
 
 from ._blocks import add_up, batches
-from ._corrective_path import CorrectivePath
+from ._corrective_path import CorrectivePath, weights_after
 from ._protocol import CentredSource, Source
 
 
@@ -91,9 +91,7 @@ def losses_on_samples(
     source: Source, path: CorrectivePath, steps: NDArray[np.int64], means: Float64Array | None
 ) -> Float64Array:
     """Losses after some of the picks, from the residuals; with the means of the picks beside a free intercept."""
-    weights = np.zeros((len(steps), len(path.picks), path.weights(0).shape[1]))
-    for place, step in zip(weights, steps, strict=True):
-        place[: step + 1] = path.weights(int(step) + 1)
+    weights = weights_after(path, steps)
     squares, left = np.zeros((2, len(steps), weights.shape[2]))
     for values, y, weight in _read(source, path.picks):
         residuals = y - (values if means is None else values - means) @ weights
