@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Where both are tried, and the subnetwork is re-trained, a corrective selection pays if it brings the loss before
 # re-training to less than this part of what it is with the paper's. Else re-training goes as far from the paper's.
 WORTH = 0.7
-# A number that was chosen for what it gave counts for so many that were fitted (Friedman 1991).
+# For how many fitted weights one counts that was chosen for what it gave (Friedman 1991).
 _CHOICE = 3.0
 # Shares of the mean diagonal of the Gram matrix.
 RIDGES: tuple[float, ...] = (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -40,9 +40,9 @@ class Candidate(NamedTuple):
     path : GreedyPath
         All picks.
     prefix : callable
-        Told of a number of picks, returns the path of the first so many.
+        Given a number of picks, returns the path of the first ones.
     score : callable
-        Told of a number of picks, returns what chooses where nothing is held out: the loss, or the generalised
+        Given a number of picks, returns what chooses where nothing is held out: the loss, or the generalised
         cross-validation's estimate of it.
     """
 
@@ -81,7 +81,7 @@ def solved_by_gradient(
     problem: tuple[Float64Array, FloatArray, FloatArray | None, Loss],
     n_samples: float,
 ) -> Candidate:
-    """Return picks by the gradient, with weights solved for at this ridge on samples that count for so many."""
+    """Return picks by the gradient, with weights solved for at this ridge on samples that count for `n_samples`."""
     (columns, targets, weight, loss), penalty = problem, ridge * path.variance
 
     @cache

@@ -29,8 +29,8 @@ _CURVATURE = 0.25
 _RIDGE = 1e-4
 # A neuron of which the picks leave less than this share of its squared norm adds nothing.
 _LEAST_LEFT = 1e-6
-# Weights are solved for until no slope is more than this share of the largest before the first pick, in so many
-# iterations at most: where classes can be separated weights grow for ever. Between two picks less accuracy will do.
+# Weights are solved for until no slope is more than this share of the largest before the first pick, or until
+# the last iteration: where classes can be separated weights grow for ever. Between two picks less accuracy will do.
 _TOLERANCE, _TOLERANCE_OF_PICKS, _MOST_ITERATIONS = 1e-4, 1e-3, 100
 
 

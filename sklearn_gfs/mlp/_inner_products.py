@@ -30,7 +30,7 @@ class InnerProducts(NamedTuple):
     rows : ndarray of shape (n_rows,)
         The samples.
     targets : callable
-        Told of the numbers of some samples, returns their targets.
+        Given the indices of some samples, returns their targets.
     weight : ndarray of shape (n_rows,) or None
         Of these samples.
     hidden : array, tensor, ComputedRows or None
@@ -55,7 +55,7 @@ class InnerProducts(NamedTuple):
         return statistics
 
     def select(self, network: Network, k: int) -> GreedyPath:
-        """Select so many neurons."""
+        """Select neurons by k picks."""
         from sklearn_gfs.selection import greedy_forward_selection
 
         coef, offset = network.output_coef, network.output_intercept

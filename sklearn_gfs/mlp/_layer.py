@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sklearn_gfs.network import Network
     from sklearn_gfs.selection import ComputedRows
 
-# Activations that are computed at once take so many bytes at most, but of the widest network there are so many rows.
+# Bytes of the activations that are computed at once, at most, and their rows, at least, however wide the network.
 _PIECE_BYTES, _LEAST_ROWS = 2**27, 64
 
 
@@ -33,25 +33,25 @@ class Room:
     """Memory for the activations of one network after another: what is kept of one is lost with the next."""
 
     def __init__(self) -> None:
-        self._numbers: FloatArray = np.empty(0)
+        self._values: FloatArray = np.empty(0)
 
     def array(self, shape: tuple[int, int], dtype: np.dtype[Any]) -> FloatArray:
         """Return an array of this shape."""
         size = math.prod(shape)
-        if self._numbers.dtype != dtype or len(self._numbers) < size:
-            self._numbers = np.empty(size, dtype=dtype)
-        return self._numbers[:size].reshape(shape)
+        if self._values.dtype != dtype or len(self._values) < size:
+            self._values = np.empty(size, dtype=dtype)
+        return self._values[:size].reshape(shape)
 
 
 class HiddenLayer:
     """
-    The hidden neurons of a network, which give activations of samples by their numbers.
+    The hidden neurons of a network, which give activations of samples by their indices.
 
     Parameters
     ----------
     network : Network
     inputs : callable
-        Told of the numbers of some samples, returns their standardised inputs in this precision.
+        Given the indices of some samples, returns their standardised inputs in this precision.
     activation : Activation
     dtype : numpy dtype
         Precision of the activations.

@@ -135,7 +135,7 @@ class Samples(NamedTuple):
 
 def prune_layers(dense: Layers, samples: Samples, sizes: Sequence[int], *, corrective: bool) -> Layers:
     """
-    Return a network of so many neurons at most in each hidden layer.
+    Return a network whose hidden layers have these sizes at most.
 
     A layer is selected on the outputs of the layers before, which are already pruned. The pre-activations of the next
     layer then stay near those of the dense network: what earlier layers lost, later ones make good. Layers that are as

@@ -47,7 +47,7 @@ class MeanOutputs:
     dtype : dtype
         That of activations and of residuals.
     width : int
-        Rows of activations have a multiple of so many places.
+        The places of a row of activations are a multiple of this.
     """
 
     width = 1

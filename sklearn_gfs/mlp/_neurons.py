@@ -95,8 +95,8 @@ def neurons_of(hidden: FloatArray | ComputedRows, dtype: Any = None, width: int 
     """
     Return the neurons that have these activations.
 
-    Activations that are kept may have another precision than these. Rows of activations have a multiple of so many
-    places.
+    Activations that are kept may have another precision than these. The places of a row of activations are a
+    multiple of the width.
     """
     if isinstance(hidden, np.ndarray):
         return KeptNeurons(hidden.astype(hidden.dtype if dtype is None else dtype, copy=False), width)
@@ -108,7 +108,7 @@ def _places(n_samples: int, width: int) -> int:
 
 
 def _filled_up(columns: FloatArray, width: int) -> FloatArray:
-    """Columns as rows, filled up with zeros to a multiple of so many places."""
+    """Columns as rows, filled up with zeros to a multiple of the width."""
     n_samples, n_columns = columns.shape
     rows = np.zeros((n_columns, _places(n_samples, width)), columns.dtype)
     rows[:, :n_samples] = columns.T

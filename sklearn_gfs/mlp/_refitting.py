@@ -17,10 +17,11 @@ from scipy.special import expit
 
 from sklearn_gfs._typing import Float64Array
 
-# What leaving the given weights costs, from the most: as if so many samples had told them, with activations that vary
+# What leaving the given weights costs, from the most: as if this many samples had told them, with activations that vary
 # as the activations do on average.
 PENALTIES = (1e4, 1e3, 1e2, 10.0, 1.0, 1e-1, 1e-2)
-# The samples are left out in so many parts. Of many samples so many, and one part of them, tell enough.
+# Parts in which the samples are left out. Of more samples than the second number, that many, and one part of them, tell
+# enough.
 _N_PARTS, _MANY_SAMPLES = 5, 10_000
 # Deviations from the mean below this share of it are rounding.
 _ROUNDING = 1e-14

@@ -18,10 +18,10 @@ from sklearn_gfs._typing import Float64Array
 # ``_chunks``: with fewer rows products would be slow, with more they would be less exact, and plans count on both.
 _BLOCK_BYTES = 2**23
 BLOCK_ROWS = (1024, 8192)
-# Blocks that are copies are so many times smaller, as they come on top of the atoms.
+# Blocks that are copies are this many times smaller, as they come on top of the atoms.
 COPIED = 8
-# Numbers that are copied at a time of a few atoms' outputs.
-_BATCH_NUMBERS = 2**18
+# Values that are copied at a time of a few atoms' outputs.
+_BATCH_VALUES = 2**18
 # Bytes of the atoms from which on several threads read them.
 _SHARED_BYTES = 2**25
 
@@ -31,17 +31,17 @@ def block_rows(row_bytes: int) -> int:
     return min(max(_BLOCK_BYTES // row_bytes, BLOCK_ROWS[0]), BLOCK_ROWS[1])
 
 
-def batches(n_samples: int, n_numbers: int, turn: tuple[int, int] = (0, 1)) -> Iterator[slice]:
+def batches(n_samples: int, n_values: int, turn: tuple[int, int] = (0, 1)) -> Iterator[slice]:
     """
-    Samples in batches that are small enough to be copied when each takes so many numbers.
+    Samples in batches that are small enough to be copied when a sample takes n_values values.
 
-    Of so many turns only those of the first number.
+    With a turn, the index of one and how many there are, only the batches of this turn.
     """
-    return islice(row_chunks(n_samples, 8 * n_numbers, 8 * _BATCH_NUMBERS), turn[0], None, turn[1])
+    return islice(row_chunks(n_samples, 8 * n_values, 8 * _BATCH_VALUES), turn[0], None, turn[1])
 
 
 def threads_to_read(n_bytes: int) -> int:
-    """How many threads read so many bytes of atoms."""
+    """How many threads read atoms of this size."""
     return n_blas_threads() if n_bytes >= _SHARED_BYTES else 1
 
 
@@ -58,8 +58,8 @@ def add_up(work: Callable[..., None], n_threads: int, *totals: Float64Array) -> 
     """
     Have sums over blocks added to the totals.
 
-    Each thread calls ``work((turn, n_threads), *totals)``, with totals of its own. It is to take the blocks of that
-    turn, one of so many.
+    Each thread calls ``work((turn, n_threads), *totals)``, with totals of its own. It is to take every block of that
+    turn.
     """
     own = [totals, *(tuple(map(np.zeros_like, totals)) for _ in range(n_threads - 1))]
     in_turns(lambda turn: work(turn, *own[turn[0]]), n_threads)

@@ -44,7 +44,7 @@ _UNSURE = 1e-3
 _DISTANT = 1e-6
 # A pick must take off more than this share of twice the loss before the first pick; less is rounding.
 _LEAST_GAIN = 1e-15
-# Below this share of that loss a loss can't be had from products.
+# Products can't tell a loss below this share of that loss.
 _LEAST_LOSS = 1e-7
 # With more doubts than this, or more contenders than this share of the atoms, better products of all are cheaper.
 _DOUBTS, _MANY = 8, 1 / 32

@@ -32,14 +32,14 @@ from ._thin import product
 # Columns computed together. Of many atoms fewer, as these cost no more than one: memory is what a pass waits for.
 _BLOCK = 16
 _MANY = 1536
-# So many blocks are foreseen on trial: each tells more of the atoms.
+# Blocks that are foreseen on trial: each tells more of the atoms.
 _ON_TRIAL = 3
-# Picks are looked for among so many atoms. Where rows are read, one of so many is, at most so many. Few rows of many
+# Atoms among which picks are looked for. Where rows are read, one row in _ROWS is, at most _MOST_ROWS. Few rows of many
 # atoms are all read in less time than a block takes: then they are, of fewer atoms.
 _CANDIDATES, _ROWS, _MOST_ROWS = 384, 8, 2048
 _FEW_ROWS, _FEW_CANDIDATES = 8192, 64
-# Measured: a pick costs as much as so many columns that are foreseen, those in vain and those computed alone counted;
-# and the nanoseconds of a step ahead.
+# Measured: what a pick costs, in columns that are foreseen, those in vain and those computed alone counted; and the
+# nanoseconds of a step ahead.
 _FORESEEN, _FORESEE = 2.4, 1e5
 # Measured: of many atoms a pick costs this share of a column computed alone.
 _CANDIDATE = 0.5
@@ -98,7 +98,7 @@ class CorrectiveColumns(GramColumns):
         return None if self._compares else super().preview()
 
     def _foresight_pays(self, state: Any) -> bool:
-        """Whether it did so far; of many atoms so many columns cost little more than one."""
+        """Whether it did so far; of many atoms a block costs little more than one column."""
         return _has_many(self.source) or super()._foresight_pays(state)
 
     def _wanted_next(
@@ -221,7 +221,7 @@ def wanted_next(
 
 
 def _contenders(atom: int, n_atoms: int, scores: Float64Array, done: list[int]) -> NDArray[np.int64]:
-    """One atom, and of the others that are not done those with the least scores, so many in all."""
+    """One atom, and of the others that are not done those with the least scores, n_atoms in all."""
     scores[done] = np.inf
     scores[atom] = -np.inf
     best: NDArray[np.int64] = np.argpartition(scores, min(n_atoms, len(scores)) - 1)[:n_atoms]

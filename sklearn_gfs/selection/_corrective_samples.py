@@ -24,8 +24,8 @@ def _read(
     """Batches of some atoms as (values, y, weights), new ones in float64, every output of a sample a row."""
     weights, y = source.row_weights(), source.y
     # Several outputs of an atom share one target.
-    n_numbers = y.shape[1] + len(atoms) * (y.shape[1] // source.n_targets)
-    for rows in batches(len(y), n_numbers, turn):
+    n_values = y.shape[1] + len(atoms) * (y.shape[1] // source.n_targets)
+    for rows in batches(len(y), n_values, turn):
         values = source.outputs(atoms, rows)
         n_outputs = values.shape[2]
         values = values.transpose(0, 2, 1).reshape(-1, len(atoms))

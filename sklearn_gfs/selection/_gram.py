@@ -111,7 +111,7 @@ class ArrayAtoms:
         Switch to more exact products, and say whether there were any: in float64 and, where asked for, about y.
 
         The mean of atoms less y is as far from zero as the mean of the atoms is from y, and is no difference of large
-        numbers. With output weights an atom less y is no longer an outer product, so there the atoms stay as they are.
+        values. With output weights an atom less y is no longer an outer product, so there the atoms stay as they are.
         """
         before = self.dtype, self._about_y
         self.dtype = np.dtype(np.float64)
@@ -148,7 +148,7 @@ class ArrayAtoms:
         return np.subtract(block, y, out=None if np.may_share_memory(block, self.atoms) else block)
 
     def _blocks(self, turn: tuple[int, int] = (0, 1)) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
-        """Blocks of rows as (matrix, y, weights), atoms in the columns: the first of these turns, one of so many."""
+        """Blocks of rows as (matrix, y, weights), atoms in the columns: those of one turn, see `batches`."""
         step = self._step()
         for start in range(turn[0] * step, self.n_samples, turn[1] * step):
             rows = slice(start, start + step)
@@ -231,7 +231,7 @@ class ArrayAtoms:
         """
         Variances of some columns, whose means are about these: one for each of them.
 
-        They are made of the columns less these numbers: mean squares less squared means would lose the digits of a
+        They are made of the columns less these means: mean squares less squared means would lose the digits of a
         column that varies little.
         """
         squares, left = np.zeros((2, len(atoms)))

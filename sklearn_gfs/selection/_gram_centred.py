@@ -112,7 +112,7 @@ class CentredAtoms:
         return gram
 
     def variances(self, atoms: NDArray[np.int64]) -> Float64Array:
-        """Squared norms of some atoms, exact where those of the moments are differences of large numbers."""
+        """Squared norms of some atoms, exact where those of the moments are differences of large values."""
         return self._source.variances(self.means[atoms], atoms)
 
     def row_weights(self) -> Float64Array:

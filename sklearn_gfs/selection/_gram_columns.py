@@ -35,11 +35,11 @@ _CALL = 2e4  # nanoseconds of a small product, or a step of the selection, its c
 _TINY = np.finfo(np.float64).tiny
 _BLOCKS = (32, 96)  # columns computed together at first, and at most
 _PREVIEW_ROWS = 512
-# Measured by ``benchmarks/selection.py plans``. k picks are of about so many different atoms times k ** (2 / 3): with
-# several outputs between what trained networks need and random ones, with one output, where that differs tenfold,
-# nearer to the random ones, as the whole matrix would be the dearest error.
+# Measured by ``benchmarks/selection.py plans``: different atoms of k picks, over k ** (2 / 3). With several outputs
+# between what trained networks need and random ones, with one output, where that differs tenfold, nearer to the random
+# ones, as the whole matrix would be the dearest error.
 _DISTINCT = {"one": 0.5, "several": 4.0}
-# For so many atoms that are picked, the first number and the second for each, so many are foreseen.
+# Atoms that are foreseen, whatever is picked, and for each atom that is picked.
 _FORESEEN = 20, 1.15
 
 
@@ -52,7 +52,7 @@ class Costs(NamedTuple):
 
 
 def column_costs(n_rows: int, n_atoms: int, itemsize: int) -> Costs:
-    """What columns of so many atoms cost."""
+    """What columns of atoms of this size cost."""
     n_bytes, alone = n_rows * n_atoms * itemsize, _alone(n_rows, n_atoms, itemsize)
     return Costs(
         alone=alone,
@@ -69,12 +69,12 @@ def _alone(n_rows: int, n_atoms: int, itemsize: int) -> float:
 
 
 def block_costs(n_rows: int, n_atoms: int, itemsize: int, n_columns: int) -> float:
-    """Nanoseconds of one of so many columns that are computed together."""
+    """Nanoseconds of one of n_columns columns that are computed together."""
     return _alone(n_rows, n_atoms, itemsize) / n_columns + n_rows * n_atoms * itemsize * _MULTIPLY
 
 
 def preview_costs(n_rows: float, n_atoms: int, itemsize: int) -> float:
-    """Nanoseconds of a column that is estimated from so many rows."""
+    """Nanoseconds of a column that is estimated from n_rows rows."""
     return n_rows * n_atoms * itemsize * _READ_CACHED + _CALL
 
 
@@ -292,5 +292,5 @@ class GramColumns(ABC):
         Continue a copy of the selection, estimating each Gram column that is not there.
 
         Returns the atoms whose columns were estimated, with as many of those that came closest to being the last
-        pick as make their number and n_others up to a multiple of ``WIDTH``; at most n_new.
+        pick as make their count and n_others up to a multiple of ``WIDTH``; at most n_new.
         """

@@ -30,9 +30,9 @@ class ComputedRows:
     Parameters
     ----------
     compute : callable
-        Told of a slice of the samples, and of the indices of some atoms or None for all, returns a new array or tensor.
+        Given a slice of the samples, and the indices of some atoms or None for all, returns a new array or tensor.
     shape : tuple of int
-        Numbers of samples and of atoms.
+        (n_samples, n_atoms).
     dtype : numpy dtype
         float32 or float64.
     on_device : bool

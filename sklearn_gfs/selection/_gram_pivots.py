@@ -24,7 +24,7 @@ from ._gram_columns import GramColumns
 
 # Columns computed together: the fewer, the sooner looking ahead goes on from what is exact, but the more passes.
 _BLOCK = 24
-# So many blocks are foreseen on trial: the columns that are there make the next one surer.
+# Blocks that are foreseen on trial: the columns that are there make the next one surer.
 _ON_TRIAL = 1
 # What rounding leaves of an atom that other columns tell wholly is at most this share of the largest squared norm.
 _ROUNDING = 1e-3

@@ -87,7 +87,7 @@ def as_source(atoms: GramAtoms) -> Source:
 
 @np.errstate(over="ignore", invalid="ignore")  # the search refuses what is not finite
 def sums_about(pivot: float, moments: SampleMoments, output_weights: Float64Array | None) -> Source:
-    """Return the source of products of atoms and targets, each less this number."""
+    """Return the source of products of atoms and targets, each less the pivot."""
     mean_atoms, mean_y = moments.mean_atoms - pivot, moments.mean_y - pivot
     gram = moments.gram + np.outer(mean_atoms, mean_atoms)
     c = moments.c + np.outer(mean_y, mean_atoms)

@@ -157,7 +157,7 @@ def select_beside(
     n_distinct: int | None,
 ) -> tuple[GreedyPath, NDArray[np.bool_]]:
     """
-    Select in the l1 ball, beside the kept atoms, until so many atoms are kept or picked; and say which they are.
+    Select in the l1 ball, beside the kept atoms, until `n_distinct` atoms are kept or picked; say which.
 
     Where k picks are too few, the atoms picked are kept and k more picks are made beside them, and so on. There are
     fewer atoms than asked for only if no other atom lowers the loss.
@@ -224,6 +224,6 @@ def _beside(source: Source, kept: NDArray[np.int64], select: Callable[[Source], 
 
 
 def picks_until(picks: NDArray[np.int64], n_distinct: int | None) -> int:
-    """How many of the picks are needed for so many different ones; all, where there are not so many."""
+    """How many of the picks are needed for `n_distinct` different ones; all, where there are fewer."""
     first = np.sort(np.unique(picks, return_index=True)[1])
     return len(picks) if n_distinct is None or n_distinct > len(first) else int(first[n_distinct - 1]) + 1

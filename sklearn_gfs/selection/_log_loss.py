@@ -25,11 +25,11 @@ from ._greedy_kernels import choose
 
 # Losses that differ by less than this, relative to the terms they are differences of, are ties.
 _TIE = 1e-13
-# So many terms of an inner product are added up in the dtype of the atoms, and these sums in float64. In any order a
-# sum of n terms is wrong by at most n half roundings of the sum of their sizes; a few are of the terms themselves.
+# Terms of an inner product that are added up in the dtype of the atoms; their sums are added up in float64. In any
+# order a sum of n terms is wrong by at most n half roundings of the sum of their sizes; a few are of the terms.
 _ROWS = 2048
 _ROUNDINGS = _ROWS // 2 + 8
-# Numbers a step has to look at before a second thread pays for being started.
+# Values a step has to look at before a second thread pays for being started.
 _PARALLEL_SIZE = 1_000_000
 
 

@@ -22,7 +22,7 @@ from ._squared_error import SquaredErrorSearch
 
 
 class Asked(NamedTuple):
-    """What `greedy_forward_selection` was asked for: one array of atoms, checked numbers, the rest as passed."""
+    """What `greedy_forward_selection` was asked for: one array of atoms, checked scalars, the rest as passed."""
 
     atoms: Any
     y: Any

@@ -2,7 +2,7 @@
 What products of the atoms can't tell, from the samples themselves: a few atoms' scores, the gap, the losses of a path.
 
 Here the residuals of the samples are taken before they are squared, so that a small loss is no difference of large
-numbers. The atoms come in batches of samples from the sources in ``_gram``.
+values. The atoms come in batches of samples from the sources in ``_gram``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether numbers are of a size whose squares, and their products, the selection can compare; nothing here computes."""
+"""Whether values are of a size whose squares, and their products, the selection can compare; nothing here computes."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _DOUBT = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 0.0}
 _CAREFUL = 1e-13
 # With more contenders than this share of the atoms better products of all are cheaper than scores on the samples.
 _MANY = 1 / 32
-# Below this share of the size of its terms a loss can't be had from products of that precision.
+# Products of that precision can't tell a loss below this share of the size of its terms.
 _PRECISION = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-7}
 # Matching pursuit, which sets the radius, stops when a step adds less than this share of what is explained.
 _LEAST_GAIN = 0.01
@@ -176,7 +176,7 @@ class SquaredErrorSearch:
         return pick, direction
 
     def _resolve_gap(self, n_picks: int, problem: kernels.Problem) -> float:
-        """Gap after so many picks, from better products or, where there are none, from the samples."""
+        """Gap after n_picks picks, from better products or, where there are none, from the samples."""
         if self._promote(n_picks):
             problem, state = self._problem(self.moments), self.state
             kernels.score(float(n_picks), problem, state.s, state.slopes, state.scores)

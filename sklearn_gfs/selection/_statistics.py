@@ -2,7 +2,7 @@
 The statistics of a selection as an object of its own: accumulate over chunks, merge over machines, select.
 
 Here belongs what is asked of them; their arithmetic is in ``_sample_moments``. They need memory for n_atoms squared
-numbers, however many samples there are.
+values, however many samples there are.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from ._thin_kernels import ROWS, SUMMED, TILES, add_thin_product
 
 # Columns on the left. With more of them libraries are as fast.
 _LEFT = (2, 48)
-# Columns on the right at least, and numbers from which on a product takes longer than the preparations.
-_COLUMNS, _NUMBERS = 96, 2**17
+# Columns on the right at least, and values from which on a product takes longer than the preparations.
+_COLUMNS, _VALUES = 96, 2**17
 _LINE = 64
 
 
@@ -32,7 +32,7 @@ def product(left: Any, right: Any) -> Any:
 def is_thin(left: Any, right: Any) -> bool:
     """Whether `thin_product` is faster than a library: it was in all measurements within these bounds."""
     (n_rows, n_columns), size = right.shape, right.itemsize
-    fits = _LEFT[0] <= left.shape[1] <= _LEFT[1] and n_columns >= _COLUMNS and n_rows * n_columns >= _NUMBERS
+    fits = _LEFT[0] <= left.shape[1] <= _LEFT[1] and n_columns >= _COLUMNS and n_rows * n_columns >= _VALUES
     is_read = right.strides[1] == size and right.strides[0] >= n_columns * size and right.strides[0] % size == 0
     return fits and is_read and right.dtype in (np.float32, np.float64) and _is_compiled()
 

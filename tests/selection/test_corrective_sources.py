@@ -148,7 +148,7 @@ def test_threads_share_products_in_float64(kind, weighted, monkeypatch):
     share = np.repeat(share / share.sum(), len(rows) // len(y))[:, None]
     some = np.array([4, 20, 9, 30])
     monkeypatch.setattr(ArrayAtoms, "n_threads", 2)
-    monkeypatch.setattr(_blocks, "_BATCH_NUMBERS", 1000)
+    monkeypatch.setattr(_blocks, "_BATCH_VALUES", 1000)
     read, values = set(), ArrayAtoms._values
     monkeypatch.setattr(
         ArrayAtoms, "_values", lambda self, *asked: read.add(threading.get_ident()) or values(self, *asked)

@@ -76,7 +76,7 @@ def block(request, monkeypatch):
     monkeypatch.setattr(_gram_torch, "BLOCK_ROWS", (n, n))
     for module in (_gram, _gram_layouts):
         monkeypatch.setattr(module, "COPIED", 2 if n > 1 else 1)
-    monkeypatch.setattr(_blocks, "_BATCH_NUMBERS", n * N_ATOMS)
+    monkeypatch.setattr(_blocks, "_BATCH_VALUES", n * N_ATOMS)
     return n
 
 

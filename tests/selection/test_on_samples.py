@@ -296,7 +296,7 @@ def test_batches_do_not_change_what_the_samples_say(monkeypatch):
     atoms, y = data(n_atoms=8)
     far = 1e8 + atoms
     expected = greedy_forward_selection(far, 1e8 + y, 10, hull="l1", radius=1.0)
-    monkeypatch.setattr(_blocks, "_BATCH_NUMBERS", 24)
+    monkeypatch.setattr(_blocks, "_BATCH_VALUES", 24)
     path = greedy_forward_selection(far, 1e8 + y, 10, hull="l1", radius=1.0)
     np.testing.assert_array_equal(path.picks, expected.picks)
     np.testing.assert_allclose(path.losses, expected.losses, rtol=1e-12)
