@@ -29,6 +29,7 @@ from sklearn_gfs.network import (
     copies_that_count,
     divide,
     effective_number,
+    evenness_of_classes,
     find_used,
     has_few_entries,
     has_few_rows,
@@ -140,13 +141,19 @@ class Prepared:
 
     def _shares(self, used: Used) -> FloatArray:
         """Return which share of each sample is held out."""
-        rows, settings = used.rows, self._settings
+        settings = self._settings
         judged = settings.retrains or settings.corrective is not False
-        few_would_judge = self._evenness < _UNEVEN and settings.validation_fraction == "auto"
+        rows, labels = used.rows, None if self.holds_numbers else used.targets
+        labels = labels if labels is None or rows is None else labels[rows]
+        few_would_judge = (
+            settings.validation_fraction == "auto"
+            and self._evenness < _UNEVEN  # weights within classes may make it so, too
+            and labels is not None
+            and evenness_of_classes(labels, used.weight_of_rows, used.copies) < _UNEVEN
+        )
         if few_would_judge or not (settings.early_stopping and judged and self._validation is None):
             return np.zeros(len(used.copies))
         rng = np.random.RandomState(self.seeds[3])
-        labels = None if self.holds_numbers else used.targets
         return held_out_shares(
             project(self.X, rows, self.scaling.inputs, rng.standard_normal(self.X.shape[1])),
             self.targets if rows is None else self.targets[rows],
@@ -155,7 +162,7 @@ class Prepared:
             settings.validation_fraction,
             rng,
             is_table=used.is_table,
-            labels=labels if labels is None or rows is None else labels[rows],
+            labels=labels,
         )
 
     def samples(self, part: Part, device: str | None = None, dtype: Any = None) -> Samples:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ._data import CHUNK_ROWS, Part, Used, divide, find_used, project, standardised_once
     from ._device import DEVICES, find_device, room_on
     from ._evidence import Prior
-    from ._holdout import copies_that_count, effective_number, held_out_shares
+    from ._holdout import copies_that_count, effective_number, evenness_of_classes, held_out_shares
     from ._losses import LABELWISE, LOSSES, SOFTMAX, Loss
     from ._objective import has_few_rows, shape_of
     from ._parameters import Network, in_precision, initial_network, of_least_weight, prune
@@ -74,6 +74,7 @@ _HOME = {
     "Watch": "_watch",
     "as_loop_takes_it": "_small",
     "effective_number": "_holdout",
+    "evenness_of_classes": "_holdout",
     "copies_that_count": "_holdout",
     "divide": "_data",
     "find_device": "_device",
@@ -137,6 +138,7 @@ __all__ = [
     "copies_that_count",
     "divide",
     "effective_number",
+    "evenness_of_classes",
     "find_device",
     "find_used",
     "has_few_entries",

@@ -56,6 +56,27 @@ def effective_number(weight: FloatArray | None, copies: FloatArray) -> float:
     return float(1.0 / np.sum(weight * weight / copies))
 
 
+def evenness_of_classes(labels: FloatArray, weight: FloatArray | None, copies: FloatArray) -> float:
+    """
+    Return which share of the samples tell as much where each sample has the mean weight of its class.
+
+    Weights that differ within the classes do not count.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples, n_outputs)
+        Indicators of classes; equal rows are one class.
+    weight : ndarray of shape (n_samples,) or None
+    copies : ndarray of shape (n_samples,)
+    """
+    if weight is None:
+        return 1.0
+    direction = np.random.RandomState(0).standard_normal(labels.shape[1])
+    classes = np.unique(labels @ direction, return_inverse=True)[1]
+    n_copies, mass = np.bincount(classes, weights=copies), np.bincount(classes, weights=weight)
+    return effective_number(mass, n_copies) / float(n_copies.sum())
+
+
 def cells_share(copies: FloatArray) -> float:
     """Return which part of distinct samples of so many copies a measurement tells apart."""
     return _TELLS_COPIES_APART if copies.mean() > _MANY_COPIES else _TELLS_APART
