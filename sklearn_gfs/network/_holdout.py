@@ -73,7 +73,8 @@ def evenness_of_classes(labels: FloatArray, weight: FloatArray | None, copies: F
         return 1.0
     direction = np.random.RandomState(0).standard_normal(labels.shape[1])
     classes = np.unique(labels @ direction, return_inverse=True)[1]
-    n_copies, mass = np.bincount(classes, weights=copies), np.bincount(classes, weights=weight)
+    n_copies = np.bincount(classes, weights=copies).astype(np.float64, copy=False)
+    mass = np.bincount(classes, weights=weight).astype(np.float64, copy=False)
     return effective_number(mass, n_copies) / float(n_copies.sum())
 
 
