@@ -290,7 +290,7 @@ def cross_validated(
     ----------
     path : CorrectivePath
     n_values : float
-        How many values of one target were fitted.
+        How many values were fitted: samples, times outputs where one weight serves all outputs.
     per_degree : float
         What each degree of freedom counts for.
     n_free : float

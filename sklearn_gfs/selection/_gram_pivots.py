@@ -68,7 +68,7 @@ class PivotedColumns(GramColumns):
             self._noted(self.source.columns, atoms[: self._capacity])
 
     def _noted(self, read: Callable[..., Any], atoms: NDArray[np.int64]) -> Any:
-        """Return what reads the columns of these atoms, and note what they are before output weights."""
+        """Have the columns of these atoms read, and note what they are before output weights."""
         room = self._room(atoms)
         if self.source.output_weights is None:
             found, products = read(atoms, room), room.copy()
