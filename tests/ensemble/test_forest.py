@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from sklearn import config_context
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.datasets import make_classification
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -73,6 +73,52 @@ def test_a_pruned_forest_is_a_forest(forest):
     parts = [outputs_of(_forest._with_members(forest, [i]), X) for i in kept]
     np.testing.assert_allclose(outputs_of(small, X), np.mean(parts, axis=0))
     assert [s.tolist() for s in small.estimators_samples_] == [forest.estimators_samples_[i].tolist() for i in kept]
+
+
+def seeds_of(trees):
+    return {tree.random_state for tree in trees}
+
+
+@pytest.mark.parametrize("forest", FORESTS.values(), ids=FORESTS)
+def test_a_pruned_forest_grows_new_trees(forest):
+    y = targets_of(forest)
+    small = clone(forest).fit(X, y)
+    for _ in range(3):  # a forest that has grown again is pruned as any other
+        small = prune_forest(small, X_NEW, y[160:], 7, oob=False)
+        kept = list(small.estimators_)
+        small.set_params(warm_start=True, n_estimators=25).fit(X, y)
+        assert all(one is other for one, other in zip(small.estimators_, kept, strict=False))
+        assert len(seeds_of(small.estimators_)) == 25
+    assert forest.random_state == 0
+
+
+def test_a_pruned_forest_has_a_seed_that_follows_from_the_forest():
+    forest = RandomForestRegressor(15, random_state=0).fit(X, NUMBERS)
+    seeds = [prune_forest(forest, X, NUMBERS, k).random_state for k in (5, 5, 6)]
+    assert seeds[0] == seeds[1] != seeds[2]
+    assert {type(seed) for seed in seeds} == {int}
+    for state in (None, np.random.RandomState(0)):
+        forest = RandomForestRegressor(15, random_state=state).fit(X, NUMBERS)
+        assert prune_forest(forest, X, NUMBERS, 5).random_state is state
+
+
+def test_trees_with_weights_are_refitted_with_seeds_of_their_own():
+    forest = RandomForestRegressor(20, random_state=0).fit(X, NUMBERS)
+    ensemble = prune_forest(forest, X, NUMBERS, 8, weights="greedy")
+    refitted = [clone(one).fit(X, NUMBERS) for _, one in ensemble.estimators]
+    assert len(refitted) > 2
+    assert len(seeds_of(one.estimators_[0] for one in refitted)) == len(refitted)
+
+
+@pytest.mark.parametrize("n_more", [5, 10, 20])
+def test_bags_that_have_grown_are_pruned_by_new_samples_only(n_more):
+    bags = BaggingRegressor(n_estimators=10, warm_start=True, random_state=0).fit(X[:160], NUMBERS[:160])
+    bags.set_params(n_estimators=10 + n_more).fit(X[:160], NUMBERS[:160])
+    small = prune_forest(bags, X_NEW, NUMBERS[160:], 5, oob=False)
+    assert small.predict(X_NEW).shape == (80,)
+    assert not hasattr(small, "estimators_samples_")
+    with pytest.raises(ValueError, match=rf"forest grew.*the samples of {n_more} of its {10 + n_more} members"):
+        prune_forest(bags, X[:160], NUMBERS[:160], 5)
 
 
 def naive_products(forest, y):
