@@ -147,7 +147,7 @@ def decorated_alike(method: Any, function: Any) -> Any:
     return with_callbacks(function) if hasattr(method, "__wrapped__") else function
 
 
-# Attributes of a fitted ensemble that hold something for each of its members.
+# What a fitted ensemble holds for each of its members. A warm start of bags forgets the seeds of earlier members.
 _OF_MEMBERS = ("estimators_", "estimators_features_", "_seeds")
 
 
@@ -155,8 +155,9 @@ def with_members(ensemble: Any, members: Any) -> Any:
     """Return a copy of a fitted forest or bagging ensemble that has only these of its members."""
     copied = copy(ensemble)
     for name in _OF_MEMBERS:
-        if hasattr(ensemble, name):
-            setattr(copied, name, [getattr(ensemble, name)[i] for i in members])
+        values = copied.__dict__.pop(name, ())
+        if len(values) == len(ensemble.estimators_):
+            setattr(copied, name, [values[i] for i in members])
     copied.n_estimators = len(members)
     return copied
 

@@ -92,7 +92,9 @@ def prune_forest(
     Returns
     -------
     estimator
-        The smaller ensemble, fitted. It shares the trees with the forest, which stays as it is.
+        The smaller ensemble, fitted. It shares the trees with the forest, which stays as it is. Where the forest's
+        ``random_state`` is an integer, that of the smaller one is another integer. Trees that are added with
+        ``warm_start`` then differ from the kept ones.
 
     Raises
     ------
@@ -128,8 +130,8 @@ def prune_forest(
     >>> X, y = load_iris(return_X_y=True)
     >>> forest = RandomForestClassifier(random_state=0).fit(X, y)
     >>> small = prune_forest(forest, X, y, k=10)
-    >>> small
-    RandomForestClassifier(n_estimators=10, random_state=0)
+    >>> len(small.estimators_)
+    10
     >>> small.score(X, y) > 0.95
     True
     """
@@ -202,6 +204,10 @@ def _with_members(forest: Any, members: Any) -> Any:
     for name in ("oob_score_", "oob_decision_function_", "oob_prediction_"):
         if hasattr(small, name):
             delattr(small, name)
+    if isinstance(forest.random_state, Integral):
+        # A warm start skips as many seeds as there are trees. The kept trees may come from later seeds.
+        entropy = np.random.SeedSequence([int(forest.random_state), *map(int, members)])
+        small.random_state = int(entropy.generate_state(1)[0])
     return small
 
 
@@ -216,8 +222,14 @@ def _in_bag(forest: Any, n_samples: int) -> NDArray[np.bool_]:
             f"X has {n_samples} samples and the forest was fitted on {n_fitted_samples(forest)}: pass these, or new "
             "samples and oob=False"
         )
-    seen = np.zeros((len(forest.estimators_), n_samples), dtype=bool)
-    for mask, samples in zip(seen, forest.estimators_samples_, strict=True):
+    bags = forest.estimators_samples_
+    if len(bags) < len(forest.estimators_):
+        raise ValueError(
+            f"forest grew with warm_start, and scikit-learn kept the samples of {len(bags)} of its "
+            f"{len(forest.estimators_)} members: pass new samples, and oob=False"
+        )
+    seen = np.zeros((len(bags), n_samples), dtype=bool)
+    for mask, samples in zip(seen, bags, strict=True):
         mask[samples] = True
     return seen
 
