@@ -94,7 +94,7 @@ def test_modules_that_are_not_known_are_named(unknown, named):
 def test_modules_that_do_more_than_they_say_are_refused():
     network = sequential(4, 12, 12, 2)
     prune.l1_unstructured(network[2], "weight", 5)
-    with pytest.raises(ValueError, match=r"modules 2 of network have forward hooks.*prune.remove"):
+    with pytest.raises(ValueError, match=r"network has forward hooks.* at 2; .*prune.remove"):
         prune_network(network, X)
     prune.remove(network[2], "weight")
     prune_network(network, X, k=5)
@@ -106,6 +106,56 @@ def test_modules_that_do_more_than_they_say_are_refused():
     nn.utils.parametrizations.weight_norm((weighted := sequential(4, 12, 2))[0])
     with pytest.raises(ValueError, match=r"0 \(ParametrizedLinear\)"):
         prune_network(weighted, X)
+
+
+def nested():
+    return nn.Sequential(nn.Linear(4, 12), nn.Sequential(nn.ReLU()), nn.Linear(12, 2))
+
+
+CHANGES = {
+    "hook": lambda module: module.register_forward_hook(lambda *_: None),
+    "hook before": lambda module: module.register_forward_pre_hook(lambda *_: None),
+    "own forward": lambda module: setattr(module, "forward", lambda values: values),
+}
+
+
+@pytest.mark.parametrize("where", ["", "0", "1", "1.0"])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_changes_the_forward_of_any_module_is_refused(where, change):
+    network = nested()
+    change(network.get_submodule(where))
+    with pytest.raises(ValueError, match=rf"network has forward hooks, or .* at {where or 'its outermost module'};"):
+        prune_network(network, X, k=5)
+
+
+def test_hooks_that_see_gradients_only_are_harmless():
+    network = nested()
+    for name in ("", "0", "1"):
+        network.get_submodule(name).register_full_backward_hook(lambda *_: None)
+    assert prune_network(network, X, k=5)[0].out_features == 5
+
+
+class Reversed(nn.Sequential):
+    def __iter__(self):
+        return reversed(list(super().__iter__()))
+
+
+class Called(nn.Sequential):
+    def __call__(self, values):
+        return super().__call__(values) + 1.0
+
+
+class Named(nn.Sequential):
+    """Nothing but a name."""
+
+
+@pytest.mark.parametrize("cls", [Reversed, Called])
+def test_a_sequential_that_does_something_else_is_none(cls):
+    with pytest.raises(TypeError, match=f"of the class {cls.__name__}; it must be an nn.Sequential"):
+        prune_network(cls(*nested()), X, k=5)
+    with pytest.raises(ValueError, match=rf"1 \({cls.__name__}\)"):
+        prune_network(nn.Sequential(nn.Linear(4, 12), cls(nn.ReLU()), nn.Linear(12, 2)), X, k=5)
+    assert prune_network(Named(*nested()), X, k=5)[0].out_features == 5
 
 
 @pytest.mark.parametrize("network", [MLP, sequential(4, 12, 9, 3)], ids=["sklearn", "torch"])
