@@ -52,7 +52,7 @@ class TorchLayers(Layers):
 
     def __init__(self, network: Any) -> None:
         self._torch = torch = sys.modules["torch"]
-        if not isinstance(network, torch.nn.Sequential) or type(network).forward is not torch.nn.Sequential.forward:
+        if not _is_sequential(network):
             raise TypeError(
                 f"network is a torch module of the class {type(network).__name__}; it must be an nn.Sequential. Other "
                 "modules do not say in which order they call their parts"
@@ -98,11 +98,15 @@ class TorchLayers(Layers):
                 f"network has {len(linears)} linear layers; it must have two or more to have hidden neurons"
             )
         self._check_fit(modules[first:])
-        hooked = [name for name, module in modules if module._forward_hooks or module._forward_pre_hooks]
+        hooked = [
+            name or "its outermost module"
+            for name, module in self._network.named_modules()
+            if module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module)
+        ]
         if hooked:
             raise ValueError(
-                f"the modules {', '.join(hooked)} of network have forward hooks, which may change what they compute; "
-                "remove the hooks first (torch.nn.utils.prune.remove removes those of a mask)"
+                f"network has forward hooks, or a forward set from outside, at {', '.join(hooked)}; they may change "
+                "what is computed. Remove them first (torch.nn.utils.prune.remove removes those of a mask)"
             )
         weights = [modules[position][1].weight for position in linears]
         own = [*weights, *(module for _, module in modules if self._has_numbers_of_each(module))]
@@ -287,11 +291,17 @@ class TorchLayers(Layers):
         return self._torch.nn.Parameter(values.clone().contiguous(), requires_grad=old.requires_grad)
 
 
+def _is_sequential(module: Any) -> bool:
+    """Say whether a module calls its parts one after the other, and does nothing else."""
+    sequential, kind = sys.modules["torch"].nn.Sequential, type(module)
+    decisive = ("__call__", "__iter__", "forward")
+    return isinstance(module, sequential) and all(getattr(kind, one) is getattr(sequential, one) for one in decisive)
+
+
 def _flattened(network: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     """Yield the names and the modules of nested Sequentials, in order."""
-    sequential = sys.modules["torch"].nn.Sequential
     for name, module in network._modules.items():
-        if isinstance(module, sequential) and type(module).forward is sequential.forward:
+        if _is_sequential(module):
             yield from _flattened(module, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", module
