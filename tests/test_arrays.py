@@ -226,6 +226,24 @@ def test_tensors_of_whole_and_of_half_numbers_are_read_as_floats(dtype):
     np.testing.assert_array_equal(logits.losses, expected.losses)
 
 
+@pytest.mark.parametrize("dtype", [*DTYPES, "bfloat16"])
+def test_tensors_of_every_width_are_weights(dtype):
+    torch = pytest.importorskip("torch")
+    weight = torch.tensor(WHOLE[:, 5] > 60) if dtype == "bool" else torch.tensor(WHOLE[:, 5]).to(getattr(torch, dtype))
+    expected = greedy_forward_selection(WHOLE, SUM, 20, sample_weight=weight.double().numpy())
+    path = greedy_forward_selection(WHOLE, SUM, 20, sample_weight=weight)
+    np.testing.assert_array_equal(path.losses, expected.losses)
+    path = SelectionStatistics().update(WHOLE, SUM, weight).select(20)
+    np.testing.assert_array_equal(path.picks, expected.picks)
+
+
+def test_theory_takes_tensors():
+    torch = pytest.importorskip("torch")
+    optimum = theory.hull_optimum(torch.tensor(X).bfloat16(), torch.tensor(Y).bfloat16())
+    expected = theory.hull_optimum(torch.tensor(X).bfloat16().double().numpy(), torch.tensor(Y).bfloat16().double())
+    assert optimum.loss == expected.loss
+
+
 def test_tensors_that_are_no_numbers_or_sparse_are_refused():
     torch = pytest.importorskip("torch")
     with pytest.raises(ValueError, match="Complex data not supported"):
@@ -234,5 +252,10 @@ def test_tensors_that_are_no_numbers_or_sparse_are_refused():
         greedy_forward_selection(X, torch.tensor(Y) * 1j, 2)
     with pytest.raises(TypeError, match="atoms is a sparse tensor"):
         greedy_forward_selection(torch.tensor(X).to_sparse(), Y, 2)
+    for whole in (torch.tensor([1] * len(Y)), torch.ones(len(Y))):
+        with pytest.raises(TypeError, match="y is a sparse tensor"):
+            greedy_forward_selection(X, whole.to_sparse(), 2)
+        with pytest.raises(TypeError, match="sample_weight is a sparse tensor"):
+            greedy_forward_selection(X, Y, 2, sample_weight=whole.to_sparse())
     with pytest.raises(ValueError, match="atoms has shape"):
         greedy_forward_selection(torch.tensor(Y), Y, 2)

@@ -198,6 +198,27 @@ def test_in_its_own_precision(dtype):
     np.testing.assert_allclose(evaluated(small, X), expected, atol=30 * torch.finfo(dtype).eps * np.ptp(expected))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.int32])
+def test_targets_and_weights_of_every_precision(dtype):
+    X, network = torch.tensor(inputs()).to(torch.bfloat16), sequential(4, 12, 2)
+    y, weight = (4 * torch.tensor(inputs()[:, :2])).to(dtype), torch.arange(1, len(X) + 1).to(dtype)
+    y = (y > 0).to(dtype) if dtype == torch.int32 else y.requires_grad_()
+    small = prune_network(network, X, y, k=5, sample_weight=weight)
+    kind = np.int64 if dtype == torch.int32 else np.float64
+    expected = prune_network(network, X, y.detach().double().numpy().astype(kind), k=5, sample_weight=weight.tolist())
+    np.testing.assert_array_equal(evaluated(small, inputs()), evaluated(expected, inputs()))
+    with pytest.raises(TypeError, match="y is a sparse tensor"):
+        prune_network(network, X, y.detach().to_sparse(), k=5)
+
+
+def test_a_network_of_scikit_learn_takes_tensors():
+    X, y = torch.tensor(inputs()).to(torch.bfloat16).requires_grad_(), torch.tensor(inputs()[:, 0]).to(torch.bfloat16)
+    mlp = trained_mlp(inputs(), "number", (12,))
+    small = prune_network(mlp, X, y, k=5)
+    expected = prune_network(mlp, X.detach().double().numpy(), y.double().numpy(), k=5)
+    np.testing.assert_array_equal(small.predict(inputs()), expected.predict(inputs()))
+
+
 def test_inputs_of_all_kinds():
     X = inputs() * (inputs(seed=1) > 0)
     network = sequential(4, 12, 9, 2)
