@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._plain import check_plain
+from ._tensors import from_tensor
 from ._typing import Float64Array, FloatArray
 
 # Weights are taken for numbers of copies only up to this many: larger ones hardly come from counting.
@@ -52,7 +53,7 @@ def _real_numbers(value: Any, name: str) -> Float64Array:
     if hasattr(value, "toarray"):
         raise TypeError(f"{name} is sparse; it must be dense")
     refused = f"{name} must be an array of real numbers, got "
-    array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+    array = np.asarray(from_tensor(name, value))
     if array.dtype.kind not in "biufO":
         raise TypeError(f"{refused}dtype {array.dtype}")
     if array.dtype.kind == "O" and any(isinstance(item, str | bytes) for item in array.flat):

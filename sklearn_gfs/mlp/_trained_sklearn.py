@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs._compat import TRAINING_STATE, begin_training
+from sklearn_gfs._tensors import from_tensor
 from sklearn_gfs._typing import Float64Array
 
 from ._layers import Layers
@@ -48,7 +49,7 @@ class MLPLayers(Layers):
         """Return the inputs of samples, checked."""
         return validate_data(
             self._network,
-            X,
+            from_tensor("X", X),
             accept_sparse="csr",
             dtype=[np.float64, np.float32],
             ensure_min_samples=2,
@@ -57,7 +58,7 @@ class MLPLayers(Layers):
 
     def read_targets(self, y: Any) -> Float64Array:
         """Return what predictions are to be, checked, with a column for each output."""
-        network = self._network
+        network, y = self._network, from_tensor("y", y)
         if not is_classifier(network):
             y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
             y = y.reshape(len(y), -1)

@@ -17,6 +17,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
 
+from sklearn_gfs._tensors import from_tensor
 from sklearn_gfs._typing import Float64Array
 
 from ._layers import Kept, Layers
@@ -188,7 +189,7 @@ class TorchLayers(Layers):
             raise ValueError(
                 "y can't be used where network ends in an activation without a loss of its own; leave it out"
             )
-        y = np.asarray(y.detach().cpu() if isinstance(y, self._torch.Tensor) else y)
+        y = np.asarray(from_tensor("y", y))
         if y.dtype.kind in "biu" and not self.link:
             self.link = "softmax" if n_outputs > 1 and y.ndim == 1 else "logistic"
         self.link = self.link or "identity"

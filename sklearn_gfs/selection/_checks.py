@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sklearn_gfs._plain import check_plain
+from sklearn_gfs._tensors import as_floats, from_tensor, is_tensor
 from sklearn_gfs._typing import Float64Array
 
 
@@ -102,9 +103,7 @@ def _converted(name: str, value: Any) -> NDArray[Any]:
     check_plain(**{name: value})
     if sparse.issparse(value):
         raise TypeError(f"{name} is sparse; it must be dense")
-    if is_tensor(value):
-        value = as_floats(name, value).cpu().numpy()
-    array = np.asarray(value)
+    array = np.asarray(from_tensor(name, value))
     if array.dtype.kind == "c":  # of a list
         raise ValueError(f"Complex data not supported: {name} has dtype {array.dtype}")
     text = (
@@ -115,26 +114,11 @@ def _converted(name: str, value: Any) -> NDArray[Any]:
     return array if array.dtype in (np.float32, np.float64) else np.asarray(array, dtype=np.float64)
 
 
-def is_tensor(value: Any) -> bool:
-    """Whether the value is a torch tensor, without importing torch."""
-    return type(value).__module__.partition(".")[0] == "torch"
-
-
-def as_floats(name: str, tensor: Any) -> Any:
-    """Return a tensor of float32 or float64, of any other numbers as float64, where it is if there is float64."""
-    check_plain(**{name: tensor})
-    if str(tensor.layout) != "torch.strided":
-        raise TypeError(f"{name} is a sparse tensor; it must be a dense one or a SciPy sparse matrix")
-    tensor = tensor.detach()
-    if str(tensor.dtype) in ("torch.float32", "torch.float64"):
-        return tensor
-    return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()
-
-
 def check_atoms(atoms: Any, *, ndims: tuple[int, ...], keep_tensor: bool = False) -> Any:
     """Return the atoms as an array or a sparse matrix of floats, or as the tensor they are."""
     shape = "(n_samples, n_atoms)" + " or (n_samples, n_atoms, n_outputs)" * (3 in ndims)
     if keep_tensor and is_tensor(atoms):
+        check_plain(atoms=atoms)
         atoms = as_floats("atoms", atoms)
     elif sparse.issparse(atoms):
         check_plain(atoms=atoms)

@@ -17,10 +17,11 @@ from scipy import sparse
 from sklearn_gfs._chunks import row_chunks
 from sklearn_gfs._plain import check_one_kind, check_plain
 from sklearn_gfs._target_kind import plain_array
+from sklearn_gfs._tensors import from_tensor, is_tensor
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._weights import relative_weight
 
-from ._checks import _check_floats, as_floats, check_atoms, check_output_weights, is_tensor
+from ._checks import _check_floats, check_atoms, check_output_weights
 
 _ONE_ATOM: dict[str, Any] = {"shape": "(n_samples,) or (n_samples, n_outputs)", "ndims": (1, 2)}
 # How far probabilities of a sample may be from adding up to one: they may have been rounded to a few digits.
@@ -80,7 +81,7 @@ def _as_array(y: Any) -> NDArray[Any]:
     check_plain(y=y)
     if sparse.issparse(y):
         raise TypeError("y is sparse; it must be dense, as y.toarray() is")
-    array = np.asarray(as_floats("y", y).cpu() if is_tensor(y) else y)
+    array = np.asarray(from_tensor("y", y))
     # NumPy makes text of all of a list that holds some.
     return np.array(y, dtype=object) if array.dtype.kind in "US" and not hasattr(y, "dtype") else array
 

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
+from sklearn_gfs._tensors import is_tensor
 from sklearn_gfs._threads import threads_for
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._weights import relative_weight
 
-from ._checks import check_atoms, check_offset, check_output_weights, check_y, is_tensor
+from ._checks import check_atoms, check_offset, check_output_weights, check_y
 from ._gram import ArrayAtoms
 from ._gram_computed import ComputedRows
 from ._gram_layouts import SparseAtoms, StackedAtoms

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sklearn_gfs._plain import check_plain
+from sklearn_gfs._tensors import from_tensor
 
 # Sums of squares up to this leave room for sums of such sums.
 LARGEST_SQUARE = 1e300
@@ -51,7 +52,7 @@ def array(name: str, values: Any, *, least: float = -math.inf, whole: bool = Fal
     check_plain(**{name: values})
     if sparse.issparse(values):
         raise TypeError(f"{what} in a plain array, got a {type(values).__name__}")
-    result = np.asarray(values)
+    result = np.asarray(from_tensor(name, values))
     if result.dtype.kind == "O":
         result = _from_objects(what, result)
     if result.dtype.kind not in "iufb" or (result.ndim == 0 and result.dtype.kind == "b"):
