@@ -7,14 +7,14 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
 from sklearn.datasets import load_breast_cancer, make_classification, make_regression
-from sklearn.ensemble import BaggingRegressor, RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import BaggingRegressor, RandomForestClassifier, RandomForestRegressor, VotingRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import balanced_accuracy_score, make_scorer
 from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeRegressor
 
-from ensemble.small import ToldNumbers, named, rows
+from ensemble.small import Told, ToldNumbers, named, rows
 from sklearn_gfs import GreedyEnsembleClassifier, GreedyEnsembleRegressor, GreedyForwardSelector, prune_forest
 
 RNG = np.random.default_rng(0)
@@ -31,6 +31,80 @@ def test_a_diverged_model_does_not_make_ties_of_the_others(diverged):
         settings = {"k": 3, "cv": "prefit", "replace": False, "calibrate": False}
         path = GreedyEnsembleRegressor(models, **settings).fit(rows(60), y).selection_path_
         assert path.tolist() == [1, 2, 0]
+
+
+SEARCHES = [
+    {},
+    {"replace": False},
+    {"n_init": 2},
+    {"n_bags": 3},
+    {"calibrate": False},
+    {"loss": "squared_error", "corrective": True},
+    {"loss": "squared_error"},
+    {"cv": 2},
+]
+
+
+@pytest.mark.parametrize("settings", [*SEARCHES, {"scoring": "r2"}, {"scoring": "neg_mean_absolute_error"}], ids=str)
+@pytest.mark.parametrize(("value", "told"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "infinity")])
+def test_a_regressor_that_predicts_no_number_is_named(settings, value, told):
+    y = RNG.normal(size=60)
+    tables = [y + 0.1, y + RNG.normal(size=60), y.copy()]
+    tables[2][7] = value
+    models = named([ToldNumbers(table).fit(rows(60), y) for table in tables])
+    ensemble = GreedyEnsembleRegressor(models, **{"k": 3, "cv": "prefit", **settings})
+    with pytest.raises(ValueError, match=rf"^the estimator 'm2' predicts {told}; all predictions must be finite"):
+        ensemble.fit(rows(60), y)
+
+
+@pytest.mark.parametrize("settings", [*SEARCHES, {"scoring": "accuracy"}, {"scoring": "neg_log_loss"}], ids=str)
+def test_a_classifier_that_predicts_no_number_is_named(settings):
+    labels = np.resize([0, 1, 2], 60)
+    tables = [RNG.dirichlet(np.ones(3), 60) for _ in range(3)]
+    tables[1][7, 0] = np.nan
+    models = named([Told(table).fit(rows(60), labels) for table in tables])
+    ensemble = GreedyEnsembleClassifier(models, **{"k": 3, "cv": "prefit", **settings})
+    with pytest.raises(ValueError, match=r"^the estimator 'm1' predicts NaN; all predictions must be finite"):
+        ensemble.fit(rows(60), labels)
+
+
+def test_a_classifier_whose_decisions_are_no_numbers_is_named():
+    data, labels = make_classification(100, 8, random_state=0)
+    models = named([LinearSVC().fit(data, labels), LinearSVC().fit(data, labels)])
+    models[1][1].coef_[:] = np.nan
+    with pytest.raises(ValueError, match=r"^the estimator 'm1' predicts NaN; all predictions must be finite"):
+        GreedyEnsembleClassifier(models, cv="prefit").fit(data, labels)
+
+
+@pytest.mark.parametrize("weights", ["equal", "greedy"])
+def test_a_tree_that_predicts_no_number_is_named(weights):
+    y = Y[:, 0]
+    bags = BaggingRegressor(Ridge(), 5, random_state=0).fit(X, y)
+    bags.estimators_[2].coef_[:] = np.nan
+    with pytest.raises(ValueError, match=r"^the estimator 'tree2' predicts NaN; all predictions must be finite"):
+        prune_forest(bags, X, y, 3, weights=weights)
+    vote = VotingRegressor([("one", Ridge()), ("other", Ridge())]).fit(X, y)
+    vote.estimators_[1].coef_[:] = np.inf
+    with pytest.raises(ValueError, match=r"^the estimator 'other' predicts (NaN|infinity); all predictions must be finite"):
+        prune_forest(vote, np.abs(X), y, 3, weights=weights, oob=False)
+
+
+@pytest.mark.parametrize("settings", [{}, {"corrective": True}, {"n_bags": 3}], ids=str)
+def test_a_regressor_whose_predictions_have_no_squares_is_named(settings):
+    y = RNG.normal(size=60)
+    models = named([ToldNumbers(table).fit(rows(60), y) for table in (y + 0.1, 1e100 * y)])
+    with pytest.raises(ValueError, match=r"^the estimator 'm1' predicts values up to \S+e\+100, too large for their"):
+        GreedyEnsembleRegressor(models, k=3, cv="prefit", calibrate=False, **settings).fit(rows(60), y)
+
+
+@pytest.mark.parametrize("share", [-0.5, 1.5])
+def test_a_classifier_whose_probabilities_are_none_is_named(share):
+    labels = np.resize([0, 1, 2], 60)
+    tables = [RNG.dirichlet(np.ones(3), 60) for _ in range(2)]
+    tables[1][7, 0] = share
+    models = named([Told(table).fit(rows(60), labels) for table in tables])
+    with pytest.raises(ValueError, match=rf"^the estimator 'm1' predicts probabilities such as {share}; they must be"):
+        GreedyEnsembleClassifier(models, k=3, cv="prefit", calibrate=False).fit(rows(60), labels)
 
 
 def test_a_forest_is_pruned_for_as_many_targets_as_it_has():
