@@ -45,7 +45,7 @@ from ._criteria import evaluation
 from ._fitted import FittedEnsembleMixin
 from ._fitting import Jobs, Model, answers, fit_all, out_of_fold
 from ._from_search import candidates_of
-from ._outputs import Reading, check_n_targets, fit_reading
+from ._outputs import Reading, check_finite, check_n_targets, check_range, fit_reading
 from ._searching import Library, Selection, Wanted, select
 
 
@@ -278,19 +278,23 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
             X, y, codes = take_rows(X, rows), take_rows(y, rows), codes[rows]
             weight = None if weight is None else weight[rows]
         counts = None if weight is None else as_counts(weight)
-        readings, n_classes = [], 0 if classes is None else len(classes)
-        for i, model in enumerate(models):
-            if classes is None:
-                check_n_targets(f"the estimator {model.name!r}", outputs[i], codes.shape[1])
-            vote = classes is not None and model.method != "predict_proba"
-            readings.append(fit_reading(outputs[i], codes, counts, n_classes, vote=vote, calibrate=self.calibrate))
-            outputs[i] = readings[i](outputs[i], n_classes)
         evaluate = None
         if self.scoring is not None:
             scorer = get_scorer(self.scoring)
             evaluate = evaluation(self.scoring, scorer, X, y, codes, classes, weight)
         given = {name: getattr(self, name) for name in Wanted._fields if name != "evaluate"}
         wanted = Wanted(evaluate=evaluate, **given)
+        readings, n_classes = [], 0 if classes is None else len(classes)
+        for i, model in enumerate(models):
+            who = f"the estimator {model.name!r}"
+            check_finite(who, outputs[i])
+            if classes is None:
+                check_n_targets(who, outputs[i], codes.shape[1])
+            vote = classes is not None and model.method != "predict_proba"
+            readings.append(fit_reading(outputs[i], codes, counts, n_classes, vote=vote, calibrate=self.calibrate))
+            outputs[i] = readings[i](outputs[i], n_classes)
+            if wanted.is_fast:
+                check_range(who, outputs[i], shares=self.loss == "log_loss")
         found = select(Library(outputs, codes, counts), wanted, check_random_state(self.random_state))
         chosen = np.flatnonzero(found.weights)
         mean = self._combine([outputs[i] for i in chosen], found.weights[chosen])

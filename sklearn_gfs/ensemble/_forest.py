@@ -43,7 +43,7 @@ from sklearn_gfs._weights import check_weight
 from ._classifier import GreedyEnsembleClassifier
 from ._criteria import SquaredError
 from ._fitting import Model, answers
-from ._outputs import Reading, check_n_targets, method_of
+from ._outputs import Reading, check_finite, check_n_targets, method_of
 from ._regressor import GreedyEnsembleRegressor
 from ._searching import Path, Selection, best_prefix, greedy
 
@@ -243,13 +243,17 @@ def _mean_products(
     Over all samples, or those that neither has seen.
     """
     classes = members[0].classes_ if is_classifier(members[0]) else None
-    models = [Model("", one, "predict" if classes is None else method_of("", one, "auto"), {}) for one in members]
+    names = [_name(one, i) for i, one in enumerate(members)]
+    methods = ["predict" if classes is None else method_of(*pair, "auto") for pair in zip(names, members, strict=True)]
+    models = [Model(*parts, {}) for parts in zip(names, members, methods, strict=True)]
     shares = np.ones(len(targets)) if weight is None else weight
     sums, totals = np.zeros((len(members),) * 2), np.zeros((len(members),) * 2)
     # Residuals, and a copy of them, which the weights multiply, are alive at once.
     for rows in row_chunks(len(targets), 2 * 8 * len(members) * (targets.shape[1] + 1), working_memory()):
         some = take_rows(X, np.arange(rows.start, rows.stop))
         residuals = np.array([answers(model, model.estimator, some, classes) for model in models])
+        for name, outputs in zip(names, residuals, strict=True):
+            check_finite(f"the estimator {name!r}", outputs)
         check_n_targets("forest", residuals[0], targets.shape[1])
         residuals -= targets[rows]
         counted = np.ones(residuals.shape[:2]) if seen is None else 1.0 - seen[:, rows]

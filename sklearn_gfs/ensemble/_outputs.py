@@ -17,6 +17,10 @@ from sklearn_gfs._typing import Float64Array
 
 from ._calibration import Calibration, fit_calibration
 
+# Numbers up to here have squares that the fast search can compare.
+_LARGEST = 1e75
+# How far rounding may take a probability below zero or above one, as the fast search has it.
+_SLIP = 1e-6
 # In the order in which "auto" looks for them.
 METHODS = ("predict_proba", "decision_function", "predict")
 
@@ -43,6 +47,26 @@ def check_n_targets(who: str, outputs: Float64Array, n_targets: int) -> None:
     if n_predicted != n_targets:
         plural = "" if n_predicted == 1 else "s"
         raise ValueError(f"{who} predicts {n_predicted} target{plural} and y has {n_targets}; both must be equal")
+
+
+def check_finite(who: str, outputs: Float64Array) -> None:
+    """Make sure that a model predicts numbers."""
+    if not np.isfinite(outputs).all():
+        kind = "NaN" if np.isnan(outputs).any() else "infinity"
+        raise ValueError(f"{who} predicts {kind}; all predictions must be finite numbers")
+
+
+def check_range(who: str, outputs: Float64Array, *, shares: bool) -> None:
+    """Make sure that the fast search can compare what a model predicts: shares, or numbers with squares."""
+    least, most = outputs.min(), outputs.max()
+    if shares and not (least >= -_SLIP and most <= 1.0 + _SLIP):
+        wrong = least if least < -_SLIP else most
+        raise ValueError(f"{who} predicts probabilities such as {wrong:g}; they must be between 0 and 1")
+    largest = max(-least, most)
+    if not largest <= _LARGEST:
+        raise ValueError(
+            f"{who} predicts values up to {largest:g}, too large for their squares; leave it out, or scale y down"
+        )
 
 
 def votes_of(estimator: Any, method: str, X: Any, classes: NDArray[Any]) -> Float64Array:

@@ -60,6 +60,11 @@ class Wanted(NamedTuple):
     replace: bool
     corrective: bool
 
+    @property
+    def is_fast(self) -> bool:
+        """Whether the search of ``sklearn_gfs.selection`` answers."""
+        return self.corrective or (self.evaluate is None and self.n_init == 1 and self.replace)
+
 
 class Path(NamedTuple):
     """A selection, pick by pick; arrays of several have the bags as their first axis."""
@@ -135,7 +140,7 @@ def _side_by_side(paths: list[Path]) -> Path:
 
 
 def _select_once(library: Library, wanted: Wanted) -> Path:
-    if wanted.evaluate is None and wanted.n_init == 1 and wanted.replace:
+    if wanted.is_fast:
         outputs, y = library.arrays()
         found = greedy_forward_selection(
             outputs, y, wanted.k, loss=wanted.loss, from_logits=False, sample_weight=library.weight

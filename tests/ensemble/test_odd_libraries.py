@@ -85,7 +85,7 @@ def test_a_tree_that_predicts_no_number_is_named(weights):
         prune_forest(bags, X, y, 3, weights=weights)
     vote = VotingRegressor([("one", Ridge()), ("other", Ridge())]).fit(X, y)
     vote.estimators_[1].coef_[:] = np.inf
-    with pytest.raises(ValueError, match=r"^the estimator 'other' predicts (NaN|infinity); all predictions must be finite"):
+    with pytest.raises(ValueError, match=r"^the estimator 'other' predicts (NaN|infinity); all predictions"):
         prune_forest(vote, np.abs(X), y, 3, weights=weights, oob=False)
 
 
