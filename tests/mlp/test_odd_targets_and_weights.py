@@ -79,6 +79,52 @@ def test_inputs_too_large_for_a_network_are_named():
         prune_network(network, large, k=5)
 
 
+OPTIONS = [{}, {"corrective": False}, {"y": Y}]
+
+
+def trained():
+    return MLPRegressor(hidden_layer_sizes=(20,), max_iter=400, tol=1e-2, random_state=0).fit(X, Y)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: str(list(options)))
+@pytest.mark.parametrize("size", [1e76, 1e80, 1e140, 1e160, 1e250])
+def test_what_a_hidden_layer_computes_must_have_squares(size, options):
+    with pytest.raises(ValueError, match=r"what hidden layer 0 .* not finite, or too large.* extreme values in X"):
+        prune_network(trained(), X * size, k=5, **options)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: str(list(options)))
+@pytest.mark.parametrize("size", [1e76, 1e80, 1e140, 1e160, 1e250])
+def test_what_follows_a_hidden_layer_must_have_squares(size, options):
+    network = trained()
+    network.coefs_[1] *= size
+    if "y" in options and size < 1e150:  # outputs are scaled as the targets are
+        assert np.isfinite(prune_network(network, X, k=5, **options).predict(X)).all()
+        return
+    with pytest.raises(ValueError, match=r"what hidden layer 0 .* not finite, or too large.* and in the weights"):
+        prune_network(network, X, k=5, **options)
+
+
+@pytest.mark.parametrize("corrective", [True, False])
+def test_the_parts_of_what_a_network_computes_must_have_squares(corrective):
+    """Those of twins cancel: what they add up to is no larger than the rest."""
+    network = trained()
+    network.coefs_[0][:, 1], network.intercepts_[0][1] = network.coefs_[0][:, 0], network.intercepts_[0][0]
+    network.coefs_[1][:2] = [[1e80], [-1e80]]
+    if corrective:
+        assert np.isfinite(prune_network(network, X, k=5).predict(X)).all()
+        return
+    with pytest.raises(ValueError, match=r"what hidden layer 0 .* not finite, or too large.* and in the weights"):
+        prune_network(network, X, k=5, corrective=False)
+
+
+@pytest.mark.parametrize("corrective", [True, False])
+def test_large_values_with_squares_are_taken(corrective):
+    network = MLPRegressor(hidden_layer_sizes=(20,), max_iter=400, tol=1e-2, random_state=0).fit(X, np.c_[Y, Y])
+    small = prune_network(network, X * 1e65, k=5, corrective=corrective)
+    assert np.isfinite(small.predict(X * 1e65)).all()
+
+
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix, sparse.csc_array])
 def test_a_constant_feature_gets_no_weight(kind):
     constant, other = (kind(np.column_stack([X, np.full(len(X), value)])) for value in (5.0, 9.0))
