@@ -23,8 +23,8 @@ from sklearn_gfs.selection import SelectionStatistics, cross_validated
 RIDGES = (1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 # A pre-activation counts for at least this share of the one that counts most.
 _LEAST_IMPORTANCE = 1e-3
-# Numbers from here on have squares, and sums of squares, that overflow.
-_LARGEST = 1e150
+# The selection compares squares, summed over targets, that are less than that of this number.
+_LARGEST = 1e75
 
 
 class Layers(ABC):
@@ -167,18 +167,25 @@ class _Layer:
         self.intercept = dense.to_numpy(dense.intercepts[layer + 1]).astype(np.float64)
         self.scale = _importances(dense, layer) if self._samples.targets is None else _alike(dense, samples)
 
-    def statistics(self, offset: Float64Array | float = 0.0) -> SelectionStatistics:
-        """Read all samples: activations in the pruned network, and what they are to approximate, less the offset."""
+    def statistics(self, weights: Float64Array, offset: Float64Array | float = 0.0) -> SelectionStatistics:
+        """
+        Read all samples: activations in the pruned network, and what they are to approximate, less the offset.
+
+        Each activation will be multiplied by its neuron's row of the weights.
+        """
         dense, samples, layer = self._dense, self._samples, self._layer
         unchanged = self._pruned.coefs[layer] is dense.coefs[layer]
-        statistics = SelectionStatistics()
+        with np.errstate(over="ignore", divide="ignore"):
+            # What counts nothing still has a sum of squares.
+            most = np.minimum(_LARGEST / np.linalg.norm(weights, axis=1), _LARGEST**2)
+        statistics, width = SelectionStatistics(), self.coef.shape[1]
         for rows in samples.chunks():
             values = dense.inputs(samples.X, rows)
             activations = self._pruned.activations(values, layer)
             products = dense.product(activations, layer + 1) if unchanged else dense.pre_activations(values, layer + 1)
             atoms, targets = dense.to_numpy(activations), dense.to_numpy(products)
-            _check_size(atoms, layer)
-            _check_size(targets, layer)
+            _check_size(atoms, layer, most)
+            _check_size(targets, layer, _LARGEST / (np.sqrt(width) * self.scale[:width]))
             targets = targets - offset
             if samples.targets is not None:
                 targets = np.hstack([targets, samples.targets[rows]])
@@ -186,12 +193,13 @@ class _Layer:
         return statistics
 
 
-def _check_size(values: FloatArray, layer: int) -> None:
-    """Make sure that what a hidden layer computes, or the layer after it, has finite squares."""
-    if not float(max(values.max(), -values.min())) < _LARGEST:
+def _check_size(values: FloatArray, layer: int, most: Float64Array | float) -> None:
+    """Make sure that what a hidden layer computes, or the layer after it, is below a limit for each column."""
+    largest = np.maximum(values.max(axis=0), -values.min(axis=0)).astype(np.float64)  # float32 lacks the limit
+    if not (largest < most).all():
         raise ValueError(
             f"what hidden layer {layer} of the network computes is not finite, or too large for its squares. Look for "
-            f"extreme values in X; the network's precision is {values.dtype}."
+            f"extreme values in X and in the weights; the network's precision is {values.dtype}."
         )
 
 
@@ -210,6 +218,7 @@ def _alike(dense: Layers, samples: Samples) -> Float64Array:
     statistics, last = SelectionStatistics(), len(dense.coefs) - 1
     for rows in samples.chunks():
         outputs = dense.to_numpy(dense.pre_activations(dense.inputs(samples.X, rows), last))
+        _check_size(outputs, last - 1, _LARGEST**2)  # their variances are compared with nothing
         both = np.hstack([outputs, samples.targets[rows]])  # type: ignore[index]
         statistics.update(np.zeros((len(both), 1)), both, samples.weights_of(rows))
     variances = (statistics.target_norms / statistics.weight).reshape(2, -1).sum(axis=1)
@@ -220,7 +229,8 @@ def _averaged(layer: _Layer, k: int) -> Kept:
     """Select as the paper does: the mean of k picks takes the place of the mean of all neurons."""
     # The sum over N neurons is the mean of N times each; the intercepts belong to no neuron.
     neurons = layer.n_neurons * layer.coef
-    path = layer.statistics(layer.intercept).select(k, output_weights=neurons * layer.scale)
+    weights = neurons * layer.scale
+    path = layer.statistics(weights, layer.intercept).select(k, output_weights=weights)
     picked = np.flatnonzero(path.counts)
     return Kept(picked, neurons[picked] * path.weights[picked, None], layer.intercept)
 
@@ -228,8 +238,8 @@ def _averaged(layer: _Layer, k: int) -> Kept:
 def _re_solved(layer: _Layer, k: int) -> Kept:
     """Select neurons and solve for their weights, at the ridge for which generalised cross-validation is least."""
     neurons = np.ones((layer.n_neurons, len(layer.scale)))  # each has a weight for each target
-    paths = layer.statistics().corrective_paths(k, RIDGES, output_weights=neurons)
-    # Each degree counts once: nearly all targets are computed by the dense network, without noise to choose picks for.
+    paths = layer.statistics(neurons).corrective_paths(k, RIDGES, output_weights=neurons)
+    # Each degree counts once: the targets are mostly outputs of the dense network, which have little noise.
     errors = [cross_validated(path, layer.n_samples) for path in paths]
     path = paths[int(np.argmin([some[-1] if len(some) else np.inf for some in errors]))].path
     # Where all targets are constant nothing is picked, but a layer has at least one neuron.

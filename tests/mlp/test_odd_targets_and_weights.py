@@ -94,6 +94,13 @@ def test_what_a_hidden_layer_computes_must_have_squares(size, options):
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: str(list(options)))
+def test_a_network_in_float32_is_below_the_limits(options):
+    data = X.astype(np.float32)
+    network = MLPRegressor(hidden_layer_sizes=(20,), random_state=0).partial_fit(data, Y.astype(np.float32))
+    assert prune_network(network, data, k=5, **options).coefs_[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: str(list(options)))
 @pytest.mark.parametrize("size", [1e76, 1e80, 1e140, 1e160, 1e250])
 def test_what_follows_a_hidden_layer_must_have_squares(size, options):
     network = trained()
