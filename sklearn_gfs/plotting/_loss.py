@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gfs._version import VersionedState
 
+from ._checks import as_numbers
 from ._inside import innermost
 from ._style import COLOURS, DASHES, MARKERS, log_losses, name_axes, new_axes
 
@@ -142,6 +143,13 @@ class LossCurveDisplay(VersionedState):
         LossCurveDisplay
             The display itself.
 
+        Raises
+        ------
+        TypeError
+            If an argument of the display holds no numbers, or `ax` is no Axes.
+        ValueError
+            If an array has another shape.
+
         See Also
         --------
         from_estimator : Draw a fitted estimator's losses.
@@ -153,12 +161,18 @@ class LossCurveDisplay(VersionedState):
         >>> display.plot().held_out_line_.get_xdata().tolist()
         [2.0, 22.0]
         """
+        first = as_numbers("losses", self.losses, ("n_pretrain",))
+        second, held_out = (
+            as_numbers(name, [] if values is None else values, (length,))
+            for name, values, length in (
+                ("retrain_losses", self.retrain_losses, "n_retrain"),
+                ("held_out_losses", self.held_out_losses, "n_looks"),
+            )
+        )
+        updates = [] if self.held_out_updates is None else self.held_out_updates
+        updates = as_numbers("held_out_updates", updates, held_out.shape, "held_out_losses")
         self.ax_ = new_axes(ax)
         self.figure_ = self.ax_.figure
-        first, second, held_out, updates = (
-            np.asarray([] if values is None else values, dtype=float)
-            for values in (self.losses, self.retrain_losses, self.held_out_losses, self.held_out_updates)
-        )
         n_before = len(first)
         self.pretrain_line_ = self._line(np.arange(1, n_before + 1), _smooth(first), 0, "Pre-training, dense network")
         after = n_before + np.arange(1, len(second) + 1)

@@ -12,6 +12,7 @@ import numpy as np
 
 from sklearn_gfs._version import VersionedState
 
+from ._checks import as_numbers, check_fit
 from ._style import COLOURS, log_axis, name_axes, new_axes, shade
 
 
@@ -214,6 +215,13 @@ class ThresholdScalingDisplay(VersionedState):
         ThresholdScalingDisplay
             The display itself.
 
+        Raises
+        ------
+        TypeError
+            If an argument of the display holds no numbers, a law is no `ScalingFit`, or `ax` is no Axes.
+        ValueError
+            If an array has another shape.
+
         See Also
         --------
         from_curve : Draw a measured curve.
@@ -226,16 +234,23 @@ class ThresholdScalingDisplay(VersionedState):
         >>> display.plot().ax_.get_xscale()
         'log'
         """
+        sizes, n_sizes = np.asarray(self.train_sizes), len(as_numbers("train_sizes", self.train_sizes, ("n_sizes",)))
+        thresholds = as_numbers("thresholds", self.thresholds, (n_sizes, "n_repeats"))
+        last = self.last_n_pretrain
+        last = None if last is None else as_numbers("last_n_pretrain", last, thresholds.shape, "thresholds")
+        predicted = self.predicted
+        predicted = None if predicted is None else as_numbers("predicted", predicted, (n_sizes,), "train_sizes")
+        check_fit("log_fit", self.log_fit)
+        check_fit("power_fit", self.power_fit)
         self.ax_ = new_axes(ax)
         self.figure_ = self.ax_.figure
-        sizes, thresholds = np.asarray(self.train_sizes), np.asarray(self.thresholds, dtype=float)
         known = np.isfinite(thresholds)
         # Repeats often coincide, for thresholds are values of a grid: transparent points add up.
         self.points_ = self.ax_.scatter(
             np.repeat(sizes, known.sum(axis=1)), thresholds[known], s=28, color=COLOURS[0], alpha=0.35, linewidth=0,
             label="One run", zorder=2,
         )  # fmt: skip
-        self._plot_beyond(sizes, known)
+        self._plot_beyond(sizes, known, last)
         whole, part = known.all(axis=1), known.any(axis=1) & ~known.all(axis=1)
         style = {"color": COLOURS[0], "marker": "o", "markersize": 7, "linewidth": 0, "zorder": 4}
         self.mean_line_ = self.ax_.plot(sizes[whole], thresholds[whole].mean(axis=1), label="Mean", **style)[0]
@@ -245,20 +260,18 @@ class ThresholdScalingDisplay(VersionedState):
             self.part_line_ = self.ax_.plot(sizes[part], means, markerfacecolor="none", label=label, **style)[0]
         self._plot_laws(np.geomspace(sizes.min(), sizes.max(), 200))
         self.predicted_line_ = None
-        if self.predicted is not None:
-            values = np.asarray(self.predicted, dtype=float)
+        if predicted is not None:
             self.predicted_line_ = self.ax_.plot(
-                sizes, np.where(np.isfinite(values), values, np.nan), color=COLOURS[2], linestyle=":", marker="D",
+                sizes, np.where(np.isfinite(predicted), predicted, np.nan), color=COLOURS[2], linestyle=":", marker="D",
                 label="Predicted", zorder=3,
             )[0]  # fmt: skip
         log_axis(self.ax_, sizes)
         name_axes(self.ax_, "Training samples", "Pre-training threshold (gradient updates)")
         return self
 
-    def _plot_beyond(self, sizes: Any, known: Any) -> None:
+    def _plot_beyond(self, sizes: Any, known: Any, last: Any) -> None:
         self.beyond_ = None
-        if self.last_n_pretrain is not None and not known.all():
-            last = np.asarray(self.last_n_pretrain, dtype=float)
+        if last is not None and not known.all():
             self.beyond_ = self.ax_.scatter(
                 np.repeat(sizes, (~known).sum(axis=1)), last[~known], s=40, color=COLOURS[1], marker="^", alpha=0.6,
                 linewidth=0, label="Not reached by then", zorder=2,

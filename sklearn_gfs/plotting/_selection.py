@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gfs._version import VersionedState
 
+from ._checks import as_bounds, as_number, as_numbers
 from ._inside import innermost
 from ._style import COLOURS, DASHES, log_losses, name_axes, new_axes, shade
 
@@ -99,7 +100,7 @@ class SelectionPathDisplay(VersionedState):
         Raises
         ------
         TypeError
-            If `path` is not a GreedyPath.
+            If `path` is not a GreedyPath, or `upper_bounds` are no bounds.
 
         See Also
         --------
@@ -115,7 +116,7 @@ class SelectionPathDisplay(VersionedState):
         """
         if not (hasattr(path, "losses") and hasattr(path, "gaps")):
             raise TypeError(f"path must be what greedy_forward_selection returned, got {type(path).__name__}.")
-        upper_bounds = _by_name(upper_bounds, len(path.losses))
+        upper_bounds = None if upper_bounds is None else as_bounds(upper_bounds, len(path.losses))
         display = cls(losses=path.losses, gaps=path.gaps, dense_loss=dense_loss, upper_bounds=upper_bounds)
         return display.plot(ax=ax)
 
@@ -145,7 +146,7 @@ class SelectionPathDisplay(VersionedState):
         NotFittedError
             If the estimator has not been fitted.
         TypeError
-            If the fitted estimator made no selection.
+            If the fitted estimator made no selection, or `upper_bounds` are no bounds.
         ValueError
             If it made several, as an ensemble with ``n_bags`` above 1 does.
 
@@ -174,11 +175,13 @@ class SelectionPathDisplay(VersionedState):
                 f"estimator made {len(estimator.selection_losses_)} selections, one for each bag; a display draws one: "
                 "SelectionPathDisplay(losses=estimator.selection_losses_[0], gaps=estimator.duality_gaps_[0])"
             )
+        if upper_bounds is not None:
+            upper_bounds = as_bounds(upper_bounds, len(estimator.selection_losses_))
         display = cls(
             losses=estimator.selection_losses_,
             gaps=estimator.duality_gaps_,
             dense_loss=getattr(estimator, "dense_loss_", None),
-            upper_bounds=_by_name(upper_bounds, len(estimator.selection_losses_)),
+            upper_bounds=upper_bounds,
         )
         return display.plot(ax=ax)
 
@@ -200,6 +203,8 @@ class SelectionPathDisplay(VersionedState):
 
         Raises
         ------
+        TypeError
+            If an argument of the display holds no numbers, or `ax` is no Axes.
         ValueError
             If the gaps or a bound do not have one number for each loss.
 
@@ -215,8 +220,9 @@ class SelectionPathDisplay(VersionedState):
         >>> display.plot().dense_line_.get_label()
         'Dense network'
         """
-        losses, gaps = np.asarray(self.losses, dtype=float), np.asarray(self.gaps, dtype=float)
-        _check_shapes(losses, gaps, self.upper_bounds or {})
+        losses = as_numbers("losses", self.losses, ("n_picks",))
+        gaps = as_numbers("gaps", self.gaps, losses.shape, "losses")
+        dense_loss, bounds = as_number("dense_loss", self.dense_loss), as_bounds(self.upper_bounds, len(losses))
         self.ax_ = new_axes(ax)
         self.figure_ = self.ax_.figure
         picks = np.arange(1, len(losses) + 1)
@@ -232,14 +238,13 @@ class SelectionPathDisplay(VersionedState):
             picks, np.where(gaps > 0, gaps, np.nan), color=COLOURS[1], linestyle="--", label="Gap", zorder=3
         )[0]
         self.dense_line_ = None
-        if self.dense_loss is not None:
+        if dense_loss is not None:
             self.dense_line_ = self.ax_.axhline(
-                self.dense_loss, color="black", linestyle=":", label="Dense network", zorder=2
+                dense_loss, color="black", linestyle=":", label="Dense network", zorder=2
             )
-        bounds = (self.upper_bounds or {}).items()
         self.bound_lines_ = [
             self.ax_.plot(picks, bound, color=colour, linestyle=dashes, label=name, zorder=3)[0]
-            for (name, bound), colour, dashes in zip(bounds, cycle(COLOURS[2:]), cycle(DASHES[2:]))
+            for (name, bound), colour, dashes in zip(bounds.items(), cycle(COLOURS[2:]), cycle(DASHES[2:]))
         ]
         if len(picks) > 2:
             self.ax_.set_xscale("log")
@@ -249,20 +254,3 @@ class SelectionPathDisplay(VersionedState):
             self.ax_.set_ylim(edge, 1.5 * top)
         name_axes(self.ax_, "Picks k", "Loss (mean over samples)")
         return self
-
-
-def _by_name(upper_bounds: Any, n_picks: int) -> Any:
-    """Return bounds on the losses after each pick, by name."""
-    return (
-        upper_bounds.upper_bounds(np.arange(1, n_picks + 1)) if hasattr(upper_bounds, "upper_bounds") else upper_bounds
-    )
-
-
-def _check_shapes(losses: Any, gaps: Any, upper_bounds: Any) -> None:
-    """Make sure that there is one number for each pick."""
-    if losses.ndim != 1:
-        raise ValueError(f"losses must be of shape (n_picks,), got {losses.shape}")
-    named = {"gaps": gaps, **{f"upper_bounds[{name!r}]": bound for name, bound in upper_bounds.items()}}
-    for name, values in named.items():
-        if np.shape(values) != losses.shape:
-            raise ValueError(f"{name} must be of shape {losses.shape}, as losses is, got {np.shape(values)}")

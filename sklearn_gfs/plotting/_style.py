@@ -19,6 +19,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 
 def new_axes(ax: Any) -> Any:
     """Return the axes to draw on, new ones if none were given."""
+    if ax is not None and not (hasattr(ax, "plot") and hasattr(ax, "figure")):
+        raise TypeError(f"ax must be matplotlib Axes, got {type(ax).__name__}")
     if ax is not None:
         return ax
     try:

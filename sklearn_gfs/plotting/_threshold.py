@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gfs._version import VersionedState
 
+from ._checks import check_grid
 from ._searched import predicted_for, score_name_of
 from ._style import COLOURS, DASHES, MARKERS, log_axis, name_axes, new_axes, shade, some_of
 
@@ -274,8 +275,10 @@ class PretrainThresholdDisplay(VersionedState):
 
         Raises
         ------
+        TypeError
+            If an argument of the display holds no numbers, or `ax` is no Axes.
         ValueError
-            If ``kind`` is not one of these values.
+            If ``kind`` is not one of these values, or an array has another shape.
 
         See Also
         --------
@@ -291,8 +294,10 @@ class PretrainThresholdDisplay(VersionedState):
         >>> display.plot(kind="heatmap").ax_.get_ylabel()
         'Picks k'
         """
-        if kind not in {"auto", "curves", "heatmap"}:
+        if str(kind) not in {"auto", "curves", "heatmap"}:
             raise ValueError(f"kind must be 'auto', 'curves' or 'heatmap', got {kind!r}.")
+        given = ("dense_scores", "thresholds", "target_score", "predicted")
+        check_grid(self.n_pretrain, self.k, self.scores, **{name: getattr(self, name) for name in given})
         self.ax_ = new_axes(ax)
         self.figure_ = self.ax_.figure
         self.lines_: list[Any] = []
@@ -311,7 +316,7 @@ class PretrainThresholdDisplay(VersionedState):
         stars = []
         for column, (size, (colour, dash, marker)) in enumerate(zip(self.k, styles, strict=False)):
             label = "Subnetwork" if size is None else f"Subnetwork, k = {size}"
-            means = self._curve(self.scores[:, column], label, colour=colour, linestyle=dash, marker=marker)
+            means = self._curve(np.asarray(self.scores)[:, column], label, colour=colour, linestyle=dash, marker=marker)
             if self.predicted is not None and np.isfinite(self.predicted[column]):
                 style = {"color": colour, "linestyle": ":", "label": f"{label}, predicted"}
                 self.predicted_lines_.append(self.ax_.axvline(self.predicted[column], zorder=2, **style))
@@ -319,7 +324,7 @@ class PretrainThresholdDisplay(VersionedState):
             if threshold is not None:
                 stars.append((threshold, means[values == threshold][0]))
         if self.dense_scores is not None:
-            self._curve(self.dense_scores, "Dense network", colour="black", linestyle=":", marker="")
+            self._curve(np.asarray(self.dense_scores), "Dense network", colour="black", linestyle=":", marker="")
         if self.target_score is not None:
             self.ax_.axhline(self.target_score, color="0.5", linewidth=1, zorder=1)
             self.ax_.annotate(
@@ -355,7 +360,7 @@ class PretrainThresholdDisplay(VersionedState):
     def _plot_heatmap(self) -> None:
         from matplotlib.patheffects import Stroke, withStroke
 
-        means = self.scores.mean(axis=-1).T
+        means = np.mean(self.scores, axis=-1).T
         n_sizes, n_budgets = means.shape
         # Cells of equal size whatever the values, for both axes are geometric more often than not.
         self.image_ = self.ax_.pcolormesh(np.arange(n_budgets + 1), np.arange(n_sizes + 1), means, cmap="cividis")

@@ -87,6 +87,7 @@ WRONG = [
     (PretrainThresholdDisplay, "thresholds", [10], ValueError, r"thresholds must be of shape \(2,\), as k is, got \(1"),
     (PretrainThresholdDisplay, "thresholds", 10, ValueError, r"thresholds must be of shape \(2,\), as k is, got \(\)"),
     (PretrainThresholdDisplay, "thresholds", [7, None], ValueError, r"thresholds must hold values of n_pretrain .* 7"),
+    (PretrainThresholdDisplay, "thresholds", [np.nan, 10], ValueError, r"values of n_pretrain or None, got nan"),
     (PretrainThresholdDisplay, "target_score", [1.0, 2.0], ValueError, r"target_score must be a single number"),
     (PretrainThresholdDisplay, "predicted", [3.0], ValueError, r"predicted must be of shape \(2,\), as k is, got \(1,"),
     (PretrainThresholdDisplay, "predicted", 3.0, ValueError, r"predicted must be of shape \(2,\), as k is, got \(\)"),
