@@ -108,3 +108,20 @@ def test_there_is_no_posterior_where_nothing_is_known():
     without = JacobianRows(np.zeros((4, 3)), np.zeros((4, 2)), np.zeros((4, 3)), np.zeros((4, 1)))
     for curvature in (WholeCurvature(nothing), RowsCurvature(without)):
         assert posterior_of(curvature, flat, np.ones(1), 50.0, scaling) is None
+
+
+def test_rounding_that_makes_a_curvature_indefinite_leaves_an_inverse():
+    """Single precision moves eigenvalues by more than the penalties, which data without noise make tiny."""
+    rng = np.random.default_rng(0)
+    rows = (rng.normal(size=(300, 10)) @ rng.normal(size=(10, 60))).astype(np.float32)
+    rounded = (rows.T @ rows).astype(np.float64) / len(rows)
+    diagonal = np.full(60, 1e-12)
+    assert np.linalg.eigvalsh(rounded + np.diag(diagonal))[0] < -1e-8
+    inverse = WholeCurvature(rounded).inverse(diagonal)
+    assert inverse is not None
+    # A sample that is like those of the training says at most as much as itself.
+    lower = np.zeros((60, 60))
+    lower[np.tril_indices(60)] = inverse.packed
+    forms = np.sum(np.linalg.solve(lower, rows[:50].T.astype(np.float64)) ** 2, axis=0)
+    assert (forms > 0).all()
+    assert (forms < 300).all()
