@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 # A direction without a penalty gets so much of the mean curvature where the inverse is made from rows.
 _LEAST = 1e-6
+# So much it gets where the inverse is that of a matrix. This is more than float64 loses of a matrix of a few thousand
+# parameters, and more than float32 loses of its Cholesky factor. Where the matrix has lost more, the least grows.
+_LEAST_OF_MATRIX, _GROWTH = 1e-9, 10.0
 
 
 class Curvature(Protocol):
@@ -49,7 +52,7 @@ class Curvature(Protocol):
         """
 
     def inverse(self, diagonal: Float64Array) -> Inverse | None:
-        """Return the inverse of G + diagonal, to be kept; None as above."""
+        """Return the inverse of G + diagonal, to be kept; None where G is zero or no number."""
 
 
 class WholeCurvature:
@@ -87,9 +90,14 @@ class WholeCurvature:
         return np.bincount(groups[members], weights=shares[members]).astype(np.float64, copy=False)
 
     def inverse(self, diagonal: Float64Array) -> Inverse | None:
-        """Return the inverse of G + diagonal, to be kept."""
-        factor = self._factor(diagonal)
-        return None if factor is None else WholeInverse(factor[np.tril_indices(len(factor))].astype(np.float32))
+        """Return the inverse of G + diagonal, to be kept; what has next to no diagonal gets a little."""
+        least = _LEAST_OF_MATRIX * self.mean
+        while 0 < least <= self.mean:
+            factor = self._factor(np.maximum(diagonal, least))
+            if factor is not None:
+                return WholeInverse(factor[np.tril_indices(len(factor))].astype(np.float32))
+            least *= _GROWTH
+        return None
 
 
 class RowsCurvature:

@@ -1,13 +1,14 @@
 """
 The loss of a two-layer network over all its samples, as second-order training sees it: value, gradient, curvature.
 
-Everything is summed over chunks of samples: activations and products in the samples' precision, sums in float64. How a
-step is made of these is in ``_second_order``.
+Everything is summed over chunks of samples: activations and products in the objective's precision, sums in float64.
+How a step is made of these is in ``_second_order``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from copy import copy
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
@@ -123,6 +124,12 @@ class Objective:
         self._samples, self._activation = samples, activation
         self._rows: IntArray = np.random.RandomState(seed).permutation(samples.rows)
         self.n_samples, self.dtype = len(self._rows), samples.dtype
+
+    def in_double(self) -> Objective:
+        """Return the same in float64, whatever the samples are in. Steps do with less."""
+        found = copy(self)
+        found.dtype = np.dtype(np.float64)
+        return found
 
     def _chunks(self, n_rows: int, first: int = 0, n_taken: int | None = None) -> Iterator[_Chunk]:
         """Yield samples, standardised; of those from the first on so many, or all."""
@@ -252,7 +259,7 @@ class _Chunk(NamedTuple):
 
 
 class _Parameters(NamedTuple):
-    """The parts of a vector of parameters, in the precision of the samples."""
+    """The parts of a vector of parameters, in the precision of the objective."""
 
     coef: FloatArray
     intercept: FloatArray

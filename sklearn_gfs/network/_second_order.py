@@ -168,7 +168,7 @@ class LevenbergMarquardt(SecondOrderSolver):
         loss, gradient = self._objective.value_and_gradient(self.vector)
         if not math.isfinite(loss):
             return loss
-        curvature = self._curvature()
+        curvature = self._curvature(self._objective)
         if self._estimates and self._n_done >= self.first_estimated and self._n_done % _ESTIMATED_EVERY == 0:
             self._estimate(curvature, loss)
         self._n_done += 1
@@ -176,8 +176,8 @@ class LevenbergMarquardt(SecondOrderSolver):
         after = self._descend(before, gradient + self.prior.penalty * self.vector, curvature)
         return None if after is None or before - after <= _CONVERGED * before else loss
 
-    def _curvature(self) -> Curvature:
-        return self._objective.curvature(self.vector, self._n_done * (self._n_taken or 0), self._n_taken)
+    def _curvature(self, objective: Objective) -> Curvature:
+        return objective.curvature(self.vector, self._n_done * (self._n_taken or 0), self._n_taken)
 
     def _estimate(self, curvature: Curvature, loss: float) -> None:
         n_numbers = self._n_samples, self._objective.shape.n_outputs
@@ -190,12 +190,14 @@ class LevenbergMarquardt(SecondOrderSolver):
         """Return what the samples leave open of the weights. One sample tells of no noise."""
         if self._n_samples < _LEAST_FOR_NOISE:
             return None
-        loss, curvature, given = self._objective.value(self.vector), self._curvature(), self.prior
+        # Penalties of close fits are less than what single precision loses of the curvature.
+        objective = self._objective.in_double()
+        loss, curvature, given = objective.value(self.vector), self._curvature(objective), self.prior
         for _ in range(_ESTIMATED_AT_THE_END):
             self._estimate(curvature, loss)
         if not self._estimates:  # only the noise is estimated
             self.prior = given._replace(noise_precision=self.prior.noise_precision)
-        errors = self._objective.errors_of_outputs(self.vector)
+        errors = objective.errors_of_outputs(self.vector)
         return posterior_of(curvature, self.prior, errors, self._n_samples, scaling)
 
     def _descend(self, before: float, gradient: Float64Array, curvature: Curvature) -> float | None:
