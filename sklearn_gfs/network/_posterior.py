@@ -41,6 +41,7 @@ class Posterior(NamedTuple):
         Of standardised targets.
     inputs : Standardisation
     y_scale : ndarray of shape (n_outputs,)
+        Zero for a constant target, which has no deviation.
     features : ndarray of int, default=None
         Those that the network was trained on; None for all.
     """
@@ -59,7 +60,8 @@ class Posterior(NamedTuple):
         coef = coef[known]
         shape = Shape(coef.shape[0], coef.shape[1], out_coef.shape[1])
         forms = self.inverse.forms()
-        of_outputs = np.asarray(out_coef / self.y_scale, dtype=np.float64)
+        varies = self.y_scale != 0
+        of_outputs = np.divide(out_coef, self.y_scale, out=np.zeros(out_coef.shape), where=varies, dtype=np.float64)
         found = np.empty((X.shape[0], shape.n_outputs))
         for chunk in row_chunks(len(found), 8 * shape.n_parameters):
             part = X[chunk][:, known].toarray() if sparse.issparse(X) else np.array(X[chunk][:, known])
@@ -89,4 +91,4 @@ def posterior_of(
     mean = float(errors.mean())
     noise_variance = (errors / mean if mean > 0 else np.ones(len(errors))) / prior.noise_precision
     known = None if scaling.features is None else scaling.features[0]
-    return Posterior(inverse, noise_variance / n_samples, noise_variance, scaling.inputs, scaling.y_scale, known)
+    return Posterior(inverse, noise_variance / n_samples, noise_variance, scaling.inputs, scaling.output_scale, known)

@@ -81,7 +81,8 @@ class Scaling(NamedTuple):
     How inputs are standardised, and their mean squared norm then; y is standardised to (y - y_mean) / y_scale.
 
     With many features the inputs are multiplied by `x_shrink`, so that their norm is not too large. Where the inputs
-    are some features of the data only, `features` says which of how many.
+    are some features of the data only, `features` says which of how many. `y_known` says which targets are no more than
+    their means; None where they all may be more.
     """
 
     inputs: Standardisation
@@ -90,6 +91,12 @@ class Scaling(NamedTuple):
     y_mean: FloatArray
     y_scale: FloatArray
     features: tuple[IntArray, int] | None = None
+    y_known: np.ndarray | None = None
+
+    @property
+    def output_scale(self) -> FloatArray:
+        """What outputs are multiplied by in the units of the data: zero for a target that is no more than its mean."""
+        return self.y_scale if self.y_known is None else np.where(self.y_known, 0.0, self.y_scale)
 
     def warn_of_digits(self, dtype: np.dtype[Any], y_varies: np.ndarray) -> None:
         """Warn of features and targets that vary so little beside their means that this precision loses them."""
@@ -133,7 +140,9 @@ def measure_moments(
     if weight is not None:
         weight = weight * (n_copies / (weight if rows is None else weight[rows]).sum())
     of_targets = _scaler(earlier and (earlier.n_seen, earlier.y_mean, earlier.y_variance))
-    y = _mean_and_variance(of_targets, targets, weight, rows)
+    y_mean, y_variance, y_varies = _mean_and_variance(of_targets, targets, weight, rows)
+    y_mean = _exact_constants(y_mean, y_varies, targets, weight, rows, earlier)
+    y = y_mean, y_variance, y_varies
     n_seen = n_copies + (earlier.n_seen if earlier else 0.0)
     share = n_copies / n_seen
     if earlier.x_mean is not None if earlier else not sparse.issparse(X):
@@ -162,8 +171,9 @@ def scaling_of(moments: Moments, *, center_targets: bool, scale_targets: bool) -
     Standardise features, sparse ones by scale only, and where asked for targets.
 
     A constant feature is scaled by zero: it has taught nothing, so it must not count where it takes another value. A
-    constant target keeps its scale. Features have a variance of one; that of features with rare values, such as the
-    indicator of a category or the count of a word, is less.
+    constant target is trained on with a scale of one. If it is centred, fitted networks return its mean. Features have
+    a variance of one; that of features with rare values, such as the indicator of a category or the count of a word, is
+    less.
 
     Raises
     ------
@@ -180,7 +190,9 @@ def scaling_of(moments: Moments, *, center_targets: bool, scale_targets: bool) -
     inverse_scale = np.divide(shrink * np.sqrt(variance), x_scale, out=np.zeros_like(x_scale), where=moments.x_varies)
     y_mean = moments.y_mean if center_targets else np.zeros_like(moments.y_mean)
     y_scale = np.where(moments.y_varies & scale_targets, np.sqrt(moments.y_variance), 1.0)
-    return Scaling(Standardisation(moments.x_mean, inverse_scale), shrink**2 * squared_norm, shrink, y_mean, y_scale)
+    inputs = Standardisation(moments.x_mean, inverse_scale)
+    y_known = ~moments.y_varies if center_targets else None
+    return Scaling(inputs, shrink**2 * squared_norm, shrink, y_mean, y_scale, y_known=y_known)
 
 
 def _standardised_variance(moments: Moments) -> FloatArray:
@@ -311,17 +323,41 @@ def _mean_and_variance(
     return scaler.mean_, np.where(np.isfinite(scaler.var_), np.maximum(scaler.var_, 0.0), np.inf), varies
 
 
+def _exact_constants(
+    y_mean: FloatArray,
+    y_varies: np.ndarray,
+    targets: FloatArray,
+    weight: FloatArray | None,
+    rows: IntArray | None,
+    earlier: Moments | None,
+) -> FloatArray:
+    """Return the means of targets, those of constants without the rounding of a sum."""
+    columns = np.flatnonzero(~y_varies)
+    if not len(columns):
+        return y_mean
+    used = np.arange(len(targets)) if rows is None else rows
+    used = used if weight is None else used[weight[used] > 0]
+    some = targets[np.ix_(used, columns)]
+    is_constant = (some == some[0]).all(axis=0)
+    if earlier is not None:
+        is_constant &= earlier.y_mean[columns] == some[0]
+    y_mean = y_mean.copy()
+    y_mean[columns[is_constant]] = some[0, is_constant]
+    return y_mean
+
+
 def in_data_units(network: Network, scaling: Scaling, dtype: Any) -> FittedNetwork:
     """
     Fold the standardisation and the neurons' weights into the coefficients, in float64, then round to the dtype.
 
-    Features that the network does not know get coefficients of zero.
+    Features that the network does not know get coefficients of zero. Outputs that are no more than their targets' means
+    get them, too: all else there is noise.
     """
     coef, intercept = scaling.inputs.folded_into(
         network.hidden_coef.astype(np.float64), network.hidden_intercept.astype(np.float64)
     )
-    out_coef = network.output_coef.astype(np.float64) * network.weights[:, None] * scaling.y_scale
-    out_intercept = network.output_intercept.astype(np.float64) * scaling.y_scale
+    out_coef = network.output_coef.astype(np.float64) * network.weights[:, None] * scaling.output_scale
+    out_intercept = network.output_intercept.astype(np.float64) * scaling.output_scale
     if scaling.features is not None:
         known, n_features = scaling.features
         some, coef = coef, np.zeros((n_features, coef.shape[1]), dtype=dtype)

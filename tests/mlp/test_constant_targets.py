@@ -42,7 +42,9 @@ def test_samples_that_weigh_nothing_do_not_vary_a_target():
 
 
 def test_a_constant_has_no_deviation():
-    model = GreedyPrunedMLPRegressor(**SMALL, retrain_solver="lm").fit(X, beside(0.1) + [[0.1, 0.0]])
+    model = GreedyPrunedMLPRegressor(**SMALL, retrain_solver="lm").fit(
+        X, np.column_stack([Y + 0.1 * RNG.normal(size=300), np.full(300, 0.1)])
+    )
     deviations = model.predict(X_NEW, return_std=True)[1]
     assert (deviations[:, 1] == 0).all()
     assert np.isfinite(deviations[:, 0]).all()
