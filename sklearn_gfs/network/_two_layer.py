@@ -76,10 +76,12 @@ class Layout:
         return parts
 
     def views_of_array(self, flat: FloatArray) -> list[FloatArray]:
-        """Return the parts of a flat array, which share its memory."""
-        from torch import from_numpy
-
-        return [view.numpy() for view in self.views(from_numpy(flat))]
+        """Return the parts of a flat array, which share its memory; torch would warn of one that is read-only."""
+        pieces = np.split(flat, np.cumsum(self._sizes)[:-1])
+        parts = [piece.reshape(shape) for piece, shape in zip(pieces, self._shapes, strict=True)]
+        if self._by_feature:
+            parts[0] = parts[0].T
+        return parts
 
     def flat(self, parts: Sequence[FloatArray]) -> FloatArray:
         """Return a flat array of these parts."""
