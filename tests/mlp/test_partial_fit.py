@@ -155,7 +155,7 @@ def test_impossible_parts_are_refused(cls):
     with pytest.raises(ValueError, match=r"not in classes_: \[2\]"):
         cls(**SMALL).partial_fit(X, y, classes=[0, 1])
     model = cls(**SMALL).partial_fit(X, y, classes=[0, 1, 2])
-    with pytest.raises(ValueError, match="is not what the first call was given"):
+    with pytest.raises(ValueError, match="is not what the dense network was trained on"):
         model.partial_fit(X, y, classes=[0, 1, 3])
     with pytest.raises(ValueError, match="n_hidden=7 differs from 40"):
         model.set_params(n_hidden=7).partial_fit(X, y)

@@ -270,7 +270,7 @@ def test_who_names_the_task_is_not_asked():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", DataConversionWarning)
         GreedyPrunedMLPRegressor(**SMALL).fit(X, Y.astype(int))
-        with pytest.raises(ValueError, match="not what the first call"):
+        with pytest.raises(ValueError, match="not what the dense network"):
             GreedyPrunedMLP(**SMALL).partial_fit(X, Y.astype(int), classes=np.unique(Y).astype(int)).partial_fit(
                 X, Y.astype(int), classes=[1, 2]
             )
