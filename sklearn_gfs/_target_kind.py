@@ -7,13 +7,13 @@ estimators' part.
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from ._compat import type_of_target
+from ._plain import plain_array
 
 # GreedyPrunedMLP takes whole numbers stored as floats for measurements, not labels, where there are more distinct
 # values than the first and fewer samples to each than the second.
@@ -58,14 +58,6 @@ def doubt_about(y: Any, *, numbers: bool) -> str | None:
             "GreedyPrunedMLPRegressor if they are numbers."
         )
     return None
-
-
-def plain_array(y: Any) -> np.ndarray:
-    """Return y as an array, numbers stored as objects (columns of a nullable dtype, for instance) as numbers."""
-    values = np.asarray(y)
-    if values.dtype.kind == "O" and all(isinstance(value, Real) for value in values.flat):
-        values = np.asarray(values.tolist())
-    return values
 
 
 def dense_column(y: Any) -> Any:

@@ -122,6 +122,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
             Targets.
         classes : array-like of shape (n_classes,), default=None
             All labels that `y` will ever hold. The first call needs them, unless `y` is multilabel or holds numbers.
+            After a `fit` that has kept no dense network they may be others than before.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, not negative.
 
@@ -133,7 +134,10 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         Raises
         ------
         ValueError
-            As `fit`. Also if the classes are not those of the first call.
+            As `fit`. Also if the classes are not those that the dense network was trained on, or are no labels of one
+            kind.
+        TypeError
+            If `classes` is neither a list nor an array.
         KeyboardInterrupt
             As `fit`.
 

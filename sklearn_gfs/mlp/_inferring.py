@@ -19,7 +19,7 @@ from sklearn_gfs._typing import FloatArray
 from sklearn_gfs._warn import warn_caller
 
 from ._classifying import BaseClassifyingMLP
-from ._targets import encode_classes, encode_numbers, fitted_on_numbers
+from ._targets import encode_classes, encode_numbers, fitted_on_numbers, may_name_others
 
 
 @names_its_methods
@@ -244,7 +244,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     def _encode_targets(
         self, X: Any, y: Any, *, classes: Any = None, partial: bool = False, again: bool = False
     ) -> tuple[Any, Any, FloatArray, bool]:
-        if again:
+        if again and not may_name_others(self, classes):
             on_numbers = not hasattr(self, "classes_")
         elif classes is not None or y is None:
             on_numbers = False

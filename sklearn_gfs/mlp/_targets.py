@@ -6,6 +6,7 @@ Each function takes the estimator whose fitted attributes it reads or sets; para
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from sklearn_gfs._compat import count_samples, type_of_target
-from sklearn_gfs._plain import check_one_kind, check_plain
-from sklearn_gfs._target_kind import dense_column, plain_array
+from sklearn_gfs._plain import check_listed, check_one_kind, check_plain, labels_of, plain_array
+from sklearn_gfs._target_kind import dense_column
 from sklearn_gfs._typing import FloatArray
 from sklearn_gfs._weights import of_order_one, relative_weight
 from sklearn_gfs.network import LOSSES
@@ -48,23 +49,37 @@ def encode_classes(
     """
     Validate X and labels; return X, y and one-hot targets.
 
-    With `again` the classes are those that the estimator knows already; only with `partial` y may lack some of them.
+    With `again` the classes are those that the estimator knows already, unless others may be named, see
+    `may_name_others`. Only with `partial` y may lack some of them.
     """
     X, y = _validate(estimator, X, dense_column(y), again=again)
     check_classification_targets(y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
-    if not again:
+    if not again or may_name_others(estimator, classes):
         estimator._label_binarizer = _fit_binarizer(y, classes, partial=partial)
         estimator.classes_ = estimator._label_binarizer.classes_
     if has_several_labels(estimator):
         _check_names(classes, len(estimator.classes_))
-    elif again and classes is not None and not np.array_equal(np.unique(classes), estimator.classes_):
-        raise ValueError(f"classes={classes!r} is not what the first call was given, {estimator.classes_!r}.")
+    elif classes is not None and not np.array_equal(labels_of(classes), estimator.classes_):
+        raise ValueError(
+            f"classes={classes!r} is not what the dense network was trained on, {_shown(estimator.classes_)}. Pass "
+            "these classes or none, or clone the estimator to begin with others."
+        )
     targets = _encode_labels(estimator, y, "y", "y holds classes that are not in classes_")
     if again and not partial:
         _check_that_no_class_lacks(estimator, y)
     return X, y, targets
+
+
+def may_name_others(estimator: Any, classes: Any) -> bool:
+    """Say whether classes are named that need not be those of an earlier fit: it has kept no dense network."""
+    return classes is not None and not hasattr(estimator, "_dense_state")
+
+
+def _shown(labels: np.ndarray) -> str:
+    """Return labels for a message, the first few of many."""
+    return reprlib.repr(labels.tolist())
 
 
 def _check_that_no_class_lacks(estimator: Any, y: Any) -> None:
@@ -77,7 +92,10 @@ def _check_that_no_class_lacks(estimator: Any, y: Any) -> None:
 
 def _check_names(classes: Any, n_labels: int) -> None:
     """Refuse names of multilabel columns that are not as many as these. The names make no difference."""
-    if classes is not None and len(classes) != n_labels:
+    if classes is None:
+        return
+    check_listed(classes)
+    if len(classes) != n_labels:
         raise ValueError(f"classes names {len(classes)} labels and y has {n_labels} columns; they must be as many.")
 
 
@@ -89,7 +107,7 @@ def _fit_binarizer(y: Any, classes: Any, *, partial: bool) -> LabelBinarizer:
             raise ValueError(
                 "classes must be passed on the first call to partial_fit: all labels that y may ever hold."
             )
-        name, y = "classes", np.unique(classes)
+        name, y = "classes", labels_of(classes)
         if not len(y):
             raise ValueError("classes is empty; a classifier needs at least two classes.")
     binarizer = LabelBinarizer().fit(y)
@@ -119,7 +137,8 @@ def _encode_labels(estimator: Any, y: Any, name: str, if_unknown: str) -> Any:
     y = column_or_1d(plain_array(dense_column(y)))
     unknown = set(_distinct(y)) - set(binarizer.classes_.tolist())
     if unknown:
-        raise ValueError(f"{if_unknown}: {sorted(unknown, key=str)}.")
+        shown = _shown(binarizer.classes_)
+        raise ValueError(f"{if_unknown}: {sorted(unknown, key=str)}. classes_ holds {shown}.")
     codes = np.searchsorted(binarizer.classes_, y)[:, None]
     return codes == np.arange(1 if len(binarizer.classes_) == 2 else 0, len(binarizer.classes_))
 

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sklearn_gfs._chunks import row_chunks
-from sklearn_gfs._plain import check_one_kind, check_plain
-from sklearn_gfs._target_kind import plain_array
+from sklearn_gfs._plain import check_one_kind, check_plain, plain_array
 from sklearn_gfs._tensors import from_tensor, is_tensor
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._weights import relative_weight

@@ -18,7 +18,7 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_gfs._compat import unchanged_by_failure
-from sklearn_gfs._plain import check_one_kind, check_plain
+from sklearn_gfs._plain import check_one_kind, check_plain, labels_of
 from sklearn_gfs._typing import Float64Array, GreedyPath
 from sklearn_gfs._version import VersionedState
 from sklearn_gfs._warn import warn_caller
@@ -335,7 +335,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
             # As it was passed: validation makes floats of nullable integers and booleans.
             if classes is not None or check_target_type(self.target_type)(asked):
                 self.classes_ = classes_of(y, classes)
-        elif classes is not None and not np.array_equal(getattr(self, "classes_", []), np.unique(classes)):
+        elif classes is not None and not np.array_equal(getattr(self, "classes_", []), labels_of(classes)):
             raise ValueError(f"classes={classes!r} is not the same as in the first call to partial_fit")
         self._asked_for()
         target = target_of(y, getattr(self, "classes_", None), averaged=not signed)

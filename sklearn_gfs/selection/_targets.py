@@ -16,6 +16,7 @@ from sklearn.preprocessing import label_binarize
 from sklearn.utils.multiclass import check_classification_targets
 
 from sklearn_gfs._compat import type_of_target
+from sklearn_gfs._plain import labels_of
 from sklearn_gfs._target_kind import holds_numbers
 from sklearn_gfs._typing import Float64Array
 
@@ -43,7 +44,7 @@ def check_target_type(target_type: Any) -> Callable[[Any], bool]:
 def classes_of(y: NDArray[Any], classes: Any) -> NDArray[Any]:
     """Return the labels: those that are named, or those of y."""
     check_classification_targets(y)
-    return np.unique(y if classes is None else classes)
+    return np.unique(y) if classes is None else labels_of(classes)
 
 
 def target_of(y: Any, classes: NDArray[Any] | None, *, averaged: bool) -> Float64Array:

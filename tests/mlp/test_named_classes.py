@@ -106,5 +106,5 @@ def test_a_new_dense_network_may_have_classes_after_numbers_or_labels():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         kept = GreedyPrunedMLP(**SMALL, warm_start=True).fit(X, X[:, 0])
-        with pytest.raises(ValueError, match="classes must not be passed here: .* numbers"):
+        with pytest.raises(ValueError, match=r"classes must not be passed here: .* numbers"):
             kept.partial_fit(X, Y, classes=[0, 1, 2])
