@@ -33,12 +33,15 @@ class Choice(NamedTuple):
         Whether other starts are tried where the first trial learns little.
     tries_penalties : bool, default=False
         Whether larger penalties are tried where the first fits the training samples too closely.
+    tries_picks : bool, default=False
+        Whether other picks are tried where much is left of the loss.
     """
 
     steps: type[SecondOrderSolver] | None
     schedule: Schedule
     tries_starts: bool = False
     tries_penalties: bool = False
+    tries_picks: bool = False
 
 
 def choose_solver(data: Prepared, settings: PathSettings, network: Network) -> Choice:
@@ -49,7 +52,8 @@ def choose_solver(data: Prepared, settings: PathSettings, network: Network) -> C
     n_steps = steps.n_steps if isinstance(settings.n_retrain, str) else settings.n_retrain
     schedule = Schedule(n_steps, steps.interval, steps.patience, negligible=_NEGLIGIBLE)
     # Who asks for a solver gets that.
-    return Choice(steps, schedule, tries_starts=settings.retrain_solver == "auto")
+    is_free = settings.retrain_solver == "auto"
+    return Choice(steps, schedule, tries_starts=is_free, tries_picks=_tries_picks(settings))
 
 
 def choose_updates(data: Prepared, settings: PathSettings, network: Network) -> Choice:
@@ -59,7 +63,14 @@ def choose_updates(data: Prepared, settings: PathSettings, network: Network) -> 
     schedule = schedule_of_updates(settings.n_retrain, n_samples, data.n_held_out, training.batch_size)
     is_automatic = training.alpha == "auto" and isinstance(settings.n_retrain, str)
     enough = len(train.rows) >= _FEWEST_FOR_PENALTIES and not data.has_rare_words(network, train)
-    return Choice(None, schedule, tries_penalties=is_automatic and enough and not training.loss.is_quadratic)
+    tries_penalties = is_automatic and enough and not training.loss.is_quadratic
+    return Choice(None, schedule, tries_penalties=tries_penalties, tries_picks=_tries_picks(settings))
+
+
+def _tries_picks(settings: PathSettings) -> bool:
+    """Whether re-training is automatic, classes have likelihoods, and nobody asked for corrected weights."""
+    is_automatic = settings.retrain_solver == "auto" and isinstance(settings.n_retrain, str)
+    return is_automatic and not settings.training.loss.is_quadratic and settings.corrective is False
 
 
 def _steps(data: Prepared, settings: PathSettings, network: Network) -> type[SecondOrderSolver] | None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize
 
-from sklearn_gfs._typing import Float64Array, FloatArray
+from sklearn_gfs._typing import Float64Array, FloatArray, IntArray
 
 from ._neurons import neurons_of
 
@@ -69,13 +69,19 @@ class SteepestPath(NamedTuple):
 
 
 def pick_corrected(
-    hidden: FloatArray | ComputedRows, targets: FloatArray, weight: FloatArray | None, loss: Loss, k: int
+    hidden: FloatArray | ComputedRows,
+    targets: FloatArray,
+    weight: FloatArray | None,
+    loss: Loss,
+    k: int,
+    among: IntArray | None = None,
 ) -> SteepestPath:
     """
     Pick neurons one by one: of all the one that would take most off a quadratic bound of the penalised loss.
 
     The bound has the slope of the loss and the largest curvature that it can have. After each pick the output weights
-    of all picks, and the intercept, are solved for.
+    of all picks, and the intercept, are solved for. If the picks are to be `among` some neurons, all of these are
+    picked, whether they add anything or not.
     """
     neurons, dtype = neurons_of(hidden), hidden.dtype
     share = shares_of(weight, len(targets))
@@ -84,6 +90,8 @@ def pick_corrected(
     penalty = _RIDGE * variance
     left += penalty / _CURVATURE
     columns, rows, free = np.ones((len(targets), 1)), means[None], left > _LEAST_LEFT * norms
+    if among is not None:
+        free = np.isin(np.arange(len(left)), among)
     picks, losses, gaps = list[int](), list[float](), list[float]()
     solved = solve(columns, targets, weight, loss, penalty)
     found = [(solved.weights, solved.intercept)]
@@ -93,7 +101,7 @@ def pick_corrected(
             raise ValueError("the activations of neurons, or their products with output weights, are not finite")
         gains = np.divide((slopes**2).sum(axis=0), left, out=np.full(len(left), -1.0), where=free)
         pick = int(np.argmax(gains))
-        if gains[pick] <= 0:
+        if not free[pick] or (gains[pick] <= 0 and among is None):
             break
         column = neurons.rows(np.array([pick]))[0].astype(np.float64)
         products = neurons.products((share * column)[None].astype(dtype))[0]
@@ -102,13 +110,23 @@ def pick_corrected(
         rows, columns = np.vstack([rows, row]), np.column_stack([columns, column])
         left -= row**2
         free[pick] = False
-        free &= left > _LEAST_LEFT * norms
+        if among is None:
+            free &= left > _LEAST_LEFT * norms
         picks.append(pick)
         solved = solve(columns, targets, weight, loss, penalty, start=found[-1], tolerance=_TOLERANCE_OF_PICKS)
         found.append((solved.weights, solved.intercept))
         losses.append(solved.loss)
         gaps.append(_gap(neurons.products(solved.residual.astype(dtype)), solved, picks, penalty))
     return SteepestPath(np.array(picks, dtype=np.int64), np.array(losses), np.array(gaps), variance, found)
+
+
+def unsolved(
+    picks: NDArray[np.int64], hidden: FloatArray | ComputedRows, weight: FloatArray | None, n_outputs: int
+) -> SteepestPath:
+    """Return picks of another selection, whose losses and weights are not known."""
+    variance = float(neurons_of(hidden).means_and_variances(shares_of(weight, hidden.shape[0]))[1].mean())
+    unknown, nothing = np.full(len(picks), np.nan), (np.zeros((0, n_outputs)), np.zeros(n_outputs))
+    return SteepestPath(picks, unknown, unknown, variance, [nothing] * (len(picks) + 1))
 
 
 def _gap(slopes: Float64Array, solved: Solved, picks: list[int], penalty: float) -> float:

@@ -240,9 +240,7 @@ class TrainingPath:
             dense_loss, chosen = self._select(network, sizes)
         self._report_selection("selection", max((one.path for one in chosen), key=lambda path: len(path.picks)))
         retraining = Retraining(self._trainer, self._selection, self.losses, self._check_descent)
-        return dense_loss, [
-            retraining.subnetwork(network, path, trial_path)._replace(ridge=ridge) for path, trial_path, ridge in chosen
-        ]
+        return dense_loss, [retraining.subnetwork(network, one) for one in chosen]
 
     def _select(self, network: Network, sizes: list[int]) -> tuple[float, list[Chosen]]:
         """Return the dense loss, and for each size the selection on all samples and that on trial."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -23,12 +23,18 @@ from sklearn_gfs._typing import FloatArray, GreedyPath, IntArray
 from sklearn_gfs.network import Network, Part
 
 from ._candidates import RIDGES, Candidate, Chosen, corrected, solved_by_gradient, uncorrected
-from ._corrected_steepest import pick_corrected
+from ._corrected_steepest import SteepestPath, pick_corrected, unsolved
 from ._given import PathSettings
 from ._inner_products import InnerProducts
 from ._layer import HiddenLayer, Room
 from ._prepared import Prepared
 from ._steepest import draw, measure, path_of, pick_steepest
+
+if TYPE_CHECKING:
+    pass
+
+if TYPE_CHECKING:
+    from sklearn_gfs.selection import ComputedRows
 
 # Neurons are selected on so many samples, at least and at most. On more of them other neurons are picked, but the loss
 # on all samples hardly changes.
@@ -39,6 +45,10 @@ _MOST_SAMPLES = 10_000
 _MEASURED = 2**16
 # Sums over samples take so many matrices of n_hidden squared numbers at once.
 _MATRICES = 4
+# At this ridge, a share of the neurons' mean variance, classes are picked by least squares.
+_RIDGE_OF_SQUARES = 1e-4
+# At these the weights of such picks are solved for.
+_SOME_RIDGES = [1e-2, 1e-3, 1e-4, 1e-5]
 # Activations of samples that have fewer numbers than the Gram columns that are made of them at a time are cheap.
 _FEW_NUMBERS = 96
 # Networks of at most so many neurons get an exact certificate, from the whole Gram matrix.
@@ -133,6 +143,39 @@ class NeuronSelection:
         """Return the paper's selection on the samples that are not held out."""
         return self._candidates(network, self._parts.train, k, [None])[0]
 
+    def by_least_squares(self, network: Network, k: int) -> Iterator[Candidate]:
+        """
+        Yield other selections on the samples that are not held out, by a loss that has no inner products.
+
+        Neurons are picked by the squared error with re-solved weights, in a small part of the time that a corrective
+        selection by the loss takes. The weights are then solved for by the loss, at ever smaller ridges. Losses after
+        each pick are not known; see `picked_again`.
+        """
+        train = self._parts.train
+        drawn, n_outputs = self._drawn(train, self._n_drawn(network)), self.data.targets.shape[1]
+        hidden, few = self._on_processor(network, drawn)
+        samples = InnerProducts(self._layer(network), drawn.rows, self._targets, drawn.weight, hidden)
+        with one_thread() if few else nullcontext():
+            picks = samples.correct(network, k, [_RIDGE_OF_SQUARES], None)[0].picks
+            if len(picks):
+                path = unsolved(picks, hidden, drawn.weight, n_outputs)
+                yield from self._solved(network, path, self._drawn(train, _MOST_SAMPLES), train, _SOME_RIDGES)
+
+    def picked_again(self, network: Network, one: Candidate, part: Part) -> GreedyPath:
+        """Return the path of the same neurons, with the losses after each pick; weights are those of this part."""
+        assert one.ridge is not None
+        drawn, picks = self._drawn(part, self._n_drawn(network)), one.path.picks
+        hidden, few = self._on_processor(network, drawn)
+        with one_thread() if few else nullcontext():
+            path = pick_corrected(hidden, self._targets(drawn.rows), drawn.weight, self._loss, len(picks), among=picks)
+            return next(self._solved(network, path, self._drawn(part, _MOST_SAMPLES), part, [one.ridge])).path
+
+    def _on_processor(self, network: Network, drawn: Drawn) -> tuple[FloatArray | ComputedRows, bool]:
+        """Activations of samples on the processor, and whether they are kept; else they are computed when read."""
+        layer = self._layer(network)
+        fit = layer.may_be_kept(len(drawn.rows), device="cpu")
+        return layer.in_main_memory(drawn.rows) if fit else layer.computed(drawn.rows, device="cpu"), fit
+
     def measured(self, network: Network, trial_path: GreedyPath) -> GreedyPath:
         """Return a trial path with its losses and gaps on all the samples that are not held out."""
         train = self._parts.train
@@ -186,11 +229,9 @@ class NeuronSelection:
         drawn = self._drawn(part, self._n_drawn(network))
         layer, found = self._layer(network), []
         if not self._loss.is_quadratic:
-            fits = hidden is not None or layer.may_be_kept(len(drawn.rows), device="cpu")
-            if hidden is None:
-                hidden = layer.in_main_memory(drawn.rows) if fits else layer.computed(drawn.rows, device="cpu")
+            hidden, few = self._on_processor(network, drawn) if hidden is None else (hidden, True)
             # Operations on the outputs of a few thousand samples are small, computing activations is not.
-            with one_thread() if fits else nullcontext():
+            with one_thread() if few else nullcontext():
                 return self._by_gradient(hidden, drawn, part, network, k, ridges)
         is_some = len(drawn.rows) < len(part.rows)
         anew = ridges == [None] and is_some and self._are_cheap()
@@ -223,15 +264,22 @@ class NeuronSelection:
         if numbers:
             path = pick_corrected(hidden, targets, drawn.weight, self._loss, k)
             fit = _MATRICES * 8 * len(part.rows) * (k + 1) <= working_memory()
-            rows, weight = (part.rows, part.weight_of_rows) if fit else drawn
-            columns = np.ones((len(rows), len(path.picks) + 1))
-            layer = self._layer(network)
-            activations = layer.computed(rows, device="cpu")
-            for piece in layer.pieces(len(rows)):
-                columns[piece, 1:] = activations[piece, path.picks]
-            problem, n_samples = (columns, self._targets(rows), weight, self._loss), self.data.n_effective(part)
-            found += [solved_by_gradient(ridge, path, n_neurons, problem, n_samples) for ridge in numbers]
+            samples = Drawn(part.rows, part.weight_of_rows) if fit else drawn
+            found += self._solved(network, path, samples, part, numbers)
         return found
+
+    def _solved(
+        self, network: Network, path: SteepestPath, samples: Drawn, part: Part, ridges: list[float]
+    ) -> Iterator[Candidate]:
+        """Solve for the weights of picks on these samples, which stand for this part, once for each ridge."""
+        columns, layer = np.ones((len(samples.rows), len(path.picks) + 1)), self._layer(network)
+        activations = layer.computed(samples.rows, device="cpu")
+        for piece in layer.pieces(len(samples.rows)):
+            columns[piece, 1:] = activations[piece, path.picks]
+        problem = columns, self._targets(samples.rows), samples.weight, self._loss
+        n_neurons, n_samples = len(network.weights), self.data.n_effective(part)
+        for ridge in ridges:
+            yield solved_by_gradient(ridge, path, n_neurons, problem, n_samples)
 
     @property
     def _row_numbers(self) -> float:

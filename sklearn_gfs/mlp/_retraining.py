@@ -6,6 +6,7 @@ What it was pruned from, and which neurons were picked, is in ``_path``; by whic
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from sklearn_gfs.network import (
     prune,
 )
 
+from ._candidates import Chosen
 from ._choice import Choice
 from ._pruning import NeuronSelection
 from ._trainer import Retrainer, Trainer
@@ -119,22 +121,24 @@ class Retraining:
         self._pretrain_losses = pretrain_losses
         self._check = check
 
-    def subnetwork(self, network: Network, path: GreedyPath, trial_path: GreedyPath) -> Subnetwork:
+    def subnetwork(self, network: Network, chosen: Chosen) -> Subnetwork:
         """
         Return the subnetwork of the picks on all samples, re-trained.
 
-        Where samples are held out, `trial_path` is that of the picks on the others, and held-out losses decide for how
+        Where samples are held out, the trial is that of the picks on the others, and held-out losses decide for how
         many iterations. Second-order steps continue from the trial, and so do gradient updates that could have gone on.
         Other gradient updates begin anew from the picks on all samples. Where none are held out re-training is as long
         as the settings say.
         """
         trainer, selection, held_out = self._trainer, self._selection, self._data.held_out
         if held_out is None:
-            start = prune(network, path)
+            start = prune(network, chosen.path)
             how = trainer.choice(start)
-            return self._finished(_Trial(start, [], {}), path, how, how.schedule.n_iterations)
-        trial = self._trial(prune(network, trial_path), held_out)
-        kept = Subnetwork(self._data.in_data_units(trial.network), path, trial.losses, trial.validation_losses)
+            return self._finished(_Trial(start, [], {}), chosen, how, how.schedule.n_iterations)
+        trial, chosen = self._trial(network, chosen, held_out)
+        path, trial_path, ridge = chosen
+        fitted = self._data.in_data_units(trial.network)
+        kept = Subnetwork(fitted, path, trial.losses, trial.validation_losses, ridge=ridge)
         if not len(self._data.parts.held_out.rows):  # it was trained on all samples
             return kept._replace(posterior=trainer.posterior(trial.network, trial.prior))
         if trial.is_final:
@@ -143,18 +147,18 @@ class Retraining:
         if trial.losses and (trial.was_cut_off or trial.prior is not None):
             choose = trainer.choice_of_updates if trial.prior is None else trainer.choice
             n_more = _MORE + int(_PART_MORE * len(trial.losses))
-            path = selection.measured_on_all(network, trial_path)
-            return self._finished(trial, path, choose(trial.network), n_more)
+            chosen = chosen._replace(path=selection.measured_on_all(network, trial_path))
+            return self._finished(trial, chosen, choose(trial.network), n_more)
         # Only updates are left. Those that were chosen for the trial train what is pruned on all samples, too, even if
         # that has fewer neurons, and second-order steps would serve it: they are no measure of each other.
         begun = trial._replace(network=prune(network, path), losses=[], prior=None)
-        found = self._finished(begun, path, trainer.choice_of_updates(begun.network), len(trial.losses))
+        found = self._finished(begun, chosen, trainer.choice_of_updates(begun.network), len(trial.losses))
         if len(found.retrain_losses) < len(trial.losses) and trainer.stopped:
             # There was no time to train another as long.
             return kept._replace(path=selection.measured(network, trial_path))
         return found
 
-    def _finished(self, begun: _Trial, path: GreedyPath, how: Choice, n_iterations: int) -> Subnetwork:
+    def _finished(self, begun: _Trial, chosen: Chosen, how: Choice, n_iterations: int) -> Subnetwork:
         """Return the subnetwork after so many more iterations from what is begun, on all samples."""
         trainer, end, losses, prior = self._trainer, begun.network, begun.losses, begun.prior
         with trainer.tasks.phase("re-training", n_iterations) as phase, interruptible(trainer.watch):
@@ -168,20 +172,55 @@ class Retraining:
                 # Both networks are the training's, so that penalties are of one kind.
                 self._check(training, lambda: start, end)
         posterior = trainer.posterior(end, prior)
-        return Subnetwork(self._data.in_data_units(end), path, losses, begun.validation_losses, posterior)
+        fitted, path, ridge = self._data.in_data_units(end), chosen.path, chosen.ridge
+        return Subnetwork(fitted, path, losses, begun.validation_losses, posterior, ridge)
 
-    def _trial(self, pruned: Network, held_out: HeldOut) -> _Trial:
-        """Return the trial of a pruned network, or the best of some where one of them is no good measure."""
-        trainer = self._trainer
+    def _trial(self, network: Network, chosen: Chosen, held_out: HeldOut) -> tuple[_Trial, Chosen]:
+        """Return the trial of what was chosen, or the best of some where one is no good measure; and what it is of."""
+        trainer, pruned = self._trainer, prune(network, chosen.trial_path)
         name = "trial re-training" if len(self._data.parts.held_out.rows) else "re-training"
         how = trainer.choice(pruned)
-        (n_retrain, interval), at_most = how.schedule[:2], how.tries_starts or how.tries_penalties
+        (n_retrain, interval), at_most = how.schedule[:2], how.tries_starts or how.tries_penalties or how.tries_picks
         with trainer.tasks.phase(name, n_retrain, at_most=at_most, n_of_task=interval) as phase:
             trial = self._try_retraining(pruned, held_out, phase, how)
             phase.report.end()
             if how.tries_penalties:
-                return self._penalised(trial, pruned, held_out, phase, how)
-            return self._other_start(trial, pruned, held_out, phase, how) if how.tries_starts else trial
+                trial = self._penalised(trial, pruned, held_out, phase, how)
+            if how.tries_starts:
+                trial = self._other_start(trial, pruned, held_out, phase, how)
+            return self._other_picks(trial, network, chosen, held_out, phase) if how.tries_picks else (trial, chosen)
+
+    def _other_picks(
+        self, trial: _Trial, network: Network, chosen: Chosen, held_out: HeldOut, phase: Phase
+    ) -> tuple[_Trial, Chosen]:
+        """
+        Return the trial, or a better one of picks whose weights are solved for; and what it is of.
+
+        The mean of the picks has few neurons, and starts far from boundaries that wind. Re-training may not get there.
+        Solved weights of as many neurons are then better at once, and are re-trained only where that is so.
+        """
+        trainer, data, selection, k = self._trainer, self._data, self._selection, len(chosen.trial_path.picks)
+        if trainer.ends(phase) or trial.least <= _MUCH * data.constant_loss or k >= len(network.weights):
+            return trial, chosen
+        best, start, least = None, None, math.inf
+        for one in selection.by_least_squares(network, k):
+            start_of_one = prune(network, one.path)
+            loss = data.held_out_loss(start_of_one)
+            if not loss < least:
+                break  # at smaller ridges the samples are fitted more closely
+            best, start, least = one, start_of_one, loss
+        if best is None or start is None or least >= trial.least:
+            return trial, chosen
+        how = trainer.choice(start)
+        with trainer.tasks.within(phase, *how.schedule[:2]) as last:
+            other = self._try_retraining(start, held_out, last, how)
+        if other.least >= _BETTER * trial.least:
+            return trial, chosen
+        trainer.tasks.report.say("Picks by least squares, with weights solved for, took the place of the first.")
+        path = trial_path = selection.picked_again(network, best, data.parts.train)
+        if other.prior is None and len(data.parts.held_out.rows):  # updates begin anew, on all samples
+            path = selection.picked_again(network, best, data.parts.whole)
+        return other, Chosen(path, trial_path, best.ridge)
 
     def _other_start(self, trial: _Trial, pruned: Network, held_out: HeldOut, phase: Phase, how: Choice) -> _Trial:
         """
