@@ -81,7 +81,8 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         loss has not fallen by 1 % for 500 gradient updates, 8 steps of "lm" or 50 steps of "lbfgs". After gradient
         updates the final subnetwork is selected and re-trained on all samples, for the number of iterations that was
         best in the trial. "lm" and "lbfgs" continue from the best network of the trial, on all samples, for a few
-        steps. With `retrain_solver="auto"` other trials follow if "lm" learns little.
+        steps. With `retrain_solver="auto"` other trials follow if "lm" learns little. For classes of which much is left
+        to be learnt, picks with solved weights, as with `corrective`, may then take the place of the first.
     validation_fraction : float or "auto", default="auto"
         Share of the samples to hold out, above 0 and below 1. No samples are held out if `fit` gets validation data.
         "auto" holds out a tenth of the samples, but no more than 20 000. Of fewer than 1000 samples it holds out 100,

@@ -29,7 +29,8 @@ def test_what_is_told_of_the_picks_is_that_of_these(fitted):
     assert fitted.n_units_ == len(set(fitted.selection_path_)) == len(fitted.selection_path_) == 50
     assert set(np.flatnonzero(fitted.selection_counts_)) == set(fitted.selection_path_)
     assert fitted.selection_losses_[-1] < fitted.selection_losses_[0]
-    assert np.isfinite(fitted.duality_gaps_).all() and (fitted.duality_gaps_ >= 0).all()
+    assert np.isfinite(fitted.duality_gaps_).all()
+    assert (fitted.duality_gaps_ >= 0).all()
 
 
 @pytest.mark.parametrize("parameters", [{"n_retrain": 400}, {"retrain_solver": "lm"}, {"loss": "squared_error"}])
