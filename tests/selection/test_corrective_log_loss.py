@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
@@ -133,6 +133,44 @@ def test_classes_that_can_be_separated_end_the_path_with_finite_weights(kind):
     assert path.losses[-1] < 1e-6
     penalised = greedy_forward_selection(atoms, y, 7, ridge=0.1, **options)  # a warning would be an error
     assert len(penalised.picks) == 7
+
+
+@pytest.mark.parametrize("seed", [7, 10])
+def test_probabilities_next_to_zero_and_one_leave_a_curvature(seed):
+    """One iris species can be separated from the others, so its probabilities reach zero and one soon."""
+    X, y = load_iris(return_X_y=True)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    rng = np.random.default_rng(seed)
+    H = np.tanh(X @ rng.normal(size=(4, 60)) * 0.5 + rng.normal(size=60))
+    with pytest.warns(ConvergenceWarning, match="separate the classes"):
+        path = greedy_forward_selection(H, y, 15, output_weights=np.ones((60, 3)), loss="log_loss", corrective=True)
+    assert (outputs_of(H, path).argmax(axis=1) == y).all()
+    assert np.isfinite(path.weights).all()
+    assert path.losses[-1] < 1e-6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("distance", [0.0, 20.0, 40.0])
+def test_the_curvature_is_exact_next_to_zero_and_one(kind, distance):
+    """It is a sum over pairs of classes, none of whose terms is negative."""
+    atoms, y, options, _ = problem(kind)
+    free, n_outputs = "output_weights" in options, 1 if kind in ("one neuron output", "columns") else 3
+    share, offset = np.full(len(y), 1.0 / len(y)), distance * np.eye(n_outputs)[0]
+    means, norms = _corrective_log_loss.moments_of(atoms, share, free_intercept=free)
+    search = LogLossCorrection(_corrective_log_loss.Logits(atoms, means, norms, y, share, offset), 3, 0.0)
+    assert all(search._take(pick) for pick in range(3))
+    search._move_to(np.zeros_like(search.weights))
+    z = offset if n_outputs > 1 else np.array([0.0, *offset])
+    p = np.exp(z) / np.exp(z).sum()
+    rows = search.design.reshape(len(y), -1, search.design.shape[1])
+    expected = np.zeros((search.weights.size,) * 2)
+    for i in range(len(p)):
+        for j in range(i):
+            signs = (np.eye(len(p))[i] - np.eye(len(p))[j])[len(p) - n_outputs :]
+            # Derivatives of the difference of two logits by all weights.
+            slopes = signs @ rows if atoms.ndim == 3 else np.kron(signs, rows[:, 0])
+            expected += p[i] * p[j] * slopes.T @ slopes / len(y)
+    np.testing.assert_allclose(search._curvature(slice(None)), expected, rtol=1e-10, atol=1e-12 * expected.max())
 
 
 def test_dependent_and_constant_atoms_are_not_picked():
