@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gfs._chunks import PIECE_BYTES, row_chunks
@@ -157,7 +157,8 @@ class LogLossCorrection:
         n_rows = len(logits.y) * (self.n_outputs if logits.atoms.ndim == 3 else 1)
         # A free intercept is the weight of a column of ones, the first of the design.
         self.n_free = 0 if logits.means is None else 1
-        self.design, self.gram = np.ones((n_rows, self.n_free)), np.empty((0, 0))
+        self.design = np.ones((n_rows, self.n_free))
+        self._factor = np.empty((0, 0))  # of the Gram matrix of the picks plus the penalty
         self.weights = np.zeros((self.n_free, 1 if logits.atoms.ndim == 3 else self.n_outputs))
         self._penalties = np.zeros(self.n_free)
 
@@ -211,20 +212,21 @@ class LogLossCorrection:
         """Add an atom to the design, unless without a penalty it depends linearly on those that are there."""
         column = self.logits.column(pick)
         weighted = column * self._row_weight()
-        gram = np.empty((len(self.gram) + 1, len(self.gram) + 1))
-        gram[:-1, :-1] = self.gram
-        gram[-1, :-1] = gram[:-1, -1] = self.design[:, self.n_free :].T @ weighted
-        gram[-1, -1] = float(column @ weighted)
-        if len(self.gram):
-            said = solve_triangular(cholesky(self.gram + self.penalty * np.eye(len(self.gram))), gram[:-1, -1], trans=1)
-            left = gram[-1, -1] + self.penalty - said @ said
-            if left <= LEAST_LEFT * (gram[-1, -1] + self.penalty):
-                return False
-        self.gram = gram
+        norm, said = float(column @ weighted) + self.penalty, np.empty(0)
+        if self._n_picks:
+            said = solve_triangular(self._factor, self.design[:, self.n_free :].T @ weighted, trans=1)
+        left = norm - float(said @ said)
+        if left <= LEAST_LEFT * norm:
+            return False
+        self._factor = np.block([[self._factor, said[:, None]], [np.zeros((1, len(said))), np.sqrt(left)]])
         self.design = np.concatenate([self.design, column[:, None]], axis=1)
         self.weights = np.concatenate([self.weights, np.zeros((1, self.weights.shape[1]))])
         self._penalties = np.append(self._penalties, self.penalty)
         return True
+
+    @property
+    def _n_picks(self) -> int:
+        return len(self._factor)
 
     def _row_weight(self) -> Float64Array:
         return np.repeat(self.logits.weight, len(self.design) // len(self.logits.y))
@@ -251,6 +253,7 @@ class LogLossCorrection:
         self.weights = weights
         self.loss = float(weight @ (np.log(norm) - own))
         self.own = np.take_along_axis(p, y[:, None], axis=1)[:, 0]
+        self.every = p
         residual = p.copy()
         residual[np.arange(len(y)), y] -= 1.0
         first = 1 if self.n_outputs == 1 else 0
@@ -285,7 +288,7 @@ class LogLossCorrection:
             if 0.5 * decrement <= TOLERANCE:
                 return
         warn_caller(
-            f"the weights of {len(self.gram)} picks are not exact after {_MOST_STEPS} Newton steps; a larger ridge "
+            f"the weights of {self._n_picks} picks are not exact after {_MOST_STEPS} Newton steps; a larger ridge "
             "helps",
             ConvergenceWarning,
         )
@@ -343,22 +346,29 @@ class LogLossCorrection:
             self._factors.append(cho_factor(curvature, overwrite_a=True, check_finite=False))
 
     def _curvature(self, targets: slice) -> Float64Array:
-        """Second derivatives of the loss by the weights of some targets, one target after the other."""
+        """
+        Second derivatives of the loss by the weights of some targets, one target after the other.
+
+        No two large numbers are subtracted: probabilities near zero or one would leave rounding alone.
+        """
         weight, p = self.logits.weight[:, None], self.p
-        if self.logits.atoms.ndim == 3:
+        if self.logits.atoms.ndim == 3 and self.n_outputs > 1:
             design = self.design.reshape(*p.shape, -1)
-            curvature = (self.design * (p * weight).reshape(-1, 1)).T @ self.design
-            means = np.sqrt(weight) * (design * p[:, :, None]).sum(axis=1)
-            return curvature - means.T @ means
+            apart = design - (design * p[:, :, None]).sum(axis=1, keepdims=True)
+            apart = apart.reshape(len(self.design), -1)
+            return (apart * (p * weight).reshape(-1, 1)).T @ apart
+        others = self.every @ (1.0 - np.eye(self.every.shape[1]))
+        bends = (p * others[:, -p.shape[1] :])[:, targets] * weight
         p, n_columns = p[:, targets], len(self.weights)
         curvature = np.zeros((p.shape[1] * n_columns,) * 2)
         for rows in row_chunks(len(p), 8 * len(curvature)):
             design = self.design[rows]
             beside = (design[:, None] * (p[rows] * np.sqrt(weight[rows]))[:, :, None]).reshape(len(design), -1)
-            curvature -= beside.T @ beside
-            for target, own in enumerate((p[rows] * weight[rows]).T):
+            products = beside.T @ beside
+            for target, own in enumerate(bends[rows].T):
                 place = slice(target * n_columns, (target + 1) * n_columns)
-                curvature[place, place] += (design * own[:, None]).T @ design
+                products[place, place] = -(design * own[:, None]).T @ design
+            curvature -= products
         return curvature
 
     def _conditioned(self, rest: Float64Array) -> Float64Array:
@@ -379,9 +389,9 @@ class LogLossCorrection:
         """Whether the picks separate the classes, so that without a penalty weights have no least loss; warns then."""
         if self.penalty or not (self.own[self.logits.weight > 0] >= _SEPARATED).all():
             return False
-        if len(self.gram):
+        if self._n_picks:
             warn_caller(
-                f"{len(self.gram)} picks separate the classes, so with ridge=0 no weights have the least loss. "
+                f"{self._n_picks} picks separate the classes, so with ridge=0 no weights have the least loss. "
                 "The selection ends with weights that give each sample's class a probability above 1 - 1e-6. With a "
                 "ridge above 0 the weights are unique",
                 ConvergenceWarning,
