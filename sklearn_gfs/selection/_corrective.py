@@ -26,12 +26,14 @@ from . import _corrective_kernels as kernels
 from ._corrective_columns import CorrectiveColumns
 from ._corrective_path import CorrectivePath, Fixed, Picked, take_measured
 from ._corrective_samples import ExactProducts, losses_on_samples
-from ._greedy_kernels import CONVERGED, IMPRECISE, IN_DOUBT, NEEDS_COLUMN
+from ._greedy_kernels import CONVERGED, DEPENDENT, IMPRECISE, IN_DOUBT, NEEDS_COLUMN
 from ._protocol import CentredSource, Source
 from ._range import find_fault
 
 # Relative error of an inner product, put at many times that of a product of matrices: what is closer ties.
 _SLIP = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-14}
+# What is left of an atom is rounding where it is no more than this share of the terms that it is made of.
+_NOISE = 2.0 * _SLIP[np.dtype(np.float64)]
 # Share of its squared norm that earlier picks must leave of a pick, lest its products are too inexact.
 _PRECISION = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): -np.inf}
 # An atom of which the picks leave less than this share of its squared norm depends on them linearly.
@@ -170,6 +172,7 @@ class CorrectiveSearch:
             exact=dtype == np.float64,
             precision=_PRECISION[dtype],
             stop_at=-np.inf if least is None or self.tol is None else least + self.tol,
+            noise=_NOISE if dtype == np.float64 else 0.0,  # in float32 such an atom is in doubt
         )
         return problem, state
 
@@ -183,7 +186,7 @@ class CorrectiveSearch:
     def _picked(self, ridge: float, least: float | None) -> CorrectivePath:
         """Make the selection at one ridge, the least loss being known."""
         problem, state = self._start(ridge, least)
-        done, n_doubts, reason = 0, 0, NEEDS_COLUMN
+        done, n_doubts, reason, remade = 0, 0, NEEDS_COLUMN, False
         while done < self.k and reason != CONVERGED:
             usual, norms = _SLIP[self.source.dtype], self.moments.norms
             problem = problem._replace(slip=self.columns.inexactness(usual, norms, self.raw_norms))
@@ -197,11 +200,15 @@ class CorrectiveSearch:
                 n_doubts += 1
                 found = contenders(state)
                 if n_doubts <= _DOUBTS and len(found) <= max(_MANY * self.source.n_atoms, 2):
-                    pick = self._settle(done, problem, state, found)
-                    if pick >= 0:
-                        state.picks[done] = pick
-                        problem = problem._replace(n_settled=done + 1)
+                    self._make_exact(done, problem, state, found)
+                    problem = self._settle(done, problem, state, found)
                     continue
+            if reason == DEPENDENT:
+                if remade or self._is_unsure(done, atom, problem, state):
+                    unsure = np.flatnonzero(state.free & (state.left <= problem.noise * state.spread))
+                    self._make_exact(done, problem, state, unsure)
+                    problem, remade = self._settle(done, problem, state, np.arange(self.source.n_atoms)), True
+                continue
             if reason in (IN_DOUBT, IMPRECISE):
                 picks = state.picks[:done].copy()
                 self.source.promote(about_y=False)
@@ -210,48 +217,77 @@ class CorrectiveSearch:
                 problem, state = self._start(ridge, least)
                 state.picks[:done] = picks
                 done, problem = 0, problem._replace(n_settled=done)
-        return self._finish(problem, state, done, least)
+        return self._finish(problem, state, done, least, remade=remade)
 
-    def _settle(self, n_picks: int, problem: kernels.Problem, state: kernels.State, atoms: NDArray[np.int64]) -> int:
+    def _products(self, atoms: NDArray[np.int64]) -> tuple[Float64Array, Float64Array]:
+        """Gram matrix of a few atoms, and their products with y: in float64, and about the means."""
+        if self.source.has_samples:
+            return self._exact.of(atoms)[1:]
+        return self.source.among(atoms), self.moments.c[:, atoms]
+
+    def _is_unsure(self, n_picks: int, atom: int, problem: kernels.Problem, state: kernels.State) -> bool:
         """
-        Next pick among the contenders, by products in float64; -1 where none of them adds anything.
+        Whether rounding may be all that the picks leave of an atom, going by the weights with which they stand for it.
 
-        Those that depend on the picks are never contenders again. What is known of the others is made exact.
+        The terms that it is made of have been put too high: each pick may have added to what others stand for.
+        """
+        picks, norms = state.picks[:n_picks], self.raw_norms if self.source.has_samples else self.moments.norms
+        state.spread[atom] = norms[atom]
+        if n_picks:
+            weights = solve_triangular(state.rows[:n_picks, picks], state.rows[:n_picks, atom])
+            state.spread[atom] += norms[picks] @ weights**2
+        return bool(state.left[atom] <= problem.noise * state.spread[atom])
+
+    def _make_exact(
+        self, n_picks: int, problem: kernels.Problem, state: kernels.State, atoms: NDArray[np.int64]
+    ) -> None:
+        """
+        Make what is known of some atoms again, by the best products.
+
+        Those that depend on the picks, as far as these tell, are never contenders again.
         """
         picks = state.picks[:n_picks]
-        _, gram, c = self._exact.of(np.concatenate([picks, atoms]))
+        gram, c = self._products(np.concatenate([picks, atoms]))
         gram[np.diag_indices_from(gram)] += problem.penalty
         norms = np.diagonal(gram)[n_picks:].copy()
-        left, rest = norms.copy(), c[:, n_picks:].copy()
+        left, rest, spread = norms.copy(), c[:, n_picks:].copy(), norms.copy()
         if n_picks:
             factor = cholesky(gram[:n_picks, :n_picks])
             said = solve_triangular(factor, gram[:n_picks, n_picks:], trans=1)
             shares = solve_triangular(factor, c[:, :n_picks].T, trans=1)
             left -= (said**2).sum(axis=0)
             rest -= shares.T @ said
-        raw_norms = self.raw_norms[atoms]
-        free = left > LEAST_LEFT * norms + _ROUNDING * raw_norms
-        squares = (rest**2).sum(axis=0)
+            spread += np.diagonal(gram)[:n_picks] @ solve_triangular(factor, said) ** 2
         state.left[atoms], state.rest[:, atoms] = left, rest
-        state.free[atoms], state.squares[atoms] = free, squares
+        state.squares[atoms] = (rest**2).sum(axis=0)
+        state.free[atoms] = left > np.maximum(LEAST_LEFT * norms + _ROUNDING * self.raw_norms[atoms], _NOISE * spread)
+
+    def _settle(
+        self, n_picks: int, problem: kernels.Problem, state: kernels.State, atoms: NDArray[np.int64]
+    ) -> kernels.Problem:
+        """Settle the next pick among these atoms; none of them is a contender again where none adds anything."""
+        left, squares, free = state.left[atoms], state.squares[atoms], state.free[atoms]
         gains = np.divide(squares, left, out=np.full(len(atoms), -1.0), where=free)
         best = int(np.argmax(gains))
         if gains[best] <= problem.least_gain:
             state.free[atoms] = False
-            return -1
+            return problem
         spread, reach = state.spread[atoms], state.running[kernels.REACH]
         slips = kernels.slip_of_gain(squares, np.where(free, left, 1.0), spread, reach, _SLIP[np.dtype(np.float64)])
-        return int(atoms[free & (gains + slips >= gains[best] - slips[best])][0])
+        state.picks[n_picks] = atoms[free & (gains + slips >= gains[best] - slips[best])][0]
+        return problem._replace(n_settled=n_picks + 1)
 
     def _finish(
-        self, problem: kernels.Problem, state: kernels.State, n_picks: int, least: float | None
+        self, problem: kernels.Problem, state: kernels.State, n_picks: int, least: float | None, *, remade: bool
     ) -> CorrectivePath:
-        """The path of these picks, from products in float64."""
+        """The path of these picks, from products in float64; ``remade`` says that the factor lacks better ones."""
         picks, means = state.picks[:n_picks].copy(), np.zeros(self.source.n_atoms)
         factor, shares = state.rows[:n_picks, picks], state.shares[:n_picks]
         if self._centred is not None:
             means = self._centred.means
-        exact = problem.exact and bool((self.moments.norms[picks] >= _DISTANT * self.raw_norms[picks]).all())
+        exact = (
+            problem.exact and not remade and bool((self.moments.norms[picks] >= _DISTANT * self.raw_norms[picks]).all())
+        )
         if n_picks and self.source.has_samples and not exact:
             means = means.copy()
             means[picks], gram, c = self._exact.of(picks)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sklearn_gfs._jit import formula, inlined, jit
 
-from ._greedy_kernels import CONVERGED, DONE, IMPRECISE, IN_DOUBT, NEEDS_COLUMN
+from ._greedy_kernels import CONVERGED, DEPENDENT, DONE, IMPRECISE, IN_DOUBT, NEEDS_COLUMN
 
 # Running scalars of a selection, kept in one array so that kernels can update them.
 PENALISED = 0  # loss of the picks with their penalty
@@ -28,7 +28,8 @@ class Problem(NamedTuple):
     ``enough`` is what the picks must leave of the squared norm of an atom, so that it does not depend on them linearly.
     ``slip`` is the relative error of an inner product: atoms whose gains are closer than that makes them tie. With
     ``exact`` the first of these is picked; without, others decide. ``precision`` is the share of its squared norm that
-    the picks must leave of a pick so that its products are exact enough.
+    the picks must leave of a pick so that its products are exact enough. Where they leave no more than the share
+    ``noise`` of its terms, that may be rounding: others say whether it depends on them.
     """
 
     raw_norms: NDArray[np.float64]  # ||x_i||^2, with the mean
@@ -40,11 +41,12 @@ class Problem(NamedTuple):
     exact: bool
     precision: float
     stop_at: float  # penalised loss that is low enough
+    noise: float
     n_settled: int = 0  # so many of the picks in the state have been found in another way
 
     def unstoppable(self) -> Problem:
         """The problem with nothing that ends a look ahead."""
-        return self._replace(exact=True, precision=-np.inf, stop_at=-np.inf)
+        return self._replace(exact=True, precision=-np.inf, stop_at=-np.inf, noise=0.0)
 
     def among(self, atoms: NDArray[np.int64]) -> Problem:
         """The problem of some atoms alone."""
@@ -226,10 +228,10 @@ def corrective_steps(
             if j > 0 and state.running[PENALISED] <= problem.stop_at:
                 return j, CONVERGED, -1
             pick, in_doubt = choose(problem, state)
-            if pick < 0:
-                return j, CONVERGED, -1
-            if in_doubt:
-                return j, IN_DOUBT, -1
+            if pick < 0 or in_doubt:
+                return j, CONVERGED if pick < 0 else IN_DOUBT, -1
+            if state.left[pick] <= problem.noise * state.spread[pick]:
+                return j, DEPENDENT, pick
         if slots[pick] < 0:
             return j, NEEDS_COLUMN, pick
         # What is left is at most the squared norm, but for a penalty.

@@ -79,6 +79,10 @@ class GramAtoms:
             out *= self.output_weights[atoms] @ self.output_weights.T
         return out
 
+    def among(self, atoms: NDArray[np.int64]) -> Float64Array:
+        """Gram matrix of the given atoms among themselves."""
+        return self.columns(atoms)[:, atoms]
+
 
 def as_source(atoms: GramAtoms) -> Source:
     """Return the same object: no search asks it for what only samples tell."""

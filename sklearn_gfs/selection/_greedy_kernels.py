@@ -24,6 +24,7 @@ CONVERGED = 2  # the gap fell to tol
 IMPRECISE = 3  # the loss is too small a difference of the statistics
 IN_DOUBT = 4  # the statistics are too inexact to say which atom is best
 UNRESOLVED = 5  # the gap is too small a difference of the statistics
+DEPENDENT = 6  # the statistics are too inexact to say whether an atom depends on the picks
 
 # Running scalars of a selection, kept in one array so that kernels can update them.
 SQUARED_NORM = 0  # <Z, Z>, Z the sum of the picks
