@@ -80,3 +80,23 @@ def test_what_float32_products_cannot_tell_float64_ones_decide(hull, n_outputs, 
         path = greedy_forward_selection(atoms, y, 30, **options)
         np.testing.assert_array_equal(path.picks, expected.picks)
         np.testing.assert_allclose(path.losses, expected.losses, rtol=1e-9)
+
+
+@pytest.mark.parametrize("hull", ["convex", "l1"])
+def test_float32_atoms_of_very_different_length_are_told_apart(hull):
+    """The scores' errors are those of the longer atom, which may be the best one or the one next to it."""
+    options = {"hull": hull, "radius": 1.0 if hull == "l1" else None}
+    for seed in range(100):
+        atoms = np.random.default_rng(seed).normal(size=(20, 2)) * [1e-3, 1.0]
+        y, atoms = atoms.mean(axis=1), atoms.astype(np.float32)
+        losses = ((atoms.astype(np.float64) - y[:, None]) ** 2).mean(axis=0)
+        if hull == "l1":
+            losses = np.minimum(losses, ((atoms.astype(np.float64) + y[:, None]) ** 2).mean(axis=0))
+        assert greedy_forward_selection(atoms, y, 1, **options).picks[0] == losses.argmin()
+
+
+def test_an_atom_of_zeros_ties_with_a_long_one_where_the_loss_is_zero():
+    atoms = [[0.0, 0.0, -2.0, 1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, -2.0, -2.0, -2.0, -2.0]]
+    path = greedy_forward_selection(atoms, [0.0, 2.0], 14, hull="l1", radius=2.0, sample_weight=[2.0, 1.0])
+    # After two picks y is reached. From there the atom of zeros costs as much as the other pick, and its index is lower.
+    assert path.picks.tolist() == [0, 6] * 7

@@ -139,6 +139,15 @@ def test_contenders_are_as_near_as_errors_may_be_wrong():
         assert kernels.in_doubt(1.0, given, state, 2, state.scores.min()) == several
 
 
+def test_the_error_of_a_long_best_atom_makes_contenders_of_shorter_ones():
+    given = problem_of(doubt=0.01, radius=2.0, norms=np.array([1.0, 4.0, 1.0, 4.0]), target_norm=0.0)
+    state = at_scores(np.array([0.27, 0.0, 0.29, 0.29]), picked_norms=2.25)
+    assert search.contenders(1.0, given, state).tolist() == [0, 1]
+    assert kernels.in_doubt(1.0, given, state, 1, state.scores.min())
+    state.scores[0] = 0.29
+    assert not kernels.in_doubt(1.0, given, state, 1, state.scores.min())
+
+
 @pytest.mark.parametrize(
     ("signed", "slope", "expected"), [(True, -0.037, True), (True, -0.038, False), (False, 0.0, False)]
 )
