@@ -226,16 +226,16 @@ def gap_error(t: float, problem: Problem, picked_norms: float) -> float:
 
 
 @inlined
-def in_doubt(t: float, problem: Problem, state: State, pick: int, least: float) -> bool:
+def in_doubt(t: float, problem: Problem, state: State, pick: int, best: int) -> bool:
     """
     Whether errors in the inner products may have decided what is picked, or which way it is turned.
 
-    ``least`` is the least score.
+    ``best`` has the least score. Of two atoms the error of the longer one counts.
     """
-    size = reach(t, problem, state.running[PICKED_NORMS])
+    size, least, own = reach(t, problem, state.running[PICKED_NORMS]), state.scores[best], problem.lengths[best]
     n_contenders = 0
     for i in range(state.scores.shape[0]):
-        length = problem.radius * problem.lengths[i]
+        length = problem.radius * max(problem.lengths[i], own)
         n_contenders += state.scores[i] <= least + problem.doubt * length * (size + length)
     length = problem.radius * problem.lengths[pick]
     turning = problem.doubt * length * (size + length)
@@ -343,7 +343,7 @@ def squared_error_steps(
             best = index_of_least(scores)
             near = 0.0 if j == start else ahead.tie * terms(t, problem, state.s, best)
             pick = first_of_equals(t, problem, state, best, problem.tie, near)
-            if problem.doubt > 0.0 and in_doubt(t, problem, state, pick, scores[best]):
+            if problem.doubt > 0.0 and in_doubt(t, problem, state, pick, best):
                 return j, IN_DOUBT, pick
             if problem.signed:
                 tie = max(problem.tie * terms(t, problem, state.s, pick), near)

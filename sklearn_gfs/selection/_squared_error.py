@@ -281,8 +281,9 @@ class SquaredErrorSearch:
 
 def contenders(t: float, problem: kernels.Problem, state: kernels.State) -> NDArray[np.int64]:
     """Atoms that errors in the inner products may have kept from being pick t, and the best one, by their scores."""
-    size, lengths = kernels.reach(t, problem, state.running[kernels.PICKED_NORMS]), problem.radius * problem.lengths
-    return np.flatnonzero(state.scores <= state.scores.min() + problem.doubt * lengths * (size + lengths))
+    size, best = kernels.reach(t, problem, state.running[kernels.PICKED_NORMS]), int(state.scores.argmin())
+    lengths = problem.radius * np.maximum(problem.lengths, problem.lengths[best])
+    return np.flatnonzero(state.scores <= state.scores[best] + problem.doubt * lengths * (size + lengths))
 
 
 def _matching_pursuit(moments: Moments, column: Callable[[int], Float64Array]) -> tuple[float, NDArray[np.int64]]:

@@ -98,5 +98,5 @@ def test_float32_atoms_of_very_different_length_are_told_apart(hull):
 def test_an_atom_of_zeros_ties_with_a_long_one_where_the_loss_is_zero():
     atoms = [[0.0, 0.0, -2.0, 1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, -2.0, -2.0, -2.0, -2.0]]
     path = greedy_forward_selection(atoms, [0.0, 2.0], 14, hull="l1", radius=2.0, sample_weight=[2.0, 1.0])
-    # After two picks y is reached. From there the atom of zeros costs as much as the other pick, and its index is lower.
+    # After two picks y is reached. From there the atom of zeros costs as much as the other pick, and comes first.
     assert path.picks.tolist() == [0, 6] * 7

@@ -132,20 +132,20 @@ def test_contenders_are_as_near_as_errors_may_be_wrong():
     for shifted, expected in ((scores, [1, 2]), (scores - 0.02 * longer, [1, 2, 3]), (np.zeros(4), [0, 1, 2, 3])):
         state = at_scores(shifted, picked_norms=2.25)
         assert search.contenders(1.0, given, state).tolist() == expected
-        assert kernels.in_doubt(1.0, given, state, 2, state.scores.min())
+        assert kernels.in_doubt(1.0, given, state, 2, state.scores.argmin())
         state.scores[[1, 3]] += 0.3
         assert search.contenders(1.0, given, state).tolist() == np.flatnonzero(state.scores < 0.1).tolist()
         several = np.count_nonzero(state.scores < 0.1) > 1
-        assert kernels.in_doubt(1.0, given, state, 2, state.scores.min()) == several
+        assert kernels.in_doubt(1.0, given, state, 2, state.scores.argmin()) == several
 
 
 def test_the_error_of_a_long_best_atom_makes_contenders_of_shorter_ones():
     given = problem_of(doubt=0.01, radius=2.0, norms=np.array([1.0, 4.0, 1.0, 4.0]), target_norm=0.0)
     state = at_scores(np.array([0.27, 0.0, 0.29, 0.29]), picked_norms=2.25)
     assert search.contenders(1.0, given, state).tolist() == [0, 1]
-    assert kernels.in_doubt(1.0, given, state, 1, state.scores.min())
+    assert kernels.in_doubt(1.0, given, state, 1, state.scores.argmin())
     state.scores[0] = 0.29
-    assert not kernels.in_doubt(1.0, given, state, 1, state.scores.min())
+    assert not kernels.in_doubt(1.0, given, state, 1, state.scores.argmin())
 
 
 @pytest.mark.parametrize(
@@ -155,9 +155,9 @@ def test_the_direction_of_a_lone_atom_may_be_in_doubt(signed, slope, expected):
     given = problem_of(doubt=0.01, signed=signed)
     state = at_scores(np.array([0.0, 9.0, 9.0]), np.array([slope, 0.0, 0.0]), picked_norms=9.0)
     # Reach 2 (3 + 2 * 2) = 14: the error is 0.01 * (14 + 1) = 0.15, and turning the atom round costs 4 |slope|.
-    assert kernels.in_doubt(2.0, given, state, 0, state.scores.min()) == expected
+    assert kernels.in_doubt(2.0, given, state, 0, state.scores.argmin()) == expected
     state.scores[1] = 0.14
-    assert kernels.in_doubt(2.0, given, state, 0, state.scores.min())
+    assert kernels.in_doubt(2.0, given, state, 0, state.scores.argmin())
 
 
 def test_a_pick_is_turned_where_that_is_worth_more_than_a_tie():
