@@ -20,6 +20,25 @@ def test_statistics_say_when_they_cannot_resolve_the_loss():
     assert path.picks[0] == 3
 
 
+@pytest.mark.parametrize(("neurons", "standardize"), [(True, False), (False, True), (False, False)])
+def test_sums_say_when_they_cannot_resolve_the_loss_of_a_corrective_selection(neurons, standardize):
+    rng = np.random.default_rng(0)
+    atoms = np.c_[rng.normal(size=(200, 5)), np.ones(200)]
+    y = 1e6 + atoms[:, 0] + 1e-3 * rng.normal(size=200)
+    if neurons or standardize:
+        y = 1e3 * atoms[:, 0] + 1e-3 * rng.normal(size=200)  # beside an intercept the mean does not count
+    options = {"output_weights": np.ones((6, 1)) if neurons else None, "standardize": standardize}
+    statistics = SelectionStatistics().update(atoms, y)
+    with pytest.warns(UserWarning, match="After [12] picks the loss is below 1e-07 of the sums") as caught:
+        statistics.select(4, corrective=True, **options)
+    assert len(caught) == 1
+    if not standardize:
+        with pytest.warns(UserWarning, match="less exact") as caught:
+            statistics.corrective_paths(4, [0.0, 1e-14, 1.0], output_weights=options["output_weights"])
+        assert len(caught) == 1
+        statistics.corrective_paths(4, [1.0], output_weights=options["output_weights"])  # a warning would be an error
+
+
 @pytest.mark.parametrize("shape", ["factorised", "stacked"])
 def test_float32_losses_are_those_of_the_picks(shape):
     rng = np.random.default_rng(0)
