@@ -26,6 +26,7 @@ from . import _corrective_kernels as kernels
 from ._corrective_columns import CorrectiveColumns
 from ._corrective_path import CorrectivePath, Fixed, Picked, take_measured
 from ._corrective_samples import ExactProducts, losses_on_samples
+from ._gram_sums import warn_imprecise
 from ._greedy_kernels import CONVERGED, DEPENDENT, IMPRECISE, IN_DOUBT, NEEDS_COLUMN
 from ._protocol import CentredSource, Source
 from ._range import find_fault
@@ -128,8 +129,17 @@ class CorrectiveSearch:
         return find_fault(self.source, self.moments._replace(norms=sizes), signed=True)
 
     def paths(self, ridges: Sequence[float]) -> list[CorrectivePath]:
-        """Make the selection at each ridge."""
-        return [self._path(ridge) for ridge in ridges]
+        """Make the selection at each ridge; warns once where the losses of some are too small for sums to tell."""
+        paths = [self._path(ridge) for ridge in ridges]
+        if not self.source.has_samples:
+            unknown = [step for path in paths for step in self._imprecise(path)[:1]]
+            if unknown:
+                warn_imprecise(int(min(unknown)) + 1, _LEAST_LOSS)
+        return paths
+
+    def _imprecise(self, path: CorrectivePath) -> NDArray[np.int64]:
+        """Steps after which the loss is too small a difference of products."""
+        return np.flatnonzero(path.losses < 0.5 * _LEAST_LOSS * self.moments.target_norm)
 
     @cached_property
     def _size(self) -> float:
@@ -298,9 +308,8 @@ class CorrectiveSearch:
             Picked(picks, factor, shares, problem.penalty, least, state.steepest[:n_picks]),
             Fixed(means, self.base, self.moments.target_norm, self.flat),
         )
-        imprecise = path.losses < 0.5 * _LEAST_LOSS * self.moments.target_norm
-        if self.source.has_samples and imprecise.any():
-            steps = np.flatnonzero(imprecise)
+        steps = self._imprecise(path)
+        if self.source.has_samples and len(steps):
             about = None if self._centred is None else means[picks]
             take_measured(path, steps, losses_on_samples(self.source, path, steps, about))
         return path

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_gfs._typing import Float64Array
+from sklearn_gfs._warn import warn_caller
 
 from ._gram import Moments
 from ._protocol import Source
@@ -119,3 +120,12 @@ def corrective_sums(moments: SampleMoments, *, neurons: bool) -> tuple[Source, F
     c, target_norm = moments.c + np.outer(mean_y, means), float(np.sum(moments.target_norms + mean_y**2))
     products = Moments(c, norms + means**2, target_norm)
     return as_source(GramAtoms(moments.gram, products, pivots=means)), np.zeros_like(mean_y)
+
+
+def warn_imprecise(n_picks: int, share: float) -> None:
+    """Warn that sums can't tell the loss after so many picks, which is below this share of them."""
+    warn_caller(
+        f"After {n_picks} picks the loss is below {share:g} of the sums that it is computed from. Later losses and "
+        "picks are less exact than those of a selection on the samples",
+        UserWarning,
+    )

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_gfs._typing import Float64Array, GreedyPath
-from sklearn_gfs._warn import warn_caller
 
 from . import _greedy_kernels as kernels
 from ._gram import ArrayAtoms, Moments
 from ._gram_pivots import PivotedColumns
+from ._gram_sums import warn_imprecise
 from ._loss_kernels import losses_from_gram
 from ._on_samples import SampledPath, gap_bound
 from ._protocol import Source
@@ -121,7 +121,7 @@ class SquaredErrorSearch:
             elif reason == kernels.IMPRECISE and not self._promote(done, atom):
                 careful = True
                 if not self.source.has_samples:
-                    self._warn_imprecise(done)
+                    warn_imprecise(done, _PRECISION[self.source.dtype])
             elif reason == kernels.UNRESOLVED:
                 gap = self._resolve_gap(done, problem)
                 self.state.gaps[done - 1] = gap
@@ -183,13 +183,6 @@ class SquaredErrorSearch:
             return float(kernels.least_gap(n_picks, problem, state.running, state.slopes.min()))
         known_to = kernels.gap_error(n_picks, problem, self.state.running[kernels.PICKED_NORMS])
         return self._sampled().gap(self.state, n_picks, problem.longest, known_to)
-
-    def _warn_imprecise(self, n_picks: int) -> None:
-        warn_caller(
-            f"After {n_picks} picks the loss is below {_PRECISION[self.source.dtype]:g} of the sums that it is "
-            "computed from. Later losses and picks are less exact than those of a selection on the samples",
-            UserWarning,
-        )
 
     def _problem(self, moments: Moments) -> kernels.Problem:
         lengths = np.sqrt(moments.norms)
