@@ -158,3 +158,30 @@ def test_how_many_columns_there_may_be_is_said(options, message):
     X = np.random.default_rng(0).standard_normal((20, 4))
     with pytest.raises(ValueError, match=message):
         GreedyForwardSelector(**options).fit(X, X[:, 0])
+
+
+def count_passes(monkeypatch):
+    """How many times products of all columns are made, and with how many of them each time."""
+    asked, columns, whole = [], ArrayAtoms.columns, ArrayAtoms.whole
+
+    def counted(self, atoms, *arguments):
+        asked.append(len(atoms))
+        return columns(self, atoms, *arguments)
+
+    monkeypatch.setattr(ArrayAtoms, "columns", counted)
+    monkeypatch.setattr(ArrayAtoms, "whole", lambda self: asked.append(self.n_atoms) or whole(self))
+    return asked
+
+
+@pytest.mark.parametrize(("n_wanted", "most"), [(20, 60), (90, 5)])
+def test_rounds_share_their_columns(n_wanted, most, monkeypatch):
+    """Few are made one by one and once each, many by a product of all with all."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(5000, 300))
+    y = X[:, :5].sum(axis=1) + rng.normal(size=5000)
+    first = GreedyForwardSelector(k=8).fit(X, y)
+    asked = count_passes(monkeypatch)
+    selector = GreedyForwardSelector(k=8, n_features_to_select=n_wanted).fit(X, y)
+    assert selector.get_support().sum() == n_wanted
+    np.testing.assert_array_equal(selector.selection_path_[:8], first.selection_path_)
+    assert len(asked) <= most, (len(asked), sum(asked))
