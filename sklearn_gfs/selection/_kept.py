@@ -17,6 +17,7 @@ from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath
 
 from ._corrective import CorrectiveSearch
 from ._gram import Moments, squared_norms
+from ._gram_shared import SharedColumns
 from ._protocol import Source
 from ._squared_error import SquaredErrorSearch
 
@@ -53,17 +54,20 @@ class AtomsBesideKept:
         left[kept] = False
         target_norm = moments.target_norm - float((self._targets**2).sum())
         self.atoms = np.flatnonzero(left & (target_norm > _ROUNDING * moments.target_norm))
+        self._said = self._products[:, self.atoms]
         c = moments.c - self._targets @ self._products
         self._moments = Moments(np.ascontiguousarray(c[:, self.atoms]), norms[self.atoms], target_norm)
         self.n_atoms, self.n_targets = len(self.atoms), source.n_targets
-        self.n_rows, self.itemsize, self.dtype = source.n_rows, source.itemsize, np.dtype(np.float64)
+        # Where reading a column costs nothing, taking off what the kept atoms say of it does.
+        self.n_rows = source.n_rows or int(np.count_nonzero(found))
+        self.itemsize, self.dtype = source.itemsize, np.dtype(np.float64)
         self.has_samples, self.has_rows = source.has_samples, source.has_rows
         self.is_computed = source.is_computed
 
     def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
         """About as many rows, scaled so that inner products of these are estimates, and their moments."""
         rows, moments = self._source.preview(n_rows)
-        directions, products = rows[:, self._kept] @ self._combinations, self._products[:, self.atoms]
+        directions, products = rows[:, self._kept] @ self._combinations, self._said
         left = np.ascontiguousarray(rows[:, self.atoms] - directions @ products)
         c = moments.c[:, self.atoms] - moments.c[:, self._kept] @ self._combinations @ products
         c -= self._targets @ (directions.T @ left)
@@ -71,7 +75,7 @@ class AtomsBesideKept:
 
     def sample(self, atoms: NDArray[np.int64], n_rows: int, turn: tuple[int, int] = (0, 1)) -> FloatArray:
         """Some atoms on about as many rows, scaled as those of the preview are; or a turn's share."""
-        products = self._combinations @ self._products[:, self.atoms[atoms]]
+        products = self._combinations @ self._said[:, atoms]
         rows = self._source.sample(self.atoms[atoms], n_rows, turn)
         rows -= self._source.sample(self._kept, n_rows, turn) @ products
         return rows
@@ -90,21 +94,20 @@ class AtomsBesideKept:
         """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
         chosen = self.atoms[atoms]
         columns = self._source.columns(chosen)[:, self.atoms]
-        left: Float64Array = np.subtract(columns, self._products[:, chosen].T @ self._products[:, self.atoms], out=out)
+        left: Float64Array = np.subtract(columns, self._said[:, atoms].T @ self._said, out=out)
         return left
 
     def among(self, atoms: NDArray[np.int64]) -> Float64Array:
         """Gram matrix of the given atoms among themselves."""
         chosen = self.atoms[atoms]
         gram = self._source.among(chosen)
-        gram -= self._products[:, chosen].T @ self._products[:, chosen]
+        gram -= self._said[:, atoms].T @ self._said[:, atoms]
         return gram
 
     def whole(self) -> Float64Array:
         """Compute the whole Gram matrix."""
-        products = self._products[:, self.atoms]
         gram: Float64Array = self._source.whole()[np.ix_(self.atoms, self.atoms)]
-        gram -= products.T @ products
+        gram -= self._said.T @ self._said
         return gram
 
     @cached_property
@@ -126,7 +129,7 @@ class AtomsBesideKept:
     def outputs(self, atoms: NDArray[np.int64], rows: slice = slice(None)) -> Float64Array:
         """Outputs of some atoms on some samples, (n_rows, len(atoms), 1), in float64."""
         chosen = self.atoms[atoms]
-        said = self._directions[rows] @ self._products[:, chosen]
+        said = self._directions[rows] @ self._said[:, atoms]
         left: Float64Array = self._source.outputs(chosen, rows) - said[:, :, None]
         return left
 
@@ -143,7 +146,7 @@ class AtomsBesideKept:
         coefficients = np.zeros((len(self._products.T), *weights.shape[1:]))
         coefficients[self.atoms] = weights
         targets = self._targets.T if weights.ndim == 2 else self._targets[0]
-        coefficients[self._kept] = self._combinations @ (targets - self._products[:, self.atoms] @ weights)
+        coefficients[self._kept] = self._combinations @ (targets - self._said @ weights)
         return coefficients
 
 
@@ -164,9 +167,11 @@ def select_beside(
     """
     support = np.zeros(source.n_atoms, dtype=bool)
     support[kept] = True
-    rounds = []
+    rounds: list[GreedyPath] = []
     while True:
         room = None if n_distinct is None else n_distinct - int(support.sum())
+        if room and support.any() and source.has_samples and not isinstance(source, SharedColumns):
+            source = SharedColumns(source, room)
         path = _round(source, k, radius=radius, tol=tol, kept=np.flatnonzero(support), room=room)
         rounds.append(path)
         support[path.picks] = True

@@ -1,0 +1,76 @@
+"""
+Gram columns that several selections from one source share.
+
+Here belongs what is made once, column by column or all at once, where selections follow one another.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sklearn_gfs._typing import Float64Array
+
+from ._gram import Moments
+from ._gram_columns import capacity, column_costs
+
+
+class SharedColumns:
+    """
+    A source of which moments and Gram columns are made once, in float64; all else is that of the source.
+
+    Parameters
+    ----------
+    source : ArrayAtoms
+        What has samples; products from sums are there already.
+    n_columns : int
+        How many columns will be wanted one by one. The whole matrix is made instead where that takes less time.
+    """
+
+    def __init__(self, source: Any, n_columns: int) -> None:
+        source.promote(about_y=False)
+        self._source = source
+        self._moments: Moments = source.moments()
+        self.n_rows, self.has_rows = source.n_rows, source.has_rows
+        self._slots = np.full(source.n_atoms, -1, dtype=np.int64)
+        self._columns = np.empty((0, source.n_atoms))
+        self._n_columns, self._capacity = 0, capacity(source.n_atoms, source.n_atoms)
+        costs = column_costs(source.n_rows, source.n_atoms, source.itemsize)
+        if self._capacity == source.n_atoms and costs.whole <= n_columns * costs.alone:
+            self.whole()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def moments(self) -> Moments:
+        """Inner products of the atoms with the target, and the squared norms."""
+        return self._moments
+
+    def whole(self) -> Float64Array:
+        """The whole Gram matrix; from then on reading a column costs nothing."""
+        if self._n_columns < self._source.n_atoms:
+            matrix: Float64Array = self._source.whole()
+            if self._capacity < self._source.n_atoms:
+                return matrix
+            self._columns, self._slots = matrix, np.arange(self._source.n_atoms)
+            self._n_columns, self.n_rows, self.has_rows = self._source.n_atoms, 0, False
+        return self._columns
+
+    def columns(self, atoms: NDArray[np.int64]) -> Float64Array:
+        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
+        new = atoms[self._slots[atoms] < 0]
+        if self._n_columns + len(new) > self._capacity:
+            found: Float64Array = self._source.columns(atoms)
+            return found
+        if len(new):
+            end = self._n_columns + len(new)
+            if end > len(self._columns):
+                room = np.empty((min(2 * end, self._capacity), self._source.n_atoms))
+                room[: self._n_columns] = self._columns[: self._n_columns]
+                self._columns = room
+            self._source.columns(new, self._columns[self._n_columns : end])
+            self._slots[new] = np.arange(self._n_columns, end)
+            self._n_columns = end
+        return self._columns[self._slots[atoms]]
