@@ -191,11 +191,11 @@ class CorrectivePath(VersionedState):
         [0.25, 0.0, 0.0]
         """
         n_picks = min(n_picks, len(self.picks))
-        picks, solved, fixed = self.picks[:n_picks], self._solved(n_picks), self._fixed
+        picks, solved, fixed = self.picks[:n_picks].copy(), self._solved(n_picks), self._fixed
         return solved_path(
             picks,
-            self.losses[:n_picks],
-            self.gaps[:n_picks],
+            self.losses[:n_picks].copy(),
+            self.gaps[:n_picks].copy(),
             solved,
             fixed.base - fixed.means[picks] @ solved,
             n_atoms=len(fixed.means),

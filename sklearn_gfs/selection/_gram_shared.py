@@ -15,6 +15,7 @@ from sklearn_gfs._typing import Float64Array
 
 from ._gram import Moments
 from ._gram_columns import capacity, column_costs
+from ._protocol import Source
 
 
 class SharedColumns:
@@ -29,10 +30,10 @@ class SharedColumns:
         How many columns will be wanted one by one. The whole matrix is made instead where that takes less time.
     """
 
-    def __init__(self, source: Any, n_columns: int) -> None:
+    def __init__(self, source: Source, n_columns: int) -> None:
         source.promote(about_y=False)
         self._source = source
-        self._moments: Moments = source.moments()
+        self._moments = source.moments()
         self.n_rows, self.has_rows = source.n_rows, source.has_rows
         self._slots = np.full(source.n_atoms, -1, dtype=np.int64)
         self._columns = np.empty((0, source.n_atoms))
@@ -44,26 +45,27 @@ class SharedColumns:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._source, name)
 
-    def moments(self) -> Moments:
-        """Inner products of the atoms with the target, and the squared norms."""
+    def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
+        """Inner products of the atoms with the target, and the squared norms; and the atoms' columns, into out."""
+        if atoms is not None:
+            self.columns(atoms, out)
         return self._moments
 
     def whole(self) -> Float64Array:
         """The whole Gram matrix; from then on reading a column costs nothing."""
         if self._n_columns < self._source.n_atoms:
-            matrix: Float64Array = self._source.whole()
+            matrix = self._source.whole()
             if self._capacity < self._source.n_atoms:
                 return matrix
             self._columns, self._slots = matrix, np.arange(self._source.n_atoms)
             self._n_columns, self.n_rows, self.has_rows = self._source.n_atoms, 0, False
         return self._columns
 
-    def columns(self, atoms: NDArray[np.int64]) -> Float64Array:
+    def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
         """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
         new = atoms[self._slots[atoms] < 0]
         if self._n_columns + len(new) > self._capacity:
-            found: Float64Array = self._source.columns(atoms)
-            return found
+            return self._source.columns(atoms, out)
         if len(new):
             end = self._n_columns + len(new)
             if end > len(self._columns):
@@ -73,4 +75,4 @@ class SharedColumns:
             self._source.columns(new, self._columns[self._n_columns : end])
             self._slots[new] = np.arange(self._n_columns, end)
             self._n_columns = end
-        return self._columns[self._slots[atoms]]
+        return self._columns.take(self._slots[atoms], axis=0, out=out)

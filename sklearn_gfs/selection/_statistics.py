@@ -94,9 +94,13 @@ class SelectionStatistics(VersionedState):
         self._keep(NO_SAMPLES)
 
     def _keep(self, moments: SampleMoments) -> None:
-        """Take these for the old ones, in one step that no interrupt can halve."""
-        new = {name: getattr(moments, name) for name in ("n_samples", "weight", "mean_atoms", "mean_y")}
-        vars(self).update(new, _moments=moments)
+        """
+        Take these for the old ones, in one step that no interrupt can halve.
+
+        Of the means users see copies, so that what they write there changes no selection.
+        """
+        means = {"mean_atoms": moments.mean_atoms.copy(), "mean_y": moments.mean_y.copy()}
+        vars(self).update(means, n_samples=moments.n_samples, weight=moments.weight, _moments=moments)
 
     @property
     def gram(self) -> Float64Array:
@@ -259,8 +263,8 @@ class SelectionStatistics(VersionedState):
         if not isinstance(other, SelectionStatistics):
             raise TypeError(f"other must be a SelectionStatistics, got {type(other).__name__}")
         if other.n_samples:
-            check_widths(self._moments, len(other.mean_atoms), len(other.mean_y))
             moments = other._moments
+            check_widths(self._moments, len(moments.mean_atoms), len(moments.mean_y))
             self._keep(combined(self._moments, moments._replace(gram=moments.gram.copy())))
         return self
 
@@ -328,7 +332,7 @@ class SelectionStatistics(VersionedState):
         k, tolerance = check_stopping(k, tol)
         corrective, ridge = check_corrective(corrective, ridge, hull=(hull, ("convex",)), radius=(radius, (None,)))
         standardize = check_flag("standardize", standardize)
-        weights, n_outputs = self._checked_weights(output_weights), len(self.mean_y)
+        weights, n_outputs = self._checked_weights(output_weights), len(self._moments.mean_y)
         if standardize and weights is not None:
             raise ValueError("standardize=True does not go with output_weights; it must be False")
         if corrective:
@@ -336,7 +340,7 @@ class SelectionStatistics(VersionedState):
                 return self.corrective_paths(k, [ridge], output_weights=weights, tol=tol)[0].path
             columns = standardized_moments(self._moments, refusal=_NONE_VARIES)
             search = CorrectiveSearch(
-                columns.source, k, base=self.mean_y, free_intercept=False, flat=n_outputs == 1, tol=tol
+                columns.source, k, base=self._moments.mean_y, free_intercept=False, flat=n_outputs == 1, tol=tol
             )
             return columns.of_all(search.paths([ridge])[0].path)
         signed, length = check_hull(hull, radius, n_targets=n_outputs if weights is None else 1)
@@ -345,7 +349,7 @@ class SelectionStatistics(VersionedState):
             path = SquaredErrorSearch(columns.source, k, signed=signed, radius=length, tol=tolerance).run()
             return columns.of_all(path)
         # The weights of a mean add up to one: what is taken off atoms and y alike makes no difference.
-        pivot = 0.0 if signed or weights is not None else float(self.mean_y[0])
+        pivot = 0.0 if signed or weights is not None else float(self._moments.mean_y[0])
         source = sums_about(pivot, self._moments, weights)
         return SquaredErrorSearch(source, k, signed=signed, radius=length, tol=tolerance).run()
 
@@ -405,4 +409,4 @@ class SelectionStatistics(VersionedState):
             raise ValueError("these statistics have seen no samples yet: call update first")
         if output_weights is None:
             return None
-        return check_output_weights(output_weights, len(self.mean_atoms), len(self.mean_y))
+        return check_output_weights(output_weights, len(self._moments.mean_atoms), len(self._moments.mean_y))
