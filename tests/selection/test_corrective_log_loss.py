@@ -156,7 +156,7 @@ def test_the_curvature_is_exact_next_to_zero_and_one(kind, distance):
     atoms, y, options, _ = problem(kind)
     free, n_outputs = "output_weights" in options, 1 if kind in ("one neuron output", "columns") else 3
     share, offset = np.full(len(y), 1.0 / len(y)), distance * np.eye(n_outputs)[0]
-    means, norms = _corrective_log_loss.moments_of(atoms, share, free_intercept=free)
+    means, norms = _corrective_log_loss._means_and_norms(atoms, share, free_intercept=free)
     search = LogLossCorrection(_corrective_log_loss.Logits(atoms, means, norms, y, share, offset), 3, 0.0)
     assert all(search._take(pick) for pick in range(3))
     search._move_to(np.zeros_like(search.weights))
