@@ -68,6 +68,57 @@ class SteepestPath(NamedTuple):
     solved: list[tuple[Float64Array, Float64Array]]
 
 
+class _Beside:
+    """
+    What the picks so far leave of all neurons, beside an intercept and at the ridge that picks are made at.
+
+    Parameters
+    ----------
+    hidden : array or ComputedRows of shape (n_samples, n_neurons)
+    weight : ndarray of shape (n_samples,) or None
+    curvature : float
+        Of the loss by an output: the ridge of the squared error is this part of the penalty.
+    """
+
+    def __init__(self, hidden: FloatArray | ComputedRows, weight: FloatArray | None, curvature: float) -> None:
+        self.share = shares_of(weight, hidden.shape[0])
+        self._neurons, self._dtype = neurons_of(hidden), hidden.dtype
+        means, self._left = self._neurons.means_and_variances(self.share)
+        self._norms, self.variance = self._left + means**2, float(self._left.mean())
+        self._ridge = _RIDGE * self.variance / curvature
+        self._left += self._ridge
+        self._rows, self.columns = means[None], np.ones((hidden.shape[0], 1))
+        self.free = self._left > _LEAST_LEFT * self._norms
+        self.picks = list[int]()
+
+    def slopes(self, residual: Float64Array) -> Float64Array:
+        """Return products of all neurons with the rows of a residual, (n_outputs, n_neurons)."""
+        slopes = self._neurons.products(residual.astype(self._dtype))
+        if not np.isfinite(slopes).all():
+            raise ValueError("the activations of neurons, or their products with output weights, are not finite")
+        return slopes
+
+    def gains(self, slopes: Float64Array) -> Float64Array:
+        """Return the squares of slopes by what is left of the neurons; -1 for those that are not free."""
+        return np.divide((slopes**2).sum(axis=0), self._left, out=np.full(len(self._left), -1.0), where=self.free)
+
+    def add(self, pick: int) -> Float64Array:
+        """Add a neuron to the picks; return products of all neurons with what was left of it, at length one."""
+        column = self._neurons.rows(np.array([pick]))[0].astype(np.float64)
+        products = self._neurons.products((self.share * column)[None].astype(self._dtype))[0]
+        products[pick] += self._ridge
+        row: Float64Array = (products - self._rows[:, pick] @ self._rows) / np.sqrt(self._left[pick])
+        self._rows, self.columns = np.vstack([self._rows, row]), np.column_stack([self.columns, column])
+        self._left -= row**2
+        self.free[pick] = False
+        self.picks.append(pick)
+        return row
+
+    def drop_dependent(self) -> None:
+        """Leave out the neurons of which hardly anything is left."""
+        self.free &= self._left > _LEAST_LEFT * self._norms
+
+
 def pick_corrected(
     hidden: FloatArray | ComputedRows,
     targets: FloatArray,
@@ -83,50 +134,50 @@ def pick_corrected(
     of all picks, and the intercept, are solved for. If the picks are to be `among` some neurons, all of these are
     picked, whether they add anything or not.
     """
-    neurons, dtype = neurons_of(hidden), hidden.dtype
-    share = shares_of(weight, len(targets))
-    means, left = neurons.means_and_variances(share)
-    norms, variance = left + means**2, float(left.mean())
-    penalty = _RIDGE * variance
-    left += penalty / _CURVATURE
-    columns, rows, free = np.ones((len(targets), 1)), means[None], left > _LEAST_LEFT * norms
+    beside, losses, gaps = _Beside(hidden, weight, _CURVATURE), list[float](), list[float]()
     if among is not None:
-        free = np.isin(np.arange(len(left)), among)
-    picks, losses, gaps = list[int](), list[float](), list[float]()
-    solved = solve(columns, targets, weight, loss, penalty)
+        beside.free = np.isin(np.arange(len(beside.free)), among)
+    penalty = _RIDGE * beside.variance
+    solved = solve(beside.columns, targets, weight, loss, penalty)
     found = [(solved.weights, solved.intercept)]
-    while len(picks) < k:
-        slopes = neurons.products(solved.residual.astype(dtype))
-        if not np.isfinite(slopes).all():
-            raise ValueError("the activations of neurons, or their products with output weights, are not finite")
-        gains = np.divide((slopes**2).sum(axis=0), left, out=np.full(len(left), -1.0), where=free)
+    while len(beside.picks) < k:
+        gains = beside.gains(beside.slopes(solved.residual))
         pick = int(np.argmax(gains))
-        if not free[pick] or (gains[pick] <= 0 and among is None):
+        if not beside.free[pick] or (gains[pick] <= 0 and among is None):
             break
-        column = neurons.rows(np.array([pick]))[0].astype(np.float64)
-        products = neurons.products((share * column)[None].astype(dtype))[0]
-        products[pick] += penalty / _CURVATURE
-        row = (products - rows[:, pick] @ rows) / np.sqrt(left[pick])
-        rows, columns = np.vstack([rows, row]), np.column_stack([columns, column])
-        left -= row**2
-        free[pick] = False
+        beside.add(pick)
         if among is None:
-            free &= left > _LEAST_LEFT * norms
-        picks.append(pick)
-        solved = solve(columns, targets, weight, loss, penalty, start=found[-1], tolerance=_TOLERANCE_OF_PICKS)
+            beside.drop_dependent()
+        solved = solve(beside.columns, targets, weight, loss, penalty, start=found[-1], tolerance=_TOLERANCE_OF_PICKS)
         found.append((solved.weights, solved.intercept))
         losses.append(solved.loss)
-        gaps.append(_gap(neurons.products(solved.residual.astype(dtype)), solved, picks, penalty))
-    return SteepestPath(np.array(picks, dtype=np.int64), np.array(losses), np.array(gaps), variance, found)
+        gaps.append(_gap(beside.slopes(solved.residual), solved, beside.picks, penalty))
+    picks = np.array(beside.picks, dtype=np.int64)
+    return SteepestPath(picks, np.array(losses), np.array(gaps), beside.variance, found)
 
 
-def unsolved(
-    picks: NDArray[np.int64], hidden: FloatArray | ComputedRows, weight: FloatArray | None, n_outputs: int
+def pick_by_squares(
+    hidden: FloatArray | ComputedRows, targets: FloatArray, weight: FloatArray | None, k: int
 ) -> SteepestPath:
-    """Return picks of another selection, whose losses and weights are not known."""
-    variance = float(neurons_of(hidden).means_and_variances(shares_of(weight, hidden.shape[0]))[1].mean())
+    """
+    Pick neurons one by one: of all the one after which the squared error is least, with all weights re-solved.
+
+    Losses and weights by another loss are not known. The search is apart from that of the squared error, whose compiled
+    loops would lengthen the first fit ever.
+    """
+    beside, n_outputs = _Beside(hidden, weight, 1.0), targets.shape[1]
+    rest = beside.slopes(((targets - beside.share @ targets) * beside.share[:, None]).T)
+    while len(beside.picks) < k:
+        gains = beside.gains(rest)
+        pick = int(np.argmax(gains))
+        if gains[pick] <= 0:
+            break
+        row = beside.add(pick)
+        rest -= np.outer(rest[:, pick] / row[pick], row)
+        beside.drop_dependent()
+    picks = np.array(beside.picks, dtype=np.int64)
     unknown, nothing = np.full(len(picks), np.nan), (np.zeros((0, n_outputs)), np.zeros(n_outputs))
-    return SteepestPath(picks, unknown, unknown, variance, [nothing] * (len(picks) + 1))
+    return SteepestPath(picks, unknown, unknown, beside.variance, [nothing] * (len(picks) + 1))
 
 
 def _gap(slopes: Float64Array, solved: Solved, picks: list[int], penalty: float) -> float:

@@ -23,7 +23,7 @@ from sklearn_gfs._typing import FloatArray, GreedyPath, IntArray
 from sklearn_gfs.network import Network, Part
 
 from ._candidates import RIDGES, Candidate, Chosen, corrected, solved_by_gradient, uncorrected
-from ._corrected_steepest import SteepestPath, pick_corrected, unsolved
+from ._corrected_steepest import SteepestPath, pick_by_squares, pick_corrected
 from ._given import PathSettings
 from ._inner_products import InnerProducts
 from ._layer import HiddenLayer, Room
@@ -45,10 +45,6 @@ _MOST_SAMPLES = 10_000
 _MEASURED = 2**16
 # Sums over samples take so many matrices of n_hidden squared numbers at once.
 _MATRICES = 4
-# At this ridge, a share of the neurons' mean variance, classes are picked by least squares.
-_RIDGE_OF_SQUARES = 1e-4
-# At these the weights of such picks are solved for.
-_SOME_RIDGES = [1e-2, 1e-3, 1e-4, 1e-5]
 # Activations of samples that have fewer numbers than the Gram columns that are made of them at a time are cheap.
 _FEW_NUMBERS = 96
 # Networks of at most so many neurons get an exact certificate, from the whole Gram matrix.
@@ -143,23 +139,30 @@ class NeuronSelection:
         """Return the paper's selection on the samples that are not held out."""
         return self._candidates(network, self._parts.train, k, [None])[0]
 
-    def by_least_squares(self, network: Network, k: int) -> Iterator[Candidate]:
+    def by_squares(self, network: Network, k: int) -> Callable[[float], Candidate] | None:
         """
-        Yield other selections on the samples that are not held out, by a loss that has no inner products.
+        Return what solves for the weights of another selection at a ridge, by a loss that has no inner products.
 
         Neurons are picked by the squared error with re-solved weights, in a small part of the time that a corrective
-        selection by the loss takes. The weights are then solved for by the loss, at ever smaller ridges. Losses after
-        each pick are not known; see `picked_again`.
+        selection by the loss takes. All is on samples that are not held out. Losses after each pick are not known; see
+        `picked_again`. None where activations are too many to be kept, or no neuron adds anything.
         """
         train = self._parts.train
-        drawn, n_outputs = self._drawn(train, self._n_drawn(network)), self.data.targets.shape[1]
-        hidden, few = self._on_processor(network, drawn)
-        samples = InnerProducts(self._layer(network), drawn.rows, self._targets, drawn.weight, hidden)
-        with one_thread() if few else nullcontext():
-            picks = samples.correct(network, k, [_RIDGE_OF_SQUARES], None)[0].picks
-            if len(picks):
-                path = unsolved(picks, hidden, drawn.weight, n_outputs)
-                yield from self._solved(network, path, self._drawn(train, _MOST_SAMPLES), train, _SOME_RIDGES)
+        drawn = self._drawn(train, self._n_drawn(network))
+        hidden, fit = self._on_processor(network, drawn)
+        if not fit:
+            return None
+        with one_thread():
+            path = pick_by_squares(hidden, self._targets(drawn.rows), drawn.weight, k)
+        if not len(path.picks):
+            return None
+        solve = self._solver(network, path, self._drawn(train, _MOST_SAMPLES), train)
+
+        def at(ridge: float) -> Candidate:
+            with one_thread():
+                return solve(ridge)
+
+        return at
 
     def picked_again(self, network: Network, one: Candidate, part: Part) -> GreedyPath:
         """Return the path of the same neurons, with the losses after each pick; weights are those of this part."""
@@ -168,7 +171,7 @@ class NeuronSelection:
         hidden, few = self._on_processor(network, drawn)
         with one_thread() if few else nullcontext():
             path = pick_corrected(hidden, self._targets(drawn.rows), drawn.weight, self._loss, len(picks), among=picks)
-            return next(self._solved(network, path, self._drawn(part, _MOST_SAMPLES), part, [one.ridge])).path
+            return self._solver(network, path, self._drawn(part, _MOST_SAMPLES), part)(one.ridge).path
 
     def _on_processor(self, network: Network, drawn: Drawn) -> tuple[FloatArray | ComputedRows, bool]:
         """Activations of samples on the processor, and whether they are kept; else they are computed when read."""
@@ -265,21 +268,18 @@ class NeuronSelection:
             path = pick_corrected(hidden, targets, drawn.weight, self._loss, k)
             fit = _MATRICES * 8 * len(part.rows) * (k + 1) <= working_memory()
             samples = Drawn(part.rows, part.weight_of_rows) if fit else drawn
-            found += self._solved(network, path, samples, part, numbers)
+            found += map(self._solver(network, path, samples, part), numbers)
         return found
 
-    def _solved(
-        self, network: Network, path: SteepestPath, samples: Drawn, part: Part, ridges: list[float]
-    ) -> Iterator[Candidate]:
-        """Solve for the weights of picks on these samples, which stand for this part, once for each ridge."""
+    def _solver(self, network: Network, path: SteepestPath, samples: Drawn, part: Part) -> Callable[[float], Candidate]:
+        """Return what solves for the weights of picks at a ridge, on these samples, which stand for this part."""
         columns, layer = np.ones((len(samples.rows), len(path.picks) + 1)), self._layer(network)
         activations = layer.computed(samples.rows, device="cpu")
         for piece in layer.pieces(len(samples.rows)):
             columns[piece, 1:] = activations[piece, path.picks]
         problem = columns, self._targets(samples.rows), samples.weight, self._loss
         n_neurons, n_samples = len(network.weights), self.data.n_effective(part)
-        for ridge in ridges:
-            yield solved_by_gradient(ridge, path, n_neurons, problem, n_samples)
+        return lambda ridge: solved_by_gradient(ridge, path, n_neurons, problem, n_samples)
 
     @property
     def _row_numbers(self) -> float:

@@ -6,7 +6,6 @@ What it was pruned from, and which neurons were picked, is in ``_path``; by whic
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -46,6 +45,8 @@ _EARLY = 7500
 _MUCH = 0.1
 # Each of them is so many times the one before.
 _TIMES = 4.0
+# The weights of picks by least squares are solved for at these ridges, shares of the neurons' mean variance.
+_RIDGES = (1e-2, 1e-3, 1e-4, 1e-5)
 # A trial that is continued on all samples makes so many more iterations, and this part of its own.
 _MORE = 3
 _PART_MORE = 0.2
@@ -202,15 +203,20 @@ class Retraining:
         trainer, data, selection, k = self._trainer, self._data, self._selection, len(chosen.trial_path.picks)
         if trainer.ends(phase) or trial.least <= _MUCH * data.constant_loss or k >= len(network.weights):
             return trial, chosen
-        best, start, least = None, None, math.inf
-        for one in selection.by_least_squares(network, k):
-            start_of_one = prune(network, one.path)
-            loss = data.held_out_loss(start_of_one)
-            if not loss < least:
-                break  # at smaller ridges the samples are fitted more closely
-            best, start, least = one, start_of_one, loss
-        if best is None or start is None or least >= trial.least:
+        solve = selection.by_squares(network, k)
+        if solve is None:
             return trial, chosen
+        best = solve(_RIDGES[0])
+        least = data.held_out_loss(prune(network, best.path))
+        for ridge in _RIDGES[1:]:  # at smaller ones the samples are fitted more closely
+            other_ridge = solve(ridge)
+            loss = data.held_out_loss(prune(network, other_ridge.path))
+            if not loss < least:
+                break
+            best, least = other_ridge, loss
+        if not least < trial.least:
+            return trial, chosen
+        start = prune(network, best.path)
         how = trainer.choice(start)
         with trainer.tasks.within(phase, *how.schedule[:2]) as last:
             other = self._try_retraining(start, held_out, last, how)
