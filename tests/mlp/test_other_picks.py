@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from sklearn_gfs import GreedyPrunedMLPClassifier
-from sklearn_gfs.mlp._corrected_steepest import pick_corrected
-from sklearn_gfs.network import LOSSES
+from sklearn_gfs import GreedyPrunedMLPClassifier, greedy_forward_selection
+from sklearn_gfs.mlp._corrected_steepest import pick_by_squares
+from sklearn_gfs.mlp._pruning import NeuronSelection
+from sklearn_gfs.network import Watch
 
 
 def board(n_samples, n_classes=2, seed=0):
@@ -67,11 +68,85 @@ def test_one_run_gives_the_subnetwork_of_a_fit_of_its_own(fitted):
     assert points[-1].estimator.ridge_ == fitted.ridge_
 
 
-def test_all_neurons_of_a_choice_are_picked_those_that_add_nothing_last():
+@pytest.mark.parametrize("weighted", [False, True])
+def test_picks_by_squares_are_those_of_the_corrective_selection(weighted):
     rng = np.random.default_rng(0)
-    hidden, targets = np.tanh(rng.normal(size=(200, 12))), rng.integers(0, 2, (200, 1)).astype(float)
-    hidden[:, 3] = hidden[:, 5]
-    among = np.array([1, 3, 5, 8])
-    path = pick_corrected(hidden, targets, None, LOSSES["log_loss"], 4, among=among)
-    assert sorted(path.picks) == among.tolist()
-    assert (np.diff(path.losses) <= 1e-9).all()
+    hidden, targets = np.tanh(rng.normal(size=(200, 30))), rng.integers(0, 2, (200, 2)).astype(float)
+    weight = rng.integers(1, 4, 200).astype(float) if weighted else None
+    path = pick_by_squares(hidden, targets, weight, 8)
+    expected = greedy_forward_selection(
+        hidden, targets, 8, output_weights=np.ones((30, 2)), corrective=True, ridge=1e-4, sample_weight=weight
+    )
+    np.testing.assert_array_equal(path.picks, expected.picks)
+    share = np.full(200, 1 / 200) if weight is None else weight / weight.sum()
+    penalty = 1e-4 * (share @ (hidden - share @ hidden) ** 2).mean()
+    penalised = expected.losses[-1] + 0.5 * penalty * np.sum(expected.weights**2)
+    np.testing.assert_allclose(path.losses[-1], penalised, rtol=1e-8)
+    every = greedy_forward_selection(
+        hidden, targets, 30, output_weights=np.ones((30, 2)), corrective=True, ridge=1e-4, sample_weight=weight
+    )
+    least = every.losses[-1] + 0.5 * penalty * np.sum(every.weights**2)
+    assert (path.losses - path.gaps <= least + 1e-9).all()
+
+
+@pytest.mark.parametrize("where", ["by_squares", "at a ridge"])
+def test_an_interrupt_of_the_search_for_other_picks_keeps_the_trial(where, monkeypatch):
+    by_squares = NeuronSelection.by_squares
+
+    def interrupted(*args):
+        solve = by_squares(*args)
+        if where == "by_squares":
+            raise KeyboardInterrupt
+
+        def at(ridge):
+            if ridge < 1e-3:
+                raise KeyboardInterrupt
+            return solve(ridge)
+
+        return at
+
+    monkeypatch.setattr(NeuronSelection, "by_squares", interrupted)
+    model = GreedyPrunedMLPClassifier(random_state=0)
+    with pytest.raises(KeyboardInterrupt, match="re-training"):
+        model.fit(*board(600))
+    assert model.ridge_ is None
+    assert model.score(*board(2000, seed=1)) > 0.6
+
+
+def test_no_other_picks_are_made_once_time_is_over(monkeypatch):
+    n_solved, by_squares = [], NeuronSelection.by_squares
+
+    def slow(selection, *args):
+        solve = by_squares(selection, *args)
+        monkeypatch.setattr(Watch, "stops", True)
+        return lambda ridge: n_solved.append(ridge) or solve(ridge)
+
+    monkeypatch.setattr(NeuronSelection, "by_squares", slow)
+    model = GreedyPrunedMLPClassifier(random_state=0).fit(*board(600))
+    assert model.ridge_ is None
+    assert not n_solved
+
+
+def test_a_callback_that_ends_a_later_trial_ends_the_phase():
+    asked = []
+
+    class Ends:
+        """Asks to stop re-training from its thirtieth group of iterations on."""
+
+        def setup(self, estimator, context): ...
+
+        def teardown(self, estimator, context): ...
+
+        def on_fit_task_begin(self, estimator, context, **kwargs): ...
+
+        def on_fit_task_end(self, estimator, context, **kwargs):
+            if context.task_name == "trial re-training iterations":
+                asked.append(context)
+            return len(asked) >= 100
+
+    model = GreedyPrunedMLPClassifier(random_state=0)
+    if not hasattr(model, "set_callbacks"):
+        pytest.skip("this scikit-learn has no callbacks")
+    model.set_callbacks(Ends()).fit(*board(600))
+    assert len(asked) == 100
+    assert model.ridge_ is None
