@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize
 
-from sklearn_gfs._typing import Float64Array, FloatArray, IntArray
+from sklearn_gfs._typing import Float64Array, FloatArray
 
 from ._neurons import neurons_of
 
@@ -111,12 +111,9 @@ class _Beside:
         self._rows, self.columns = np.vstack([self._rows, row]), np.column_stack([self.columns, column])
         self._left -= row**2
         self.free[pick] = False
+        self.free &= self._left > _LEAST_LEFT * self._norms
         self.picks.append(pick)
         return row
-
-    def drop_dependent(self) -> None:
-        """Leave out the neurons of which hardly anything is left."""
-        self.free &= self._left > _LEAST_LEFT * self._norms
 
 
 def pick_corrected(
@@ -125,29 +122,23 @@ def pick_corrected(
     weight: FloatArray | None,
     loss: Loss,
     k: int,
-    among: IntArray | None = None,
 ) -> SteepestPath:
     """
     Pick neurons one by one: of all the one that would take most off a quadratic bound of the penalised loss.
 
     The bound has the slope of the loss and the largest curvature that it can have. After each pick the output weights
-    of all picks, and the intercept, are solved for. If the picks are to be `among` some neurons, all of these are
-    picked, whether they add anything or not.
+    of all picks, and the intercept, are solved for.
     """
     beside, losses, gaps = _Beside(hidden, weight, _CURVATURE), list[float](), list[float]()
-    if among is not None:
-        beside.free = np.isin(np.arange(len(beside.free)), among)
     penalty = _RIDGE * beside.variance
     solved = solve(beside.columns, targets, weight, loss, penalty)
     found = [(solved.weights, solved.intercept)]
     while len(beside.picks) < k:
         gains = beside.gains(beside.slopes(solved.residual))
         pick = int(np.argmax(gains))
-        if not beside.free[pick] or (gains[pick] <= 0 and among is None):
+        if gains[pick] <= 0:
             break
         beside.add(pick)
-        if among is None:
-            beside.drop_dependent()
         solved = solve(beside.columns, targets, weight, loss, penalty, start=found[-1], tolerance=_TOLERANCE_OF_PICKS)
         found.append((solved.weights, solved.intercept))
         losses.append(solved.loss)
@@ -162,22 +153,29 @@ def pick_by_squares(
     """
     Pick neurons one by one: of all the one after which the squared error is least, with all weights re-solved.
 
-    Losses and weights by another loss are not known. The search is apart from that of the squared error, whose compiled
-    loops would lengthen the first fit ever.
+    Losses and gaps are those of half the squared error with the penalty, and no weights are told. The search is apart
+    from that of the squared error, whose compiled loops would lengthen the first fit ever.
     """
     beside, n_outputs = _Beside(hidden, weight, 1.0), targets.shape[1]
-    rest = beside.slopes(((targets - beside.share @ targets) * beside.share[:, None]).T)
+    errors = targets - beside.share @ targets
+    slopes, loss = (
+        beside.slopes((errors * beside.share[:, None]).T),
+        0.5 * float(beside.share @ (errors**2).sum(axis=1)),
+    )
+    losses, gaps = list[float](), list[float]()
     while len(beside.picks) < k:
-        gains = beside.gains(rest)
+        gains = beside.gains(slopes)
         pick = int(np.argmax(gains))
         if gains[pick] <= 0:
             break
         row = beside.add(pick)
-        rest -= np.outer(rest[:, pick] / row[pick], row)
-        beside.drop_dependent()
-    picks = np.array(beside.picks, dtype=np.int64)
-    unknown, nothing = np.full(len(picks), np.nan), (np.zeros((0, n_outputs)), np.zeros(n_outputs))
-    return SteepestPath(picks, unknown, unknown, beside.variance, [nothing] * (len(picks) + 1))
+        along = slopes[:, pick] / row[pick]
+        slopes -= np.outer(along, row)
+        loss = max(loss - 0.5 * float(along @ along), 0.0)
+        losses.append(loss)
+        gaps.append(min(loss, float(np.sum(slopes**2)) / (2 * _RIDGE * beside.variance)))
+    picks, nothing = np.array(beside.picks, dtype=np.int64), (np.zeros((0, n_outputs)), np.zeros(n_outputs))
+    return SteepestPath(picks, np.array(losses), np.array(gaps), beside.variance, [nothing] * (len(picks) + 1))
 
 
 def _gap(slopes: Float64Array, solved: Solved, picks: list[int], penalty: float) -> float:

@@ -31,9 +31,6 @@ from ._prepared import Prepared
 from ._steepest import draw, measure, path_of, pick_steepest
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     from sklearn_gfs.selection import ComputedRows
 
 # Neurons are selected on so many samples, at least and at most. On more of them other neurons are picked, but the loss
@@ -139,39 +136,25 @@ class NeuronSelection:
         """Return the paper's selection on the samples that are not held out."""
         return self._candidates(network, self._parts.train, k, [None])[0]
 
-    def by_squares(self, network: Network, k: int) -> Callable[[float], Candidate] | None:
+    def by_squares(self, network: Network, k: int) -> SteepestPath | None:
         """
-        Return what solves for the weights of another selection at a ridge, by a loss that has no inner products.
+        Pick neurons by the squared error with re-solved weights, on samples that are not held out, whatever the loss.
 
-        Neurons are picked by the squared error with re-solved weights, in a small part of the time that a corrective
-        selection by the loss takes. All is on samples that are not held out. Losses after each pick are not known; see
-        `picked_again`. None where activations are too many to be kept, or no neuron adds anything.
+        This takes a small part of the time that a corrective selection by the log loss takes. None where activations
+        are too many to be kept, or no neuron adds anything.
         """
-        train = self._parts.train
-        drawn = self._drawn(train, self._n_drawn(network))
+        drawn = self._drawn(self._parts.train, self._n_drawn(network))
         hidden, fit = self._on_processor(network, drawn)
         if not fit:
             return None
         with one_thread():
             path = pick_by_squares(hidden, self._targets(drawn.rows), drawn.weight, k)
-        if not len(path.picks):
-            return None
-        solve = self._solver(network, path, self._drawn(train, _MOST_SAMPLES), train)
+        return path if len(path.picks) else None
 
-        def at(ridge: float) -> Candidate:
-            with one_thread():
-                return solve(ridge)
-
-        return at
-
-    def picked_again(self, network: Network, one: Candidate, part: Part) -> GreedyPath:
-        """Return the path of the same neurons, with the losses after each pick; weights are those of this part."""
-        assert one.ridge is not None
-        drawn, picks = self._drawn(part, self._n_drawn(network)), one.path.picks
-        hidden, few = self._on_processor(network, drawn)
-        with one_thread() if few else nullcontext():
-            path = pick_corrected(hidden, self._targets(drawn.rows), drawn.weight, self._loss, len(picks), among=picks)
-            return self._solver(network, path, self._drawn(part, _MOST_SAMPLES), part)(one.ridge).path
+    def solved(self, network: Network, path: SteepestPath, ridge: float, part: Part) -> GreedyPath:
+        """Return the path of these picks with the weights that the loss on this part of the samples calls for."""
+        with one_thread():
+            return self._solver(network, path, self._drawn(part, _MOST_SAMPLES), part)(ridge).path
 
     def _on_processor(self, network: Network, drawn: Drawn) -> tuple[FloatArray | ComputedRows, bool]:
         """Activations of samples on the processor, and whether they are kept; else they are computed when read."""

@@ -6,6 +6,7 @@ What it was pruned from, and which neurons were picked, is in ``_path``; by whic
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from sklearn_gfs.network import (
 
 from ._candidates import Chosen
 from ._choice import Choice
+from ._corrected_steepest import SteepestPath
 from ._pruning import NeuronSelection
 from ._trainer import Retrainer, Trainer
 
@@ -200,33 +202,47 @@ class Retraining:
         The mean of the picks has few neurons, and starts far from boundaries that wind. Re-training may not get there.
         Solved weights of as many neurons are then better at once, and are re-trained only where that is so.
         """
-        trainer, data, selection, k = self._trainer, self._data, self._selection, len(chosen.trial_path.picks)
-        if trainer.ends(phase) or trial.least <= _MUCH * data.constant_loss or k >= len(network.weights):
+        trainer, data = self._trainer, self._data
+        if trainer.ends(phase) or trial.least <= _MUCH * data.constant_loss:
             return trial, chosen
-        solve = selection.by_squares(network, k)
-        if solve is None:
+        found = None
+        with interruptible(trainer.watch):
+            found = self._picked_by_squares(network, len(chosen.trial_path.picks), trial.least, phase)
+        if found is None or trainer.ends(phase):
             return trial, chosen
-        best = solve(_RIDGES[0])
-        least = data.held_out_loss(prune(network, best.path))
-        for ridge in _RIDGES[1:]:  # at smaller ones the samples are fitted more closely
-            other_ridge = solve(ridge)
-            loss = data.held_out_loss(prune(network, other_ridge.path))
-            if not loss < least:
-                break
-            best, least = other_ridge, loss
-        if not least < trial.least:
-            return trial, chosen
-        start = prune(network, best.path)
+        path, ridge, trial_path = found
+        start = prune(network, trial_path)
         how = trainer.choice(start)
         with trainer.tasks.within(phase, *how.schedule[:2]) as last:
             other = self._try_retraining(start, held_out, last, how)
         if other.least >= _BETTER * trial.least:
             return trial, chosen
         trainer.tasks.report.say("Picks by least squares, with weights solved for, took the place of the first.")
-        path = trial_path = selection.picked_again(network, best, data.parts.train)
+        final_path = trial_path
         if other.prior is None and len(data.parts.held_out.rows):  # updates begin anew, on all samples
-            path = selection.picked_again(network, best, data.parts.whole)
-        return other, Chosen(path, trial_path, best.ridge)
+            with interruptible(trainer.watch):
+                final_path = self._selection.solved(network, path, ridge, data.parts.whole)
+        return other, Chosen(final_path, trial_path, ridge)
+
+    def _picked_by_squares(
+        self, network: Network, k: int, least: float, phase: Phase
+    ) -> tuple[SteepestPath, float, GreedyPath] | None:
+        """Return picks by least squares, and the ridge and weights at which they leave less than this held-out loss."""
+        data, selection, found = self._data, self._selection, None
+        path = selection.by_squares(network, k) if k < len(network.weights) else None
+        last = math.inf
+        for ridge in _RIDGES if path is not None else ():
+            if self._trainer.ends(phase):
+                return None
+            assert path is not None
+            solved = selection.solved(network, path, ridge, data.parts.train)
+            loss = data.held_out_loss(prune(network, solved))
+            if not loss < last:
+                break  # at smaller ridges the samples are fitted more closely
+            last = loss
+            if loss < least:
+                found = path, ridge, solved
+        return found
 
     def _other_start(self, trial: _Trial, pruned: Network, held_out: HeldOut, phase: Phase, how: Choice) -> _Trial:
         """

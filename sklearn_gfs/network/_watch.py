@@ -206,9 +206,11 @@ class Tasks:
     def within(self, phase: Phase, n_iterations: int, n_of_task: int) -> Iterator[Phase]:
         """Train another network as a part of a phase, whose number of iterations must not be known."""
         report = PhaseReport(self.report, phase.name, n_iterations, at_most=False, unit=n_of_task)
+        part = Phase(phase.context, self._told, phase.name, report, n_of_task)
         try:
-            yield Phase(phase.context, self._told, phase.name, report, n_of_task)
+            yield part
         finally:
+            phase.stopped |= part.stopped
             report.end()
 
     def end(self, attributes: dict[str, Any]) -> None:

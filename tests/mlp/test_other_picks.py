@@ -89,23 +89,12 @@ def test_picks_by_squares_are_those_of_the_corrective_selection(weighted):
     assert (path.losses - path.gaps <= least + 1e-9).all()
 
 
-@pytest.mark.parametrize("where", ["by_squares", "at a ridge"])
+@pytest.mark.parametrize("where", ["by_squares", "solved"])
 def test_an_interrupt_of_the_search_for_other_picks_keeps_the_trial(where, monkeypatch):
-    by_squares = NeuronSelection.by_squares
+    def interrupted(*_):
+        raise KeyboardInterrupt
 
-    def interrupted(*args):
-        solve = by_squares(*args)
-        if where == "by_squares":
-            raise KeyboardInterrupt
-
-        def at(ridge):
-            if ridge < 1e-3:
-                raise KeyboardInterrupt
-            return solve(ridge)
-
-        return at
-
-    monkeypatch.setattr(NeuronSelection, "by_squares", interrupted)
+    monkeypatch.setattr(NeuronSelection, where, interrupted)
     model = GreedyPrunedMLPClassifier(random_state=0)
     with pytest.raises(KeyboardInterrupt, match="re-training"):
         model.fit(*board(600))
@@ -113,15 +102,16 @@ def test_an_interrupt_of_the_search_for_other_picks_keeps_the_trial(where, monke
     assert model.score(*board(2000, seed=1)) > 0.6
 
 
-def test_no_other_picks_are_made_once_time_is_over(monkeypatch):
+def test_no_other_picks_are_solved_for_once_time_is_over(monkeypatch):
     n_solved, by_squares = [], NeuronSelection.by_squares
 
     def slow(selection, *args):
-        solve = by_squares(selection, *args)
+        path = by_squares(selection, *args)
         monkeypatch.setattr(Watch, "stops", True)
-        return lambda ridge: n_solved.append(ridge) or solve(ridge)
+        return path
 
     monkeypatch.setattr(NeuronSelection, "by_squares", slow)
+    monkeypatch.setattr(NeuronSelection, "solved", lambda *args: n_solved.append(args))
     model = GreedyPrunedMLPClassifier(random_state=0).fit(*board(600))
     assert model.ridge_ is None
     assert not n_solved
