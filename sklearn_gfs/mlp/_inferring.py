@@ -152,18 +152,20 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         Activation of the output layer. "identity" belongs to the squared error. "logistic" (two classes, or labels) and
         "softmax" belong to the log loss.
     selection_path_ : ndarray of shape (k,)
-        Picked neurons, in order. With `corrective` there are fewer if no other neuron lowers the loss.
+        Picked neurons, in order. If weights are solved for, there are fewer where no other neuron lowers the loss.
     selection_counts_ : ndarray of shape (n_hidden,)
         How often each neuron was picked.
     selection_losses_ : ndarray of shape (k,)
         Loss of the mean of the first 1, 2, ..., k picks, averaged over the training samples. With `corrective` it is
         the loss of the picks with their solved weights, without the penalty. With `corrective` and the log loss it is
         averaged over the samples of the selection only, and the weights are those of the ridge 1e-4, by which neurons
-        are picked. The weights of the model are those of `ridge_`, whose loss may be another.
+        are picked. The weights of the model are those of `ridge_`, whose loss may be another. Where `early_stopping` took picks by
+        least squares, and `ridge_` is not None without `corrective`, it is half the squared error against one-hot
+        targets plus the penalty at the ridge 1e-4.
     duality_gaps_ : ndarray of shape (k,)
         After each pick an upper bound on `selection_losses_` minus the least loss of any convex combination of neurons.
         For the squared error it is the Frank-Wolfe gap. For the log loss it is the least bound that follows from such
-        gaps after some of the picks. With `corrective` the bound is on the penalised loss minus the least one over the
+        gaps after some of the picks. With `corrective`, or picks by least squares, the bound is on the penalised loss minus the least one over the
         output weights of all neurons, on the samples of the selection. This bound is exact for the squared error and at
         most 2000 neurons.
     ridge_ : float or None

@@ -132,7 +132,7 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     out_activation_ : str
         Activation of the output layer: "identity".
     selection_path_ : ndarray of shape (k,)
-        Picked neurons, in order. With `corrective` there are fewer if no other neuron lowers the loss.
+        Picked neurons, in order. If weights are solved for, there are fewer where no other neuron lowers the loss.
     selection_counts_ : ndarray of shape (n_hidden,)
         How often each neuron was picked.
     selection_losses_ : ndarray of shape (k,)
