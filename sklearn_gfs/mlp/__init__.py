@@ -1,8 +1,8 @@
 """
-The estimators: pre-train a network, prune it, re-train what is left.
+The estimators: pre-train a network, prune it, re-train the subnetwork.
 
-Here belongs what joins `network` and `selection`, and what scikit-learn asks of an estimator; how a network is trained
-and how its neurons are selected belongs there.
+Here belongs what joins `network` and `selection`, and what scikit-learn requires of an estimator. How a network is
+trained belongs in `network`, how neurons are selected in `selection`.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         raise NotImplementedError
 
     def _weigh_targets(self, y: Any, weight: FloatArray | None, *, partial: bool) -> FloatArray | None:  # noqa: ARG002
-        """Return the weights of samples with these labels; `partial` as above."""
+        """Return the weights of samples with these labels; `partial` says that y may lack some of the classes."""
         return weight
 
     @with_callbacks
@@ -68,12 +68,12 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         sample_weight_val: Any = None,
     ) -> Self:
         """
-        Pre-train the dense network, prune it, and re-train what is left.
+        Pre-train the dense network, prune it, and re-train the subnetwork.
 
-        Features, and targets that are numbers, are standardised inside; the fitted weights are in the units of the
-        data. An earlier fit is forgotten, unless `warm_start=True`: then the dense network that it left is trained on,
-        from the iterations it has had to `n_pretrain`, and pruned anew. Features and outputs have to be those of that
-        fit then, and a classifier's `y` has to hold every class and no other.
+        Features and continuous targets are standardised inside; the fitted weights are in the units of the data. An
+        earlier fit is forgotten, unless `warm_start=True`. With `warm_start=True` the dense network of the earlier fit
+        is trained further, until it has had `n_pretrain` iterations, and is pruned anew. Features and outputs must then
+        be those of the earlier fit. A classifier's `y` must hold the same classes, all of them.
 
         Parameters
         ----------
@@ -177,10 +177,10 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         more: bool = False,
     ) -> Watch:
         """
-        Do with validated data all that a fit does; return what watched it.
+        Pre-train, prune and re-train on validated data, and set the fitted attributes; return the watch of the fit.
 
-        `keep` what it takes to go on with the dense network; `n_pretrain` counts iterations `since` that many;
-        `more` data count together with those seen before.
+        `keep` says whether the dense network is kept for further training. `since` is the number of iterations of
+        earlier calls, which `n_pretrain` does not count. `more` says whether the data are added to those seen before.
         """
         parameters = self._plain_parameters()
         n_pretrain, k = parameters["n_pretrain"], parameters["k"]
@@ -222,7 +222,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
 
         Each subnetwork equals, number for number, the result of a separate `fit` with the same parameters and an
         integer `random_state`. The subnetworks share only the iterations of the dense network. The bounds
-        `duality_gaps_` may be tighter here, as picks beyond the k-th tell of them, too. `max_time` and `verbose`
+        `duality_gaps_` may be tighter here, because picks after the k-th can tighten them. `max_time` and `verbose`
         have no effect here.
 
         Parameters
@@ -234,8 +234,8 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, not negative.
         n_pretrain : iterable of int
-            Numbers of pre-training iterations, increasing. They are asked for one at a time, so the iterable may be
-            endless. The path ends when its consumer stops.
+            Numbers of pre-training iterations, increasing. They are read one at a time, so the iterable may be endless.
+            The path ends when its consumer stops.
         k : sequence of int, default=None
             Numbers of picks. None means the parameter `k`.
         X_val : {array-like, sparse matrix} of shape (n_val_samples, n_features), default=None
@@ -257,7 +257,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         ValueError
             As `fit`. Also when `n_pretrain` does not increase, or when it or `k` is empty.
         TypeError
-            When `n_pretrain` or `k` is one number, or holds what is no integer.
+            When `n_pretrain` or `k` is one number, or holds a value that is not an integer.
 
         See Also
         --------
@@ -298,7 +298,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
     ) -> Iterator[PathPoint]:
         with callback_management(self):
             tasks = self._start_tasks(*given, name="fit_path")
-            last: Self  # there is one: a path of no iterations is refused
+            last: Self  # always set below: a path without iterations is refused
             try:
                 data = data if self.warm_start else data.of_stored_features(settings.n_hidden)
                 path = TrainingPath(data, settings, self.random_state, tasks=tasks, many=True)
@@ -326,8 +326,8 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         return point
 
     def _start_tasks(self, X: Any, y: Any, sample_weight: Any, name: str = "fit", *, validated: bool = False) -> Tasks:
-        # The phases: pre-training, selection, re-training on trial, re-training; a path's are not known before. Without
-        # samples that are held out there is no trial.
+        # The phases of a fit: pre-training, selection, trial, re-training. The number of phases of a path is not known
+        # before. Without held-out samples there is no trial.
         on_trial = self.early_stopping and (self.n_retrain != 0 or bool(self.corrective)) and not validated
         n_phases = 3 + on_trial if name == "fit" else None
         context = self._init_callback_context(task_name=name, max_subtasks=n_phases)
@@ -363,7 +363,7 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
 
 
 def _increasing(n_pretrain: Iterable[int]) -> Iterator[int]:
-    """Yield the numbers of iterations as they are asked for, making sure that they increase."""
+    """Yield the numbers of iterations one by one; raise an error if they do not increase."""
     last = -1
     for value in n_pretrain:
         n_iterations = _integer("n_pretrain", value)
@@ -380,7 +380,7 @@ def _increasing(n_pretrain: Iterable[int]) -> Iterator[int]:
 
 
 def _integer(name: str, value: Any) -> int:
-    """Return what a sequence of integers holds; what is none, by this name, is refused."""
+    """Return an element of a sequence as an integer; raise an error with this name if the element is not one."""
     try:
         if isinstance(value, bool | np.bool_):  # Python counts them as integers
             raise TypeError

@@ -1,7 +1,7 @@
 """
-The selections that one dense network could be pruned by, of which one is chosen: the paper's, and corrective ones.
+The selections that one dense network could be pruned by: the paper's and corrective ones. One of them is chosen.
 
-Here belong the ridges that are tried, what chooses between candidates, and weights that are re-solved on all samples.
+Here belong the ridges that are tried, the choice between candidates, and weights that are re-solved on all samples.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from sklearn_gfs.network import Loss
     from sklearn_gfs.selection import CorrectivePath
 
-# Where both are tried, and the subnetwork is re-trained, a corrective selection pays if it brings the loss before
-# re-training to less than this part of what it is with the paper's. Else re-training goes as far from the paper's.
+# Largest ratio of the losses before re-training, corrective selection over the paper's selection, at which the
+# corrective selection is kept. With a higher ratio, re-training from the paper's selection gets equally far.
 WORTH = 0.7
-# For how many fitted weights one counts that was chosen for what it gave (Friedman 1991).
+# Degrees of freedom that a fitted weight counts for if its neuron was chosen by the loss (Friedman 1991): the choice of
+# the neuron fits the data, too.
 _CHOICE = 3.0
-# Shares of the mean diagonal of the Gram matrix.
+# Ridges that are tried, as shares of the mean diagonal of the Gram matrix.
 RIDGES: tuple[float, ...] = (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 
 
@@ -36,14 +37,14 @@ class Candidate(NamedTuple):
     Parameters
     ----------
     ridge : float or None
-        That of a corrective selection; None for the paper's.
+        Ridge of a corrective selection; None for the paper's selection.
     path : GreedyPath
         All picks.
     prefix : callable
-        Given a number of picks, returns the path of the first ones.
+        Given a number of picks, returns the path of the first picks.
     score : callable
-        Given a number of picks, returns what chooses where nothing is held out: the loss, or the generalised
-        cross-validation's estimate of it.
+        Given a number of picks, returns the criterion of the choice without held-out samples: the loss, or its estimate
+        by generalised cross-validation.
     """
 
     ridge: float | None
@@ -53,7 +54,7 @@ class Candidate(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """What a network is pruned by: the picks on all samples, those on trial, and the ridge; see `Candidate`."""
+    """The selection that prunes a network: picks on all samples, picks of the trial, and the ridge of `Candidate`."""
 
     path: GreedyPath
     trial_path: GreedyPath
@@ -66,11 +67,11 @@ def uncorrected(path: GreedyPath) -> Candidate:
 
 
 def corrected(ridge: float, path: CorrectivePath, n_samples: float) -> Candidate:
-    """Return a corrective selection on samples that count for `n_samples`."""
+    """Return a corrective selection on samples whose effective number is `n_samples`."""
     from sklearn_gfs.selection import cross_validated  # loaded by the selection only
 
-    # Neurons are chosen for what their weights give, the intercept is not.
-    losses = np.append(cross_validated(path, n_samples, per_degree=_CHOICE), np.inf)  # the last one: without a pick
+    # The loss chooses the neurons, so their weights count more than once; the intercept is not chosen.
+    losses = np.append(cross_validated(path, n_samples, per_degree=_CHOICE), np.inf)  # infinite without a pick
     return Candidate(ridge, path.path, path.prefix, lambda k: float(losses[min(k, len(path.picks)) - 1]))
 
 
@@ -81,7 +82,7 @@ def solved_by_gradient(
     problem: tuple[Float64Array, FloatArray, FloatArray | None, Loss],
     n_samples: float,
 ) -> Candidate:
-    """Return picks by the gradient, with weights solved for at this ridge on samples that count for `n_samples`."""
+    """Return picks by the gradient, with weights solved for at this ridge; `n_samples` is the effective number."""
     (columns, targets, weight, loss), penalty = problem, ridge * path.variance
 
     @cache
@@ -111,10 +112,11 @@ def choose(
     worth: float,
 ) -> tuple[Candidate, float]:
     """
-    Return the candidate whose first k picks have the least loss by the judge, or by their own scores; and that loss.
+    Return the candidate whose first k picks have the least loss, and the least loss of all candidates.
 
-    A corrective selection must bring it down to `worth` times that of the paper's, where there is one. The loss is the
-    least of all candidates even where it does not, so that it is of one kind while the dense network is trained on.
+    The loss is that of the judge, or the candidates' own scores without a judge. A corrective selection is chosen only
+    if its loss is at most `worth` times the loss of the paper's selection, if the paper's is a candidate. The returned
+    loss is the least of all candidates in any case, so that losses at different iterations can be compared.
     """
     scores = [candidate.score(k) if judge is None else judge(candidate.prefix(k)) for candidate in candidates]
     best, least = int(np.argmin(scores)), min(scores)

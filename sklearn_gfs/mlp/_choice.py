@@ -1,7 +1,7 @@
 """
-How a subnetwork is re-trained: by which solver, for how long, and what else is tried where that learns little.
+How a subnetwork is re-trained: by which solver, for how long, and what else is tried if a trial learns little.
 
-Decisions only; who trains accordingly is in ``_trainer`` and ``_retraining``.
+Decisions only; the training itself is in ``_trainer`` and ``_retraining``.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from ._given import PathSettings
 from ._prepared import Prepared
 from ._schedule import Schedule, schedule_of_updates
 
-# A trial by a second-order solver ends where the held-out loss is below this. Without noise it would fall for ever.
+# Held-out loss below which a trial by a second-order solver ends. Without noise in the targets the loss would fall for
+# ever.
 _NEGLIGIBLE = 1e-6
-# With fewer training samples than this, the held-out ones are too few to choose a penalty.
+# Least number of training samples for which penalties are tried. With fewer, the held-out samples are too few to choose
+# a penalty.
 _FEWEST_FOR_PENALTIES = 1000
 
 
@@ -30,11 +32,11 @@ class Choice(NamedTuple):
         The solver of second-order steps; None for gradient updates.
     schedule : Schedule
     tries_starts : bool, default=False
-        Whether other starts are tried where the first trial learns little.
+        Whether other starts are tried if the first trial learns little.
     tries_penalties : bool, default=False
-        Whether larger penalties are tried where the first fits the training samples too closely.
+        Whether larger penalties are tried if the network overfits with the first penalty.
     tries_picks : bool, default=False
-        Whether other picks are tried where much is left of the loss.
+        Whether other picks are tried if a large part of the loss remains.
     """
 
     steps: type[SecondOrderSolver] | None
@@ -45,13 +47,13 @@ class Choice(NamedTuple):
 
 
 def choose_solver(data: Prepared, settings: PathSettings, network: Network) -> Choice:
-    """Return how to re-train by the solver that is asked for, or that serves best."""
+    """Return how to re-train, by the solver that the user names or by the automatic choice of a solver."""
     steps = _steps(data, settings, network)
     if steps is None:
         return choose_updates(data, settings, network)
     n_steps = steps.n_steps if isinstance(settings.n_retrain, str) else settings.n_retrain
     schedule = Schedule(n_steps, steps.interval, steps.patience, negligible=_NEGLIGIBLE)
-    # Who asks for a solver gets that.
+    # A solver that the user names is not replaced by another one.
     is_free = settings.retrain_solver == "auto"
     return Choice(steps, schedule, tries_starts=is_free, tries_picks=_tries_picks(settings))
 
@@ -68,7 +70,7 @@ def choose_updates(data: Prepared, settings: PathSettings, network: Network) -> 
 
 
 def _tries_picks(settings: PathSettings) -> bool:
-    """Whether re-training is automatic, classes have likelihoods, and nobody asked for corrected weights."""
+    """Whether re-training is automatic, the loss is a log loss, and corrected weights are not a parameter."""
     is_automatic = settings.retrain_solver == "auto" and isinstance(settings.n_retrain, str)
     return is_automatic and not settings.training.loss.is_quadratic and settings.corrective is False
 
@@ -80,7 +82,7 @@ def _steps(data: Prepared, settings: PathSettings, network: Network) -> type[Sec
         solver = SECOND_ORDER[settings.retrain_solver]
         solver.check(shape, loss, n_samples)
         return solver
-    # Indicators of classes are fitted too closely by the squared error, at the cost of probabilities.
+    # Second-order steps on the squared error overfit the indicators of classes, and the probabilities get worse.
     suits = data.holds_numbers or not loss.is_quadratic
     is_automatic = settings.retrain_solver not in SOLVERS and isinstance(settings.n_retrain, str)
     if is_automatic and suits and LevenbergMarquardt.serves(shape, loss, n_samples, few_entries=data.few_entries):

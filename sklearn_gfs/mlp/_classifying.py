@@ -1,8 +1,8 @@
 """
 What the estimators of classes share: their parameters, `partial_fit`, and probabilities.
 
-The one that infers its task from its targets is one of them. What all estimators share is in ``_base``, encoding and
-decoding of targets in ``_targets``.
+The estimator that infers its task from its targets is one of them. What all estimators share is in ``_base``, encoding
+and decoding of targets in ``_targets``.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from ._targets import fitted_on_numbers, log_probabilities, probabilities, weigh
 
 def _on_classes(estimator: Any) -> bool:
     """
-    Say that there are classes, or may be, or raise the error that says why there are none.
+    Return True unless the estimator is fitted on continuous targets; then raise an error that says so.
 
-    Meta-estimators ask an estimator for its methods before they fit it.
+    An estimator that is not fitted passes: meta-estimators look for methods of an estimator before they fit it.
     """
     if fitted_on_numbers(estimator):
         raise AttributeError(f"{type(estimator).__name__} was fitted on numbers; fitted on classes it has this method.")
@@ -106,7 +106,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
     @with_callbacks
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """
-        Train the dense network on more samples, prune it, and re-train what is left.
+        Train the dense network on more samples, prune it, and re-train the subnetwork.
 
         Each call trains the dense network for `n_pretrain` further iterations on its samples. With "auto" it trains as
         long as that helps a subnetwork selected from these samples. The subnetwork is then selected and re-trained on
@@ -121,8 +121,8 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         classes : array-like of shape (n_classes,), default=None
-            All labels that `y` will ever hold. The first call needs them, unless `y` is multilabel or holds numbers.
-            After a `fit` that has kept no dense network they may be others than before.
+            All labels that `y` will ever hold. The first call needs them, unless `y` is multilabel or continuous. After
+            a `fit` that has kept no dense network they may be others than before.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, not negative.
 
@@ -171,7 +171,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         With the log loss the probabilities are the softmax of the outputs. With the squared error they are the point of
         the probability simplex that is nearest to the outputs. Multilabel targets have one probability for each label:
         the logistic function of its output, or its output clipped to (0, 1). :class:`GreedyPrunedMLP` has this method
-        until it is fitted on numbers.
+        until it is fitted on continuous targets.
 
         Parameters
         ----------
@@ -211,7 +211,7 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
 
         With the squared error some probabilities are zero. Their logarithms are minus infinity, without a warning. With
         the log loss all logarithms are finite, even where a probability is too small to be told from zero.
-        :class:`GreedyPrunedMLP` has this method until it is fitted on numbers.
+        :class:`GreedyPrunedMLP` has this method until it is fitted on continuous targets.
 
         Parameters
         ----------

@@ -1,8 +1,8 @@
 """
-The corrective selection for losses that inner products don't tell: by the gradient, weights re-solved after every pick.
+The corrective selection by the gradient of a loss that is not quadratic; weights are re-solved after every pick.
 
-Here belong the picks and the weights; ridges and what chooses between them are in ``_candidates``. Activations and
-losses in, picks and numbers out.
+Here belong the picks and the weights; the ridges and the choice between them are in ``_candidates``. Activations and
+losses in, picks, weights and losses out.
 """
 
 from __future__ import annotations
@@ -22,20 +22,25 @@ if TYPE_CHECKING:
     from sklearn_gfs.network import Loss
     from sklearn_gfs.selection import ComputedRows
 
-# The second derivative of the log loss by a logit is at most about this; it sets the units in which weights are solved
-# for, and how much of a neuron's slope counts as its own.
+# About the largest second derivative of the log loss with respect to a logit. It sets the units in which weights are
+# solved for, and the quadratic bound of the loss by which neurons are picked.
 _CURVATURE = 0.25
-# Picks are made at this ridge, a share of the neurons' mean variance; weights at others are solved for afterwards.
+# Ridge at which neurons are picked, as a share of the neurons' mean variance. Weights at other ridges are solved for
+# afterwards.
 _RIDGE = 1e-4
-# A neuron of which the picks leave less than this share of its squared norm adds nothing.
+# Least share of a neuron's squared norm that must be orthogonal to the picks. A neuron below this adds only rounding.
 _LEAST_LEFT = 1e-6
-# Weights are solved for until no slope is more than this share of the largest before the first pick, or until
-# the last iteration: where classes can be separated weights grow for ever. Between two picks less accuracy will do.
-_TOLERANCE, _TOLERANCE_OF_PICKS, _MOST_ITERATIONS = 1e-4, 1e-3, 100
+# Largest slope of the loss at which the final weights count as solved, as a share of the largest slope before the first
+# pick.
+_TOLERANCE = 1e-4
+# The same between two picks, where less accuracy picks the same neurons.
+_TOLERANCE_OF_PICKS = 1e-3
+# Largest number of iterations for weights: if the classes can be separated, weights grow without limit.
+_MOST_ITERATIONS = 100
 
 
 class Solved(NamedTuple):
-    """Output weights and intercept of some neurons, their loss without the penalty, and its slopes by the outputs."""
+    """Output weights and intercept of some neurons, their unpenalised loss, and its gradient by the outputs."""
 
     weights: Float64Array
     intercept: Float64Array
@@ -50,15 +55,15 @@ class SteepestPath(NamedTuple):
     Parameters
     ----------
     picks : ndarray of shape (n_picks,)
-        All different.
+        The neurons, all different.
     losses : ndarray of shape (n_picks,)
-        After each pick, with all weights re-solved, without the penalty.
+        Loss after each pick, with all weights re-solved, without the penalty.
     gaps : ndarray of shape (n_picks,)
-        Upper bounds on the penalised losses less the least one over the weights of all neurons.
+        Upper bounds on the penalised losses minus the least penalised loss over the weights of all neurons.
     variance : float
-        Mean variance of the neurons, of which ridges are shares.
+        Mean variance of the neurons; ridges are shares of it.
     solved : list of tuple of ndarray
-        After each pick, and before the first, all weights and the intercept, at the ridge that picks are made at.
+        Weights and intercept before the first pick and after each pick, at the ridge `_RIDGE`.
     """
 
     picks: NDArray[np.int64]
@@ -124,7 +129,7 @@ def pick_corrected(
     k: int,
 ) -> SteepestPath:
     """
-    Pick neurons one by one: of all the one that would take most off a quadratic bound of the penalised loss.
+    Pick neurons one by one: each is the neuron that lowers a quadratic bound of the penalised loss most.
 
     The bound has the slope of the loss and the largest curvature that it can have. After each pick the output weights
     of all picks, and the intercept, are solved for.
@@ -179,7 +184,7 @@ def pick_by_squares(
 
 
 def _gap(slopes: Float64Array, solved: Solved, picks: list[int], penalty: float) -> float:
-    """Bound of the penalised loss less the least one over the weights of all neurons, which is strongly convex."""
+    """Return a bound of the penalised loss minus its least value over all neurons' weights, by strong convexity."""
     slopes[:, picks] += penalty * solved.weights.T
     return min(solved.loss + 0.5 * penalty * float(np.sum(solved.weights**2)), float(np.sum(slopes**2)) / (2 * penalty))
 
@@ -192,13 +197,13 @@ def shares_of(weight: FloatArray | None, n_samples: int) -> Float64Array:
 
 
 def degrees_of_freedom(columns: Float64Array, weight: FloatArray | None, n_outputs: int, penalty: float) -> float:
-    """Return how many numbers the weights of these columns count for; as if the loss had its largest curvature."""
+    """Return the degrees of freedom of the weights of these columns, for a loss of the largest curvature."""
     gram = (columns * shares_of(weight, len(columns))[:, None]).T @ columns
     return n_outputs * float(np.trace(np.linalg.lstsq(gram + np.diag(_ridges(columns, penalty)), gram, rcond=None)[0]))
 
 
 def _ridges(columns: Float64Array, penalty: float) -> Float64Array:
-    """What the penalty adds to the diagonal of the Gram matrix; the first column is that of the intercept."""
+    """Return what the penalty adds to the diagonal of the Gram matrix: zero for the first column, the intercept's."""
     ridges = np.full(columns.shape[1], penalty / _CURVATURE)
     ridges[0] = 0.0
     return ridges
@@ -215,7 +220,7 @@ def solve(
     tolerance: float = _TOLERANCE,
 ) -> Solved:
     """
-    Minimise the loss of the columns' weights and half the penalty times their squares.
+    Minimise the loss plus half the penalty times the squared weights of the columns; return the solution.
 
     Parameters
     ----------
@@ -226,16 +231,16 @@ def solve(
     loss : Loss
     penalty : float
     start : tuple of ndarray, default=None
-        Weights of the first neurons and intercept, where to begin; other weights begin at zero.
+        Initial weights of the first neurons, and the initial intercept; other weights begin at zero.
     tolerance : float
-        The largest slope at the end, as a share of the largest at weights of zero.
+        The largest slope at the end, as a share of the largest slope at weights of zero.
     """
     import torch
 
     share = shares_of(weight, len(targets))
     y = torch.from_numpy(np.ascontiguousarray(targets.T, dtype=np.float64))
     weights_of_samples = torch.from_numpy(share * len(share))  # of mean one, as losses take them
-    # In these units the curvature is the same in all directions, or less.
+    # In these units the curvature in each direction is at most one.
     gram = (columns * share[:, None]).T @ columns
     size = gram.diagonal().max()
     factor = cholesky(gram + np.diag(_ridges(columns, penalty) + np.finfo(np.float64).eps * len(gram) * size))

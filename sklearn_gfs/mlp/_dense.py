@@ -1,7 +1,7 @@
 """
-A dense network and its data in the units that it is trained in: what theory speaks of.
+A dense network and its data, in the standardised units of training, for the bounds in `theory`.
 
-Nothing here trains, and nothing here knows what is computed of it.
+Nothing here trains, and nothing here computes a bound.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class DenseProblem(NamedTuple):
     X : ndarray of shape (n_samples, n_features)
         Standardised; features that do not vary are left out.
     targets : ndarray of shape (n_samples, n_outputs)
-        Numbers are standardised, indicators of classes are less their mean.
+        Continuous targets are standardised; indicators of classes have their mean subtracted.
     hidden_coef, hidden_intercept, output_coef, output_intercept : ndarray
-        Output coefficients are those of the neurons whose mean the network is.
+        Parameters of the neurons; the network's outputs are a mean over neurons, not a sum.
     """
 
     X: Float64Array

@@ -136,10 +136,10 @@ def _to_mlp(estimator: Any) -> Any:
 
 def _scale_to_logits(model: Any) -> str:
     """
-    Scale outputs that estimate probabilities to logits, in place; return the activation that they are for.
+    Scale outputs that estimate probabilities to logits, in place; return the name of the output activation.
 
-    The scale is the one for which small changes of the outputs change the probabilities as much, where classes are
-    equally likely. Logits of zero then stand for outputs of one half, or of any number that all classes share.
+    Where classes are equally likely, a small change of an output changes the probability by the same amount. Logits of
+    zero stand for outputs of one half, or for any value that all classes share.
     """
     coef, intercept = model.coefs_[1], model.intercepts_[1]
     if coef.shape[1] > 1 and not has_several_labels(model):
@@ -160,7 +160,7 @@ def _to_torch_module(estimator: Any, dtype: Any) -> torch.nn.Sequential:
     layers = []
     for coef, intercept in zip(estimator.coefs_, estimator.intercepts_, strict=True):
         n_inputs, n_outputs = coef.shape
-        layer = torch.nn.Linear(n_inputs, n_outputs, device="meta")  # no random numbers are drawn
+        layer = torch.nn.Linear(n_inputs, n_outputs, device="meta")  # "meta" draws no random weights
         layer.weight = torch.nn.Parameter(torch.from_numpy(coef.T.copy()).to(dtype))
         layer.bias = torch.nn.Parameter(torch.from_numpy(intercept.copy()).to(dtype))
         layers.append(layer)

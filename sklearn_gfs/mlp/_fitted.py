@@ -1,7 +1,7 @@
 """
-What a fit leaves on an estimator, and the predictions that are made of it; NumPy only.
+The fitted attributes of an estimator, and predictions from them; NumPy only.
 
-How the networks came about is in ``_path``, ``fit`` is in ``_base``.
+Training is in ``_path``, ``fit`` in ``_base``.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
 class FittedMLPMixin(ExportMixin):
     """The fitted half of the estimators: attributes, outputs, predictions."""
 
-    # What the outputs are made of; the rest is written by `_store_network` and `_store_subnetwork`.
+    # What predictions read; `_store_network` and `_store_subnetwork` write the other attributes.
     activation_: str
     loss: str
     n_hidden: int
     solver: str
     coefs_: list[FloatArray]
     intercepts_: list[FloatArray]
-    _has_tails = False  # whether extreme targets, numbers, come with extreme features
+    _has_tails = False  # whether extreme continuous targets come with extreme features
     _posterior: Posterior  # only of a regressor, re-trained by Levenberg-Marquardt
-    _dense_state: tuple[DenseState, dict[str, Any]]  # and what was fixed by it; only if kept
+    _dense_state: tuple[DenseState, dict[str, Any]]  # with the parameters that it fixes; only if kept
 
     def predict(self, X: Any) -> np.ndarray:
         """
-        Predict classes or numbers, whichever the estimator was fitted on.
+        Predict classes or continuous values, whichever the estimator was fitted on.
 
         The subnetwork is evaluated in NumPy; torch is not needed.
 
@@ -79,7 +79,7 @@ class FittedMLPMixin(ExportMixin):
         return decode(self, self._outputs(X))
 
     def _network_attributes(self, network: FittedNetwork, losses: list[float]) -> dict[str, Any]:
-        """Return the fitted attributes that predictions need, and what pre-training was."""
+        """Return the fitted attributes of predictions and of pre-training, by name."""
         n_outputs = network.coefs[1].shape[1]
         return {
             "coefs_": network.coefs,
@@ -113,18 +113,22 @@ class FittedMLPMixin(ExportMixin):
         self.retrain_loss_curve_ = subnetwork.retrain_losses
         self.validation_loss_curve_ = list(subnetwork.validation_losses.values())
         self.validation_iterations_ = list(subnetwork.validation_losses)
-        self.__dict__.pop("_posterior", None)  # an earlier fit's
+        self.__dict__.pop("_posterior", None)  # it may belong to an earlier fit
         if subnetwork.posterior is not None:
             self._posterior = subnetwork.posterior
 
     def _inputs(self, X: Any) -> Any:
-        """Return inputs of a prediction, checked."""
+        """Validate the inputs of a prediction and return them."""
         check_is_fitted(self)
         check_plain(X=X)
         return validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
 
     def _checked_for_predict(self, X: Any) -> Any:
-        """Return inputs for `_predict_checked` of fits to the same samples; None for a `predict` of its own."""
+        """
+        Return validated inputs, which `_predict_checked` of several fits to the same samples can share.
+
+        Return None if a subclass has a `predict` of its own.
+        """
         return self._inputs(X) if type(self).predict.__code__ is FittedMLPMixin.predict.__code__ else None
 
     def _predict_checked(self, X: Any) -> np.ndarray:
@@ -144,18 +148,18 @@ class FittedMLPMixin(ExportMixin):
         return outputs
 
     def _keep_dense_state(self, state: DenseState | None) -> None:
-        """Keep what it takes to train the dense network on, or forget an earlier one's."""
+        """Keep the state that further training of the dense network needs; with None forget an earlier state."""
         self.__dict__.pop("_dense_state", None)
         if state is not None:
             self._dense_state = state, self._fixed_by_dense_state()
 
     def _fixed_by_dense_state(self) -> dict[str, Any]:
-        """Return what can't change while a dense network is trained on, "auto" as what it stands for."""
+        """Return the parameters that further training of a dense network can't change, with "auto" resolved."""
         names = {"activation": activation_name(self), "loss": loss_name(self)}
         return {"n_hidden": self.n_hidden, "solver": self.solver} | names
 
     def _dense_state_to_go_on_with(self) -> DenseState | None:
-        """Return what an earlier fit has kept; parameters with which it can't be trained on are refused."""
+        """Return the state that an earlier fit has kept, or None; raise an error if a fixed parameter has changed."""
         if not hasattr(self, "_dense_state"):
             return None
         state, fixed = self._dense_state

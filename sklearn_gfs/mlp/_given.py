@@ -1,7 +1,7 @@
 """
-What a path is given: how to train, on which data, and where an earlier one ended.
+The inputs of a training path: settings, data, and the state in which an earlier path ended.
 
-Here belong values only; what is done with them is in ``_prepared`` and ``_path``.
+Here belong values only; ``_prepared`` and ``_path`` use them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from scipy import sparse
 from sklearn_gfs._typing import FloatArray, IntArray
 from sklearn_gfs.network import Moments, TrainingSettings, TrainingState
 
-# Arrays of a number for each coefficient of a dense network that are in memory at once, and bytes of a number.
-_NETWORKS, _NUMBER = 4, 4
+# Number of arrays, each with a value per coefficient of the dense network, that are in memory at once in training.
+_NETWORKS = 4
+# Bytes of one of these values, which are float32.
+_NUMBER = 4
 
 
 class PathSettings(NamedTuple):
@@ -33,28 +35,28 @@ class PathSettings(NamedTuple):
 
     @property
     def retrains(self) -> bool:
-        """Whether what is left is re-trained at all."""
+        """Whether the subnetwork is re-trained at all."""
         return isinstance(self.n_retrain, str) or self.n_retrain > 0
 
 
 class PathData(NamedTuple):
     """
-    What is trained on.
+    The data of a training path.
 
     Parameters
     ----------
     X : array or CSR array of shape (n_samples, n_features), float32 or float64
     targets : ndarray of shape (n_samples, n_outputs)
     weight : ndarray of shape (n_samples,) or None
-        Samples of weight zero are as if they were not there.
+        Samples of weight zero have no effect.
     scale_targets : bool
-        Whether targets are divided by their standard deviation. Those that are not are indicators of classes.
+        Whether targets are continuous and divided by their standard deviation; if not, they are indicators of classes.
     counted : ndarray of shape (n_samples,) or None
-        The weights without those of classes. Where they are multiples of a unit they are numbers of copies.
+        The weights without the factors of the classes. If they are multiples of a unit, they are numbers of copies.
     validation : tuple of inputs, targets and weights (or None), default=None
-        Samples that decide how long to re-train, in place of some held out.
+        Samples that decide how long to re-train, in place of held-out samples.
     features : tuple of ndarray and int, default=None
-        Which of how many features X has; None for all.
+        Indices of the features that X has, and the number of all features; None if X has all.
     """
 
     X: Any
@@ -67,10 +69,10 @@ class PathData(NamedTuple):
 
     def of_stored_features(self, n_hidden: int) -> PathData:
         """
-        Return the data without the features that sparse X stores no value of, if that saves memory.
+        Return the data without the features for which a sparse X stores no value, if that saves memory.
 
-        Hashed words have a million features, of which most are zero in every sample. The dense network has a row of
-        coefficients for each.
+        Hashed words have a million features, and most are zero in every sample. The dense network would have a row of
+        coefficients for each of these.
         """
         if not sparse.issparse(self.X):
             return self
@@ -87,7 +89,7 @@ class PathData(NamedTuple):
 
 
 class DenseState(NamedTuple):
-    """All that a later path needs to go on where this one ended; NumPy only."""
+    """The state from which a later path continues this one; NumPy only."""
 
     seeds: IntArray
     moments: Moments

@@ -1,5 +1,5 @@
 """
-The public estimator that infers from its targets whether to fit classes or numbers.
+The public estimator that infers from its targets whether to fit classes or continuous targets.
 
 Fits and predictions are in ``_base`` and ``_classifying``, encoding and decoding of targets in ``_targets``.
 """
@@ -25,11 +25,11 @@ from ._targets import encode_classes, encode_numbers, fitted_on_numbers, may_nam
 @names_its_methods
 class GreedyPrunedMLP(BaseClassifyingMLP):
     r"""
-    Small network for classes or numbers: pre-trained wide, pruned, and re-trained.
+    Small network for classes or continuous targets: pre-trained wide, pruned, and re-trained.
 
     A dense network of `n_hidden` neurons is pre-trained. Greedy forward selection prunes it to `k` picks [2]_. The
-    subnetwork of these picks is re-trained [1]_. Features and numeric targets are standardised inside, so they may come
-    in any units. Whether `y` holds classes or numbers is inferred from `y`; see the notes.
+    subnetwork of these picks is re-trained [1]_. Features and continuous targets are standardised inside, so they may
+    come in any units. Whether `y` holds classes or continuous targets is inferred from `y`; see the notes.
 
     What "auto" means is told here in short. The user guide has the exact :ref:`rules <automatic>`.
 
@@ -41,7 +41,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         samples fewer iterations are tried.
     k : int, default=50
         Number of picks. The subnetwork has at most `k` distinct neurons. A neuron that was picked several times counts
-        as often in the mean.
+        each time in the mean.
     n_hidden : int, default=1000
         Number of neurons of the dense network.
     n_retrain : int or "auto", default="auto"
@@ -52,18 +52,18 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         How the subnetwork is re-trained. "lm" is the Levenberg-Marquardt method; for the log loss it uses the
         generalised Gauss-Newton matrix. "lbfgs" is L-BFGS. These two never raise the penalised loss. "adam" and "sgd"
         are the updates of `solver`; the final weights are moving averages over about the last hundred updates. "auto"
-        means "lm" for small problems of numbers or two classes, and of more classes with very few samples. For all
-        other problems, and if `n_retrain` is a number, it means `solver`.
+        means "lm" for small problems of continuous targets or two classes, and of more classes with very few samples.
+        For all other problems, and if `n_retrain` is a number, it means `solver`.
     loss : {"auto", "log_loss", "squared_error"}, default="auto"
         Loss of pre-training, selection and re-training. "log_loss" is the negative log-likelihood of the softmax of the
         outputs. For a multilabel `y` it is the sum of the log losses of the labels, each with the logistic function of
         its output. Each of its picks is the best of the 16 neurons along which the loss falls steepest. The first ten
         picks of a small problem are the best of all neurons. "squared_error" is half the squared error against one-hot
-        targets. Each of its picks is the best of all neurons. "auto" means "log_loss" for classes. For numbers it means
-        "squared_error", the only loss that they have.
+        targets. Each of its picks is the best of all neurons. "auto" means "log_loss" for classes. For continuous
+        targets it means "squared_error", the only loss that they have.
     activation : {"auto", "identity", "logistic", "relu", "tanh"}, default="auto"
-        Activation of the hidden neurons. "auto" means "relu" for classes. For numbers it means "tanh", or "relu" where
-        a dense `X` and a target have long tails.
+        Activation of the hidden neurons. "auto" means "relu" for classes. For continuous targets it means "tanh", or
+        "relu" where a dense `X` and a target have long tails.
     solver : {"adam", "sgd"}, default="adam"
         "adam" is Adam with its usual decay rates. "sgd" is gradient descent with heavy-ball `momentum`. A step of "sgd"
         is at most twice the loss over the squared norm of the gradient, so that a step size that is too large does less
@@ -102,10 +102,10 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     selection_samples : int, "auto" or None, default="auto"
         Largest number of samples on which neurons are selected. None means all samples. They are drawn in proportion to
         their weights, from every class and every range of `y`. "auto" means 10 000. If the activations of 10 000
-        samples exceed scikit-learn's `working_memory`, "auto" means as many as fit, but at least 2000. For the log loss
-        "auto" means 1000 to 2000, fewer if there are more classes. `selection_losses_`, `duality_gaps_` and
-        `dense_loss_` are measured on up to 65 536 samples, drawn likewise. With None they are measured on all samples,
-        with a larger number on as many.
+        samples exceed scikit-learn's `working_memory`, "auto" means the number that fits into it, but at least 2000.
+        For the log loss "auto" means 1000 to 2000, fewer if there are more classes. `selection_losses_`,
+        `duality_gaps_` and `dense_loss_` are measured on up to 65 536 samples, drawn likewise, or on a larger number
+        given here. With None they are measured on all samples.
     corrective : bool or "auto", default=False
         Whether the output weights and the intercept are solved for again after every pick. Without this the subnetwork
         is the mean of its picks. With it a neuron is picked at most once, and re-training starts from the solved
@@ -196,7 +196,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     See Also
     --------
     GreedyPrunedMLPClassifier : The same for classes only.
-    GreedyPrunedMLPRegressor : The same for numbers only.
+    GreedyPrunedMLPRegressor : The same for continuous targets only.
     PretrainThresholdSearch : Measure how much pre-training is enough.
 
     Notes
@@ -205,22 +205,24 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     :math:`\phi_i(x) = b_i \, \sigma(a_i \cdot x + c_i)`. The subnetwork replaces the mean over all `n_hidden` neurons
     by the mean over `k` picks. They are chosen one by one, with replacement. With the squared error each is the neuron
     after which the loss of the mean so far is least [2]_. With the log loss it is the best of those that `loss` names.
-    For numbers the loss is half the squared error of the standardised targets.
+    For continuous targets the loss is half the squared error of the standardised targets.
 
-    scikit-learn's meta-estimators take the estimator for a classifier. Until it is fitted on numbers it has a
-    classifier's methods. Meta-estimators of regressors, such as :class:`~sklearn.ensemble.VotingRegressor` and
+    scikit-learn's meta-estimators take the estimator for a classifier. Until it is fitted on continuous targets it has
+    a classifier's methods. Meta-estimators of regressors, such as :class:`~sklearn.ensemble.VotingRegressor` and
     :class:`~sklearn.ensemble.StackingRegressor`, refuse it. Use :class:`GreedyPrunedMLPRegressor` in them.
 
-    :func:`sklearn.utils.multiclass.type_of_target` tells whether `y` holds classes or numbers, with two exceptions that
-    a classifier could not serve. Several columns of whole numbers are numbers. Whole numbers stored as floats are
-    numbers if more than 20 of them differ and fewer than 5 samples share a value. `fit` warns if more than 20 different
-    whole numbers could be either. To fit whole numbers as numbers in any case, use :class:`GreedyPrunedMLPRegressor`.
+    :func:`sklearn.utils.multiclass.type_of_target` tells whether `y` holds classes or continuous targets, with two
+    exceptions that a classifier could not serve. Several columns of whole numbers are continuous targets. Whole numbers
+    stored as floats are continuous targets if more than 20 of them differ and fewer than 5 samples share a value. `fit`
+    warns if more than 20 different whole numbers could be either. To fit whole numbers as continuous targets in any
+    case, use :class:`GreedyPrunedMLPRegressor`.
 
     Before it is fitted, the estimator tells scikit-learn that it is a classifier. Cross-validation then splits labels
     stratified, as for :class:`GreedyPrunedMLPClassifier`. Tools such as
     :func:`~sklearn.model_selection.cross_val_score` and :class:`~sklearn.model_selection.GridSearchCV` split before
-    anything is fitted, and each fit decides on its own part of `y`. They split fractions as numbers, but whole numbers
-    as labels. To fit whole numbers as numbers with these tools, use :class:`GreedyPrunedMLPRegressor`.
+    anything is fitted, and each fit decides on its own part of `y`. They split fractions as continuous targets, but
+    whole numbers as labels. To fit whole numbers as continuous targets with these tools, use
+    :class:`GreedyPrunedMLPRegressor`.
     :class:`PretrainThresholdSearch` and :func:`pretrain_threshold_curve` ask the estimator once, with all of `y`, and
     split accordingly.
 
@@ -270,7 +272,11 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         return X, None, targets, True
 
     def _takes_for_numbers(self, y: Any) -> bool:
-        """Say whether y is to be fitted as numbers: as was settled, or by its values, with a warning where in doubt."""
+        """
+        Return whether y is fitted as continuous targets, as settled before or as inferred from its values.
+
+        A warning tells if the values leave a doubt.
+        """
         if hasattr(self, "_settled_on_numbers"):
             return bool(self._settled_on_numbers)
         check_plain(y=y)
@@ -283,10 +289,10 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
 
     def _settle_task(self, y: Any) -> Self:
         """
-        Return a clone for which classes or numbers is settled, as all of y says.
+        Return a clone that fits y as classes or as continuous targets, as inferred from all of y.
 
-        Who fits parts of y calls this first: a part alone can look like the other. The decision holds for clones of the
-        clone, and is forgotten by each that has been fitted.
+        A search that fits parts of y calls this first, because a part alone may suggest the other kind. The decision
+        also holds for clones of the clone. A clone that has been fitted forgets the decision.
         """
         settled: Self = clone(self)
         settled._settled_on_numbers = self._takes_for_numbers(y)
@@ -300,7 +306,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """
-        Return the accuracy on classes, the coefficient of determination R^2 on numbers.
+        Return the accuracy on classes, the coefficient of determination R^2 on continuous targets.
 
         The score is that of scikit-learn's classifiers or regressors, whichever the estimator has become.
 
@@ -321,7 +327,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         See Also
         --------
         sklearn.metrics.accuracy_score : The score on classes.
-        sklearn.metrics.r2_score : The score on numbers.
+        sklearn.metrics.r2_score : The score on continuous targets.
 
         Examples
         --------
@@ -341,8 +347,8 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
             tags.estimator_type = "regressor"
             tags.regressor_tags = RegressorTags()
         else:
-            # Before it is fitted it says classifier: cross-validation then splits labels stratified. What scikit-learn
-            # itself takes for labels, it splits stratified too; see the notes.
+            # Before it is fitted, the estimator says that it is a classifier, so that cross-validation splits labels
+            # stratified. This includes whole numbers, which scikit-learn takes for labels; see the notes.
             tags.estimator_type = "classifier"
             tags.classifier_tags = ClassifierTags(multi_label=True)
         return tags

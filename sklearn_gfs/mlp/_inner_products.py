@@ -1,7 +1,7 @@
 """
 The selection of neurons by inner products, for the squared error: of activations, or of sums over samples.
 
-Activations and networks in, selection paths out; on which samples, and what is kept of them, is the caller's affair.
+Activations and networks in, selection paths out; the caller chooses the samples, and which activations are kept.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 class InnerProducts(NamedTuple):
     """
-    Samples whose inner products neurons are selected by.
+    The samples of a selection by inner products.
 
     Parameters
     ----------
     layer : HiddenLayer
     rows : ndarray of shape (n_rows,)
-        The samples.
+        Indices of the samples.
     targets : callable
         Given the indices of some samples, returns their targets.
     weight : ndarray of shape (n_rows,) or None
-        Of these samples.
+        Weights of these samples.
     hidden : array, tensor, ComputedRows or None
-        Activations of these samples; products are summed over the samples where there are none.
+        Activations of these samples. With None the products are summed over pieces of the samples.
     """
 
     layer: HiddenLayer
@@ -44,7 +44,7 @@ class InnerProducts(NamedTuple):
     hidden: Any = None
 
     def statistics(self, offset: FloatArray | float) -> SelectionStatistics:
-        """Return the sums over the samples that a selection needs; of targets less the offset."""
+        """Return the sums over the samples that a selection needs; the offset is subtracted from the targets."""
         # numba is loaded by the selection only, never by predictions.
         from sklearn_gfs.selection import SelectionStatistics
 
@@ -55,7 +55,7 @@ class InnerProducts(NamedTuple):
         return statistics
 
     def select(self, network: Network, k: int) -> GreedyPath:
-        """Select neurons by k picks."""
+        """Return the path of k picks."""
         from sklearn_gfs.selection import greedy_forward_selection
 
         coef, offset = network.output_coef, network.output_intercept
@@ -66,7 +66,7 @@ class InnerProducts(NamedTuple):
         )
 
     def correct(self, network: Network, k: int, ridges: list[float], tol: float | None) -> list[CorrectivePath]:
-        """Select and re-solve the output weights after every pick, once for each ridge."""
+        """Return the path of a corrective selection for each ridge: output weights are re-solved after every pick."""
         from sklearn_gfs.selection import corrective_paths
 
         coef = network.output_coef

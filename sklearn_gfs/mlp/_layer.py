@@ -1,7 +1,8 @@
 """
 The hidden activations of one network on the samples of a selection: kept, or computed anew whenever they are read.
 
-Here belong where they are computed, in pieces of which size, and how much of them may be kept. Nothing here selects.
+Here belong the device of the activations, the size of the pieces in which they are computed, and the memory that they
+may take. Nothing here selects.
 """
 
 from __future__ import annotations
@@ -25,18 +26,20 @@ if TYPE_CHECKING:
     from sklearn_gfs.network import Network
     from sklearn_gfs.selection import ComputedRows
 
-# Bytes of the activations that are computed at once, at most, and their rows, at least, however wide the network.
-_PIECE_BYTES, _LEAST_ROWS = 2**27, 64
+# Largest memory, in bytes, of the activations that are computed at once.
+_PIECE_BYTES = 2**27
+# Least number of rows that are computed at once, even for a wide network.
+_LEAST_ROWS = 64
 
 
 class Room:
-    """Memory for the activations of one network after another: what is kept of one is lost with the next."""
+    """Memory for the activations of one network after another; the next network overwrites the activations."""
 
     def __init__(self) -> None:
         self._values: FloatArray = np.empty(0)
 
     def array(self, shape: tuple[int, int], dtype: np.dtype[Any]) -> FloatArray:
-        """Return an array of this shape."""
+        """Return an array of this shape in this memory; its values are those of the last use."""
         size = math.prod(shape)
         if self._values.dtype != dtype or len(self._values) < size:
             self._values = np.empty(size, dtype=dtype)
@@ -45,13 +48,13 @@ class Room:
 
 class HiddenLayer:
     """
-    The hidden neurons of a network, which give activations of samples by their indices.
+    The hidden neurons of a network; given indices of samples, the methods return activations.
 
     Parameters
     ----------
     network : Network
     inputs : callable
-        Given the indices of some samples, returns their standardised inputs in this precision.
+        Given the indices of some samples, returns their standardised inputs in `dtype`.
     activation : Activation
     dtype : numpy dtype
         Precision of the activations.
@@ -72,7 +75,7 @@ class HiddenLayer:
         self.n_neurons = len(network.weights)
 
     def may_be_kept(self, n_samples: int, *, device: str | None = None) -> bool:
-        """Whether the activations of n_samples samples may be kept, on the layer's device or this."""
+        """Whether the activations of n_samples samples may be kept on this device, by default the layer's."""
         return n_samples * self.row_bytes <= room_on(device or self._device)
 
     @property
@@ -81,18 +84,18 @@ class HiddenLayer:
         return self.n_neurons * self.dtype.itemsize
 
     def pieces(self, n_samples: int) -> Iterator[slice]:
-        """Samples in pieces, of which the activations are computed at once."""
+        """Yield the samples in pieces; the activations of a piece are computed at once."""
         return row_batches(n_samples, rows_at_once(self.row_bytes, _PIECE_BYTES, _LEAST_ROWS, CHUNK_ROWS))
 
     def in_main_memory(self, rows: IntArray, room: Room | None = None) -> FloatArray:
-        """Activations of these samples, (n_rows, n_neurons), as an array whatever the device, in the room if given."""
+        """Return the activations of these samples, (n_rows, n_neurons), as an array, in the room if given."""
         hidden = (Room() if room is None else room).array((len(rows), self.n_neurons), self.dtype)
         for piece in self.pieces(len(rows)):
             self._array(rows[piece], out=hidden[piece])
         return hidden
 
     def in_turn(self, rows: IntArray) -> Iterator[tuple[slice, Any]]:
-        """Pieces of these samples with their activations where they are multiplied; the next ones overwrite them."""
+        """Yield pieces of these samples with their activations on the device; the next piece overwrites these."""
         room = np.empty((0, self.n_neurons), dtype=self.dtype)
         for piece in self.pieces(len(rows)):
             if self._device != "cpu":
@@ -103,7 +106,7 @@ class HiddenLayer:
             yield piece, self._array(rows[piece], out=room[:n_rows])
 
     def kept(self, rows: IntArray, room: Room | None = None) -> Any:
-        """Activations of these samples, in a tensor where they are multiplied on another device, else in the room."""
+        """Return the activations of these samples: in a tensor on a device other than "cpu", else in the room."""
         if self._device == "cpu":
             return self.in_main_memory(rows, room)
         import torch
@@ -114,7 +117,7 @@ class HiddenLayer:
         return hidden
 
     def computed(self, rows: IntArray, device: str | None = None) -> ComputedRows:
-        """Activations of these samples, on the layer's device or this; nothing of them is kept."""
+        """Return activations of these samples that are computed when read, on this device, by default the layer's."""
         from sklearn_gfs.selection import ComputedRows
 
         on_device = (device or self._device) != "cpu"
@@ -123,14 +126,14 @@ class HiddenLayer:
         return ComputedRows(lambda some, neurons: compute(rows[some], neurons), shape, self.dtype, on_device=on_device)
 
     def _array(self, rows: IntArray, neurons: IntArray | None = None, out: FloatArray | None = None) -> FloatArray:
-        """Activations of these samples and neurons, of all neurons by default, computed at once, in `out` if given."""
+        """Compute the activations of these samples and neurons, by default all neurons, in `out` if given."""
         coef, intercept = self._arrays
         if neurons is not None:
             coef, intercept = coef[:, neurons], intercept[neurons]
         return hidden_activations(self._inputs(rows), coef, intercept, self._activation, out)
 
     def _tensor(self, rows: IntArray, neurons: IntArray | None = None, out: Any = None) -> Any:
-        """Activations of these samples and neurons on the device."""
+        """Compute the activations of these samples and neurons on the device."""
         import torch
 
         coef, intercept = self._tensors
@@ -144,13 +147,13 @@ class HiddenLayer:
 
     @cached_property
     def _arrays(self) -> tuple[FloatArray, FloatArray]:
-        """Coefficients and intercepts, in the precision of the activations."""
+        """Return coefficients and intercepts, in the precision of the activations."""
         coef, intercept = self._network.hidden_coef, self._network.hidden_intercept
         return coef.astype(self.dtype, copy=False), intercept.astype(self.dtype)
 
     @cached_property
     def _tensors(self) -> tuple[Any, Any]:
-        """Coefficients and intercepts on the device."""
+        """Return coefficients and intercepts on the device."""
         import torch
 
         coef, intercept = (torch.from_numpy(array).to(self._device) for array in self._arrays)

@@ -19,11 +19,12 @@ from sklearn_gfs._typing import Float64Array, FloatArray, IntArray
 from sklearn_gfs.network import CHUNK_ROWS, effective_number
 from sklearn_gfs.selection import SelectionStatistics, cross_validated
 
-# Ridges that are tried, from the least.
+# Ridges that are tried, as shares of the mean diagonal of the Gram matrix, from the least.
 RIDGES = (1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-# A pre-activation counts for at least this share of the one that counts most.
+# Least importance of a pre-activation, as a share of the largest importance in its layer.
 _LEAST_IMPORTANCE = 1e-3
-# The selection compares squares, summed over targets, that are less than that of this number.
+# Largest value of an activation times a norm of weights. The selection squares the values and multiplies the squares,
+# which must stay finite in float64.
 _LARGEST = 1e75
 
 
@@ -36,7 +37,7 @@ class Layers(ABC):
     coefs : list of array or tensor, of shape (n_inputs, n_outputs)
     intercepts : list of array or tensor, of shape (n_outputs,)
     link : str or None
-        What turns outputs into predictions, a name in ``_refitting.FAMILIES``; once the targets have been read.
+        Name of the function from outputs to predictions, a key of ``_refitting.FAMILIES``. `read_targets` sets it.
     """
 
     coefs: list[Any]
@@ -49,15 +50,15 @@ class Layers(ABC):
 
     @abstractmethod
     def read_targets(self, y: Any) -> Float64Array:
-        """Return what predictions are to be, checked, with a column for each output."""
+        """Return validated targets of the predictions, with a column for each output."""
 
     @abstractmethod
     def rebuilt(self) -> Any:
-        """Return a network of these layers and of the kind that was read, with which that shares nothing."""
+        """Return a network of these layers, of the same kind as the network that was read, in memory of its own."""
 
     @abstractmethod
     def inputs(self, X: Any, rows: slice) -> Any:
-        """Return what the first matrix is multiplied with, of some samples."""
+        """Return the inputs of the first layer for some samples."""
 
     @abstractmethod
     def activate(self, layer: int, values: Any) -> Any:
@@ -69,7 +70,7 @@ class Layers(ABC):
 
     @abstractmethod
     def from_numpy(self, values: Float64Array) -> Any:
-        """Return the values as the network has its parameters: their kind, precision and place."""
+        """Return the values with the type, precision and device of the network's parameters."""
 
     def gains(self, layer: int) -> Any:  # noqa: ARG002
         """Return the factors by which normalisation multiplies the values of a hidden layer's neurons."""
@@ -81,11 +82,11 @@ class Layers(ABC):
         return [int(coef.shape[1]) for coef in self.coefs[:-1]]
 
     def pre_activations(self, values: Any, layer: int) -> Any:
-        """Return what a layer's neurons make of the inputs before they are activated; of the last one the outputs."""
+        """Return the pre-activations of a layer for these inputs; those of the last layer are the outputs."""
         return self.product(self.activations(values, layer - 1) if layer else values, layer)
 
     def activations(self, values: Any, layer: int) -> Any:
-        """Return the activations of a hidden layer."""
+        """Return the activations of a hidden layer for these inputs."""
         return self.activate(layer, self.pre_activations(values, layer))
 
     def product(self, values: Any, layer: int) -> Any:
@@ -99,7 +100,7 @@ class Layers(ABC):
         return copied
 
     def keep(self, layer: int, kept: Kept) -> None:
-        """Leave a hidden layer some of its neurons only, with their weights in the next layer."""
+        """Drop all other neurons of a hidden layer, and replace the weights of the next layer."""
         self.coefs[layer] = self.coefs[layer][:, kept.neurons]
         self.intercepts[layer] = self.intercepts[layer][kept.neurons]
         self.replace(layer + 1, kept.coef, kept.intercept)
@@ -118,14 +119,14 @@ class Kept(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """Inputs, weights, and what the outputs are to be besides what the dense network says."""
+    """Inputs, weights and targets of the samples; None in place of targets if only the outputs are to be kept."""
 
     X: Any
     weight: Float64Array | None
     targets: Float64Array | None = None
 
     def chunks(self) -> Iterator[slice]:
-        """Rows that go through a network together."""
+        """Yield the rows of each chunk of samples, which go through a network together."""
         return row_batches(self.X.shape[0], CHUNK_ROWS)
 
     def weights_of(self, rows: slice) -> Float64Array | None:
@@ -138,8 +139,8 @@ def prune_layers(dense: Layers, samples: Samples, sizes: Sequence[int], *, corre
     Return a network whose hidden layers have these sizes at most.
 
     A layer is selected on the outputs of the layers before, which are already pruned. The pre-activations of the next
-    layer then stay near those of the dense network: what earlier layers lost, later ones make good. Layers that are as
-    small already stay as they are, as long as no layer before has changed.
+    layer then stay near those of the dense network, so that later layers correct the errors of earlier ones. A layer
+    that is small enough stays as it is if no layer before has changed.
     """
     pruned = dense.copy()
     for layer, (size, width) in enumerate(zip(sizes, dense.widths, strict=True)):
@@ -152,9 +153,10 @@ def prune_layers(dense: Layers, samples: Samples, sizes: Sequence[int], *, corre
 
 class _Layer:
     """
-    A hidden layer of the network that is being pruned, and what its activations are to approximate.
+    A hidden layer of the network that is being pruned, and the values that its activations are to approximate.
 
-    These are the pre-activations of the next layer, each times a factor, and, beside the outputs, the targets.
+    These values are the pre-activations of the next layer, each times a factor. Before the output layer the targets, if
+    given, are further columns.
     """
 
     def __init__(self, dense: Layers, pruned: Layers, layer: int, samples: Samples) -> None:
@@ -169,14 +171,15 @@ class _Layer:
 
     def statistics(self, weights: Float64Array, offset: Float64Array | float = 0.0) -> SelectionStatistics:
         """
-        Read all samples: activations in the pruned network, and what they are to approximate, less the offset.
+        Return sums over all samples, of activations in the pruned network and of the values to approximate.
 
-        Each activation will be multiplied by its neuron's row of the weights.
+        The offset is subtracted from these values. In the selection each activation is multiplied by its neuron's row
+        of the weights; the weights are read here to check that the products stay finite.
         """
         dense, samples, layer = self._dense, self._samples, self._layer
         unchanged = self._pruned.coefs[layer] is dense.coefs[layer]
         with np.errstate(over="ignore", divide="ignore"):
-            # What counts nothing still has a sum of squares.
+            # A neuron of zero weight still has a sum of squares, which must be finite.
             most = np.minimum(_LARGEST / np.linalg.norm(weights, axis=1), _LARGEST**2)
         statistics, width = SelectionStatistics(), self.coef.shape[1]
         for rows in samples.chunks():
@@ -194,7 +197,7 @@ class _Layer:
 
 
 def _check_size(values: FloatArray, layer: int, most: Float64Array | float) -> None:
-    """Make sure that what a hidden layer computes, or the layer after it, is below a limit for each column."""
+    """Raise an error if a value of a hidden layer, or of the layer after it, exceeds the limit of its column."""
     largest = np.maximum(values.max(axis=0), -values.min(axis=0)).astype(np.float64)  # float32 lacks the limit
     if not (largest < most).all():
         raise ValueError(
@@ -204,7 +207,7 @@ def _check_size(values: FloatArray, layer: int, most: Float64Array | float) -> N
 
 
 def _importances(dense: Layers, layer: int) -> Float64Array:
-    """Return how much of the outputs hangs on each pre-activation that follows a hidden layer."""
+    """Return the importance for the outputs of each pre-activation after a hidden layer, relative to the largest."""
     importances = np.ones(dense.coefs[-1].shape[1])
     for after in range(len(dense.coefs) - 1, layer + 1, -1):
         outgoing = np.linalg.norm(dense.to_numpy(dense.coefs[after]) * importances, axis=1)
@@ -214,11 +217,11 @@ def _importances(dense: Layers, layer: int) -> Float64Array:
 
 
 def _alike(dense: Layers, samples: Samples) -> Float64Array:
-    """Return factors with which the outputs count as much as the targets, by the sums of their variances."""
+    """Return factors of outputs and targets that make the sums of the variances of both equal."""
     statistics, last = SelectionStatistics(), len(dense.coefs) - 1
     for rows in samples.chunks():
         outputs = dense.to_numpy(dense.pre_activations(dense.inputs(samples.X, rows), last))
-        _check_size(outputs, last - 1, _LARGEST**2)  # their variances are compared with nothing
+        _check_size(outputs, last - 1, _LARGEST**2)  # only their squares must be finite
         both = np.hstack([outputs, samples.targets[rows]])  # type: ignore[index]
         statistics.update(np.zeros((len(both), 1)), both, samples.weights_of(rows))
     variances = (statistics.target_norms / statistics.weight).reshape(2, -1).sum(axis=1)
@@ -227,7 +230,7 @@ def _alike(dense: Layers, samples: Samples) -> Float64Array:
 
 def _averaged(layer: _Layer, k: int) -> Kept:
     """Select as the paper does: the mean of k picks takes the place of the mean of all neurons."""
-    # The sum over N neurons is the mean of N times each; the intercepts belong to no neuron.
+    # The sum over N neurons is the mean of the neurons times N; the intercepts belong to no neuron.
     neurons = layer.n_neurons * layer.coef
     weights = neurons * layer.scale
     path = layer.statistics(weights, layer.intercept).select(k, output_weights=weights)
@@ -237,12 +240,12 @@ def _averaged(layer: _Layer, k: int) -> Kept:
 
 def _re_solved(layer: _Layer, k: int) -> Kept:
     """Select neurons and solve for their weights, at the ridge for which generalised cross-validation is least."""
-    neurons = np.ones((layer.n_neurons, len(layer.scale)))  # each has a weight for each target
+    neurons = np.ones((layer.n_neurons, len(layer.scale)))  # a neuron has a weight for each target
     paths = layer.statistics(neurons).corrective_paths(k, RIDGES, output_weights=neurons)
-    # Each degree counts once: the targets are mostly outputs of the dense network, which have little noise.
+    # Each degree of freedom counts once: most targets are outputs of the dense network, which have little noise.
     errors = [cross_validated(path, layer.n_samples) for path in paths]
     path = paths[int(np.argmin([some[-1] if len(some) else np.inf for some in errors]))].path
-    # Where all targets are constant nothing is picked, but a layer has at least one neuron.
+    # If all targets are constant, nothing is picked; the layer then keeps the first neuron.
     picked = np.sort(path.picks) if len(path.picks) else np.zeros(1, dtype=np.int64)
     n_outputs, coef, intercept = layer.coef.shape[1], path.weights[picked], np.asarray(path.intercept)
     return Kept(picked, (coef / layer.scale)[:, :n_outputs], (intercept / layer.scale)[:n_outputs])

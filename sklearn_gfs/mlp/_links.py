@@ -1,7 +1,7 @@
 """
 From the outputs of a network of classes to probabilities: one object for each activation of the output layer.
 
-No other module compares their names; which loss has which is the loss's own affair.
+No other module compares their names. Each loss names its output activation itself.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from sklearn_gfs._typing import FloatArray
 
 
 class Link(ABC):
-    """What turns the outputs of a network of classes into probabilities."""
+    """Function from the outputs of a network of classes to probabilities."""
 
     name: str
     gives_probabilities = True
 
     def scores(self, outputs: FloatArray) -> FloatArray:
-        """Return what a prediction compares: of classes that exclude each other the largest number wins."""
+        """Return the scores that a prediction compares: the predicted class has the largest score."""
         return outputs
 
     @abstractmethod
@@ -30,34 +30,34 @@ class Link(ABC):
 
     @abstractmethod
     def log_of_classes(self, outputs: FloatArray) -> FloatArray:
-        """Return the logarithms of these."""
+        """Return the logarithms of the probabilities of `of_classes`."""
 
 
 class Identity(Link):
-    """Outputs that are estimates of probabilities themselves, as those of the squared error are."""
+    """Outputs that are estimates of probabilities, as with the squared error."""
 
     name = "identity"
     gives_probabilities = False
 
     def of_classes(self, outputs: FloatArray) -> FloatArray:
-        """Return the nearest probabilities."""
+        """Return the point of the probability simplex that is nearest to the outputs."""
         if outputs.shape[1] == 1:
             outputs = np.hstack([1 - outputs, outputs])
         return project_to_simplex(outputs)
 
     def log_of_classes(self, outputs: FloatArray) -> FloatArray:
-        """Return the logarithms of these."""
+        """Return the logarithms of the probabilities of `of_classes`."""
         with np.errstate(divide="ignore"):
             return np.log(self.of_classes(outputs))
 
 
 class Logistic(Link):
-    """Outputs that are logits, of the second of two classes or of labels one by one."""
+    """Outputs that are logits: one of the second of two classes, or one for each label."""
 
     name = "logistic"
 
     def scores(self, outputs: FloatArray) -> FloatArray:
-        """Return probabilities, as a label is predicted from one half on."""
+        """Return probabilities: a label is predicted if its probability is at least one half."""
         return np.asarray(expit(outputs))
 
     def of_classes(self, outputs: FloatArray) -> FloatArray:
@@ -65,7 +65,7 @@ class Logistic(Link):
         return np.hstack([expit(-outputs), expit(outputs)])
 
     def log_of_classes(self, outputs: FloatArray) -> FloatArray:
-        """Return the logarithms of these, without the detour."""
+        """Return the logarithms of the probabilities, from the logits directly, so that they stay finite."""
         return np.hstack([log_expit(-outputs), log_expit(outputs)])
 
 
@@ -79,12 +79,12 @@ class Softmax(Link):
         return np.asarray(softmax(outputs, axis=1))
 
     def log_of_classes(self, outputs: FloatArray) -> FloatArray:
-        """Return the logarithms of these, without the detour."""
+        """Return the logarithms of the probabilities, from the logits directly, so that they stay finite."""
         return np.asarray(log_softmax(outputs, axis=1))
 
 
 def inside(estimates: FloatArray) -> FloatArray:
-    """Return probabilities of labels one by one: none is impossible or certain, so that logarithms stay finite."""
+    """Return the estimates clipped to values above 0 and below 1, so that logarithms stay finite."""
     margin = np.finfo(estimates.dtype).eps
     return np.clip(estimates, margin, 1 - margin)
 
@@ -93,11 +93,11 @@ def project_to_simplex(outputs: FloatArray) -> FloatArray:
     """Return for each row the nearest point of the probability simplex (Duchi et al., 2008)."""
     descending = -np.sort(-outputs, axis=1)
     excess = np.cumsum(descending, axis=1) - 1
-    # The ratio grows with the number of coordinates as long as all of them stay positive, and falls from there on.
+    # The ratio grows with the number of coordinates while all of these stay positive, and then falls.
     shift = np.max(excess / np.arange(1, outputs.shape[1] + 1, dtype=outputs.dtype), axis=1, keepdims=True)
     projected: FloatArray = np.maximum(outputs - shift, 0)
     return projected
 
 
-# By scikit-learn's names, which are those of `out_activation_`.
+# Keys are scikit-learn's names of output activations, which `out_activation_` has, too.
 LINKS: dict[str, Link] = {link.name: link for link in (Identity(), Logistic(), Softmax())}

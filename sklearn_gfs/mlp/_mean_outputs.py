@@ -1,8 +1,8 @@
 """
-The outputs of a mean of picks, to which a search by the gradient adds one after the other.
+The outputs of a mean of picks, to which a search by the gradient adds one neuron after the other.
 
-A pick's operations are so small that torch takes longer to call them than to do them. Where a compiled loop knows the
-loss, the loop does them; for any other loss torch does.
+The operations for one pick are small: in torch the calls take longer than the arithmetic. A compiled loop does these
+operations for the losses that it knows, and torch for any other loss.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from sklearn_gfs.network import Loss, Network
     from sklearn_gfs.selection import ComputedRows
 
-# Neurons that torch tries at once: what is computed of them stays in the cache.
+# Number of neurons that torch tries at once, so that intermediate results stay in the cache.
 _BLOCK = 64
-# Products of activations and output weights, which the loop keeps in float32, are smaller.
+# Largest product of an activation and an output weight for which the loop is used: the loop computes in float32.
 _MOST = 1e30
 
 
@@ -40,14 +40,14 @@ class MeanOutputs:
     network : Network
     loss : Loss
     dtype : dtype
-        That of the activations.
+        The dtype of the activations.
 
     Attributes
     ----------
     dtype : dtype
-        That of activations and of residuals.
+        The dtype of activations and of residuals.
     width : int
-        The places of a row of activations are a multiple of this.
+        The length of a row of activations is a multiple of this.
     """
 
     width = 1
@@ -66,7 +66,7 @@ class MeanOutputs:
         self._n_picks = 0
 
     def add(self, pick: int, row: FloatArray) -> None:
-        """Add a neuron, of which this is the row of activations."""
+        """Add a neuron, given its index and its row of activations."""
         self._total += self._coef[pick][:, None] * row
         self._n_picks += 1
 
@@ -136,10 +136,10 @@ class CompiledMeanOutputs(MeanOutputs):
 def mean_outputs(
     hidden: FloatArray | ComputedRows, targets: FloatArray, weight: FloatArray | None, network: Network, loss: Loss
 ) -> MeanOutputs:
-    """Return an empty mean, which is computed by the loop where it knows the loss."""
+    """Return an empty mean, computed by the compiled loop if the loop knows the loss, else by torch."""
     known = loop_code(loss, targets.shape[1]) in (SOFTMAX, LABELWISE) and not numba_for("Training").config.DISABLE_JIT
     if known and hidden.dtype == np.float64:
-        # Activations in float32 tell the same neurons apart, if they have a place there.
+        # With activations in float32 the same neurons are picked, if the values are in the range of float32.
         largest = max(float(hidden.max()), -float(hidden.min())) if isinstance(hidden, np.ndarray) else np.inf
         known = largest * np.abs(network.output_coef).max() < _MOST
     kind, dtype = (CompiledMeanOutputs, np.float32) if known else (MeanOutputs, hidden.dtype)

@@ -17,7 +17,7 @@ from sklearn_gfs._typing import Float64Array, FloatArray, IntArray
 if TYPE_CHECKING:
     from sklearn_gfs.selection import ComputedRows
 
-# Neurons whose moments are computed at once.
+# Number of neurons whose moments are computed at once.
 _BLOCK = 64
 
 
@@ -53,12 +53,12 @@ class KeptNeurons:
 
     @cached_property
     def _all_rows(self) -> FloatArray:
-        """Activations of all neurons; where these are few, several picks in turn ask for them."""
+        """Activations of all neurons, cached because several picks in turn read them if neurons are few."""
         return _filled_up(self._hidden, self._width)
 
 
 class ComputedNeurons:
-    """Activations that are computed whenever they are asked for."""
+    """Activations that are computed whenever they are read."""
 
     def __init__(self, hidden: ComputedRows, width: int) -> None:
         self._hidden = hidden
@@ -95,7 +95,7 @@ def neurons_of(hidden: FloatArray | ComputedRows, dtype: Any = None, width: int 
     """
     Return the neurons that have these activations.
 
-    Activations that are kept may have another precision than these. The places of a row of activations are a
+    Activations that are kept may have another precision than the given ones. The length of a row of activations is a
     multiple of the width.
     """
     if isinstance(hidden, np.ndarray):
@@ -108,7 +108,7 @@ def _places(n_samples: int, width: int) -> int:
 
 
 def _filled_up(columns: FloatArray, width: int) -> FloatArray:
-    """Columns as rows, filled up with zeros to a multiple of the width."""
+    """Return the columns as rows, filled up with zeros to a multiple of the width."""
     n_samples, n_columns = columns.shape
     rows = np.zeros((n_columns, _places(n_samples, width)), columns.dtype)
     rows[:, :n_samples] = columns.T

@@ -1,5 +1,5 @@
 """
-The parameters that the estimators share: their defaults, their checks, and what training is told of them.
+The parameters that the estimators share: their defaults, their checks, and the settings of training made from them.
 
 Names of activations, losses and solvers become objects here; nothing here fits.
 """
@@ -22,11 +22,11 @@ from ._targets import activation_name, has_several_labels, loss_name
 
 
 class MLPParameters(BaseEstimator):
-    """The parameters of an estimator; those of classes are added by ``_classifying``."""
+    """The parameters of an estimator; ``_classifying`` adds the parameters of classifiers."""
 
     _keeps_posterior = False
     _without_limit: ClassVar[dict[str, Any]] = {"max_time": None}  # parameters with which `fit` does as `fit_path`
-    loss = "squared_error"  # a parameter of those that can be fitted on classes
+    loss = "squared_error"  # a parameter of the estimators that can be fitted on classes
 
     _constraints: ClassVar[dict[str, list[Any]]] = {
         "n_pretrain": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
@@ -34,7 +34,7 @@ class MLPParameters(BaseEstimator):
         "n_hidden": [Interval(Integral, 1, None, closed="left")],
         "n_retrain": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "retrain_solver": [StrOptions({"auto", *SECOND_ORDER, *SOLVERS})],
-        "activation": [StrOptions(ACTIVATIONS.keys()), StrOptions({"auto"})],  # a view: those added later count
+        "activation": [StrOptions(ACTIVATIONS.keys()), StrOptions({"auto"})],  # a view: also of later ones
         "solver": [StrOptions(SOLVERS.keys())],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither"), None],
         "momentum": [Interval(Real, 0, 1, closed="left")],
@@ -98,15 +98,15 @@ class MLPParameters(BaseEstimator):
 
     def _check_parameters(self) -> None:
         validate_parameter_constraints(self._constraints, self._plain_parameters(), caller_name=type(self).__name__)
-        # Their first import takes seconds: it is over when the clock of max_time starts.
+        # The first import takes seconds, so it comes before the clock of max_time starts.
         for package_for in (torch_for, numba_for):
             package_for("Training")
 
     def _plain_parameters(self) -> dict[str, Any]:
         """
-        Return the parameters, those that are NumPy's scalars as Python's.
+        Return the parameters, with NumPy's scalars converted to Python's.
 
-        torch refuses some of NumPy's, and arithmetic with short ones overflows.
+        torch refuses some of NumPy's scalars, and arithmetic with narrow integer types overflows.
         """
         parameters = {name: getattr(self, name) for name in self._constraints}
         return {name: value.item() if isinstance(value, np.generic) else value for name, value in parameters.items()}

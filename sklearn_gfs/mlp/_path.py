@@ -1,8 +1,8 @@
 """
-One training path: pre-train a dense network, prune it at any iteration to any size, re-train what is left.
+One training path: pre-train a dense network, prune it at any iteration to any size, re-train the subnetworks.
 
-Arrays in, networks out: nothing here knows classes, labels or estimators. The data as they are trained on are in
-``_prepared``, trainings in ``_trainer``, what is pruned in ``_pruning``, re-training in ``_retraining``.
+Arrays in, networks out: nothing here knows classes, labels or estimators. The standardised data are in ``_prepared``,
+trainings in ``_trainer``, the selection of neurons in ``_pruning``, re-training in ``_retraining``.
 """
 
 from __future__ import annotations
@@ -35,29 +35,30 @@ from ._retraining import Retraining, Subnetwork, at_stake
 from ._schedule import checkpoints
 from ._trainer import Retrainer, Trainer
 
-# The share of `max_time` after which pre-training ends, so that some is left for re-training.
+# Share of `max_time` after which pre-training ends, so that time remains for re-training.
 _PRETRAINING_SHARE = 0.5
-# By this factor the training loss may grow as noise makes it grow.
+# A warning tells if the loss at the end of a training is more than the sum of three terms, so that growth by noise
+# gives no warning. First term: the loss at the start, times this factor.
 _GROWTH = 1.1
-# It may also grow by this part of the highest loss before this training.
+# Second term: this share of the highest loss before this training.
 _NOISE = 0.01
-# And by so much, in standardised units, where there is hardly anything to be learnt.
+# Third term, in standardised units: it matters only if hardly anything can be learnt.
 _NOTHING = 1e-3
-# The part of what is at stake by which the subnetwork's loss has to fall for every further iteration.
+# Fall of the subnetwork's loss that each further iteration must bring, as a share of `at_stake`.
 _WORTH = 3e-4
 
 
 class TrainingPath:
     """
-    The dense network on its way, and its subnetworks at any moment.
+    The dense network during pre-training, and its subnetworks at any iteration.
 
-    With early stopping a part of the samples is held out of pre-training. A trial subnetwork is selected and re-trained
-    on the other samples only, and the held-out ones decide for how many iterations. Second-order steps then continue
-    the trial for some iterations on all samples, and so do gradient updates that were cut off. Other gradient updates
-    begin anew: the subnetwork that is returned is selected and re-trained on all samples, for as many iterations as
-    served the trial best. So no sample is lost to the final network, with two exceptions. A trial by gradient updates
-    that second-order steps can't improve is returned as it is, and so is one after which no time is left. Held-out
-    losses are those of the trial, which was not fitted to the samples that judge it.
+    With early stopping some samples are held out of pre-training. A trial subnetwork is selected and re-trained on the
+    other samples only. The held-out loss decides for how many iterations. Second-order steps then continue the trial on
+    all samples, for some iterations. Gradient updates that reached their largest number of iterations also continue the
+    trial. Other gradient updates begin anew: the final subnetwork is selected and re-trained on all samples, for the
+    number of iterations that was best in the trial. So the final network learns from every sample, with two exceptions.
+    A trial by gradient updates that second-order steps can't improve is returned as it is. A trial is also returned as
+    it is if no time remains. Held-out losses are losses of the trial, which was not fitted to the held-out samples.
 
     Parameters
     ----------
@@ -65,18 +66,18 @@ class TrainingPath:
     settings : PathSettings
     random_state : int, RandomState instance or None
     tasks : Tasks
-        What callbacks see of it.
+        The tasks that callbacks see.
     watch : Watch, default=UNWATCHED
-        May stop training before its time.
+        May stop training early.
     state : DenseState, default=None
-        Where to go on, from `state` of an earlier path; seeds remain those of that one.
+        The `state` of an earlier path, which this path continues with the same seeds.
     more : bool, default=False
-        Whether the data are more of those that the earlier path has seen, and not in place of them.
+        Whether the data are added to the data of the earlier path. If not, they replace those.
     keep : bool, default=True
-        Whether `state` may be asked for at the end.
+        Whether `state` may be called at the end.
     many : bool, default=False
-        Whether subnetworks are asked for more than once. Memory that is written to for the first time takes longer, so
-        that for activations is kept from one time to the next.
+        Whether `subnetworks` is called more than once. The memory for activations is then kept between the calls,
+        because the first write to new memory takes longer.
     """
 
     def __init__(
@@ -99,27 +100,28 @@ class TrainingPath:
         self._tasks, self._watch = tasks, watch
         watch.allow(_PRETRAINING_SHARE)
         tasks.report.say(self._data.summary)
-        # What went wrong without being an error, in sentences.
+        # Texts of the warnings about this path.
         self.complaints: list[str] = []
-        # The state that an automatic choice went back to.
+        # The state that an automatic number of iterations went back to.
         self._chosen: TrainingState | None = None
-        # For how many picks it was chosen, and the selections that it was chosen by.
+        # The number of picks for which this state was chosen, and the selections that were compared.
         self._chosen_trials: tuple[int, list[Candidate]] = 0, []
-        # Drawn again where it is asked for: a second dense network is not kept.
+        # The initial network is drawn again when needed, so that memory holds one dense network only.
         earlier = None if state is None else self._data.continued(state, more=more)
         self._start = self._data.initial_network if earlier is None else lambda: earlier.network
         start = self._start() if earlier is None else earlier
-        # Losses of the parts before, of which the first may hold nothing to be learnt, and the first of this one.
+        # Number of losses whose highest sets the scale of `_check_descent`: all losses of earlier data and the first
+        # loss of these data. The losses of the earlier data alone may be zero, if their targets were constant.
         self._n_compared = 1 + (0 if earlier is None else len(earlier.losses))
         self._training = self._trainer.pretraining(start)
 
     @property
     def losses(self) -> list[float]:
-        """Loss of the batch at each iteration of pre-training that the dense network went through."""
+        """Loss of the batch at each iteration of the dense network's pre-training."""
         return self._training.losses if self._chosen is None else self._chosen.losses
 
     def pretrain_to(self, n_iterations: int) -> None:
-        """Go on until this many iterations have been made."""
+        """Pre-train until the number of all iterations is `n_iterations`."""
         left = n_iterations - len(self._training.losses)
         with self._tasks.phase("pre-training", left) as phase:
             self._advance(phase, left)
@@ -129,16 +131,17 @@ class TrainingPath:
 
     def pretrain_until_settled(self, k: int, since: int = 0) -> None:
         """
-        Go on until more iterations no longer help the subnetwork of k picks, and go back to where it was best.
+        Pre-train until more iterations no longer help the subnetwork of k picks, and return to the best checkpoint.
 
-        A subnetwork is selected at geometrically spaced checkpoints, counted from `since`. What counts is its loss
-        before re-training, on validation or held-out samples if there are some. This loss falls ever more slowly, once
-        something has been learnt. If it fell since the last checkpoint by less than the next checkpoint requires, that
-        checkpoint is not tried. If training is stopped between two checkpoints, it ends there, without another
+        A subnetwork is selected at geometrically spaced checkpoints, counted from `since`. Its loss before re-training
+        is compared, on validation or held-out samples if there are some. This loss falls ever more slowly, once
+        something has been learnt. If it fell since the last checkpoint by less than the next checkpoint requires, the
+        next checkpoint is not tried. If training is stopped between two checkpoints, it ends there, without another
         selection.
 
-        If there are two losses, it is enough that one of them falls. Re-solved weights make good subnetworks of neurons
-        that are hardly trained. The mean of the picks shows what training does for the neurons.
+        With `corrective` there are two losses, and it is enough that one of them falls. Re-solved weights make good
+        subnetworks of neurons that are hardly trained. The loss of the mean of the picks shows what training does for
+        the neurons.
         """
         steps = self._steps_to_checkpoints(since)
         with self._tasks.phase("pre-training", sum(steps), at_most=True) as phase, interruptible(self._watch):
@@ -149,7 +152,7 @@ class TrainingPath:
                 if self._trainer.stopped or phase.stopped:
                     self._chosen = None
                     break
-                if not steps and np.isinf(before).all():  # nothing to compare it with
+                if not steps and np.isinf(before).all():  # there is no earlier loss to compare with
                     break
                 phase.report.end()
                 losses, trials = self._pruned_losses(self._training.network(), k)
@@ -166,13 +169,13 @@ class TrainingPath:
         self._tasks.report.say(f'n_pretrain="auto" chose {len(self.losses)} iterations of pre-training.')
 
     def _worth(self, losses: Float64Array, n_iterations: int) -> Float64Array:
-        """Return by how much losses have to fall to be worth so many iterations."""
+        """Return by how much each loss must fall to be worth `n_iterations` further iterations."""
         constant_loss = self._data.constant_loss
         stakes = [at_stake(loss, constant_loss) if np.isfinite(loss) else 0.0 for loss in np.ravel(losses)]
         return _WORTH * n_iterations * np.array(stakes)
 
     def _steps_to_checkpoints(self, since: int) -> list[int]:
-        """Return the iterations from each checkpoint to the next, at first none where there were some before."""
+        """Return the numbers of iterations from each checkpoint to the next; 0 comes first in a continued training."""
         data, n_done = self._data, len(self._training.losses)
         n_samples = data.n_copies * data.share(data.parts.train)
         after = checkpoints(self._settings.n_retrain, n_samples, classes=not data.holds_numbers)
@@ -181,9 +184,10 @@ class TrainingPath:
 
     def _pruned_losses(self, network: Network, k: int) -> tuple[Float64Array, list[Candidate]]:
         """
-        Return the least loss of a subnetwork, and the selections that there are.
+        Return the least losses of a subnetwork, and the candidate selections.
 
-        Where weights are re-solved, and the subnetwork is re-trained, also the loss of the mean of the picks.
+        The first loss is the least of all candidates. If weights are re-solved and the subnetwork is re-trained, the
+        second is the loss of the mean of the picks.
         """
         trials = self._selection.trials(network, k)
         chosen, loss = self._choose(network, trials, k)
@@ -200,12 +204,12 @@ class TrainingPath:
         self._tasks.report.row(name, f"{len(path.picks)} picks", loss, held_out_loss)
 
     def _choose(self, network: Network, trials: list[Candidate], k: int) -> tuple[Candidate, float]:
-        """Return the selection to prune by, and the least loss of all."""
+        """Return the selection that prunes the network, and the least loss of all candidates."""
         worth = WORTH if self._settings.retrains else 1.0
         return choose(trials, k, self._judge(network), worth=worth)
 
     def _judge(self, network: Network) -> Callable[[GreedyPath], float] | None:
-        """Return what says the loss of a subnetwork on held-out samples, where there are some."""
+        """Return a function from a selection to the held-out loss of its subnetwork; None without held-out samples."""
         data = self._data
         return None if data.held_out is None else lambda path: data.finite(data.held_out_loss(prune(network, path)))
 
@@ -213,16 +217,16 @@ class TrainingPath:
         return self._training.network() if self._chosen is None else self._chosen.network
 
     def state(self) -> DenseState:
-        """Return the dense network as it is now, and what it takes to train it further."""
+        """Return the state of the dense network, from which a later path can continue."""
         return DenseState(self._data.seeds, self._data.moments, self._chosen or self._training.state())
 
     def dense(self) -> FittedNetwork:
-        """Return the dense network as it is now."""
+        """Return the dense network at this iteration, in the units of the data."""
         return self._data.in_data_units(self._dense_network())
 
     def subnetworks(self, sizes: list[int]) -> tuple[float, list[Subnetwork]]:
         """
-        Prune the dense network as it is now and re-train what is left, for each number of picks.
+        Prune the dense network at this iteration and re-train the subnetwork, for each number of picks.
 
         Returns
         -------
@@ -243,7 +247,7 @@ class TrainingPath:
         return dense_loss, [retraining.subnetwork(network, one) for one in chosen]
 
     def _select(self, network: Network, sizes: list[int]) -> tuple[float, list[Chosen]]:
-        """Return the dense loss, and for each size the selection on all samples and that on trial."""
+        """Return the dense loss, and for each size the selections on all samples and of the trial."""
         k, trials = self._chosen_trials
         known = trials if self._chosen is not None and k == max(sizes) else None
 
@@ -255,11 +259,11 @@ class TrainingPath:
         except KeyboardInterrupt:
             if not self._watch.hears_interrupt():
                 raise
-        # There is no model without; a second interrupt is not held up.
+        # After an interrupt the selection still runs, because without it there is no model. A second interrupt ends it.
         return self._selection.paths(network, sizes, known, chosen)
 
     def _check_descent(self, training: Retrainer, start: Callable[[], Network], end: Network) -> None:
-        """Complain, once, of a training whose loss is higher at its end than it was at its start."""
+        """Add a warning to `complaints`, once, if the loss of a training is higher at its end than at its start."""
         losses = None if self.complaints or self._watch.has_stopped else training.losses_of_ends(start, end)
         if losses is None:
             return

@@ -1,7 +1,7 @@
 """
-The data of one path as they are trained on: the samples that are used, standardised and divided, and their seeds.
+The data of one path, prepared for training: the samples in use, standardised and divided into parts, and the seeds.
 
-Arrays in, samples out; what trains on them is in ``_trainer``, what selects neurons on them in ``_pruning``.
+Arrays in, samples out. ``_trainer`` trains on the samples, ``_pruning`` selects neurons on them.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ from sklearn_gfs.network import (
 
 from ._given import DenseState, PathData, PathSettings
 
-# Where classes weigh so unevenly that the samples tell no more than this part of them, a few held-out samples of the
-# rare classes would decide alone. None are held out then, unless a fraction was asked for.
+# Least ratio of the effective number of samples, given their weights, to their number, at which samples are held out.
+# Below this, a few held-out samples of rare classes would decide alone. `validation_fraction` overrules this limit.
 _UNEVEN = 0.5
-# Fewer samples than this tell little of the scales and the curvature that others will have.
+# Least number of samples whose scales and curvature hold for later samples, too.
 _FEW_SAMPLES = 1000
 
 
@@ -63,25 +63,25 @@ class Prepared:
     Attributes
     ----------
     seeds : ndarray of shape (4,)
-        Of the dense network, of pre-training, of re-training, and of the division into parts.
+        Seeds of the dense network, of pre-training, of re-training, and of the division into parts, in this order.
     X : array or CSR array of shape (n_samples, n_features)
         Inputs in the units of the data.
     kept : ndarray of shape (n_samples, n_features) or None
-        Standardised inputs, where they are kept.
+        Standardised inputs, if they are kept.
     targets : ndarray of shape (n_samples, n_outputs)
         Standardised targets, or indicators of classes.
     dtype : dtype
         The precision that networks are trained in.
     moments : Moments
-        Of the data, and of those that an earlier path has seen.
+        Moments of the data, and of the data of an earlier path.
     scaling : Scaling
-        What standardises them.
+        Scales and offsets that standardise the data.
     n_copies : float
-        For how many samples all of them count.
+        Number of samples, with repeated samples counted as often as they occur.
     holds_numbers : bool
-        Whether the targets are numbers, and not classes.
+        Whether the targets are continuous, and not classes.
     few_entries : bool
-        Whether the inputs are sparse, and only their entries are read.
+        Whether the inputs are sparse, and only their stored values are read.
     parts : Parts
         Which samples train, and which are held out.
     """
@@ -89,7 +89,7 @@ class Prepared:
     def __init__(
         self, data: PathData, settings: PathSettings, random_state: Any, state: DenseState | None, *, more: bool
     ) -> None:
-        # One stream for each use, so that none of them depends on how much of another was used.
+        # One seed for each use, so that no use depends on how many random values another use has drawn.
         self.seeds = (
             check_random_state(random_state).randint(np.iinfo(np.int32).max, size=4) if state is None else state.seeds
         )
@@ -103,7 +103,8 @@ class Prepared:
         )
         copies = copies_that_count(used.copies, used.is_table)
         self.n_copies = float(copies.sum())
-        # Rare classes of large weight: the common samples hardly count, neither against a penalty nor as judges.
+        # If rare classes have large weights, common samples hardly count, neither against a penalty nor in the held-out
+        # loss. The effective number takes this into account.
         n_effective = self.n_copies if self.holds_numbers else effective_number(used.weight_of_rows, copies)
         self._evenness = n_effective / self.n_copies
         self.moments = measure_moments(
@@ -111,7 +112,7 @@ class Prepared:
             used.targets,
             used.weight,
             used.rows,
-            n_copies=float(used.copies.sum()),  # of parts of the data: weights have one unit in all
+            n_copies=float(used.copies.sum()),  # so that weights have the same unit in all parts of the data
             earlier=state.moments if state is not None and more else None,
         )
         self.scaling = self._scaling_of(self.moments)._replace(features=data.features)
@@ -133,21 +134,21 @@ class Prepared:
 
     def _standardised(self, targets: FloatArray) -> FloatArray:
         if targets.dtype == bool and not self._settings.training.loss.is_quadratic:
-            return targets  # a byte each; who reads some makes numbers of these
+            return targets  # one byte per indicator; the samples that are read are converted to floats
         standardised = np.empty(targets.shape, dtype=self.dtype)
         for chunk in row_chunks(len(targets), 8 * targets.shape[1], PIECE_BYTES):
             standardised[chunk] = (targets[chunk] - self.scaling.y_mean) / self.scaling.y_scale
         return standardised
 
     def _shares(self, used: Used) -> FloatArray:
-        """Return which share of each sample is held out."""
+        """Return the share of each sample's copies that is held out."""
         settings = self._settings
         judged = settings.retrains or settings.corrective is not False
         rows, labels = used.rows, None if self.holds_numbers else used.targets
         labels = labels if labels is None or rows is None else labels[rows]
         few_would_judge = (
             settings.validation_fraction == "auto"
-            and self._evenness < _UNEVEN  # weights within classes may make it so, too
+            and self._evenness < _UNEVEN  # weights within classes can be uneven, too
             and labels is not None
             and evenness_of_classes(labels, used.weight_of_rows, used.copies) < _UNEVEN
         )
@@ -166,40 +167,40 @@ class Prepared:
         )
 
     def samples(self, part: Part, device: str | None = None, dtype: Any = None) -> Samples:
-        """Return these samples, by default where networks are trained and in the precision of these."""
+        """Return these samples, by default on the device and in the precision of training."""
         device, dtype = device or self._settings.training.device, dtype or self.dtype
         X, inputs = (self.X, self.scaling.inputs) if self.kept is None else (self.kept, None)
         return Samples(X, self.targets, inputs, part.rows, part.weight, device, dtype)
 
     @cached_property
     def held_out(self) -> HeldOut | None:
-        """Samples that the trained network has not seen, if there are any; gathered when they are first needed."""
+        """Samples that training leaves out, or None; gathered at the first use."""
         if len(self.parts.held_out.rows):
             return HeldOut(self.samples(self.parts.held_out))
         return None if self._validation is None else HeldOut(self._validation)
 
     @property
     def n_held_out(self) -> int:
-        """How many samples the trained network has not seen."""
+        """Number of samples that training leaves out."""
         return len(self.parts.held_out.rows if self._validation is None else self._validation.rows)
 
     def share(self, part: Part) -> float:
-        """Say which part of all samples these are, by their weights."""
+        """Return the weight of these samples as a share of the weight of all samples."""
         total, some = (
             len(one.rows) if one.weight is None else one.weight[one.rows].sum() for one in (self.parts.whole, part)
         )
         return float(some / total)
 
     def n_effective(self, part: Part) -> float:
-        """Say for how many samples of even weight these count."""
+        """Return the effective number of these samples: the number of samples of equal weight that they count for."""
         return self._evenness * self.n_copies * self.share(part)
 
     def has_few_rows(self, network: Network, part: Part) -> bool:
-        """Whether these samples times outputs are fewer than the parameters of a network."""
+        """Whether the number of these samples times outputs is less than the number of parameters of a network."""
         return has_few_rows(shape_of(network), len(part.rows))
 
     def has_rare_words(self, network: Network, part: Part) -> bool:
-        """Whether these are sparse data of fewer samples than parameters."""
+        """Whether the data are sparse, and `has_few_rows` is true."""
         return self.few_entries and self.has_few_rows(network, part)
 
     def initial_network(self) -> Network:
@@ -220,9 +221,9 @@ class Prepared:
         return constant.astype(self.dtype)
 
     def continued(self, state: DenseState, *, more: bool) -> TrainingState:
-        """Return where an earlier training ended, in the units of these data."""
+        """Return the final state of an earlier training, in the units of these data."""
         before, y_varies = self._scaling_of(state.moments), state.moments.y_varies
-        # The step that was measured on the first few samples may not be safe for others.
+        # A step size that was measured on few samples may be too large for other samples.
         measured = 0.0 if more and state.moments.n_seen < _FEW_SAMPLES else state.training.step_size
         network = rescaled(state.training.network, before, self.scaling, y_varies)
         return state.training._replace(network=network, step_size=measured)
@@ -235,14 +236,14 @@ class Prepared:
 
     @cached_property
     def constant_loss(self) -> float:
-        """Loss on `held_out` of the best constant outputs, those of a network without neurons; infinite without it."""
+        """Loss on `held_out` of the best constant outputs, those of a network without neurons; infinite if None."""
         intercept = self._best_constant(self.parts.train)
-        sizes = (self.X.shape[1], 1), (1,), (1, len(intercept))  # of one neuron that does nothing
+        sizes = (self.X.shape[1], 1), (1,), (1, len(intercept))  # one neuron of zero weights
         coef, bias, output_coef = (np.zeros(size, self.dtype) for size in sizes)
         return self.held_out_loss(Network(coef, bias, output_coef, intercept, np.ones(1, self.dtype)))
 
     def held_out_loss(self, network: Network) -> float:
-        """Return the loss of a network on `held_out`; infinite without it."""
+        """Return the loss of a network on `held_out`; infinite if this is None."""
         if self.held_out is None:
             return math.inf
         training = self._settings.training
@@ -251,7 +252,7 @@ class Prepared:
             return mean_loss(model, self.held_out)
 
     def finite(self, held_out_loss: float) -> float:
-        """Return the loss on held-out samples; refuse one that is no number."""
+        """Return the held-out loss; raise an error if it is not finite."""
         if not math.isfinite(held_out_loss):
             whose = "X_val and y_val" if self._validation is not None else "X and y"
             raise ValueError(
@@ -262,7 +263,7 @@ class Prepared:
 
     @property
     def summary(self) -> str:
-        """What is trained on, and where."""
+        """Return a line for the report: the data, and the device of training."""
         return (
             f"{len(self.parts.train.rows)} samples for training, {self.n_held_out} held out; {self.X.shape[1]} "
             f"features, {self._settings.n_hidden} neurons, {self.targets.shape[1]} outputs; "

@@ -1,8 +1,8 @@
 """
-The selection of a dense network's neurons, and the samples and activations that it is made from.
+The selection of a dense network's neurons, and the samples and activations for the selection.
 
-For the squared error it is made by inner products, in ``_inner_products``: of activations where those can be kept, else
-summed over samples, or of activations that are computed anew. For other losses it is the search in ``_steepest``.
+For the squared error the selection uses inner products, in ``_inner_products``. These are products of activations that
+are kept or computed anew, or sums over samples. For other losses ``_steepest`` searches.
 
 Arrays and networks in, selection paths out; nothing here trains, and nothing here knows estimators.
 """
@@ -33,28 +33,31 @@ from ._steepest import draw, measure, path_of, pick_steepest
 if TYPE_CHECKING:
     from sklearn_gfs.selection import ComputedRows
 
-# Neurons are selected on so many samples, at least and at most. On more of them other neurons are picked, but the loss
-# on all samples hardly changes.
+# Least number of samples on which neurons are selected for the squared error, if the data have more. The activations of
+# fewer samples may be all that memory can hold; they are then computed anew.
 _LEAST_SAMPLES = 2000
+# Largest number of samples on which neurons are selected by default. With more samples other neurons are picked, but
+# the loss on all samples hardly changes.
 _MOST_SAMPLES = 10_000
-# What picks are worth is measured on at most so many samples. A pass over half a million, through all neurons, took a
-# quarter of a fit.
+# Largest number of samples, by default, on which the losses of the picks are measured. A pass of half a million samples
+# through all neurons took a quarter of a fit.
 _MEASURED = 2**16
-# Sums over samples take so many matrices of n_hidden squared numbers at once.
+# Number of float64 matrices of shape (n_hidden, n_hidden) that sums over samples keep in memory at once.
 _MATRICES = 4
 # Activations of samples that have fewer numbers than the Gram columns that are made of them at a time are cheap.
 _FEW_NUMBERS = 96
-# Networks of at most so many neurons get an exact certificate, from the whole Gram matrix.
+# Largest number of neurons for which the certificate is exact, from the whole Gram matrix.
 _CERTIFIED = 2000
-# By the gradient they are selected on so many numbers, one for each output of a sample.
+# Number of samples times outputs on which neurons are selected by the gradient, unless a limit below holds.
 _NUMBERS_BY_GRADIENT = 10_000
-# But not on fewer or more samples than these.
+# Least number of samples on which neurons are selected by the gradient.
 _LEAST_SAMPLES_BY_GRADIENT = 1000
+# Largest number of samples on which neurons are selected by the gradient.
 _MOST_SAMPLES_BY_GRADIENT = 2000
 
 
 class Drawn(NamedTuple):
-    """Samples that stand for others: their numbers, and the weight of each; None where all weigh the same."""
+    """Samples drawn to represent a part: their indices and their weights, or None if all weights are equal."""
 
     rows: IntArray
     weight: FloatArray | None
@@ -62,13 +65,14 @@ class Drawn(NamedTuple):
 
 class NeuronSelection:
     """
-    The samples on which neurons are selected.
+    The selection of neurons on samples of the data.
 
-    Where there are many samples neurons are selected on some. What the picks are worth is measured on all, or on many.
+    With many samples, neurons are selected on some of these. The losses of the picks are then measured on all samples,
+    or on a larger part.
 
-    For the squared error activations are float32 whatever the dtype of the data, and so are the products that the
-    selection begins with, which are faster than float64 ones. Only the choice of neurons hangs on them; inputs are
-    standardised before they are rounded, so that they can't drown in an offset of the data.
+    For the squared error activations are float32 for any dtype of the data, because products of float32 are faster.
+    Only the choice of neurons depends on this precision. Inputs are standardised before they are rounded to float32,
+    so that an offset of the data costs no precision.
 
     Activations of all samples are computed, kept and multiplied on the device; "cpu" means in NumPy.
 
@@ -77,7 +81,7 @@ class NeuronSelection:
     data : Prepared
     settings : PathSettings
     room : Room, default=None
-        Where activations of all samples are put; None where they are needed once, and their memory is given back.
+        Memory for the activations of all samples. With None memory is allocated for a selection and then released.
     """
 
     def __init__(self, data: Prepared, settings: PathSettings, room: Room | None = None) -> None:
@@ -98,17 +102,17 @@ class NeuronSelection:
         choose: Callable[[list[Candidate], int], Candidate],
     ) -> tuple[float, list[Chosen]]:
         """
-        Return the dense loss, and for each number of picks the selection on all samples and that on trial.
+        Return the dense loss, and for each number of picks the selections on all samples and of the trial.
 
-        The trial leaves out what is held out; its selections may be known already. `choose` says by which of them to
-        prune for so many picks.
+        The trial leaves out the held-out samples. Its candidates are `trials`, or are computed here if this is None.
+        Given the candidates and a number of picks, `choose` returns the candidate that prunes the network.
         """
         whole, k = self._parts.whole, max(sizes)
         hidden, dense_loss = None, None
-        in_one_place = self._loss.is_quadratic or self._device == "cpu"  # the search by the gradient is NumPy's
+        in_one_place = self._loss.is_quadratic or self._device == "cpu"  # the search by the gradient needs NumPy arrays
         n_rows = len(whole.rows)
         if in_one_place and self._n_drawn(network) >= n_rows and self._layer(network).may_be_kept(n_rows):
-            # Samples that are only held out come last, so that the others' activations are the first part of these.
+            # Held-out samples come last, so that the first rows are the activations of the training samples.
             hidden = self._layer(network).kept(whole.rows, self._room)
             if self._loss.is_quadratic:
                 dense_loss = self._loss.mean(_outputs(hidden, network), self._targets(whole.rows), whole.weight_of_rows)
@@ -128,12 +132,12 @@ class NeuronSelection:
         ]
 
     def trials(self, network: Network, k: int, hidden: Any = None) -> list[Candidate]:
-        """Return selections on the samples that are not held out, with the losses that they saw; see `measured`."""
+        """Return candidates selected on the training samples; their losses are of the samples drawn, see `measured`."""
         ridges: dict[Any, list[float | None]] = {False: [None], True: [*RIDGES], "auto": [None, *RIDGES]}
         return self._candidates(network, self._parts.train, k, ridges[self._corrective], hidden)
 
     def uncorrected(self, network: Network, k: int) -> Candidate:
-        """Return the paper's selection on the samples that are not held out."""
+        """Return the paper's selection on the training samples, which are not held out."""
         return self._candidates(network, self._parts.train, k, [None])[0]
 
     def by_squares(self, network: Network, k: int) -> SteepestPath | None:
@@ -157,13 +161,13 @@ class NeuronSelection:
             return self._solver(network, path, self._drawn(part, _MOST_SAMPLES), part)(ridge).path
 
     def _on_processor(self, network: Network, drawn: Drawn) -> tuple[FloatArray | ComputedRows, bool]:
-        """Activations of samples on the processor, and whether they are kept; else they are computed when read."""
+        """Return the activations of samples on the processor, and whether they are kept or computed when read."""
         layer = self._layer(network)
         fit = layer.may_be_kept(len(drawn.rows), device="cpu")
         return layer.in_main_memory(drawn.rows) if fit else layer.computed(drawn.rows, device="cpu"), fit
 
     def measured(self, network: Network, trial_path: GreedyPath) -> GreedyPath:
-        """Return a trial path with its losses and gaps on all the samples that are not held out."""
+        """Return a trial path with its losses and gaps on all training samples, which are not held out."""
         train = self._parts.train
         return trial_path if self._selects_on_all(network, train) else self._measured_on(network, train, trial_path)
 
@@ -172,23 +176,23 @@ class NeuronSelection:
         return self._measured_on(network, self._parts.whole, trial_path)
 
     def _measured_on(self, network: Network, part: Part, trial_path: GreedyPath) -> GreedyPath:
-        if trial_path.intercept is not None:  # its losses are those of the samples that its weights were solved on
+        if trial_path.intercept is not None:  # losses of re-solved weights stay those of the samples drawn
             return trial_path
         found: dict[float | None, Candidate] = {None: uncorrected(trial_path)}
         return self._measured(network, part, found, exact=False)[1][None].path
 
     def _selects_on_all(self, network: Network, part: Part) -> bool:
-        """Whether a selection on these samples is exact on all of them, and so are its losses and gaps."""
+        """Whether a selection on this part uses all its samples, so that losses and gaps need no other measurement."""
         return self._loss.is_quadratic and self._n_drawn(network) >= len(part.rows)
 
     def _n_drawn(self, network: Network) -> int:
-        """On how many samples neurons are selected, at most; by default no more than can be kept."""
+        """Return the largest number of samples on which neurons are selected; by default their activations are kept."""
         if self._n_samples is None:
             return len(self._parts.whole.rows)
         if not isinstance(self._n_samples, str):
             return self._n_samples
         if self._loss.is_quadratic:
-            # The same number on all devices, so that they select the same neurons.
+            # The same number of samples on all devices, so that all devices select the same neurons.
             n_kept = working_memory() // (len(network.weights) * self._dtype.itemsize)
             return int(np.clip(n_kept, _LEAST_SAMPLES, _MOST_SAMPLES))
         n_drawn = max(_NUMBERS_BY_GRADIENT // self.data.targets.shape[1], _LEAST_SAMPLES_BY_GRADIENT)
@@ -208,15 +212,17 @@ class NeuronSelection:
         certified: bool = False,
     ) -> list[Candidate]:
         """
-        Select on as many of these samples as are enough, once for each ridge; their activations may be known.
+        Return a candidate for each ridge, selected on samples drawn from this part; None means the paper's selection.
 
-        Corrective selections can be certified: their gaps are exact then, where that is cheap.
+        `hidden` are the activations of the samples if known. With `certified` the gaps of corrective selections are
+        exact for networks of few neurons.
         """
         drawn = self._drawn(part, self._n_drawn(network))
         layer, found = self._layer(network), []
         if not self._loss.is_quadratic:
             hidden, few = self._on_processor(network, drawn) if hidden is None else (hidden, True)
-            # Operations on the outputs of a few thousand samples are small, computing activations is not.
+            # Operations on the outputs of a few thousand samples are small, so one thread is faster. Activations that
+            # are computed anew are large operations and use all threads.
             with one_thread() if few else nullcontext():
                 return self._by_gradient(hidden, drawn, part, network, k, ridges)
         is_some = len(drawn.rows) < len(part.rows)
@@ -241,12 +247,16 @@ class NeuronSelection:
     def _by_gradient(
         self, hidden: Any, drawn: Drawn, part: Part, network: Network, k: int, ridges: list[float | None]
     ) -> list[Candidate]:
-        """Select on the samples drawn, by the loss's gradient; weights are re-solved on all where there is room."""
+        """
+        Return a candidate for each ridge, selected by the gradient of the loss on the samples drawn.
+
+        Weights are re-solved on all samples if the working memory can hold their activations.
+        """
         targets, n_neurons, found = self._targets(drawn.rows), len(network.weights), []
         if None in ridges:
             picks, losses = pick_steepest(hidden, targets, drawn.weight, network, self._loss, k)
             found.append(uncorrected(path_of(picks, n_neurons, losses, np.full(k, np.nan))))
-        numbers = [ridge for ridge in ridges if ridge]  # where classes can be separated, weights need a penalty
+        numbers = [ridge for ridge in ridges if ridge]  # no zero: weights of separable classes need a penalty
         if numbers:
             path = pick_corrected(hidden, targets, drawn.weight, self._loss, k)
             fit = _MATRICES * 8 * len(part.rows) * (k + 1) <= working_memory()
@@ -266,20 +276,20 @@ class NeuronSelection:
 
     @property
     def _row_numbers(self) -> float:
-        """Numbers that a sample's inputs have, on average."""
+        """Mean number of stored values in a sample's inputs."""
         X = self.data.X
         return float(X.nnz / X.shape[0]) if sparse.issparse(X) else float(X.shape[1])
 
     def _are_cheap(self) -> bool:
         """
-        Whether activations are computed in less time than the products that are made of them.
+        Whether the activations take less time to compute than their products.
 
-        They are not kept then: a few thousand samples' would be most of the memory that a fit takes.
+        Cheap activations are not kept: those of a few thousand samples would be most of the memory of a fit.
         """
         return self._device == "cpu" and self._row_numbers <= _FEW_NUMBERS
 
     def _sums_pay(self, layer: HiddenLayer) -> bool:
-        """Whether sums over samples are small, and made in less time than activations are computed a few times."""
+        """Whether sums over samples fit into memory, and take less time than to compute activations several times."""
         return layer.n_neurons <= self._row_numbers and _MATRICES * 8 * layer.n_neurons**2 <= working_memory()
 
     @property
@@ -309,10 +319,11 @@ class NeuronSelection:
         exact: bool,
     ) -> tuple[float, dict[float | None, Candidate]]:
         """
-        Return the dense loss over these samples, and the candidates with their losses and gaps on them.
+        Return the dense loss over this part, and the candidates `found` with their losses and gaps on this part.
 
-        They are known, and need not be measured, where the selection was `exact` on these samples. The samples'
-        activations may be known. Of many samples some are drawn, unless neurons are to be selected on all.
+        With `exact` the candidates were selected on all samples of the part, and their losses and gaps stay. `hidden`
+        are the activations of the samples if known. From a large part samples are drawn, unless `selection_samples` is
+        None.
         """
         losses, weights, layer, most = [], [], self._layer(network), len(part.rows)
         if not exact and hidden is None and self._n_samples is not None:
@@ -327,7 +338,7 @@ class NeuronSelection:
                 weights.append(float(len(targets)) if some is None else float(some.sum()))
                 yield activations, targets, some
 
-        with one_thread():  # the operations are small, but for those of the activations
+        with one_thread():  # all operations except the activations are small
             if None in found and not exact:
                 path = measure(chunks(), found[None].path.picks, network, self._loss)
                 found = found | {None: uncorrected(path)}

@@ -1,8 +1,8 @@
 """
 The output layer of a pruned network, refitted to targets.
 
-Starting from weights that keep the outputs of the dense network, others are found that fit the targets better, as far
-as samples that were left out agree.
+The refit starts from weights that keep the outputs of the dense network, and moves them towards the best fit to the
+targets. Cross-validation chooses the distance.
 """
 
 from __future__ import annotations
@@ -17,21 +17,23 @@ from scipy.special import expit
 
 from sklearn_gfs._typing import Float64Array
 
-# What leaving the given weights costs, from the most: as if this many samples had told them, with activations that vary
-# as the activations do on average.
+# Penalties on the squared change of the given weights, from the largest. The unit is a number of samples: the penalty
+# of 1 weighs like one sample whose activations have the mean variance.
 PENALTIES = (1e4, 1e3, 1e2, 10.0, 1.0, 1e-1, 1e-2)
-# Parts in which the samples are left out. Of more samples than the second number, that many, and one part of them, tell
-# enough.
-_N_PARTS, _MANY_SAMPLES = 5, 10_000
-# Deviations from the mean below this share of it are rounding.
+# Number of folds of the cross-validation.
+_N_PARTS = 5
+# Largest number of samples in the cross-validation. From more samples this number is drawn, and one fold is enough.
+_MANY_SAMPLES = 10_000
+# Largest deviation of a neuron's activations that counts as rounding, as a share of their mean.
 _ROUNDING = 1e-14
+# Options of L-BFGS-B.
 _STOPPING = {"maxiter": 200, "ftol": 1e-9}
 
 
 _Layer = tuple[Float64Array, Float64Array]  # weights and intercepts
 
 
-# Of a loss of outputs o and targets y that is A(o) - y o: A for each sample, and its gradient, the mean of the targets.
+# Given outputs o, the potential A(o) of each sample and its gradient, the expected targets; the loss is A(o) - y o.
 Family = Callable[[Float64Array], tuple[Float64Array, Float64Array]]
 
 
@@ -56,7 +58,7 @@ def _identity(outputs: Float64Array) -> tuple[Float64Array, Float64Array]:
     return 0.5 * np.sum(outputs**2, axis=1), outputs
 
 
-# By scikit-learn's names of what turns outputs into predictions.
+# Keys are scikit-learn's names of output activations.
 FAMILIES: dict[str, Family] = {"exp": _exp, "identity": _identity, "logistic": _logistic, "softmax": _softmax}
 
 
@@ -68,7 +70,7 @@ class Data(NamedTuple):
     share: Float64Array
 
     def part(self, rows: np.ndarray) -> Data:
-        """Return some of the samples."""
+        """Return some of the samples, with shares that add up to one."""
         share = self.share[rows]
         return Data(self.hidden[rows], self.targets[rows], share / share.sum())
 
@@ -82,7 +84,7 @@ def refit(
     family: Family,
 ) -> tuple[Float64Array, Float64Array]:
     """
-    Return weights and intercepts of the output layer between the given ones and those that fit the targets best.
+    Return weights and intercepts of the output layer, between the given ones and those that fit the targets best.
 
     Parameters
     ----------
@@ -116,7 +118,7 @@ def _loss(data: Data, layer: _Layer, family: Family) -> float:
 
 
 def _along_penalties(data: Data, given: _Layer, family: Family, penalties: tuple[float, ...]) -> list[_Layer]:
-    """Return the layer for each penalty, one after the other, each started where the last one ended."""
+    """Return the layer for each penalty; each minimisation starts from the solution of the last one."""
     hidden, share = data.hidden, data.share
     centre = share @ hidden
     deviations = hidden - centre
@@ -137,10 +139,10 @@ def _along_penalties(data: Data, given: _Layer, family: Family, penalties: tuple
 
 class _Penalised:
     """
-    The loss and what a change of the weights costs, in coordinates in which the problem is nearly round.
+    The loss and the penalty on a change of the weights, in coordinates in which the problem is well conditioned.
 
-    In these the squared error with its penalty is half a sum of squares, and other losses are not far off, so that few
-    steps are enough.
+    In these coordinates the squared error with its penalty is half a sum of squares. Other losses are close to that, so
+    that few iterations are enough.
     """
 
     def __init__(
@@ -157,7 +159,11 @@ class _Penalised:
         self._columns = solve_triangular(factor, deviations.T, lower=True).T
 
     def minimised(self, change: Float64Array, shift: Float64Array) -> _Layer:
-        """Return the change of the weights, and that of the outputs at the mean activations, for which it is least."""
+        """
+        Return the changes that minimise the penalised loss, of the weights and of the outputs at the mean activations.
+
+        Both arguments are initial values.
+        """
         start = np.concatenate([(self._factor.T @ change).ravel(), shift])
         found = minimize(self._value_and_gradient, start, jac=True, method="L-BFGS-B", options=_STOPPING)
         moved, shift = self._split(found.x)

@@ -1,5 +1,5 @@
 """
-The public estimator for numbers.
+The public estimator for continuous targets.
 
 Fits and predictions are in ``_base``, encoding and decoding of targets in ``_targets``.
 """
@@ -40,7 +40,7 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         samples fewer iterations are tried.
     k : int, default=50
         Number of picks. The subnetwork has at most `k` distinct neurons. A neuron that was picked several times counts
-        as often in the mean.
+        each time in the mean.
     n_hidden : int, default=1000
         Number of neurons of the dense network.
     n_retrain : int or "auto", default="auto"
@@ -51,8 +51,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         How the subnetwork is re-trained. "lm" is the Levenberg-Marquardt method; for the log loss it uses the
         generalised Gauss-Newton matrix. "lbfgs" is L-BFGS. These two never raise the penalised loss. "adam" and "sgd"
         are the updates of `solver`; the final weights are moving averages over about the last hundred updates. "auto"
-        means "lm" for small problems of numbers or two classes, and of more classes with very few samples. For all
-        other problems, and if `n_retrain` is a number, it means `solver`.
+        means "lm" for small problems of continuous targets or two classes, and of more classes with very few samples.
+        For all other problems, and if `n_retrain` is a number, it means `solver`.
     activation : {"auto", "identity", "logistic", "relu", "tanh"}, default="auto"
         Activation of the hidden neurons. "auto" means "tanh", or "relu" where a dense `X` and a target have long tails.
     solver : {"adam", "sgd"}, default="adam"
@@ -86,9 +86,9 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     selection_samples : int, "auto" or None, default="auto"
         Largest number of samples on which neurons are selected. None means all samples. They are drawn in proportion to
         their weights, from every class and every range of `y`. "auto" means 10 000. If the activations of 10 000
-        samples exceed scikit-learn's `working_memory`, "auto" means as many as fit, but at least 2000.
-        `selection_losses_`, `duality_gaps_` and `dense_loss_` are measured on up to 65 536 samples, drawn likewise.
-        With None they are measured on all samples, with a larger number on as many.
+        samples exceed scikit-learn's `working_memory`, "auto" means the number that fits into it, but at least 2000.
+        `selection_losses_`, `duality_gaps_` and `dense_loss_` are measured on up to 65 536 samples, drawn likewise, or
+        on a larger number given here. With None they are measured on all samples.
     corrective : bool or "auto", default=False
         Whether the output weights and the intercept are solved for again after every pick. Without this the subnetwork
         is the mean of its picks. With it a neuron is picked at most once, and re-training starts from the solved
@@ -170,7 +170,7 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
 
     See Also
     --------
-    GreedyPrunedMLP : Infers from `y` whether to fit classes or numbers.
+    GreedyPrunedMLP : Infers from `y` whether to fit classes or continuous targets.
     GreedyPrunedMLPClassifier : The same for classes only.
     PretrainThresholdSearch : Measure how much pre-training is enough.
 

@@ -1,7 +1,7 @@
 """
-Re-training: for how long is tried on samples that are held out, then the subnetwork is trained on all samples.
+Re-training: a trial with held-out samples finds the number of iterations, then all samples train the subnetwork.
 
-What it was pruned from, and which neurons were picked, is in ``_path``; by which solver it is trained in ``_choice``.
+Pre-training and the picks are in ``_path``, the choice of the solver in ``_choice``.
 """
 
 from __future__ import annotations
@@ -29,33 +29,35 @@ from ._corrected_steepest import SteepestPath
 from ._pruning import NeuronSelection
 from ._trainer import Retrainer, Trainer
 
-# Held-out losses that differ by less than this part, see `noise_of`, differ by noise: the one after the longest
-# re-training counts as best.
+# Difference of held-out losses that counts as noise, as a share of `at_stake`. Of the losses that differ from the least
+# by noise, the one after most iterations counts as best.
 _NOISE = 0.01
-# A trial that gained anything has learnt enough where it leaves less than this share of the held-out loss of a
-# constant.
+# Held-out loss, as a share of the loss of the best constant, below which a trial has learnt enough. This limit is for
+# at most `_FEW` training samples.
 _ENOUGH_OF_FEW = 0.3
-# Of more training samples than this, trials take longer, and a trial that learns little is rare.
+# Largest number of training samples for this limit. With more samples trials take longer, and a trial that learns
+# little is rare.
 _FEW = 2000
-# So there only a trial that leaves nearly everything has not learnt enough.
+# The limit for more training samples: another start is tried only if the trial has learnt almost nothing.
 _ENOUGH_OF_MANY = 0.9
-# Another start is better where it leaves less than this share of the held-out loss of the first.
+# Ratio of held-out losses, another start over the first, below which the other start is better.
 _BETTER = 0.9
-# Where the held-out loss was least before so many updates, the training samples may have been fitted too closely.
+# Largest number of updates before the least held-out loss at which the network may have overfitted.
 _EARLY = 7500
-# If it also leaves more than this share of the loss of a constant, larger penalties are tried.
+# Held-out loss, as a share of the loss of the best constant, above which larger penalties or other picks are tried.
 _MUCH = 0.1
-# Each of them is so many times the one before.
+# Factor from each penalty that is tried to the next.
 _TIMES = 4.0
 # The weights of picks by least squares are solved for at these ridges, shares of the neurons' mean variance.
 _RIDGES = (1e-2, 1e-3, 1e-4, 1e-5)
 # A trial that is continued on all samples makes so many more iterations, and this part of its own.
 _MORE = 3
+# Additional further iterations, as a share of the iterations of the trial.
 _PART_MORE = 0.2
 
 
 class Subnetwork(NamedTuple):
-    """A pruned and re-trained network and how it came about."""
+    """A pruned and re-trained network, with its path, its losses and its ridge."""
 
     fitted: FittedNetwork
     path: GreedyPath
@@ -67,29 +69,29 @@ class Subnetwork(NamedTuple):
 
 def at_stake(loss: float, constant_loss: float) -> float:
     """
-    Return what a gain in loss is measured by, given the loss of the best constant: what is left, or has been learnt.
+    Return the smaller of two losses: the loss itself, and its fall below the loss of the best constant.
 
-    The less of both counts. Where little can be learnt, or little has been so far, the loss is large, and a part of it
-    would be more than all that there is to gain.
+    Gains are measured as shares of this value. If little can be learnt, or has been learnt so far, the loss is large. A
+    share of the loss would then be more than any possible gain.
     """
     return max(min(loss, constant_loss - loss), 0.0)
 
 
 def noise_of(loss: float, constant_loss: float) -> float:
-    """Return by how much a held-out loss may differ by noise, given that of the best constant."""
+    """Return the difference of held-out losses that counts as noise, given the loss of the best constant."""
     return _NOISE * at_stake(loss, constant_loss)
 
 
 class _Trial(NamedTuple):
-    """A network when its held-out loss was least; losses until then, all held-out ones, and a second-order prior."""
+    """The network of the least held-out loss, with the losses until then, all held-out losses, and the prior."""
 
     network: Network
     losses: list[float]
     validation_losses: dict[int, float]  # by the iterations of re-training before
     prior: Prior | None = None
-    penalty: float = 1.0  # by which an automatic penalty of gradient updates was multiplied
-    was_cut_off: bool = False  # whether the automatic number of iterations ended it, and not what it saw
-    is_final: bool = False  # whether nothing is to follow
+    penalty: float = 1.0  # factor of the automatic penalty of gradient updates
+    was_cut_off: bool = False  # whether the automatic number of iterations ended it, and not its held-out losses
+    is_final: bool = False  # whether the network is returned without training on all samples
 
     @property
     def least(self) -> float:
@@ -105,12 +107,12 @@ class Retraining:
     ----------
     trainer : Trainer
     selection : NeuronSelection
-        What measures the picks of a trial on other samples.
+        Measures the picks of a trial on other samples.
     pretrain_losses : list of float
-        What callbacks are told of the dense network.
+        Losses of the dense network, for callbacks.
     check : callable
-        Told of a training, of a function that returns the network at its start, and of the network at its end, it
-        complains where the loss has grown.
+        Given a training, a function that returns the network at its start, and the network at its end, warns if the
+        loss has grown.
     """
 
     def __init__(
@@ -126,12 +128,12 @@ class Retraining:
 
     def subnetwork(self, network: Network, chosen: Chosen) -> Subnetwork:
         """
-        Return the subnetwork of the picks on all samples, re-trained.
+        Return the re-trained subnetwork.
 
-        Where samples are held out, the trial is that of the picks on the others, and held-out losses decide for how
-        many iterations. Second-order steps continue from the trial, and so do gradient updates that could have gone on.
-        Other gradient updates begin anew from the picks on all samples. Where none are held out re-training is as long
-        as the settings say.
+        With held-out samples, a trial re-trains the picks of the other samples, and held-out losses decide for how many
+        iterations. Second-order steps then continue from the trial. Gradient updates also continue, if the trial
+        reached their largest number. Other gradient updates begin anew from the picks on all samples. Without held-out
+        samples the settings give the number of iterations.
         """
         trainer, selection, held_out = self._trainer, self._selection, self._data.held_out
         if held_out is None:
@@ -142,7 +144,7 @@ class Retraining:
         path, trial_path, ridge = chosen
         fitted = self._data.in_data_units(trial.network)
         kept = Subnetwork(fitted, path, trial.losses, trial.validation_losses, ridge=ridge)
-        if not len(self._data.parts.held_out.rows):  # it was trained on all samples
+        if not len(self._data.parts.held_out.rows):  # with validation data the trial was trained on all samples
             return kept._replace(posterior=trainer.posterior(trial.network, trial.prior))
         if trial.is_final:
             posterior = trainer.posterior(trial.network, trial.prior)
@@ -152,17 +154,17 @@ class Retraining:
             n_more = _MORE + int(_PART_MORE * len(trial.losses))
             chosen = chosen._replace(path=selection.measured_on_all(network, trial_path))
             return self._finished(trial, chosen, choose(trial.network), n_more)
-        # Only updates are left. Those that were chosen for the trial train what is pruned on all samples, too, even if
-        # that has fewer neurons, and second-order steps would serve it: they are no measure of each other.
+        # The trial was one of updates. The same updates train the final subnetwork, even if this has fewer neurons and
+        # second-order steps would suit it: the best number of updates says nothing about steps.
         begun = trial._replace(network=prune(network, path), losses=[], prior=None)
         found = self._finished(begun, chosen, trainer.choice_of_updates(begun.network), len(trial.losses))
         if len(found.retrain_losses) < len(trial.losses) and trainer.stopped:
-            # There was no time to train another as long.
+            # Time ended before the final subnetwork had the iterations of the trial.
             return kept._replace(path=selection.measured(network, trial_path))
         return found
 
     def _finished(self, begun: _Trial, chosen: Chosen, how: Choice, n_iterations: int) -> Subnetwork:
-        """Return the subnetwork after so many more iterations from what is begun, on all samples."""
+        """Return the subnetwork after `n_iterations` more from the trial `begun`, on all samples."""
         trainer, end, losses, prior = self._trainer, begun.network, begun.losses, begun.prior
         with trainer.tasks.phase("re-training", n_iterations) as phase, interruptible(trainer.watch):
             if n_iterations > 0:
@@ -172,14 +174,14 @@ class Retraining:
                 start = training.network()
                 trainer.advance(phase, training, n_iterations, self._pretrain_losses)
                 end, losses, prior = training.network(), [*losses, *training.losses], training.prior
-                # Both networks are the training's, so that penalties are of one kind.
+                # Both networks come from this training, so that both losses have the same penalty.
                 self._check(training, lambda: start, end)
         posterior = trainer.posterior(end, prior)
         fitted, path, ridge = self._data.in_data_units(end), chosen.path, chosen.ridge
         return Subnetwork(fitted, path, losses, begun.validation_losses, posterior, ridge)
 
     def _trial(self, network: Network, chosen: Chosen, held_out: HeldOut) -> tuple[_Trial, Chosen]:
-        """Return the trial of what was chosen, or the best of some where one is no good measure; and what it is of."""
+        """Return the trial of the chosen selection, or a better trial, and the selection that it belongs to."""
         trainer, pruned = self._trainer, prune(network, chosen.trial_path)
         name = "trial re-training" if len(self._data.parts.held_out.rows) else "re-training"
         how = trainer.choice(pruned)
@@ -197,10 +199,10 @@ class Retraining:
         self, trial: _Trial, network: Network, chosen: Chosen, held_out: HeldOut, phase: Phase
     ) -> tuple[_Trial, Chosen]:
         """
-        Return the trial, or a better one of picks whose weights are solved for; and what it is of.
+        Return the trial, or a better trial of picks with solved weights, and the selection that it belongs to.
 
-        The mean of the picks has few neurons, and starts far from boundaries that wind. Re-training may not get there.
-        Solved weights of as many neurons are then better at once, and are re-trained only where that is so.
+        The mean of a few picks has nearly linear class boundaries, and re-training may not find winding ones. If solved
+        weights of the same number of neurons have a lower held-out loss at once, they are re-trained, too.
         """
         trainer, data = self._trainer, self._data
         if trainer.ends(phase) or trial.least <= _MUCH * data.constant_loss:
@@ -246,13 +248,14 @@ class Retraining:
 
     def _other_start(self, trial: _Trial, pruned: Network, held_out: HeldOut, phase: Phase, how: Choice) -> _Trial:
         """
-        Return a trial of second-order steps, or a better one.
+        Return the trial of second-order steps, or a better trial from another start.
 
-        The evidence of second-order steps is that of a quadratic model around the start. On few samples it may take
-        away weights that could have learnt something. Where the trial of numbers learnt little, the first steps of
-        another do without. For classes, whose neurons are relu, that was no better. Gradient updates need no such model
-        either, and find another start. They are tried in any case for classes of fewer samples than parameters:
-        where many features tell a little each, a penalty for each feature says too much.
+        The penalties of second-order steps maximise the evidence of a quadratic model around the start. With few
+        samples they may shrink weights that could have learnt something. If a trial on continuous targets learnt
+        little, another trial makes its first steps without these penalties. For classes, whose neurons are relu, this
+        was no better. Gradient updates need no quadratic model either, and find another start. For classes with fewer
+        samples than parameters gradient updates are always tried. If many features are a little informative, penalties
+        for each feature shrink too much.
         """
         trainer, data, best, last = self._trainer, self._data, trial, phase
         if trainer.ends(phase):
@@ -276,12 +279,12 @@ class Retraining:
         return again if again.losses else start._replace(is_final=True)
 
     def _has_learnt(self, trial: _Trial) -> bool:
-        """Whether a trial gained something, and leaves no more than a share of the loss of a constant."""
+        """Whether a trial lowered the held-out loss to less than a share of the loss of the best constant."""
         enough = _ENOUGH_OF_MANY if len(self._data.parts.train.rows) > _FEW else _ENOUGH_OF_FEW
         return bool(trial.losses) and trial.least < enough * self._data.constant_loss
 
     def _penalised(self, trial: _Trial, pruned: Network, held_out: HeldOut, phase: Phase, how: Choice) -> _Trial:
-        """Return the trial, or one by a larger penalty where that lowers the held-out loss by more than noise."""
+        """Return the trial, or a trial with a larger penalty if that lowers the held-out loss by more than noise."""
         trainer, constant_loss, more = self._trainer, self._data.constant_loss, phase
         while not trainer.ends(more):
             if len(trial.losses) >= _EARLY or trial.least <= _MUCH * constant_loss:

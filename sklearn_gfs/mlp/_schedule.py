@@ -1,40 +1,43 @@
-"""For how long networks are trained, and when a trial has seen enough; numbers of iterations only."""
+"""How long networks are trained, and when a trial ends; numbers of iterations only."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-# Gradient updates between two looks at the held-out samples.
+# Number of gradient updates between two evaluations of the held-out loss.
 _VALIDATION_INTERVAL = 20
-# A trial by gradient updates ends after so many without a record of the held-out loss.
+# Number of gradient updates without a new least held-out loss after which a trial ends.
 _PATIENCE = 500
-# Where the user names no number of updates, it also lasts until this factor of the last record.
+# With an automatic number of updates, a trial lasts at least this factor times the iteration of the least held-out
+# loss.
 _PATIENCE_FACTOR = 1.5
-# Passes over the samples where the user names no number of updates. Where nothing is held out that could end
-# re-training, it makes two thirds of them.
+# Largest number of passes over the samples, if the number of updates is automatic. Without held-out samples, which
+# could end re-training, there are two thirds of these passes.
 _PASSES = 300
-# So many passes may take no more updates than this, and of this, too, two thirds.
+# Largest number of updates in these passes; without held-out samples two thirds of this.
 _MOST_UPDATES = 100_000
-# But of few samples more passes are made, until there are so many updates.
+# Least number of updates, even if few samples then need more passes.
 _FEWEST_UPDATES = 12_000
-# And of however many samples so many passes are made.
+# Least number of passes over the samples, even if many samples then need more updates.
 _FEWEST_PASSES = 10
-# Iterations after which an automatic number of pre-training iterations is decided.
+# Numbers of pre-training iterations of which "auto" chooses one.
 _CHECKPOINTS = (20, 80, 320)
-# Re-training to the end makes up for what pre-training leaves, but not for what it overfits. So there are at most so
-# many iterations of pre-training a sample, of numbers and of classes.
+# Largest number of pre-training iterations per sample with continuous targets, if `n_retrain` is "auto". Complete
+# re-training makes up for too little pre-training, but not for overfitting.
 _A_SAMPLE = 0.4
+# The same per sample with classes.
 _A_SAMPLE_OF_CLASSES = 0.8
-# Of few samples of classes there may be so many nevertheless.
+# Number of pre-training iterations that is tried for classes with any number of samples.
 _FEWEST_OF_CLASSES = 80
 
 
 class Schedule(NamedTuple):
     """
-    For how many iterations to re-train at most, after how many to look, and how many without a record end a trial.
+    The largest number of iterations, the interval between two held-out losses, and the patience of a trial.
 
-    The later a record is, the slower is what follows. So a trial lasts at least until the iteration of its last record
-    times the factor. It also ends where the held-out loss is negligible.
+    A trial ends if its held-out loss reaches no new minimum for `patience` iterations. Late in a trial the loss falls
+    more slowly, so a trial also lasts at least `factor` times the iteration of its last minimum. It also ends if the
+    held-out loss is negligible.
     """
 
     n_iterations: int
@@ -44,7 +47,7 @@ class Schedule(NamedTuple):
     negligible: float = 0.0
 
     def end(self, record: int) -> int:
-        """Return the iteration at which a trial ends if the last record is of this one."""
+        """Return the iteration at which a trial ends, given the iteration of its last minimum."""
         return min(self.n_iterations, max(record + self.patience, int(self.factor * record)))
 
 
@@ -55,16 +58,16 @@ def schedule_of_updates(n_updates: int | str, n_samples: int, n_held_out: int, b
     Parameters
     ----------
     n_updates : int or "auto"
-        The most updates.
+        Largest number of updates.
     n_samples : int
-        All samples of the training.
+        Number of samples that train.
     n_held_out : int
-        Samples that a trial looks at; none where nothing but this number ends re-training.
+        Number of held-out or validation samples; 0 if only the number of updates ends re-training.
     batch_size : int or None
         None for all samples at once.
     """
     batch_size = batch_size or n_samples
-    # Where looking takes longer than the updates between two looks, there are more updates between them.
+    # With many held-out samples the interval is longer, so that evaluations take no more time than the updates.
     interval = _VALIDATION_INTERVAL * max(1, n_held_out // (_VALIDATION_INTERVAL * batch_size))
     if not isinstance(n_updates, str):
         return Schedule(n_updates, interval, _PATIENCE)
@@ -82,11 +85,11 @@ def checkpoints(n_retrain: int | str, n_samples: float, *, classes: bool) -> lis
     Parameters
     ----------
     n_retrain : int or "auto"
-        For how long a subnetwork is re-trained afterwards.
+        Number of iterations of re-training afterwards.
     n_samples : float
-        Samples that train.
+        Number of samples that train.
     classes : bool
-        Whether the targets are classes, and not numbers.
+        Whether the targets are classes; if not, they are continuous.
     """
     if not isinstance(n_retrain, str):
         return [*_CHECKPOINTS]

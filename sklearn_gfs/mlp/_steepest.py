@@ -1,8 +1,8 @@
 """
-The selection of neurons for losses that inner products don't tell: by the loss's gradient, on a sample of the samples.
+The selection of neurons for a loss that is not quadratic: by the gradient of the loss, on samples drawn from all.
 
-Here belong the sample, the search on it, and what is told of its picks on all samples. Activations, networks and losses
-in, picks and numbers out; where activations come from is the caller's affair.
+Here belong the draw of the samples, the search on them, and the losses of the picks on all samples. Activations,
+networks and losses in, picks, losses and gaps out; the caller computes the activations.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ if TYPE_CHECKING:
     from sklearn_gfs.network import Loss, Network
     from sklearn_gfs.selection import ComputedRows
 
-# Neurons that are tried for each pick. More of them make the pick better and its successors worse: with all the loss
-# after 50 picks is higher than with so few.
+# Number of neurons that are tried for each pick. More of them make this pick better and later picks worse: if all
+# neurons are tried, the loss after 50 picks is higher.
 _TRIED = 16
-# A network of ten neurons, though, is made by its first picks. All neurons are tried for these, where that is cheap.
+# Number of first picks for which all neurons are tried, if that is cheap: they matter most for a small subnetwork.
 _FIRST_PICKS = 10
-# It is cheap where all neurons' outputs on all samples are no more numbers than this, as with one output they are.
+# Largest number of outputs, of all neurons on all samples, for which it is cheap to try all neurons. With one output
+# the default number of neurons stays below this.
 _ALL_TRIED = 2**21
-# Outputs of means of picks that are computed at once; they stay in the cache.
+# Number of outputs of means of picks that are computed at once, so that they stay in the cache.
 _AT_ONCE = 2**16
 
 
@@ -40,7 +41,7 @@ def draw(
     targets: FloatArray, rows: IntArray, weight: FloatArray | None, n_drawn: int, dtype: Any = np.float64
 ) -> tuple[IntArray, FloatArray | None]:
     """
-    Draw from these rows samples to select neurons on, all where there are no more than so many.
+    Draw at most `n_drawn` of these rows, on which neurons are selected.
 
     Samples are drawn in proportion to their weights, at even distances along samples sorted by their targets, so that
     each class has its share.
@@ -52,13 +53,14 @@ def draw(
     weight : ndarray of shape (n_samples,) or None
     n_drawn : int
     dtype : dtype, default=float64
-        That of the weights.
+        The dtype of the weights.
 
     Returns
     -------
     drawn : ndarray of shape (n_drawn,)
+        The rows drawn; all rows if there are at most `n_drawn`.
     weight : ndarray of shape (n_drawn,) or None
-        Weights of the samples drawn; None where all are the same.
+        Weights of the rows drawn; None if all are equal.
     """
     weight = None if weight is None else weight[rows]
     if len(rows) <= n_drawn:
@@ -66,10 +68,10 @@ def draw(
     rng = np.random.RandomState(0)
     order = rng.permutation(len(rows))
     along, direction = np.empty(len(targets)), rng.standard_normal(targets.shape[1])
-    for chunk in row_batches(len(targets), CHUNK_ROWS):  # as the product is one of float64
+    for chunk in row_batches(len(targets), CHUNK_ROWS):  # the product needs the targets in float64
         along[chunk] = targets[chunk] @ direction
     in_order = along[rows[order]]
-    del along  # each of these has a number for every sample
+    del along  # arrays with a value for every sample take much memory
     places = np.argsort(in_order, kind="stable")
     del in_order
     order = order[places]
@@ -89,17 +91,16 @@ def pick_steepest(
     k: int,
 ) -> tuple[IntArray, Float64Array]:
     """
-    Pick neurons one by one: of the few along which the loss falls steepest the one after which it is least.
+    Pick neurons one by one: try the neurons along which the loss falls steepest, and pick the best of them.
 
-    For the first picks all neurons are tried, where that is cheap.
-
-    So no pick is worse than a step of the Frank-Wolfe algorithm along the steepest.
+    For the first picks all neurons are tried, if that is cheap. The steepest neuron is among those that are tried. So
+    no pick is worse than a step of the Frank-Wolfe algorithm of the same length.
 
     Returns
     -------
     picks : ndarray of shape (k,)
     losses : ndarray of shape (k,)
-        On these samples. The losses of classes come from activations in float32, if a compiled loop knows them.
+        Losses on these samples. If a compiled loop knows the loss, they are computed from activations in float32.
     """
     mean = mean_outputs(hidden, targets, weight, network, loss)
     neurons = neurons_of(hidden, mean.dtype, mean.width)
@@ -128,8 +129,8 @@ def measure(
     Return the path of these picks, with losses and gaps over all the samples.
 
     Losses are computed in float64, gaps from products in the precision of the activations. The Frank-Wolfe gap is
-    computed after some of the picks. The loss minus the gap is a lower bound of the least loss of the hull. The highest
-    of these bounds tells for every pick how far at most its loss is above the least one.
+    computed after some of the picks. The loss minus the gap is a lower bound of the least loss of the hull. The gap of
+    every pick is its loss minus the highest of these bounds.
 
     Parameters
     ----------
@@ -153,7 +154,7 @@ def measure(
         mass += len(targets) if weights is None else float(weights.sum())
         total, gradients = np.zeros(y.shape), []
         for some in row_batches(k, max(_AT_ONCE // y.numel(), 1)):
-            # The sums of the first so many picks, then their means, (n_outputs, n_picks, n_samples).
+            # The cumulative sums of the picks' outputs, then their means, (n_outputs, n_picks, n_samples).
             sums = of_picks[:, some, None] * activations[numbers[some]]
             sums[:, 0] += total
             torch.cumsum(torch.from_numpy(sums), 1, out=torch.from_numpy(sums))
@@ -176,13 +177,13 @@ def measure(
 
 
 def path_of(picks: IntArray, n_neurons: int, losses: Float64Array, gaps: Float64Array) -> GreedyPath:
-    """Return the path of these picks."""
+    """Return the path of these picks, which are weighed equally."""
     counts = np.bincount(picks, minlength=n_neurons)
     return GreedyPath(picks.astype(np.int64, copy=False), losses, gaps, counts, counts / len(picks))
 
 
 def _as_rows(targets: FloatArray, dtype: Any) -> torch.Tensor:
-    """Targets with a row for each output."""
+    """Return the targets as a tensor with a row for each output."""
     import torch
 
     return torch.from_numpy(np.ascontiguousarray(targets.T, dtype=dtype))
@@ -195,13 +196,13 @@ def _weights(weight: FloatArray | None, like: FloatArray | ComputedRows) -> torc
 
 
 def _columns(hidden: Any, neurons: IntArray) -> FloatArray:
-    """Activations of some neurons, in NumPy."""
+    """Return the activations of some neurons, in NumPy."""
     columns: FloatArray = hidden[:, neurons] if isinstance(hidden, np.ndarray) else hidden[:, neurons].cpu().numpy()
     return columns
 
 
 def _product(left: FloatArray, hidden: Any) -> FloatArray:
-    """Product of a matrix and the activations, in their precision and where they are."""
+    """Return the product of a matrix and the activations, in the activations' precision and on their device."""
     import torch
 
     if isinstance(hidden, np.ndarray):

@@ -1,11 +1,11 @@
 """
-Log losses of a mean of neurons' outputs: what one more neuron makes of them, and how they change with each output.
+Log losses of a mean of neurons' outputs: their values with one more neuron, and their derivatives by each output.
 
 Here belong the vector operations, written once for each loss, and the loop that calls them. Arrays of outputs and
-targets have a row for each output. Samples lie along rows, which are filled up to whole vectors of the processor; what
-fills up has no weight. Arguments are addresses, numbers of floats and floats; nothing is checked.
+targets have a row for each output. Samples lie along rows, which are padded to whole vectors of the processor; the
+padding has weight zero. Arguments are addresses, lengths in floats, and floats; nothing is checked.
 
-numba's cache of a kernel looks at the kernel's own file only: who changes the emitter has to empty the cache.
+numba's cache of a kernel depends on the kernel's own file only. After a change of the emitter, empty the cache.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from sklearn_gfs._jit import jit
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs.network import SOFTMAX
 
-# Samples whose outputs and targets stay in the cache while all neurons are tried.
+# Number of samples in a block, whose outputs and targets stay in the cache while all neurons are tried.
 _BLOCK = 1024
 
 
 def _softmax(e: Emitter, n_outputs: Any, output: Callable[[Any], Any], each: Callable[..., Sequence[Any]]) -> Any:
     """
-    Return the sum of the exponentials of all outputs less the largest one, and sums that go with it.
+    Return the sum over outputs of exp(logit - largest logit), and two other sums over outputs.
 
-    `output` is told a number and returns vectors of logits and targets. `each` is told the number, the logits less the
-    largest ones, their exponentials, the targets and two sums, and returns what these become.
+    Given the index of an output, `output` returns vectors of logits and targets. `each` takes the index, the logits
+    minus the largest logits, their exponentials, the targets and the two sums so far, and returns the new sums.
     """
     zero = e.constant(0)
     top = e.loop(n_outputs, 1, [e.constant(-3e38)], lambda j, most: (e.larger(output(j)[0], most),))[0]
@@ -63,8 +63,8 @@ def softmax_losses(e: Emitter, *arguments: Any) -> Any:
     """
     Return the sum of the log losses of the softmax of base + coef * hidden.
 
-    Addresses come first: activations, coefficients, base and targets. Then come the distance of the rows of the last
-    two, the number of outputs, the address of weights, and the number of samples.
+    Arguments 1 to 4 are the addresses of activations, coefficients, base and targets. Then come the distance of the
+    rows of base and of targets, the number of outputs, the address of weights, and the number of samples.
     """
 
     def loss_of(e: Emitter, n_outputs: Any, output: Callable[[Any], Any]) -> Any:
@@ -79,7 +79,7 @@ def softmax_losses(e: Emitter, *arguments: Any) -> Any:
 
 @operation(8, returns=True)
 def labelwise_losses(e: Emitter, *arguments: Any) -> Any:
-    """Do as `softmax_losses`, for the sum of the log losses of every output's logistic function."""
+    """Return the same for the sum over outputs of the log losses of their logistic functions."""
 
     def loss_of(e: Emitter, n_outputs: Any, output: Callable[[Any], Any]) -> Any:
         zero, two = e.constant(0), e.constant(2)
@@ -98,7 +98,12 @@ def labelwise_losses(e: Emitter, *arguments: Any) -> Any:
 def _residuals(
     e: Emitter, arguments: Sequence[Any], write: Callable[[Any, Callable[[Any], Any], Callable[[Any], Any], Any], None]
 ) -> None:
-    """Write residuals; `write` is told outputs and targets of a number, its place, and the samples' weights."""
+    """
+    Call `write` for each vector of samples.
+
+    Its arguments are the number of outputs, a function from an output's index to outputs and targets, a function from
+    this index to the address of the residuals, and the weights of the samples.
+    """
     out, base, targets, row, n_outputs, weight, n = arguments
 
     def sample(i: Any) -> Sequence[Any]:
@@ -119,8 +124,8 @@ def softmax_residuals(e: Emitter, *arguments: Any) -> None:
     """
     Write the weighted difference of the softmax of the outputs and the targets.
 
-    Addresses come first: what is written, outputs and targets. Then come the distance of their rows, the number of
-    outputs, the address of weights, and the number of samples.
+    Arguments are the addresses of residuals, outputs and targets, the distance of their rows, the number of outputs,
+    the address of weights, and the number of samples.
     """
 
     def write(n_outputs: Any, output: Callable[[Any], Any], place: Callable[[Any], Any], weight: Any) -> None:
@@ -142,7 +147,7 @@ def softmax_residuals(e: Emitter, *arguments: Any) -> None:
 
 @operation(7)
 def labelwise_residuals(e: Emitter, *arguments: Any) -> None:
-    """Do as `softmax_residuals`, for every output's logistic function."""
+    """Write the weighted difference of the logistic function of the outputs and the targets, as `softmax_residuals`."""
 
     def write(n_outputs: Any, output: Callable[[Any], Any], place: Callable[[Any], Any], weight: Any) -> None:
         zero, one = e.constant(0), e.constant(1)
@@ -176,9 +181,9 @@ def losses_and_residuals(
     residuals: int,
 ) -> None:
     """
-    Add to `losses` what base + coef[j] * hidden[j] loses, for each neuron j; without neurons write residuals at base.
+    Add the loss of base + coef[j] * hidden[j] to `losses`, for each neuron j; without neurons write residuals of base.
 
-    One loop does both, so that numba compiles once.
+    One function does both, so that numba compiles once.
     """
     if len(losses) == 0:
         if loss == SOFTMAX:

@@ -1,7 +1,7 @@
 """
 Whether extreme targets come with extreme features, so that neurons must not saturate.
 
-Arrays in, a yes or no out; which activation follows is in ``_targets``.
+Arrays in, a yes or no out; ``_targets`` chooses the activation accordingly.
 """
 
 from __future__ import annotations
@@ -11,22 +11,24 @@ import numpy as np
 from sklearn_gfs._typing import FloatArray, IntArray
 from sklearn_gfs.network import measure_moments
 
-# A target so many standard deviations from its mean is extreme, and so is a feature.
-_FAR_TARGET, _FAR_FEATURE = 6.0, 5.0
-# So many samples of the most extreme targets are asked for their features.
+# Distance from the mean, in standard deviations, from which a target is extreme.
+_FAR_TARGET = 6.0
+# The same distance of a feature.
+_FAR_FEATURE = 5.0
+# Number of samples with the most extreme targets whose features are examined.
 _ASKED = 3
 
 
 def grows_with_tails(X: FloatArray, targets: FloatArray, weight: FloatArray | None) -> bool:
     """
-    Say whether a target is extreme somewhere, and the samples where it is most so have an extreme feature each.
+    Say whether a target has extreme values, and each sample of its most extreme values has an extreme feature.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
     targets : ndarray of shape (n_samples, n_outputs)
     weight : ndarray of shape (n_samples,) or None
-        Samples that weigh nothing are not there.
+        Samples of weight zero have no effect.
     """
     rows = np.arange(len(X)) if weight is None else np.flatnonzero(weight)
     far = [rows[some] for some in map(_far_samples, targets[rows].T) if len(some)]
@@ -40,8 +42,8 @@ def grows_with_tails(X: FloatArray, targets: FloatArray, weight: FloatArray | No
 
 
 def _far_samples(target: FloatArray) -> IntArray:
-    """Return the samples of the most extreme numbers; none where no number is extreme."""
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is not finite is refused later
+    """Return the indices of the samples of the most extreme values; empty if no value is extreme."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # values that are not finite are refused later
         distance = np.abs(target - target.mean(dtype=np.float64)) / target.std(dtype=np.float64)
     if not distance.max() >= _FAR_TARGET:
         return np.empty(0, dtype=np.intp)

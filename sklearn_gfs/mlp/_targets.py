@@ -1,5 +1,5 @@
 """
-Targets of the estimators: labels or numbers in, arrays for training out, and network outputs back into predictions.
+Targets of the estimators: labels or continuous targets to arrays for training, network outputs to predictions.
 
 Each function takes the estimator whose fitted attributes it reads or sets; parameters and training are elsewhere.
 """
@@ -27,7 +27,7 @@ from ._links import LINKS, inside
 
 
 def _validate(estimator: Any, X: Any, y: Any, *, again: bool, y_numeric: bool = False) -> tuple[Any, Any]:
-    """Validate X and y of a fit, or with `again` of one that goes on with an earlier fit's features."""
+    """Return validated X and y of a fit; with `again` X must have the features of the earlier fit."""
     check_plain(X=X, y=y)
     check_one_kind(y=y)
     checked: tuple[Any, Any] = validate_data(
@@ -49,8 +49,8 @@ def encode_classes(
     """
     Validate X and labels; return X, y and one-hot targets.
 
-    With `again` the classes are those that the estimator knows already, unless others may be named, see
-    `may_name_others`. Only with `partial` y may lack some of them.
+    With `again` the classes are those of the earlier fit, unless `may_name_others` allows others. Only with `partial`
+    may y lack some classes.
     """
     X, y = _validate(estimator, X, dense_column(y), again=again)
     check_classification_targets(y)
@@ -73,12 +73,12 @@ def encode_classes(
 
 
 def may_name_others(estimator: Any, classes: Any) -> bool:
-    """Say whether classes are named that need not be those of an earlier fit: it has kept no dense network."""
+    """Whether `classes` are named and may differ from those of an earlier fit, which has kept no dense network."""
     return classes is not None and not hasattr(estimator, "_dense_state")
 
 
 def _shown(labels: np.ndarray) -> str:
-    """Return labels for a message, the first few of many."""
+    """Return labels as text for a message, abbreviated if there are many."""
     return reprlib.repr(labels.tolist())
 
 
@@ -91,7 +91,7 @@ def _check_that_no_class_lacks(estimator: Any, y: Any) -> None:
 
 
 def _check_names(classes: Any, n_labels: int) -> None:
-    """Refuse names of multilabel columns that are not as many as these. The names make no difference."""
+    """Raise an error if the number of names of multilabel columns is not `n_labels`. The names have no effect."""
     if classes is None:
         return
     check_listed(classes)
@@ -100,7 +100,7 @@ def _check_names(classes: Any, n_labels: int) -> None:
 
 
 def _fit_binarizer(y: Any, classes: Any, *, partial: bool) -> LabelBinarizer:
-    """Learn the classes: from `classes` where y may lack some, but for multilabel y, whose columns they are."""
+    """Return a binarizer fitted to `classes` if y may lack some, else to y; multilabel y has a column per class."""
     name = "y"
     if partial and not type_of_target(y).startswith("multilabel"):
         if classes is None:
@@ -120,9 +120,9 @@ def _fit_binarizer(y: Any, classes: Any, *, partial: bool) -> LabelBinarizer:
 
 def _encode_labels(estimator: Any, y: Any, name: str, if_unknown: str) -> Any:
     """
-    Return targets that are true or false, in a byte each; of two classes those of the second.
+    Return boolean targets with a column for each class; for two classes only the column of the second.
 
-    What is not of the estimator's kind, and classes unknown to it, are refused.
+    Labels of another kind than the estimator's, and unknown classes, raise an error.
     """
     binarizer = estimator._label_binarizer
     if has_several_labels(estimator):
@@ -144,7 +144,7 @@ def _encode_labels(estimator: Any, y: Any, name: str, if_unknown: str) -> Any:
 
 
 def _distinct(y: Any) -> list[Any]:
-    """Return each value once; those that can't be sorted, of different types, as often as they are there."""
+    """Return the distinct values; values of different types, which can't be sorted, may be repeated."""
     if sparse.issparse(y):
         return [0, *np.unique(y.data).tolist()]
     values: list[Any] = y.ravel().tolist() if y.dtype == object else np.unique(y).tolist()
@@ -152,7 +152,11 @@ def _distinct(y: Any) -> list[Any]:
 
 
 def encode_numbers(estimator: Any, X: Any, y: Any, *, again: bool = False) -> tuple[Any, FloatArray]:
-    """Validate X and numbers; return X and targets of two dimensions, with `again` as many columns as before."""
+    """
+    Validate X and continuous targets; return X and targets of shape (n_samples, n_outputs).
+
+    With `again` the number of outputs must be that of the earlier fit.
+    """
     if sparse.issparse(y):
         raise TypeError("y is sparse; numbers to be fitted must be dense, as y.toarray() is.")
     first = np.ravel(np.asarray(y))[:1].tolist()
@@ -164,7 +168,7 @@ def encode_numbers(estimator: Any, X: Any, y: Any, *, again: bool = False) -> tu
     X, y = _validate(estimator, X, y, again=again, y_numeric=True)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
-    # Of Python's objects only this tells which are missing numbers.
+    # For arrays of Python objects only check_array finds missing values.
     targets = check_array(y.reshape(len(y), -1), dtype=np.float64, input_name="y")
     if again:
         if targets.shape[1] != estimator.n_outputs_:
@@ -177,7 +181,7 @@ def encode_numbers(estimator: Any, X: Any, y: Any, *, again: bool = False) -> tu
 
 
 def _refuse_times(y: Any, name: str) -> None:
-    """Refuse dates and durations: as floats they are counts of a unit, and those that are missing a huge number."""
+    """Raise an error for dates and durations: as floats they depend on a unit, and a missing one is a huge value."""
     dtype = np.asarray(y).dtype
     if dtype.kind in "mM":
         raise ValueError(
@@ -187,9 +191,9 @@ def _refuse_times(y: Any, name: str) -> None:
 
 
 def _refuse_tiny(targets: FloatArray) -> None:
-    """Refuse targets that vary, but so little that they would pass for constants."""
+    """Raise an error for targets whose variation is so small that their variance underflows."""
     limits = np.finfo(np.float64)
-    with np.errstate(over="ignore"):  # what is too large is refused where variances are
+    with np.errstate(over="ignore"):  # values that are too large are refused where variances are computed
         spread = np.ptp(targets, axis=0)
     rounding = len(targets) * limits.eps * np.abs(targets).max(axis=0)
     if ((spread > rounding) & (spread < np.sqrt(limits.tiny))).any():
@@ -197,7 +201,7 @@ def _refuse_tiny(targets: FloatArray) -> None:
 
 
 def validate_weights(sample_weight: Any, X: Any, name: str = "sample_weight") -> FloatArray | None:
-    """Validate sample weights, and multiply all by one number, which changes nothing."""
+    """Return validated sample weights, all multiplied by a common factor, which has no effect on a fit."""
     return relative_weight(sample_weight, count_samples(X), name)
 
 
@@ -207,8 +211,8 @@ def weigh_classes(
     """
     Return weights of the samples multiplied with those of their classes.
 
-    "balanced" goes by the weights, so that an integer one is the same as repetition; `partial` says that `y` may lack
-    some of the `classes`.
+    "balanced" counts samples by their weights, so that a whole weight is the same as repetition. `partial` says that
+    `y` may lack some of the `classes`.
     """
     if isinstance(class_weight, list) and y.ndim == 1:
         raise ValueError(f"class_weight={class_weight!r} is a list, which is for multilabel y; pass a dict.")
@@ -242,7 +246,7 @@ def _balancing(y: np.ndarray, weight: FloatArray | None) -> FloatArray:
         _, values = np.unique(column, return_inverse=True)
         frequencies = np.bincount(values, weight)
         mean = frequencies.sum() / np.count_nonzero(frequencies)
-        # Of values that weigh nothing no factor matters.
+        # A class of weight zero needs no factor.
         factors *= np.divide(mean, frequencies, out=np.ones(len(frequencies)), where=frequencies > 0)[values]
     return factors
 
@@ -250,7 +254,7 @@ def _balancing(y: np.ndarray, weight: FloatArray | None) -> FloatArray:
 def encode_validation(
     estimator: Any, X_val: Any, y_val: Any, sample_weight_val: Any, *, dtype: Any, n_outputs: int
 ) -> tuple[Any, FloatArray, FloatArray | None] | None:
-    """Validate inputs, targets (of so many columns) and weights of validation samples; None where there are none."""
+    """Return validated inputs, targets of `n_outputs` columns and weights of validation samples; None without any."""
     if X_val is None:
         for name, value in (("y_val", y_val), ("sample_weight_val", sample_weight_val)):
             if value is not None:
@@ -271,7 +275,7 @@ def encode_validation(
 
 
 def _encode_again(estimator: Any, y: Any) -> FloatArray:
-    """Encode validation targets as those that the estimator was given first."""
+    """Return validation targets, encoded as the training targets were."""
     if hasattr(estimator, "classes_"):
         return _encode_labels(estimator, y, "y_val", "y_val holds classes that y does not")
     _refuse_times(y, "y_val")
@@ -290,24 +294,24 @@ def has_several_labels(estimator: Any) -> bool:
 
 
 def activation_name(estimator: Any) -> str:
-    """Return the activation of an estimator that has been given its data: "auto" is one for classes or numbers."""
+    """Return the name of the activation of an estimator that has its data; "auto" depends on the kind of targets."""
     chosen = "relu" if hasattr(estimator, "classes_") or estimator._has_tails else "tanh"
     return chosen if estimator.activation == "auto" else str(estimator.activation)
 
 
 def loss_name(estimator: Any) -> str:
-    """Return the loss of an estimator that has been given its targets: "auto" is one for classes or numbers."""
+    """Return the name of the loss of an estimator that has its targets; "auto" depends on the kind of targets."""
     chosen = "log_loss" if hasattr(estimator, "classes_") else "squared_error"
     return chosen if estimator.loss == "auto" else str(estimator.loss)
 
 
 def out_activation(estimator: Any, n_outputs: int) -> str:
-    """Return scikit-learn's name for what turns outputs into predictions."""
+    """Return scikit-learn's name of the output activation."""
     return LOSSES[loss_name(estimator)].for_labels(several=has_several_labels(estimator)).out_activation(n_outputs)
 
 
 def decode(estimator: Any, outputs: FloatArray) -> np.ndarray:
-    """Turn outputs into predictions: classes where the estimator was fitted on them, else numbers."""
+    """Return predictions from outputs: classes if the estimator was fitted on classes, else continuous values."""
     if not hasattr(estimator, "classes_"):
         return outputs.ravel() if estimator._one_column else outputs
     scores = LINKS[estimator.out_activation_].scores(outputs)
@@ -316,13 +320,13 @@ def decode(estimator: Any, outputs: FloatArray) -> np.ndarray:
 
 
 def probabilities(estimator: Any, outputs: FloatArray) -> FloatArray:
-    """Turn outputs into probabilities, of classes or of labels one by one."""
+    """Return probabilities from outputs: of the classes, or for multilabel targets of each label."""
     link = LINKS[estimator.out_activation_]
     return inside(link.scores(outputs)) if has_several_labels(estimator) else link.of_classes(outputs)
 
 
 def log_probabilities(estimator: Any, outputs: FloatArray) -> FloatArray:
-    """Turn outputs into logarithms of probabilities."""
+    """Return the logarithms of the `probabilities` of these outputs."""
     if has_several_labels(estimator):
         return np.log(probabilities(estimator, outputs))
     return LINKS[estimator.out_activation_].log_of_classes(outputs)

@@ -1,8 +1,8 @@
 """
 Networks that were trained elsewhere, pruned: the public function.
 
-How a layer is selected is in ``_layers``, how networks are read and rebuilt in ``_trained_sklearn`` and
-``_trained_torch``, and how targets come in in ``_refitting``.
+The selection in a layer is in ``_layers``, reading and rebuilding of networks in ``_trained_sklearn`` and
+``_trained_torch``, the fit to targets in ``_refitting``.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def prune_network(
         Targets. Without them the pruned network keeps the outputs of the network. With them, targets and outputs count
         equally when neurons are chosen. The output layer is then refitted to the targets, as far as left-out samples
         agree. For a ``Sequential`` integers are classes (the index of an output, or zeros and ones) and floats are
-        numbers. If it ends in Sigmoid, Softmax or LogSoftmax, all targets are classes.
+        continuous targets. If it ends in Sigmoid, Softmax or LogSoftmax, all targets are classes.
     k : int, float or list of these, default=50
         Largest number of neurons that each hidden layer keeps, or a share of its neurons, above 0 and at most 1. A list
         has a number or a share for each hidden layer. A layer that has fewer neurons stays whole.
@@ -140,7 +140,7 @@ def _named(network: Any) -> str:
 
 
 def _check_kind(network: Any, told: str) -> None:
-    """Refuse what is no network that can be pruned, and say what can."""
+    """Raise an error if the object is not a network that can be pruned; the error says what can be."""
     if isinstance(network, MLPClassifier | MLPRegressor | Pipeline) or is_torch_module(network):
         return
     advice = ""
@@ -158,7 +158,7 @@ def _check_kind(network: Any, told: str) -> None:
 
 
 def _pruned(network: Any, X: Any, y: Any, k: Any, *, corrective: bool, sample_weight: Any) -> Any:
-    """Prune what is no pipeline."""
+    """Return the pruned network of a network that is not in a pipeline."""
     _check_kind(network, f"of the class {type(network).__name__}")
     with _without_gradients(network):
         dense: Layers = TorchLayers(network) if is_torch_module(network) else MLPLayers(network)
@@ -174,7 +174,7 @@ def _pruned(network: Any, X: Any, y: Any, k: Any, *, corrective: bool, sample_we
 
 
 def _check_weights(dense: Layers) -> None:
-    """Refuse weights that no layer can compute with."""
+    """Raise an error if weights or intercepts are not finite."""
     for layer, (coef, intercept) in enumerate(zip(dense.coefs, dense.intercepts, strict=True), start=1):
         if not all(np.isfinite(dense.to_numpy(weights)).all() for weights in (coef, intercept)):
             raise ValueError(
@@ -184,7 +184,7 @@ def _check_weights(dense: Layers) -> None:
 
 
 def _read_samples(dense: Layers, X: Any, y: Any, sample_weight: Any) -> Samples:
-    """Check what is said of the samples, and leave out those that weigh nothing."""
+    """Return validated samples, without those of weight zero."""
     X = dense.read_inputs(X)
     n_samples, n_outputs = X.shape[0], dense.coefs[-1].shape[1]
     weight = relative_weight(sample_weight, n_samples)
@@ -203,7 +203,7 @@ def _read_samples(dense: Layers, X: Any, y: Any, sample_weight: Any) -> Samples:
 
 
 def _without_gradients(network: Any) -> AbstractContextManager[None]:
-    """Let torch, if the network is one of torch's, remember nothing for gradients."""
+    """Return a context in which torch records no gradients; it does nothing for other networks."""
     if not is_torch_module(network):
         return nullcontext()
     import torch
@@ -221,7 +221,7 @@ def _refit(pruned: Layers, samples: Samples, targets: Float64Array, family: Fami
 
 
 def _sizes(k: Any, widths: list[int]) -> list[int]:
-    """Return how many neurons each hidden layer is to have."""
+    """Return the largest number of neurons of each hidden layer."""
     if isinstance(k, list | tuple) or (isinstance(k, np.ndarray) and k.ndim):
         if len(k) != len(widths):
             raise ValueError(f"k={k!r} must hold one number for each hidden layer; the network has {len(widths)}")
@@ -230,7 +230,7 @@ def _sizes(k: Any, widths: list[int]) -> list[int]:
 
 
 def _size(k: Any, width: int) -> int:
-    """Return a number of neurons, from a number or a share."""
+    """Return a number of neurons, given a number or a share of the width."""
     allowed = "an integer of at least 1, or a share above 0 and at most 1"
     if isinstance(k, bool | np.bool_) or not isinstance(k, numbers.Real):
         raise TypeError(f"k={k!r} must be {allowed}, or a list of these; got {type(k).__name__}")

@@ -57,7 +57,7 @@ class MLPLayers(Layers):
         )
 
     def read_targets(self, y: Any) -> Float64Array:
-        """Return what predictions are to be, checked, with a column for each output."""
+        """Return validated targets of the predictions, with a column for each output."""
         network, y = self._network, from_tensor("y", y)
         if not is_classifier(network):
             y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
@@ -82,7 +82,7 @@ class MLPLayers(Layers):
         return values
 
     def to_numpy(self, values: Any) -> Any:
-        """Return the array that it is."""
+        """Return the values, which are an array already."""
         return values
 
     def from_numpy(self, values: Float64Array) -> Any:
@@ -90,7 +90,7 @@ class MLPLayers(Layers):
         return values.astype(self.coefs[0].dtype)
 
     def rebuilt(self) -> Any:
-        """Return a fitted network of these layers that shares nothing with the one that was read."""
+        """Return a fitted network of these layers, in memory of its own."""
         network = clone(self._network)
         network.set_params(hidden_layer_sizes=tuple(self.widths))
         fitted = vars(self._network).keys() - vars(network).keys() - {"coefs_", "intercepts_"} - TRAINING_STATE

@@ -2,7 +2,7 @@
 Torch networks: how an ``nn.Sequential`` is read into layers, and how another is made of layers.
 
 The selection is in ``_layers``. Everything is computed on the network's device and in its dtype, without gradients and
-without randomness; torch is imported by whoever made the network.
+without randomness. The caller has imported torch already to make the network.
 """
 
 from __future__ import annotations
@@ -22,15 +22,20 @@ from sklearn_gfs._typing import Float64Array
 
 from ._layers import Kept, Layers
 
-# Names in torch.nn. Functions of one neuron may stand anywhere; some have parameters, or running statistics, of each.
+# Names of modules in torch.nn. These are functions of one neuron; they may stand anywhere.
 _ELEMENTWISE = (
     *("CELU", "ELU", "GELU", "Hardsigmoid", "Hardswish", "Hardtanh", "Identity", "LeakyReLU", "LogSigmoid", "Mish"),
     *("ReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softplus", "Softsign", "Tanh"),
 )
+# Functions of one neuron with parameters or running statistics for each neuron; they may stand anywhere, too.
 _OF_EACH = ("BatchNorm1d", "PReLU")
+# Modules that do nothing in evaluation, and are left out.
 _OFF = ("AlphaDropout", "Dropout")
-_BEFORE, _AFTER = ("Flatten",), ("LogSoftmax", "Softmax")
-# What the outputs' activation says of the targets; of others nobody knows.
+# Modules that may stand before the first linear layer.
+_BEFORE = ("Flatten",)
+# Modules that may stand after the last linear layer.
+_AFTER = ("LogSoftmax", "Softmax")
+# scikit-learn's names of the output activations; other modules at the end say nothing about the targets.
 _LINKS = {"Sigmoid": "logistic", "LogSoftmax": "softmax", "Softmax": "softmax"}
 
 
@@ -66,7 +71,7 @@ class TorchLayers(Layers):
         bounds = [-1, *linears, len(modules)]
         between = [[module for _, module in modules[i + 1 : j]] for i, j in pairwise(bounds)]
         self._before, *self._activations, after = [[m for m in group if not self._is(m, _OFF)] for group in between]
-        self._kept: dict[int, Any] = {}  # neurons that hidden layers have kept
+        self._kept: dict[int, Any] = {}  # indices of the neurons that hidden layers have kept
         self.link = self._read_link(after)
         parameter = self._linears[0].weight
         self._place = {"device": parameter.device, "dtype": parameter.dtype}
@@ -81,7 +86,7 @@ class TorchLayers(Layers):
         return any(type(module) is getattr(self._torch.nn, name) for name in names)
 
     def _check(self, modules: list[tuple[str, Any]], linears: list[int]) -> None:
-        """Refuse what can't be pruned."""
+        """Raise an error if the network has modules that can't be pruned."""
         first, last = (linears[0], linears[-1]) if linears else (0, 0)
         anywhere, unknown = (*_ELEMENTWISE, *_OF_EACH, *_OFF), []
         for position, (name, module) in enumerate(modules):
@@ -126,7 +131,7 @@ class TorchLayers(Layers):
                 )
 
     def _check_fit(self, modules: list[tuple[str, Any]]) -> None:
-        """Refuse modules, from the first linear one on, that do not take what comes before them."""
+        """Raise an error if a module, from the first linear one on, does not fit the width of the module before."""
         above, width = "", None
         for name, module in modules:
             is_linear, takes = type(module) is self._torch.nn.Linear, None
@@ -150,17 +155,17 @@ class TorchLayers(Layers):
                 above, width = name, module.out_features
 
     def _numbers_of(self, module: Any) -> dict[str, Any]:
-        """Return the parameters and the running statistics of a module that has some, by their names."""
+        """Return the parameters and the running statistics of a module by name, without those that are None."""
         tensors = module._parameters | {name: module._buffers.get(name) for name in ("running_mean", "running_var")}
         return {name: tensor for name, tensor in tensors.items() if tensor is not None}
 
     def _read_link(self, after: list[Any]) -> str | None:
-        """Return the name of what turns outputs into predictions, "" where nothing does, None where it is another."""
+        """Return the name of the output activation: "" if there is none, None if its name is not in `_LINKS`."""
         names = [type(module).__name__ for module in after if not self._is(module, ("Identity",))]
         return "" if not names else _LINKS.get(names[0]) if len(names) == 1 else None
 
     def read_inputs(self, X: Any) -> Any:
-        """Return the inputs of samples, a tensor or an array, checked."""
+        """Return the validated inputs of samples, a tensor or an array."""
         if isinstance(X, self._torch.Tensor):
             X = X.detach()
             if X.layout is not self._torch.strided:
@@ -180,9 +185,9 @@ class TorchLayers(Layers):
 
     def read_targets(self, y: Any) -> Float64Array:
         """
-        Return what predictions are to be, checked, with a column for each output.
+        Return validated targets of the predictions, with a column for each output.
 
-        Whole numbers and truth values are classes, other numbers are numbers, unless the network ends in a link.
+        Integers and booleans are classes, floats are continuous targets, unless the network has an output activation.
         """
         n_outputs = self._linears[-1].out_features
         if self.link is None:
@@ -205,7 +210,7 @@ class TorchLayers(Layers):
         return y.reshape(len(y), -1)
 
     def inputs(self, X: Any, rows: slice) -> Any:
-        """Return some of the samples as a tensor, after what stands before the first linear layer."""
+        """Return some of the samples as a tensor, passed through the modules before the first linear layer."""
         part = X[rows]
         if sparse.issparse(part):
             part = part.toarray()
@@ -217,7 +222,7 @@ class TorchLayers(Layers):
         return self._through(self._activations[layer], values)
 
     def _through(self, modules: list[Any], values: Any) -> Any:
-        """Return what modules make of values, with running statistics in place of those of the batch."""
+        """Return the values passed through modules, with running statistics in place of those of the batch."""
         for module in modules:
             if self._is(module, ("BatchNorm1d",)):
                 values = self._torch.nn.functional.batch_norm(
@@ -243,13 +248,13 @@ class TorchLayers(Layers):
         return copied
 
     def keep(self, layer: int, kept: Kept) -> None:
-        """Leave a hidden layer some of its neurons only, with their weights in the next layer."""
+        """Drop all other neurons of a hidden layer, and replace the weights of the next layer."""
         super().keep(layer, kept)
         self._kept[layer] = self._torch.as_tensor(kept.neurons, device=self._place["device"])
         self._activations[layer] = [self._narrowed(deepcopy(module), layer) for module in self._activations[layer]]
 
     def _narrowed(self, module: Any, layer: int) -> Any:
-        """Leave a module the numbers of the neurons that its layer has kept; return the module."""
+        """Return the module with parameters and statistics of the neurons that its layer has kept only."""
         if layer in self._kept and self._has_numbers_of_each(module):
             kept = self._kept[layer]
             for name, old in self._numbers_of(module).items():
@@ -258,21 +263,21 @@ class TorchLayers(Layers):
         return module
 
     def _has_numbers_of_each(self, module: Any) -> bool:
-        """Whether a module has numbers of each neuron; a PReLU may have one for all."""
+        """Whether a module has a parameter or a statistic for each neuron; a PReLU may have one for all."""
         return self._is(module, ("BatchNorm1d",)) or (self._is(module, ("PReLU",)) and module.num_parameters > 1)
 
     def to_numpy(self, values: Any) -> Any:
-        """Return an array; where NumPy lacks the precision, of float32."""
+        """Return an array; it is float32 if NumPy lacks the tensor's dtype."""
         if values.dtype not in (self._torch.float32, self._torch.float64):
             values = values.float()
         return values.cpu().numpy()
 
     def from_numpy(self, values: Float64Array) -> Any:
-        """Return a tensor like the parameters."""
+        """Return a tensor with the dtype and device of the parameters."""
         return self._torch.tensor(values, **self._place)
 
     def rebuilt(self) -> Any:
-        """Return a Sequential of these layers that shares nothing with the one that was read."""
+        """Return a Sequential of these layers, in memory of its own."""
         network = deepcopy(self._network)
         linears: list[Any] = []
         for _, module in _flattened(network, ""):
@@ -288,12 +293,12 @@ class TorchLayers(Layers):
         return network
 
     def _parameter(self, values: Any, old: Any) -> Any:
-        """Return a parameter with a copy of the values, which is trained if the old one is."""
+        """Return a parameter with a copy of the values; it requires a gradient if the old parameter does."""
         return self._torch.nn.Parameter(values.clone().contiguous(), requires_grad=old.requires_grad)
 
 
 def _is_sequential(module: Any) -> bool:
-    """Say whether a module calls its parts one after the other, and does nothing else."""
+    """Whether a module only calls its parts one after the other."""
     sequential, kind = sys.modules["torch"].nn.Sequential, type(module)
     decisive = ("__call__", "__iter__", "forward")
     return isinstance(module, sequential) and all(getattr(kind, one) is getattr(sequential, one) for one in decisive)

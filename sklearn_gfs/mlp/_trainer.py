@@ -1,7 +1,7 @@
 """
-The trainings of one path: what is trained on which samples, by which settings, and who watches.
+The trainings of one path, with their samples and settings.
 
-Which networks are trained, and for how long, is in ``_path`` and ``_retraining``.
+``_path`` and ``_retraining`` decide which networks are trained, and for how long.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ from ._choice import Choice, choose_solver, choose_updates
 from ._given import PathSettings
 from ._prepared import Prepared
 
-# What re-trains a network.
+# The training that re-trains a network.
 Retrainer = Training | SecondOrderTraining
-# From so many samples on neurons weigh one, with fewer samples that part of it, but never less than in the mean over
-# the picks. Steps of one length move the outputs of a mean slowly, so that few samples are not fitted too closely.
-# Sparse data of fewer samples than parameters keep the mean.
+# Number of samples from which the neurons have weight one in re-training by Adam. With fewer samples the weight is
+# proportional to their number, but at least the weight in the mean over the picks. A step of Adam has about the same
+# length for any weight, so smaller weights move the outputs more slowly, and few samples are overfitted less. Sparse
+# data with fewer samples than parameters keep the weights of the mean.
 _OF_WEIGHT_ONE = 20_000
 
 
@@ -49,18 +50,18 @@ class Trainer:
     def pretraining(self, start: Network | TrainingState) -> Training:
         """Return the training of the dense network, on the samples that are not held out."""
         part, times = self.data.parts.train, self.data.scaling.x_shrink**2
-        # Where inputs are shrunk, the weights that do the same are larger.
+        # If inputs are shrunk, the same network has larger weights, and the penalty is smaller.
         settings = self.settings.training.with_alpha(self.data.n_effective(part), falls=False, times=times)
         return Training(
             start, self.data.samples(part), settings, self.data.seeds[1], name="pre-training", watch=self.watch
         )
 
     def choice(self, network: Network) -> Choice:
-        """Return how to re-train what is left of the dense network."""
+        """Return how to re-train a subnetwork."""
         return choose_solver(self.data, self.settings, network)
 
     def choice_of_updates(self, network: Network) -> Choice:
-        """Return how to do so by gradient updates."""
+        """Return how to re-train a subnetwork by gradient updates."""
         return choose_updates(self.data, self.settings, network)
 
     def retraining(
@@ -74,7 +75,7 @@ class Trainer:
         penalty: float = 1.0,
     ) -> Retrainer:
         """
-        Return a training of what is left of the dense network, on these samples.
+        Return a training of a subnetwork on these samples.
 
         Steps begin with the `prior`; an automatic penalty of updates is multiplied by `penalty`.
         """
@@ -98,7 +99,7 @@ class Trainer:
     ) -> SecondOrderTraining:
         data = self.data
         return SecondOrderTraining(
-            in_precision(network, data.dtype),  # the loop may have trained it
+            in_precision(network, data.dtype),  # the compiled loop may have trained it in float32
             data.samples(part, "cpu"),
             self.settings.training if solver.can_estimate else self._with_alpha(part, 1.0),
             solver,
@@ -110,14 +111,14 @@ class Trainer:
         )
 
     def _with_alpha(self, part: Part, times: float) -> TrainingSettings:
-        """Return settings of re-training with a number for the penalty, an automatic one so many times."""
+        """Return settings of re-training with a numeric penalty; an automatic penalty is multiplied by `times`."""
         settings = self.settings.training
-        # The fewer samples a feature has, the less they say against the penalty of its coefficients.
+        # A feature that is zero in most samples has little data against a penalty, so its penalty is smaller.
         times *= 1.0 if settings.loss.is_quadratic else share_of_values(self.data.moments)
         return settings.with_alpha(self.data.n_effective(part), falls=True, times=times)
 
     def posterior(self, network: Network, prior: Prior | None) -> Posterior | None:
-        """Return what all samples leave open of the final network's weights, where that is asked for and known."""
+        """Return the posterior of the final network's weights given all samples; None if not needed or not known."""
         solver = self.choice(network).steps if self.settings.keeps_posterior else None
         if solver is None:
             return None
