@@ -1,8 +1,8 @@
 """
 Ensembles: a few of many models, chosen by greedy forward selection, as scikit-learn estimators.
 
-Here belong the meta-estimators, what they ask of the models of a library, selection by scores of any kind, forests that
-become smaller ones, and the candidates of a search as a library. What selects for a loss is ``sklearn_gfs.selection``.
+Here belong the meta-estimators, the outputs of the models of a library, selection by scores of any kind, the pruning of
+forests, and the candidates of a search as a library. Selection for a loss is in ``sklearn_gfs.selection``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """
 What the two ensembles share: parameters and the fit.
 
-How models are fitted is in ``_fitting``, how they are selected in ``_searching``, and what a fitted ensemble does in
-``_fitted``.
+Models are fitted in ``_fitting`` and selected in ``_searching``. Fitted attributes and predictions are in ``_fitted``.
 """
 
 from __future__ import annotations
@@ -51,14 +50,14 @@ from ._searching import Library, Selection, Wanted, select
 
 class Targets(NamedTuple):
     """
-    The targets in the two forms that are needed.
+    The targets in two forms, for the models and for the selection.
 
     Parameters
     ----------
     y : array-like
-        What the models are fitted on.
+        Targets on which the models are fitted.
     codes : ndarray of shape (n_samples,) or (n_samples, n_targets)
-        What they are compared with: indices of classes, or numbers.
+        Targets of the selection: indices of classes, or continuous targets.
     classes : ndarray of shape (n_classes,) or None
         The labels in order.
     """
@@ -89,11 +88,11 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
 
     @abstractmethod
     def _encode(self, y: Any, weight: Float64Array | None, models: list[Any]) -> Targets:
-        """Check y, with these weights; `models` are fitted, or none."""
+        """Validate y, with these weights, and return the targets; `models` are fitted models, or empty."""
 
     @abstractmethod
     def _method(self, name: str, estimator: Any) -> str:
-        """Return the method by which a model is asked."""
+        """Return the name of the method that gives a model's outputs."""
 
     @classmethod
     def from_search(cls, search: Any, *, n_candidates: int | None = None, **parameters: Any) -> Self:
@@ -146,7 +145,7 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
     @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> Self:
         """
-        Ask every model for samples that it has not seen, choose some models, and fit these on everything.
+        Let every model predict samples that it has not seen, choose some models, and fit these on all samples.
 
         With ``cv="prefit"`` no model is fitted. The models predict X, which should have none of the data that they were
         fitted on.
@@ -176,7 +175,7 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
 
         See Also
         --------
-        transform : What the chosen models say, side by side.
+        transform : The outputs of the chosen models, side by side.
 
         Examples
         --------
@@ -192,7 +191,7 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
             parameters = {name: getattr(self, name) for name in self._constraints}
             validate_parameter_constraints(self._constraints, parameters, caller_name=type(self).__name__)
             self._check_corrective()
-            numba_for("Greedy forward selection")  # rather than once the models are fitted
+            numba_for("Greedy forward selection")  # a missing numba is an error before models are fitted, not after
             check_plain(X=X, y=y)
             check_one_kind(y=y)
             if y is None:
@@ -251,7 +250,7 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
     def _route(
         self, used: Mapping[str, Any], sample_weight: Any, params: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what the fits of the models get, by name, and what the splitter gets."""
+        """Return the metadata of each model's fit, by the model's name, and the metadata of the splitter."""
         weight = {} if sample_weight is None else {"sample_weight": sample_weight}
         if not routing_enabled():
             return dict.fromkeys(used, weight), dict(params)
@@ -268,9 +267,9 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         tested: NDArray[np.bool_] | None,
     ) -> tuple[list[Reading], Calibration | None, Selection]:
         """
-        Select by the predictions for the samples that have any, all of them or those that were tested.
+        Select models by their predictions for the samples in `tested`, or for all samples if this is None.
 
-        Returns how each model is read, and what calibrates their mean.
+        Returns the reading of each model, the calibration of their mean, and the selection.
         """
         y, codes, classes = targets
         if tested is not None and not tested.all():

@@ -1,8 +1,8 @@
 """
-Calibration: what a model says of samples left out, brought nearer to what is true by one number or two.
+Calibration of a model's outputs on samples left out, by one or two parameters.
 
-Probabilities get a temperature (Guo et al. 2017), numbers a line. Neither changes the order of what a model says.
-Whose outputs are calibrated, and on which samples, is in ``_base``.
+Probabilities get a temperature (Guo et al. 2017), continuous predictions a line. Neither changes the order of outputs.
+``_base`` chooses the models and the samples.
 """
 
 from __future__ import annotations
@@ -14,21 +14,25 @@ from numpy.typing import NDArray
 
 from sklearn_gfs._typing import Float64Array
 
-# Probabilities from below, as in the search for the log loss.
+# Least probability, as in the search for the log loss, so that logarithms are finite.
 _LEAST = float(np.finfo(np.float64).eps)
-# Numbers that differ by less than this part of the largest are constant: rounding alone makes some differ.
+# Largest spread of predictions that count as constant, as a share of the largest: smaller differences are rounding.
 _FLAT = 1e-12
-# How many samples' worth the temperature 1 has: few samples that are all right would make the temperature zero.
+# Weight of the prior for the temperature 1, in samples. Without it, a few samples that are all classified correctly
+# would give a temperature of zero.
 _PRIOR = 4.0
-# Newton's steps for a temperature: about five are taken, some more where a model is far too sure of itself.
-_STEPS, _PRECISION = 100, 1e-10
+# Largest number of Newton's steps for a temperature. About five are needed, and more for a model that is much too
+# certain.
+_STEPS = 100
+# Relative change of the power at which the steps end.
+_PRECISION = 1e-10
 
 
 class Tempering(NamedTuple):
     """
-    Raises probabilities to the power of 1 / temperature, and has them add up to one again.
+    Raises probabilities to the power of 1 / temperature, and normalises them to a sum of one.
 
-    Below a temperature of 1 they become more certain. The largest stays the largest.
+    With a temperature below 1 probabilities become more certain. The largest probability stays the largest.
     """
 
     temperature: float
@@ -42,7 +46,7 @@ class Tempering(NamedTuple):
 
 
 class Line(NamedTuple):
-    """Multiplies the numbers for each target with a slope, which is not negative, and adds an intercept."""
+    """Multiplies the predictions for each target by a slope, which is not negative, and adds an intercept."""
 
     slope: Float64Array
     intercept: Float64Array
@@ -56,9 +60,9 @@ Calibration = Tempering | Line
 
 def _logs(shares: Float64Array) -> Float64Array:
     """
-    Return the logarithms of probabilities less the largest of each sample, (n_classes, n_samples).
+    Return the logarithms of probabilities minus the largest of each sample, of shape (n_classes, n_samples).
 
-    Sums over the classes are fast where these are the first axis.
+    Sums over the classes are fast along the first axis.
     """
     logs: Float64Array = np.log(np.maximum(shares.T, _LEAST, order="C"))
     logs -= logs.max(axis=0)
@@ -67,10 +71,10 @@ def _logs(shares: Float64Array) -> Float64Array:
 
 def fit_calibration(outputs: Float64Array, y: NDArray[Any], weight: Float64Array | None) -> Calibration:
     """
-    Return what brings outputs (n_samples, n_columns) nearest to y: indices of classes, or numbers of this shape.
+    Return the calibration of outputs (n_samples, n_columns) that fits y: indices of classes, or continuous targets.
 
-    For classes the log loss is made least, plus what speaks for the temperature 1; for numbers the squared error.
-    Weights count samples.
+    For classes it minimises the log loss and a prior for the temperature 1; for continuous targets the squared error.
+    A weight of w counts as w samples.
     """
     shares = np.ones(len(y)) if weight is None else weight
     total = float(shares.sum())
@@ -82,7 +86,7 @@ def _tempering(outputs: Float64Array, y: NDArray[Any], share: Float64Array, prio
     """
     Minimise ``log_loss + prior * (power - log(power))``, which is convex in the power.
 
-    By Newton's steps, or bisection where one leaves the interval in which the slope changes its sign.
+    The method is Newton's, with a bisection if a step leaves the interval in which the slope changes its sign.
     """
     logs = _logs(outputs)
     own = float(share @ logs[y, np.arange(len(y))])
@@ -109,7 +113,8 @@ def _line(outputs: Float64Array, y: NDArray[Any], share: Float64Array) -> Line:
     """
     Return the least squares line for each target.
 
-    A negative slope is zero: the mean of the other samples, for instance, is too large just where y is too small.
+    A negative slope is replaced by zero. A model that predicts the mean of its training samples, for instance, predicts
+    a large value for a fold with small y, which would give a negative slope.
     """
     centre, level = share @ outputs, share @ y
     moved = outputs - centre

@@ -31,7 +31,7 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
     estimators : list of (str, estimator)
         The library of models, each with a name. ``"drop"`` in place of a model leaves it out.
     k : int, default=50
-        Number of picks. At most as many models are chosen.
+        Number of picks. At most `k` models are chosen.
     loss : {"log_loss", "squared_error"}, default="log_loss"
         What each pick minimises. "log_loss" is the negative log-likelihood. "squared_error" is half the squared
         distance between the probabilities and one indicator for each class (half the Brier score).
@@ -62,8 +62,8 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
         temperature: a model that is too certain becomes less certain, and a mean of forests more certain. The most
         probable class stays the same.
     stack_method : {"auto", "predict_proba", "decision_function", "predict"}, default="auto"
-        What the models are asked for. "auto" is the first of these methods that a model has. Outputs that are no
-        probabilities are turned into probabilities by a logistic regression on the samples left out.
+        Method of the models that gives their outputs. "auto" is the first of these methods that a model has. Outputs
+        that are no probabilities are turned into probabilities by a logistic regression on the samples left out.
     n_jobs : int, default=None
         Number of fits that run at the same time. None means 1, except in a :func:`joblib.parallel_config` context.
     verbose : int, default=0
@@ -88,8 +88,9 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
         The score of the mean after every pick. Only with `scoring`.
     duality_gaps_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
         Upper bound, after every pick, on the loss minus the least loss of any weights that are shares: not negative,
-        and of sum one. With several bags a row knows of the models of its own bag only: weights of other models may
-        have a lower loss. With ``corrective=True`` weights are any numbers, and the penalty is part of both losses.
+        and of sum one. With several bags the bound of a row holds for the models of its own bag only: weights of other
+        models may have a lower loss. With ``corrective=True`` weights may be negative, and the penalty is part of both
+        losses.
     n_picks_ : int or ndarray of shape (n_bags,)
         Number of picks that count: those up to the best score or the least loss.
     calibrations_ : list
@@ -98,7 +99,7 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
     calibration_ : object
         The same for the mean. The losses, scores and gaps are those of the mean before this calibration.
     stack_method_ : list of str
-        What each chosen model is asked for.
+        Method that gives the outputs of each chosen model.
     classes_ : ndarray of shape (n_classes,)
         The labels. With ``cv="prefit"`` those of the models.
     n_outputs_ : int
@@ -110,7 +111,7 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
 
     See Also
     --------
-    GreedyEnsembleRegressor : The same for numbers.
+    GreedyEnsembleRegressor : The same for continuous targets.
     greedy_forward_selection : The selection alone, from arrays.
     prune_forest : A smaller forest.
     sklearn.ensemble.StackingClassifier : Combines all models, by another model.
@@ -219,7 +220,7 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
         """
         Return the weighted mean of the chosen models' probabilities, calibrated where ``calibrate=True``.
 
-        Only the chosen models are asked.
+        Only the chosen models predict.
 
         Parameters
         ----------

@@ -1,8 +1,8 @@
 """
-What a plain greedy search asks of candidates: two losses, and scores of any kind.
+The criteria of a plain greedy search: two losses, and scores of any kind.
 
-A criterion holds the sum of the picks so far, says what each model would make of it, and takes a pick in. The search
-itself is in ``_searching``. The fast search of ``sklearn_gfs.selection`` has criteria of its own.
+A criterion holds the sum of the picks so far, returns the loss of the mean after each possible pick, and adds a pick.
+The search itself is in ``_searching``. The fast search of ``sklearn_gfs.selection`` has criteria of its own.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from sklearn_gfs._typing import Float64Array
 
 from . import _score_kernels as kernels
 
-# Probabilities of a sample's own class from below, as in the fast search.
+# Least probability of a sample's own class, as in the fast search.
 _LEAST = float(np.finfo(np.float64).eps)
 
 
 class Criterion(ABC):
-    """What the t-th pick is chosen by; smaller is better."""
+    """The criterion by which the t-th pick is chosen; smaller is better."""
 
     @abstractmethod
     def losses(self, t: int) -> Float64Array:
-        """Return, for every model, the loss of the mean of t picks of which it would be the last."""
+        """Return, for every model, the loss of the mean of t picks if the model is the last of them."""
 
     def size(self, t: int, model: int) -> float:  # noqa: ARG002
-        """Return the size of the terms that this model's loss is the difference of."""
+        """Return the size of the terms whose difference is this model's loss, for the rounding of the difference."""
         return 0.0
 
     @abstractmethod
     def add(self, model: int) -> None:
-        """Take a pick in."""
+        """Add a pick to the sum."""
 
 
 class Loss(Criterion):
@@ -48,7 +48,7 @@ class Loss(Criterion):
 
     @abstractmethod
     def gap(self, t: int) -> float:
-        """Return how far, at most, the loss is above the least of all weighted means of the models."""
+        """Return an upper bound on the loss minus the least loss of all weighted means of the models."""
 
 
 class SquaredError(Loss):
@@ -69,7 +69,7 @@ class SquaredError(Loss):
 
     @classmethod
     def of_outputs(cls, atoms: Float64Array, y: Float64Array, weight: Float64Array) -> SquaredError:
-        """Make the products, of outputs (n_models, n_samples, n_columns)."""
+        """Return the criterion for outputs of shape (n_models, n_samples, n_columns)."""
         residuals = (atoms - y) * np.sqrt(weight)[:, None]
         flat = residuals.reshape(len(atoms), -1)
         return cls(flat @ flat.T)
@@ -82,7 +82,7 @@ class SquaredError(Loss):
 
     def add(self, model: int) -> None:
         self._norm += 2.0 * self._with_sum[model] + self._norms[model]
-        # The rounding of a sum is that of the largest it has been.
+        # The rounding error of the sum is relative to its largest value so far.
         self._largest_norm = max(self._largest_norm, self._norm)
         self._with_sum += self._products[model]
 
@@ -139,7 +139,7 @@ class Score(Criterion):
     Parameters
     ----------
     atoms : ndarray of shape (n_models, n_samples, n_columns)
-        What the models say.
+        Outputs of the models.
     evaluate : callable
         Takes the sum of the picks so far, the atoms and t; returns a score for every model.
     """
@@ -159,7 +159,7 @@ class Score(Criterion):
 
 
 class StoredClassifier(ClassifierMixin, BaseEstimator):
-    """What a scorer is given in the place of an ensemble: it says what is stored, whatever it is asked about."""
+    """A stand-in for an ensemble that a scorer gets: its predictions are stored, and do not depend on X."""
 
     def __init__(self, classes: NDArray[Any] | None = None, probabilities: Float64Array | None = None) -> None:
         self.classes = classes
@@ -177,7 +177,7 @@ class StoredClassifier(ClassifierMixin, BaseEstimator):
 
 
 class StoredRegressor(RegressorMixin, BaseEstimator):
-    """As `StoredClassifier`, of numbers."""
+    """A stand-in like `StoredClassifier`, for continuous predictions."""
 
     def __init__(self, numbers: Float64Array | None = None) -> None:
         self.numbers = numbers
@@ -194,16 +194,16 @@ def evaluation(
     scoring: Any, scorer: Any, X: Any, y: Any, codes: Any, classes: NDArray[Any] | None, weight: Float64Array | None
 ) -> Evaluate:
     """
-    Return what gives the scores of candidates: a loop that is compiled for some that are asked for by name.
+    Return a function that computes the scores of candidates: a compiled loop for some names, else the scorer.
 
     Parameters
     ----------
     scoring, scorer : str or callable, callable
-        What was asked for, and the scorer that it is.
+        The parameter `scoring`, and its scorer.
     X, y : array-like
-        Samples and their targets as the user has them.
+        Samples and their targets as the user passed them.
     codes : ndarray of shape (n_samples,) or (n_samples, n_targets)
-        Indices of the classes, or the numbers.
+        Indices of the classes, or continuous targets.
     classes : ndarray of shape (n_classes,) or None
         The labels.
     weight : ndarray of shape (n_samples,) or None
@@ -262,7 +262,7 @@ class Areas:
         self._pairs = float(sums[0] * sums[1])
 
     def of(self, score: Float64Array) -> float:
-        """Return the share of the pairs of a sample of each class that the score puts in order, ties counting half."""
+        """Return the share of pairs of a sample of each class in which the second class has the larger score."""
         ordered: list[Float64Array] = []
         for part, weight, ones in zip(self._parts, self._weights, self._ones, strict=True):
             if weight is None:

@@ -1,5 +1,5 @@
 """
-What a fitted ensemble keeps, and what only its chosen models are asked for.
+The fitted attributes of an ensemble, and the predictions of its chosen models.
 
 Nothing here fits or selects.
 """
@@ -42,7 +42,7 @@ class FittedEnsembleMixin(TransformerMixin):
         found: Selection,
         positions: NDArray[np.int64],
     ) -> None:
-        """Keep the chosen models, and the selection in terms of `estimators`, in which its models have these places."""
+        """Set the fitted attributes; `positions` are the indices in `estimators` of the library's models."""
         for name in ("selection_scores_", "n_features_in_", "feature_names_in_"):
             if hasattr(self, name):
                 delattr(self, name)
@@ -66,10 +66,10 @@ class FittedEnsembleMixin(TransformerMixin):
                 setattr(self, name, found_in[0])
 
     def _answers(self, X: Any) -> list[Float64Array]:
-        """Return what each chosen model says, with a column for each class or target."""
+        """Return the outputs of each chosen model, with a column for each class or target."""
         check_is_fitted(self)
         if isinstance(X, np.ndarray) and X.dtype.kind == "f" and not get_tags(self).input_tags.allow_nan:
-            assert_all_finite(X, input_name="X")  # the models that would say it may not be among the chosen ones
+            assert_all_finite(X, input_name="X")  # the chosen models may not check X
         classes = getattr(self, "classes_", None)
         found = []
         n_classes = 0 if classes is None else len(classes)
@@ -80,12 +80,12 @@ class FittedEnsembleMixin(TransformerMixin):
         return found
 
     def _mean(self, X: Any) -> Float64Array:
-        """Return the weighted mean of what the chosen models say, calibrated."""
+        """Return the weighted mean of the chosen models' outputs, calibrated."""
         mean = self._combine(self._answers(X), self.weights_[self.weights_ != 0])
         return mean if self.calibration_ is None else self.calibration_(mean)
 
     def _combine(self, outputs: Sequence[Float64Array], weights: Float64Array) -> Float64Array:
-        """Return the weighted mean; what negative weights have made of probabilities is made some again."""
+        """Return the weighted mean; with negative weights, means of probabilities are clipped and normalised again."""
         total = weights[0] * outputs[0]
         for weight, values in zip(weights[1:], outputs[1:], strict=True):
             total += weight * values
@@ -97,7 +97,7 @@ class FittedEnsembleMixin(TransformerMixin):
 
     def transform(self, X: Any) -> Float64Array:
         """
-        Return what the chosen models say, side by side, calibrated where ``calibrate=True``.
+        Return the outputs of the chosen models, side by side, calibrated where ``calibrate=True``.
 
         Of two classes the probability of the second stands for both.
 
@@ -113,7 +113,7 @@ class FittedEnsembleMixin(TransformerMixin):
 
         See Also
         --------
-        get_feature_names_out : Whose column is whose.
+        get_feature_names_out : Names of the columns.
 
         Examples
         --------
@@ -133,7 +133,7 @@ class FittedEnsembleMixin(TransformerMixin):
         """
         Name the columns of ``transform``.
 
-        After the ensemble's class, the model, and the number of the class or target where there are several.
+        A name has the ensemble's class, the model, and, if there are several, the index of the class or target.
 
         Parameters
         ----------
@@ -147,7 +147,7 @@ class FittedEnsembleMixin(TransformerMixin):
 
         See Also
         --------
-        transform : What the chosen models say, side by side.
+        transform : The outputs of the chosen models, side by side.
 
         Examples
         --------
@@ -166,6 +166,6 @@ class FittedEnsembleMixin(TransformerMixin):
         return np.asarray([f"{lead}_{name}{end}" for name in self.named_estimators_ for end in ends], dtype=object)
 
     def _sk_visual_block_(self) -> Any:
-        """Show the models side by side; once fitted, those that were chosen."""
+        """Return a diagram of the models side by side; of a fitted ensemble only the chosen models."""
         shown = getattr(self, "named_estimators_", None) or dict(self.estimators)
         return VisualBlock("parallel", list(shown.values()), names=list(shown), dash_wrapped=False)

@@ -1,8 +1,7 @@
 """
-Fitting the models of a library: on folds, for predictions of samples that a model has not seen, and on everything.
+Fitting the models of a library: on folds, for predictions of samples that a model has not seen, and on all samples.
 
-Here belong the jobs, one for each model and fold, and what callbacks are told of them. What is made of the predictions
-is in ``_searching``.
+Here belong the jobs, one for each model and fold, and the calls of callbacks. ``_searching`` uses the predictions.
 """
 
 from __future__ import annotations
@@ -29,20 +28,20 @@ class Model(NamedTuple):
 
     name: str
     estimator: Any
-    method: str  # by which it is asked
+    method: str  # name of the method that gives its outputs
     fit_params: Mapping[str, Any]
 
 
 class Jobs(NamedTuple):
     """
-    Models that are fitted side by side, as a task of a fit.
+    Fits of models that run in parallel, as a task of the ensemble's fit.
 
     Parameters
     ----------
     owner : estimator
-        Whose fit it is.
+        The ensemble.
     task : callback context
-        Their task.
+        The task of these fits.
     n_jobs, verbose : int or None, int
         As joblib takes them.
     """
@@ -53,13 +52,13 @@ class Jobs(NamedTuple):
     verbose: int
 
     def report(self, name: str, number: int) -> Report:
-        """Return what tells of one job; all are made before any is sent off."""
-        # Only callbacks ask who calls them: without any, the ensemble need not travel.
+        """Return the report of one job to callbacks; all reports must be made before the first job starts."""
+        # Only callbacks need the ensemble. Without callbacks it is not sent to the worker process.
         owner = self.owner if has_callbacks(self.owner) else None
         return Report(owner, self.task.subcontext(name, task_id=number, max_subtasks=0))
 
     def run(self, jobs: Sequence[Any]) -> list[Any]:
-        """Run the jobs, and end the task."""
+        """Run the jobs, end the task, and return the results in order."""
         self.task.call_on_fit_task_begin(estimator=self.owner)
         found: list[Any] = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)(jobs)
         self.task.call_on_fit_task_end(estimator=self.owner)
@@ -67,14 +66,14 @@ class Jobs(NamedTuple):
 
 
 class Report(NamedTuple):
-    """Tells of one fit; travels to the process that makes it."""
+    """Reports one fit to callbacks; it is sent to the worker process of the fit."""
 
     owner: Any
     task: Any
 
     @contextmanager
     def of_fit(self, estimator: Any, X: Any, y: Any, params: Mapping[str, Any]) -> Iterator[None]:
-        """Tell that the estimator is fitted inside."""
+        """Return a context in which the estimator is fitted, as a task for callbacks."""
         weight = params.get("sample_weight")
         data = {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
         with passes_callbacks(self.task, estimator):
@@ -86,7 +85,7 @@ class Report(NamedTuple):
 
 
 def answers(model: Model, fitted: Any, X: Any, classes: NDArray[Any] | None) -> Float64Array:
-    """Return what the fitted model says, a column for each class or target."""
+    """Return the outputs of the fitted model, with a column for each class or target."""
     return numbers_of(fitted, X) if classes is None else votes_of(fitted, model.method, X, classes)
 
 
@@ -105,7 +104,7 @@ def _fitted(model: Model, X: Any, y: Any, params: Mapping[str, Any], report: Rep
 
 
 def _on_fold(model: Model, X: Any, y: Any, split: Split, classes: NDArray[Any] | None, report: Report) -> Float64Array:
-    """Fit on one part of the samples and say what comes out for the other."""
+    """Fit the model on the training part of a split, and return its outputs for the test part."""
     train, test = split
     X_train, y_train = split_rows(model.estimator, X, y, train)
     X_test, _ = split_rows(model.estimator, X, y, test, train)
@@ -117,9 +116,10 @@ def out_of_fold(
     models: Sequence[Model], X: Any, y: Any, splits: Sequence[Split], classes: NDArray[Any] | None, jobs: Jobs
 ) -> tuple[list[Float64Array], NDArray[np.bool_]]:
     """
-    Return the predictions of every model for samples that it was not fitted on, and which samples have any.
+    Return the predictions of every model for samples that it was not fitted on, and a mask of samples with predictions.
 
-    Where splits repeat, the predictions for a sample are averaged. `classes` are the labels in order, None for numbers.
+    If several splits leave out a sample, its predictions are averaged. `classes` are the labels in order; None for
+    continuous targets.
     """
     n_splits = len(splits)
     found = jobs.run(

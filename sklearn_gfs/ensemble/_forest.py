@@ -1,8 +1,8 @@
 """
 A fitted forest as a library of trees, and a smaller forest of some of them.
 
-Here belong which ensembles are means of their members, what each member says of samples out of its bag, and how the
-smaller one is made. Members are selected by the plain search of ``_searching``.
+Here belong the kinds of ensembles that are means of their members, the predictions of members for samples out of their
+bags, and the making of the smaller forest. The plain search of ``_searching`` selects the members.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def prune_forest(
     Parameters
     ----------
     forest : estimator
-        A fitted random forest, extremely randomised trees, a bagging or a voting ensemble, for classes or numbers.
+        A fitted random forest, extremely randomised trees, a bagging or a voting ensemble, for classes or continuous
+        targets.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         The samples that the forest was fitted on, or new samples with ``oob=False``.
     y : array-like of shape (n_samples,) or (n_samples, n_targets)
@@ -80,8 +81,8 @@ def prune_forest(
     k : int, default=50
         Number of picks.
     weights : {"equal", "greedy"}, default="equal"
-        "equal" picks no tree twice. The result is an ensemble of the forest's own class with k trees, or as many as
-        there are. "greedy" picks trees with repeats. The result is a fitted `GreedyEnsembleClassifier` or
+        "equal" picks no tree twice. The result is an ensemble of the forest's own class with k trees, or with all trees
+        if there are fewer. "greedy" picks trees with repeats. The result is a fitted `GreedyEnsembleClassifier` or
         `GreedyEnsembleRegressor` of one-tree forests.
     oob : bool, default=True
         Whether X and y are the samples that the forest was fitted on, in their order. A tree is then judged by the
@@ -113,10 +114,10 @@ def prune_forest(
     r_i and r_j over the samples. Each product is estimated on the samples that neither of the two trees has seen. The
     products are sums over samples, made in chunks of scikit-learn's ``working_memory``.
 
-    Products from different samples are those of no vectors: a mean with repeats could have a negative estimate of its
-    error. So with ``weights="greedy"`` they are replaced by the nearest matrix without negative eigenvalues. The
-    ``selection_losses_`` are estimates that follow from this matrix. The ``duality_gaps_`` bound how far each is above
-    the least estimate of any weights. Neither says how far the estimates are from the true losses.
+    A matrix of products from different samples may have negative eigenvalues. The estimated error of a mean with
+    repeats could then be negative. So with ``weights="greedy"`` the nearest matrix without negative eigenvalues takes
+    its place. The ``selection_losses_`` are estimates that follow from this matrix. The ``duality_gaps_`` bound how far
+    each is above the least estimate of any weights. Neither says how far the estimates are from the true losses.
 
     References
     ----------
@@ -163,7 +164,7 @@ def prune_forest(
 
 
 def _check_kind(forest: Any) -> None:
-    """Make sure that the ensemble is a mean of its members."""
+    """Raise an error if the ensemble is not the mean of its members."""
     if isinstance(forest, (*_FORESTS, *_BAGS, *_VOTES)):
         return
     kind = type(forest).__name__
@@ -177,7 +178,7 @@ def _check_kind(forest: Any) -> None:
 
 
 def _targets(forest: Any, y: Any) -> Float64Array:
-    """Return the targets as numbers, labels as one indicator for each class."""
+    """Return continuous targets, or an indicator for each class, of shape (n_samples, n_columns)."""
     if not is_classifier(forest):
         numbers = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         return numbers.reshape(len(numbers), -1)
@@ -191,7 +192,7 @@ def _targets(forest: Any, y: Any) -> Float64Array:
 
 
 def _with_members(forest: Any, members: Any) -> Any:
-    """Return a copy of the forest with some of its members; what was measured of all of them is left out."""
+    """Return a copy of the forest with some of its members, without attributes that depend on all members."""
     if isinstance(forest, _VOTES):
         small = copy(forest)
         pairs = [pair for pair in forest.estimators if pair[1] != "drop"]
@@ -205,14 +206,15 @@ def _with_members(forest: Any, members: Any) -> Any:
         if hasattr(small, name):
             delattr(small, name)
     if isinstance(forest.random_state, Integral):
-        # A warm start skips as many seeds as there are trees. The kept trees may come from later seeds.
+        # A warm start skips one seed for each kept tree, but kept trees may come from later seeds. Another seed of the
+        # forest keeps added trees different from these.
         entropy = np.random.SeedSequence([int(forest.random_state), *map(int, members)])
         small.random_state = int(entropy.generate_state(1)[0])
     return small
 
 
 def _in_bag(forest: Any, n_samples: int) -> NDArray[np.bool_]:
-    """Return which samples each member was fitted on, (n_members, n_samples)."""
+    """Return a mask of the samples that each member was fitted on, of shape (n_members, n_samples)."""
     if isinstance(forest, _VOTES) or (isinstance(forest, _FORESTS) and not forest.bootstrap):
         raise ValueError(
             f"every member of this {type(forest).__name__} was fitted on all the samples: pass new ones, and oob=False"
@@ -240,7 +242,7 @@ def _mean_products(
     """
     Return the mean product of every two members' residuals, summed over the targets.
 
-    Over all samples, or those that neither has seen.
+    The mean is over the samples that neither member has `seen`, or over all samples if this is None.
     """
     classes = members[0].classes_ if is_classifier(members[0]) else None
     names = [_name(one, i) for i, one in enumerate(members)]
@@ -248,7 +250,7 @@ def _mean_products(
     models = [Model(*parts, {}) for parts in zip(names, members, methods, strict=True)]
     shares = np.ones(len(targets)) if weight is None else weight
     sums, totals = np.zeros((len(members),) * 2), np.zeros((len(members),) * 2)
-    # Residuals, and a copy of them, which the weights multiply, are alive at once.
+    # Residuals and their weighted copy are in memory at once.
     for rows in row_chunks(len(targets), 2 * 8 * len(members) * (targets.shape[1] + 1), working_memory()):
         some = take_rows(X, np.arange(rows.start, rows.stop))
         residuals = np.array([answers(model, model.estimator, some, classes) for model in models])
@@ -270,7 +272,7 @@ def _mean_products(
 
 
 def _nearest_of_vectors(products: Float64Array) -> Float64Array:
-    """Return the nearest matrix without negative eigenvalues, as products of vectors with each other have none."""
+    """Return the nearest matrix without negative eigenvalues, which is a matrix of inner products of vectors."""
     values, vectors = np.linalg.eigh(products)
     roots = vectors * np.sqrt(np.maximum(values, 0.0))
     nearest: Float64Array = roots @ roots.T
@@ -278,7 +280,7 @@ def _nearest_of_vectors(products: Float64Array) -> Float64Array:
 
 
 def _weighted(forest: Any, members: list[Any], path: Path, k: int, *, n_targets: int) -> Any:
-    """Return a fitted ensemble of the members that were picked."""
+    """Return a fitted greedy ensemble of the picked members."""
     chosen, picks = np.unique(path.picks, return_inverse=True)
     pairs = [(_name(members[i], int(i)), members[i]) for i in chosen]
     classes = is_classifier(forest)

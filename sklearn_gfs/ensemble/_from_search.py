@@ -1,7 +1,7 @@
 """
 The candidates of a fitted search as a library of models.
 
-Here belongs what a candidate is: the search's estimator with the candidate's parameters, not fitted.
+A candidate is the search's estimator with the candidate's parameters, not fitted.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ def candidates_of(search: Any, n_candidates: int | None, *, classifies: bool) ->
     """
     Return the candidates by name, all or the best, in the order of the search.
 
-    A candidate is named after its place in ``cv_results_``. One whose score is not a number, since its fits failed, is
-    left out. Of a halving search, which tries candidates several times, the last trial of each counts, and the resource
-    is what the last iteration had.
+    A candidate is named after its position in ``cv_results_``. A candidate whose score is NaN, because its fits failed,
+    is left out. A halving search tries candidates several times; the last trial of each counts, with the resource of
+    the last iteration.
     """
     constraints = {"n_candidates": [Interval(Integral, 1, None, closed="left"), None]}
     validate_parameter_constraints(constraints, {"n_candidates": n_candidates}, caller_name="from_search")

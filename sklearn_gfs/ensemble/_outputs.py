@@ -1,8 +1,8 @@
 """
-What a model says of samples, in one form for all models: a column for each class, or for each target.
+The outputs of a model, in one form for all models: a column for each class, or for each target.
 
-Here belong which method a model is asked by, whose column is whose, and how a model without probabilities gets some.
-Who is asked, and on which samples, is in ``_fitting``.
+Here belong the choice of a model's method, the order of columns, and probabilities for models without them.
+``_fitting`` chooses the models and the samples.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from sklearn_gfs._typing import Float64Array
 
 from ._calibration import Calibration, fit_calibration
 
-# Numbers up to here have squares that the fast search can compare.
+# Largest prediction whose square the fast search can compare with others.
 _LARGEST = 1e75
-# How far rounding may take a probability below zero or above one, as the fast search has it.
+# Largest distance of a probability below zero or above one that counts as rounding, as in the fast search.
 _SLIP = 1e-6
-# In the order in which "auto" looks for them.
+# Methods in the order in which "auto" looks for them.
 METHODS = ("predict_proba", "decision_function", "predict")
 
 
 def method_of(name: str, estimator: Any, stack_method: str) -> str:
-    """Return the method by which a classifier is asked."""
+    """Return the name of the method that gives a classifier's outputs."""
     for method in METHODS if stack_method == "auto" else (stack_method,):
         if hasattr(estimator, method):
             return method
@@ -42,7 +42,7 @@ def numbers_of(estimator: Any, X: Any) -> Float64Array:
 
 
 def check_n_targets(who: str, outputs: Float64Array, n_targets: int) -> None:
-    """Make sure that a regressor predicts as many targets as y has."""
+    """Raise an error if a regressor's number of targets is not `n_targets`."""
     n_predicted = outputs.shape[1]
     if n_predicted != n_targets:
         plural = "" if n_predicted == 1 else "s"
@@ -50,14 +50,14 @@ def check_n_targets(who: str, outputs: Float64Array, n_targets: int) -> None:
 
 
 def check_finite(who: str, outputs: Float64Array) -> None:
-    """Make sure that a model predicts numbers."""
+    """Raise an error if predictions are not finite."""
     if not np.isfinite(outputs).all():
         kind = "NaN" if np.isnan(outputs).any() else "infinity"
         raise ValueError(f"{who} predicts {kind}; all predictions must be finite numbers")
 
 
 def check_range(who: str, outputs: Float64Array, *, shares: bool) -> None:
-    """Make sure that the fast search can compare what a model predicts: shares, or numbers with squares."""
+    """Raise an error if the fast search can't compare predictions: no probabilities, or squares that are too large."""
     least, most = outputs.min(), outputs.max()
     if shares and not (least >= -_SLIP and most <= 1.0 + _SLIP):
         wrong = least if least < -_SLIP else most
@@ -71,10 +71,10 @@ def check_range(who: str, outputs: Float64Array, *, shares: bool) -> None:
 
 def votes_of(estimator: Any, method: str, X: Any, classes: NDArray[Any]) -> Float64Array:
     """
-    Return what a classifier says of the classes: probabilities, values of a decision function, or indicators.
+    Return a classifier's outputs: probabilities, values of a decision function, or indicators of predicted labels.
 
-    There is a column for each of the classes, or fewer if the decision function has fewer. A class that the estimator
-    has not seen gets probability zero, or the least of the sample's values.
+    The outputs have a column for each of the classes, or fewer if the decision function has fewer. A class that the
+    estimator has not seen gets probability zero, or the least of the sample's values.
     """
     if method == "predict":
         return (np.asarray(estimator.predict(X)).reshape(-1, 1) == classes).astype(np.float64)
@@ -102,7 +102,7 @@ def votes_of(estimator: Any, method: str, X: Any, classes: NDArray[Any]) -> Floa
 
 
 class Link(NamedTuple):
-    """What makes probabilities of votes that are none."""
+    """A logistic regression from outputs that are no probabilities to probabilities."""
 
     scale: float
     model: Any
@@ -124,13 +124,13 @@ def fit_link(votes: Float64Array, y: NDArray[np.int64], weight: Float64Array | N
 
 
 class Reading(NamedTuple):
-    """How a model's outputs are read: made probabilities where they are votes, then calibrated."""
+    """A function from a model's outputs to calibrated outputs; outputs that are no probabilities become some first."""
 
     link: Link | None = None
     calibration: Calibration | None = None
 
     def __call__(self, outputs: Float64Array, n_classes: int) -> Float64Array:
-        """Return a column for each class, or target."""
+        """Return the calibrated outputs, with a column for each class or target."""
         values = outputs if self.link is None else self.link(outputs, n_classes)
         return values if self.calibration is None else self.calibration(values)
 
@@ -138,7 +138,7 @@ class Reading(NamedTuple):
 def fit_reading(
     outputs: Float64Array, y: NDArray[Any], weight: Float64Array | None, n_classes: int, *, vote: bool, calibrate: bool
 ) -> Reading:
-    """Return how to read a model, by what it says of samples that it has not seen. A vote is no probability."""
+    """Return the reading of a model, fitted to its outputs on unseen samples; `vote` means outputs of another kind."""
     reading = Reading(link=fit_link(outputs, y, weight) if vote else None)
     if calibrate:
         reading = reading._replace(calibration=fit_calibration(reading(outputs, n_classes), y, weight))

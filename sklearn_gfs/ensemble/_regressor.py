@@ -28,7 +28,7 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
     estimators : list of (str, estimator)
         The library of models, each with a name. ``"drop"`` in place of a model leaves it out.
     k : int, default=50
-        Number of picks. At most as many models are chosen.
+        Number of picks. At most `k` models are chosen.
     loss : {"squared_error"}, default="squared_error"
         What each pick minimises: half the squared distance, summed over the targets.
     scoring : str or callable, default=None
@@ -78,8 +78,9 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
         The score of the mean after every pick. Only with `scoring`.
     duality_gaps_ : ndarray of shape (n_picks,) or (n_bags, n_picks)
         Upper bound, after every pick, on the loss minus the least loss of any weights that are shares: not negative,
-        and of sum one. With several bags a row knows of the models of its own bag only: weights of other models may
-        have a lower loss. With ``corrective=True`` weights are any numbers, and the penalty is part of both losses.
+        and of sum one. With several bags the bound of a row holds for the models of its own bag only: weights of other
+        models may have a lower loss. With ``corrective=True`` weights may be negative, and the penalty is part of both
+        losses.
     n_picks_ : int or ndarray of shape (n_bags,)
         Number of picks that count: those up to the best score or the least loss.
     calibrations_ : list
@@ -88,7 +89,7 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
     calibration_ : object
         The same for the mean. The losses, scores and gaps are those of the mean before this calibration.
     stack_method_ : list of str
-        What each chosen model is asked for, "predict".
+        Method that gives the outputs of each chosen model, "predict".
     n_outputs_ : int
         Number of targets.
     n_features_in_ : int
@@ -186,7 +187,7 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
         """
         Return the weighted mean of the chosen models' predictions, calibrated where ``calibrate=True``.
 
-        Only the chosen models are asked.
+        Only the chosen models predict.
 
         Parameters
         ----------
@@ -200,7 +201,7 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
 
         See Also
         --------
-        transform : What each chosen model says.
+        transform : The predictions of each chosen model.
 
         Examples
         --------

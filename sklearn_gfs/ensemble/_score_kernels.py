@@ -1,8 +1,9 @@
 """
 Loops for scores of candidates: arrays in, arrays out.
 
-Two are sums over samples. There each candidate is a model whose predictions are added to a total, and nothing of the
-size of all candidates' sums is held. The third counts pairs of samples of one candidate.
+Two scores are sums over samples. Each candidate is a total plus the predictions of a model; these sums are computed
+sample by sample, so that memory does not hold them for all candidates. The third counts pairs of samples of one
+candidate.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ def add_hits(
     out: NDArray[np.float64],
 ) -> None:
     """
-    Add to each candidate's place the weights of the samples whose class is the first of its largest columns.
+    Add to each candidate's element of `out` the weights of the samples whose class it predicts.
 
-    ``total`` is (n_samples, n_classes), ``atoms`` (n_models, n_samples, n_classes).
+    Of several largest columns the first is the prediction. ``total`` is (n_samples, n_classes), ``atoms`` (n_models,
+    n_samples, n_classes).
     """
     for i in range(atoms.shape[0]):
         for s in range(total.shape[0]):
@@ -46,7 +48,7 @@ def add_absolute_errors(
     weight: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
-    """Add to each candidate's place the weighted absolute errors of its mean of t picks, summed over the targets."""
+    """Add to each candidate's element of `out` the weighted absolute errors of its mean of t picks, for all targets."""
     for i in range(atoms.shape[0]):
         for s in range(total.shape[0]):
             for c in range(total.shape[1]):
@@ -61,9 +63,9 @@ def pairs_in_order(
     high_weight: NDArray[np.float64],
 ) -> float:
     """
-    Weight of the pairs of which the second value, one of ``high``, is the larger; pairs of equal ones count half.
+    Return the weight of the pairs of a value of ``low`` and a larger value of ``high``; equal pairs count half.
 
-    Both arrays of values are in ascending order. The weight of a pair is the product of those of its values.
+    Both arrays of values are in ascending order. The weight of a pair is the product of the weights of its values.
     """
     i, j, below, total = 0, 0, 0.0, 0.0
     while j < high.shape[0]:

@@ -1,8 +1,8 @@
 """
 Which models, with which weights: one selection, or the mean of several from parts of the library.
 
-Here belong what Caruana et al. added to plain greedy selection, and which search answers. Squared error and log loss
-without any of that go to the fast search of ``sklearn_gfs.selection``, all else to the plain one of this module.
+Here belong the additions of Caruana et al. to greedy selection, and the choice of a search. The squared error and the
+log loss without these additions use the fast search of ``sklearn_gfs.selection``, everything else a plain search here.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from sklearn_gfs.selection import corrective_paths, cross_validated, greedy_forw
 
 from ._criteria import Criterion, Evaluate, LogLoss, Loss, Score, SquaredError
 
-# What a corrective selection tries for its ridge.
+# Ridges that a corrective selection tries, as shares of the mean diagonal of the Gram matrix.
 _RIDGES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-# Values that differ by less than this, relative to themselves or to what they are differences of, are ties.
+# Relative difference below which values are ties. For a difference of terms it is relative to the terms.
 _TIE = 1e-12
-# A loss below this share of the largest one of a path is what rounding leaves of zero.
+# Share of a path's largest loss below which a loss counts as zero, because it is only rounding.
 _ZERO = 1e-15
 
 
 class Library(NamedTuple):
-    """What the models say of the samples, and what is true of them; weights count samples."""
+    """The outputs of the models, the targets, and the weights of samples; a weight of w counts as w samples."""
 
     outputs: Sequence[Float64Array]  # for each model (n_samples, n_columns)
-    y: NDArray[Any]  # indices of classes, or numbers (n_samples, n_columns)
+    y: NDArray[Any]  # indices of classes, or continuous targets (n_samples, n_columns)
     weight: Float64Array | None
 
     @property
@@ -38,18 +38,18 @@ class Library(NamedTuple):
         return self.y.ndim == 1
 
     def arrays(self) -> tuple[list[Float64Array], NDArray[Any]]:
-        """Return outputs and y as the fast searches take them: of one column as vectors."""
+        """Return outputs and y for the fast searches, where single columns are vectors."""
         if self.outputs[0].shape[1] > 1:
             return list(self.outputs), self.y
         return [values[:, 0] for values in self.outputs], self.y[:, 0]
 
     def part(self, models: NDArray[np.int64]) -> Library:
-        """Return some of the models."""
+        """Return a library of some of the models."""
         return self._replace(outputs=[self.outputs[i] for i in models])
 
 
 class Wanted(NamedTuple):
-    """How to select; `evaluate` gives scores, if one is to be maximised."""
+    """The settings of a selection; `evaluate` computes a score to maximise, or is None."""
 
     k: int
     loss: str
@@ -62,12 +62,12 @@ class Wanted(NamedTuple):
 
     @property
     def is_fast(self) -> bool:
-        """Whether the search of ``sklearn_gfs.selection`` answers."""
+        """Whether the fast search of ``sklearn_gfs.selection`` can select."""
         return self.corrective or (self.evaluate is None and self.n_init == 1 and self.replace)
 
 
 class Path(NamedTuple):
-    """A selection, pick by pick; arrays of several have the bags as their first axis."""
+    """A selection, pick by pick; with several bags the first axis of arrays is the bag."""
 
     picks: NDArray[np.int64]
     losses: Float64Array
@@ -76,15 +76,15 @@ class Path(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """What was found."""
+    """The path, the number of picks that count, and the weights of all models."""
 
     path: Path
-    n_picks: NDArray[np.int64]  # in each bag those of the best prefix
+    n_picks: NDArray[np.int64]  # number of picks of the best prefix, for each bag
     weights: Float64Array
 
 
 def select(library: Library, wanted: Wanted, rng: np.random.RandomState) -> Selection:
-    """Select from the library, or several times from parts of it."""
+    """Return a selection from the library, or the mean of several selections from parts of it."""
     n_models = len(library.outputs)
     if wanted.corrective:
         return _corrective(library, wanted.k)
@@ -105,7 +105,7 @@ def select(library: Library, wanted: Wanted, rng: np.random.RandomState) -> Sele
 
 
 def best_prefix(path: Path) -> int:
-    """Return the number of the first picks that are best: by the score, then the loss, then their number."""
+    """Return the length of the best prefix: by the score, among equals by the loss, then the shortest."""
     best = np.arange(len(path.picks))
     losses = np.where(path.losses <= _ZERO * path.losses.max(), 0.0, path.losses)
     for values in (losses,) if path.scores is None else (-path.scores, losses):
@@ -114,14 +114,14 @@ def best_prefix(path: Path) -> int:
 
 
 def _corrective(library: Library, k: int) -> Selection:
-    """Solve for the weights after every pick; generalised cross-validation says how many picks, and which ridge."""
+    """Return a corrective selection; generalised cross-validation chooses the number of picks and the ridge."""
     outputs, y = library.arrays()
     y = np.eye(outputs[0].shape[1])[y] if library.holds_classes else y
     paths = corrective_paths(np.stack(outputs, axis=1), y, k, _RIDGES, sample_weight=library.weight)
-    # Of classes' indicators, which add up to one, the last says nothing new.
+    # Indicators of classes add up to one, so the last one gives no information.
     n_samples = len(library.y) if library.weight is None else float(library.weight.sum())
     n_values = n_samples * (library.outputs[0].shape[1] - library.holds_classes)
-    # There is no intercept. Where the weights add up to less than the degrees of freedom, the least loss decides.
+    # Models have no intercept. If the samples' weights add up to less than the degrees of freedom, the loss decides.
     errors = [cross_validated(path, n_values, n_free=0.0, least_left=1e-9) for path in paths]
     if not min(map(len, errors)):
         raise ValueError("corrective=True finds no model that lowers the loss")
@@ -164,10 +164,11 @@ def loss_of(library: Library, atoms: Float64Array, name: str) -> Loss:
 
 def greedy(loss: Loss, k: int, score: Score | None = None, *, n_init: int = 1, replace: bool = True) -> Path:
     """
-    Take k picks, each the best by the score, of equals the one of the least loss; without a score by the loss alone.
+    Return a path of k picks, each the best by the score, among equals by the loss; without a score by the loss alone.
 
-    Of models that these can't tell apart one picked already wins, then the first. The first ``n_init`` picks are the
-    models that are best alone. Without replacement there are at most as many picks as models.
+    Among models that are still equal, a model that was picked already comes first, then the one with the lowest index.
+    The first ``n_init`` picks are the models that are best alone. Without replacement the path ends when all models are
+    picked.
     """
     criteria: list[Criterion] = [loss] if score is None else [score, loss]
     first = criteria[0].losses(1)
@@ -188,7 +189,7 @@ def greedy(loss: Loss, k: int, score: Score | None = None, *, n_init: int = 1, r
 
 
 def _best_alone(first: Float64Array, criteria: Sequence[Criterion], n_models: int) -> list[int]:
-    """Return the models that are best alone, the best one first; nothing has been picked yet."""
+    """Return the indices of the ``n_models`` models that are best alone, the best first; nothing is picked yet."""
     taken = np.zeros(len(first), dtype=np.int64)
     order: list[int] = []
     for _ in range(n_models):
@@ -210,6 +211,6 @@ def _choose(
 
 
 def _ties(values: Float64Array, size: float = 0.0) -> NDArray[np.bool_]:
-    """Say which values are the least but for rounding, which is relative to them or to terms of this size."""
+    """Return a mask of the values that equal the least up to rounding, relative to values or to terms of this size."""
     least = values.min()
     return np.asarray(values <= least + _TIE * max(abs(least), size))

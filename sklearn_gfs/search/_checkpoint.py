@@ -1,9 +1,9 @@
 """
 The folder in which a threshold search keeps its finished folds, each in a file of its own.
 
-A file is written under another name and then renamed, which every system does at once: a process
-that is killed at any moment leaves a whole file or none, and no writer touches what another wrote.
-Files are JSON, which keeps every float exactly and runs no code when read.
+A file is written under another name and then renamed, which is atomic on every system. A process that is killed at any
+moment leaves a complete file or none, and no writer changes a file of another writer. Files are JSON, which keeps every
+float exactly and runs no code when read.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Checkpoint:
     Parameters
     ----------
     path : str or path-like
-        The folder; it is made where it does not exist.
+        The folder; it is created if it does not exist.
     parts : dict of str to object
-        All that the folds' results depend on, by names fit for an error message.
+        Values that the folds' results depend on, by their names in error messages.
     n_folds : int
         Number of folds.
 
@@ -60,7 +60,7 @@ class Checkpoint:
         return self._folder / f"fold-{fold}.json"
 
     def _make_folder(self) -> None:
-        """Make the folder if need be, and see to it before any training that folds can be kept."""
+        """Create the folder if it does not exist, and check before any training that it can be written to."""
         if not self._folder.exists():
             if not self._folder.parent.is_dir():
                 raise FileNotFoundError(f"checkpoint={str(self._folder)!r} lies in a folder that does not exist.")
@@ -93,11 +93,11 @@ class Checkpoint:
         return records
 
     def add(self, fold: int, records: list[dict[str, Any]]) -> None:
-        """Keep one more fold."""
+        """Write the records of one more fold."""
         content = {"format": _FORMAT, "fingerprint": self._fingerprint, "fold": fold, "records": records}
         text = json.dumps(content | {"checksum": _checksum(content)})
-        # In the same folder, for only a rename within one file system happens at once; under a name of its own, with
-        # the permissions that the user's new files have.
+        # In the same folder, because only a rename within one file system is atomic. The name is unique, and the file
+        # has the usual permissions of the user's new files.
         temporary = self._folder / f".{self._file(fold).name}.{uuid.uuid4().hex}"
         try:
             with temporary.open("x", encoding="utf-8") as file:

@@ -1,8 +1,7 @@
 """
 pretrain_threshold_curve: thresholds against the number of samples, and the laws fitted to them.
 
-One point of the curve is one training run on a part of the data; what such a run does belongs in
-``_fold``, the rule in ``_rule``.
+One point of the curve is one training run on a part of the data. The run belongs in ``_fold``, the rule in ``_rule``.
 """
 
 from __future__ import annotations
@@ -60,11 +59,12 @@ def pretrain_threshold_curve(
     ----------
     estimator : estimator
         What :class:`PretrainThresholdSearch` takes. If its ``random_state`` is an integer, repeat r uses this integer
-        plus r. :class:`GreedyPrunedMLP` decides once, from all of ``y``, whether ``y`` holds labels or numbers.
+        plus r. :class:`GreedyPrunedMLP` decides once, from all of ``y``, whether ``y`` holds labels or continuous
+        targets.
     X : array-like or sparse matrix of shape (n_samples, n_features)
         Data.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Labels or numbers to predict.
+        Labels or continuous targets to predict.
     train_sizes : sequence of int or float, default=(0.1, 0.18, 0.32, 0.56, 1.0)
         Numbers of training samples, or shares of those available.
     n_repeats : int, default=5
@@ -157,7 +157,7 @@ def pretrain_threshold_curve(
     estimator = settle_task(estimator, y)
     rng = check_random_state(random_state)
     orders = [_order(y, rng, stratify=is_classifier(estimator)) for _ in range(n_repeats)]
-    # Runs on many samples take longest: they come first, so that none is left over for one worker at the end.
+    # Runs on many samples take longest. They come first, so that no worker has a long run alone at the end.
     tasks = [(row, repeat) for row in reversed(range(len(sizes))) for repeat in range(n_repeats)]
     run = delayed(_one_run)
     found = Parallel(n_jobs=n_jobs)(
@@ -206,7 +206,7 @@ def _collect(
     *,
     interpolated: bool,
 ) -> ThresholdCurve:
-    """Put the runs, by size and repeat, into the tables of a curve."""
+    """Return the curve of the runs, which are given by size and repeat."""
     points = sorted({budget for run in runs.values() for budget in run.budgets})
     shape = len(sizes), n_repeats
     scores, targets = np.full((*shape, len(points), len(k)), np.nan), np.full(shape, np.nan)
@@ -222,7 +222,7 @@ def _collect(
 
 
 def _seeded(estimator: Any, repeat: int) -> Any:
-    """Return a clone whose integer seeds are those of this repeat."""
+    """Return a clone whose integer seeds are increased by the number of this repeat."""
     seeds = {
         name: (int(value) + repeat) % 2**32
         for name, value in estimator.get_params().items()
@@ -241,13 +241,13 @@ def _check_run(tol: Any, n_repeats: Any, test_size: Any) -> None:
 
 
 def _parts(order: NDArray[np.intp], size: int, n_test: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the samples to train on and those to score on; the same where none are held out."""
+    """Return the indices of the training samples and of the scored samples; the same if none are held out."""
     train = order[:size]
     return train, (order[len(order) - n_test :] if n_test else train)
 
 
 class _Run(NamedTuple):
-    """What one training run gives."""
+    """The scores and thresholds of one training run."""
 
     budgets: tuple[int, ...]
     scores: NDArray[np.float64]  # (n_budgets, n_k)
@@ -277,9 +277,9 @@ def _one_run(estimator: Any, *data: Any, grid: Grid, scorer: Any, rule: tuple[st
 
 
 def _between(budgets: Sequence[int], scores: NDArray[np.float64], row: int, level: float) -> float:
-    """Return where the score passes the level on its way to this row."""
+    """Return the interpolated number of iterations at which the score passes the level before this row."""
     before, after = scores[row - 1], scores[row]
-    if not before < level < after:  # rounding, or no score before
+    if not before < level < after:  # by rounding, or without an earlier score
         return float(budgets[row])
     low, high = np.log1p(budgets[row - 1]), np.log1p(budgets[row])
     return float(np.expm1(low + (level - before) / (after - before) * (high - low)))
@@ -300,7 +300,7 @@ def _sizes(train_sizes: Any, available: int) -> list[int]:
 
 
 def _order(y: Any, rng: np.random.RandomState, *, stratify: bool) -> NDArray[np.intp]:
-    """Shuffle the samples; stratified, every beginning of the order has the classes in proportion."""
+    """Return a random order of the samples; if stratified, every first part of it has the classes in proportion."""
     if not stratify or type_of_target(y) not in {"binary", "multiclass"}:
         return rng.permutation(count_samples(y))
     labels = np.asarray(y).ravel()

@@ -1,7 +1,7 @@
 """
-What tells one threshold search from another: its data, whatever their layout in memory, and the versions at work.
+The identity of a threshold search: the values of its data, independent of their layout in memory, and the versions.
 
-How fingerprints are made and compared belongs in ``_checkpoint``.
+``_checkpoint`` makes fingerprints of these and compares them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scipy import sparse
 
 def canonical(data: Any) -> Any:
     """
-    Return data in a form that is the same for equal values, whatever their layout in memory.
+    Return data in a form that is the same for equal values with any layout in memory.
 
     Parameters
     ----------
@@ -27,11 +27,11 @@ def canonical(data: Any) -> Any:
     Returns
     -------
     object
-        To be hashed. The data themselves are not changed.
+        A value for a hash. The data themselves are not changed.
     """
     if type(data) in (np.ndarray, np.memmap):
         flat = np.ascontiguousarray(data, dtype=None if data.dtype.isnative else data.dtype.newbyteorder("=")).ravel()
-        # Where an axis has length one, NumPy calls any strides contiguous; the hash has the strides in it.
+        # NumPy calls any strides contiguous for an axis of length one, but the hash depends on the strides.
         return data.shape, flat if flat.strides == (flat.itemsize,) else flat.copy()
     if sparse.issparse(data):
         return _canonical_rows(data)
@@ -52,7 +52,7 @@ def _canonical_rows(matrix: Any) -> Any:
 
 
 def _canonical_columns(data: Any) -> Any:
-    """Take a frame column by column, for it may hold them in blocks or each alone; else a series or an index."""
+    """Return a frame column by column, because its layout in blocks may differ; or a series or an index."""
     if hasattr(data, "columns"):
         return data.columns, [_canonical_columns(data.iloc[:, i]) for i in range(data.shape[1])]
     if hasattr(data, "iloc") and isinstance(data.dtype, np.dtype):
@@ -62,12 +62,12 @@ def _canonical_columns(data: Any) -> Any:
 
 def versions(estimator: Any) -> dict[str, Any]:
     """
-    Return what the scores of an estimator depend on beside its parameters and the data.
+    Return the versions that the scores of an estimator depend on.
 
     Parameters
     ----------
     estimator : estimator
-        Possibly made of others.
+        An estimator, which may contain others.
 
     Returns
     -------

@@ -1,9 +1,7 @@
 """
-The folds of a threshold search: each a single training run, scored at every point of the grid.
-
-What a fold returns is plain (numbers, strings, lists, dictionaries), so that it travels between
-processes and into a file. Which folds there are, and what follows from their scores, belongs in the
-modules that call this one.
+The folds of a threshold search: each a single training run, scored at every point of the grid.  A fold returns numbers,
+strings, lists and dictionaries only, which can be sent to other processes and written to a file. The modules that call
+this one make the folds and use their scores.
 """
 
 from __future__ import annotations
@@ -36,22 +34,22 @@ from ._scoring import Part, Scoring
 
 class FoldSettings(NamedTuple):
     """
-    How every fold is trained and scored; a checkpoint's fingerprint has all of it.
+    The settings of training and scoring in every fold; a checkpoint's fingerprint has all of these.
 
     Parameters
     ----------
     scorer : callable
-        As scikit-learn's searches call theirs.
+        A scorer as scikit-learn's searches use it.
     metric : str, default="score"
         The score that decides when an automatic grid is long enough.
     score_on : {"test", "train"}, default="test"
-        The part on which it decides.
+        The part of the samples whose score decides.
     fit_params, score_params : dict
         Metadata for the estimator's ``fit`` and the scorer.
     score_train : bool, default=False
         Whether to score on the training part too.
     error_score : "raise" or float, default="raise"
-        What a point gets that fails.
+        Score of a point that fails.
     """
 
     scorer: Any
@@ -74,7 +72,7 @@ class _Point(NamedTuple):
 
 
 class _Recorder(CallbackSupportMixin, BaseEstimator):
-    """Stands in for a pipeline's last step and keeps what its ``fit`` is given."""
+    """A stand-in for a pipeline's last step that stores the arguments of its ``fit``."""
 
     def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
@@ -104,7 +102,7 @@ def _replace_last(pipeline: Any, last: Any) -> Any:
 
 
 class _Training(NamedTuple):
-    """One fold's training part and what is fitted to it; the estimator is this fold's own and is changed."""
+    """One fold's training part and its estimator, which belongs to this fold only and is changed."""
 
     estimator: Any
     X: Any
@@ -121,7 +119,7 @@ class _Training(NamedTuple):
 
 
 # In _path and _one_by_one "except" surrounds the fits only. A callback that fails in a task of the search is no failed
-# fit, and a generator that catches what goes wrong while it is closed can't be closed.
+# fit. A generator that catches the errors of its own closing can't be closed.
 
 
 def _path(training: _Training, grid: Grid, budgets: Iterable[int]) -> Generator[_Point, None, None]:
@@ -163,7 +161,7 @@ def _path(training: _Training, grid: Grid, budgets: Iterable[int]) -> Generator[
 
 
 def _check_points(estimator: Any, done: set[Any], grid: Grid) -> None:
-    """Make sure that a run gave all points."""
+    """Raise an error if a run did not yield all points."""
     for budget, k, is_dense in _points_of(grid.budgets or sorted({budget for budget, _, _ in done}), grid):
         if (budget, k, is_dense) not in done:
             what = "the dense network" if is_dense else f"k={k}"
@@ -181,13 +179,13 @@ def _points_of(budgets: Sequence[int], grid: Grid) -> list[tuple[int, int | None
 
 
 def _begun_when_asked(fit_path: Any, *args: Any, **kwargs: Any) -> Generator[Any, None, None]:
-    """Call ``fit_path`` when the first point is asked for, so that its errors come from there."""
+    """Yield the points of ``fit_path``, called at the first point, so that its errors are errors of this point."""
     yield from fit_path(*args, **kwargs)
 
 
 def _not_reached(done: set[Any], grid: Grid, error: str) -> Iterator[_Point]:
-    """Yield the points that an error prevented; warn of an error that prevented none."""
-    # An automatic grid ends where the run ended, or after its first stretch.
+    """Yield the points that an error prevented; warn of an error that prevented no point."""
+    # An automatic grid ends at the last point of the run, or has three values if there is none.
     budgets = grid.budgets or sorted({budget for budget, _, _ in done}) or (0, AUTO_FIRST, AUTO_END)
     left = [point for point in _points_of(budgets, grid) if point not in done]
     if not left:
@@ -233,17 +231,17 @@ def evaluate_fold(
     Parameters
     ----------
     estimator : estimator
-        Unfitted, and this call's own: it is changed.
+        An unfitted estimator, which is changed.
     X, y : array-like
         All the data.
     train, test : ndarray of int
         Rows of the two parts.
     grid : Grid
-        What to evaluate.
+        Points to evaluate.
     settings : FoldSettings
-        How.
+        Settings of training and scoring.
     progress : FoldProgress
-        Told of every point.
+        Reports every point.
 
     Returns
     -------
@@ -269,7 +267,7 @@ def evaluate_fold(
     run = _path if grid.one_run else _one_by_one
     records: list[dict[str, Any]] = []
     start = time.perf_counter()
-    # Closed here, not whenever it is collected: what fails while a path is closed is raised.
+    # Closed here and not by the garbage collector, so that errors of closing a path are raised.
     with closing(run(training, grid, budgets)) as points:
         for point in points:
             record: dict[str, Any] = {
@@ -279,7 +277,7 @@ def evaluate_fold(
                 "fit_error": point.error,
             }
             record["fit_time"] = time.perf_counter() - start
-            # Where every point has a fit of its own, that was the task.
+            # If every point has its own fit, the fit was the task.
             with progress.part("point") if grid.one_run else nullcontext():
                 records.append(record | (score(point.estimator) if point.error is None else score.failure()))
             progress.finished(records[-1], (grid.budget_name, grid.size_name))
@@ -287,6 +285,6 @@ def evaluate_fold(
                 break
             start = time.perf_counter()
         else:
-            # An automatic grid has no end of its own: an error ended it.
+            # An automatic grid ends by the stop rule or by an error.
             records[-1]["failed"] |= stop is not None
     return records

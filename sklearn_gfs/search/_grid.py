@@ -1,7 +1,7 @@
 """
 The grid of a threshold search: its names and values, and when an automatic one is long enough.
 
-What is done at its points belongs in ``_fold``.
+``_fold`` evaluates its points.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-# The automatic grid: two budgets to each doubling, at first up to 256, at most up to 2**15.
-AUTO_FIRST, AUTO_END, AUTO_LIMIT = 16, 256, 2**15
+# The automatic grid has two budgets in each doubling. Its first budget after 0:
+AUTO_FIRST = 16
+# Its end at first, before it is extended.
+AUTO_END = 256
+# Its largest end.
+AUTO_LIMIT = 2**15
 
 
 class Grid(NamedTuple):
@@ -25,13 +29,13 @@ class Grid(NamedTuple):
     Parameters
     ----------
     budget_name : str
-        Name of the budget as ``estimator.set_params`` takes it.
+        Name of the budget in ``estimator.set_params``.
     size_name : str or None
-        Likewise for the number of picks; None where that is the budget.
+        Name of the number of picks; None if the number of picks is the budget.
     budgets : tuple of int or None
-        Ascending; None to extend the grid until the dense score has levelled off.
+        Budgets, ascending; None to extend the grid until the dense score has levelled off.
     sizes : tuple of int or None
-        Ascending; None for the estimator's own.
+        Numbers of picks, ascending; None for the estimator's own.
     one_run : bool
         Whether the (last) estimator has ``fit_path``.
     """
@@ -44,12 +48,12 @@ class Grid(NamedTuple):
 
     @property
     def n_sizes(self) -> int:
-        """Number of points at each budget, the dense network left out."""
+        """Number of points at each budget, without the dense network."""
         return 1 if self.sizes is None else len(self.sizes)
 
     @property
     def n_parts(self) -> int | None:
-        """Number of tasks in a fold, for callbacks: its points, and the fits that serve all of them."""
+        """Number of tasks in a fold, for callbacks: its points, and the fits that all points share."""
         if self.budgets is None:
             return None
         n_points = len(self.budgets) * (self.n_sizes + self.one_run)
@@ -62,7 +66,7 @@ class Grid(NamedTuple):
 
 
 def last_step(estimator: Any) -> tuple[str, Any]:
-    """Return the name of a pipeline's last step, as parameters have it, and the step; pipelines may be nested."""
+    """Return the last step of a pipeline, and the prefix of its parameters' names; pipelines may be nested."""
     names = []
     while isinstance(estimator, Pipeline):
         name, estimator = estimator.steps[-1]
@@ -72,7 +76,7 @@ def last_step(estimator: Any) -> tuple[str, Any]:
 
 def as_on_path(estimator: Any, grid: Grid) -> Any:
     """
-    Let an estimator's ``fit`` do as its ``fit_path`` did in the folds, which may ignore a limit of time.
+    Let an estimator's ``fit`` train as its ``fit_path`` did in the folds, which ignores a time limit.
 
     Parameters
     ----------
@@ -80,23 +84,23 @@ def as_on_path(estimator: Any, grid: Grid) -> Any:
         Possibly a pipeline; its last step may have the attribute ``_without_limit``, a dictionary of parameters. It is
         changed.
     grid : Grid
-        What the folds evaluate.
+        The grid of the folds.
 
     Returns
     -------
     estimator
-        The same, as it was where the folds have no path.
+        The same estimator; unchanged if the folds have no path.
     """
     prefix, last = last_step(estimator)
     own = getattr(last, "_without_limit", {}) if grid.one_run else {}
-    if own:  # what an estimator that has no path does with no parameters is its own affair
+    if own:  # set_params is not called without a parameter to set
         estimator.set_params(**{f"{prefix}__{name}" if prefix else name: value for name, value in own.items()})
     return estimator
 
 
 def settle_task(estimator: Any, y: Any) -> Any:
     """
-    Let an estimator that infers its task from y do so once, from all of y.
+    Let an estimator that infers its task from y infer it once, from all of y.
 
     Parameters
     ----------
@@ -119,14 +123,14 @@ def settle_task(estimator: Any, y: Any) -> Any:
 
 def make_grid(estimator: Any, param: str, n_pretrain: Any, k: Any) -> Grid:
     """
-    Validate what is to be searched.
+    Validate the parameters of the grid and return the grid.
 
     Parameters
     ----------
     estimator : estimator
         Possibly a pipeline.
     param : str
-        Name of the budget, the prefix of a pipeline's last step left out or not.
+        Name of the budget, with or without the prefix of a pipeline's last step.
     n_pretrain : "auto" or sequence of int
         Budgets.
     k : sequence of int or None
@@ -135,14 +139,14 @@ def make_grid(estimator: Any, param: str, n_pretrain: Any, k: Any) -> Grid:
     Returns
     -------
     Grid
-        With the names as the estimator takes them.
+        The grid, with the names of the estimator's parameters.
 
     Raises
     ------
     TypeError
-        If the estimator is none.
+        If `estimator` is not an estimator.
     ValueError
-        If one of the others has a value that is not allowed.
+        If another argument has a value that is not allowed.
     """
     if isinstance(estimator, type) or not (hasattr(estimator, "fit") and hasattr(estimator, "get_params")):
         raise TypeError(f"estimator must be an instance with the methods fit and get_params, got {estimator!r}.")
@@ -175,7 +179,7 @@ def make_grid(estimator: Any, param: str, n_pretrain: Any, k: Any) -> Grid:
 def _ascending(name: str, values: Any, *, least: int) -> tuple[int, ...]:
     """Validate a sequence of integers and return its distinct values in order."""
     allowed = "'auto' or a sequence" if name == "n_pretrain" else "None or a sequence"
-    # What has no length, like a generator, could be read only once.
+    # An iterable without a length, such as a generator, could be read only once.
     found = list(values) if hasattr(values, "__len__") and not isinstance(values, str) else []
     if not found or not all(_is_integer(value) and value >= least for value in found):
         raise ValueError(f"{name} must be {allowed} of integers not below {least}, got {values!r}.")
@@ -183,7 +187,7 @@ def _ascending(name: str, values: Any, *, least: int) -> tuple[int, ...]:
 
 
 def check_n_jobs(n_jobs: Any) -> None:
-    """Raise ValueError for a number of jobs that joblib would not understand."""
+    """Raise ValueError for a number of jobs that joblib does not accept."""
     if n_jobs is not None and (not _is_integer(n_jobs) or n_jobs == 0):
         raise ValueError(f"n_jobs must be None or an integer other than 0, got {n_jobs!r}.")
 
@@ -193,7 +197,7 @@ def _is_integer(value: Any) -> bool:
 
 
 def automatic_budgets(first: int) -> Iterator[int]:
-    """Yield 0, 16, 23, 32, 45, 64, ... without end; the zero is left out unless ``first`` is zero."""
+    """Yield 0, 16, 23, 32, 45, 64, ... without end; 0 is left out unless ``first`` is 0."""
     if first == 0:
         yield 0
     doublings = 0.0
@@ -204,19 +208,19 @@ def automatic_budgets(first: int) -> Iterator[int]:
 
 def has_levelled_off(budgets: list[int], scores: list[float]) -> bool:
     """
-    Say whether the last doubling of the budget brought less than 1 % of the whole improvement.
+    Whether the last doubling of the budget brought less than 1 % of the whole improvement.
 
     Parameters
     ----------
     budgets : list of int
-        Ascending.
+        Budgets, ascending.
     scores : list of float
-        Score at each budget; those that are NaN are left out.
+        Score at each budget; NaN is left out.
 
     Returns
     -------
     bool
-        True also when no score is a number: more of the same will not help.
+        True also if all scores are NaN: larger budgets will not help.
     """
     known = [(budget, score) for budget, score in zip(budgets, scores, strict=True) if not np.isnan(score)]
     if not known:
@@ -238,7 +242,7 @@ class StopRule:
         self._scores: list[float] = []
 
     def __call__(self, record: dict[str, Any]) -> bool:
-        """Take one point's record; True when it was the last one needed."""
+        """Add one point's record; return True if no further point is needed."""
         self._seen += 1
         if record["dense"] or not self._grid.one_run:
             score = record[f"{self._part}_scores"]
@@ -246,7 +250,7 @@ class StopRule:
                 if self._metric not in score:
                     raise ValueError(f"refit must name the score that decides on the threshold, one of {list(score)}.")
                 score = score[self._metric]
-            if self._budgets[-1:] == [record["budget"]]:  # several sizes, no dense network: the largest counts
+            if self._budgets[-1:] == [record["budget"]]:  # of several sizes without a dense network the largest counts
                 self._scores[-1] = score
             else:
                 self._budgets.append(record["budget"])

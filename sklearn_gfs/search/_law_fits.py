@@ -1,8 +1,7 @@
 """
-How a law of the threshold is fitted: by least squares, or by likelihood where some thresholds are not known.
-
-Pure functions of NumPy arrays. Both fits are made in units of their own, in which sizes have a spread of one and
-thresholds are at most one. What a fit is to its user belongs in ``_laws``.
+How a law of the threshold is fitted: by least squares, or by likelihood if some thresholds are censored.  Pure
+functions of NumPy arrays. Fits use internal units, in which logarithms of sizes have a spread of one and thresholds are
+at most one. The public object of a fit is in ``_laws``.
 """
 
 from __future__ import annotations
@@ -16,11 +15,13 @@ from scipy.stats import norm
 
 from sklearn_gfs._typing import Float64Array
 
-# The least deviation of thresholds from a law where some are censored, as a share of the largest.
+# Least standard deviation of thresholds from a law, as a share of the largest threshold, if some are censored.
 _LEAST_DEVIATION = 1e-3
-# The greatest exponent over the spread of the logarithms: a factor of exp(20) between the ends.
+# Largest absolute exponent of a power law in internal units: a factor of exp(20) for each spread of the logarithms.
 _STEEPEST = 20.0
+# Number of exponents between these limits that are tried first.
 _N_EXPONENTS = 401
+# Covariance of coefficients that thresholds do not determine.
 _UNKNOWN = np.full((2, 2), np.inf)
 
 
@@ -46,16 +47,16 @@ class Fitted(NamedTuple):
 
 class _Law:
     """
-    A law in the fit's own units: level + slope u, or level exp(slope u), where u is the logarithm of a size.
+    A law in internal units: level + slope u, or level exp(slope u), where u is the standardised logarithm of a size.
 
     Parameters
     ----------
     name : {"log", "power"}
-        Which law.
+        The law.
     n_samples : ndarray of shape (n_runs,)
-        Sizes, not all of them equal; they have the mean zero and the spread one as u.
+        Sizes, not all equal; the values u of these sizes have mean zero and spread one.
     unit : float
-        What thresholds are divided by.
+        Unit of thresholds.
     """
 
     def __init__(self, name: str, n_samples: Float64Array, unit: float) -> None:
@@ -64,21 +65,21 @@ class _Law:
         self._middle, self._spread = float(logs.mean()), float(np.ptp(logs))
 
     def scaled(self, n_samples: Float64Array) -> Float64Array:
-        """Return u."""
+        """Return u, the standardised logarithms of sizes."""
         return (np.log(n_samples) - self._middle) / self._spread
 
     def __call__(self, u: Float64Array, level: float, slope: float) -> Float64Array:
         return level * np.exp(slope * u) if self.is_power else level + slope * u
 
     def slopes(self, u: Float64Array, level: float, slope: float) -> Float64Array:
-        """Return the derivatives in level and slope, (n_runs, 2)."""
+        """Return the derivatives by level and slope, of shape (n_runs, 2)."""
         if not self.is_power:
             return np.stack([np.ones_like(u), u], axis=1)
         powers = np.exp(slope * u)
         return np.stack([powers, level * u * powers], axis=1)
 
     def in_samples(self, level: float, slope: float, covariance: Float64Array) -> Fitted | None:
-        """Return the law of n_samples, or None where its factor is beyond what numbers hold."""
+        """Return the coefficients of the law of n_samples, or None if its factor overflows or underflows."""
         each = slope / self._spread
         if self.is_power:
             with np.errstate(over="ignore", under="ignore"):
@@ -100,8 +101,8 @@ def least_squares(name: str, x: Float64Array, y: Float64Array) -> Fitted | None:
     """
     Fit a law to thresholds y at the sizes x by least squares.
 
-    Returns None where nothing determines the law: the sizes are all equal, or no finite exponent is best. The
-    covariance is infinite with two thresholds.
+    Return None if the law is not determined: the sizes are all equal, or no finite exponent is best. The covariance is
+    infinite with two thresholds.
     """
     unit = float(np.abs(y).max(initial=0.0)) or 1.0
     if len(np.unique(x)) < 2:
@@ -119,7 +120,7 @@ def least_squares(name: str, x: Float64Array, y: Float64Array) -> Fitted | None:
 
 
 def _least(law: _Law, u: Float64Array, y: Float64Array) -> tuple[float, float] | None:
-    """Return level and slope; of a power law the best of all exponents, each with its best factor."""
+    """Return level and slope of least squares, or None; for a power law the best exponent with its best level."""
     if not law.is_power:
         level, slope = np.linalg.lstsq(law.slopes(u, 0.0, 0.0), y, rcond=None)[0]
         return float(level), float(slope)
@@ -146,10 +147,10 @@ def most_likely(
     name: str, x: Float64Array, y: Float64Array, x_beyond: Float64Array, beyond: Float64Array
 ) -> Fitted | None:
     """
-    Fit a law to thresholds y and to others that lie beyond a number, for normally distributed errors.
+    Fit a law to thresholds y, and to censored thresholds above the values `beyond`, for normally distributed errors.
 
-    This is the Tobit regression. Returns None where no finite exponent is best, and an infinite covariance where the
-    likelihood does not fall to all sides.
+    This is the Tobit regression. Return None if no finite exponent is best. The covariance is infinite if the
+    likelihood has no strict maximum.
     """
     if least_squares(name, x, y) is None:
         return None
@@ -168,7 +169,7 @@ def most_likely(
             value = 0.5 * float(errors @ errors) + len(y) * np.log(deviation) - float(norm.logcdf(excess).sum())
         return value if np.isfinite(value) else np.inf
 
-    # As if each of the others were just what it lies beyond, and twice and four times as much.
+    # The starts are fits with each censored threshold set to its bound, to twice and to four times its bound.
     starts = [_least(law, np.append(u, u_beyond), np.append(y, factor * beyond)) for factor in (1.0, 2.0, 4.0)]
     best = None
     for start in starts:
@@ -182,7 +183,7 @@ def most_likely(
 
 
 def _lowest(misfit: Callable[[Float64Array], float], start: Float64Array) -> Float64Array:
-    """Return where a search from this start ends that is begun again where it ended: simplices may shrink too early."""
+    """Return the minimum found by repeated simplex searches; each starts at the end of the last, which may be early."""
     options = {"maxiter": 4000, "xatol": 1e-7, "fatol": 1e-9}
     for _ in range(2):
         start = minimize(misfit, start, method="Nelder-Mead", options=options).x
@@ -190,7 +191,7 @@ def _lowest(misfit: Callable[[Float64Array], float], start: Float64Array) -> Flo
 
 
 def _covariance(misfit: Callable[[Float64Array], float], at: Float64Array) -> Float64Array:
-    """Return the covariance of level and slope, by the likelihood's curvature; infinite where it is not all upwards."""
+    """Return the covariance of level and slope, from the misfit's curvature; infinite if this is not positive."""
     free = 3 if at[2] > np.log(_LEAST_DEVIATION) else 2
     curvature = _curvature(lambda some: misfit(np.append(some, at[free:])), at[:free])
     if not np.isfinite(curvature).all() or np.linalg.eigvalsh(curvature)[0] <= 0.0:

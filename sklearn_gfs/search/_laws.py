@@ -1,7 +1,7 @@
 """
-Laws of the pre-training threshold in the number of samples, and what their fits are to users.
+Laws of the pre-training threshold in the number of samples, and the public object of their fits.
 
-How a law is fitted belongs in ``_law_fits``, how thresholds are measured in ``_curve``.
+The methods of fitting belong in ``_law_fits``, the measurement of thresholds in ``_curve``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _CONFIDENCE = 0.95
 
 
 def _reach(n_thresholds: int) -> float:
-    """Return how many standard deviations a confidence interval reaches to either side."""
+    """Return the half-width of a confidence interval, in standard deviations."""
     return float(student_t.ppf((1 + _CONFIDENCE) / 2, n_thresholds - 2)) if n_thresholds > 2 else np.inf
 
 
@@ -34,10 +34,10 @@ class ScalingFit(NamedTuple):
     law : {"log", "power"}
         Which law.
     coef : ndarray of shape (2,)
-        The numbers a and b, or c and p; NaN where the thresholds don't determine them.
+        The coefficients a and b, or c and p; NaN where the thresholds don't determine them.
     low : ndarray of shape (2,)
         Lower ends of the 95 % confidence intervals of the coefficients; infinite with two thresholds only, and where
-        the likelihood does not tell.
+        the likelihood has no strict maximum.
     high : ndarray of shape (2,)
         Upper ends of the same intervals.
     covariance : ndarray of shape (2, 2)
@@ -47,7 +47,7 @@ class ScalingFit(NamedTuple):
     n_thresholds : int
         Number of thresholds it was fitted to.
     n_censored : int, default=0
-        Number of those that are only known to lie beyond a number of iterations.
+        Number of these thresholds that are only known to lie beyond a number of iterations.
 
     See Also
     --------
@@ -83,9 +83,9 @@ class ScalingFit(NamedTuple):
         n_samples : array-like of shape (n_runs,)
             Number of samples of each run.
         thresholds : array-like of shape (n_runs,)
-            Threshold of each run. One that is NaN is left out, or is known from `beyond`.
+            Threshold of each run. A NaN is left out, unless `beyond` gives a bound.
         beyond : array-like of shape (n_runs,), default=None
-            What a threshold that is NaN lies beyond; NaN where nothing is known of it.
+            Lower bound of a threshold that is NaN; NaN if nothing is known about it.
 
         Returns
         -------
@@ -217,9 +217,9 @@ def fit_law(
     n_samples : ndarray of shape (n_runs,)
         Numbers of samples.
     thresholds : ndarray of shape (n_runs,)
-        Thresholds; those that are NaN are left out, or are known from `beyond`.
+        Thresholds; a NaN is left out, unless `beyond` gives a bound.
     beyond : ndarray of shape (n_runs,), default=None
-        What a threshold that is NaN lies beyond; NaN where nothing is known of it.
+        Lower bound of a threshold that is NaN; NaN if nothing is known about it.
 
     Returns
     -------

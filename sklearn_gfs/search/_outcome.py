@@ -1,8 +1,7 @@
 """
-What a threshold search learns from the records of its folds: its fitted attributes.
+The fitted attributes of a threshold search, from the records of its folds.
 
-How folds are run belongs in ``_run``, pure functions of scores in ``_results`` and
-``_rule``.
+Folds are run in ``_run``; pure functions of scores are in ``_results`` and ``_rule``.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ from ._rule import find_threshold, fold_mean, target_score
 
 
 class SearchOutcome(BaseSearchCV, CallbackSupportMixin):
-    """Sets the attributes of a threshold search; the parameters are the subclass's."""
+    """Sets the attributes of a threshold search; a subclass has the parameters."""
 
     def _check_refit_for_multimetric(self, scores: Any) -> None:
-        """Replace the base class's check: a threshold needs the score that decides even where nothing is refitted."""
+        """Replace the base class's check: the rule needs the name of one score, even if nothing is refitted."""
         if not isinstance(self.refit, str) or self.refit not in scores:
             raise ValueError(
                 f"With several scores refit must name the one that decides on the threshold, one of {list(scores)}; "
@@ -43,14 +42,14 @@ class SearchOutcome(BaseSearchCV, CallbackSupportMixin):
             )
 
     def _check_refit_for_one_score(self) -> None:
-        """Refuse the name of another score, which would be taken for a plain True."""
+        """Raise an error if `refit` names another score than the only one; the name would otherwise mean True."""
         names = ["score", self.scoring] if isinstance(self.scoring, str) else ["score"]
         if isinstance(self.refit, str) and self.refit not in names:
             allowed = " or ".join(map(repr, names))
             raise ValueError(f"refit must be a bool, or {allowed}, with one score; got {self.refit!r}.")
 
     def _store_results(self, folds: list[list[dict[str, Any]]], grid: Grid, scorer: Any, metric: str) -> None:
-        """Set all that is learnt from the scores."""
+        """Set all attributes that come from the scores."""
         report_fit_failures([record for fold in folds for record in fold if not record["dense"]], self.error_score)
         if callable(self.scoring):
             insert_error_scores([record for fold in folds for record in fold], self.error_score)
@@ -73,7 +72,7 @@ class SearchOutcome(BaseSearchCV, CallbackSupportMixin):
         more = {}
         if grid.one_run:
             more = dense_columns([[fold[budget, None, True] for fold in points] for budget, _ in keys])
-        # "test" columns as GridSearchCV has them, "train" columns wherever the training parts were scored.
+        # "test" columns as in GridSearchCV, and "train" columns if the training parts were scored.
         formatter = copy(self)
         formatter.return_train_score = "train_scores" in out[0]
         self.cv_results_ = formatter._format_results(candidates, self.n_splits_, out, more)
@@ -89,7 +88,7 @@ class SearchOutcome(BaseSearchCV, CallbackSupportMixin):
         self._set_threshold(candidates, keys, grid)
 
     def _set_threshold(self, candidates: list[Any], keys: list[Any], grid: Grid) -> None:
-        """Apply the rule."""
+        """Set the attributes of the threshold by the rule."""
         assert grid.budgets is not None
         scores, dense = self.scores_, self.dense_scores_
         self.target_score_, self.target_margin_ = target_score(self.target, self.tol, scores, dense)
@@ -112,7 +111,7 @@ class SearchOutcome(BaseSearchCV, CallbackSupportMixin):
         self.threshold_params_ = candidates[self.threshold_index_]
 
     def _why_none(self, means: Float64Array, grid: Grid) -> str:
-        """Say why no point meets the rule."""
+        """Return a sentence with the reason why no point meets the rule."""
         part, none = f"on the {self.score_on} parts", "has failed, or is not finite, in some fold. threshold_ is None."
         if np.isnan(means).all():
             return f"No point reached the target: {part} the score of each point {none}"
@@ -132,9 +131,9 @@ class SearchOutcome(BaseSearchCV, CallbackSupportMixin):
     def _refit(
         self, estimator: Any, data: Mapping[str, Any], fit_params: Mapping[str, Any], grid: Grid, tasks: Any
     ) -> None:
-        """Fit the estimator on all the data, which are X, y and, for callbacks, metadata."""
+        """Fit the estimator on all data; `data` are X, y and, for callbacks, metadata."""
         params = self.best_params_ if self.threshold_params_ is None else self.threshold_params_
-        # What reached the target was trained without a limit of time, and so is the model.
+        # The point that reached the target was trained without a time limit, so the model is, too.
         estimator = as_on_path(clone(estimator).set_params(**params), grid)
         task = tasks.subcontext("refit")
         with passes_callbacks(task, estimator):

@@ -1,7 +1,7 @@
 """
-What a threshold search tells while it runs: tasks for callbacks, and printed lines.
+Reports of a running threshold search: tasks for callbacks, and printed lines.
 
-What is measured, and in which order, belongs in the modules that call this one.
+The modules that call this one choose the points and their order.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _NAME = "[PretrainThresholdSearch]"
 
 class FoldProgress(NamedTuple):
     """
-    Tells of one fold; travels to the process that evaluates it.
+    Reports one fold; it is sent to the process that evaluates the fold.
 
     Parameters
     ----------
     search : estimator or None
-        Whose callbacks are called, if it has any.
+        The search, if it has callbacks.
     task : callback context
         The fold's task, already begun.
     label : str
@@ -45,12 +45,12 @@ class FoldProgress(NamedTuple):
         Parameters
         ----------
         name : str
-            Of the task.
+            Name of the task.
         estimator : estimator, default=None
-            What is fitted meanwhile: its own tasks continue this one, and callbacks of the search that are to be
-            propagated are passed on to it.
+            The estimator that is fitted in this task. Its own tasks continue this one, and callbacks of the search that
+            propagate are set on it.
         **data : dict
-            X, y and metadata, as callbacks get them.
+            X, y and metadata, for callbacks.
         """
         task = self.task.subcontext(name)
         try:
@@ -78,24 +78,24 @@ class FoldProgress(NamedTuple):
         print(f"{_NAME} {self.label}: {', '.join(values)} ({record['fit_time']:.2f} s)", flush=True)  # noqa: T201
 
 
-# Tells nobody: for folds that are part of no search.
+# Reports nothing, for folds without a search.
 SILENT = FoldProgress(None, NoCallbacks(), "", print_points=False)
 
 
 class SearchProgress:
     """
-    Tells of the folds, in the process that collects them.
+    Reports the folds, in the process that collects them.
 
-    So callbacks that can't travel see at least the folds, on any backend.
+    So callbacks that can't be sent to other processes are called for each fold, on any backend.
 
     Parameters
     ----------
     search : estimator
-        Whose callbacks are called.
+        The search whose callbacks are called.
     task : callback context
         The search's task.
     n_splits, n_kept : int
-        Number of folds, and of those that a checkpoint holds already.
+        Number of folds, and number of folds that a checkpoint holds already.
     """
 
     def __init__(self, search: Any, task: Any, n_splits: int, n_kept: int) -> None:
@@ -109,18 +109,18 @@ class SearchProgress:
             print(f"{_NAME} {n_kept} of {n_splits} folds read from the checkpoint", flush=True)  # noqa: T201
 
     def fold(self, i: int, n_parts: int | None) -> FoldProgress:
-        """Return what tells of one fold; all are made before any is sent off, for sending copies the tree of tasks."""
+        """Return the report of one fold; all must be made before the first is sent, which copies the tree of tasks."""
         self._folds[i] = self._task.subcontext("fold", task_id=i, max_subtasks=n_parts)
-        # Only callbacks ask who calls them: without any, the search and what it learnt before need not travel.
+        # Only callbacks need the search. Without callbacks it is not sent, with its earlier results, to the workers.
         caller = self._search if has_callbacks(self._search) else None
         return FoldProgress(caller, self._folds[i], f"fold {i + 1} of {self._n_splits}", self._search.verbose > 1)
 
     def begin(self, i: int) -> None:
-        """Tell that a fold is handed out."""
+        """Report that a fold is sent to a worker."""
         self._folds[i].call_on_fit_task_begin(estimator=self._search)
 
     def end(self, i: int) -> None:
-        """Tell that a fold is finished."""
+        """Report that a fold is finished."""
         self._folds[i].call_on_fit_task_end(estimator=self._search)
         self._n_done += 1
         if self._search.verbose > 0:
@@ -128,5 +128,5 @@ class SearchProgress:
             print(f"{_NAME} {self._n_done} of {self._n_splits} folds finished ({taken:.1f} s)", flush=True)  # noqa: T201
 
     def close(self) -> None:
-        """Tell that all folds are finished."""
+        """Report that all folds are finished."""
         self._task.call_on_fit_task_end(estimator=self._search)

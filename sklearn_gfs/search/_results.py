@@ -1,8 +1,7 @@
 """
 Tables of a threshold search: from the records of its folds to arrays.
 
-What the records hold is described by ``evaluate_fold``; what follows from the tables belongs in
-``_rule``.
+``evaluate_fold`` describes the records; ``_rule`` uses the tables.
 """
 
 from __future__ import annotations
@@ -21,20 +20,20 @@ def score_table(folds: list[list[dict[str, Any]]], grid: Grid, part: str, metric
     Parameters
     ----------
     folds : list of list of dict
-        What ``evaluate_fold`` returned.
+        Return values of ``evaluate_fold``.
     grid : Grid
-        Its budgets are known by now.
+        The grid, with known budgets.
     part : {"test", "train"}
-        Where the points were scored.
+        The part on which points were scored.
     metric : str
-        Name of the score; "score" where there is only one.
+        Name of the score; "score" if there is only one.
     dense : bool
         Whether to collect the dense networks' scores.
 
     Returns
     -------
     ndarray of shape (n_budgets, n_sizes, n_folds), or (n_budgets, n_folds) for dense networks
-        NaN where nothing was measured.
+        Scores; NaN for points without a score.
     """
     rows = {budget: row for row, budget in enumerate(grid.budgets or ())}
     columns = {size: column for column, size in enumerate(grid.sizes or (None,))}
@@ -49,7 +48,7 @@ def score_table(folds: list[list[dict[str, Any]]], grid: Grid, part: str, metric
 
 
 def dense_columns(records: list[list[dict[str, Any]]]) -> dict[str, Any]:
-    """Return the dense networks' part of ``cv_results_``; the records stand by point, then by fold."""
+    """Return the dense networks' columns of ``cv_results_``; the records are ordered by point, then by fold."""
     times = np.array([[record["fit_time"] for record in point] for point in records])
     columns = {"mean_dense_fit_time": times.mean(axis=1), "std_dense_fit_time": times.std(axis=1)}
     for part in ("test", "train"):

@@ -1,8 +1,7 @@
 """
 The threshold rule: from a table of scores to the least pre-training that is enough.
 
-Pure functions of NumPy arrays. How scores are measured and what is done with a threshold belong in
-the modules that call these.
+Pure functions of NumPy arrays. The modules that call these measure the scores and use the threshold.
 """
 
 from __future__ import annotations
@@ -15,23 +14,24 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# Scores that differ by rounding only count as equal: 0.97 - 0.01 must accept 0.96. Relative, for scores may have units.
+# Relative difference below which scores count as equal: 0.97 - 0.01 must accept 0.96. It is relative because scores may
+# have units.
 _ROUNDING = 1e-12
 
 
 class Threshold(NamedTuple):
     """
-    Where each size of subnetwork first meets the rule.
+    The first point that meets the rule, for each size of subnetwork and for all.
 
     Parameters
     ----------
     first : ndarray of shape (n_sizes,), dtype int64
-        Row of the first point that meets the rule, -1 where none does.
+        Row of the first point that meets the rule; -1 if no point does.
     sustained : ndarray of shape (n_sizes,), dtype bool
-        Whether that point and all later ones meet it.
+        Whether this point and all later points meet the rule.
     row, column : int
-        The point with the least pre-training that meets the rule, the smallest size among equals;
-        -1 where none does.
+        Row and column of the point with the least pre-training that meets the rule, with the smallest size among
+        equals; -1 if no point does.
     """
 
     first: NDArray[np.int64]
@@ -51,13 +51,13 @@ def check_rule(target: Any, tol: Any, score_on: Any) -> None:
 
 
 def _share(tol: str) -> float | None:
-    """Return the share that a percentage like "1%" stands for, None for any other text."""
+    """Return the share that a percentage like "1%" means; None for any other text."""
     found = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*%", tol.strip())
     return None if found is None else float(found[1]) / 100
 
 
 def is_number(value: Any) -> bool:
-    """Say whether a parameter is a real number, NaN included; True and False are none."""
+    """Whether a parameter is a real number, NaN included, and not True or False."""
     return not isinstance(value, bool) and isinstance(value, Real)
 
 
@@ -66,12 +66,12 @@ def _is_finite(value: Any) -> bool:
 
 
 def fold_mean(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Average over folds (the last axis), NaN where a fold has no score."""
+    """Return the mean over folds (the last axis); NaN if a fold has no score."""
     return np.asarray(scores.mean(axis=-1))
 
 
 def standard_error(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Standard error of the mean over folds (the last axis)."""
+    """Return the standard error of the mean over folds (the last axis)."""
     n_folds = scores.shape[-1]
     return np.asarray(scores.std(axis=-1, ddof=1) / np.sqrt(n_folds))
 
@@ -88,22 +88,21 @@ def target_score(
     Parameters
     ----------
     target : {"dense", "best"} or float
-        What subnetworks are compared with.
+        The reference of the subnetworks.
     tol : float or str
-        Margin. A percentage like "1%" is of the target's absolute value. "1se" is one standard error, over folds, of
-        the score that sets the target. A target given as a number has no spread: each point brings its own standard
-        error.
+        Margin. A percentage like "1%" is a share of the target's absolute value. "1se" is one standard error, over
+        folds, of the score that sets the target. If the target is a number, "1se" is the standard error of each point.
     scores : ndarray of shape (n_budgets, n_sizes, n_folds)
         Scores of the subnetworks.
     dense_scores : ndarray of shape (n_budgets, n_folds) or None
-        Scores of the dense network; None for estimators that have none: the largest size stands in.
+        Scores of the dense network. None for estimators without one; the largest size then takes its place.
 
     Returns
     -------
     target : float
-        NaN when the reference itself has no score.
+        The score to reach; NaN if the reference has no score.
     margin : float or ndarray of shape (n_budgets, n_sizes)
-        Not negative.
+        The margin, not negative.
     """
     means = fold_mean(scores)
     if target == "dense":
@@ -142,7 +141,7 @@ def find_threshold(scores: NDArray[np.float64], target: float, margin: Any) -> T
     """
     meets = scores >= target - margin - _ROUNDING * np.maximum(abs(target), margin)
     first = np.where(meets.any(axis=0), meets.argmax(axis=0), -1)
-    # A point is sustained when no later row fails: the running "and" from the end is still true.
+    # For each row, whether this row and all later rows meet the rule.
     all_later = np.logical_and.accumulate(meets[::-1], axis=0)[::-1]
     sustained = all_later[first, np.arange(len(first))] & (first >= 0)
     if (first < 0).all():

@@ -1,7 +1,7 @@
 """
 All folds of a threshold search: in parallel, kept on disk as they finish.
 
-What one fold does belongs in ``_fold``, what is told of it in ``_progress``.
+One fold is evaluated in ``_fold``; reports are in ``_progress``.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from ._progress import SearchProgress
 
 Records = list[dict[str, Any]]
 
-# What settings are called where a search differs from that of a checkpoint.
+# Names of settings in the error message about another search's checkpoint.
 _TOLD_AS = {"scorer": "scoring", "fit_params": "metadata of fit", "score_params": "metadata of scoring"}
 
-# By scikit-learn's conventions these are about what is printed and how work is divided, in every estimator.
+# Parameters without effect on scores: by scikit-learn's conventions they control output and parallel work only.
 _CHANGE_NO_SCORE = {"verbose", "n_jobs"}
 
 
@@ -43,29 +43,29 @@ def run_folds(
     task: Any,
 ) -> tuple[Grid, list[Records]]:
     """
-    Evaluate all folds but those that a checkpoint holds.
+    Evaluate all folds except those that a checkpoint holds.
 
     Parameters
     ----------
     search : estimator
-        Its parameters scoring, n_jobs, checkpoint and verbose are read; callbacks get it.
+        The search, of which scoring, n_jobs, checkpoint and verbose are read, and which callbacks get.
     estimator : estimator
-        What every fold fits a clone of.
+        The estimator; every fold fits a clone.
     data : tuple of X, y and the list of all splits
-        What every fold needs.
+        The data of all folds.
     grid : Grid
-        What to evaluate.
+        Points to evaluate.
     settings : FoldSettings
-        How.
+        Settings of training and scoring.
     task : callback context
         The search's task.
 
     Returns
     -------
     grid : Grid
-        With its budgets known.
+        The grid, with known budgets.
     folds : list of list of dict
-        What ``evaluate_fold`` returned, fold by fold.
+        Return values of ``evaluate_fold``, fold by fold.
     """
     splits = data[2]
     kept = None if search.checkpoint is None else _open_checkpoint(search, estimator, data, grid, settings)
@@ -76,7 +76,7 @@ def run_folds(
         with closing(_in_parallel(search, estimator, data, chosen, grid, settings, progress)) as finished:
             for i, records in finished:
                 folds[i] = records
-                # What failed may not fail again: memory that lacked, a disk that was full.
+                # A failed fold is not kept, because it may succeed later, with more memory or disk space.
                 if kept is not None and not any(record["failed"] for record in records):
                     kept.add(i, records)
                 progress.end(i)
@@ -92,10 +92,10 @@ def run_folds(
 def _open_checkpoint(
     search: Any, estimator: Any, data: tuple[Any, Any, list[Any]], grid: Grid, settings: FoldSettings
 ) -> Checkpoint:
-    """Open the folder of finished folds, which must belong to the same search."""
+    """Return the checkpoint of finished folds, which must belong to the same search."""
     X, y, splits = data
     how = settings._asdict()
-    # A scorer is made of what was asked for, and of nothing else that could be compared.
+    # Scorers can't be compared, so the parameter `scoring` takes their place.
     how |= {"scorer": search.scoring} | {name: dict(how[name]) for name in ("fit_params", "score_params")}
     estimator = _without_what_changes_no_score(estimator, grid)
     asked = {"X": X, "y": y, "folds": splits, "grid": tuple(grid)} | how
@@ -104,13 +104,13 @@ def _open_checkpoint(
 
 
 def _without_what_changes_no_score(estimator: Any, grid: Grid) -> Any:
-    """Return a clone without callbacks, which are never the same twice, and without parameters of no effect here."""
+    """Return a clone without callbacks, which can't be compared, and without parameters that change no score."""
     bare = as_on_path(without_callbacks(estimator), grid)
     return bare.set_params(**{name: None for name in bare.get_params() if name.rpartition("__")[2] in _CHANGE_NO_SCORE})
 
 
 def _of_one_grid(folds: dict[int, Records], grid: Grid) -> dict[int, Records]:
-    """Return the folds that are of use: with an automatic grid those with the points of the first, which found it."""
+    """Return the folds that can be used: with an automatic grid only those with the points of the first fold."""
     if grid.budgets is not None:
         return dict(folds)
     points = {i: [(r["budget"], r["size"], r["dense"]) for r in records] for i, records in folds.items()}
@@ -126,7 +126,7 @@ def _in_parallel(
     settings: FoldSettings,
     progress: SearchProgress,
 ) -> Generator[tuple[int, Records], None, None]:
-    """Yield each of the chosen folds, with its number, as soon as it is finished, in any order."""
+    """Yield the index and the records of each chosen fold as soon as the fold is finished, in any order."""
     X, y, splits = data
     reports = {i: progress.fold(i, grid.n_parts) for i in chosen}
 
@@ -149,13 +149,14 @@ def _in_parallel(
     if get_active_backend()[0].supports_return_generator:
         yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered")(tasks(chosen))
         return
-    # Ray's backend returns all results at once. In rounds of as many folds as run together, finished ones are kept.
+    # Ray's backend returns the results of all tasks together. Folds therefore run in rounds of n_jobs, and the finished
+    # folds of each round are kept.
     with Parallel(n_jobs=n_jobs) as parallel:
         for some in row_batches(len(chosen), effective_n_jobs(n_jobs)):
             yield from parallel(tasks(chosen[some]))
 
 
 def _numbered(fold: int, *args: Any, verbose: bool, **kwargs: Any) -> tuple[int, Records]:
-    """Evaluate a fold and say which it was, for results arrive in any order; `verbose` of compiling."""
+    """Return the index and the records of a fold, since results arrive in any order; `verbose` reports compilation."""
     with compilation_printed(verbose):
         return fold, evaluate_fold(*args, **kwargs)

@@ -1,7 +1,7 @@
 """
 ThresholdCurve: what `pretrain_threshold_curve` returns.
 
-Here belong the tables of a curve and what is taken from them; the runs they come from are in ``_curve``.
+Here belong the tables of a curve and results from them; the training runs are in ``_curve``.
 """
 
 from __future__ import annotations
@@ -88,12 +88,12 @@ class ThresholdCurve(NamedTuple):
         Returns
         -------
         ThresholdCurve
-            With one `k`.
+            The curve of this `k`.
 
         Raises
         ------
         ValueError
-            If the curve holds no such number.
+            If the curve was not measured for this `k`.
 
         See Also
         --------

@@ -1,8 +1,8 @@
 """
-The scores of one fold: fitted estimators in, plain numbers out.
+The scores of one fold: fitted estimators in, floats out.
 
-A scorer checks the labels and the inputs anew for each of dozens of estimators. Here both are looked at once where the
-score is the accuracy: the first score is the scorer's own, and the others count what is right.
+A scorer validates the labels and the inputs anew for each of dozens of estimators. If the score is the accuracy, both
+are validated once here. The scorer itself gives the first score; the others are counts of correct predictions.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Part(NamedTuple):
 
 
 class _Failed(float):
-    """The score of a point that could not be scored, told apart from a score of the same value."""
+    """The score of a point that could not be scored; the type distinguishes it from a real score of the same value."""
 
 
 class Scoring:
@@ -39,9 +39,9 @@ class Scoring:
     Parameters
     ----------
     scorer : callable
-        As scikit-learn's searches call theirs.
+        A scorer as scikit-learn's searches use it.
     error_score : "raise" or float
-        What a point gets that can't be scored.
+        Score of a point that can't be scored.
     test : Part
     train : Part or None
     """
@@ -49,11 +49,11 @@ class Scoring:
     def __init__(self, scorer: Any, error_score: Any, test: Part, train: Part | None) -> None:
         self._scorer, self._error_score = scorer, error_score
         self._parts = {"test_scores": test} | ({} if train is None else {"train_scores": train})
-        # What is called in place of the scorer.
+        # For each part the scorer, or a faster stand-in.
         self._called = {name: _counting(scorer, part) for name, part in self._parts.items()}
 
     def __call__(self, estimator: Any) -> dict[str, Any]:
-        """Return the scores of an estimator, the seconds that those of the test part took, and whether any failed."""
+        """Return the scores of an estimator, the seconds for the test part's scores, and whether any score failed."""
         start = time.perf_counter()
         found = {"test_scores": self._on(estimator, "test_scores")}
         score_time = time.perf_counter() - start
@@ -74,29 +74,29 @@ class Scoring:
         return score_estimator(estimator, X, y, self._called[name], params, error_score)
 
     def failure(self) -> dict[str, Any]:
-        """Return what a point gets that could not be fitted."""
+        """Return the scores of a point that could not be fitted."""
         names = list(self._scorer._scorers) if isinstance(self._scorer, MultimetricScorer) else None
         score = self._error_score if names is None else dict.fromkeys(names, self._error_score)
         return {name: copy(score) for name in self._parts} | {"score_time": 0.0, "failed": True}
 
 
 def _counting(scorer: Any, part: Part) -> Any:
-    """Return what counts where the scorer may return the accuracy on this part, else the scorer."""
+    """Return a counting stand-in if the scorer may return the accuracy on this part, else the scorer."""
     may_count = isinstance(scorer, PassthroughScorer | Scorer) and part.y is not None and not part.params
     return _Counting(scorer) if may_count else scorer
 
 
 class _Counting:
     """
-    A scorer that counts what estimators of one kind predict rightly, where that is what another scorer returns.
+    A stand-in for a scorer: for estimators whose score is the accuracy it counts correct predictions.
 
-    Estimators that were fitted to the same samples may have the methods `_checked_for_predict` and `_predict_checked`:
-    inputs that were checked for one of them are passed to the others.
+    Estimators that were fitted to the same samples may have the methods `_checked_for_predict` and `_predict_checked`.
+    Inputs that one of them has validated are then passed to the others.
     """
 
     def __init__(self, scorer: Any) -> None:
         self._scorer = scorer
-        self._kind: Any = None  # of the estimators, once one of them has been scored
+        self._kind: Any = None  # type of the estimators, known after the first score
         self._labels: Any = None
         self._checked: Any = None
 
@@ -115,13 +115,13 @@ class _Counting:
 
 
 def _are_labels(y: NDArray[Any]) -> bool:
-    """Say whether the accuracy takes these for the labels of classes, and equal ones for the same class."""
+    """Whether the accuracy treats y as labels of classes, and equal labels as one class."""
     return y.dtype.kind in "biuUO" and type_of_target(y) in {"binary", "multiclass"}
 
 
 def _is_accuracy(scorer: Any, estimator: Any) -> bool:
-    """Say whether the scorer returns the share of labels that this estimator predicts rightly."""
-    if isinstance(scorer, PassthroughScorer):  # the estimator's own
+    """Whether the scorer returns the share of labels that this estimator predicts correctly."""
+    if isinstance(scorer, PassthroughScorer):  # the estimator's own score
         return getattr(type(estimator), "score", None) is ClassifierMixin.score
     counts = scorer._score_func is accuracy_score and scorer._response_method == "predict"
     return bool(counts and not scorer._kwargs and scorer._sign == 1)

@@ -1,12 +1,10 @@
 """
 PretrainThresholdSearch: how much pre-training is enough, measured by cross-validation.
 
-The estimator stands here: its parameters, routing and ``fit``. Its parts: the grid
-(``_grid``), one fold (``_fold``), all folds (``_run``), the folder of finished
-folds (``_checkpoint``, ``_fingerprint``), what is told meanwhile (``_progress``), tables
-(``_results``), the rule (``_rule``), and what is learnt (``_outcome``). None of
-them knows a particular estimator: whatever has ``fit_path`` is trained once per fold, anything else
-once per point.
+Here is the estimator, with its parameters, routing and ``fit``. Its parts are the grid (``_grid``), one fold
+(``_fold``), all folds (``_run``), the folder of finished folds (``_checkpoint``, ``_fingerprint``), reports
+(``_progress``), tables (``_results``), the rule (``_rule``), and the fitted attributes (``_outcome``). None of them
+depends on a particular estimator. An estimator with ``fit_path`` is trained once per fold, any other once per point.
 """
 
 from __future__ import annotations
@@ -52,9 +50,9 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
     estimator : estimator
         A :class:`GreedyPrunedMLP`, :class:`GreedyPrunedMLPClassifier` or :class:`GreedyPrunedMLPRegressor`, or a
         :class:`~sklearn.pipeline.Pipeline` that ends in one. The other steps of the pipeline are fitted once per fold.
-        :class:`GreedyPrunedMLP` decides once, from all of ``y``, whether ``y`` holds labels or numbers. Any other
-        estimator is fitted once for each point; ``param`` names its integer parameter. An estimator of your own may
-        have a ``fit_path(X, y, *, n_pretrain, k)`` as these have. For each of ``n_pretrain`` it yields a
+        :class:`GreedyPrunedMLP` decides once, from all of ``y``, whether ``y`` holds labels or continuous targets. Any
+        other estimator is fitted once for each point; ``param`` names its integer parameter. An estimator of your own
+        may have a ``fit_path(X, y, *, n_pretrain, k)`` as these have. For each of ``n_pretrain`` it yields a
         :class:`PathPoint` of the dense network, whose ``k`` is None, and then one for each ``k``.
     n_pretrain : "auto" or sequence of int, default="auto"
         Numbers of pre-training iterations (gradient updates) to compare. "auto" begins at 0 and then takes two values
@@ -234,7 +232,7 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        # Once fitted it is what the estimator was settled on; before, what the estimator says of itself.
+        # After a fit these are the tags of the estimator whose task was settled, before it the estimator's own.
         own = get_tags(getattr(self, "_settled", self.estimator))
         tags.estimator_type = own.estimator_type
         tags.classifier_tags, tags.regressor_tags = deepcopy(own.classifier_tags), deepcopy(own.regressor_tags)
@@ -243,7 +241,7 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
         return tags
 
     def _check_parameters(self) -> None:
-        """Check those parameters that are neither of the grid nor of the rule."""
+        """Raise an error for a wrong parameter that belongs neither to the grid nor to the rule."""
         error_score = self.error_score
         if not (error_score == "raise" if isinstance(error_score, str) else is_number(error_score)):
             raise ValueError(f"error_score must be 'raise' or a number, got {error_score!r}.")
@@ -304,7 +302,7 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-            Labels or numbers to predict.
+            Labels or continuous targets to predict.
         **params : dict
             Metadata: ``groups`` for the splitter, ``sample_weight`` and the like for the
             estimator's ``fit``, split with the data; routed as requested where metadata routing is
@@ -321,7 +319,7 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
             If a parameter has a value that is not allowed, if every point fails, or if
             ``checkpoint`` belongs to another search.
         TypeError
-            If ``estimator`` or ``checkpoint`` are something else altogether.
+            If ``estimator`` or ``checkpoint`` has another type.
         OSError
             If ``checkpoint`` lies in a folder that does not exist, or can't be written to.
 
@@ -364,7 +362,7 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
                 raise ValueError("tol='1se' needs at least two folds to measure a standard error, got one.")
             settings = FoldSettings(
                 scorer,
-                # Whether a callable returns several scores is only known once it has been called.
+                # Only a call shows if a callable returns several scores.
                 metric=self.refit if callable(self.scoring) and isinstance(self.refit, str) else metric,
                 score_on=self.score_on,
                 fit_params=routed.estimator.fit,
