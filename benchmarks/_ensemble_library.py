@@ -39,11 +39,16 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 
-N_TRAIN, N_TEST, N_FOLDS = 1500, 3000, 5
+# Largest number of training samples.
+N_TRAIN = 1500
+# Largest number of test samples.
+N_TEST = 3000
+# Number of folds, on which the models of a library are fitted.
+N_FOLDS = 5
 
 
 class Predictions(NamedTuple):
-    """What a library says: (n_models, n_samples, n_classes) or (n_models, n_samples), and what is true."""
+    """Predictions of a library, (n_models, n_samples, n_classes) or (n_models, n_samples), and the targets."""
 
     names: list[str]
     out_of_fold: np.ndarray
@@ -150,9 +155,9 @@ def models(classes: bool) -> dict[str, Any]:
 
 def split(X: Any, y: Any, seed: int) -> tuple[Any, Any, Any, Any]:
     """
-    Return X, X_test, y, y_test of a data set: at most so many samples, labels as indices, numbers standardised.
+    Return X, X_test, y, y_test of a data set, with at most N_TRAIN and N_TEST samples.
 
-    Classes that the folds could not all hold are left out.
+    Labels are indices, continuous targets are standardised. Classes that are too rare for all folds are left out.
     """
     classes = y.dtype.kind != "f"
     rows = np.random.default_rng(seed).permutation(len(y))[: N_TRAIN + N_TEST]

@@ -20,8 +20,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 BATCH = 128
-# Larger sets, and some that have fewer samples for each class, keep nine tenths for training.
-LARGE, KEPT = 4500, ("airfoil", "segment", "vowel", "abalone")
+# Number of samples above which nine tenths of a data set train, and not half.
+LARGE = 4500
+# Smaller data sets of which nine tenths train, because they have few samples for each class.
+KEPT = ("airfoil", "segment", "vowel", "abalone")
 
 
 def load_all(mnist: str | None) -> dict[str, tuple[Any, Any, bool]]:
@@ -94,7 +96,7 @@ def standardised_mlp(classes: bool, n_units: int, seed: int, **parameters: Any) 
 
 
 def epochs_within(seconds: float, X: Any, y: Any, classes: bool, n_units: int) -> dict[str, int]:
-    """Return parameters of that MLP with which a fit takes so many seconds of the processor."""
+    """Return parameters of the MLP with which a fit takes about `seconds` of processor time."""
     tried = {"batch_size": min(BATCH, len(X)), "max_iter": 3, "n_iter_no_change": 3}
     start = time.process_time()
     standardised_mlp(classes, n_units, 0, **tried).fit(X, y)

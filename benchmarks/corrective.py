@@ -33,7 +33,7 @@ ABSENT = {"pursuit": "picks for each target", "sequential": "too slow", "fastcan
 
 
 def against_the_paper(make, name, size):
-    """Rows of one size: the paper's selection, and the corrective one with as many picks as that has distinct ones."""
+    """Return the rows of one size; the corrective selection makes as many picks as the paper's has distinct ones."""
     n_samples, n_atoms, n_outputs, k = size
     H, B, y = make(n_samples, n_atoms, n_outputs, np.float32)
     paper = greedy_forward_selection(H, y, k, output_weights=B)

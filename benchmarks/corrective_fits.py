@@ -2,9 +2,8 @@
 The claim: re-solved output weights make a pruned network far better before re-training, and no worse after it.
 
 Fits estimators with `corrective=False`, `True` and `"auto"` on data of scikit-learn and, with --tabular, on public data
-sets, but for those on which the rule of "auto" was chosen. Writes
-docs/benchmarks/corrective_fits.md. With --out, finished fits are kept and not repeated, and with --seconds it stops
-after so many, to be called again.
+sets, except those on which the rule of "auto" was chosen. Writes docs/benchmarks/corrective_fits.md. With --out,
+finished fits are kept and not repeated. With --seconds the script stops after this time, and can be called again.
 
     python benchmarks/corrective_fits.py --tabular tabular.npz
 """
@@ -36,7 +35,10 @@ CHOSEN_ON = (
 )
 ALONE = ("digits", "classification", "friedman1", "moons", "diabetes")  # of the table without re-training
 KINDS = {"the mean": False, "corrective": True, "auto": "auto"}
-MOST_TRAIN, MOST_TEST = 2000, 5000
+# Largest number of training samples.
+MOST_TRAIN = 2000
+# Largest number of test samples.
+MOST_TEST = 5000
 
 
 def load(tabular):

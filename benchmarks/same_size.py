@@ -30,7 +30,7 @@ from sklearn_gfs.network._training import Training
 K = 50
 # Numbers of pre-training iterations among which the best is looked for afterwards, beside the default, "auto".
 FIXED = (10, 30, 100, 300, 1000, 3000)
-# The most that varying the pre-training may cost, in iterations times features.
+# Largest number of iterations times features for which the number of pre-training iterations is varied.
 MOST_WORK = 1e6
 LOSSES = ("squared_error", "log_loss")
 OTHER_LOSS = next(loss for loss in LOSSES if loss != GreedyPrunedMLPClassifier().loss)
@@ -107,7 +107,7 @@ def kept_otherwise(data, classes, seed, n_units, n_pretrain, how):
 
 
 def scikit_learns(data, classes, seed, n_units, seconds=None):
-    """Measure the MLP of this size behind standardisation, with its defaults or after so many seconds."""
+    """Return the measures of an MLP of this size after standardisation, with its defaults or after `seconds`."""
     parameters = {} if seconds is None else epochs_within(seconds, *data[:2], classes, n_units)
     model = standardised_mlp(classes, n_units, seed, **parameters)
     return measured(lambda: (model.fit(*data[:2]), {"n_units": n_units}), data)
@@ -352,7 +352,7 @@ def main():
     rows = Rows(arguments.out, ("data", "method", "split"))
     for loss in LOSSES:  # compiles, so that no fit below is charged for it
         GreedyPrunedMLPClassifier(1, 2, loss=loss, n_hidden=5).fit([[0.0], [1.0]] * 10, [0, 1] * 10)
-    # Split by split, so that an early end leaves all data sets with about as many.
+    # Split by split, so that all data sets have about the same number of splits if the run ends early.
     for part in arguments.parts:
         for seed in range(2 * arguments.repeats):
             for name in names:

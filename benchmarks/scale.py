@@ -24,7 +24,10 @@ from sklearn.neural_network import MLPClassifier
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
 
-N_TEST, N_FEATURES = 100_000, 54
+# Number of test samples.
+N_TEST = 100_000
+# Number of features.
+N_FEATURES = 54
 CASES = [
     (5_000, "float64", "C"),
     (50_000, "float64", "C"),

@@ -97,7 +97,8 @@ def against_halving(digits):
     """Yield three rows with pruning only, and three with re-training."""
     for n_retrain in (0, N_RETRAIN):
         own = PretrainThresholdSearch(network(n_retrain), n_pretrain=GRIDS[EVEN], k=SIZES, **digits.common)
-        # By default the first round has as many resources as let the last one have all; 50 is the least on the grid.
+        # By default the last round has all resources, which gives those of the first round; 50 is the least on the
+        # grid.
         starts = ("exhaust", 50)
         rivals = [
             HalvingGridSearchCV(

@@ -2,9 +2,9 @@
 The question: how well the pruned network learns from sparse features of text, and how long that takes.
 
 Documents are the functions of Python's standard library, and a function's class is the module that it is from: data
-that every installation has. Features are words and pieces of words, weighted or counted, in CSR arrays. Beside the
-pruned network stand scikit-learn's MLP of as many neurons and logistic regression, both of which take such features as
-they are. Writes docs/benchmarks/sparse_text.md.
+that every installation has. Features are words and pieces of words, weighted or counted, in CSR arrays. The pruned
+network is compared with scikit-learn's MLP of the same number of neurons and with logistic regression, both of which
+take such features as they are. Writes docs/benchmarks/sparse_text.md.
 
     OMP_NUM_THREADS=1 python benchmarks/sparse_text.py
 """
@@ -29,15 +29,21 @@ from sklearn.neural_network import MLPClassifier
 from sklearn_gfs import GreedyPrunedMLPClassifier
 
 SPLITS = 3
-# Characters of a function that is a document, and functions of a module that is a class.
-SHORTEST, LONGEST, FEWEST, MOST = 200, 3000, 150, 600
+# Least number of characters of a function that is a document.
+SHORTEST = 200
+# Largest number of characters of a document; longer functions are left out.
+LONGEST = 3000
+# Least number of functions of a module that is a class.
+FEWEST = 150
+# Largest number of functions of a class.
+MOST = 600
 WORD = r"(?u)\b\w+\b"
 KINDS = {
     "words, tf-idf": lambda n: TfidfVectorizer(max_features=n, sublinear_tf=True, token_pattern=WORD),
     "words, counts": lambda n: CountVectorizer(max_features=n, token_pattern=WORD),
     "characters, tf-idf": lambda n: TfidfVectorizer(max_features=n, analyzer="char_wb", ngram_range=(2, 4)),
 }
-# Classes, training documents of each class at most, and features at most.
+# For each problem: number of classes, largest number of training documents of a class, largest number of features.
 SIZES = ((2, 150, 2000), (2, 300, 5000), (5, 75, 1000), (5, 300, 5000), (12, 75, 2000), (12, 300, 20_000))
 OURS, MLP = "pruned, 50", "MLP(50)"
 MODELS = {

@@ -28,7 +28,7 @@ REPEATS = 5
 
 @contextlib.contextmanager
 def beside(n_processes):
-    """Let so many other processes keep a core busy each."""
+    """Return a context with `n_processes` other processes, each of which keeps a core busy."""
     command = [sys.executable, "-c", "while True: pass"]
     others = [subprocess.Popen(command) for _ in range(n_processes)]
     try:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ._typing import FloatArray
 
-# The numbers by which the loop that trains small networks knows activations.
+# Codes of the activations in the loop that trains small networks.
 IDENTITY, LOGISTIC, RELU, TANH = range(4)
 
 

@@ -11,34 +11,35 @@ from collections.abc import Iterator
 
 from sklearn import get_config
 
-# Pieces that stay in the last cache while several things are done with each.
+# Size of a piece, in bytes, that stays in the last cache for several operations.
 CHUNK_BYTES = 2**23
-# Pieces of which several copies are made, in float64, on top of what is kept.
+# Size of a piece, in bytes, of which several float64 copies are made.
 PIECE_BYTES = 2**20
-# Atoms that are computed at once: there are two pieces for a moment, and the allocator keeps what it has once given.
+# Size of the atoms that are computed at once, in bytes. Two pieces are in memory at the same time, and the allocator
+# does not return memory to the system.
 _ATOM_BYTES = 2**22
-# Rows of which products are not slow for the lack of more.
+# Number of rows from which products are not slow.
 _ENOUGH = 512
 
 
 def row_chunks(n_rows: int, row_bytes: int, most_bytes: float | None = None) -> Iterator[slice]:
-    """Rows in pieces of so many bytes at most, by default `CHUNK_BYTES`, and of one row at least."""
+    """Return slices of rows, each of at most `most_bytes`, by default `CHUNK_BYTES`, but of at least one row."""
     most_bytes = CHUNK_BYTES if most_bytes is None else most_bytes
     return row_batches(n_rows, max(int(most_bytes // row_bytes), 1))
 
 
 def row_batches(n_rows: int, size: int) -> Iterator[slice]:
-    """Rows in pieces of so many."""
+    """Return slices of at most `size` rows."""
     # scikit-learn's gen_batches validates its arguments, which takes longer than a small piece.
     return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
 
 
 def rows_at_once(row_bytes: int, most_bytes: int, least: int, most: int) -> int:
     """
-    Return how many rows of atoms are computed at once, between the least and the most.
+    Return the number of rows of atoms that are computed at once, between `least` and `most`.
 
-    They take `_ATOM_BYTES`. Of wide atoms there are `_ENOUGH` rows, for products of fewer are slow. None take more than
-    `most_bytes`.
+    The rows take `_ATOM_BYTES`. If rows are wide, `_ENOUGH` rows are computed, because products of fewer rows are slow,
+    but at most `most_bytes`.
     """
     return min(max(min(max(_ATOM_BYTES // row_bytes, _ENOUGH), most_bytes // row_bytes), least), most)
 

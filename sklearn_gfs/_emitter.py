@@ -109,7 +109,7 @@ class Emitter:
         return self.ir.Constant(self.integer, value)
 
     def address(self, start: Any, offset: Any) -> Any:
-        """Return the address so many floats after another."""
+        """Return the address that is `offset` floats after `start`."""
         return self.at.add(start, self.at.shl(offset, self.number(self._shift)))
 
     def load(self, address: Any) -> Any:
@@ -129,7 +129,7 @@ class Emitter:
         self.at.store(value, self.at.inttoptr(address, self.float.as_pointer()), align=4)
 
     def read_ahead(self, address: Any, n_vectors: int) -> None:
-        """Have so many vectors at an address brought into the second cache."""
+        """Prefetch `n_vectors` vectors at an address into the second-level cache."""
         place, flag = self.ir.IntType(8).as_pointer(), self.ir.IntType(32)
         kind = self.ir.FunctionType(self.ir.VoidType(), [place, flag, flag, flag])
         name = "llvm.prefetch.p0"
@@ -178,7 +178,7 @@ class Emitter:
         return self.at.select(self.at.fcmp_ordered(comparison, left, right), then, otherwise)
 
     def sum_of(self, vector: Any) -> Any:
-        """Return the sum of the numbers of a vector, by halves."""
+        """Return the sum of the elements of a vector, by halves."""
         return self._fold(vector, self.at.fadd)
 
     def largest_of(self, vector: Any) -> Any:
@@ -186,7 +186,7 @@ class Emitter:
         return self._fold(vector, self.larger)
 
     def larger(self, left: Any, right: Any) -> Any:
-        """Return the larger one, of numbers or vectors."""
+        """Return the larger of two floats, or of the elements of two vectors."""
         return self.where(">", left, right, left, right)
 
     def _fold(self, vector: Any, combine: Callable[[Any, Any], Any]) -> Any:
@@ -197,7 +197,7 @@ class Emitter:
         return lane[0]
 
     def exp(self, x: Any) -> Any:
-        """Return exponentials, for numbers of at most 88; below -87 all are that of -87."""
+        """Return exponentials, for values of at most 88; values below -87 give the exponential of -87."""
         lowest = self.constant(-87)
         x = self.where("<", x, lowest, lowest, x)
         # Adding the large number rounds to an integer, which then stands in the low bits.
@@ -220,7 +220,7 @@ class Emitter:
         return self.at.bitcast(self.at.add(self.at.bitcast(series, self._bits), bits), self.vector)
 
     def log(self, x: Any) -> Any:
-        """Return natural logarithms, for numbers from 1 on."""
+        """Return natural logarithms, for values of at least 1."""
         at, bits = self.at, self.at.bitcast(x, self._bits)
         exponent = at.sitofp(at.sub(at.lshr(bits, self._all(23)), self._all(127)), self.vector)
         part = at.bitcast(at.or_(at.and_(bits, self._all(0x7FFFFF)), self._all(0x3F800000)), self.vector)  # below 2
@@ -237,7 +237,7 @@ class Emitter:
         return self.ir.Constant(self._bits, [self.ir.Constant(self.ir.IntType(32), value)] * self.width)
 
     def mask(self, first: Any, n: Any) -> Any:
-        """Say which numbers of a vector, the first of which has this place, are among the first n."""
+        """Return which elements of a vector, whose first element has this index, are among the first n."""
         wide = self.ir.VectorType(self.integer, self.width)
         undefined = self.ir.Constant(wide, self.ir.Undefined)
         left = self.at.insert_element(undefined, self.at.sub(n, first), self.ir.Constant(self.ir.IntType(32), 0))

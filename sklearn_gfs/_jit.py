@@ -67,7 +67,7 @@ class Kernel:
 
 
 class Formula(Kernel):
-    """A few operations on numbers: compiled within kernels, and not worth that where Python calls them."""
+    """A kernel of a few scalar operations: other kernels call its compiled form, Python calls the function itself."""
 
     def __call__(self, *args: Any) -> Any:
         return self._function(*args)

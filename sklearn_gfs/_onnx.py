@@ -27,11 +27,11 @@ def register_onnx_converters() -> None:
     Tell skl2onnx how to convert the estimators of this package, alone and within pipelines.
 
     Call it once, before `skl2onnx.to_onnx`. What it converts predicts as the estimator does: the classes (`label`) and
-    their probabilities, or numbers in a column for each output. A selector gives the columns that it keeps; a search is
-    its best estimator. Inputs in float32 or float64 are computed in that precision. Every `target_opset` from 9 on is
-    understood. So is the option `zipmap` of scikit-learn's classifiers. Multilabel targets and inputs in float64 want
-    it to be False. With the option `raw_scores` the outputs of a network with a `decision_function` are that function,
-    of two classes a column for each.
+    their probabilities, or continuous values in a column for each output. A selector gives the columns that it keeps; a
+    search is its best estimator. Inputs in float32 or float64 are computed in that precision. Every `target_opset` from
+    9 on is understood. So is the option `zipmap` of scikit-learn's classifiers. Multilabel targets and inputs in
+    float64 want it to be False. With the option `raw_scores` the outputs of a network with a `decision_function` are
+    that function, of two classes a column for each.
 
     Raises
     ------

@@ -1,5 +1,5 @@
 """
-Whether targets are numbers or labels, where nobody says.
+Whether targets are continuous or labels, inferred from their values.
 
 Here belongs the one rule for that, and what to tell the user where it may be wrong; how targets are encoded is the
 estimators' part.
@@ -22,12 +22,12 @@ _FEW_SAMPLES_EACH = 5
 
 
 def holds_numbers(y: Any) -> bool:
-    """Say whether y is to be fitted as numbers rather than as classes."""
+    """Whether y is fitted as continuous targets rather than as classes."""
     y = dense_column(y)
     values = y if sparse.issparse(y) else plain_array(y)
     stored = y.tocsr().data if sparse.issparse(y) else values
     if stored.dtype.kind == "f" and not np.isfinite(stored).all():
-        return True  # no label is infinite; the validation of numbers says what is wrong
+        return True  # no label is infinite; the validation of continuous targets raises the error
     if values.dtype.kind == "f" and _is_column(values):
         n_distinct = len(np.unique(values))
         if n_distinct > _MANY_VALUES and values.shape[0] < _FEW_SAMPLES_EACH * n_distinct:
@@ -37,14 +37,14 @@ def holds_numbers(y: Any) -> bool:
 
 
 def doubt_about(y: Any, *, numbers: bool) -> str | None:
-    """Return what to tell the user where y, taken for numbers or else for labels, may well be the other; else None."""
+    """Return the text of a warning if y may be of the other kind than the one it is taken for, else None."""
     values = None if sparse.issparse(y) else plain_array(y)
     if values is None or values.dtype.kind not in "iuf" or not _is_column(values):
         return None
     distinct = np.unique(values)
     if len(distinct) <= _MANY_VALUES or (distinct != np.floor(distinct)).any():
         return None
-    # Who numbers classes does it from zero or one and leaves no gap; measurements have gaps.
+    # Labels are usually numbered from zero or one, without gaps; measurements have gaps.
     like_labels = distinct[0] in (0, 1) and distinct[-1] - distinct[0] == len(distinct) - 1
     if not numbers and not like_labels:
         return (

@@ -1,9 +1,9 @@
 """
-How many threads an operation uses: as many as pay, and as before once it is over.
+The number of threads of an operation: limited to the fastest number in a context, and restored after it.
 
-Threads wait for each other at the end of every operation. In one of some microseconds the waiting costs more than a
-second thread gains, and hundreds of times as much where another program has the second core: the thread that is
-waited for comes back only when its turn has come.
+Threads wait for each other at the end of every operation. In an operation of a few microseconds, waiting takes longer
+than a second thread saves. If another program uses the second core, waiting takes hundreds of times longer: until the
+system runs the second thread again.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-# Operations, multiplications and additions, from which on a second thread of BLAS pays even where it has to be waited
-# for, and below which BLAS uses one anyway.
-_MANY, _FEW = 5e8, 1e5
+# Number of multiplications and additions from which a second thread of BLAS saves time, even if others use its core.
+_MANY = 5e8
+# Number below which BLAS uses one thread anyway.
+_FEW = 1e5
 
 
 class _Limit:
@@ -102,13 +103,13 @@ def _torch() -> Any:
 
 
 def set_torch_threads(n_threads: int) -> None:
-    """Let torch use so many threads when it is called from this thread of Python."""
-    _torch().get_num_threads()  # the first question, or the first operation, in a thread sets the number anew
+    """Let torch use `n_threads` threads when it is called from this thread of Python."""
+    _torch().get_num_threads()  # the first call or operation of torch in a thread resets the number
     _torch().set_num_threads(n_threads)
 
 
 def _counts() -> tuple[int, int]:
-    """Return how many threads BLAS and torch would use now; torch, where it is not loaded, uses none."""
+    """Return the numbers of threads that BLAS and torch would use now; one for torch if it is not loaded."""
     libraries = _controller().lib_controllers
     n_blas = max((library.num_threads for library in libraries if library.user_api == "blas"), default=1)
     return n_blas, _torch().get_num_threads() if "torch" in sys.modules else 1
@@ -129,15 +130,15 @@ one_thread = _Limit()
 
 
 def threads_for(n_operations: float) -> AbstractContextManager[None]:
-    """Return a context with one thread, or, where so many operations of linear algebra keep more busy, with all."""
+    """Return a context with one thread, or with all threads if this number of operations is very small or large."""
     return nullcontext() if not _FEW <= n_operations < _MANY else one_thread()
 
 
 def n_blas_threads() -> int:
-    """Return as many threads as linear algebra would use here, so that limits set for it, or by joblib, hold."""
+    """Return the number of threads that linear algebra would use here, so that limits by the user or joblib hold."""
     return one_thread.counts()[0]
 
 
 def n_torch_threads() -> int:
-    """Return as many threads as torch would use here."""
+    """Return the number of threads that torch would use here."""
     return one_thread.counts()[1]

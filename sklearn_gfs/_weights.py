@@ -16,11 +16,11 @@ from ._plain import check_plain
 from ._tensors import from_tensor
 from ._typing import Float64Array, FloatArray
 
-# Weights are taken for numbers of copies only up to this many: larger ones hardly come from counting.
+# Largest weight, in units, that may be a number of copies; larger weights hardly come from counting.
 _MOST_COPIES = 1000
-# Weights are multiples of a unit when they are so up to this part of the largest.
+# Largest deviation of weights from multiples of a unit that counts as rounding, as a share of the largest weight.
 _ROUNDING = 1e-9
-# Where samples were counted, the rarest stand for no more than so many.
+# Largest number of copies of the rarest samples, if weights come from counting.
 _MOST_OF_RAREST = 2
 
 
@@ -30,7 +30,7 @@ def check_weight(sample_weight: Any, n_samples: int, name: str = "sample_weight"
 
 
 def check_values(weight: Float64Array, n_samples: int, name: str = "sample_weight") -> Float64Array:
-    """Return an array of real numbers, if these can be the weights of so many samples."""
+    """Return the array of weights if they are valid for `n_samples` samples; raise an error otherwise."""
     if weight.shape != (n_samples,):
         raise ValueError(f"{name} has shape {weight.shape}; it must be ({n_samples},), one number for each sample")
     wrong = weight[~(np.isfinite(weight) & (weight >= 0))]

@@ -18,7 +18,7 @@ from ._checks import as_numbers
 from ._inside import innermost
 from ._style import COLOURS, DASHES, MARKERS, log_losses, name_axes, new_axes
 
-# Losses of batches are averaged over so many updates.
+# Number of updates over which losses of batches are averaged.
 _WINDOW = 20
 
 
@@ -197,7 +197,7 @@ class LossCurveDisplay(VersionedState):
 
 
 def _smooth(losses: Any) -> Any:
-    """Return the mean of each loss and those before it, as many as the window holds."""
+    """Return the moving average of the losses: the mean of each loss and the losses before it in the window."""
     first = [losses[:end].mean() for end in range(1, min(_WINDOW, len(losses) + 1))]
     if len(losses) < _WINDOW:
         return np.array(first)

@@ -163,7 +163,7 @@ class ThresholdScalingDisplay(VersionedState):
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Labels or numbers to predict.
+            Labels or continuous targets to predict.
         ax : matplotlib Axes, default=None
             Where to draw. None means a new figure.
         **curve_params : dict

@@ -53,7 +53,7 @@ def log_losses(ax: Any) -> None:
 
 
 def some_of(values: Any, most: int) -> Any:
-    """Return about so many of the values, evenly by position, the first and the last one included."""
+    """Return at most `most` of the values, evenly spaced by position, with the first and the last."""
     return values[np.unique(np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int))]
 
 

@@ -211,7 +211,7 @@ class PretrainThresholdDisplay(VersionedState):
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Labels or numbers to predict.
+            Labels or continuous targets to predict.
         kind : {"auto", "curves", "heatmap"}, default="auto"
             As in :meth:`plot`.
         score_name : str, default=None

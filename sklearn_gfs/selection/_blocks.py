@@ -1,4 +1,4 @@
-"""Blocks of samples: how many are read at a time, and sums over them, which several threads add up of large atoms."""
+"""Blocks of samples: their size, and sums over blocks, which several threads compute if atoms are large."""
 
 from __future__ import annotations
 
@@ -13,40 +13,41 @@ from sklearn_gfs._chunks import row_chunks
 from sklearn_gfs._threads import n_blas_threads, one_thread
 from sklearn_gfs._typing import Float64Array
 
-# Rows are read in blocks that stay in the last cache while all their products are made. The sums of the blocks
-# are float64, so that the error of float32 products does not grow with n_samples. Blocks are no pieces of
-# ``_chunks``: with fewer rows products would be slow, with more they would be less exact, and plans count on both.
+# Size of a block of rows, in bytes: it stays in the last cache while all its products are made. The sums of the blocks
+# are float64, so that the error of float32 products does not grow with n_samples.
 _BLOCK_BYTES = 2**23
+# Least and largest number of rows of a block. With fewer rows products would be slow, with more less exact; the plans
+# of Gram columns depend on both.
 BLOCK_ROWS = (1024, 8192)
-# Blocks that are copies are this many times smaller, as they come on top of the atoms.
+# Factor by which blocks that are copies are smaller, since their memory is in addition to the atoms.
 COPIED = 8
-# Values that are copied at a time of a few atoms' outputs.
+# Number of values that are copied at once from the outputs of a few atoms.
 _BATCH_VALUES = 2**18
-# Bytes of the atoms from which on several threads read them.
+# Size of the atoms, in bytes, from which several threads read them.
 _SHARED_BYTES = 2**25
 
 
 def block_rows(row_bytes: int) -> int:
-    """How many rows of this size to read at a time."""
+    """Return the number of rows of a block, given the bytes of a row."""
     return min(max(_BLOCK_BYTES // row_bytes, BLOCK_ROWS[0]), BLOCK_ROWS[1])
 
 
 def batches(n_samples: int, n_values: int, turn: tuple[int, int] = (0, 1)) -> Iterator[slice]:
     """
-    Samples in batches that are small enough to be copied when a sample takes n_values values.
+    Return slices of samples, small enough to be copied, if a sample has n_values values.
 
-    With a turn, the index of one and how many there are, only the batches of this turn.
+    With a turn, which is its index and the number of all turns, return only the batches of this turn.
     """
     return islice(row_chunks(n_samples, 8 * n_values, 8 * _BATCH_VALUES), turn[0], None, turn[1])
 
 
 def threads_to_read(n_bytes: int) -> int:
-    """How many threads read atoms of this size."""
+    """Return the number of threads that read atoms of this size."""
     return n_blas_threads() if n_bytes >= _SHARED_BYTES else 1
 
 
 def in_turns(work: Callable[[tuple[int, int]], Any], n_threads: int) -> list[Any]:
-    """What ``work((turn, n_threads))`` returns for each turn, one in each thread."""
+    """Return the results of ``work((turn, n_threads))`` for all turns, which run in a thread each."""
     if n_threads == 1:
         return [work((0, 1))]
     with one_thread(), ThreadPoolExecutor(n_threads - 1) as pool:
@@ -56,9 +57,9 @@ def in_turns(work: Callable[[tuple[int, int]], Any], n_threads: int) -> list[Any
 
 def add_up(work: Callable[..., None], n_threads: int, *totals: Float64Array) -> None:
     """
-    Have sums over blocks added to the totals.
+    Add sums over blocks to the totals.
 
-    Each thread calls ``work((turn, n_threads), *totals)``, with totals of its own. It is to take every block of that
+    Each thread calls ``work((turn, n_threads), *totals)`` with totals of its own. ``work`` must add every block of this
     turn.
     """
     own = [totals, *(tuple(map(np.zeros_like, totals)) for _ in range(n_threads - 1))]

@@ -1,5 +1,5 @@
 """
-What callers may ask of a selection: each check returns its argument in one form, or says what is allowed.
+Checks of a selection's arguments: each returns its argument in one form, or raises an error that says what is allowed.
 
 Here belong checks that the function, the statistics and the selector share; nothing here computes.
 """

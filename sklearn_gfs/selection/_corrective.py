@@ -1,10 +1,10 @@
 """
 The corrective search for squared error: forward selection by orthogonal least squares.
 
-After every pick the weights of all that has been picked are re-solved, and the pick is the atom that then leaves the
-least penalised loss. Here is decided which Gram columns are computed together, and how exactly: in float32 where the
-atoms are, with atoms that such products can't tell apart compared in float64. Several ridges share the columns. The
-loops over atoms are in ``_corrective_kernels``, what is done on samples in ``_corrective_samples``.
+After every pick the weights of all picks are re-solved, and each pick is the atom with the least penalised loss after
+this. This module chooses the precision of the products: float32 for float32 atoms. Atoms that float32 products can't
+distinguish are compared in float64. Several ridges share the Gram columns. The loops over atoms are in
+``_corrective_kernels``, operations on samples in ``_corrective_samples``.
 """
 
 from __future__ import annotations
@@ -31,26 +31,32 @@ from ._greedy_kernels import CONVERGED, DEPENDENT, IMPRECISE, IN_DOUBT, NEEDS_CO
 from ._protocol import CentredSource, Source
 from ._range import find_fault
 
-# Relative error of an inner product, put at many times that of a product of matrices: what is closer ties.
+# Assumed relative error of an inner product, by precision; it is many times the usual error of a matrix product. Atoms
+# whose scores differ by less are ties.
 _SLIP = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-14}
-# What is left of an atom is rounding where it is no more than this share of the terms that it is made of.
+# Squared norm of the part of an atom orthogonal to the picks that counts as rounding, as a share of the terms that it
+# is the difference of.
 _NOISE = 2.0 * _SLIP[np.dtype(np.float64)]
-# Share of its squared norm that earlier picks must leave of a pick, lest its products are too inexact.
+# Least share of a pick's squared norm that must be orthogonal to earlier picks; below this its products are too
+# inexact.
 _PRECISION = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): -np.inf}
-# An atom of which the picks leave less than this share of its squared norm depends on them linearly.
+# The same share below which an atom counts as linearly dependent on the picks.
 LEAST_LEFT = 1e-9
-# What is left of a constant atom once its mean is taken off, as a share of its squared norm.
+# Variance of a constant atom by rounding, as a share of its mean square.
 _ROUNDING = 1e-13
-# With less than this share products in float32 can't tell whether an atom is constant.
+# Ratio of variance to mean square below which products in float32 can't show whether an atom is constant.
 _UNSURE = 1e-3
-# Where the mean leaves less than this share of the squared norm of a pick, products are made anew about the means.
+# The same ratio of a pick below which its products are computed again about the means, on the samples.
 _DISTANT = 1e-6
-# A pick must take off more than this share of twice the loss before the first pick; less is rounding.
+# Least decrease of twice the loss by a pick, as a share of twice the loss before the first pick; less is rounding.
 _LEAST_GAIN = 1e-15
-# Products can't tell a loss below this share of that loss.
+# Loss below which sums of products are too inexact, as a share of the loss before the first pick.
 _LEAST_LOSS = 1e-7
-# With more doubts than this, or more contenders than this share of the atoms, better products of all are cheaper.
-_DOUBTS, _MANY = 8, 1 / 32
+# Largest number of doubtful picks that are settled by exact products of the contenders. With more doubts, float64
+# products of all atoms are cheaper.
+_DOUBTS = 8
+# Largest number of contenders of such a pick, as a share of the atoms.
+_MANY = 1 / 32
 
 
 class CorrectiveSearch:
@@ -62,7 +68,7 @@ class CorrectiveSearch:
     source : Source
         A `CentredSource` where the intercept is free.
     k : int
-        Number of picks at most.
+        Largest number of picks.
     base : ndarray of shape (n_outputs,)
         See `Fixed`.
     free_intercept : bool
@@ -97,7 +103,7 @@ class CorrectiveSearch:
             raise ValueError(fault)
 
     def _first_atoms(self) -> NDArray[np.int64]:
-        """Atoms whose columns will probably be needed, going by a few of the rows."""
+        """Return the atoms whose columns will probably be needed, as estimated from a few rows."""
         moments = self.columns.preview()
         if moments is None:
             return np.empty(0, dtype=np.int64)
@@ -112,7 +118,7 @@ class CorrectiveSearch:
         self.constant = self._constant()
 
     def _constant(self) -> NDArray[np.bool_]:
-        """Which atoms vary by no more than rounding; products in float32 can't tell, so that samples are asked."""
+        """Return a mask of the constant atoms; where products in float32 are too inexact, samples are read."""
         norms = self.moments.norms.copy()
         if self._centred is not None and self.source.dtype == np.float32:
             unsure = np.flatnonzero((norms < _UNSURE * self.raw_norms) & (self.raw_norms > 0))
@@ -129,7 +135,7 @@ class CorrectiveSearch:
         return find_fault(self.source, self.moments._replace(norms=sizes), signed=True)
 
     def paths(self, ridges: Sequence[float]) -> list[CorrectivePath]:
-        """Make the selection at each ridge; warns once where the losses of some are too small for sums to tell."""
+        """Return the path at each ridge; warn once if losses are too small to be computed from sums of products."""
         paths = [self._path(ridge) for ridge in ridges]
         if not self.source.has_samples:
             unknown = [step for path in paths for step in self._imprecise(path)[:1]]
@@ -138,7 +144,7 @@ class CorrectiveSearch:
         return paths
 
     def _imprecise(self, path: CorrectivePath) -> NDArray[np.int64]:
-        """Steps after which the loss is too small a difference of products."""
+        """Return the steps after which the loss is too small a difference of products."""
         return np.flatnonzero(path.losses < 0.5 * _LEAST_LOSS * self.moments.target_norm)
 
     @cached_property
@@ -187,14 +193,14 @@ class CorrectiveSearch:
         return problem, state
 
     def _path(self, ridge: float) -> CorrectivePath:
-        """Make the selection at one ridge."""
+        """Return the path at one ridge."""
         least = None if self.tol is None else self._least(self._penalty(ridge))
         # Threads of linear algebra wait busily for more: they would take the cores from those that read the atoms.
         with nullcontext() if self.columns.plan == "whole" else one_thread():
             return self._picked(ridge, least)
 
     def _picked(self, ridge: float, least: float | None) -> CorrectivePath:
-        """Make the selection at one ridge, the least loss being known."""
+        """Return the path at one ridge, given the least loss over all atoms, or None."""
         problem, state = self._start(ridge, least)
         done, n_doubts, reason, remade = 0, 0, NEEDS_COLUMN, False
         while done < self.k and reason != CONVERGED:
@@ -237,9 +243,10 @@ class CorrectiveSearch:
 
     def _is_unsure(self, n_picks: int, atom: int, problem: kernels.Problem, state: kernels.State) -> bool:
         """
-        Whether rounding may be all that the picks leave of an atom, going by the weights with which they stand for it.
+        Whether the part of an atom orthogonal to the picks may be only rounding.
 
-        The terms that it is made of have been put too high: each pick may have added to what others stand for.
+        The terms of this part are computed again from the weights of the picks in the atom. The running sum of the
+        terms in `spread` is an upper bound.
         """
         picks, norms = state.picks[:n_picks], self.raw_norms if self.source.has_samples else self.moments.norms
         state.spread[atom] = norms[atom]
@@ -252,9 +259,9 @@ class CorrectiveSearch:
         self, n_picks: int, problem: kernels.Problem, state: kernels.State, atoms: NDArray[np.int64]
     ) -> None:
         """
-        Make what is known of some atoms again, by the best products.
+        Compute the state of some atoms again, from float64 products.
 
-        Those that depend on the picks, as far as these tell, are never contenders again.
+        Atoms that depend linearly on the picks by these products can't be picked any more.
         """
         picks = state.picks[:n_picks]
         gram, c = self._products(np.concatenate([picks, atoms]))
@@ -275,7 +282,7 @@ class CorrectiveSearch:
     def _settle(
         self, n_picks: int, problem: kernels.Problem, state: kernels.State, atoms: NDArray[np.int64]
     ) -> kernels.Problem:
-        """Settle the next pick among these atoms; none of them is a contender again where none adds anything."""
+        """Return the problem with the next pick settled among these atoms; exclude them if none lowers the loss."""
         left, squares, free = state.left[atoms], state.squares[atoms], state.free[atoms]
         gains = np.divide(squares, left, out=np.full(len(atoms), -1.0), where=free)
         best = int(np.argmax(gains))
@@ -290,7 +297,7 @@ class CorrectiveSearch:
     def _finish(
         self, problem: kernels.Problem, state: kernels.State, n_picks: int, least: float | None, *, remade: bool
     ) -> CorrectivePath:
-        """The path of these picks, from products in float64; ``remade`` says that the factor lacks better ones."""
+        """Return the path of these picks, from products in float64; with ``remade`` the factor needs better ones."""
         picks, means = state.picks[:n_picks].copy(), np.zeros(self.source.n_atoms)
         factor, shares = state.rows[:n_picks, picks], state.shares[:n_picks]
         if self._centred is not None:
@@ -315,7 +322,7 @@ class CorrectiveSearch:
         return path
 
     def _least(self, penalty: float) -> float:
-        """Least penalised loss over the weights of all atoms, those of linearly dependent ones zero."""
+        """Return the least penalised loss over the weights of all atoms; linearly dependent atoms have weight zero."""
         if self._gram is None:
             self._gram = self.source.whole()
         norms = self.moments.norms + penalty
@@ -330,6 +337,6 @@ class CorrectiveSearch:
 
 
 def contenders(state: kernels.State) -> NDArray[np.int64]:
-    """Atoms that errors in the inner products may have kept from being the next pick."""
+    """Return the atoms that could be the next pick, given the errors of the inner products."""
     best = int(np.argmin(state.scores))
     return np.flatnonzero(state.free & (state.scores - state.slips <= min(state.scores[best], 0.0) + state.slips[best]))

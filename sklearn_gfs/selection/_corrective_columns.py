@@ -29,25 +29,34 @@ from ._greedy_kernels import NEEDS_COLUMN, WIDTH
 from ._protocol import Source
 from ._thin import product
 
-# Columns computed together. Of many atoms fewer, as these cost no more than one: memory is what a pass waits for.
+# Number of columns computed together.
 _BLOCK = 16
+# Number of atoms from which fewer columns are computed together: a pass over them is bound by memory, so that a few
+# columns cost no more than one.
 _MANY = 1536
-# Blocks that are foreseen on trial: each tells more of the atoms.
+# Number of blocks that are foreseen on trial, because each block makes the next estimates better.
 _ON_TRIAL = 3
-# Atoms among which picks are looked for. Where rows are read, one row in _ROWS is, at most _MOST_ROWS. Few rows of many
-# atoms are all read in less time than a block takes: then they are, of fewer atoms.
-_CANDIDATES, _ROWS, _MOST_ROWS = 384, 8, 2048
-_FEW_ROWS, _FEW_CANDIDATES = 8192, 64
-# Measured: what a pick costs, in columns that are foreseen, those in vain and those computed alone counted; and the
-# nanoseconds of a step ahead.
-_FORESEEN, _FORESEE = 2.4, 1e5
-# Measured: of many atoms a pick costs this share of a column computed alone.
+# Number of atoms among which the next picks are estimated.
+_CANDIDATES = 384
+# If rows are read for the estimates, one row in this number is read.
+_ROWS = 8
+# Largest number of these rows.
+_MOST_ROWS = 2048
+# Number of rows up to which all rows are read, if atoms are many: this takes less time than a block.
+_FEW_ROWS = 8192
+# Number of candidates if all rows are read.
+_FEW_CANDIDATES = 64
+# Measured cost of a pick, in foreseen columns. It includes columns that are not used and columns computed alone.
+_FORESEEN = 2.4
+# Measured nanoseconds of looking a step ahead.
+_FORESEE = 1e5
+# Measured cost of a pick among many atoms, in columns computed alone.
 _CANDIDATE = 0.5
-# Columns to keep for a pick: several ridges share them.
+# Number of columns to keep for each pick, because several ridges share columns.
 _PER_PICK = 4
-# Columns that are estimated besides those wanted at most.
+# Largest number of columns that are estimated in addition to those that are returned.
 _SPARE = 64
-# An atom of which the others leave less than this share of its squared norm says nothing more than these.
+# Share of an atom's squared norm orthogonal to known atoms, below which the atom adds nothing to the estimates.
 _LEAST_LEFT = 1e-4
 
 
@@ -171,7 +180,7 @@ class CorrectiveColumns(GramColumns):
 
 
 def _has_many(source: Source) -> bool:
-    """Whether a pass over the atoms waits for memory until it has made as many columns as a product is wide."""
+    """Whether a pass over the atoms is bound by memory for up to `WIDTH` columns."""
     return bool(source.n_atoms >= _MANY and not source.is_computed)
 
 

@@ -42,7 +42,7 @@ class Problem(NamedTuple):
     precision: float
     stop_at: float  # penalised loss that is low enough
     noise: float
-    n_settled: int = 0  # so many of the picks in the state have been found in another way
+    n_settled: int = 0  # number of picks in the state that the caller has chosen
 
     def unstoppable(self) -> Problem:
         """The problem with nothing that ends a look ahead."""
@@ -86,10 +86,10 @@ class State(NamedTuple):
 
     def among(self, atoms: NDArray[np.int64], n_picks: int, n_settled: int) -> State:
         """
-        A state of some atoms alone, in order, to look ahead with.
+        Return a state of some atoms alone, in order, to look ahead with.
 
-        Of so many picks one is among them and stands for all: atoms that have been picked are nothing but left out. The
-        settled ones that come next are among the atoms.
+        One of the `n_picks` picks is among the atoms and represents all, since picked atoms are only left out. The
+        settled picks that come next are among the atoms.
         """
         names = ("left", "rest", "counts", "free", "squares", "scores", "slips", "spread")
         rows, picks = np.empty((len(self.rows), len(atoms))), self.picks.copy()

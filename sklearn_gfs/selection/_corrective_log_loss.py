@@ -23,17 +23,24 @@ from ._corrective import LEAST_LEFT
 from ._corrective_path import solved_path
 from ._sources import threads_to_select
 
-# Newton steps end when the next one would lower the penalised loss by no more than this.
+# Decrease of the penalised loss by the next Newton step at which the steps end.
 TOLERANCE = 1e-10
+# Largest number of Newton steps.
 _MOST_STEPS = 100
-# A step is solved for by conjugate gradients, until its residual is below this share of the slope, or below the slope.
-# Where classes can nearly be separated, rounding keeps the residual above that. So they also end where a product gains
-# less than this part of what all have gained on average (Nash and Sofer, Operations Research Letters 9, 1990).
-_INEXACT, _MOST_PRODUCTS, _LEAST_GAIN = 1e-2, 200, 1e-2
-# After a step that took more products than this the curvature is factorised anew.
+# Norm of the residual at which conjugate gradients end, as a share of the norm of the slope. If the norm of the slope
+# is less than this share, it takes the place of the share.
+_INEXACT = 1e-2
+# Largest number of products of conjugate gradients in a step.
+_MOST_PRODUCTS = 200
+# Gain of a product at which conjugate gradients end, as a share of the mean gain of all products (Nash and Sofer,
+# Operations Research Letters 9, 1990). If classes are nearly separable, rounding keeps the residual large.
+_LEAST_GAIN = 1e-2
+# Number of products in a step after which the curvature is factorised anew.
 _STALE = 4
-# With more weights than this the curvature between outputs is left out, so that it fits the memory.
+# Largest number of weights for which the curvature includes products of different outputs; more would take too much
+# memory.
 _WHOLE = 2048
+# Value added to the diagonal of the curvature, as a share of its mean, so that it is not singular.
 _JITTER = 1e-9
 # Slopes that differ by less than this, relatively, tie.
 _TIE = 1e-12
@@ -113,7 +120,7 @@ def _means_and_norms(
     if free_intercept:
         for rows in row_chunks(len(flat), 8 * flat[0].size):
             means += weight[rows] @ flat[rows, :, 0].astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
+    with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are refused later
         for rows in row_chunks(len(flat), 8 * flat[0].size):
             values = flat[rows] - means[:, None]
             squares += np.einsum("s,sno->n", weight[rows], values.astype(np.float64) ** 2)

@@ -71,9 +71,9 @@ class ArrayAtoms:
 
     def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
         """
-        About as many rows, evenly spaced over the samples, as (n_rows, n_atoms), and their moments.
+        Return about `n_rows` rows, evenly spaced over the samples, of shape (n_rows, n_atoms), and their moments.
 
-        They are scaled so that inner products of these are estimates of those of the atoms.
+        The rows are scaled so that their inner products are estimates of those of the atoms.
         """
         rows, some, scale = self._some_rows(n_rows)
         y = self._y[some].reshape(len(rows), -1)
@@ -90,7 +90,7 @@ class ArrayAtoms:
         return np.asarray(self.atoms[samples])
 
     def _some_rows(self, n_rows: int, turn: tuple[int, int] = (0, 1)) -> tuple[FloatArray, slice, Float64Array]:
-        """About as many rows as they are, which samples these are, and by what to scale them; or a turn's share."""
+        """Return about `n_rows` raw rows, their samples, and their scale; with `turn` those of this turn only."""
         step = -(-self.n_rows // n_rows)
         some = slice(turn[0] * step, None, turn[1] * step)
         rows = self._rows(some)
@@ -101,7 +101,7 @@ class ArrayAtoms:
         return rows, some, scale
 
     def sample(self, atoms: NDArray[np.int64], n_rows: int, turn: tuple[int, int] = (0, 1)) -> FloatArray:
-        """Some atoms on about as many rows, (n_rows, len(atoms)), scaled as those of the preview; or a turn's share."""
+        """Return some atoms on about `n_rows` rows, scaled as in the preview; with `turn` those of this turn only."""
         rows, _, scale = self._some_rows(n_rows, turn)
         taken = np.multiply(rows[:, atoms], scale, dtype=self.dtype, casting="same_kind")
         return np.ascontiguousarray(taken)
@@ -120,7 +120,7 @@ class ArrayAtoms:
 
     @property
     def n_threads(self) -> int:
-        """How many threads read the atoms at a time."""
+        """Number of threads that read the atoms at the same time."""
         return threads_to_read(self.atoms.nbytes) if self.is_shared else 1
 
     def _add_up(self, add: Callable[..., None], *totals: Float64Array) -> None:
@@ -342,19 +342,19 @@ class ArrayAtoms:
         return gram, c
 
     def row_weights(self) -> Float64Array:
-        """Weights of the samples, adding up to one, in a column."""
+        """Return the weights of the samples, adding up to one, in a column."""
         weight = np.ones(self.n_samples) if self.sample_weight is None else self.sample_weight
         return weight[:, None] * self._scale
 
     def outputs(self, atoms: NDArray[np.int64], rows: slice = slice(None)) -> Float64Array:
-        """Outputs of some atoms on some samples, (n_rows, len(atoms), n_outputs or 1), in float64."""
+        """Return outputs of some atoms on some samples, (n_rows, len(atoms), n_outputs or 1), in float64."""
         values = self._values(atoms, rows)
         if self._about_y:
             values = values - self._y[rows, None]
         return values if self.output_weights is None else values * self.output_weights[atoms]
 
     def _values(self, atoms: NDArray[np.int64], rows: slice) -> Float64Array:
-        """Some atoms on some samples, (n_rows, len(atoms), n_outputs or 1), in float64."""
+        """Return some atoms on some samples, (n_rows, len(atoms), n_outputs or 1), in float64."""
         values = np.asarray(self.atoms[rows, atoms], dtype=np.float64)
         return values.reshape(*values.shape[:2], -1)
 

@@ -64,7 +64,7 @@ class CentredAtoms:
 
     @property
     def n_threads(self) -> int:
-        """How many threads read the atoms at a time."""
+        """Number of threads that read the atoms at the same time."""
         return self._source.n_threads
 
     def promote(self, *, about_y: bool) -> bool:  # noqa: ARG002
@@ -72,19 +72,19 @@ class CentredAtoms:
         return self._source.promote(about_y=False)
 
     def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
-        """About as many rows, scaled so that inner products of these are estimates, and their moments."""
+        """Return about `n_rows` rows, scaled so that their inner products are estimates, and their moments."""
         rows, moments = self._source.preview(n_rows)
         rows -= rows.mean(axis=0)
         return rows, Moments(moments.c[:-1], squared_norms(rows), self._target_norm)
 
     def sample(self, atoms: NDArray[np.int64], n_rows: int, turn: tuple[int, int] = (0, 1)) -> FloatArray:
-        """Some atoms on about as many rows, scaled as those of the preview are; or a turn's share."""
+        """Return some atoms on about `n_rows` rows, scaled as in the preview; with `turn` those of this turn only."""
         rows = self._source.sample(atoms, n_rows, turn)
         rows -= rows.mean(axis=0)
         return rows
 
     def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
-        """Inner products of the atoms with the target, and the squared norms; and the atoms' columns, into out."""
+        """Return products with the target and squared norms of all atoms; write Gram columns of `atoms` into `out`."""
         raw = self._source.moments(atoms, out)
         self.means = raw.c[-1]
         if atoms is not None and out is not None:
@@ -94,19 +94,19 @@ class CentredAtoms:
         return Moments(np.ascontiguousarray(raw.c[:-1]), norms, self._target_norm)
 
     def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
-        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
+        """Return Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
         columns = self._source.columns(atoms, out)
         columns -= np.outer(self.means[atoms], self.means)
         return columns
 
     def among(self, atoms: NDArray[np.int64]) -> Float64Array:
-        """Gram matrix of the given atoms among themselves."""
+        """Return the Gram matrix of the given atoms among themselves."""
         gram = self._source.among(atoms)
         gram -= np.outer(self.means[atoms], self.means[atoms])
         return gram
 
     def whole(self) -> Float64Array:
-        """Compute the whole Gram matrix."""
+        """Return the whole Gram matrix."""
         gram = self._source.whole()
         gram -= np.outer(self.means, self.means)
         return gram
@@ -116,11 +116,11 @@ class CentredAtoms:
         return self._source.variances(self.means[atoms], atoms)
 
     def row_weights(self) -> Float64Array:
-        """Weights of the samples, adding up to one, in a column."""
+        """Return the weights of the samples, adding up to one, in a column."""
         return self._source.row_weights()
 
     def outputs(self, atoms: NDArray[np.int64], rows: slice = slice(None)) -> Float64Array:
-        """Outputs of some atoms on some samples, with their means, (n_rows, len(atoms), 1), in float64."""
+        """Return outputs of some atoms on some samples, with their means, (n_rows, len(atoms), 1), in float64."""
         return self._source.outputs(atoms, rows)
 
     def has_target(self) -> bool:

@@ -1,10 +1,10 @@
 """
 Which Gram columns to compute, and which of them together.
 
-A column computed alone is bound by memory, several together by arithmetic, and the whole Gram matrix costs half
-as much a column again. Here belong the cost model that chooses, the preview of a few rows, and the store of columns
-within scikit-learn's ``working_memory``. Subclasses foresee which columns a selection will want next. None of it
-changes what is picked.
+A column computed alone is bound by memory, several together by arithmetic. In the whole Gram matrix a column costs half
+of that. Here belong the cost model that chooses, the preview of a few rows, and the store of columns within
+scikit-learn's ``working_memory``. Subclasses estimate which columns a selection will need next. The picks do not depend
+on these choices.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ _CACHE = 2**25  # bytes that a last cache holds
 _CALL = 2e4  # nanoseconds of a small product, or a step of the selection, its call included
 
 _TINY = np.finfo(np.float64).tiny
-_BLOCKS = (32, 96)  # columns computed together at first, and at most
-_PREVIEW_ROWS = 512
-# Measured by ``benchmarks/selection.py plans``: different atoms of k picks, over k ** (2 / 3). With several outputs
-# between what trained networks need and random ones, with one output, where that differs tenfold, nearer to the random
-# ones, as the whole matrix would be the dearest error.
+_BLOCKS = (32, 96)  # numbers of columns computed together, at first and at most
+_PREVIEW_ROWS = 512  # largest number of rows of the preview
+# Number of distinct atoms among k picks, over k ** (2 / 3), by the number of outputs. Measured by
+# ``benchmarks/selection.py plans``. With several outputs the value is between those of trained and random networks.
+# With one output these differ tenfold, and the value is near that of random networks, because the whole matrix would be
+# the most expensive error.
 _DISTINCT = {"one": 0.5, "several": 4.0}
-# Atoms that are foreseen, whatever is picked, and for each atom that is picked.
+# Number of foreseen atoms: the first value, plus the second for each atom that is picked.
 _FORESEEN = 20, 1.15
 
 
@@ -88,7 +89,7 @@ def plan(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: str = "on
     costs = column_costs(n_rows, n_atoms, itemsize)
     n_columns = min(max(_DISTINCT[directions] * k ** (2 / 3), 1.0), k, n_atoms)
     n_foreseen = max(_FORESEEN[0] + _FORESEEN[1] * n_columns, kernels.WIDTH)
-    # What is known of others comes from as many rows as there are columns, half of them on average.
+    # An estimate takes one row for each known column, on average half of all columns.
     foreseen = block_costs(n_rows, n_atoms, itemsize, _BLOCKS[0]) + preview_costs(n_columns / 2, n_atoms, itemsize)
     totals = {
         "column": (n_columns + 1) * costs.alone,  # one for the products with y
@@ -99,7 +100,7 @@ def plan(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: str = "on
 
 
 def capacity(n_atoms: int, k: int) -> int:
-    """How many columns to keep: those of all picks and of some foreseen in vain, if they fit the working memory."""
+    """Return the number of columns to keep: of all picks and some unused columns, if the working memory holds them."""
     return max(min(k + _BLOCKS[1], n_atoms, _fit(n_atoms)), 1)
 
 
@@ -170,7 +171,7 @@ class GramColumns(ABC):
         return self.source.moments(atoms, self._room(atoms))
 
     def add(self, atoms: NDArray[np.int64]) -> None:
-        """Compute the columns of these atoms, at most as many as there is room for, the first in any case."""
+        """Compute the columns of the first of these atoms: at least one, at most the number that the store holds."""
         if self.plan == "whole":
             self.columns = self.source.whole()
             self.slots = self._unchecked = np.arange(self.source.n_atoms)
@@ -291,6 +292,6 @@ class GramColumns(ABC):
         """
         Continue a copy of the selection, estimating each Gram column that is not there.
 
-        Returns the atoms whose columns were estimated, with as many of those that came closest to being the last
-        pick as make their count and n_others up to a multiple of ``WIDTH``; at most n_new.
+        Return the atoms whose columns were estimated, at most n_new. Atoms that were closest to being the last pick are
+        added, until their number plus n_others is a multiple of ``WIDTH``.
         """

@@ -19,8 +19,12 @@ from sklearn_gfs._typing import Float64Array, FloatArray, IntArray
 from ._gram import ArrayAtoms, Moments
 from ._gram_torch import TorchAtoms
 
-# The most bytes of a block, and between how many rows it has. On a device one operation is worth a larger block.
-_BLOCK_BYTES, _DEVICE_BLOCK_BYTES, _BLOCK_ROWS = 2**25, 2**28, (64, 4096)
+# Largest size of a block in main memory, in bytes.
+_BLOCK_BYTES = 2**25
+# Largest size of a block on a device, in bytes; starting an operation there costs more, so blocks are larger.
+_DEVICE_BLOCK_BYTES = 2**28
+# Least and largest number of rows of a block.
+_BLOCK_ROWS = (64, 4096)
 
 
 class ComputedRows:
@@ -74,7 +78,7 @@ class _ComputedArrays(ArrayAtoms):
     is_computed, is_shared = True, False
 
     def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
-        """About as many rows, but no more than a block has; see `ArrayAtoms`."""
+        """Return about `n_rows` rows, at most those of a block; see `ArrayAtoms`."""
         return super().preview(min(n_rows, self._step()))
 
     def _step(self) -> int:
@@ -87,7 +91,7 @@ class _ComputedTensors(TorchAtoms):
     is_computed = True
 
     def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
-        """About as many rows, but no more than a block in main memory has; see `ArrayAtoms`."""
+        """Return about `n_rows` rows, at most those of a block in main memory; see `ArrayAtoms`."""
         return super().preview(min(n_rows, _rows_of(self.n_atoms * self.dtype.itemsize)))
 
     def _step(self) -> int:
@@ -102,5 +106,5 @@ class _ComputedTensors(TorchAtoms):
 
 
 def _rows_of(row_bytes: int) -> int:
-    """How many rows are computed at once in main memory."""
+    """Return the number of rows that are computed at once in main memory."""
     return rows_at_once(row_bytes, _BLOCK_BYTES, *_BLOCK_ROWS)

@@ -57,11 +57,11 @@ class SparseAtoms(ArrayAtoms):
         yield self.atoms, self._y, self.sample_weight
 
     def promote(self, *, about_y: bool) -> bool:  # noqa: ARG002
-        """Nothing better than float64 products: less y the atoms would be dense."""
+        """Return False: products are in float64 already."""
         return False
 
     def whole(self) -> Float64Array:
-        """Compute the whole Gram matrix."""
+        """Return the whole Gram matrix."""
         return self.columns(np.arange(self.n_atoms))
 
     def _product(self, left: Any, block: Any) -> Any:
@@ -74,5 +74,5 @@ class SparseAtoms(ArrayAtoms):
         return block.multiply(block).T @ (np.ones(block.shape[0]) if weight is None else weight)
 
     def _values(self, atoms: NDArray[np.int64], rows: slice) -> Float64Array:
-        """Some atoms on some samples, (n_rows, len(atoms), 1), in float64."""
+        """Return some atoms on some samples, (n_rows, len(atoms), 1), in float64."""
         return self.atoms[:, atoms][rows].toarray()[:, :, None]

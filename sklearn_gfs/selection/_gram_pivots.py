@@ -61,7 +61,7 @@ class PivotedColumns(GramColumns):
         return moments
 
     def add(self, atoms: NDArray[np.int64]) -> None:
-        """Compute the columns of these atoms, at most as many as there is room for, the first in any case."""
+        """Compute the columns of the first of these atoms: at least one, at most the number that the store holds."""
         if self.plan != "blocks":
             super().add(atoms)
         else:

@@ -46,7 +46,7 @@ class SharedColumns:
         return getattr(self._source, name)
 
     def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
-        """Inner products of the atoms with the target, and the squared norms; and the atoms' columns, into out."""
+        """Return products with the target and squared norms of all atoms; write Gram columns of `atoms` into `out`."""
         if atoms is not None:
             self.columns(atoms, out)
         return self._moments
@@ -62,7 +62,7 @@ class SharedColumns:
         return self._columns
 
     def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
-        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
+        """Return Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
         new = atoms[self._slots[atoms] < 0]
         if self._n_columns + len(new) > self._capacity:
             return self._source.columns(atoms, out)

@@ -57,7 +57,7 @@ class _Standardized(ArrayAtoms):
         self.scale = scale
 
     def _values(self, atoms: NDArray[np.int64], rows: slice) -> Float64Array:
-        """Some atoms on some samples, (n_rows, len(atoms), 1), in float64."""
+        """Return some atoms on some samples, (n_rows, len(atoms), 1), in float64."""
         return (super()._values(atoms, rows) - self.mean[atoms, None]) / self.scale[atoms, None]
 
 
@@ -84,7 +84,7 @@ class StandardizedSparseAtoms(_Standardized, SparseAtoms):
         out: Float64Array | None = None,
         products: Float64Array | None = None,
     ) -> Moments:
-        """Inner products of the atoms with the target, and the squared norms; and the atoms' columns, into out."""
+        """Return products with the target and squared norms of all atoms; write Gram columns of `atoms` into `out`."""
         raw = super().moments()
         if atoms is not None:
             self.columns(atoms, out, products)

@@ -47,7 +47,7 @@ class GramAtoms:
         self.is_computed = False
 
     def promote(self, *, about_y: bool) -> bool:  # noqa: ARG002
-        """Nothing better than float64 products."""
+        """Return False: products are in float64 already."""
         return False
 
     def has_target(self) -> bool:
@@ -60,7 +60,7 @@ class GramAtoms:
         return found if self.output_weights is None else found & (self.output_weights[atoms] != 0).any(axis=1)
 
     def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
-        """Inner products of the atoms with the target, and the squared norms; and the atoms' columns, into out."""
+        """Return products with the target and squared norms of all atoms; write Gram columns of `atoms` into `out`."""
         if atoms is not None:
             self.columns(atoms, out)
         return self._moments
@@ -71,7 +71,7 @@ class GramAtoms:
         return self.gram if unchanged else self.columns(np.arange(self.n_atoms))
 
     def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
-        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
+        """Return Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
         out = np.empty((len(atoms), self.n_atoms)) if out is None else out
         np.take(self.gram, atoms, axis=0, out=out, mode="clip")
         if self._pivots is not None:
@@ -81,7 +81,7 @@ class GramAtoms:
         return out
 
     def among(self, atoms: NDArray[np.int64]) -> Float64Array:
-        """Gram matrix of the given atoms among themselves."""
+        """Return the Gram matrix of the given atoms among themselves."""
         return self.columns(atoms)[:, atoms]
 
 
@@ -90,7 +90,7 @@ def as_source(atoms: GramAtoms) -> Source:
     return cast(Source, atoms)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # the search refuses what is not finite
+@np.errstate(over="ignore", invalid="ignore")  # the search refuses values that are not finite
 def sums_about(pivot: float, moments: SampleMoments, output_weights: Float64Array | None) -> Source:
     """Return the source of products of atoms and targets, each less the pivot."""
     mean_atoms, mean_y = moments.mean_atoms - pivot, moments.mean_y - pivot
@@ -105,7 +105,7 @@ def sums_about(pivot: float, moments: SampleMoments, output_weights: Float64Arra
     return as_source(GramAtoms(gram, products, means=mean_atoms, output_weights=output_weights))
 
 
-@np.errstate(over="ignore", invalid="ignore")  # the search refuses what is not finite
+@np.errstate(over="ignore", invalid="ignore")  # the search refuses values that are not finite
 def corrective_sums(moments: SampleMoments, *, neurons: bool) -> tuple[Source, Float64Array]:
     """
     Return the source of a corrective selection, and the outputs that it starts from.
@@ -123,7 +123,7 @@ def corrective_sums(moments: SampleMoments, *, neurons: bool) -> tuple[Source, F
 
 
 def warn_imprecise(n_picks: int, share: float) -> None:
-    """Warn that sums can't tell the loss after so many picks, which is below this share of them."""
+    """Warn that the loss after `n_picks` picks is below this share of the sums, which are too inexact for it."""
     warn_caller(
         f"After {n_picks} picks the loss is below {share:g} of the sums that it is computed from. Later losses and "
         "picks are less exact than those of a selection on the samples",

@@ -95,10 +95,10 @@ class TorchAtoms(ArrayAtoms):
         return torch.as_tensor(values, dtype=block.dtype, device=block.device)
 
     def whole(self) -> Float64Array:
-        """Compute the whole Gram matrix."""
+        """Return the whole Gram matrix."""
         return self.columns(np.arange(self.n_atoms))
 
     def _values(self, atoms: NDArray[np.int64], rows: slice) -> Float64Array:
-        """Some atoms on some samples, (n_rows, len(atoms), n_outputs or 1), in float64."""
+        """Return some atoms on some samples, (n_rows, len(atoms), n_outputs or 1), in float64."""
         values = self.atoms[rows][:, atoms.tolist()].cpu().numpy().astype(np.float64)
         return values.reshape(*values.shape[:2], -1)

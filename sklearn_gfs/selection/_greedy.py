@@ -139,7 +139,7 @@ def greedy_forward_selection(
     float32 and the losses in float64, so the path is the path of the same values in float64. An atom's samples are read
     one after the other. The selection therefore holds one copy of the logits, unless they lie in this order already, as
     in Fortran order for two dimensions. Of probabilities it holds a copy of those of the own class, in float64 if there
-    is one column. It uses as many threads as linear algebra would; their number changes nothing but the time.
+    is one column. It uses the number of threads that linear algebra would; this number changes nothing but the time.
 
     The gap of probabilities is at most the loss minus the loss of the best atom for each sample, which is a lower bound
     for every mean. The Frank-Wolfe gap alone has no bound if the picks hold a sample's own class impossible, as trees

@@ -65,7 +65,7 @@ class AtomsBesideKept:
         self.is_computed = source.is_computed
 
     def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
-        """About as many rows, scaled so that inner products of these are estimates, and their moments."""
+        """Return about `n_rows` rows, scaled so that their inner products are estimates, and their moments."""
         rows, moments = self._source.preview(n_rows)
         directions, products = rows[:, self._kept] @ self._combinations, self._said
         left = np.ascontiguousarray(rows[:, self.atoms] - directions @ products)
@@ -74,38 +74,38 @@ class AtomsBesideKept:
         return left, Moments(c, squared_norms(left), self._moments.target_norm)
 
     def sample(self, atoms: NDArray[np.int64], n_rows: int, turn: tuple[int, int] = (0, 1)) -> FloatArray:
-        """Some atoms on about as many rows, scaled as those of the preview are; or a turn's share."""
+        """Return some atoms on about `n_rows` rows, scaled as in the preview; with `turn` those of this turn only."""
         products = self._combinations @ self._said[:, atoms]
         rows = self._source.sample(self.atoms[atoms], n_rows, turn)
         rows -= self._source.sample(self._kept, n_rows, turn) @ products
         return rows
 
     def promote(self, *, about_y: bool) -> bool:  # noqa: ARG002
-        """Nothing better than float64 products."""
+        """Return False: products are in float64 already."""
         return False
 
     def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
-        """Inner products of the atoms with the target, and the squared norms; and the atoms' columns, into out."""
+        """Return products with the target and squared norms of all atoms; write Gram columns of `atoms` into `out`."""
         if atoms is not None:
             self.columns(atoms, out)
         return self._moments
 
     def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
-        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
+        """Return Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
         chosen = self.atoms[atoms]
         columns = self._source.columns(chosen)[:, self.atoms]
         left: Float64Array = np.subtract(columns, self._said[:, atoms].T @ self._said, out=out)
         return left
 
     def among(self, atoms: NDArray[np.int64]) -> Float64Array:
-        """Gram matrix of the given atoms among themselves."""
+        """Return the Gram matrix of the given atoms among themselves."""
         chosen = self.atoms[atoms]
         gram = self._source.among(chosen)
         gram -= self._said[:, atoms].T @ self._said[:, atoms]
         return gram
 
     def whole(self) -> Float64Array:
-        """Compute the whole Gram matrix."""
+        """Return the whole Gram matrix."""
         gram: Float64Array = self._source.whole()[np.ix_(self.atoms, self.atoms)]
         gram -= self._said.T @ self._said
         return gram
@@ -123,11 +123,11 @@ class AtomsBesideKept:
         return left
 
     def row_weights(self) -> Float64Array:
-        """Weights of the samples, adding up to one, in a column."""
+        """Return the weights of the samples, adding up to one, in a column."""
         return self._source.row_weights()
 
     def outputs(self, atoms: NDArray[np.int64], rows: slice = slice(None)) -> Float64Array:
-        """Outputs of some atoms on some samples, (n_rows, len(atoms), 1), in float64."""
+        """Return outputs of some atoms on some samples, (n_rows, len(atoms), 1), in float64."""
         chosen = self.atoms[atoms]
         said = self._directions[rows] @ self._said[:, atoms]
         left: Float64Array = self._source.outputs(chosen, rows) - said[:, :, None]

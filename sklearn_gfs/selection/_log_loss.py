@@ -23,13 +23,13 @@ from . import _probability_kernels as probability
 from ._checks import check_offset
 from ._greedy_kernels import choose
 
-# Losses that differ by less than this, relative to the terms they are differences of, are ties.
+# Difference of losses below which they are ties, relative to the terms that they are differences of.
 _TIE = 1e-13
 # Terms of an inner product that are added up in the dtype of the atoms; their sums are added up in float64. In any
 # order a sum of n terms is wrong by at most n half roundings of the sum of their sizes; a few are of the terms.
 _ROWS = 2048
 _ROUNDINGS = _ROWS // 2 + 8
-# Values a step has to look at before a second thread pays for being started.
+# Number of values in a step from which a second thread saves time.
 _PARALLEL_SIZE = 1_000_000
 
 
@@ -353,7 +353,7 @@ def _largest(name: str, values: FloatArray) -> float:
 
 
 def _check_range(logits: kernels.Logits, scale: float) -> None:
-    """Make sure that logits, and sums of as many as are picked, are numbers, with room for their differences."""
+    """Raise an error if logits, or their sums over all picks, are not finite or could overflow in differences."""
     largest = _largest("atoms", logits.atoms)
     if not np.isfinite(4.0 * scale * largest * _largest("output_weights", logits.output_weights)):
         raise ValueError(f"atoms (or output_weights) are as large as {largest:g}, too large for their sums")

@@ -52,13 +52,13 @@ def _add_losses(
     losses: NDArray[np.float64],
 ) -> None:
     """
-    Add what some samples add to the losses that are wanted.
+    Add the contributions of some samples to the losses that are wanted.
 
     Picks are numbered among the atoms that were picked, whose ``outputs`` are (n_atoms, n_outputs, n_samples), of one
     output where ``y``, (n_outputs, n_samples), has several and each atom several directions.
     """
     n_outputs, n_samples = y.shape
-    ahead = np.zeros((n_outputs, n_samples))  # the sum of the picks less as many times y
+    ahead = np.zeros((n_outputs, n_samples))  # the sum of the picks minus their number times y
     last_output, last_direction = outputs.shape[1] - 1, directions.shape[1] - 1
     for j in range(wanted.shape[0]):
         loss = 0.0

@@ -34,7 +34,7 @@ class SampledPath:
         self._n_added = 0
 
     def _residual(self, state: kernels.State, n_picks: int) -> Float64Array:
-        """Sum of the first picks less as many times y, (n_samples, n_outputs)."""
+        """Return the sum of the first `n_picks` picks minus `n_picks` times y, (n_samples, n_outputs)."""
         if self._n_added < n_picks:
             new = slice(self._n_added, n_picks)
             atoms, picks, counts = np.unique(state.picks[new], return_inverse=True, return_counts=True)

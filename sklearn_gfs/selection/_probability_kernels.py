@@ -16,9 +16,9 @@ from sklearn_gfs._jit import inlined, jit
 from ._greedy_kernels import choose
 from ._log_loss_kernels import inner_product
 
-_LANES = 16  # products that are made beside each other
-_RUN = 1024  # samples that are multiplied before a logarithm is taken
-_SLIP = 1e-6  # how far rounding may take a probability below zero or above one
+_LANES = 16  # number of products that are made at the same time
+_RUN = 1024  # number of samples whose values are multiplied before a logarithm is taken
+_SLIP = 1e-6  # largest distance of a probability below zero or above one that counts as rounding
 
 
 @jit
@@ -247,7 +247,7 @@ def probability_path(
     gaps: NDArray[np.float64],
 ) -> int:
     """
-    Take as many picks as there is room for, by a single thread; returns how many were taken until the gap was small.
+    Take picks until `picks` is full or the gap is at most `tol`, in a single thread; return the number of picks.
 
     No mean has a loss below ``least``. ``tie`` times the size of the terms makes a tie of two gains.
     """

@@ -64,15 +64,15 @@ class Source(Protocol):
         ...
 
     def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
-        """Inner products of the atoms with the target, and the squared norms; and the atoms' columns, into out."""
+        """Return products with the target and squared norms of all atoms; write Gram columns of `atoms` into `out`."""
         ...
 
     def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
-        """Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
+        """Return Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
         ...
 
     def whole(self) -> Float64Array:
-        """Compute the whole Gram matrix."""
+        """Return the whole Gram matrix."""
         ...
 
     def has_target(self) -> bool:
@@ -90,23 +90,23 @@ class Source(Protocol):
     def y(self) -> Float64Array: ...
 
     def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
-        """About as many rows, scaled so that inner products of these are estimates, and their moments."""
+        """Return about `n_rows` rows, scaled so that their inner products are estimates, and their moments."""
         ...
 
     def sample(self, atoms: NDArray[np.int64], n_rows: int, turn: tuple[int, int] = (0, 1)) -> FloatArray:
-        """Some atoms on about as many rows, scaled as those of the preview are; or a turn's share."""
+        """Return some atoms on about `n_rows` rows, scaled as in the preview; with `turn` those of this turn only."""
         ...
 
     def among(self, atoms: NDArray[np.int64]) -> Float64Array:
-        """Gram matrix of the given atoms among themselves."""
+        """Return the Gram matrix of the given atoms among themselves."""
         ...
 
     def row_weights(self) -> Float64Array:
-        """Weights of the samples, adding up to one, in a column."""
+        """Return the weights of the samples, adding up to one, in a column."""
         ...
 
     def outputs(self, atoms: NDArray[np.int64], rows: slice = slice(None)) -> Float64Array:
-        """Outputs of some atoms on some samples, (n_rows, len(atoms), n_outputs or 1), in float64."""
+        """Return outputs of some atoms on some samples, (n_rows, len(atoms), n_outputs or 1), in float64."""
         ...
 
 

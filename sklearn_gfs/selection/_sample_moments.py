@@ -58,7 +58,7 @@ def combined(kept: SampleMoments, fresh: SampleMoments) -> SampleMoments:
     share, rest = (fresh.weight / total, kept.weight / total) if total else (0.0, 1.0)
     atoms, y = fresh.mean_atoms - kept.mean_atoms, fresh.mean_y - kept.mean_y
     apart_atoms, apart_y = np.sqrt(share * rest) * atoms, np.sqrt(share * rest) * y
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
+    with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are refused later
         for rows in row_chunks(len(atoms), 8 * len(atoms)):
             fresh.gram[rows] *= share
             fresh.gram[rows] += rest * kept.gram[rows]
@@ -91,7 +91,7 @@ def moments_of(atoms: Any, y: Float64Array, weight: Float64Array | None) -> Samp
 def chunk_moments(atoms: Any, y: Float64Array, weight: Float64Array | None) -> SampleMoments:
     """Moments of one chunk."""
     n_samples = atoms.shape[0]
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
+    with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are refused later
         total = float(n_samples if weight is None else weight.sum())
         share = np.full(n_samples, 1.0 / n_samples) if weight is None else weight / (total or 1.0)
         mean_y = share @ y

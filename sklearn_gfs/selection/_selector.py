@@ -59,14 +59,15 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
     tol : float, default=None
         Largest duality gap, in the units of y squared, at which the selection stops before k picks.
     target_type : {"auto", "continuous", "multiclass"}, default="auto"
-        Whether y holds numbers or the labels of two or more classes. "auto" follows the rule of ``GreedyPrunedMLP``:
-        strings, booleans and whole numbers are labels, and several columns are numbers. Whole numbers stored as floats
-        are numbers if they have more than 20 distinct values and fewer than 5 samples to each. ``partial_fit`` decides
-        by the first chunk.
+        Whether y is continuous or holds the labels of two or more classes. "auto" follows the rule of
+        ``GreedyPrunedMLP``: strings, booleans and whole numbers are labels, and several columns are continuous. Whole
+        numbers stored as floats are continuous if they have more than 20 distinct values and fewer than 5 samples to
+        each. ``partial_fit`` decides by the first chunk.
     n_features_to_select : int or float, default=None
-        Number or share of columns to keep, with the columns of `keep`. The selection ends when so many columns have
-        been picked. If k picks are too few, the columns picked so far are kept like those of `keep`, and k more picks
-        are made beside them. Once no other column lowers the loss, the columns that correlate most with y are added.
+        Number or share of columns to keep, with the columns of `keep`. The selection ends when this number of columns
+        has been picked. If k picks are too few, the columns picked so far are kept like those of `keep`, and k more
+        picks are made beside them. Once no other column lowers the loss, the columns that correlate most with y are
+        added.
         With ``hull="convex"``, a mean of picks and of nothing else, too few picks lead to a warning. None means the
         columns of k picks, whatever their number.
     keep : array-like of str, int or bool, default=None
@@ -220,7 +221,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         Add a chunk of samples and select on all seen so far.
 
         The picks are those of one ``fit`` on all the chunks together. The selector keeps n_features_in_ squared
-        numbers.
+        values.
 
         Parameters
         ----------
@@ -320,7 +321,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
     def _check_chunk(
         self, X: Any, y: Any, sample_weight: Any, *, signed: bool, first: bool, classes: Any = None
     ) -> tuple[Any, Float64Array, Float64Array | None]:
-        """Validate data; return X, the targets as numbers, and the weights."""
+        """Validate data; return X, the targets as floats, and the weights."""
         asked = y
         check_plain(X=X, y=y)
         check_one_kind(y=y)

@@ -24,7 +24,7 @@ from ._gram_layouts import SparseAtoms, StackedAtoms
 from ._gram_torch import TorchAtoms
 from ._labels import indicators_of_labels
 
-# Operations of linear algebra that a selection makes with each value of the atoms, roughly.
+# Approximate number of operations of linear algebra in a selection for each value of the atoms.
 _READINGS = 20.0
 
 
@@ -59,7 +59,7 @@ def check_samples(atoms: Any, y: Any, output_weights: Any, sample_weight: Any, o
 def source_of(
     atoms: Any, y: Float64Array, weight: Float64Array | None, output_weights: Float64Array | None = None
 ) -> ArrayAtoms:
-    """Put samples where a search can ask for inner products."""
+    """Return the source of inner products of these samples."""
     if sparse.issparse(atoms):
         return SparseAtoms(atoms, y, weight, output_weights=output_weights)
     if isinstance(atoms, ComputedRows):
@@ -72,5 +72,5 @@ def source_of(
 
 
 def threads_to_select(n_values: int) -> AbstractContextManager[None]:
-    """Return a context with as many threads of linear algebra as a selection of atoms of this size keeps busy."""
+    """Return a context with all threads of linear algebra, or one if a selection of this size can't keep them busy."""
     return threads_for(_READINGS * n_values)

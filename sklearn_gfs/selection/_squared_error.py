@@ -31,13 +31,14 @@ from ._range import check_radius, find_fault
 # machine.
 _TIE = {np.dtype(np.float32): 0.0, np.dtype(np.float64): 1e-14}
 _DOUBT = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 0.0}
-# Where float64 products leave a loss that is none of theirs any more, they are put at many times their error as well.
+# Assumed relative error of float64 products after the loss has become too small for them; it is many times their error.
 _CAREFUL = 1e-13
-# With more contenders than this share of the atoms better products of all are cheaper than scores on the samples.
+# Largest number of contenders that are scored on the samples, as a share of the atoms. With more contenders, better
+# products of all atoms are cheaper.
 _MANY = 1 / 32
-# Products of that precision can't tell a loss below this share of the size of its terms.
+# Least loss that products of each precision can give, as a share of the size of its terms.
 _PRECISION = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-7}
-# Matching pursuit, which sets the radius, stops when a step adds less than this share of what is explained.
+# Least gain of a step of matching pursuit, which sets the radius, as a share of what is explained.
 _LEAST_GAIN = 0.01
 
 

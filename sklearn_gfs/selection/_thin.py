@@ -13,15 +13,18 @@ from sklearn_gfs._typing import Float64Array
 
 from ._thin_kernels import ROWS, SUMMED, TILES, add_thin_product
 
-# Columns on the left. With more of them libraries are as fast.
+# Least and largest number of columns of the left matrix; with more columns libraries are equally fast.
 _LEFT = (2, 48)
-# Columns on the right at least, and values from which on a product takes longer than the preparations.
-_COLUMNS, _VALUES = 96, 2**17
+# Least number of columns of the right matrix.
+_COLUMNS = 96
+# Number of values of the right matrix from which a product takes longer than its preparation.
+_VALUES = 2**17
+# Bytes of a cache line.
 _LINE = 64
 
 
 def product(left: Any, right: Any) -> Any:
-    """Left' right for few columns on the left, by this loop or by a library, whichever is faster."""
+    """Return left' right for few columns of `left`, by this loop or by a library, whichever is faster."""
     if is_thin(left, right):
         return thin_product(left, right)
     with threads_for(2.0 * left.shape[1] * right.size):
@@ -65,7 +68,7 @@ def thin_product(left: Any, right: Any) -> Float64Array:
 
 
 def _readable(left: Any, dtype: Any, height: int) -> Any:
-    """The left matrix row after row, where need be with room after the last one: tiles have as many columns as rows."""
+    """Return the left matrix in C order; if a tile could read beyond its last row, memory of zeros follows."""
     n_rows, n_left = left.shape
     if n_left % height == 0:
         return np.ascontiguousarray(left, dtype)

@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from sklearn_gfs._emitter import Emitter, host, operation
 from sklearn_gfs._jit import jit
 
-# Rows of a tile, and vectors in a row, by the floats in a register: sums, terms and factors fit into the registers.
+# Number of rows of a tile, and number of registers in a row, by the number of floats in a register. Sums, terms and
+# factors then fit into the registers.
 TILES = {16: (8, 2), 8: (4, 3), 4: (8, 2)}
-# Rows whose tile is in the first cache, and columns of which so many rows, and those read ahead, are in the second.
-ROWS, _COLUMNS = 32, 1024
-# Rows whose products are added up in the precision of the matrices.
+# Number of rows of the matrices for which a tile's columns stay in the first cache.
+ROWS = 32
+# Number of columns for which these rows, and the rows that are prefetched, stay in the second cache.
+_COLUMNS = 1024
+# Number of rows whose products are added up in the precision of the matrices; sums of these are float64.
 SUMMED = 1024
 
 
@@ -96,19 +99,19 @@ def add_thin_product(
     totals: NDArray[np.float64],
 ) -> None:
     """
-    Add left' right to the totals, tile after tile; the sums are all that there is to it where there are no totals.
+    Add left' right to the totals, tile after tile; if `totals` is empty, the result is in the sums.
 
     Parameters
     ----------
     left, right : int
-        Addresses of the matrices, whose rows are contiguous. The left one may be read up to the height of a tile beyond
-        its end; the right one has at least as many columns as a tile.
+        Addresses of the matrices, whose rows are contiguous. The left matrix must be readable up to the height of a
+        tile beyond its end. The right matrix must not have fewer columns than a tile.
     left_row, right_row : int
-        Distances of their rows, in numbers.
+        Distances of their rows, in elements.
     n_rows, n_columns : int
-        Rows of both, columns of the right one.
+        Number of rows of both, number of columns of the right matrix.
     n_panels : int
-        Tiles one below the other.
+        Number of tiles one below the other.
     tile : tuple of int
         Rows and columns of a tile.
     at_copy : int

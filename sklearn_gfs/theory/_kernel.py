@@ -21,15 +21,17 @@ from ._checks import array, number
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-# Up to this many rows an operator is formed by as many products: fewer than Lanczos iterations may make in vain.
+# Largest number of rows of an operator whose matrix is formed, by one product per row. Lanczos iterations that do not
+# converge may take more products.
 _FORMED_ROWS = 3000
-# Up to this many rows a matrix is decomposed where nothing else answers: 800 MB, and a minute or two.
+# Largest number of rows of a matrix that is decomposed if no other method works: 800 MB, and a minute or two.
 _DECOMPOSED_ROWS = 10_000
-# Lanczos vectors kept, and how often they are started anew before the smallest eigenvalue is given up: of spectra that
-# crowd at their lower end the first 3000 products say no more than nothing.
+# Number of Lanczos vectors that are kept.
 _LANCZOS_VECTORS = 60
+# Number of restarts after which the smallest eigenvalue is given up. If many eigenvalues are close to the smallest,
+# the iterations do not converge: the first 3000 products give no information.
 _LANCZOS_RESTARTS = 50
-# Products made together where a matrix is formed.
+# Number of products that are made together when a matrix is formed.
 _BLOCK = 256
 
 
@@ -129,7 +131,7 @@ class NetworkKernel(LinearOperator):
     The operator that `network_kernel` returns: products with vectors, or the whole matrix.
 
     `slope` is the activations' derivative, or None where the output weights alone are trained. The whole matrix takes
-    products of matrices only, far fewer operations than as many products with vectors.
+    products of matrices only, far fewer operations than products with one vector per column.
     """
 
     def __init__(

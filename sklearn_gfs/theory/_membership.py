@@ -108,7 +108,7 @@ def hull_membership(
     No assumption. HiGHS solves the program, and both of its answers are checked. y is inside if it differs from the
     weights' point, on average, by no more than 1e-9 of the largest number. y is outside if the direction separates it
     from all atoms by more than rounding. For signs the margin must exceed rounding, to either side; an optimum of
-    exactly 0 stays open. The program is dense: a thousand samples and as many atoms take seconds, a few thousand of
+    exactly 0 stays open. The program is dense: a thousand samples and a thousand atoms take seconds, a few thousand of
     each minutes.
 
     References

@@ -189,9 +189,9 @@ def corrective_bound(k: ArrayLike, comparison_loss: float, variation: float) -> 
     :math:`\|\phi_i\|^2 + 2 \lambda` in place of :math:`\|\phi_i\|^2`.
 
     Two statements are no theorems. First, the k picks need not be the best k atoms, as for any selection that picks one
-    by one. Second, corrective selection can be worse than the paper's selection of as many picks with its weights
-    solved for again. It is best after one pick, and may be behind after two. For the same picks, weights that are
-    solved for again are never worse.
+    by one. Second, corrective selection can be worse than the same number of picks of the paper's selection with
+    weights solved for again. It is best after one pick, and may be worse after two. For the same picks, weights that
+    are solved for again are never worse.
 
     References
     ----------
