@@ -1,4 +1,4 @@
-"""What displays may be given: each check returns an argument as it is drawn, or says what is allowed."""
+"""Checks of the displays' arguments: each returns its argument, or raises an error that says what is allowed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def as_numbers(name: str, values: Any, shape: tuple[int | str, ...], like: str = "") -> Any:
-    """Return an array of floats; in the shape a name stands for any length. `like` is an argument of the same shape."""
+    """Return an array of floats; a name in `shape` means any length. `like` names an argument of the same shape."""
     told = ", ".join(map(str, shape)) + "," * (len(shape) == 1)
     what = f"of shape ({told})" + f", as {like} is" * bool(like)
     try:
@@ -22,7 +22,7 @@ def as_numbers(name: str, values: Any, shape: tuple[int | str, ...], like: str =
 
 
 def as_number(name: str, value: Any) -> Any:
-    """Return one number; None where there is none."""
+    """Return a float, or None if the value is None."""
     if value is None or isinstance(value, numbers.Real):
         return value
     if np.ndim(value):
@@ -48,7 +48,7 @@ def as_bounds(upper_bounds: Any, n_picks: int) -> dict[str, Any]:
 
 
 def check_fit(name: str, fit: Any) -> None:
-    """Make sure that a law is one that was fitted, if there is one."""
+    """Raise an error if a law is neither None nor a `ScalingFit`."""
     if fit is not None and not all(hasattr(fit, part) for part in ("coef", "r2", "predict", "band")):
         raise TypeError(f"{name} must be a ScalingFit, got {type(fit).__name__}")
 
@@ -56,7 +56,7 @@ def check_fit(name: str, fit: Any) -> None:
 def check_grid(
     n_pretrain: Any, k: Any, scores: Any, *, dense_scores: Any, thresholds: Any, target_score: Any, predicted: Any
 ) -> None:
-    """Make sure that what was measured in a search, or predicted for it, is of its numbers of iterations and picks."""
+    """Raise an error if the shapes of scores or predictions do not fit the numbers of iterations and picks."""
     values = as_numbers("n_pretrain", n_pretrain, ("n_budgets",))
     if np.ndim(k) != 1:
         raise ValueError(f"k must be of shape (n_sizes,), got {np.shape(k)}")

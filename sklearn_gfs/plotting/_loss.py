@@ -190,7 +190,7 @@ class LossCurveDisplay(VersionedState):
         return self
 
     def _line(self, x: Any, y: Any, i: int, label: str) -> Any:
-        """Draw a curve in the style of this number, where there is one."""
+        """Draw a curve in the i-th style and return its line; None if there is no curve."""
         if not len(y):
             return None
         return self.ax_.plot(x, y, color=COLOURS[i], linestyle=DASHES[i], label=label, zorder=3)[0]

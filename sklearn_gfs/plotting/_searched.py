@@ -1,4 +1,4 @@
-"""What the picture of a search reads off it: the name of its scores, and predictions for its numbers of picks."""
+"""Values that a display reads from a search: the name of its scores, and predictions for its numbers of picks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def predicted_for(search: Any, predicted: Any) -> list[float] | None:
 
 
 def score_name_of(search: Any) -> str:
-    """Return a label that says which score it is and on what it was measured."""
+    """Return a label with the name of the score and the samples on which it was measured."""
     scoring = search.scoring
     if search.multimetric_:
         name = str(search.refit)

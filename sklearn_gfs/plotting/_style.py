@@ -63,7 +63,7 @@ def shade(ax: Any, x: Any, low: Any, high: Any, *, colour: str, label: str | Non
 
 
 def name_axes(ax: Any, x: str, y: str) -> None:
-    """Write what the axes and the lines are."""
+    """Label the axes, and add a legend of the lines."""
     ax.set_xlabel(x)
     ax.set_ylabel(y)
     if ax.get_legend_handles_labels()[0]:

@@ -19,7 +19,7 @@ from ._checks import check_grid
 from ._searched import predicted_for, score_name_of
 from ._style import COLOURS, DASHES, MARKERS, log_axis, name_axes, new_axes, shade, some_of
 
-# With more sizes than this, curves over each other can't be told apart.
+# Largest number of sizes for which curves are drawn; more curves could not be distinguished.
 _MOST_CURVES = 4
 
 
@@ -362,7 +362,7 @@ class PretrainThresholdDisplay(VersionedState):
 
         means = np.mean(self.scores, axis=-1).T
         n_sizes, n_budgets = means.shape
-        # Cells of equal size whatever the values, for both axes are geometric more often than not.
+        # Cells of equal size for any values, because both axes are usually geometric.
         self.image_ = self.ax_.pcolormesh(np.arange(n_budgets + 1), np.arange(n_sizes + 1), means, cmap="cividis")
         columns = some_of(np.arange(n_budgets), 12)
         self.ax_.set_xticks(columns + 0.5, [f"{self.n_pretrain[column]}" for column in columns])
@@ -400,7 +400,7 @@ class PretrainThresholdDisplay(VersionedState):
         edges = {int(value): float(column) for column, value in enumerate(self.n_pretrain)}
         across, up = [], []
         for row, threshold in enumerate(thresholds):
-            # A size that never gets there has its edge at the right end, where no line is drawn.
+            # A size that never reaches the threshold has its edge at the right end, where no line is drawn.
             never = threshold is None
             edge = float(len(self.n_pretrain)) if never else edges[int(threshold)]
             across += [edge, np.nan if never else edge, edge]

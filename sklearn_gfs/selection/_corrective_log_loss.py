@@ -1,8 +1,8 @@
 """
 Corrective selection for the log loss: picks by the gradient, weights by Newton steps.
 
-No inner products say what a pick would leave of the log loss, so the pick is the atom along which the penalised loss is
-steepest, for its length; then all weights are brought to the least penalised loss of the picks.
+Inner products do not give the log loss after a pick. So each pick is the atom along which the penalised loss is
+steepest, relative to the atom's norm. Then all weights are solved for again.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ _STALE = 4
 _WHOLE = 2048
 # Value added to the diagonal of the curvature, as a share of its mean, so that it is not singular.
 _JITTER = 1e-9
-# Slopes that differ by less than this, relatively, tie.
+# Relative difference of slopes below which they are ties.
 _TIE = 1e-12
-# The probability of every sample's own class from which on the classes count as separated.
+# Least probability of every sample's own class from which the classes count as separated.
 _SEPARATED = 1.0 - 1e-6
 
 
 class Logits(NamedTuple):
     """
-    What logits are made of.
+    Atoms, weights and offset from which logits are computed, and the classes.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class Logits(NamedTuple):
     offset: Float64Array
 
     def column(self, atom: int) -> Float64Array:
-        """Outputs of an atom in float64, a row for each sample, or for each output of a sample."""
+        """Return the outputs of an atom in float64, with a row for each sample, or for each output of a sample."""
         column = np.asarray(self.atoms[:, atom], dtype=np.float64).ravel()
         return column if self.means is None else column - self.means[atom]
 
@@ -96,7 +96,7 @@ class Logits(NamedTuple):
         return total
 
     def bends_along(self, p: Float64Array, slopes: Float64Array) -> Float64Array:
-        """Second derivatives of the loss along all atoms, each turned the steepest way, at these probabilities."""
+        """Return second derivatives of the loss along all atoms, in their steepest directions, at probabilities p."""
         bends = np.zeros(len(slopes))
         lengths = np.sqrt((slopes**2).sum(axis=1, keepdims=True))
         ways = np.divide(slopes, lengths, out=np.zeros_like(slopes), where=lengths > 0)
@@ -114,7 +114,7 @@ class Logits(NamedTuple):
 def _means_and_norms(
     atoms: Any, weight: Float64Array, *, free_intercept: bool
 ) -> tuple[Float64Array | None, Float64Array]:
-    """Means of the atoms, where the intercept is free, and mean squares about them."""
+    """Return the means of the atoms, or None without a free intercept, and mean squares about the means."""
     flat = atoms.reshape(*atoms.shape[:2], -1)
     means, squares, left = np.zeros((3, atoms.shape[1]))
     if free_intercept:
@@ -128,7 +128,7 @@ def _means_and_norms(
     norms = squares - left**2 if free_intercept else squares
     if not np.isfinite(norms).all():
         raise ValueError("atoms contain NaN, infinity or values too large for their squares")
-    # A column that varies by rounding alone is constant.
+    # A column whose variance is only rounding is constant.
     norms[norms <= 1e-13 * (means**2 + norms)] = 0.0
     return means + left if free_intercept else None, norms
 
@@ -170,7 +170,7 @@ class LogLossCorrection:
         self._penalties = np.zeros(self.n_free)
 
     def run(self, tol: float) -> GreedyPath:
-        """Take the steps and return the path; a path ends with the first gap of at most `tol`."""
+        """Return the path; it ends with the first gap of at most `tol`."""
         picks: list[int] = []
         self._solve()
         losses: list[float] = []
@@ -198,18 +198,19 @@ class LogLossCorrection:
         )
 
     def _added(self, picks: list[int]) -> Float64Array:
-        """The intercept of the atoms as they are: the offset, and where it is free what that and the means make."""
+        """Return the intercept for atoms that are not centred: the offset, plus a free intercept less the means."""
         if self.logits.means is None:
             return self.logits.offset
         added: Float64Array = self.logits.offset + self.weights[0] - self.logits.means[picks] @ self.weights[1:]
         return added
 
     def _choose(self, free: NDArray[np.bool_]) -> int:
-        """Atom along which the loss is steepest for its length; -1 where a step along none is worth the tolerance."""
+        """Return the atom along which the loss is steepest relative to its norm; -1 if no step gains the tolerance."""
         squares = (self.slopes**2).sum(axis=1)
         scores = np.divide(squares, self.logits.norms + self.penalty, out=np.full(len(free), -1.0), where=free)
         if scores.max() <= 2.0 * TOLERANCE:
-            # The loss bends by no more than the norms. Where samples are fitted it bends far less, so steps gain more.
+            # The norms bound the second derivatives. For samples that are fitted these are much smaller, so steps gain
+            # more.
             bends = self.logits.bends_along(self.p, self.slopes)
             scores[squares <= 2.0 * TOLERANCE * (bends + self.penalty)] = -1.0
         best = scores.max()
@@ -239,16 +240,16 @@ class LogLossCorrection:
         return np.repeat(self.logits.weight, len(self.design) // len(self.logits.y))
 
     def _products(self, residual: Float64Array) -> Float64Array:
-        """Products of the design with a residual."""
+        """Return the products of the design with a residual."""
         products: Float64Array = self.design.T @ residual.reshape(len(self.design), -1)
         return products
 
     def _penalised(self) -> float:
-        """Loss of the weights with their penalty."""
+        """Return the loss of the weights with their penalty."""
         return self.loss + 0.5 * self.penalty * float(np.sum(self.weights[self.n_free :] ** 2))
 
     def _move_to(self, weights: Float64Array) -> float:
-        """Take weights, with their loss, probabilities and residual; returns the penalised loss."""
+        """Set the weights, their loss, probabilities and residual; return the penalised loss."""
         y, weight = self.logits.y, self.logits.weight
         outputs = self.logits.offset + (self.design @ weights).reshape(len(y), -1)
         full = np.concatenate([np.zeros_like(outputs), outputs], axis=1) if self.n_outputs == 1 else outputs
@@ -268,7 +269,7 @@ class LogLossCorrection:
         return self._penalised()
 
     def _solve(self) -> None:
-        """Bring the weights of the picks to their least penalised loss, and find the slopes along all atoms there."""
+        """Minimise the penalised loss over the weights of the picks, and compute the slopes along all atoms there."""
         self._descend()
         self.slopes = self.logits.along(self.residual)
 
@@ -330,7 +331,7 @@ class LogLossCorrection:
         return step, -float(np.sum(slopes * step))
 
     def _curved(self, step: Float64Array) -> Float64Array:
-        """Product of the curvature and a step."""
+        """Return the product of the curvature and a step."""
         moved = (self.design @ step).reshape(self.p.shape)
         moved = self.p * (moved - (self.p * moved).sum(axis=1, keepdims=True)) * self.logits.weight[:, None]
         product: Float64Array = self._products(moved) + self._penalties[:, None] * step
@@ -379,13 +380,13 @@ class LogLossCorrection:
         return curvature
 
     def _conditioned(self, rest: Float64Array) -> Float64Array:
-        """Solution of the factorised curvature."""
+        """Return the solution of the factorised curvature for this right-hand side."""
         groups = np.split(rest, len(self._factors), axis=1)
         solved = [cho_solve(f, g.T.ravel(), check_finite=False) for f, g in zip(self._factors, groups, strict=True)]
         return np.concatenate(solved).reshape(rest.shape[::-1]).T
 
     def _gap(self, free: NDArray[np.bool_]) -> float:
-        """Bound of the penalised loss less the least one over the weights of all atoms."""
+        """Return a bound of the penalised loss minus the least penalised loss over the weights of all atoms."""
         penalised = self._penalised()
         steepest = float(np.sum(self.slopes[free] ** 2))
         if not self.penalty:
@@ -393,7 +394,7 @@ class LogLossCorrection:
         return min(penalised, steepest / (2.0 * self.penalty) + TOLERANCE)
 
     def _separated(self) -> bool:
-        """Whether the picks separate the classes, so that without a penalty weights have no least loss; warns then."""
+        """Whether there is no least loss, because picks separate the classes without a penalty; warn if so."""
         if self.penalty or not (self.own[self.logits.weight > 0] >= _SEPARATED).all():
             return False
         if self._n_picks:

@@ -1,7 +1,7 @@
 """
-What a corrective selection found: the picks, and the weights after any number of them.
+The result of a corrective selection: the picks, and the weights after any number of them.
 
-Here belongs what follows from the triangular factor of the picks; nothing here selects.
+Weights and degrees of freedom follow from the triangular factor of the picks; nothing here selects.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from sklearn_gfs._version import VersionedState
 
 class Fixed(NamedTuple):
     """
-    What a combination is made of besides the weights.
+    The parts of a corrective approximation that are the same at every ridge.
 
     Parameters
     ----------
     means : ndarray of shape (n_atoms,)
         Means of the atoms where the intercept is free, else zeros.
     base : ndarray of shape (n_outputs,)
-        What y is approximated by before anything is picked: the means of a free intercept, or the offset.
+        Approximation of y before the first pick: the means of y with a free intercept, or the offset.
     target_norm : float
-        Mean squared distance of y from that.
+        Mean squared distance of y from `base`.
     flat : bool
         Whether each atom has one weight, and not one for each output.
     """
@@ -140,7 +140,7 @@ class CorrectivePath(VersionedState):
         self.degrees = np.arange(1, n_picks + 1) - penalty * np.cumsum((self._inverse**2).sum(axis=0))
 
     def _gaps(self) -> Float64Array:
-        """Penalised losses less the least one, or bounds of that from the slopes: it is convex, by the penalty."""
+        """Return penalised losses minus the least one, or bounds of this from the slopes, by strong convexity."""
         penalised = self.losses + self._cost
         if self._least is not None:
             return np.maximum(penalised - self._least, 0.0)
@@ -149,7 +149,7 @@ class CorrectivePath(VersionedState):
         return np.minimum(penalised, self._steepest / (2.0 * self.penalty))
 
     def _squared_weights(self) -> Float64Array:
-        """Sum of the squares of the weights after each pick."""
+        """Return the sum of the squares of the weights after each pick."""
         weights, squares = np.zeros_like(self._shares), np.empty(len(self.picks))
         for j in range(len(squares)):
             weights[: j + 1] += np.outer(self._inverse[: j + 1, j], self._shares[j])
@@ -157,7 +157,7 @@ class CorrectivePath(VersionedState):
         return squares
 
     def _solved(self, n_picks: int) -> Float64Array:
-        """Weights of the first picks when there are no more, (n_picks, n_targets), in the order of the picks."""
+        """Return the weights after the first `n_picks` picks, (n_picks, n_targets), in the order of the picks."""
         weights: Float64Array = self._inverse[:n_picks, :n_picks] @ self._shares[:n_picks]
         return weights
 
@@ -170,7 +170,7 @@ class CorrectivePath(VersionedState):
         Parameters
         ----------
         n_picks : int
-            How many picks.
+            Number of picks.
 
         Returns
         -------
@@ -239,7 +239,7 @@ def weights_after(path: CorrectivePath, steps: NDArray[np.int64]) -> Float64Arra
 
 
 def take_measured(path: CorrectivePath, steps: NDArray[np.int64], losses: Float64Array) -> None:
-    """Have a path take losses after some of the picks that were measured on the samples."""
+    """Replace the losses of a path after some of the picks by losses measured on the samples."""
     path.losses[steps] = losses
     path.gaps = path._gaps()
 
@@ -290,13 +290,13 @@ def cross_validated(
     ----------
     path : CorrectivePath
     n_values : float
-        How many values were fitted: samples, times outputs where one weight serves all outputs.
+        Number of values that were fitted: samples, times outputs if an atom has one weight for all outputs.
     per_degree : float
-        What each degree of freedom counts for.
+        Number of degrees of freedom that each effective degree counts for.
     n_free : float
         Degrees of freedom besides those of the picks.
     least_left : float
-        Share of the values that is left at least. Where none is left, the loss to be expected is infinite.
+        Least share of the values in the denominator. If no values remain, the expected loss is infinite.
 
     References
     ----------

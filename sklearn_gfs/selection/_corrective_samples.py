@@ -1,5 +1,5 @@
 """
-What a corrective search does on the samples themselves: products of a few atoms in float64, and small losses.
+Computations of a corrective search on the samples: products of a few atoms in float64, and small losses.
 
 The atoms come in batches of samples from the sources in ``_gram``.
 """
@@ -21,7 +21,7 @@ from ._protocol import CentredSource, Source
 def _read(
     source: Source, atoms: NDArray[np.int64], turn: tuple[int, int] = (0, 1)
 ) -> Iterator[tuple[Float64Array, Float64Array, Float64Array]]:
-    """Batches of some atoms as (values, y, weights), new ones in float64, every output of a sample a row."""
+    """Yield batches of some atoms as (values, y, weights), copies in float64 with a row for each output of a sample."""
     weights, y = source.row_weights(), source.y
     # Several outputs of an atom share one target.
     n_values = y.shape[1] + len(atoms) * (y.shape[1] // source.n_targets)
@@ -34,9 +34,9 @@ def _read(
 
 class ExactProducts:
     """
-    Products of some atoms in float64, with each other and with y, made when they are first asked for.
+    Products of some atoms in float64, with each other and with y, computed when first needed.
 
-    Beside a free intercept they are about the means; the source is then given as centred, too.
+    With a free intercept products are about the means, and `centred` is the centred source.
     """
 
     def __init__(self, source: Source, centred: CentredSource | None) -> None:
@@ -47,7 +47,7 @@ class ExactProducts:
         self._c = np.empty((source.n_targets, 0))
 
     def of(self, atoms: NDArray[np.int64]) -> tuple[Float64Array, Float64Array, Float64Array]:
-        """Means of the atoms, zero but beside a free intercept, their Gram matrix and their products with y."""
+        """Return the means of the atoms (zero without a free intercept), their Gram matrix and products with y."""
         self._add(np.setdiff1d(atoms, self._atoms))
         order = np.argsort(self._atoms)
         places = order[np.searchsorted(self._atoms, atoms, sorter=order)]
@@ -90,7 +90,7 @@ class ExactProducts:
 def losses_on_samples(
     source: Source, path: CorrectivePath, steps: NDArray[np.int64], means: Float64Array | None
 ) -> Float64Array:
-    """Losses after some of the picks, from the residuals; with the means of the picks beside a free intercept."""
+    """Return the losses after some picks, from residuals; with a free intercept `means` are those of the picks."""
     weights = weights_after(path, steps)
     squares, left = np.zeros((2, len(steps), weights.shape[2]))
     for values, y, weight in _read(source, path.picks):

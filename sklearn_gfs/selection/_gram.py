@@ -1,8 +1,8 @@
 """
-Where the statistics of the selection come from: inner products of the atoms with each other and with y.
+The statistics of the selection: inner products of the atoms with each other and with y.
 
-Each source knows one way in which atoms are stored, and offers what ``_protocol`` names. The order in which products
-are asked for is the caller's affair. Here are arrays with one value for each sample and atom; other layouts are in
+Each source reads atoms in one form of storage, and has the methods of ``_protocol``. The callers decide the order in
+which products are computed. Here are arrays with one value for each sample and atom; other layouts are in
 ``_gram_layouts``.
 """
 
@@ -66,7 +66,7 @@ class ArrayAtoms:
 
     @property
     def y(self) -> Float64Array:
-        """Target of the atoms as they are given out, (n_samples, n_outputs): zero where they are taken less y."""
+        """Target of the atoms, (n_samples, n_outputs): zero if products are those of the atoms minus y."""
         return np.zeros_like(self._y) if self._about_y else self._y
 
     def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
@@ -86,7 +86,7 @@ class ArrayAtoms:
             return rows, self._contracted(c, norms, float(np.vdot(y, y)))
 
     def _rows(self, samples: slice) -> FloatArray:
-        """Some samples' rows."""
+        """Return the rows of some samples."""
         return np.asarray(self.atoms[samples])
 
     def _some_rows(self, n_rows: int, turn: tuple[int, int] = (0, 1)) -> tuple[FloatArray, slice, Float64Array]:
@@ -124,7 +124,7 @@ class ArrayAtoms:
         return threads_to_read(self.atoms.nbytes) if self.is_shared else 1
 
     def _add_up(self, add: Callable[..., None], *totals: Float64Array) -> None:
-        """Have every block, as (matrix, y, weights), added to the totals."""
+        """Call `add` with every block, as (matrix, y, weights), and the totals, in several threads."""
 
         def work(turn: tuple[int, int], *totals: Float64Array) -> None:
             # Infinite or invalid products are the caller's to find: what is not finite stays so in the sums.
@@ -135,7 +135,7 @@ class ArrayAtoms:
         add_up(work, self.n_threads, *totals)
 
     def _read(self, turn: tuple[int, int] = (0, 1)) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
-        """Blocks of rows as (matrix, y, weights), of the atoms less y where products are about it."""
+        """Yield blocks of rows as (matrix, y, weights); if products are about y, of the atoms minus y."""
         for block, y, weight in self._blocks(turn):
             if self._about_y:
                 block = self._less(block, self._like(y, block))
@@ -144,11 +144,11 @@ class ArrayAtoms:
                 yield block, y, weight
 
     def _less(self, block: Any, y: Any) -> Any:
-        """Block less y, in place where the block is a copy."""
+        """Return the block minus y, in place if the block is a copy."""
         return np.subtract(block, y, out=None if np.may_share_memory(block, self.atoms) else block)
 
     def _blocks(self, turn: tuple[int, int] = (0, 1)) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
-        """Blocks of rows as (matrix, y, weights), atoms in the columns: those of one turn, see `batches`."""
+        """Yield blocks of rows as (matrix, y, weights), atoms in the columns, for one turn; see `batches`."""
         step = self._step()
         for start in range(turn[0] * step, self.n_samples, turn[1] * step):
             rows = slice(start, start + step)
@@ -159,34 +159,34 @@ class ArrayAtoms:
             yield block, self._y[rows], weight
 
     def _step(self) -> int:
-        """How many samples make a block."""
+        """Return the number of samples of a block."""
         step = block_rows(self.n_atoms * self.dtype.itemsize)
         return step // COPIED if self._about_y or self.dtype != self.atoms.dtype else step
 
     @staticmethod
     def _like(values: Any, block: Any) -> Any:
-        """Values as an array of the kind and dtype of the block."""
+        """Return the values as an array of the same type and dtype as the block."""
         return values.astype(block.dtype, copy=False)
 
     def _as_read(self, rows: Any) -> NDArray[Any]:
-        """Rows of the array as those of the atoms, in the dtype of the products."""
+        """Return rows of the array as rows of the atoms, in the dtype of the products."""
         return np.asarray(rows, dtype=self.dtype)
 
     def _product(self, left: Any, block: Any) -> Any:
-        """Left' block."""
+        """Return left' block."""
         return product(self._like(left, block), block)
 
     def _take(self, block: Any, atoms: NDArray[np.int64], weight: Float64Array | None) -> Any:
-        """Columns of a block, dense, times the weights of the samples."""
+        """Return some columns of a block, dense, times the weights of the samples."""
         taken = block[:, atoms]
         return taken if weight is None else taken * self._like(weight, taken)[:, None]
 
     def _beside(self, targets: Float64Array, taken: Any) -> Any:
-        """Targets and columns of a block in one matrix."""
+        """Return targets and columns of a block in one matrix."""
         return np.concatenate([self._like(targets, taken), taken], axis=1)
 
     def _squared_norms(self, block: Any, weight: Float64Array | None) -> Any:
-        """Squared norms of the columns of a block."""
+        """Return the squared norms of the columns of a block."""
         if not block.flags.c_contiguous:
             weight = np.ones(len(block)) if weight is None else weight
             return np.einsum("ij,ij,i->j", block, block, self._like(weight, block))
@@ -248,7 +248,7 @@ class ArrayAtoms:
 
     @np.errstate(over="ignore", invalid="ignore")
     def _contracted(self, c: Float64Array, norms: Float64Array, target_norm: float) -> Moments:
-        """Moments of the atoms, from those of the columns that output weights make atoms of."""
+        """Return the moments of the atoms, given those of the columns before output weights."""
         if self.output_weights is None:
             return Moments(c, norms, target_norm)
         return Moments(
@@ -276,7 +276,7 @@ class ArrayAtoms:
         return out
 
     def among(self, atoms: NDArray[np.int64]) -> Float64Array:
-        """Gram matrix of the given atoms among themselves; unlike exact ones, its products are those of columns."""
+        """Return the Gram matrix of the given atoms, with the same products as Gram columns have."""
         gram = np.zeros((len(atoms), len(atoms)))
 
         def add(block: Any, _: Any, weight: Any, gram: Any) -> None:
@@ -290,7 +290,7 @@ class ArrayAtoms:
         return gram
 
     def _scale_columns(self, atoms: NDArray[np.int64], out: Float64Array, products: Float64Array | None) -> None:
-        """Make means of the sums, the ``products``, and products of the atoms of those of their columns."""
+        """Divide sums by the weight to means, in ``products``, too; apply output weights to the Gram columns."""
         if products is not None:
             np.multiply(out, self._scale, out=products)
         if self.output_weights is None:
@@ -299,7 +299,7 @@ class ArrayAtoms:
             out *= (self.output_weights[atoms] * self._scale) @ self.output_weights.T
 
     def whole(self) -> Float64Array:
-        """Compute the whole Gram matrix, by symmetric products that cost half of what its columns would."""
+        """Return the whole Gram matrix, by symmetric products, which cost half of its columns."""
         total: Any = None
         for block, _, weight in self._read():
             weighted = block if weight is None else block * np.sqrt(weight)[:, None].astype(block.dtype, copy=False)
@@ -312,7 +312,7 @@ class ArrayAtoms:
         return np.multiply(total, factors, out=factors)
 
     def exact_moments(self, atoms: NDArray[np.int64]) -> tuple[Float64Array, Float64Array]:
-        """Gram matrix of the given atoms among themselves, and their products with y, in float64."""
+        """Return the Gram matrix of the given atoms, and their products with y, in float64."""
         y, weight = self.y, self.sample_weight
         gram = np.zeros((len(atoms), len(atoms)))
         c = np.zeros((self.n_targets, len(atoms)))
@@ -359,7 +359,7 @@ class ArrayAtoms:
         return values.reshape(*values.shape[:2], -1)
 
     def combined(self, atoms: NDArray[np.int64], coefs: Float64Array, rows: slice) -> Float64Array:
-        """Sum of the outputs of some neurons, each times its coefficient, on some samples: (n_rows, n_outputs)."""
+        """Return the sum of some neurons' outputs times coefficients on some samples, (n_rows, n_outputs)."""
         assert self.output_weights is not None
         weights, values = self.output_weights[atoms] * coefs, self._values(atoms, rows)[:, :, 0]
         with threads_for(2.0 * len(values) * weights.size):
@@ -367,11 +367,11 @@ class ArrayAtoms:
         return total
 
     def has_target(self) -> bool:
-        """Whether y is not zero on every sample that has a weight."""
+        """Whether y is nonzero on some sample of positive weight."""
         return bool(self._y[self.row_weights()[:, 0] > 0].any())
 
     def nonzero(self, atoms: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of these atoms are not zero on every sample that has a weight."""
+        """Return a mask of these atoms that are nonzero on some sample of positive weight."""
         counts = self.row_weights()[:, 0] > 0
         found = np.zeros(len(atoms), dtype=bool)
         for rows in batches(self.n_samples, len(atoms)):
@@ -380,12 +380,12 @@ class ArrayAtoms:
 
 
 def squared_norms(rows: FloatArray) -> Float64Array:
-    """Squared norms of the columns of contiguous rows."""
+    """Return the squared norms of the columns of contiguous rows."""
     norms = np.zeros(rows.shape[1])
     add_squares(rows, np.empty(0), norms)
     return norms
 
 
 def _without_units(sample_weight: Float64Array) -> Float64Array:
-    """Weights of at most one, which every dtype can hold; times a power of two, so that nothing is rounded."""
+    """Return the weights times a power of two, so that they are at most one and not rounded."""
     return np.ldexp(sample_weight, -np.frexp(sample_weight.max())[1])

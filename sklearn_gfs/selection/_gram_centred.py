@@ -1,8 +1,8 @@
 """
-Inner products of atoms less their means over the samples: what a free intercept leaves of them.
+Inner products of atoms minus their means over the samples, for a selection with a free intercept.
 
-Here belongs the algebra that centres what another source offers, so that sparse matrices, memory maps and tensors stay
-where and as they are.
+Here belongs the algebra that centres the products of another source, so that sparse matrices, memory maps and tensors
+are not copied.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from sklearn_gfs._typing import Float64Array, FloatArray
 
 from ._gram import ArrayAtoms, Moments, squared_norms
 
-# A target whose deviations from its mean are below this share of the mean is constant but for rounding.
+# Largest deviation of a target from its mean that counts as rounding, as a share of the mean.
 _ROUNDING = 1e-14
 
 
 def beside_ones(y: Float64Array, weight: Float64Array | None) -> tuple[Float64Array, Float64Array]:
-    """Return targets less their means, beside a column of ones, whose products are the atoms' means; and the means."""
+    """Return the centred targets with a column of ones, whose products are the atoms' means, and the targets' means."""
     mean = np.average(y, axis=0, weights=weight)
     left = y - mean
-    left -= np.average(left, axis=0, weights=weight)  # what rounding has left of it
+    left -= np.average(left, axis=0, weights=weight)  # the rounding error of the first subtraction
     left[:, np.abs(left).max(axis=0) <= _ROUNDING * np.abs(mean)] = 0.0
     return np.concatenate([left, np.ones((len(y), 1))], axis=1), mean
 
@@ -54,7 +54,7 @@ class CentredAtoms:
 
     @property
     def y(self) -> Float64Array:
-        """Targets less their means."""
+        """Targets minus their means."""
         return self._source.y[:, :-1]
 
     @property
@@ -68,7 +68,7 @@ class CentredAtoms:
         return self._source.n_threads
 
     def promote(self, *, about_y: bool) -> bool:  # noqa: ARG002
-        """Switch to products in float64, and say whether these are more exact."""
+        """Switch to products in float64; return whether the precision changed."""
         return self._source.promote(about_y=False)
 
     def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
@@ -112,7 +112,7 @@ class CentredAtoms:
         return gram
 
     def variances(self, atoms: NDArray[np.int64]) -> Float64Array:
-        """Squared norms of some atoms, exact where those of the moments are differences of large values."""
+        """Return squared norms of some atoms, exact even if the means are large."""
         return self._source.variances(self.means[atoms], atoms)
 
     def row_weights(self) -> Float64Array:
@@ -128,5 +128,5 @@ class CentredAtoms:
         return bool(self.y[self.row_weights()[:, 0] > 0].any())
 
     def nonzero(self, atoms: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of these atoms are not zero on every sample that has a weight."""
+        """Return a mask of these atoms that are nonzero on some sample of positive weight."""
         return self._source.nonzero(atoms)

@@ -45,7 +45,7 @@ _FORESEEN = 20, 1.15
 
 
 class Costs(NamedTuple):
-    """Nanoseconds of a column computed alone, of one computed because it was foreseen, and of the whole matrix."""
+    """Nanoseconds of a column computed alone, of a foreseen column in a block, and of the whole matrix."""
 
     alone: float
     foreseen: float
@@ -53,7 +53,7 @@ class Costs(NamedTuple):
 
 
 def column_costs(n_rows: int, n_atoms: int, itemsize: int) -> Costs:
-    """What columns of atoms of this size cost."""
+    """Return the costs of columns of atoms of this size."""
     n_bytes, alone = n_rows * n_atoms * itemsize, _alone(n_rows, n_atoms, itemsize)
     return Costs(
         alone=alone,
@@ -64,27 +64,27 @@ def column_costs(n_rows: int, n_atoms: int, itemsize: int) -> Costs:
 
 
 def _alone(n_rows: int, n_atoms: int, itemsize: int) -> float:
-    """Nanoseconds of a column computed alone."""
+    """Return the nanoseconds of a column computed alone."""
     n_bytes = n_rows * n_atoms * itemsize
     return n_bytes * (_READ_CACHED if n_bytes <= _CACHE else _READ) + _CALL
 
 
 def block_costs(n_rows: int, n_atoms: int, itemsize: int, n_columns: int) -> float:
-    """Nanoseconds of one of n_columns columns that are computed together."""
+    """Return the nanoseconds of one of n_columns columns that are computed together."""
     return _alone(n_rows, n_atoms, itemsize) / n_columns + n_rows * n_atoms * itemsize * _MULTIPLY
 
 
 def preview_costs(n_rows: float, n_atoms: int, itemsize: int) -> float:
-    """Nanoseconds of a column that is estimated from n_rows rows."""
+    """Return the nanoseconds of a column that is estimated from n_rows rows."""
     return n_rows * n_atoms * itemsize * _READ_CACHED + _CALL
 
 
 def plan(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: str = "one") -> str:
     """
-    Cheapest way to the columns: "column" by column, in foreseen "blocks", or the "whole" matrix at once.
+    Return the cheapest plan: "column" by column, in foreseen "blocks", or the "whole" matrix at once.
 
-    `directions` says whether the atoms share "one" target or, by their output weights, approximate "several". Blocks
-    go over to single columns where few of the atoms foreseen are picked.
+    `directions` says whether the atoms share "one" target or, by their output weights, approximate "several". The plan
+    "blocks" changes to single columns if few of the foreseen atoms are picked.
     """
     costs = column_costs(n_rows, n_atoms, itemsize)
     n_columns = min(max(_DISTINCT[directions] * k ** (2 / 3), 1.0), k, n_atoms)
@@ -114,9 +114,9 @@ def _preview_rows(n_rows: int) -> int:
 
 class GramColumns(ABC):
     """
-    Gram columns of one source of atoms: those that are there, and how more are added.
+    A store of Gram columns of one source of atoms.
 
-    ``slots[i]`` says in which row of ``columns`` column i stands; below zero it is not there.
+    ``slots[i]`` is the row of ``columns`` that holds column i, or negative if the column is not computed yet.
     """
 
     _first_block: int  # columns computed together
@@ -130,8 +130,8 @@ class GramColumns(ABC):
         self.plan = self._plan(k)
         if self.plan == "whole" and n_atoms > _fit(n_atoms):
             self.plan = "blocks"
-        # Where each pass over the atoms computes them anew, passes are what counts: each makes many columns. The whole
-        # matrix would take the memory for the lack of which atoms are not kept.
+        # If each pass computes the atoms anew, a pass is expensive, and computes many columns. The whole matrix would
+        # not fit into memory: atoms are computed anew because memory is short.
         if source.is_computed:
             self.plan, self._first_block = "blocks", _BLOCKS[1]
         if self.plan == "blocks" and not (source.has_rows and self._capacity > 1):
@@ -142,11 +142,11 @@ class GramColumns(ABC):
 
     @staticmethod
     def _n_kept(k: int) -> int:
-        """How many columns to keep for k picks, besides some foreseen in vain."""
+        """Return the number of columns to keep for k picks, without unused foreseen columns."""
         return k
 
     def _plan(self, k: int) -> str:
-        """Cheapest way to the columns."""
+        """Return the cheapest plan for the columns; see the function `plan`."""
         weights = self.source.output_weights
         directions = "one" if weights is None or weights.shape[1] == 1 else "several"
         return plan(self.source.n_rows, self.source.n_atoms, self.source.itemsize, k, directions)
@@ -180,7 +180,7 @@ class GramColumns(ABC):
         self.source.columns(atoms, self._room(atoms))
 
     def _room(self, atoms: NDArray[np.int64]) -> Float64Array:
-        """Rows for the columns of these atoms, after those of others or, if need be, instead of them."""
+        """Return rows of the store for the columns of these atoms; if it is full, older columns are dropped."""
         if self._n_columns + len(atoms) > self._capacity:
             self.slots[:] = -1
             self._n_columns, self._unchecked = 0, atoms[:0]
@@ -217,22 +217,22 @@ class GramColumns(ABC):
         return usual if 2.0 * self._seen <= usual else 4.0 * self._seen
 
     def preview(self) -> Moments | None:
-        """Estimate the moments from a few of the rows, where columns are to be foreseen from them."""
+        """Return moments estimated from a few rows; None if columns are not foreseen from rows."""
         if self.plan != "blocks":
             return None
         self._rows, moments = self.source.preview(self._n_preview())
         return moments if np.isfinite(moments.norms).all() and np.isfinite(moments.c).all() else None
 
     def _n_preview(self) -> int:
-        """About how many rows to read."""
+        """Return the approximate number of rows of the preview."""
         return _preview_rows(self.source.n_rows)
 
     def estimate(self, atom: int) -> Float64Array:
-        """Estimate one column from the preview's rows."""
+        """Return one column, estimated from the preview's rows."""
         return self._estimates(np.array([atom]))[0]
 
     def _estimates(self, atoms: NDArray[np.int64]) -> Float64Array:
-        """Estimate some columns from the preview's rows, as the rows of a (len(atoms), n_atoms) array."""
+        """Return columns estimated from the preview's rows, as the rows of a (len(atoms), n_atoms) array."""
         columns = np.asarray(product(self._rows[:, atoms], self._rows), dtype=np.float64)
         weights = self._output_weights
         if len(weights):
@@ -262,18 +262,18 @@ class GramColumns(ABC):
         self.add(atoms)
 
     def _n_new(self) -> int:
-        """How many columns to foresee."""
+        """Return the number of columns to foresee."""
         return self._first_block
 
     def _foresight_pays(self, state: Any) -> bool:
-        """Whether the foreseen columns that were picked would not have been cheaper one by one than all of them."""
+        """Whether all foreseen columns were cheaper than the picked ones among them would have been one by one."""
         judged = self._ever_foreseen.copy()
         judged[self._foreseen] = False  # those of the last block may still be picked
         n_judged, n_picked, costs = np.count_nonzero(judged), np.count_nonzero(state.counts[judged]), self._costs()
         return bool(n_judged <= self._n_on_trial or n_judged * costs.foreseen <= n_picked * costs.alone)
 
     def _costs(self) -> Costs:
-        """What columns cost."""
+        """Return the costs of columns."""
         return column_costs(self.source.n_rows, self.source.n_atoms, self.source.itemsize)
 
     def _foresee(self, n_new: int, n_others: int, step: int, problem: Any, state: Any) -> NDArray[np.int64]:

@@ -1,8 +1,7 @@
 """
 Inner products of atoms that are computed anew whenever they are read, because they take too much memory to be kept.
 
-Here belong the rows that a function gives, and the sources that read them. What the function computes, and from what,
-is the caller's affair.
+Here belong rows that a function computes, and the sources that read them. The caller passes the function.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _BLOCK_ROWS = (64, 4096)
 
 class ComputedRows:
     """
-    A matrix of atoms, a row for each sample, of which only what is asked for is computed.
+    A matrix of atoms, a row for each sample, whose elements are computed when they are read.
 
     Parameters
     ----------
@@ -61,7 +60,7 @@ class ComputedRows:
         return self._compute(samples, atoms)
 
     def pieces(self) -> Iterator[slice]:
-        """Samples in pieces whose atoms are as large as a block in main memory."""
+        """Yield slices of samples; the atoms of each have the size of a block in main memory."""
         return row_batches(self.shape[0], _rows_of(self.shape[1] * self.dtype.itemsize))
 
     def source(
@@ -98,7 +97,7 @@ class _ComputedTensors(TorchAtoms):
         return int(np.clip(_DEVICE_BLOCK_BYTES // (self.n_atoms * self.dtype.itemsize), *_BLOCK_ROWS))
 
     def promote(self, *, about_y: bool) -> bool:
-        """Switch to more exact products, which the device of the tensors makes."""
+        """Switch to more exact products on the device of the tensors; return whether products changed."""
         return ArrayAtoms.promote(self, about_y=about_y)
 
     def _values(self, atoms: NDArray[np.int64], rows: slice) -> Float64Array:

@@ -1,9 +1,8 @@
 """
-Which Gram columns a selection for squared error will want next, told by the columns that are there.
-
-The columns of some atoms hold all inner products of what the other atoms have in common with them. Of trained neurons
-that is nearly everything once some dozens of columns are there. So most of the columns that are foreseen are used, and
-far fewer than all are computed. For the first block, for which no column is there, a few of the rows are read.
+Estimates of the Gram columns that a selection for squared error will need next, from the columns that are known.  Known
+columns give the inner products of the projections of all atoms on the known atoms. For trained neurons, after some
+dozens of columns, these are nearly the whole products. So most foreseen columns are used, and far fewer than all are
+computed. Before the first block no column is known, and a few rows are read.
 """
 
 from __future__ import annotations
@@ -22,19 +21,21 @@ from . import _greedy_kernels as kernels
 from ._gram import Moments
 from ._gram_columns import GramColumns
 
-# Columns computed together: the fewer, the sooner looking ahead goes on from what is exact, but the more passes.
+# Number of columns computed together. With fewer columns the estimates start from exact values more often, but there
+# are more passes over the atoms.
 _BLOCK = 24
-# Blocks that are foreseen on trial: the columns that are there make the next one surer.
+# Number of blocks that are foreseen on trial; known columns make the estimates of the next block better.
 _ON_TRIAL = 1
-# What rounding leaves of an atom that other columns tell wholly is at most this share of the largest squared norm.
+# Share of the largest squared norm below which the part of an atom orthogonal to the known atoms counts as rounding.
 _ROUNDING = 1e-3
 
-# Estimates can't tell scores apart that differ by less than this part of their terms. Twins of a pick are no news.
+# Difference of estimated scores, as a share of their terms, below which they are ties. Duplicates of a pick are not
+# foreseen.
 _TIE = 1e-6
 
 
 class PivotedColumns(GramColumns):
-    """Gram columns of a source of atoms, which foresee each other."""
+    """A store of Gram columns, from which the next columns are foreseen."""
 
     _first_block = _BLOCK
     _n_on_trial = _ON_TRIAL * _BLOCK
@@ -43,11 +44,11 @@ class PivotedColumns(GramColumns):
         """Drop all columns."""
         super().forget()
         n_atoms = self.source.n_atoms
-        # The inner products of its columns, times the unit, are those of the atoms before output weights, as far as
-        # they are known: exact with the atoms whose columns are there.
+        # Inner products of the columns of this matrix, times the unit, estimate those of the atoms before output
+        # weights. They are exact for products with atoms whose columns are known.
         self._base = np.empty((len(self.columns), n_atoms), dtype=np.float32)
         self._n_base, self._unit = 0, 1.0
-        # Atoms, and their columns before output weights, that the base knows nothing of.
+        # Atoms, and their columns before output weights, that are not in the base yet.
         self._unread: list[tuple[NDArray[np.int64], Float64Array]] = []
         weights = self._output_weights if len(self._output_weights) else np.ones((1, n_atoms))
         self._largest_weight = float(np.abs(weights).max()) or 1.0
@@ -68,7 +69,7 @@ class PivotedColumns(GramColumns):
             self._noted(self.source.columns, atoms[: self._capacity])
 
     def _noted(self, read: Callable[..., Any], atoms: NDArray[np.int64]) -> Any:
-        """Have the columns of these atoms read, and note what they are before output weights."""
+        """Return the result of `read` for these atoms, and store their columns before output weights."""
         room = self._room(atoms)
         if self.source.output_weights is None:
             found, products = read(atoms, room), room.copy()
@@ -79,7 +80,7 @@ class PivotedColumns(GramColumns):
         return found
 
     def _learn(self) -> None:
-        """Add what new columns tell beyond those before: rows of a Cholesky factor."""
+        """Add rows of a Cholesky factor to the base, from the new columns."""
         atoms, products = (np.concatenate(some)[-len(self._base) :] for some in zip(*self._unread, strict=True))
         self._unread, n_new = [], len(atoms)
         size = products[np.arange(n_new), atoms].max()

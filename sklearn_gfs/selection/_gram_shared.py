@@ -1,7 +1,7 @@
 """
 Gram columns that several selections from one source share.
 
-Here belongs what is made once, column by column or all at once, where selections follow one another.
+Here belong columns that are computed once for several selections, one by one or all at once.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from ._protocol import Source
 
 class SharedColumns:
     """
-    A source of which moments and Gram columns are made once, in float64; all else is that of the source.
+    A source whose moments and Gram columns are computed once, in float64; other methods are those of the source.
 
     Parameters
     ----------
     source : ArrayAtoms
-        What has samples; products from sums are there already.
+        A source with samples; without samples all products are known already.
     n_columns : int
-        How many columns will be wanted one by one. The whole matrix is made instead where that takes less time.
+        Expected number of columns that are read one by one. If the whole matrix takes less time, it is computed.
     """
 
     def __init__(self, source: Source, n_columns: int) -> None:
@@ -52,7 +52,7 @@ class SharedColumns:
         return self._moments
 
     def whole(self) -> Float64Array:
-        """The whole Gram matrix; from then on reading a column costs nothing."""
+        """Return the whole Gram matrix; later columns are read from it."""
         if self._n_columns < self._source.n_atoms:
             matrix = self._source.whole()
             if self._capacity < self._source.n_atoms:

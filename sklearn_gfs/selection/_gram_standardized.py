@@ -1,8 +1,8 @@
 """
-Inner products of columns less their mean, over their standard deviation.
+Inner products of standardised columns.
 
-Here belong the ways to standardise without a copy: block by block for large arrays, by algebra for sparse matrices,
-and what keeps the algebra exact where columns are far from zero.
+Here belong standardisation without a copy, block by block for large arrays and by algebra for sparse matrices, and the
+shift that keeps the algebra exact for columns far from zero.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sklearn_gfs._typing import Float64Array, FloatArray
 from ._gram import ArrayAtoms, Moments
 from ._gram_layouts import SparseAtoms
 
-# Where the squared mean of a column is more than this share of its mean square, their difference has lost digits.
+# Ratio of a column's squared mean to its mean square above which their difference has lost digits.
 _DISTANT = 0.99
 
 
@@ -41,7 +41,7 @@ def shifted(X: Any, share: Float64Array) -> tuple[Any, Float64Array]:
 
 
 class _Standardized(ArrayAtoms):
-    """What both ways share: the means and scales, and single columns."""
+    """Base of both ways to standardise: means and scales, and single columns."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class _Standardized(ArrayAtoms):
 
 
 class StandardizedAtoms(_Standardized):
-    """Columns less their mean, over their standard deviation, block by block: for arrays too large to copy."""
+    """Standardised columns, block by block, for arrays too large to copy."""
 
     def _rows(self, samples: slice) -> FloatArray:
         return self._as_read(self.atoms[samples])
@@ -73,7 +73,7 @@ class StandardizedAtoms(_Standardized):
 
 class StandardizedSparseAtoms(_Standardized, SparseAtoms):
     """
-    Columns of a sparse matrix less their mean, over their standard deviation, by algebra.
+    Standardised columns of a sparse matrix, by algebra.
 
     The matrix itself stays as sparse as it is; y must have been centred.
     """

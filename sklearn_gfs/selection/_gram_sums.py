@@ -1,7 +1,7 @@
 """
-Inner products that are known already: sums over samples that were taken before.
+Inner products that are known already, from sums over samples.
 
-Here belongs the source of the selection that has no samples, and how it is made of means over samples.
+Here belongs the source without samples, and its construction from means over samples.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ._sample_moments import SampleMoments
 
 
 class GramAtoms:
-    """Atoms known only by their inner products: nothing can be looked up on the samples."""
+    """Atoms of which only inner products are known, and no samples."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class GramAtoms:
         pivots: Float64Array | None = None,
     ) -> None:
         self.gram = gram
-        self._pivots = pivots  # what the atoms lack in the Gram matrix, whose products are about the means
+        self._pivots = pivots  # means of the atoms, which the centred Gram matrix lacks
         self.means = np.zeros(len(gram)) if means is None else means  # of the atoms, before output weights
         self.raw_norms = np.diagonal(gram) + self.means**2  # where the products are about the means
         self.output_weights = output_weights
@@ -51,11 +51,11 @@ class GramAtoms:
         return False
 
     def has_target(self) -> bool:
-        """Whether y is not zero on every sample, as far as sums can tell."""
+        """Whether y is nonzero on some sample, by its sums."""
         return self._moments.target_norm > 0 or bool(self._moments.c.any())
 
     def nonzero(self, atoms: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of these atoms are not zero on every sample, as far as sums can tell."""
+        """Return a mask of these atoms that are nonzero on some sample, by their sums."""
         found = (np.diagonal(self.gram)[atoms] > 0) | (self.means[atoms] != 0)
         return found if self.output_weights is None else found & (self.output_weights[atoms] != 0).any(axis=1)
 
@@ -66,7 +66,7 @@ class GramAtoms:
         return self._moments
 
     def whole(self) -> Float64Array:
-        """The Gram matrix itself, where it needs no change."""
+        """Return the Gram matrix, without a copy if it needs no change."""
         unchanged = self.output_weights is None and self._pivots is None
         return self.gram if unchanged else self.columns(np.arange(self.n_atoms))
 
@@ -86,7 +86,7 @@ class GramAtoms:
 
 
 def as_source(atoms: GramAtoms) -> Source:
-    """Return the same object: no search asks it for what only samples tell."""
+    """Return the same object, typed as a source: no search calls methods that need samples."""
     return cast(Source, atoms)
 
 

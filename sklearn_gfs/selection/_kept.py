@@ -1,8 +1,7 @@
 """
-A selection beside columns that are kept in any case: the others, and y, less what the kept ones say of them.
-
-Here belong the projection and the searches that go on until a number of columns is reached. Kept columns are treated as
-an intercept is: their coefficients are free, and best for whatever has been picked.
+A selection beside columns that are kept in any case: the other columns, and y, are projected orthogonally to these.
+Here belong the projection, and the searches that continue until a number of columns is reached. Kept columns are
+treated like an intercept: their coefficients are free, and optimal for every set of picks.
 """
 
 from __future__ import annotations
@@ -21,19 +20,19 @@ from ._gram_shared import SharedColumns
 from ._protocol import Source
 from ._squared_error import SquaredErrorSearch
 
-# Shares of the squared norm of a column. What the kept columns leave of one may be rounding, as may a direction in the
-# space of the kept columns themselves.
+# Share of a column's squared norm below which its part orthogonal to the kept columns counts as rounding. The same
+# share limits directions in the space of the kept columns.
 _LEAST_LEFT = 1e-9
-# A share of the squared norm of y: when the kept atoms leave less, they leave rounding.
+# Share of the squared norm of y below which its part orthogonal to the kept atoms counts as rounding.
 _ROUNDING = 1e-14
 
 
 class AtomsBesideKept:
     """
-    Those atoms of a source of which the kept ones leave something, projected on the complement of the kept ones.
+    The atoms of a source that do not depend on the kept atoms, projected orthogonally to these.
 
-    ``atoms`` says which atoms of the source these are; none where the kept ones leave nothing of y. Inner products are
-    of float64: a projection is a difference.
+    ``atoms`` are their indices in the source; empty if y depends on the kept atoms linearly. Inner products are
+    float64, because a projection is a difference.
     """
 
     output_weights = None
@@ -58,7 +57,7 @@ class AtomsBesideKept:
         c = moments.c - self._targets @ self._products
         self._moments = Moments(np.ascontiguousarray(c[:, self.atoms]), norms[self.atoms], target_norm)
         self.n_atoms, self.n_targets = len(self.atoms), source.n_targets
-        # Where reading a column costs nothing, taking off what the kept atoms say of it does.
+        # If the source has no samples, reading a column costs nothing, but its projection does.
         self.n_rows = source.n_rows or int(np.count_nonzero(found))
         self.itemsize, self.dtype = source.itemsize, np.dtype(np.float64)
         self.has_samples, self.has_rows = source.has_samples, source.has_rows
@@ -112,13 +111,13 @@ class AtomsBesideKept:
 
     @cached_property
     def _directions(self) -> Float64Array:
-        """The orthonormal directions on the samples, (n_samples, n_directions)."""
+        """Orthonormal directions of the kept atoms on the samples, (n_samples, n_directions)."""
         directions: Float64Array = self._source.outputs(self._kept)[:, :, 0] @ self._combinations
         return directions
 
     @cached_property
     def y(self) -> Float64Array:
-        """What the kept atoms leave of the targets."""
+        """The targets, projected orthogonally to the kept atoms."""
         left: Float64Array = self._source.y - self._directions @ self._targets.T
         return left
 
@@ -134,15 +133,15 @@ class AtomsBesideKept:
         return left
 
     def has_target(self) -> bool:
-        """Whether the kept atoms leave anything of y."""
+        """Whether y does not depend linearly on the kept atoms."""
         return bool(len(self.atoms))
 
     def nonzero(self, atoms: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of these atoms are not zero on every sample: all, or they would be none of the atoms."""
+        """Return a mask of the atoms that are not zero: all, because others are left out."""
         return np.ones(len(atoms), dtype=bool)
 
     def coefficients(self, weights: Float64Array) -> Float64Array:
-        """Return the weights of all atoms of the source, those of the kept ones the best beside the given ones."""
+        """Return the weights of all atoms of the source; those of the kept atoms are optimal for the given weights."""
         coefficients = np.zeros((len(self._products.T), *weights.shape[1:]))
         coefficients[self.atoms] = weights
         targets = self._targets.T if weights.ndim == 2 else self._targets[0]
@@ -160,10 +159,10 @@ def select_beside(
     n_distinct: int | None,
 ) -> tuple[GreedyPath, NDArray[np.bool_]]:
     """
-    Select in the l1 ball, beside the kept atoms, until `n_distinct` atoms are kept or picked; say which.
+    Return a path in the l1 ball, beside the kept atoms, and a mask of the atoms that are kept or picked.
 
-    Where k picks are too few, the atoms picked are kept and k more picks are made beside them, and so on. There are
-    fewer atoms than asked for only if no other atom lowers the loss.
+    The path ends when `n_distinct` atoms are kept or picked. If k picks are too few, the picked atoms are kept and k
+    more picks are made beside them, and so on. There are fewer atoms only if no other atom lowers the loss.
     """
     support = np.zeros(source.n_atoms, dtype=bool)
     support[kept] = True
@@ -192,7 +191,7 @@ def select_beside(
 def _round(
     source: Source, k: int, *, radius: float | None, tol: float, kept: NDArray[np.int64], room: int | None
 ) -> GreedyPath:
-    """One selection beside the kept atoms, up to the pick that leaves no room; none where there is no candidate."""
+    """Return the path of one selection beside the kept atoms, with at most `room` distinct picks."""
 
     def select(others: Source) -> GreedyPath:
         search = SquaredErrorSearch(others, k, signed=True, radius=radius, tol=tol)
@@ -202,7 +201,7 @@ def _round(
 
 
 def correct_beside(source: Source, k: int, *, ridge: float, tol: float, kept: NDArray[np.int64]) -> GreedyPath:
-    """Corrective selection beside the kept atoms, which no ridge holds back; counts are those of the picks."""
+    """Return a corrective path beside the kept atoms, which have no penalty; counts are those of the picks."""
 
     def select(others: Source) -> GreedyPath:
         flat, tolerance = source.n_targets == 1, None if tol < 0 else tol
@@ -215,7 +214,7 @@ def correct_beside(source: Source, k: int, *, ridge: float, tol: float, kept: ND
 
 
 def _beside(source: Source, kept: NDArray[np.int64], select: Callable[[Source], GreedyPath] | None) -> GreedyPath:
-    """What is selected among the atoms that are not kept, with the weights of all; nothing where there are none."""
+    """Return the path of `select` among the atoms that are not kept, with weights of all atoms; empty without any."""
     beside = AtomsBesideKept(source, kept) if len(kept) else None
     atoms = np.arange(source.n_atoms) if beside is None else beside.atoms
     if len(atoms) and select is not None:
@@ -229,6 +228,6 @@ def _beside(source: Source, kept: NDArray[np.int64], select: Callable[[Source], 
 
 
 def picks_until(picks: NDArray[np.int64], n_distinct: int | None) -> int:
-    """How many of the picks are needed for `n_distinct` different ones; all, where there are fewer."""
+    """Return the number of picks until `n_distinct` are distinct; all picks if there are fewer or this is None."""
     first = np.sort(np.unique(picks, return_index=True)[1])
     return len(picks) if n_distinct is None or n_distinct > len(first) else int(first[n_distinct - 1]) + 1

@@ -1,8 +1,8 @@
 """
 Labels of any kind, as the columns of the atoms that they stand for, and atoms that come as a list.
 
-Here belongs what ensembles ask of a selection beyond numbers: classes, one array for each model, and probabilities
-that would be taken for logits.
+Here belongs what ensembles pass to a selection: labels, one array for each model, and probabilities that could be taken
+for logits.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from sklearn_gfs._weights import relative_weight
 from ._checks import _check_floats, check_atoms, check_output_weights
 
 _ONE_ATOM: dict[str, Any] = {"shape": "(n_samples,) or (n_samples, n_outputs)", "ndims": (1, 2)}
-# How far probabilities of a sample may be from adding up to one: they may have been rounded to a few digits.
+# Largest distance of a sample's sum of probabilities from one: they may have been rounded to a few digits.
 _SUM_SLIP = 1e-3
 
 
 def check_classification(
     atoms: Any, y: Any, output_weights: Any, sample_weight: Any
 ) -> tuple[Any, Float64Array | None, NDArray[np.int64], Float64Array]:
-    """Return what a log loss is made of; the weights add up to one, and a single one stands for equal weights."""
+    """Return atoms, output weights, classes and weights for a log loss; weights add up to one, or are one for all."""
     if sparse.issparse(atoms):
         raise ValueError("atoms is sparse; with loss='log_loss' it must be dense")
     atoms = check_atoms(atoms, ndims=(2, 3) if output_weights is None else (2,))
@@ -81,7 +81,7 @@ def _as_array(y: Any) -> NDArray[Any]:
     if sparse.issparse(y):
         raise TypeError("y is sparse; it must be dense, as y.toarray() is")
     array = np.asarray(from_tensor("y", y))
-    # NumPy makes text of all of a list that holds some.
+    # NumPy would convert all elements of a list to text if one is text.
     return np.array(y, dtype=object) if array.dtype.kind in "US" and not hasattr(y, "dtype") else array
 
 
@@ -107,7 +107,7 @@ def _label_columns(y: NDArray[Any], n_classes: int, lead: str) -> NDArray[np.int
     """
     Return the column of every label: the labels themselves where they are columns, or their place in sorted order.
 
-    Columns may lack some classes. Labels may not: their order would tell nothing of which are missing.
+    Column indices may lack some classes. Labels may not, because their order does not show which are missing.
     """
     allowed = f"{lead} must hold class indices from 0 to {n_classes - 1}, or labels"
     if y.dtype.kind in "biuf":
@@ -157,7 +157,7 @@ def stack_atoms(atoms: Any, *, samples_last: bool) -> Any:
 
 
 def check_layout(atoms: Any, y: Any) -> None:
-    """Make sure that the first axis of the atoms is that of the samples, where the second would fit instead."""
+    """Raise an error if the second axis of the atoms, and not the first, has the number of samples."""
     shape, n_samples = _shape(atoms), (*_shape(y), None)[0]
     if len(shape) > 1 and shape[0] != n_samples == shape[1]:
         raise ValueError(

@@ -25,8 +25,7 @@ from ._greedy_kernels import choose
 
 # Difference of losses below which they are ties, relative to the terms that they are differences of.
 _TIE = 1e-13
-# Terms of an inner product that are added up in the dtype of the atoms; their sums are added up in float64. In any
-# order a sum of n terms is wrong by at most n half roundings of the sum of their sizes; a few are of the terms.
+# Number of terms of an inner product that are added up in the dtype of the atoms; sums of these are float64.
 _ROWS = 2048
 _ROUNDINGS = _ROWS // 2 + 8
 # Number of values in a step from which a second thread saves time.
@@ -58,9 +57,9 @@ class LogitSearch:
         self.coefs = np.array([1.0] if radius is None else [radius, -radius])
         self.n_atoms, self.n_outputs = logits.output_weights.shape
         self.n_samples = logits.atoms.shape[2]
-        # Largest size of an atom's logits, for each output: what the rounding of its slope is relative to.
+        # Largest absolute logit of an atom, for each output: the rounding of its slope is relative to this.
         self.largest = np.maximum(logits.atoms.max(axis=2), -logits.atoms.min(axis=2)) * np.abs(logits.output_weights)
-        # And averaged over the samples: what the rounding of its loss is relative to.
+        # Largest absolute logit of a sample, averaged over samples: the rounding of the loss is relative to this.
         self.sizes = np.repeat(self.radius * _sizes(logits), len(self.coefs))
         self.n_threads = n_blas_threads() if self.n_atoms * self.n_outputs * self.n_samples >= _PARALLEL_SIZE else 1
 
@@ -70,7 +69,7 @@ class LogitSearch:
         self.total = np.zeros((self.n_outputs, self.n_samples))
         sums, counts = np.zeros(self.n_atoms), np.zeros(self.n_atoms, dtype=np.int64)
         picks, losses, gaps = np.empty(k, dtype=np.int64), np.empty(k), np.empty(k)
-        # What the candidates' losses were last above their tangents, at a step of length one: it hardly changes.
+        # The last differences of the candidates' losses and tangents, for a step of length one. They hardly change.
         self.candidates, self.remainders = np.empty(n_candidates), np.zeros(n_candidates)
         self._move_to(self.total + self.offset)
         self.slopes, self.slack = self._slopes()
@@ -96,7 +95,7 @@ class LogitSearch:
         return GreedyPath(picks[:n], losses[:n], gaps[:n], counts, sums / n, self.radius)
 
     def _evaluate(self, pool: ThreadPoolExecutor, t: int, product: float) -> float:
-        """Write the losses of the candidates for pick t that may be the best; returns how close ties are."""
+        """Write the losses of the candidates for pick t that may be the best; return the tolerance of ties."""
         coefs, base = self.coefs / t, self.total / t + self.offset
         level = self.loss - product / t
         tangents = level + np.outer(self.slopes, coefs).ravel()
@@ -121,7 +120,7 @@ class LogitSearch:
         return float(tolerances[np.argmin(self.candidates)])
 
     def _move_to(self, mean: Float64Array) -> None:
-        """Loss, softmax, logsumexp of each sample, and weighted gradient, at the logits."""
+        """Compute loss, softmax, logsumexp of each sample, and weighted gradient, at these mean logits."""
         full = np.concatenate([np.zeros_like(mean), mean]) if self.n_outputs == 1 else mean
         top = full.max(axis=0)
         p = full - top
@@ -139,7 +138,7 @@ class LogitSearch:
         self.p, self.gradient = np.ascontiguousarray(p[first:]), np.ascontiguousarray(gradient[first:])
 
     def _slopes(self) -> tuple[Float64Array, Float64Array]:
-        """Inner product of every atom with the gradient, in the dtype of the atoms, and how wrong each may be."""
+        """Return products of every atom with the gradient, in the dtype of the atoms, and bounds of their errors."""
         atoms, weights = self.logits.atoms, self.logits.output_weights
         sizes = np.abs(self.gradient).sum(axis=1)
         of_sums = self.n_outputs * self.n_samples / _ROWS * np.finfo(np.float64).eps  # in float64
@@ -157,7 +156,7 @@ class LogitSearch:
         return products * scale, slack
 
     def _steepest(self) -> float:
-        """Least slope of all candidates, from float64 slopes of those between which float32 can't decide."""
+        """Return the least slope of all candidates; where float32 is too inexact, from slopes in float64."""
         if self.logits.atoms.dtype == np.float64:
             return float(np.outer(self.slopes, self.coefs).min())
         least = np.outer(self.slopes, self.coefs).min(axis=1)
@@ -171,14 +170,14 @@ class LogitSearch:
 
 
 def _sizes(logits: kernels.Logits) -> Float64Array:
-    """Largest logit of every atom on a sample, averaged over the samples."""
+    """Return the largest logit of every atom on a sample, averaged over the samples."""
     weight = np.broadcast_to(logits.weight, logits.atoms.shape[2:])
     sizes: Float64Array = np.array([np.abs(atom).max(axis=0) @ weight for atom in logits.atoms])
     return sizes * np.abs(logits.output_weights).max(axis=1)
 
 
 def _product(rows: FloatArray, columns: FloatArray) -> Float64Array:
-    """Product of matrices, added up in float64 over blocks of the samples."""
+    """Return the product of matrices, added up in float64 over blocks of the samples."""
     total = (rows[:, :_ROWS] @ columns[:_ROWS]).astype(np.float64, copy=False)
     for start in range(_ROWS, len(columns), _ROWS):
         total += rows[:, start : start + _ROWS] @ columns[start : start + _ROWS]
@@ -226,7 +225,7 @@ class ProbabilitySearch:
         self.atoms = atoms  # (n_atoms, n_samples)
         self.weight = weight
         n_atoms, n_samples = atoms.shape
-        # Bounds leave a step a quarter of the atoms, or fewer, to look at.
+        # With the bounds, a step evaluates at most about a quarter of the atoms.
         self.n_threads = n_blas_threads() if atoms.size >= 4 * _PARALLEL_SIZE else 1
         self.now = probability.Progress(
             total=np.zeros(n_samples),
@@ -243,7 +242,8 @@ class ProbabilitySearch:
     def run(self, k: int, tol: float) -> GreedyPath:
         """Take the steps and return the path."""
         picks, losses, gaps = np.empty(k, dtype=np.int64), np.empty(k), np.empty(k)
-        # No mean has a loss below that of the best atom for each sample; a probability of zero makes endless slopes.
+        # The loss of the best atom for each sample is a lower bound of any mean's loss. The Frank-Wolfe gap alone has
+        # no bound if a probability is nearly zero.
         least = -float(np.sum(self.weight * np.log(self.atoms.max(axis=0), dtype=np.float64)))
         run = self._run_in_threads if self.n_threads > 1 else probability.probability_path
         n = run(self.now, self.atoms, self.weight, least, _TIE, tol, picks, losses, gaps)
@@ -261,7 +261,7 @@ class ProbabilitySearch:
         losses: Float64Array,
         gaps: Float64Array,
     ) -> int:
-        """Do as ``probability_path``, the atoms of each step being shared among threads."""
+        """Do the same as ``probability_path``, with the atoms of each step divided among threads."""
         height = 0.0  # weighted sum of log(total)
         with ThreadPoolExecutor(self.n_threads) as pool:
             for step in range(len(picks)):
@@ -284,7 +284,7 @@ class ProbabilitySearch:
         arguments: tuple[Any, ...],
         *outputs: Float64Array,
     ) -> None:
-        """Run a kernel over all atoms, that of the largest bound first."""
+        """Run a kernel over all atoms in threads, beginning with the atom of the largest bound."""
         probability.promising_first(bounds, self.now.order)
         self.now.best[0] = -np.inf
         _in_shares(pool, self.n_threads, self.now.order, lambda share: kernel(share, *arguments, bounds, *outputs))
@@ -314,7 +314,7 @@ def _own_class(atoms: Any, output_weights: Float64Array | None, classes: NDArray
     n_samples, n_atoms = atoms.shape[:2]
     least = np.finfo(atoms.dtype).eps
     classwise = atoms.ndim == 3 and atoms.shape[2] > 1
-    # The other class's share of two, or a product with a share, has more digits than a float32 atom.
+    # One minus a float32 probability, or its product with a weight, needs float64.
     own = np.empty((n_atoms, n_samples), dtype=atoms.dtype if classwise else np.float64)
     n_threads = n_blas_threads() if own.size >= _PARALLEL_SIZE else 1
     cuts = np.linspace(0, n_samples, n_threads + 1).astype(int) // 16 * 16
@@ -326,7 +326,7 @@ def _own_class(atoms: Any, output_weights: Float64Array | None, classes: NDArray
         atoms = atoms if atoms.ndim == 2 else atoms[:, :, 0]
         shares = np.ones((n_atoms, 1)) if output_weights is None else output_weights
         kernel, source = probability.own_share, (atoms, shares)
-    # A few samples at a time where each has its values together, which are then still in a cache, else long runs.
+    # In C order a few samples at a time, so that their values stay in a cache; in other layouts long runs.
     tile = (8 if classwise else 64) if atoms.flags.c_contiguous else 4096
 
     def copy(cut: tuple[int, int]) -> int:
@@ -345,7 +345,7 @@ def _own_class(atoms: Any, output_weights: Float64Array | None, classes: NDArray
 
 
 def _largest(name: str, values: FloatArray) -> float:
-    """Largest size of the values, all of which must be finite."""
+    """Return the largest absolute value; raise an error if a value is not finite."""
     low, high = float(values.min()), float(values.max())
     if not np.isfinite([low, high]).all():
         raise ValueError(f"{name} contain NaN or infinity; they must be finite")
@@ -362,7 +362,7 @@ def _check_range(logits: kernels.Logits, scale: float) -> None:
 def _in_shares(
     pool: ThreadPoolExecutor, n_threads: int, order: NDArray[np.int64], work: Callable[[NDArray[np.int64]], None]
 ) -> None:
-    """Deal out the order among threads, so that each has the most promising first."""
+    """Divide the ordered atoms among threads, so that each thread begins with the most promising ones."""
     if n_threads == 1:
         work(order)
     else:

@@ -1,7 +1,7 @@
 """
 The losses that a selection can minimise: each is one object, and no other module compares their names.
 
-A loss checks the data for what it means by them, and hands them to its search. To add one, add an object to `LOSSES`.
+A loss checks the data and passes them to its search. To add one, add an object to `LOSSES`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ._squared_error import SquaredErrorSearch
 
 
 class Asked(NamedTuple):
-    """What `greedy_forward_selection` was asked for: one array of atoms, checked scalars, the rest as passed."""
+    """Arguments of `greedy_forward_selection`: one array of atoms, checked scalars, the other arguments as passed."""
 
     atoms: Any
     y: Any
@@ -45,7 +45,7 @@ class SelectionLoss(ABC):
     Attributes
     ----------
     name : str
-        What `greedy_forward_selection` calls it.
+        The value of the parameter `loss` of `greedy_forward_selection`.
     samples_last : bool
         Whether its search reads the samples of an atom one after the other; a list of atoms is then stacked so.
     """
@@ -55,11 +55,11 @@ class SelectionLoss(ABC):
 
     @abstractmethod
     def select(self, asked: Asked) -> GreedyPath:
-        """Check what is asked for, and make the selection; warnings point three frames up, to the user's call."""
+        """Check the arguments and return the path; warnings point three frames up, to the user's call."""
 
 
 class SquaredError(SelectionLoss):
-    """Half the squared distance to y: inner products are all that its search needs."""
+    """Half the squared distance to y; its search needs inner products only."""
 
     name = "squared_error"
 
@@ -111,7 +111,7 @@ class LogLoss(SelectionLoss):
             return select_logits(*checked, asked.k, asked.tol, radius=length if signed else None, offset=asked.offset)
 
 
-# By the names that `greedy_forward_selection` takes.
+# Keys are the values of the parameter `loss` of `greedy_forward_selection`.
 LOSSES: dict[str, SelectionLoss] = {loss.name: loss for loss in (SquaredError(), LogLoss())}
 
 

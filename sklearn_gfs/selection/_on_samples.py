@@ -1,8 +1,7 @@
 """
-What products of the atoms can't tell, from the samples themselves: a few atoms' scores, the gap, the losses of a path.
-
-Here the residuals of the samples are taken before they are squared, so that a small loss is no difference of large
-values. The atoms come in batches of samples from the sources in ``_gram``.
+Values for which sums of products are too inexact, from the samples: scores of a few atoms, the gap, losses of a path.
+Here residuals are computed on the samples and then squared, so that a small loss is not a difference of large values.
+The atoms come in batches of samples from the sources in ``_gram``.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from ._protocol import Source
 
 
 class SampledPath:
-    """The picks of a path on the samples, summed when the sum is asked for."""
+    """The picks of a path on the samples; sums of picks are computed when needed."""
 
     def __init__(self, source: Source, radius: float, *, signed: bool) -> None:
         self.source = source
@@ -54,7 +53,7 @@ class SampledPath:
     def distances(
         self, state: kernels.State, n_picks: int, atoms: NDArray[np.int64]
     ) -> tuple[Float64Array, Float64Array]:
-        """Squared distance to y of the sum with each of these atoms, and their directions, (n_atoms, n_directions)."""
+        """Return the squared distances to y with each of these atoms, and their directions, (n_atoms, n_directions)."""
         residual = self._residual(state, n_picks)
         directions = np.ones((len(atoms), state.directions.shape[1]))
         if self.signed:
@@ -64,12 +63,12 @@ class SampledPath:
         return self._moved(residual, atoms, directions), directions
 
     def distance_as_it_is(self, state: kernels.State, n_picks: int, atom: int) -> float:
-        """Squared distance to y of the sum with an atom that is not turned."""
+        """Return the squared distance to y with an atom in its own direction."""
         direction = _first_direction(state.directions[:1])
         return float(self._moved(self._residual(state, n_picks), np.array([atom]), direction)[0])
 
     def _moved(self, residual: Float64Array, atoms: NDArray[np.int64], directions: Float64Array) -> Float64Array:
-        """Squared distances to y with each atom in its direction, from the residual without."""
+        """Return the squared distances to y with each atom in its direction, given the residual without them."""
         distances = np.zeros(len(atoms))
         for rows in batches(len(residual), len(atoms) * residual.shape[1]):
             moved = self.source.outputs(atoms, rows) * (self.radius * directions)
@@ -78,7 +77,7 @@ class SampledPath:
         return distances
 
     def _slopes(self, gradient: Float64Array, atoms: NDArray[np.int64], n_directions: int) -> Float64Array:
-        """Inner products of the atoms with the gradient, (n_atoms, n_directions)."""
+        """Return the inner products of the atoms with the gradient, (n_atoms, n_directions)."""
         slopes = np.zeros((len(atoms), n_directions))
         for rows in batches(len(gradient), len(atoms) * gradient.shape[1]):
             outputs = self.source.outputs(atoms, rows)
@@ -89,7 +88,7 @@ class SampledPath:
         return slopes
 
     def gap(self, state: kernels.State, n_picks: int, longest: float, known_to: float) -> float:
-        """Frank-Wolfe gap, or a bound of it that is below what can be known; ``longest`` is the largest atom's norm."""
+        """Return the Frank-Wolfe gap, or a bound of it below `known_to`; `longest` is the largest norm of an atom."""
         residual = self._residual(state, n_picks) / n_picks
         gradient = self.weight * residual
         product = float(np.sum(gradient * (residual + self.y)))
@@ -119,12 +118,12 @@ class SampledPath:
 
 
 def gap_bound(loss: Any, reach: float) -> Any:
-    """Bound of the gap where the loss is this and all atoms are within this reach, by Cauchy and Schwarz."""
+    """Return a bound of the gap by Cauchy and Schwarz, given the loss and the largest norm of a point of the hull."""
     return 2.0 * reach * np.sqrt(2.0 * loss)
 
 
 def _first_direction(like: Float64Array) -> Float64Array:
-    """Directions of atoms that are taken as they are."""
+    """Return the directions of atoms that are not turned."""
     directions = np.zeros_like(like)
     directions[:, 0] = 1.0
     return directions

@@ -1,5 +1,5 @@
 """
-What a search asks of a source of inner products, whatever holds the atoms.
+The methods of a source of inner products that a search calls, for any storage of the atoms.
 
 Here belong the names and signatures that all sources share, and no code. ``_gram`` and ``_gram_layouts``,
 ``_gram_computed``, ``_gram_standardized`` and ``_gram_torch`` read samples, ``_gram_centred`` and ``_kept`` take
@@ -32,7 +32,7 @@ class Source(Protocol):
     is_computed : bool
         Whether reading the atoms once costs far more than products with them.
     has_samples : bool
-        Whether there are samples. Without, nothing from ``n_threads`` on is asked for.
+        Whether there are samples. Without samples, ``n_threads`` and the methods after it are not called.
     has_rows : bool
         Whether a few rows can be read for a preview.
     dtype : numpy dtype
@@ -40,9 +40,9 @@ class Source(Protocol):
     output_weights : ndarray of shape (n_atoms, n_outputs) or None
         Atom i is the outer product of column i and row i of these.
     n_threads : int
-        How many threads read the atoms at a time.
+        Number of threads that read the atoms at the same time.
     y : ndarray of shape (n_samples, n_outputs)
-        Target of the atoms as they are given out.
+        Target of the atoms.
     """
 
     n_atoms: int
@@ -60,7 +60,7 @@ class Source(Protocol):
     def output_weights(self) -> Float64Array | None: ...
 
     def promote(self, *, about_y: bool) -> bool:
-        """Switch to more exact products, in float64 and of the atoms less y, and say whether there were any."""
+        """Switch to more exact products, in float64 and of the atoms minus y; return whether products changed."""
         ...
 
     def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
@@ -76,11 +76,11 @@ class Source(Protocol):
         ...
 
     def has_target(self) -> bool:
-        """Whether y is not zero on every sample that has a weight."""
+        """Whether y is nonzero on some sample of positive weight."""
         ...
 
     def nonzero(self, atoms: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of these atoms are not zero on every sample that has a weight."""
+        """Return a mask of these atoms that are nonzero on some sample of positive weight."""
         ...
 
     @property
@@ -112,7 +112,7 @@ class Source(Protocol):
 
 class CentredSource(Source, Protocol):
     """
-    Inner products about the means of the atoms and of y: what a free intercept leaves of them.
+    Inner products about the means of the atoms and of y, for a free intercept.
 
     Attributes
     ----------
@@ -126,5 +126,5 @@ class CentredSource(Source, Protocol):
     raw_norms: Float64Array
 
     def variances(self, atoms: NDArray[np.int64]) -> Float64Array:
-        """Squared norms of some atoms, exact in any precision; asked for where products are in float32."""
+        """Return squared norms of some atoms, exact even if products are float32."""
         ...

@@ -1,5 +1,5 @@
 """
-Means over samples of which a selection's inner products can be made, for a chunk, and of two chunks together.
+Means over samples from which a selection's inner products follow, of one chunk and of two chunks together.
 
 Here belongs the arithmetic: about the means, so that offsets do no harm, and relative to the sum of the weights,
 whose unit then does not matter. What is collected, and selected from, is in ``_statistics``.
@@ -19,7 +19,7 @@ from ._gram_standardized import shifted
 
 
 class SampleMoments(NamedTuple):
-    """Weighted means over samples: of atoms and targets, and of products of what they are less these means."""
+    """Weighted means over samples: of atoms and targets, and of products of centred atoms and targets."""
 
     n_samples: int
     weight: float
@@ -54,7 +54,7 @@ def combined(kept: SampleMoments, fresh: SampleMoments) -> SampleMoments:
         raise ValueError("the sum of sample_weight over all chunks is too large a number; use smaller weights")
     if not kept.n_samples:
         return fresh
-    # Samples that weigh nothing count among the samples, and nowhere else.
+    # Samples of weight zero count in the number of samples only.
     share, rest = (fresh.weight / total, kept.weight / total) if total else (0.0, 1.0)
     atoms, y = fresh.mean_atoms - kept.mean_atoms, fresh.mean_y - kept.mean_y
     apart_atoms, apart_y = np.sqrt(share * rest) * atoms, np.sqrt(share * rest) * y
@@ -76,7 +76,7 @@ def combined(kept: SampleMoments, fresh: SampleMoments) -> SampleMoments:
 
 
 def moments_of(atoms: Any, y: Float64Array, weight: Float64Array | None) -> SampleMoments:
-    """Moments of samples, some at a time."""
+    """Return the moments of samples, computed chunk by chunk."""
     # Three arrays of a chunk's size are alive at once; a sparse matrix is taken whole.
     chunks = row_chunks(atoms.shape[0], 3 * 8 * atoms.shape[1], working_memory())
     if sparse.issparse(atoms):
@@ -89,7 +89,7 @@ def moments_of(atoms: Any, y: Float64Array, weight: Float64Array | None) -> Samp
 
 
 def chunk_moments(atoms: Any, y: Float64Array, weight: Float64Array | None) -> SampleMoments:
-    """Moments of one chunk."""
+    """Return the moments of one chunk."""
     n_samples = atoms.shape[0]
     with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are refused later
         total = float(n_samples if weight is None else weight.sum())

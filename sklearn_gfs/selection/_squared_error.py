@@ -1,5 +1,5 @@
 """
-The search for squared error: what to compute when, and how exactly.
+The search for squared error: the order and the precision of its computations.
 
 Here belong the choice of which Gram columns to compute together, and the ladder of precision: products in the dtype
 of the atoms, in float64 and, for the convex hull, of the atoms less y. Wherever products can't tell, the atoms between
@@ -83,7 +83,7 @@ class SquaredErrorSearch:
         self._on_samples: SampledPath | None = None  # once it is needed
 
     def _first_atoms(self, *, automatic: bool) -> NDArray[np.int64]:
-        """Atoms whose columns will probably be needed, going by a few of the rows."""
+        """Return the atoms whose columns will probably be needed, as estimated from a few rows."""
         moments = self.columns.preview()
         if moments is None:
             return np.empty(0, dtype=np.int64)
@@ -135,7 +135,7 @@ class SquaredErrorSearch:
         return self._path(done)
 
     def _as_exact_as_seen(self, problem: kernels.Problem) -> kernels.Problem:
-        """Put the errors of products at what the columns show that they are."""
+        """Return the problem with the errors of products that the columns show."""
         dtype, norms = self.source.dtype, problem.norms
         error = self.columns.inexactness((_DOUBT if dtype == np.float32 else _TIE)[dtype], norms, norms)
         if dtype == np.float32:
@@ -143,7 +143,7 @@ class SquaredErrorSearch:
         return problem if error == problem.tie else problem._replace(tie=error)
 
     def _promote(self, n_picks: int, *atoms: int) -> bool:
-        """Go on with more exact products, if there are any; the columns of these atoms are wanted next."""
+        """Switch to more exact products, and return whether there are any; columns of these atoms are needed next."""
         if not self.source.promote(about_y=not self.signed):
             return False
         self._on_samples = None
@@ -151,7 +151,7 @@ class SquaredErrorSearch:
         return True
 
     def _sampled(self) -> SampledPath:
-        """The path so far on the samples."""
+        """Return the path so far, for computations on the samples."""
         if self._on_samples is None:
             self._on_samples = SampledPath(self.source, self.radius, signed=self.signed)
         return self._on_samples
@@ -159,7 +159,7 @@ class SquaredErrorSearch:
     def _settle(
         self, n_picks: int, problem: kernels.Problem, atoms: NDArray[np.int64], *, exact: bool
     ) -> tuple[int, Float64Array]:
-        """Next pick among the contenders and its direction, on the samples; ``exact`` for ties only they can tell."""
+        """Return the next pick among the contenders and its direction, by the samples; `exact` narrows the ties."""
         t = n_picks + 1.0
         distances, directions = self._sampled().distances(self.state, n_picks, atoms)
         best = int(np.argmin(distances))
@@ -177,7 +177,7 @@ class SquaredErrorSearch:
         return pick, direction
 
     def _resolve_gap(self, n_picks: int, problem: kernels.Problem) -> float:
-        """Gap after n_picks picks, from better products or, where there are none, from the samples."""
+        """Return the gap after n_picks picks, from better products, or from the samples if there are none."""
         if self._promote(n_picks):
             problem, state = self._problem(self.moments), self.state
             kernels.score(float(n_picks), problem, state.s, state.slopes, state.scores)
@@ -211,12 +211,12 @@ class SquaredErrorSearch:
         return GreedyPath(picks, state.losses[:n_picks], state.gaps[:n_picks], state.counts, weights, self.radius)
 
     def prefix(self, n_picks: int) -> GreedyPath:
-        """Path of the first picks, once the search has run."""
+        """Return the path of the first picks, after the search has run."""
         counts = np.bincount(self.state.picks[:n_picks], minlength=self.source.n_atoms)
         return self._path(n_picks)._replace(counts=counts)
 
     def _restate(self, n_picks: int, atoms: NDArray[np.int64]) -> None:
-        """Bring the state of the search to the source's present precision, with the columns of these atoms."""
+        """Compute the state of the search again in the source's precision, with the columns of these atoms."""
         picks = self.state.picks[:n_picks]
         self.columns.forget()
         self._read_moments(atoms)
@@ -233,7 +233,7 @@ class SquaredErrorSearch:
         self.state.running[kernels.PICKED_NORMS] = self.radius**2 * np.sum(self.moments.norms[picks])
 
     def _losses_from_gram(self, n_picks: int) -> None:
-        """Losses in float64 from the few atoms that were picked."""
+        """Compute the losses in float64 from the Gram matrix of the picked atoms."""
         assert isinstance(self.source, ArrayAtoms)  # no other source of this search has products in float32
         atoms, picks = np.unique(self.state.picks[:n_picks], return_inverse=True)
         gram, c = self.source.exact_moments(atoms)
@@ -249,7 +249,7 @@ class SquaredErrorSearch:
         )
 
     def _losses_from_samples(self, n_picks: int) -> None:
-        """Losses sample by sample, where they are too small a difference of the statistics."""
+        """Compute the losses on the samples, where they are too small a difference of sums."""
         steps = np.arange(1, n_picks + 1)
         size = np.maximum(
             self.moments.target_norm, np.cumsum(self.radius**2 * self.moments.norms[self.state.picks[:n_picks]]) / steps
@@ -259,7 +259,7 @@ class SquaredErrorSearch:
             self._sampled().losses(self.state, imprecise)
 
     def _gaps_from_samples(self, n_picks: int) -> None:
-        """Gaps that products could not tell, on the samples."""
+        """Compute on the samples the gaps for which products are too inexact."""
         unknown = np.flatnonzero(self.state.gaps[:n_picks] < 0)
         if not len(unknown):
             return
@@ -274,7 +274,7 @@ class SquaredErrorSearch:
 
 
 def contenders(t: float, problem: kernels.Problem, state: kernels.State) -> NDArray[np.int64]:
-    """Atoms that errors in the inner products may have kept from being pick t, and the best one, by their scores."""
+    """Return the atoms that could be pick t, given the errors of products, and the atom of the best score."""
     size, best = kernels.reach(t, problem, state.running[kernels.PICKED_NORMS]), int(state.scores.argmin())
     lengths = problem.radius * np.maximum(problem.lengths, problem.lengths[best])
     return np.flatnonzero(state.scores <= state.scores[best] + problem.doubt * lengths * (size + lengths))

@@ -22,7 +22,7 @@ from ._gram_sums import GramAtoms, as_source
 from ._protocol import Source
 from ._sample_moments import SampleMoments
 
-# Columns are standardised in pieces whose temporary arrays stay in a core's own cache.
+# Size of the pieces, in which columns are standardised: temporary arrays stay in a core's own cache.
 _COPY_BYTES = 2**18
 
 
@@ -70,7 +70,7 @@ class StandardizedColumns(NamedTuple):
 
 
 def standardized_samples(X: Any, y: Float64Array, weight: Float64Array | None, *, refusal: str) -> StandardizedColumns:
-    """Standardise samples; raise the refusal where no column varies."""
+    """Return standardised samples; raise an error with the text `refusal` if no column varies."""
     X, mean, scale, pivot = _mean_and_scale(X, weight)
     mean_y = np.average(y, axis=0, weights=weight)
     varying = _varying(mean + pivot, scale, refusal)
@@ -79,7 +79,7 @@ def standardized_samples(X: Any, y: Float64Array, weight: Float64Array | None, *
 
 
 def standardized_moments(moments: SampleMoments, *, refusal: str) -> StandardizedColumns:
-    """Standardise means over samples; raise the refusal where no column varies."""
+    """Return standardised means over samples; raise an error with the text `refusal` if no column varies."""
     scale = np.sqrt(np.maximum(np.diagonal(moments.gram), 0.0))
     varying = _varying(moments.mean_atoms, scale, refusal)
     gram = moments.gram[np.ix_(varying, varying)]
@@ -91,7 +91,7 @@ def standardized_moments(moments: SampleMoments, *, refusal: str) -> Standardize
 
 
 def _varying(mean: Float64Array, scale: Float64Array, refusal: str) -> NDArray[np.int64]:
-    """Which columns vary by more than the rounding of their mean, which is made in float64 whatever they are in."""
+    """Return a mask of the columns that vary by more than the rounding of their mean, which is float64."""
     varying = np.flatnonzero(scale > 10 * np.finfo(np.float64).eps * np.abs(mean))
     if not len(varying):
         raise ValueError(refusal)
@@ -120,7 +120,7 @@ def _mean_and_scale(X: Any, weight: Float64Array | None) -> tuple[Any, Float64Ar
                 rest += share[rows] @ deviation
                 deviation *= deviation
                 squares += share[rows] @ deviation
-        # Without the second term what rounding leaves of a mean would make a column vary that is constant.
+        # Without the second term, the rounding of a mean could make a constant column vary.
         scale = np.sqrt(np.maximum(squares - rest**2, 0.0))
     if not np.isfinite(scale).all():
         raise ValueError("X holds values so large that the variance of a column overflows; scale X down")
@@ -134,7 +134,7 @@ def _source(
     units: tuple[Float64Array, Float64Array],
     varying: NDArray[np.int64],
 ) -> ArrayAtoms:
-    """The columns that vary, standardised once where a copy fits in the working memory, else whenever read."""
+    """Return the source of columns that vary, standardised once if a copy fits into working memory, else when read."""
     mean, scale = units
     if len(varying) < X.shape[1]:
         X, mean, scale = X[:, varying], mean[varying], scale[varying]

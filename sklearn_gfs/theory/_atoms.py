@@ -73,7 +73,7 @@ class HullAtoms:
 
 
 def simplex_weights(weights: ArrayLike | None, n_atoms: int) -> NDArray[np.float64]:
-    """Return the weights of a point of the hull, equal ones if nothing is asked for."""
+    """Return the weights of a point of the hull; equal weights if None."""
     if weights is None:
         return np.full(n_atoms, 1.0 / n_atoms)
     w = array("weights", weights, least=0)

@@ -18,7 +18,7 @@ from scipy import sparse
 from sklearn_gfs._plain import check_plain
 from sklearn_gfs._tensors import from_tensor
 
-# Sums of squares up to this leave room for sums of such sums.
+# Largest sum of squares for which sums of such sums stay finite.
 LARGEST_SQUARE = 1e300
 
 
@@ -38,14 +38,14 @@ def number(name: str, value: Any, *, least: float = 0.0, above: bool = False, wh
 
 
 def flag(name: str, value: Any) -> bool:
-    """Return a truth value; text and numbers are none."""
+    """Return a bool; raise an error for text and numbers."""
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, got {_shown(value)} of type {type(value).__name__}")
     return bool(value)
 
 
 def array(name: str, values: Any, *, least: float = -math.inf, whole: bool = False) -> NDArray[np.float64]:
-    """Return an array of numbers, none of them below the least."""
+    """Return an array of floats; raise an error if a value is below `least`."""
     noun = "whole numbers" if whole else "numbers"
     allowed = f"finite real {noun}" if least == -math.inf else f"finite {noun} of at least {least:g}"
     what = f"{name} must be {allowed}"
@@ -65,7 +65,7 @@ def array(name: str, values: Any, *, least: float = -math.inf, whole: bool = Fal
 
 
 def squarable(name: str, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the values, if sums of their squares are numbers with room to spare."""
+    """Return the values; raise an error if sums of their squares could overflow."""
     with np.errstate(over="ignore", invalid="ignore"):
         square = float(np.einsum("i,i->", values.ravel(), values.ravel()))
     if not square < LARGEST_SQUARE:
@@ -82,7 +82,7 @@ def picks(k: Any) -> NDArray[np.float64]:
 
 
 def bound(loss: Any, term: Any, factor: Any = 1.0) -> NDArray[np.float64]:
-    """Return loss + term * factor; a bound beyond all floats is infinite, which is true of it and says nothing."""
+    """Return loss + term * factor; a bound that overflows is infinite, which is still a valid bound."""
     with np.errstate(over="ignore"):
         return np.asarray(loss + term * factor)
 
@@ -95,7 +95,7 @@ def _float(value: Any) -> float:
 
 
 def _from_objects(what: str, values: NDArray[Any]) -> NDArray[np.float64]:
-    """Return Python's own numbers, and those of columns of several types, as floats."""
+    """Return an array of Python's numbers, or of columns of several types, as floats."""
     for value in values.flat:
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
             raise TypeError(f"{what}, got {value!r} of type {type(value).__name__}")
@@ -103,7 +103,7 @@ def _from_objects(what: str, values: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _shown(value: Any) -> str:
-    """Return the value as a message shows it, large ones by their shape."""
+    """Return the value as text for a message; of a large array only its shape."""
     if np.ndim(value) and np.size(value) > 10:
         return f"an array of shape {np.shape(value)}"
     shown = repr(value)

@@ -83,7 +83,7 @@ def hull_spread(
     w = simplex_weights(weights, given.n_atoms)
     if given.output_weights is not None:
         mean_square, square_of_mean = _neuron_squares(given, given.output_weights, w)
-        # The difference has lost digits where it is a small one; then every distance is taken by itself.
+        # A small difference has lost digits; then every distance is computed by itself.
         if mean_square - square_of_mean > 1e-6 * mean_square:
             return mean_square - square_of_mean
     total = 0.0

@@ -146,7 +146,7 @@ class NetworkKernel(LinearOperator):
         super().__init__(np.float64, (size, size))
         self._X, self._hidden, self._slope = X, hidden, slope
         self._output_weights, self._scale = output_weights, scale
-        # Of the two orders of the product with X X' the one with fewer operations.
+        # The order of the products with X and X' that needs fewer operations.
         self._inner = X @ X.T + 1.0 if slope is not None and len(X) < X.shape[1] else None
 
     def _matvec(self, v: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -278,7 +278,7 @@ def _formed(kernel: LinearOperator) -> NDArray[np.float64]:
 
 
 def _decomposed(matrix: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the extreme eigenvalues of a matrix; all of them together take less time than two of them."""
+    """Return the extreme eigenvalues of a matrix, from all of them, which takes less time than two by themselves."""
     size = float(np.abs(matrix).max())
     # Rounding breaks the symmetry of a matrix that was multiplied out.
     if np.abs(matrix - matrix.T).max() > 1e-8 * size:
@@ -294,7 +294,7 @@ def _by_lanczos(kernel: LinearOperator, tol: float) -> tuple[float, float]:
     size = float(np.abs(product).max() / np.abs(start).max())
     if size == 0.0:
         return 0.0, 0.0
-    # ARPACK takes small numbers for zero, so that it is given a matrix of unit size.
+    # ARPACK treats small values as zero, so the matrix is scaled to unit size.
     scaled = LinearOperator(kernel.shape, matvec=lambda v: kernel.matvec(v) / size, dtype=np.float64)
     options: dict[str, Any] = {
         "k": 1,

@@ -19,7 +19,7 @@ from ._checks import flag
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-# A point of the hull is y where it differs from y by no more than this, on average, in units of the largest number.
+# Largest mean difference between a point of the hull and y at which y is inside, as a share of the largest value.
 _SAME = 1e-9
 
 
@@ -155,7 +155,7 @@ def hull_membership(
 
 
 def _signs(margins: NDArray[np.float64]) -> HullMembership:
-    """Find weights whose point has the largest least margin: a game of which the direction is the other side."""
+    """Return the weights that maximise the least margin, with the direction from the dual program."""
     n_rows, n_atoms = margins.shape
     solution = linprog(
         np.append(np.zeros(n_atoms), -1.0),
@@ -176,7 +176,7 @@ def _signs(margins: NDArray[np.float64]) -> HullMembership:
 
 
 def _point(values: NDArray[np.float64], targets: NDArray[np.float64], method: str) -> HullMembership:
-    """Find weights whose point has the least mean absolute difference from the targets."""
+    """Return the weights whose point has the least mean absolute difference from the targets."""
     n_rows, n_atoms = values.shape
     identity = sparse.eye_array(n_rows, format="csc")
     sums = sparse.csc_array(np.append(np.ones(n_atoms), np.zeros(2 * n_rows))[np.newaxis])
@@ -204,7 +204,7 @@ def _open(least: float, most: float) -> HullMembership:
 
 
 def _marginals(solution: Any, name: str) -> NDArray[np.float64] | None:
-    """Return the multipliers of a program's rows, where it was solved."""
+    """Return the dual values of a program's rows, or None if it was not solved."""
     marginals = solution[name]["marginals"]
     return None if marginals is None else np.asarray(marginals, dtype=np.float64)
 

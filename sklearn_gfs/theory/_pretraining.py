@@ -69,7 +69,7 @@ def required_k(target_loss: float, spread: float, hull_loss: float = 0.0) -> int
     spread = number("spread", spread)
     if not target_loss > hull_loss:
         raise ValueError(f"target_loss must be greater than hull_loss={hull_loss!r}, got {target_loss!r}")
-    # The difference of the roots, without the digits that it would lose where they are close.
+    # The difference of the roots, in a form that loses no digits if they are close.
     inverse = (math.sqrt(target_loss) + math.sqrt(hull_loss)) / (target_loss - hull_loss)
     return max(1, round_up(spread * inverse / 2 * inverse, "picks"))
 
@@ -194,7 +194,7 @@ def iterations_to_loss(target_loss: float, initial_loss: float, rate: float) -> 
     if initial_loss <= target_loss:
         return 0
     ratio = initial_loss / target_loss
-    # A quotient beyond all floats has a logarithm all the same.
+    # The logarithm exists even if the quotient would overflow.
     excess = math.log(ratio) if math.isfinite(ratio) else math.log(initial_loss) - math.log(target_loss)
     return _iterations(excess, rate)
 
