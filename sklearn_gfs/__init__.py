@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # for editors and type checkers, which don't see names that a
     from .search import PretrainThresholdSearch, ScalingFit, ThresholdCurve, pretrain_threshold_curve
     from .selection import CorrectivePath, GreedyForwardSelector, SelectionStatistics, greedy_forward_selection
 
-# Where each public name lives; modules are imported when one of their names is first asked for.
+# The module of each public name; a module is imported when one of its names is first used.
 _HOME = {
     "CorrectivePath": "selection",
     "GreedyEnsembleClassifier": "ensemble",
@@ -82,5 +82,5 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # a type checker would take every name for one of this package's
+if not TYPE_CHECKING:  # a type checker would accept every name as one of this package
     __getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -79,7 +79,7 @@ def _relu_slope(values: FloatArray) -> FloatArray:
 
 @cache
 def _threshold_backward() -> Any:
-    """Return torch's own slope of relu; looked up once, since an update takes some microseconds only."""
+    """Return torch's own slope of relu; cached, because an update takes only a few microseconds."""
     from torch import ops
 
     return ops.aten.threshold_backward.grad_input
@@ -115,7 +115,7 @@ def _times_logistic_slope(values: torch.Tensor, activated: torch.Tensor) -> None
     values.mul_(activated - activated * activated)
 
 
-# By the names that estimators take.
+# Keys are the values of the estimators' parameter `activation`.
 ACTIVATIONS = {
     activation.name: activation
     for activation in (

@@ -45,5 +45,5 @@ def rows_at_once(row_bytes: int, most_bytes: int, least: int, most: int) -> int:
 
 
 def working_memory() -> float:
-    """Bytes that scikit-learn's configuration allows for temporary arrays."""
+    """Return the bytes that scikit-learn's configuration allows for temporary arrays."""
     return get_config()["working_memory"] * 2**20

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def garbage_later() -> Iterator[None]:
-    """Put the search for garbage off until the end of the block, unless someone has done so already."""
+    """Disable garbage collection until the end of the block, unless it is disabled already."""
     if not gc.isenabled():
         yield
         return

@@ -47,7 +47,7 @@ class Interval(_Interval):
     """Numbers between limits. Python counts True as the integer 1; as a parameter that is a mistake."""
 
     def is_satisfied_by(self, val: Any) -> bool:
-        """Say whether a value is allowed."""
+        """Whether a value is allowed."""
         return not isinstance(val, bool | np.bool_) and bool(super().is_satisfied_by(val))
 
 
@@ -63,7 +63,7 @@ def type_of_target(y: Any) -> str:
 
 
 class NoCallbacks:
-    """The task of what has no callbacks: every hook does nothing."""
+    """A task without callbacks, whose hooks do nothing."""
 
     def subcontext(self, *_: Any, **__: Any) -> NoCallbacks:
         return self
@@ -85,13 +85,13 @@ try:
 except ImportError:  # scikit-learn < 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Mixin of estimators that report what they do; without `set_callbacks`, so that `hasattr` tells the truth."""
+        """Stand-in for the mixin of estimators with callbacks; `hasattr` shows that `set_callbacks` is missing."""
 
         def _init_callback_context(self, **_: Any) -> NoCallbacks:
             return NoCallbacks()
 
     def with_callbacks(method: Any) -> Any:
-        """Return the method as it is."""
+        """Return the method unchanged."""
         return method
 
     def callback_management(_: Any) -> Any:
@@ -99,12 +99,12 @@ except ImportError:  # scikit-learn < 1.9
         return nullcontext()
 
 
-# What a fit in progress leaves on its estimator; no copy of the estimator may carry it away.
+# Attributes that a running fit sets on its estimator; copies of the estimator must not have them.
 _RUNNING = ("_callback_fit_ctx", "_parent_callback_ctx", "_skl_callbacks_to_teardown")
 
 
 def has_callbacks(estimator: Any) -> bool:
-    """Say whether callbacks were set on the estimator."""
+    """Whether callbacks are set on the estimator."""
     return bool(getattr(estimator, "_skl_callbacks", ()))
 
 
@@ -112,7 +112,7 @@ def passes_callbacks(task: Any, estimator: Any) -> Any:
     """
     Return a context manager in which the estimator's fit reports as this task, a leaf of a meta-estimator's tasks.
 
-    An estimator without callbacks is let alone: the meta-estimator's own tasks show how far it is.
+    An estimator without callbacks is not changed; the meta-estimator's own tasks show the progress.
     """
     return task.propagate_callback_context(estimator) if hasattr(estimator, "set_callbacks") else nullcontext()
 
@@ -124,7 +124,7 @@ def continue_callbacks(original: Any, copied: Any) -> None:
 
 
 def without_callbacks(estimator: Any) -> Any:
-    """Return a clone without callbacks, those of its parts included."""
+    """Return a clone without callbacks, also of its parts."""
     bare = clone(estimator)
     for part in (bare, *bare.get_params().values()):
         if hasattr(part, "set_callbacks") and not isinstance(part, type):
@@ -133,7 +133,7 @@ def without_callbacks(estimator: Any) -> Any:
 
 
 def copy_without_tasks(estimator: Any) -> Any:
-    """Return a shallow copy without what belongs to the fit in progress."""
+    """Return a shallow copy without the attributes of a running fit."""
     copied = copy(estimator)
     for name in _RUNNING:
         copied.__dict__.pop(name, None)
@@ -147,7 +147,7 @@ def decorated_alike(method: Any, function: Any) -> Any:
     return with_callbacks(function) if hasattr(method, "__wrapped__") else function
 
 
-# What a fitted ensemble holds for each of its members. A warm start of bags forgets the seeds of earlier members.
+# Attributes of a fitted ensemble with an element for each member. A warm start of bags drops earlier members' seeds.
 _OF_MEMBERS = ("estimators_", "estimators_features_", "_seeds")
 
 
@@ -167,7 +167,7 @@ def n_fitted_samples(ensemble: Any) -> int:
     return int(ensemble._n_samples)
 
 
-# What scikit-learn's MLPs know of their training; weights and what makes predictions of outputs are apart from this.
+# Attributes of scikit-learn's MLPs about their training, without weights and the output activation.
 TRAINING_STATE = {
     "_best_coefs",
     "_best_intercepts",
@@ -187,7 +187,7 @@ TRAINING_STATE = {
 
 
 def begin_training(mlp: Any) -> None:
-    """Let an MLP of scikit-learn that has weights go on from them as if it had just been initialised with them."""
+    """Set the attributes of an MLP of scikit-learn so that training starts from its weights."""
     mlp.n_iter_, mlp.t_ = 0, 0
     mlp._best_coefs = [coef.copy() for coef in mlp.coefs_]
     mlp._best_intercepts = [intercept.copy() for intercept in mlp.intercepts_]
@@ -201,7 +201,7 @@ def begin_training(mlp: Any) -> None:
 
 @contextmanager
 def unchanged_by_failure(estimator: Any) -> Iterator[None]:
-    """Give the estimator back the attributes that it had, if what is done in it fails."""
+    """Return a context that restores the estimator's attributes after an exception."""
     before = dict(vars(estimator))
     try:
         yield

@@ -1,4 +1,4 @@
-"""What is said when loops are compiled: logged always, printed where a computation wants it; each once in a process."""
+"""Messages about the compilation of loops: logged always, printed if a computation wants it; once per process."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from functools import cache
 
 _MESSAGE = "Compiling loops for the first time, which takes a second or two; numba keeps them for later processes."
-_PRINTING: set[object] = set()  # one object for each computation that prints what is compiled
+_PRINTING: set[object] = set()  # one object for each computation that prints these messages
 
 
 @contextmanager
 def compilation_printed(wanted: bool) -> Iterator[None]:
-    """Print a line, where it is wanted, when the computation within is the first of a process to compile a loop."""
+    """Return a context that prints a line, if wanted, when the first loop of the process is compiled in it."""
     computation = object()
     if wanted:
         _PRINTING.add(computation)
@@ -24,7 +24,7 @@ def compilation_printed(wanted: bool) -> Iterator[None]:
 
 
 def say_compiling() -> None:
-    """Say that a loop is being compiled, unless that has been said."""
+    """Log and print that a loop is being compiled, once per process."""
     _log()
     if _PRINTING:
         _print()

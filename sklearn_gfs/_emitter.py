@@ -18,14 +18,14 @@ from sklearn_gfs._jit import Kernel
 from sklearn_gfs._requirements import numba_for
 
 _PURPOSE = "This computation"
-# Bytes that come from memory together.
+# Bytes of a cache line.
 _LINE = 64
 
 
 @cache
 def host() -> tuple[int, bool]:
-    """Return how many floats a vector register holds, and whether one instruction multiplies and adds."""
-    numba_for(_PURPOSE)  # brings llvmlite
+    """Return the number of floats in a vector register, and whether one instruction multiplies and adds."""
+    numba_for(_PURPOSE)  # loads llvmlite
     import llvmlite.binding as llvm
 
     features = llvm.get_host_cpu_features()
@@ -38,7 +38,7 @@ def host() -> tuple[int, bool]:
 
 class Operation(Kernel):
     """
-    An operation that a kernel calls; Python can't.
+    An operation that kernels can call, and Python cannot.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class Operation(Kernel):
             result = kind if self._returns else types.void
             return result(*[types.intp] * self._n_integers, *[kind] * n_floats), generate
 
-        names = ["typing", *(f"a{i}" for i in range(self._n_integers + n_floats))]  # numba wants to know them
+        names = ["typing", *(f"a{i}" for i in range(self._n_integers + n_floats))]  # numba needs names of arguments
         parameters = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD) for name in names]
         operation.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
         return numba.extending.intrinsic(operation)
@@ -82,12 +82,12 @@ class Operation(Kernel):
 def operation(
     n_integers: int, n_floats: int = 0, *, returns: bool = False, like: bool = False
 ) -> Callable[[Callable[..., Any]], Any]:
-    """Make an `Operation` of the function that writes it."""
+    """Return a decorator that makes an `Operation` of the function that emits it."""
     return lambda emit: Operation(emit, n_integers, n_floats, returns=returns, like=like)
 
 
 class Emitter:
-    """Writes LLVM's instructions on vectors of float32, or of float64, at the place where a builder stands."""
+    """Emits LLVM's instructions on vectors of float32, or of float64, at the position of a builder."""
 
     def __init__(self, builder: Any, *, double: bool = False) -> None:
         from llvmlite import ir
@@ -101,11 +101,11 @@ class Emitter:
         self._bits = ir.VectorType(ir.IntType(32), self.width)
 
     def constant(self, value: float) -> Any:
-        """Return a vector of this number; rounded as LLVM wants to have it."""
+        """Return a vector of this constant, rounded to the dtype."""
         return self.ir.Constant(self.vector, [self.ir.Constant(self.float, float(self._dtype(value)))] * self.width)
 
     def number(self, value: int) -> Any:
-        """Return an integer."""
+        """Return a constant integer."""
         return self.ir.Constant(self.integer, value)
 
     def address(self, start: Any, offset: Any) -> Any:
@@ -141,7 +141,7 @@ class Emitter:
             )
 
     def splat(self, value: Any) -> Any:
-        """Return a vector of this float."""
+        """Return a vector whose elements are this float."""
         undefined = self.ir.Constant(self.vector, self.ir.Undefined)
         first = self.at.insert_element(undefined, value, self.ir.Constant(self.ir.IntType(32), 0))
         return self.at.shuffle_vector(first, undefined, self.ir.Constant(self._bits, None))
@@ -174,7 +174,7 @@ class Emitter:
         return value
 
     def where(self, comparison: str, left: Any, right: Any, then: Any, otherwise: Any) -> Any:
-        """Return one of two vectors, number by number; the second where there is a NaN to compare."""
+        """Return a vector with elements of `then` or `otherwise`, by a comparison; of `otherwise` for NaN."""
         return self.at.select(self.at.fcmp_ordered(comparison, left, right), then, otherwise)
 
     def sum_of(self, vector: Any) -> Any:
@@ -182,7 +182,7 @@ class Emitter:
         return self._fold(vector, self.at.fadd)
 
     def largest_of(self, vector: Any) -> Any:
-        """Return the largest number of a vector."""
+        """Return the largest element of a vector."""
         return self._fold(vector, self.larger)
 
     def larger(self, left: Any, right: Any) -> Any:
@@ -200,7 +200,7 @@ class Emitter:
         """Return exponentials, for values of at most 88; values below -87 give the exponential of -87."""
         lowest = self.constant(-87)
         x = self.where("<", x, lowest, lowest, x)
-        # Adding the large number rounds to an integer, which then stands in the low bits.
+        # Adding a large constant rounds to an integer, which is then in the low bits.
         large = self.constant(12582912.0)
         shifted = self.fma(x, self.constant(1.44269504088896341), large)
         k = self.at.fsub(shifted, large)
@@ -280,7 +280,7 @@ class Emitter:
         return new
 
     def _as_it_is(self) -> Any:
-        """Return what tells LLVM not to unroll a loop; each loop has its own, which contains itself."""
+        """Return metadata that forbid LLVM to unroll a loop; each loop needs its own, which refers to itself."""
         module = self.at.module
         disabled = module.add_metadata([self.ir.MetaDataString(module, "llvm.loop.unroll.disable")])
         own = self.ir.MDValue(module, (), name=str(len(module.metadata)))
@@ -288,7 +288,7 @@ class Emitter:
         return own
 
     def over(self, n: Any, addresses: Sequence[Any], body: Callable[..., Any]) -> None:
-        """Replace the n floats at the first address: the body is told the vectors at all of them."""
+        """Replace the n floats at the first address by the results of the body, given the vectors at all addresses."""
 
         def step(i: Any) -> Sequence[Any]:
             places = [self.address(address, i) for address in addresses]

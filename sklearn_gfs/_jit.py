@@ -21,7 +21,7 @@ _PURPOSE = "Training or selection"
 
 class Kernel:
     """
-    A serial loop that releases the GIL, compiled when it is first called; cached on disk where a cache can be written.
+    A serial loop that releases the GIL, compiled at its first call, and cached on disk if a cache can be written.
 
     Modules of kernels are so imported without numba, which only training needs. numba calls compiled functions only,
     so a kernel is compiled in the company of those that it calls. Those are compiled without the code that makes a
@@ -39,7 +39,7 @@ class Kernel:
 
     @cached_property
     def compiled(self) -> Any:
-        """The kernel as Python calls it."""
+        """The compiled function for calls from Python."""
         _listen()
         try:
             return self._jitted(cache=True)
@@ -56,7 +56,7 @@ class Kernel:
         return njit(**options)(self._function_with_kernels())
 
     def _function_with_kernels(self) -> Callable[..., Any]:
-        """The function, its global names of kernels bound to compiled ones."""
+        """The function, with global names of kernels bound to compiled kernels."""
         function, names = self._function, self._function.__globals__
         called = {name: names[name] for name in function.__code__.co_names if isinstance(names.get(name), Kernel)}
         if not called:
@@ -74,29 +74,30 @@ class Formula(Kernel):
 
 
 def jit(function: Callable[..., Any], *, reassociate: bool = False) -> Any:
-    """Return the loop as a kernel; reassociated sums are added up in several chains at once, in any order."""
+    """Return the loop as a kernel; with `reassociate` sums may be computed in any order, by several accumulators."""
     return Kernel(function, {"contract", "reassoc"} if reassociate else {"contract"})
 
 
 def formula(function: Callable[..., Any]) -> Any:
-    """Return the function for Python and for kernels."""
+    """Return the function as a formula, for calls from Python and from kernels."""
     return Formula(function, {"contract"}, inline="always")
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """
-    Return the loop as a kernel that becomes part of the one that calls it.
+    Return the loop as a kernel that is inlined in its caller.
 
-    A large kernel with a single caller is so optimised once; otherwise once by itself and again within its caller.
+    A large kernel with a single caller is then optimised once. Without this it is optimised by itself and again within
+    its caller.
     """
     return Kernel(function, {"contract"}, inline="always")
 
 
 @cache
 def _listen() -> None:
-    """Attend to what numba compiles of this package: where its cache holds no loop for these types."""
+    """Return a context that reports when numba compiles a loop of this package, which is not in its cache."""
     events = numba_for(_PURPOSE).core.event
-    open_: list[ExitStack] = []  # a loop within another; numba compiles in one thread at a time
+    open_: list[ExitStack] = []  # one context for each nested loop; numba compiles in one thread at a time
 
     class Listener(events.Listener):  # type: ignore[name-defined]
         def on_start(self, event: Any) -> None:
@@ -113,6 +114,6 @@ def _listen() -> None:
 
 
 def _is_own(event: Any) -> bool:
-    """Whether numba compiles a loop of this package."""
+    """Whether an event is the compilation of a loop of this package."""
     module: str = event.data["dispatcher"].py_func.__module__
     return module.startswith("sklearn_gfs.")

@@ -1,4 +1,4 @@
-"""Names that a package resolves when they are first asked for, so that importing the package loads no other module."""
+"""Names that a package resolves at their first use, so that importing the package loads no other module."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def lazy_names(package: str, homes: Mapping[str, str | None]) -> tuple[Callable[
     Return ``__getattr__`` and ``__dir__`` of a package.
 
     `homes` holds, for each name, the module of the package in which the name lives, or None for a module itself.
-    Type checkers see nothing of that: the package imports the same names under ``TYPE_CHECKING`` as well.
+    Type checkers do not see these names: the package imports the same names under ``TYPE_CHECKING`` as well.
     """
 
     def resolve(name: str) -> Any:

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 def names_its_methods(cls: type[T]) -> type[T]:
     """
-    Give the class the methods that it inherits from this package's own base classes under its own name.
+    Copy the methods that the class inherits from this package's own base classes, with the name of the class.
 
     Without that a misspelt parameter would be refused by a class that no user knows. Nothing else differs: a copy has
     the code, the defaults and the decorators of what it is a copy of.
@@ -34,12 +34,12 @@ def names_its_methods(cls: type[T]) -> type[T]:
 
 
 def _copied_to(cls: type, function: FunctionType) -> FunctionType:
-    """Return a copy of a function that says it was defined in the class."""
+    """Return a copy of a function whose qualified name is in the class."""
     copied: Any = FunctionType(
         function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )
     for attribute in ("__kwdefaults__", "__annotations__", "__doc__"):
         setattr(copied, attribute, getattr(function, attribute))
-    # Where pickle looks for a function.
+    # pickle finds a function by this name.
     copied.__module__, copied.__qualname__ = cls.__module__, f"{cls.__qualname__}.{function.__name__}"
     return copied

@@ -207,10 +207,10 @@ def network_bounds(
 def _with_thresholds(
     bounds: NetworkBounds, problem: DenseProblem, activation: str, step_size: float | None
 ) -> NetworkBounds:
-    """Add what the kernel says."""
+    """Return the bounds with thresholds, rate, step size and eigenvalues from the kernel."""
     n_hidden = len(problem.output_coef)
     weights = problem.hidden_coef, problem.hidden_intercept, problem.output_coef
-    # The estimators train with a step for each neuron that does not shrink with the number of neurons.
+    # The step of a neuron in the estimators' training does not shrink with the number of neurons.
     kernel = theory.network_kernel(problem.X, *weights, activation=activation, neuron_rate=n_hidden)
     smallest, largest = theory.extreme_eigenvalues(kernel)
     step_size = 1 / largest if step_size is None else step_size

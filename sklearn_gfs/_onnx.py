@@ -18,7 +18,7 @@ from .mlp import LINKS, GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPruned
 from .search import PretrainThresholdSearch
 from .selection import GreedyForwardSelector
 
-# What skl2onnx calls an estimator.
+# Name of an estimator in skl2onnx.
 _ALIAS = "SklearnGfs{}"
 
 
@@ -78,7 +78,7 @@ def register_onnx_converters() -> None:
 
 
 def _parse(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
-    """Declare the outputs of GreedyPrunedMLP, whose type alone doesn't tell whether it is a classifier."""
+    """Declare the outputs of GreedyPrunedMLP, whose type does not show whether it is a classifier."""
     from skl2onnx._parse import _apply_zipmap, _parse_sklearn_simple_model
     from skl2onnx.common.data_types import Int64TensorType, guess_tensor_type
 
@@ -94,7 +94,7 @@ def _parse(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> A
 
 
 def _parse_search(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
-    """Put the best estimator in the place of the search."""
+    """Replace the search by its best estimator."""
     from skl2onnx._parse import parse_sklearn
 
     check_is_fitted(model)
@@ -137,7 +137,7 @@ def _set_shapes(operator: Any) -> None:
 
 
 def _convert(scope: Any, operator: Any, container: Any) -> None:
-    """Add the network, and what predictions make of its outputs, to the graph."""
+    """Add the network to the graph, and the step from its outputs to predictions."""
     from skl2onnx.algebra import onnx_ops
 
     graph = _Graph(onnx_ops, container.target_opset, _dtype(operator))
@@ -164,7 +164,7 @@ def _of_labels(graph: _Graph, model: Any, outputs: Any, *, raw: bool) -> list[An
 def _of_classes(graph: _Graph, model: Any, outputs: Any, *, raw: bool) -> list[Any]:
     """Return the class and the probabilities of all, or with `raw` the logits."""
     if raw:
-        # A column for each class, also of two, is what skl2onnx reads.
+        # skl2onnx needs a column for each class, also with two classes.
         scores = outputs if model.n_outputs_ > 1 else graph("Concat", graph("Neg", outputs), outputs, axis=1)
     else:
         scores = _PROBABILITIES[model.out_activation_](graph, model.n_outputs_, outputs)
@@ -173,7 +173,7 @@ def _of_classes(graph: _Graph, model: Any, outputs: Any, *, raw: bool) -> list[A
 
 
 class _Graph:
-    """Makes nodes of one version and precision, arrays of floats made constants of that precision."""
+    """Creates nodes of one version and precision; arrays of floats become constants of this precision."""
 
     def __init__(self, onnx_ops: Any, version: int, dtype: Any) -> None:
         self._ops = onnx_ops
@@ -189,7 +189,7 @@ class _Graph:
         return getattr(self._ops, f"Onnx{name}")(*inputs, op_version=self._version, **attributes)
 
     def clip(self, values: Any, low: np.ndarray, high: np.ndarray) -> Any:
-        """Return the values within these limits; the operator of that name has none in float64 before version 12."""
+        """Return the values clipped to these limits; the operator Clip lacks float64 before version 12."""
         return self("Min", self("Max", values, low), high)
 
     def largest(self, values: Any, n: int) -> Any:
@@ -231,7 +231,7 @@ _PROBABILITIES = {"identity": _projected, "logistic": _logistic, "softmax": _sof
 
 
 def _set_shape_of_columns(operator: Any) -> None:
-    """Set type and shape of what a selector keeps: the type of its inputs, a float where they differ."""
+    """Set type and shape of a selector's output: the type of its inputs, or float if the inputs differ."""
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
     check_is_fitted(operator.raw_operator)

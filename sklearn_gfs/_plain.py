@@ -1,4 +1,4 @@
-"""What is refused wherever an array or a list of classes comes in, and how what is left becomes a plain array."""
+"""Checks of arrays and of lists of classes, and their conversion to plain arrays."""
 
 from __future__ import annotations
 

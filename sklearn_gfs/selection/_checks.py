@@ -45,7 +45,7 @@ def check_hull(hull: Any, radius: Any, *, n_targets: int) -> tuple[bool, float |
 
 
 def check_flag(name: str, value: Any) -> bool:
-    """Return a truth value; text and numbers are none."""
+    """Return a bool; raise an error for text and numbers."""
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name}={value!r} must be True or False, got {type(value).__name__}")
     return bool(value)
@@ -144,7 +144,7 @@ def check_y(y: Any, *, len_atoms: int, offset: Any = None) -> Float64Array:
 
 
 def check_offset(offset: Any, n_outputs: int) -> Float64Array:
-    """Return what is added to the outputs, zero if nothing is asked for."""
+    """Return the offset that is added to the outputs, zeros if None."""
     if offset is None:
         return np.zeros(n_outputs)
     offset = _check_floats("offset", offset, shape="(n_outputs,)", ndims=(1,)).astype(np.float64)
@@ -164,7 +164,7 @@ def check_output_weights(output_weights: Any, n_atoms: int, n_outputs: int) -> F
 
 
 def check_n_features(n_features_to_select: Any, n_features: int, *, n_kept: int) -> int | None:
-    """Return how many columns to keep, from their number or their share; None where nothing is asked for."""
+    """Return the number of columns to keep, given a number or a share; None if neither is given."""
     wanted = n_features_to_select
     if wanted is None:
         return None
@@ -186,7 +186,7 @@ def check_n_features(n_features_to_select: Any, n_features: int, *, n_kept: int)
 
 
 def check_keep(keep: Any, n_features: int, names: Any) -> NDArray[np.int64]:
-    """Return the indices of the columns that are named, by name, by index or by a mask."""
+    """Return the indices of the columns to keep, given names, indices or a mask."""
     if keep is None:
         return np.empty(0, dtype=np.int64)
     asked, allowed = np.asarray(keep), "it must be a list of column names, of indices, or a mask"

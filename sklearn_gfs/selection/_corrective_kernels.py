@@ -23,20 +23,20 @@ REACH = 1  # squared length of the terms whose sum the residual is: y, and the p
 
 class Problem(NamedTuple):
     """
-    What a corrective selection is given.
+    The fixed data of a corrective selection.
 
-    ``enough`` is what the picks must leave of the squared norm of an atom, so that it does not depend on them linearly.
-    ``slip`` is the relative error of an inner product: atoms whose gains are closer than that makes them tie. With
-    ``exact`` the first of these is picked; without, others decide. ``precision`` is the share of its squared norm that
-    the picks must leave of a pick so that its products are exact enough. Where they leave no more than the share
-    ``noise`` of its terms, that may be rounding: others say whether it depends on them.
+    Below, the rest of an atom is its part orthogonal to the picks. An atom whose rest has a squared norm of at most
+    ``enough`` depends on the picks linearly. ``slip`` is the relative error of an inner product; atoms whose gains
+    differ by less than these errors are ties. With ``exact`` the first of these is picked; without it the caller
+    decides. ``precision`` is the least share of a pick's squared norm in its rest, so that its products are exact
+    enough. If the rest is at most the share ``noise`` of its terms, it may be rounding, and the caller decides.
     """
 
     raw_norms: NDArray[np.float64]  # ||x_i||^2, with the mean
     enough: NDArray[np.float64]
     target_norm: float  # ||Y||^2
     penalty: float
-    least_gain: float  # of a pick, at least
+    least_gain: float  # least gain of a pick
     slip: float
     exact: bool
     precision: float
@@ -45,23 +45,23 @@ class Problem(NamedTuple):
     n_settled: int = 0  # number of picks in the state that the caller has chosen
 
     def unstoppable(self) -> Problem:
-        """The problem with nothing that ends a look ahead."""
+        """Return the problem without limits that would end a look ahead."""
         return self._replace(exact=True, precision=-np.inf, stop_at=-np.inf, noise=0.0)
 
     def among(self, atoms: NDArray[np.int64]) -> Problem:
-        """The problem of some atoms alone."""
+        """Return the problem of some atoms alone."""
         return self._replace(raw_norms=self.raw_norms[atoms], enough=self.enough[atoms])
 
     def look_ahead(
         self, step: int, state: State, slots: NDArray[np.int64], columns: NDArray[np.float64]
     ) -> tuple[int, int, int]:
-        """Take steps as long as the columns are there."""
+        """Take steps while the columns are known; return the results of `corrective_steps`."""
         found: tuple[int, int, int] = corrective_steps(step, len(state.picks), self, state, slots, columns)
         return found
 
 
 class State(NamedTuple):
-    """What a corrective selection has come to; kernels write into it."""
+    """The state of a corrective selection, which kernels update."""
 
     left: NDArray[np.float64]  # squared norm of every atom less its projection on the picks, plus the penalty
     rest: NDArray[np.float64]  # <x_i, residual>, (n_targets, n_atoms)
@@ -78,7 +78,7 @@ class State(NamedTuple):
     running: NDArray[np.float64]
 
     def copied(self) -> State:
-        """A state to look ahead with: all but what a look ahead may write over is a copy."""
+        """Return a state to look ahead with: a copy, except arrays that a look ahead may overwrite."""
         kept = {"rows": self.rows, "shares": self.shares, "steepest": self.steepest}
         return self._replace(
             **{name: array.copy() for name, array in self._asdict().items() if name not in kept},
@@ -103,9 +103,9 @@ class State(NamedTuple):
 @formula
 def slip_of_gain(squares: Any, left: Any, spread: Any, reach: float, slip: float) -> Any:
     """
-    Error of what an atom would take off, which is its squares over what is left of it.
+    Return the error of an atom's gain, which is its squares over the squared norm of its rest.
 
-    Errors of its products with the residual, and of what is left of it, are shares of the terms that these are made of.
+    Errors of its products with the residual, and of its rest, are relative to the terms of these.
     """
     error = slip * np.sqrt(spread * reach)
     return (2.0 * np.sqrt(squares) * error + error * error + squares * slip * spread / left) / left
@@ -130,7 +130,7 @@ def score(problem: Problem, state: State) -> None:
 @inlined
 def choose(problem: Problem, state: State) -> tuple[int, bool]:
     """
-    Return the first of the atoms that tie for the best, -1 where none takes off enough, and whether that is in doubt.
+    Return the first of the best atoms, -1 if no gain is large enough, and whether this choice is in doubt.
     """
     best, least = -1, -problem.least_gain
     for i in range(state.scores.shape[0]):
@@ -151,7 +151,7 @@ def choose(problem: Problem, state: State) -> tuple[int, bool]:
 def add_row(
     j: int, pick: int, problem: Problem, state: State, column: NDArray[np.float64], row: NDArray[np.float64]
 ) -> None:
-    """Extend the factor by a pick: its column less what the picks before say of it, over the length of what is left."""
+    """Add a pick's row to the factor: its column minus its projection on earlier picks, over the norm of its rest."""
     n_atoms = column.shape[0]
     rows, picks = state.rows, state.picks
     for i in range(n_atoms):
@@ -176,7 +176,7 @@ def add_row(
 
 @inlined
 def take(j: int, pick: int, problem: Problem, state: State) -> None:
-    """Take what a pick, whose row of the factor is there, says of them off the atoms and the residual."""
+    """Update atoms and residual by a pick whose row of the factor is known: subtract their projections on it."""
     row, share = state.rows[j], state.shares[j]
     n_atoms, gain, steepest = row.shape[0], 0.0, 0.0
     # Each atom, and y, loses the pick times a weight, and with it the terms that the pick is made of. Their signs are
@@ -215,10 +215,10 @@ def corrective_steps(
     columns: NDArray[np.float64],
 ) -> tuple[int, int, int]:
     """
-    Take steps of corrective selection, as long as the Gram columns are there.
+    Take steps of corrective selection while the Gram columns are known.
 
-    ``columns[slots[i]]`` is column i of the Gram matrix; a slot below zero says that it is not there.
-    Returns the number of picks taken so far, why it stopped, and the atom that it could not pick, if any.
+    ``columns[slots[i]]`` is column i of the Gram matrix; a negative slot means that the column is not known.
+    Return the number of picks so far, the reason of the end, and the atom that could not be picked, or -1.
     """
     score(problem, state)
     for j in range(start, stop):
@@ -234,7 +234,7 @@ def corrective_steps(
                 return j, DEPENDENT, pick
         if slots[pick] < 0:
             return j, NEEDS_COLUMN, pick
-        # What is left is at most the squared norm, but for a penalty.
+        # The squared norm of the rest is at most the atom's, except for a penalty.
         share = min(state.left[pick] / max(problem.raw_norms[pick], 1e-300), 1.0)
         if share < problem.precision:
             return j, IMPRECISE, pick

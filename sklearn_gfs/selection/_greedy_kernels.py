@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from sklearn_gfs._jit import formula, inlined, jit
 
-# Why a kernel handed control back.
-DONE = 0  # all the picks asked for
-NEEDS_COLUMN = 1  # the Gram column of the next pick is not there
-CONVERGED = 2  # the gap fell to tol
+# Reasons of a kernel's end.
+DONE = 0  # all picks are made
+NEEDS_COLUMN = 1  # the Gram column of the next pick is not known
+CONVERGED = 2  # the gap is at most tol
 IMPRECISE = 3  # the loss is too small a difference of the statistics
 IN_DOUBT = 4  # the statistics are too inexact to say which atom is best
 UNRESOLVED = 5  # the gap is too small a difference of the statistics
@@ -37,14 +37,13 @@ WIDTH = 8
 
 class Problem(NamedTuple):
     """
-    What a selection for squared error is given.
+    The fixed data of a selection for squared error.
 
     ``signed`` means that atoms may be taken in any direction, on the ball of that ``radius``. Otherwise the hull is
     convex and the radius 1. ``tie`` and ``precision`` are relative to the size of the terms whose difference is a score
     or a loss. With a ``precision`` of minus infinity no loss is too small, and gaps that are not known are -1.
-    ``doubt`` is the relative error that an inner product may have. Atoms can't be told apart if their scores differ by
-    less than such errors make of them. A gap below that is not known. Zero stands for products that are exact up to
-    ties.
+    ``doubt`` is the relative error that an inner product may have. If scores differ by less than the effect of such
+    errors, the best atom is in doubt, and a smaller gap is not known. Zero means products that are exact up to ties.
     """
 
     c: NDArray[np.float64]  # <x_i, Y>, (n_directions, n_atoms)
@@ -60,18 +59,18 @@ class Problem(NamedTuple):
     tol: float
 
     def unstoppable(self) -> Problem:
-        """The problem with nothing that ends a look ahead."""
+        """Return the problem without limits that would end a look ahead."""
         return self._replace(tol=-1.0, doubt=0.0, precision=-np.inf)
 
 
 class Ahead(NamedTuple):
     """
-    What estimates the Gram columns that are not there, and where atoms are written whose columns were estimated.
+    Data for estimates of unknown Gram columns, and memory for these estimates.
 
-    The inner products of the columns of ``base`` stand for those of the atoms before output weights, which are the
-    columns of ``weights``. The products of both are multiplied by ``unit``. As many atoms are estimated as ``found``
-    has room for; it is filled up with -1. ``tie`` is the relative size of differences that estimates can't tell, from
-    the second step on.
+    Inner products of the columns of ``base`` estimate those of the atoms before output weights. The output weights of
+    an atom are a column of ``weights``. The products of both are multiplied by ``unit``. At most len(found) atoms are
+    estimated and written to ``found``, which is padded with -1. From the second step on, scores whose relative
+    difference is at most ``tie`` are ties.
     """
 
     base: NDArray[np.float32]  # (n_rows, n_atoms)
@@ -84,13 +83,13 @@ class Ahead(NamedTuple):
 
 
 def no_ahead() -> Ahead:
-    """Return what estimates nothing."""
+    """Return empty data, with which nothing is estimated."""
     nothing, none = np.empty((0, 0), dtype=np.float32), np.empty(0, dtype=np.int64)
     return Ahead(nothing, nothing, 1.0, 0.0, none, np.empty((0, 0)), nothing)
 
 
 class State(NamedTuple):
-    """What a selection has come to; kernels write into it."""
+    """The state of a selection, which kernels update."""
 
     s: NDArray[np.float64]  # <x_i, Z>, (n_directions, n_atoms)
     running: NDArray[np.float64]
@@ -103,13 +102,13 @@ class State(NamedTuple):
     scores: NDArray[np.float64]
 
     def copied(self) -> State:
-        """A state to look ahead with."""
+        """Return a copy of the state to look ahead with."""
         return self._replace(**{name: array.copy() for name, array in self._asdict().items()})
 
 
 @jit
 def index_of_least(values: NDArray[np.float64]) -> int:
-    """Index of the least value, the lowest of several."""
+    """Return the index of the least value, the lowest index of several."""
     index, least = 0, values[0]
     for i in range(values.shape[0]):
         # A branch that is hardly ever taken: a choice without one would wait for the value before.
@@ -120,7 +119,7 @@ def index_of_least(values: NDArray[np.float64]) -> int:
 
 @inlined
 def first_of_best(scores: NDArray[np.float64], counts: NDArray[np.int64], threshold: float) -> int:
-    """Index of the first score up to the threshold, of picked atoms if there are any; -1 if there is none."""
+    """Return the index of the first score up to the threshold, of a picked atom if possible; -1 without any."""
     first = -1
     for i in range(scores.shape[0]):
         if scores[i] <= threshold:
@@ -133,7 +132,7 @@ def first_of_best(scores: NDArray[np.float64], counts: NDArray[np.int64], thresh
 
 @jit
 def choose(scores: NDArray[np.float64], counts: NDArray[np.int64], tolerance: float) -> int:
-    """Index of the least score; within the tolerance a picked atom wins, then the lowest index."""
+    """Return the index of the least score; within the tolerance a picked atom comes first, then the lowest index."""
     index: int = first_of_best(scores, counts, scores[index_of_least(scores)] + tolerance)
     return index
 
@@ -143,7 +142,7 @@ def score(
     t: float, problem: Problem, s: NDArray[np.float64], slopes: NDArray[np.float64], scores: NDArray[np.float64]
 ) -> None:
     """
-    Criterion of every atom for pick t, and the slope it comes from.
+    Write the score of every atom for pick t, and the slope from which it is computed.
 
     Adding radius * x_i v' at ||v|| = 1 to the sum Z changes ||Z - tY||^2 by
     2 radius <s_i - t c_i, v> + radius^2 ||x_i||^2. A free v is best opposite to s_i - t c_i.
@@ -168,7 +167,7 @@ def score(
 
 @formula
 def terms(t: float, problem: Problem, s: NDArray[np.float64], atom: int) -> float:
-    """Size of the terms whose sum the score of an atom is."""
+    """Return the size of the terms whose sum is the score of an atom."""
     radius = problem.radius
     size = radius * radius * problem.norms[atom]
     for o in range(problem.c.shape[0]):
@@ -179,7 +178,7 @@ def terms(t: float, problem: Problem, s: NDArray[np.float64], atom: int) -> floa
 @inlined
 def first_of_equals(t: float, problem: Problem, state: State, best: int, tie: float, near: float) -> int:
     """
-    Index of the first atom that does as well as the best, of picked atoms if there are any.
+    Return the index of the first atom that ties with the best, of a picked atom if possible.
 
     Scores tie that differ by no more than ``tie`` times the larger of their terms, or than ``near``.
     """
@@ -203,7 +202,7 @@ def first_of_equals(t: float, problem: Problem, state: State, best: int, tie: fl
 @formula
 def reach(t: float, problem: Problem, picked_norms: float) -> float:
     """
-    Twice the size of the sum of t picks less t times y, as errors of products with it are relative to.
+    Return twice a bound of the norm of the sum of t picks minus t times y; errors of products are relative to it.
 
     ``picked_norms`` is the sum of the picks' squared norms: errors of products with different picks add up like its
     root.
@@ -213,7 +212,7 @@ def reach(t: float, problem: Problem, picked_norms: float) -> float:
 
 @formula
 def least_gap(t: float, problem: Problem, running: NDArray[np.float64], steepest: float) -> float:
-    """Frank-Wolfe gap at the mean of t picks; ``steepest`` is the least of the slopes at t."""
+    """Return the Frank-Wolfe gap at the mean of t picks; ``steepest`` is the least of the slopes at t."""
     # Divided by t, the slopes are those of the gradient at the mean.
     gap = running[SQUARED_NORM] / (t * t) - running[TARGET_PRODUCT] / t - problem.radius * steepest / t
     return max(gap, 0.0)
@@ -221,14 +220,14 @@ def least_gap(t: float, problem: Problem, running: NDArray[np.float64], steepest
 
 @formula
 def gap_error(t: float, problem: Problem, picked_norms: float) -> float:
-    """Error that those of the inner products make of the gap."""
+    """Return the error of the gap from the errors of the inner products."""
     return problem.doubt * problem.radius * problem.longest * reach(t, problem, picked_norms) / t
 
 
 @inlined
 def in_doubt(t: float, problem: Problem, state: State, pick: int, best: int) -> bool:
     """
-    Whether errors in the inner products may have decided what is picked, or which way it is turned.
+    Whether errors of the inner products may have decided the pick, or its direction.
 
     ``best`` has the least score. Of two atoms the error of the longer one counts.
     """
@@ -246,7 +245,7 @@ def in_doubt(t: float, problem: Problem, state: State, pick: int, best: int) -> 
 def turn(
     t: float, problem: Problem, s: NDArray[np.float64], slope: float, tie: float, pick: int, v: NDArray[np.float64]
 ) -> None:
-    """Direction of a pick, into v; where within the tie all are as good as each other the pick stays as it is."""
+    """Write the direction of a pick to v; if all directions tie, the pick is not turned."""
     turned = -4.0 * problem.radius * slope > tie
     for o in range(v.shape[0]):
         if turned:
@@ -257,7 +256,7 @@ def turn(
 
 @inlined
 def moments_with(problem: Problem, state: State, pick: int, v: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return what the running scalars become with a pick in this direction."""
+    """Return the running scalars after a pick in this direction."""
     radius = problem.radius
     squared_norm = state.running[SQUARED_NORM] + radius * radius * problem.norms[pick]
     product = state.running[TARGET_PRODUCT]
@@ -269,7 +268,7 @@ def moments_with(problem: Problem, state: State, pick: int, v: NDArray[np.float6
 
 @inlined
 def add_to_sum(problem: Problem, state: State, v: NDArray[np.float64], columns: NDArray[np.float64], slot: int) -> None:
-    """Bring the inner products with the sum of the picks up to a pick in this direction."""
+    """Update the inner products with the sum of the picks by a pick in this direction."""
     for o in range(v.shape[0]):
         step = problem.radius * v[o]
         for i in range(columns.shape[1]):
@@ -294,7 +293,7 @@ def multiply_out(base: NDArray[np.float32], atom: int, out: NDArray[np.float32])
 
 @inlined
 def estimated(ahead: Ahead, norms: NDArray[np.float64], pick: int) -> int:
-    """Row of the estimates with an atom's column, made if need be; -1 if there is no room."""
+    """Return the row of the estimates with an atom's column, computed if needed; -1 if there is no room."""
     row = 0
     while row < ahead.found.shape[0] and ahead.found[row] >= 0:
         if ahead.found[row] == pick:
@@ -324,11 +323,11 @@ def squared_error_steps(
     ahead: Ahead,
 ) -> tuple[int, int, int]:
     """
-    Take steps of greedy forward selection for squared error, as long as the Gram columns are there or estimated.
+    Take steps of greedy forward selection for squared error while the Gram columns are known or estimated.
 
-    ``columns[slots[i]]`` is column i of the Gram matrix; a slot below zero says that it is not there. ``settled`` is
-    the atom to pick first, in that ``direction``, below zero if that has not been found in another way.
-    Returns the number of picks taken so far, why it stopped, and the atom that it could not pick, if any.
+    ``columns[slots[i]]`` is column i of the Gram matrix; a negative slot means that the column is not known.
+    ``settled`` is the atom to pick first, in this ``direction``, or negative if the caller has not chosen one. Return
+    the number of picks so far, the reason of the end, and the atom that could not be picked, or -1.
     """
     running, slopes, scores = state.running, state.slopes, state.scores
     score(start + 1.0, problem, state.s, slopes, scores)

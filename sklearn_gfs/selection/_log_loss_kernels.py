@@ -27,7 +27,7 @@ _LANES = 16  # logarithms are taken of products of a tile's every 16th value
 
 @jit
 def exp_in_place(x: NDArray[np.float64], scratch: NDArray[np.float64]) -> None:
-    """Exponential of numbers of at most 0, in a form that compilers turn into vector instructions."""
+    """Replace values of at most 0 by their exponentials, in a form that compilers vectorise."""
     bits = scratch.view(np.int64)
     for i in range(x.shape[0]):
         v = x[i] if x[i] > -708.0 else -708.0
@@ -55,10 +55,10 @@ def exp_in_place(x: NDArray[np.float64], scratch: NDArray[np.float64]) -> None:
 @jit
 def log_sum(values: NDArray[np.float64], weight: NDArray[np.float64], lanes: NDArray[np.float64]) -> float:
     """
-    Weighted sum of the logarithms of a tile of positive numbers.
+    Return the weighted sum of the logarithms of a tile of positive values.
 
-    A single weight stands for all. One logarithm then serves the product of every sixteenth number, unless such
-    a product comes near the ends of the range of floats.
+    A single weight means equal weights. One logarithm is then computed of the product of every sixteenth value, unless
+    such a product could overflow or underflow.
     """
     total = 0.0
     if weight.shape[0] > 1:
@@ -87,7 +87,7 @@ def log_sum(values: NDArray[np.float64], weight: NDArray[np.float64], lanes: NDA
 
 
 def _inner_product(x: NDArray[np.float64], y: NDArray[np.floating[Any]]) -> float:
-    """Sum of the products, in float64 whatever the dtypes."""
+    """Return the inner product, in float64 for any dtypes."""
     total = 0.0
     for i in range(x.shape[0]):
         total += x[i] * y[i]
@@ -99,7 +99,7 @@ inner_product = jit(_inner_product, reassociate=True)
 
 class Logits(NamedTuple):
     """
-    What the log loss of a candidate depends on.
+    The atoms, output weights and sample weights from which the log loss of a candidate is computed.
 
     Logit c of atom i on sample s is ``atoms[i, c, s]``, or ``atoms[i, 0, s] * output_weights[i, c]`` where atoms
     have one row. A single logit is that of the second of two classes.
@@ -122,7 +122,7 @@ def log_loss_remainder(
     work: NDArray[np.float64],
 ) -> float:
     """
-    Loss of the logits base + coef * atom, less its tangent at the softmax p; given up once it is above the cut.
+    Return the loss of the logits base + coef * atom minus its tangent at the softmax p; stop above the cut.
 
     The log loss is convex, so that every sample adds something that is not negative:
     logsumexp(base + coef * atom) - tangent - coef <p, atom>.
@@ -169,7 +169,7 @@ def log_loss_remainder(
 
 @inlined
 def log_loss_slope(atom: int, logits: Logits, gradient: NDArray[np.float64]) -> float:
-    """Inner product of an atom's logits with the gradient, in float64."""
+    """Return the inner product of an atom's logits with the gradient, in float64."""
     slope = 0.0
     for c in range(gradient.shape[0]):
         row = logits.atoms[atom, c if logits.atoms.shape[1] > 1 else 0]
@@ -179,9 +179,9 @@ def log_loss_slope(atom: int, logits: Logits, gradient: NDArray[np.float64]) -> 
 
 class Step(NamedTuple):
     """
-    Where a step starts from.
+    The state at the start of a step.
 
-    The tangent of a candidate's loss is ``level + coef * slope``, its remainder what the kernel above computes.
+    The tangent of a candidate's loss is ``level + coef * slope``; ``log_loss_remainder`` computes the remainder.
     """
 
     coefs: NDArray[np.float64]  # what an atom may be multiplied with
@@ -203,7 +203,7 @@ def log_loss_candidates(
     losses: NDArray[np.float64],
 ) -> None:
     """
-    Loss of every candidate that could be the best, in the given order; infinity for those ruled out.
+    Write the loss of every candidate that could be the best, in the given order; infinity for the others.
 
     Candidate j is atom j // len(coefs) times coefs[j % len(coefs)]. bounds[j] is a lower bound of its loss, of any
     precision: the loss itself is computed in float64 from the samples alone. ``best`` holds the least loss found so

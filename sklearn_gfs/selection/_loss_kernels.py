@@ -24,7 +24,7 @@ def losses_from_gram(
     losses: NDArray[np.float64],
 ) -> None:
     """
-    Losses after every pick; picks are numbered, and inner products given, among the atoms that were picked.
+    Write the losses after every pick; indices and inner products are those of the picked atoms only.
 
     ``s`` is zero, of the shape of ``c``: inner products with the sum of the picks.
     """
@@ -54,8 +54,8 @@ def _add_losses(
     """
     Add the contributions of some samples to the losses that are wanted.
 
-    Picks are numbered among the atoms that were picked, whose ``outputs`` are (n_atoms, n_outputs, n_samples), of one
-    output where ``y``, (n_outputs, n_samples), has several and each atom several directions.
+    ``picks`` are indices among the picked atoms. Their ``outputs`` are (n_atoms, n_outputs, n_samples), and ``y`` is
+    (n_outputs, n_samples). Outputs have one row if atoms have directions over several outputs of ``y``.
     """
     n_outputs, n_samples = y.shape
     ahead = np.zeros((n_outputs, n_samples))  # the sum of the picks minus their number times y

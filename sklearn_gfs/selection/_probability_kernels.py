@@ -33,11 +33,11 @@ def own_class(
     out: NDArray[np.floating[Any]],
 ) -> int:
     """
-    Copy, for some of the samples, what every atom gives the sample's own class, nothing below ``least``.
+    Copy every atom's probability of the sample's own class, for some samples; raise values below ``least`` to it.
 
     ``atoms`` (n_samples, n_atoms, n_classes) is read once, a tile of samples at a time, and ``out`` (n_atoms,
     n_samples) is written as runs of a tile. ``flat`` is the same with one row a sample, or has no rows where the
-    atoms lie differently. Returns how many values, of any class, are no probabilities.
+    atoms lie differently. Return the number of values, of any class, that are no probabilities.
     """
     wrong = 0
     for first in range(start, stop, tile):
@@ -67,7 +67,7 @@ def own_share(
     out: NDArray[np.float64],
 ) -> int:
     """
-    As ``own_class``, of atoms (n_samples, n_atoms) that stand for their products with the shares of the classes.
+    Do the same as ``own_class`` for atoms (n_samples, n_atoms) times the shares of the classes.
 
     ``shares`` is (n_atoms, n_classes), or (n_atoms, 1) for the share of the second of two classes.
     """
@@ -92,7 +92,7 @@ def own_share(
 
 @jit
 def probability_gain(total: NDArray[np.float64], atom: NDArray[np.floating[Any]], weight: NDArray[np.float64]) -> float:
-    """Weighted sum over samples of log(total + atom); as ``log_sum``, without storing the sums."""
+    """Return the weighted sum over samples of log(total + atom), like ``log_sum`` without storing the sums."""
     gain = 0.0
     if weight.shape[0] > 1:
         for s in range(total.shape[0]):
@@ -135,10 +135,11 @@ def probability_gains(
     gains: NDArray[np.float64],
 ) -> None:
     """
-    What atoms would add to sum w log(total), which is the height; minus infinity for those that can't be the best.
+    Write the gain of each atom, which it adds to sum w log(total); minus infinity for atoms that can't be the best.
 
     ``atoms`` (n_atoms, n_samples) holds the probability of each sample's own class. ``bounds`` are upper bounds of
-    the gains, and become these; ``best`` holds the largest found so far, by this thread or another.
+    the gains, and are replaced by them. ``best`` holds the largest gain so far, of all threads. ``height`` is the sum
+    without the atom.
     """
     for i in order:
         gains[i] = -np.inf
@@ -157,7 +158,7 @@ def probability_slopes(
     slopes: NDArray[np.float64],
 ) -> None:
     """
-    Bring up to date, of the slopes <atom, w / total>, those that could be the steepest, from earlier ones.
+    Compute the slopes <atom, w / total> again for atoms that could be the steepest by their earlier slopes.
 
     As the total grows every slope shrinks, so that an earlier one is an upper bound.
     """
@@ -168,7 +169,7 @@ def probability_slopes(
 
 
 class Progress(NamedTuple):
-    """What a selection keeps from step to step."""
+    """The state of a selection from step to step."""
 
     total: NDArray[np.float64]  # (n_samples,), sum of the picks
     inverse: NDArray[np.float64]  # (n_samples,), weight / total
@@ -208,14 +209,14 @@ def note_step(
     gaps: NDArray[np.float64],
 ) -> None:
     """
-    Write down a step, and bound the gains of the next one by log(1 + slope).
+    Write pick, loss and gap of a step, and bound the gains of the next step by log(1 + slope).
 
-    The mean of a logarithm is at most that of the mean. ``height`` is that of the total with the pick in it.
+    The mean of a logarithm is at most the logarithm of the mean. ``height`` includes the pick.
     """
     steepest = now.slopes[0]
     for i in range(now.slopes.shape[0]):
         bound = np.log1p(now.slopes[i])
-        # Gains over nothing, those of the first step, are no bounds.
+        # The gains of the first step are relative to an empty sum, and no bounds.
         now.bounds[i] = bound if step == 0 or bound < now.bounds[i] else now.bounds[i]
         steepest = now.slopes[i] if now.slopes[i] > steepest else steepest
     picks[step], losses[step] = pick, np.log(step + 1.0) - height
@@ -226,7 +227,7 @@ def note_step(
 
 @inlined
 def promising_first(values: NDArray[np.float64], order: NDArray[np.int64]) -> None:
-    """Write the indices of the values in order; that of the largest changes places with the first."""
+    """Write the indices of the values to `order`, with the index of the largest value first."""
     first = 0
     for i in range(values.shape[0]):
         order[i] = i

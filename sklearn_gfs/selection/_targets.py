@@ -48,7 +48,7 @@ def classes_of(y: NDArray[Any], classes: Any) -> NDArray[Any]:
 
 
 def target_of(y: Any, classes: NDArray[Any] | None, *, averaged: bool) -> Float64Array:
-    """Return labels or, without classes, numbers as (n_samples, n_targets); means of columns can be of one target."""
+    """Return labels, or continuous targets as (n_samples, n_targets); means of columns can be of one target."""
     y = y.toarray() if sparse.issparse(y) else y
     target = numbers_of(y) if classes is None else indicators_of(y, classes)
     if averaged and target.shape[1] > 1:
@@ -61,7 +61,7 @@ def target_of(y: Any, classes: NDArray[Any] | None, *, averaged: bool) -> Float6
 
 
 def numbers_of(y: NDArray[Any]) -> Float64Array:
-    """Return targets that hold numbers as (n_samples, n_targets)."""
+    """Return continuous targets as (n_samples, n_targets)."""
     if y.dtype.kind not in "biuf" and any(isinstance(value, str | bytes) for value in y.flat):
         raise ValueError(f"y of shape {y.shape} holds strings; it must hold numbers, or one label a sample")
     return y.reshape(len(y), -1).astype(np.float64)
