@@ -81,7 +81,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         up to one. "auto" means about 0.001 in pre-training, and more for the log loss of fewer than 1000 samples. In
         re-training by "lm" it gives each feature, and the output weights, a penalty of its own: the one that makes the
         data most probable [3]_. With other solvers of re-training it is about one over the number of samples. For the
-        log loss it is 4, 16, ... times as much if held-out samples say so.
+        log loss it is 4, 16, ... times this value if that lowers the held-out loss.
     early_stopping : bool, default=True
         Whether held-out samples decide when re-training stops, after at most `n_retrain` iterations. Pre-training
         leaves these samples out, and so does the re-training of a trial subnetwork. This trial ends when the held-out
