@@ -62,7 +62,7 @@ def chosen_otherwise(how, seed):
     with (
         mock.patch.object(InnerProducts, "select", by_products),
         mock.patch("sklearn_gfs.mlp._pruning.pick_steepest", by_log_loss),
-        mock.patch.object(NeuronSelection, "by_squares", lambda *_: None),  # would choose again
+        mock.patch.object(NeuronSelection, "by_squares", return_value=None),  # would choose again
     ):
         yield
 

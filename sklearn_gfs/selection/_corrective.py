@@ -20,7 +20,7 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.linalg.lapack import dpstrf
 
 from sklearn_gfs._threads import one_thread
-from sklearn_gfs._typing import Float64Array
+from sklearn_gfs._typing import Float64Array, GreedyPath
 
 from . import _corrective_kernels as kernels
 from ._corrective_columns import CorrectiveColumns
@@ -135,13 +135,16 @@ class CorrectiveSearch:
         return find_fault(self.source, self.moments._replace(norms=sizes), signed=True)
 
     def paths(self, ridges: Sequence[float]) -> list[CorrectivePath]:
-        """Return the path at each ridge; warn once if losses are too small to be computed from sums of products."""
-        paths = [self._path(ridge) for ridge in ridges]
-        if not self.source.has_samples:
-            unknown = [step for path in paths for step in self._imprecise(path)[:1]]
-            if unknown:
-                warn_imprecise(int(min(unknown)) + 1, _LEAST_LOSS)
-        return paths
+        """Return the path at each ridge."""
+        return [self._path(ridge) for ridge in ridges]
+
+    def warned(self, ridge: float) -> GreedyPath:
+        """Return the path at a ridge; warn if its losses are too small to be computed from sums of products."""
+        path = self._path(ridge)
+        unknown = self._imprecise(path)
+        if len(unknown) and not self.source.has_samples:
+            warn_imprecise(int(unknown[0]) + 1, _LEAST_LOSS)
+        return path.path
 
     def _imprecise(self, path: CorrectivePath) -> NDArray[np.int64]:
         """Return the steps after which the loss is too small a difference of products."""

@@ -207,7 +207,7 @@ def correct_beside(source: Source, k: int, *, ridge: float, tol: float, kept: ND
         flat, tolerance = source.n_targets == 1, None if tol < 0 else tol
         base = np.zeros(source.n_targets)
         search = CorrectiveSearch(others, k, base=base, free_intercept=False, flat=flat, tol=tolerance)
-        return search.paths([ridge])[0].path
+        return search.warned(ridge)
 
     path = _beside(source, kept, None if k == 0 else select)
     return path._replace(counts=np.bincount(path.picks, minlength=source.n_atoms))

@@ -337,12 +337,12 @@ class SelectionStatistics(VersionedState):
             raise ValueError("standardize=True does not go with output_weights; it must be False")
         if corrective:
             if not standardize:
-                return self.corrective_paths(k, [ridge], output_weights=weights, tol=tol)[0].path
+                return self._corrective_search(k, weights, tolerance).warned(ridge)
             columns = standardized_moments(self._moments, refusal=_NONE_VARIES)
             search = CorrectiveSearch(
                 columns.source, k, base=self._moments.mean_y, free_intercept=False, flat=n_outputs == 1, tol=tol
             )
-            return columns.of_all(search.paths([ridge])[0].path)
+            return columns.of_all(search.warned(ridge))
         signed, length = check_hull(hull, radius, n_targets=n_outputs if weights is None else 1)
         if standardize:
             columns = standardized_moments(self._moments, refusal=_NONE_VARIES)
@@ -398,10 +398,12 @@ class SelectionStatistics(VersionedState):
         """
         k, tolerance = check_stopping(k, tol)
         weights, ridges = self._checked_weights(output_weights), check_ridges(ridges)
+        return self._corrective_search(k, weights, tolerance).paths(ridges)
+
+    def _corrective_search(self, k: int, weights: Float64Array | None, tolerance: float) -> CorrectiveSearch:
         source, base = corrective_sums(self._moments, neurons=weights is not None)
-        flat = weights is None and len(base) == 1
-        free, tol = weights is not None, None if tolerance < 0 else tolerance
-        return CorrectiveSearch(source, k, base=base, free_intercept=free, flat=flat, tol=tol).paths(ridges)
+        flat, free, tol = weights is None and len(base) == 1, weights is not None, None if tolerance < 0 else tolerance
+        return CorrectiveSearch(source, k, base=base, free_intercept=free, flat=flat, tol=tol)
 
     def _checked_weights(self, output_weights: Any) -> Float64Array | None:
         """Return output weights that fit the samples seen; there must be some."""
