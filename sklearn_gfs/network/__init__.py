@@ -1,7 +1,7 @@
 """
-The two-layer network and its training: parameters, solvers, units, hold-out, device, time, what is printed.
+The two-layer network and its training: parameters, solvers, units, hold-out, device, time, report.
 
-Nothing here selects neurons, checks what a user passes, or knows an estimator.
+Nothing here selects neurons, validates parameters of a user, or knows an estimator.
 """
 
 from __future__ import annotations

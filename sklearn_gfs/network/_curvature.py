@@ -1,10 +1,10 @@
 """
-The curvature of a loss as second-order steps and the evidence use it: a matrix, or fewer rows whose products it is.
+The curvature of a loss, for second-order steps and for the evidence: a matrix G, or rows R with G = R' R.
 
-Each takes what is added to its diagonal and says what follows; where its numbers come from is in ``_objective``.
+Methods take a diagonal that is added to G. ``_objective`` computes the matrix or the rows.
 
-What LAPACK does runs on one thread. SciPy's threads and NumPy's are two pools. Those of one that have finished wait,
-busy, for a while, and keep those of the other from the processor.
+LAPACK runs on one thread. SciPy and NumPy have a pool of threads each. Threads that have finished keep the processor
+busy for a while, which slows down the threads of the other pool.
 """
 
 from __future__ import annotations
@@ -24,15 +24,17 @@ from ._jacobian import JacobianRows
 if TYPE_CHECKING:
     from sklearn_gfs._typing import Float64Array, FloatArray, IntArray
 
-# A direction without a penalty gets so much of the mean curvature where the inverse is made from rows.
+# Least diagonal in an inverse from rows, as a share of the mean curvature. Directions without a penalty need it.
 _LEAST = 1e-6
-# So much it gets where the inverse is that of a matrix. This is more than float64 loses of a matrix of a few thousand
-# parameters, and more than float32 loses of its Cholesky factor. Where the matrix has lost more, the least grows.
-_LEAST_OF_MATRIX, _GROWTH = 1e-9, 10.0
+# Least diagonal in an inverse of a matrix, as a share of the mean curvature. It exceeds the rounding of float64 in a
+# matrix of a few thousand parameters, and the rounding of its Cholesky factor to float32.
+_LEAST_OF_MATRIX = 1e-9
+# Factor by which this least diagonal grows until the Cholesky factorisation succeeds.
+_GROWTH = 10.0
 
 
 class Curvature(Protocol):
-    """A positive semi-definite matrix G, to which diagonals of positive numbers are added."""
+    """A positive semi-definite matrix G, to which positive diagonals are added."""
 
     @property
     def mean(self) -> float:
@@ -42,17 +44,17 @@ class Curvature(Protocol):
         """Return v' G v."""
 
     def solve(self, diagonal: Float64Array, vector: Float64Array) -> Float64Array | None:
-        """Return x of (G + diagonal) x = vector; None where rounding has made that indefinite."""
+        """Return the solution x of (G + diagonal) x = vector; None if rounding has made G + diagonal indefinite."""
 
     def left_open(self, penalty: Float64Array, diagonal: Float64Array, groups: IntArray) -> Float64Array | None:
         """
-        Return for each group the sum of the penalty times the diagonal of the inverse of G + diagonal; None as above.
+        Return for each group the sum of the penalty times the diagonal of the inverse of G + diagonal.
 
-        What has the group -1 belongs to none.
+        Parameters with the group -1 belong to no group. Return None if G + diagonal is indefinite by rounding.
         """
 
     def inverse(self, diagonal: Float64Array) -> Inverse | None:
-        """Return the inverse of G + diagonal, to be kept; None where G is zero or no number."""
+        """Return the inverse of G + diagonal in a form that takes little memory; None if G is zero or not finite."""
 
 
 class WholeCurvature:
@@ -74,7 +76,7 @@ class WholeCurvature:
         return None if failed else factor
 
     def solve(self, diagonal: Float64Array, vector: Float64Array) -> Float64Array | None:
-        """Return x of (G + diagonal) x = vector."""
+        """Return the solution x of (G + diagonal) x = vector."""
         with one_thread():
             factor = self._factor(diagonal)
             return None if factor is None else dpotrs(factor, vector, lower=1)[0]
@@ -85,12 +87,12 @@ class WholeCurvature:
             factor = self._factor(diagonal)
             if factor is None:
                 return None
-            inverse = dtrtri(factor, lower=1, overwrite_c=1)[0].T  # of the factor: half the operations of the whole
+            inverse = dtrtri(factor, lower=1, overwrite_c=1)[0].T  # inverse of the factor, in half the operations
         shares, members = penalty * np.einsum("ij,ij->i", inverse, inverse), groups >= 0
         return np.bincount(groups[members], weights=shares[members]).astype(np.float64, copy=False)
 
     def inverse(self, diagonal: Float64Array) -> Inverse | None:
-        """Return the inverse of G + diagonal, to be kept; what has next to no diagonal gets a little."""
+        """Return the inverse of G + diagonal; very small values of the diagonal are raised to `_LEAST_OF_MATRIX`."""
         least = _LEAST_OF_MATRIX * self.mean
         while 0 < least <= self.mean:
             factor = self._factor(np.maximum(diagonal, least))
@@ -104,8 +106,8 @@ class RowsCurvature:
     """
     G = R' R for R of fewer rows than columns, by the identity of Sherman, Morrison and Woodbury.
 
-    On a diagonal a coefficient has the product of a number for its neuron and another for its feature. Groups are those
-    of `JacobianRows.forms`.
+    The diagonal's value for a coefficient is a factor of its neuron times a factor of its feature. Groups are those of
+    `JacobianRows.forms`.
 
     Parameters
     ----------
@@ -121,10 +123,10 @@ class RowsCurvature:
         return float(np.sum(self._rows.times(vector) ** 2))
 
     def _factor(self, diagonal: Float64Array) -> Float64Array | None:
-        """Cholesky factor of one and the rows' products, columns divided by the root of the diagonal."""
+        """Return the Cholesky factor of I + S S'; S are the rows, their columns over the root of the diagonal."""
         with np.errstate(over="ignore"):
             inverse = 1 / diagonal
-        if not np.isfinite(inverse).all():  # there is no curvature to measure them by
+        if not np.isfinite(inverse).all():  # the curvature is zero, and so is a value of the diagonal
             return None
         matrix = self._rows.gram(inverse)
         matrix.flat[:: len(matrix) + 1] += 1
@@ -148,14 +150,14 @@ class RowsCurvature:
         if factor is None:
             return None
         with one_thread():
-            inverse = dpotri(factor, lower=1, overwrite_c=1)[0].T  # half of it, which counts twice in quadratic forms
+            inverse = dpotri(factor, lower=1, overwrite_c=1)[0].T  # one triangle, which counts twice in quadratic forms
         inverse *= 2
         inverse.flat[:: len(inverse) + 1] /= 2
         left = self._rows.sums(penalty / diagonal) - self._rows.forms(inverse, penalty / diagonal**2)
         return np.asarray(np.maximum(left, 0.0))
 
     def inverse(self, diagonal: Float64Array) -> Inverse | None:
-        """Return the inverse of G + diagonal, to be kept; what has no diagonal gets a little."""
+        """Return the inverse of G + diagonal; values of zero in the diagonal are raised to `_LEAST`."""
         if self.mean <= 0:
             return None
         least = max(_LEAST * self.mean, np.finfo(np.float64).tiny)
@@ -163,7 +165,7 @@ class RowsCurvature:
 
 
 class Inverse(Protocol):
-    """The inverse A of a positive matrix, in few numbers."""
+    """The inverse A of a positive definite matrix, in a form that takes little memory."""
 
     def forms(self) -> Callable[[JacobianRows], Float64Array]:
         """Return a function that returns v' A v for each row v of a Jacobian."""
@@ -171,12 +173,12 @@ class Inverse(Protocol):
 
 class WholeInverse(NamedTuple):
     """
-    That of any matrix.
+    The inverse of any positive definite matrix.
 
     Parameters
     ----------
     packed : ndarray of shape (n * (n + 1) / 2,)
-        Cholesky factor of the matrix, its lower half row by row.
+        Cholesky factor of the matrix, its lower triangle row by row.
     """
 
     packed: FloatArray
@@ -196,14 +198,14 @@ class WholeInverse(NamedTuple):
 
 class RowsInverse(NamedTuple):
     """
-    That of R' R and a diagonal, for R of few rows.
+    The inverse of R' R + diagonal, for R of few rows.
 
     Parameters
     ----------
     rows : JacobianRows
-        With n columns.
+        The rows R, with n columns.
     diagonal : ndarray of shape (n,)
-        Positive.
+        Positive values.
     """
 
     rows: JacobianRows

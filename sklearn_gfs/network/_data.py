@@ -1,7 +1,7 @@
 """
-The samples that a path trains on: in which order, each how often, and in which of the two parts.
+The samples that a path trains on: their order, their numbers of copies, and their division into two parts.
 
-How they are divided is decided in ``_holdout``; batches of them are made in ``_samples``.
+``_holdout`` decides how they are divided, ``_samples`` makes batches of them.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ from ._standardisation import Standardisation
 if TYPE_CHECKING:
     import torch
 
-# Rows that go through a network together: a number, so that products round alike whatever the dtype of X.
+# Number of rows that go through a network together. It does not depend on the dtype of X, so that products round alike.
 CHUNK_ROWS = 4096
-# So many coefficients of a dense network are few.
+# Largest number of hidden coefficients of a dense network that is trained in the precision of the data, if a mini-batch
+# holds all samples. A larger network takes too much time in float64.
 _FEW_COEFFICIENTS = 500_000
-# Inputs of at most so many bytes are standardised once and kept: they stay in the cache, and are a small copy.
+# Largest size, in bytes, of inputs that are standardised once and kept: the copy is small, and stays in the cache.
 _MOST_KEPT_BYTES = 2**23
-# Inputs of at most so many bytes are copied where their columns lie together.
+# Largest size, in bytes, of inputs in Fortran order that are copied to C order.
 _MOST_COPIED_BYTES = 2**26
-# So few distinct rows are the cells of a table, whatever they are.
+# Number of distinct rows below which any rows count as the cells of a table.
 _FEW_CELLS = 20
 
 
 class Batch(NamedTuple):
-    """Standardised inputs, a row for each sample; targets, a column for each; weights whose mean over all is one."""
+    """Inputs (a row per sample), targets (a column per sample) and weights, whose mean over all samples is one."""
 
     X: torch.Tensor
     y: torch.Tensor
@@ -48,9 +49,9 @@ class Entries(NamedTuple):
     Parameters
     ----------
     starts : ndarray of int64 of shape (n_samples + 1,)
-        Those of sample i are at ``starts[i]`` up to ``starts[i + 1]``.
+        The entries of sample i are at ``starts[i]`` up to ``starts[i + 1]``.
     columns : ndarray of int32 of shape (n_entries,)
-        Their features; a feature may come twice, and its values are then added up.
+        Features of the entries; a feature may come twice, and its values are then added up.
     values : ndarray of float32 of shape (n_entries,)
     """
 
@@ -66,9 +67,9 @@ class Part(NamedTuple):
     Parameters
     ----------
     rows : ndarray of shape (n_rows,)
-        Which of them.
+        Indices of the samples in this part.
     weight : ndarray of shape (n_samples,) or None
-        What each of all samples weighs in this part; None where all weigh the same.
+        Weight of every sample, also of others, in this part; None if all weights are equal.
     """
 
     rows: IntArray
@@ -76,7 +77,7 @@ class Part(NamedTuple):
 
     @property
     def weight_of_rows(self) -> FloatArray | None:
-        """The weights of those that are in it."""
+        """The weights of the samples in this part."""
         return None if self.weight is None else self.weight[self.rows]
 
 
@@ -84,7 +85,7 @@ class Parts(NamedTuple):
     """
     The samples for training and those held out of it; a sample may be in both, with a part of its weight in each.
 
-    The rows of the whole are in order: those that are only for training first, those that are only held out last.
+    The rows of the whole are in order: first the rows that only train, last the rows that are only held out.
     """
 
     whole: Part
@@ -93,7 +94,7 @@ class Parts(NamedTuple):
 
 
 def divide(rows: IntArray, shares: FloatArray, weight: FloatArray | None) -> Parts:
-    """Divide rows, of each of which this share is held out; the weights are those of all samples."""
+    """Return the parts, given the held-out share of each row, and the weights of all samples."""
     kind = (shares > 0).astype(np.int8) + (shares >= 1)
     in_order = rows[np.argsort(kind, kind="stable")]
     train, held = in_order[: int(np.sum(kind < 2))], in_order[int(np.sum(kind < 1)) :]
@@ -116,11 +117,11 @@ class Used(NamedTuple):
     targets : ndarray of shape (n_samples, n_outputs)
     weight : ndarray of shape (n_samples,) or None
     rows : ndarray of shape (n_rows,) or None
-        Which of them are used; None for all.
+        Indices of the samples that are used; None for all.
     copies : ndarray of shape (n_rows,)
-        For how many samples each of them stands.
+        Number of copies of each of these samples.
     in_full_batch : bool
-        Whether one batch holds all of them.
+        Whether one batch holds all of these samples.
     """
 
     X: Any
@@ -132,7 +133,7 @@ class Used(NamedTuple):
 
     @property
     def weight_of_rows(self) -> FloatArray | None:
-        """The weights of those that are used."""
+        """The weights of the samples that are used."""
         return self.weight if self.weight is None or self.rows is None else self.weight[self.rows]
 
     @property
@@ -142,18 +143,17 @@ class Used(NamedTuple):
 
     def training_dtype(self, n_hidden: int, batch_size: int | None) -> np.dtype[Any]:
         """
-        Return the precision that networks are trained in: that of the data in full batch, float32 in mini-batches.
+        Return the precision of training: the precision of the data in full batch, float32 in mini-batches.
 
         The noise of mini-batches is larger than the rounding of float32 by orders of magnitude, and float64 takes twice
-        the time. Where a mini-batch holds all samples, only networks whose time hardly counts are trained as in full
-        batch.
+        the time. If a mini-batch holds all samples, only small networks have the precision of the data.
         """
         is_small = self.X.shape[1] * n_hidden <= _FEW_COEFFICIENTS
         exact = self.in_full_batch and (batch_size is None or is_small)
         return np.dtype(self.X.dtype if exact else np.float32)
 
     def is_table(self, samples: IntArray, part: float) -> bool:
-        """Say whether these of them are the cells of a table, see the function of that name."""
+        """Whether these samples are the cells of a table; see the function `is_table`."""
         return is_table(self.X, samples if self.rows is None else self.rows[samples], part)
 
 
@@ -161,9 +161,9 @@ def find_used(
     X: Any, targets: FloatArray, weight: FloatArray | None, counted: FloatArray | None, batch_size: int | None
 ) -> Used:
     """
-    Leave out the samples of weight zero; in full batch bring the others to an order of their own, each once.
+    Return the samples of positive weight; in full batch each distinct sample once, in an order that depends on values.
 
-    Numbers of copies are read off `counted`: the weights as they were before classes were weighted.
+    Numbers of copies are read from `counted`, the weights without those of classes.
     """
     rows = None if weight is None or weight.all() else np.flatnonzero(weight)
     n_rows = X.shape[0] if rows is None else len(rows)
@@ -180,8 +180,8 @@ def by_rows(X: Any) -> Any:
     """
     Return X in C order, unless it is a file or its copy would be large.
 
-    Batches are gathered faster from it than from an array whose columns lie together, but of a large array only a part
-    of the rows is ever asked for.
+    Batches are gathered faster from C order than from Fortran order. A large array is not copied, because training
+    often reads only a part of its rows.
     """
     if not isinstance(X, np.ndarray) or isinstance(X, np.memmap) or X.nbytes > _MOST_COPIED_BYTES:
         return X
@@ -190,10 +190,10 @@ def by_rows(X: Any) -> Any:
 
 def standardised_once(X: Any, standardisation: Standardisation, dtype: Any) -> FloatArray | None:
     """
-    Return X standardised, in its own dtype, and rounded to the other.
+    Return X, standardised in its own dtype and rounded to `dtype`.
 
-    Many trainings read the same rows many times, and gathering is all that is left to do then. None where X is sparse
-    or not small, or where a number would overflow.
+    Many trainings read the same rows many times, and then need no further standardisation. Return None if X is sparse
+    or large, or if a value would overflow.
     """
     dtype = np.dtype(dtype)
     if not isinstance(X, np.ndarray) or X.size * dtype.itemsize > _MOST_KEPT_BYTES:
@@ -206,7 +206,7 @@ def standardised_once(X: Any, standardisation: Standardisation, dtype: Any) -> F
 
 
 def project(X: Any, rows: IntArray | None, standardisation: Standardisation, direction: FloatArray) -> FloatArray:
-    """Return standardised X @ direction of these rows or all; equal rows have equal numbers to the last bit."""
+    """Return standardised X @ direction for these rows or all; equal rows give equal values to the last bit."""
     projections = np.empty(X.shape[0] if rows is None else len(rows))
     for chunk in row_batches(len(projections), CHUNK_ROWS):
         projections[chunk] = standardisation.project(X[chunk if rows is None else rows[chunk]], direction)
@@ -215,9 +215,9 @@ def project(X: Any, rows: IntArray | None, standardisation: Standardisation, dir
 
 def is_table(X: Any, rows: IntArray, part: float) -> bool:
     """
-    Say whether these distinct rows are the cells of a table: few, or no feature tells this part of them apart.
+    Whether these distinct rows are the cells of a table, such as categories and small integers, and not measurements.
 
-    Such are categories and small integers, but no measurements.
+    They are if they are few, or if no feature has more distinct values than this part of their number.
     """
     if len(rows) < _FEW_CELLS:
         return True
@@ -235,9 +235,10 @@ def distinct(
     X: Any, targets: FloatArray, weight: FloatArray | None, copies: FloatArray
 ) -> tuple[Any, FloatArray, FloatArray | None, FloatArray]:
     """
-    Return the distinct samples in an order of their own, with the weights and the numbers of copies added up.
+    Return the distinct samples, ordered by their values, with the sums of weights and of numbers of copies.
 
-    What is computed of them is the same, to the last bit, however the samples were ordered or repeated.
+    Results computed from the distinct samples are the same, to the last bit, for any order or repetition of the
+    samples.
     """
     first, sample = _distinct_rows(X, targets)
     total = np.bincount(sample, weights=weight).astype(np.float64)
@@ -246,7 +247,7 @@ def distinct(
 
 
 def _distinct_rows(X: Any, targets: FloatArray) -> tuple[IntArray, IntArray]:
-    """Return where each distinct sample comes first, and which of them each sample is."""
+    """Return the first index of each distinct sample, and for each sample the index of its distinct sample."""
     n_samples = len(targets)
     ends = _bytes_of_rows(targets)
     if sparse.issparse(X):
@@ -267,5 +268,5 @@ def _distinct_rows(X: Any, targets: FloatArray) -> tuple[IntArray, IntArray]:
 
 
 def _bytes_of_rows(values: FloatArray) -> np.ndarray:
-    """Return the bytes of each row; zeros of both signs are the same."""
+    """Return the bytes of each row; zeros of both signs give the same bytes."""
     return np.ascontiguousarray(values + values.dtype.type(0)).view(np.uint8).reshape(len(values), -1)

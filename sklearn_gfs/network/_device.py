@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sklearn_gfs._chunks import working_memory
 
-# The share of a device's free memory that one array may take.
+# Largest share of a GPU's free memory for one array.
 _SHARE = 0.5
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -21,7 +21,7 @@ def find_device(device: str) -> str:
     Raises
     ------
     ValueError
-        If a GPU is asked for where torch has none.
+        If the device is a GPU and torch has none.
     """
     if device == "cpu":
         return device
@@ -41,9 +41,9 @@ def find_device(device: str) -> str:
 
 def room_on(device: str) -> float:
     """
-    Return how many bytes one array may take there: scikit-learn's working memory, on a GPU a share of what is free.
+    Return the largest size of an array on this device, in bytes: scikit-learn's working memory, or a share of a GPU.
 
-    What torch has reserved of a GPU's memory, and doesn't use, is free too.
+    The share is of the GPU's free memory. Memory that torch has reserved and does not use is free, too.
     """
     if not device.startswith("cuda"):
         return working_memory()

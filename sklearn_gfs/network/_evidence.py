@@ -1,12 +1,8 @@
 """
-The penalty of a network that its data speak for: MacKay's evidence, with a penalty of its own for each input feature.
-
-The weights of a group share a Gaussian prior around zero. Its precision, and that of the noise, are re-estimated from
-how many of the group's weights the data determine. A penalty is per sample, so that it falls as samples are added.
-
-References
-----------
-D. J. C. MacKay, "Bayesian interpolation", Neural Computation, 4(3), 1992, 415-447.
+The penalty that makes the data most probable: MacKay's evidence, with a penalty of its own for each input feature.  The
+weights of a group share a Gaussian prior around zero. The precisions of the priors and of the noise are re-estimated
+from the number of weights in each group that the data determine. A penalty is per sample, so that it falls as samples
+are added.  References ---------- D. J. C. MacKay, "Bayesian interpolation", Neural Computation, 4(3), 1992, 415-447.
 """
 
 from __future__ import annotations
@@ -21,25 +17,26 @@ if TYPE_CHECKING:
     from ._curvature import Curvature
     from ._objective import Shape
 
-# Squared weights and losses below this count as this much: a group that has vanished must not divide by zero.
+# Least sum of squared weights of a group, and least loss, in the estimates: neither must divide by zero.
 _TINY = 1e-12
-# The noise is estimated from at least this part of the samples, however many parameters the data determine.
+# Least number of degrees of freedom from which the noise is estimated, as a share of the number of target values.
 _LEAST_FREE = 0.1
-# No penalty is more than so many times the mean curvature: a weight under such a penalty is as good as zero. Where
-# there is none, so much of the mean curvature keeps the matrix positive.
-_MOST, _LEAST = 1e3, 1e-9
+# Largest penalty, in units of the mean curvature: a weight with this penalty is practically zero.
+_MOST = 1e3
+# Value that is added to the diagonal, in the same unit: it keeps the matrix positive definite without a penalty.
+_LEAST = 1e-9
 
 
 class Prior(NamedTuple):
     """
-    Precisions: of each parameter's prior, in units of the noise's and per sample, and of the noise.
+    The precision of each parameter's prior, relative to the noise and per sample, and the precision of the noise.
 
     Parameters
     ----------
     penalty : ndarray of shape (n_parameters,)
-        Half of it times the squared parameter is added to the mean loss.
+        Half the penalty times the squared parameter is added to the mean loss.
     noise_precision : float
-        One over the variance of the targets around the outputs; one for a loss that is a log-likelihood itself.
+        One over the variance of the targets around the outputs; one for a loss that is a negative log-likelihood.
     """
 
     penalty: Float64Array
@@ -47,7 +44,12 @@ class Prior(NamedTuple):
 
 
 def groups_of(shape: Shape) -> IntArray:
-    """Number the groups: coefficients of each feature, hidden intercepts, output coefficients; -1 has no penalty."""
+    """
+    Return the index of each parameter's group.
+
+    Groups are the coefficients of each feature, the hidden intercepts, and the output coefficients. Parameters with the
+    index -1 have no penalty.
+    """
     groups = np.empty(shape.n_parameters, dtype=np.intp)
     coef, intercept, out_coef, out_intercept = shape.parts(groups)
     coef[:] = np.arange(shape.n_features)
@@ -56,11 +58,11 @@ def groups_of(shape: Shape) -> IntArray:
 
 
 def penalty_of(shape: Shape, weights: Float64Array, alpha: float) -> Float64Array:
-    """Return the penalty by which `alpha` is meant: alpha / 2 times the weighted mean over neurons of their squares."""
+    """Return each parameter's penalty, for alpha / 2 times the weighted mean over neurons of squared coefficients."""
     penalty = np.zeros(shape.n_parameters)
     coef, _, out_coef, _ = shape.parts(penalty)
     coef[:] = alpha * weights[:, None]
-    out_coef[:] = alpha / weights[:, None]  # the weights are folded into these
+    out_coef[:] = alpha / weights[:, None]  # the neurons' weights are folded into the output coefficients
     return penalty
 
 
@@ -75,7 +77,7 @@ def re_estimated(
     is_quadratic: bool,
 ) -> Prior:
     """
-    Return the prior after one of MacKay's updates; the same where the curvature says nothing.
+    Return the prior after one of MacKay's updates, or the same prior if the curvature can't be factorised.
 
     Parameters
     ----------
@@ -83,17 +85,17 @@ def re_estimated(
     groups : ndarray of shape (n_parameters,)
     vector : ndarray of shape (n_parameters,)
     curvature : Curvature
-        Of the mean loss.
+        Curvature of the mean loss.
     loss : float
         The mean loss.
     n_numbers : tuple of float and int
-        Numbers of samples and of outputs.
+        Number of samples, and number of outputs.
     is_quadratic : bool
         Whether the loss is half the squared error, whose noise is estimated.
     """
     n_samples, n_outputs = n_numbers
     diagonal = prior.penalty + max(_LEAST * curvature.mean, np.finfo(np.float64).tiny)
-    # The penalty's share of the precision in a direction is what the data do not determine there.
+    # For each group, the number of parameters that the data do not determine: the penalty's shares of the precision.
     free = curvature.left_open(prior.penalty, diagonal, groups)
     if free is None:
         return prior

@@ -1,9 +1,9 @@
 """
 The loop that trains a network on inputs of which few differ from zero: arrays and addresses in, arrays written.
 
-It does what the loop of ``_small_kernels`` does, feature by feature: a row of coefficients is read once for a batch.
-Steps of Adam move all rows, but one that a batch does not need can wait: it makes the steps that it has missed when it
-is needed again. So most rows do not come from memory in every update.
+It computes the same as the loop of ``_small_kernels``, feature by feature: a row of coefficients is read once for a
+batch. A step of Adam moves the coefficients of all features. A feature that is zero in a batch makes its missed steps
+later, when a batch needs it again. So most coefficients are not read from memory in every update.
 """
 
 from __future__ import annotations
@@ -41,12 +41,13 @@ class ByFeature(NamedTuple):
     Parameters
     ----------
     starts : ndarray of int64 of shape (n_features + 2,)
-        Those of feature f are at ``starts[f]`` up to ``starts[f + 1]``; the last number only helps to sort.
+        The entries of feature f are at ``starts[f]`` up to ``starts[f + 1]``; the last element is used for sorting
+        only.
     samples : ndarray of int32 of shape (n_entries,)
-        Their places in the batch.
+        Positions of the entries' samples in the batch.
     values : ndarray of float32 of shape (n_entries,)
     n_made : ndarray of int64 of shape (n_features,)
-        How many of the updates each feature has made.
+        Number of updates that each feature's coefficients have made.
     """
 
     starts: NDArray[np.int64]
@@ -56,14 +57,14 @@ class ByFeature(NamedTuple):
 
 
 def room_by_feature(n_features: int, n_entries: int) -> ByFeature:
-    """Return room for batches of at most so many entries, before any update."""
+    """Return arrays for batches of at most `n_entries` entries, before any update."""
     starts, n_made = np.zeros(n_features + 2, dtype=np.int64), np.zeros(n_features, dtype=np.int64)
     return ByFeature(starts, np.empty(n_entries, dtype=np.int32), np.empty(n_entries, dtype=np.float32), n_made)
 
 
 @inlined
 def sort(entries: Entries, first: int, n_batch: int, out: ByFeature) -> None:
-    """Sort the entries of a batch, which begins with this row, by feature; those of a feature keep their order."""
+    """Sort the entries of a batch, whose first row is `first`, by feature; entries of a feature keep their order."""
     starts, n_features = out.starts, len(out.n_made)
     for feature in range(n_features + 2):
         starts[feature] = 0
@@ -71,7 +72,7 @@ def sort(entries: Entries, first: int, n_batch: int, out: ByFeature) -> None:
         starts[entries.columns[at] + 2] += 1
     for feature in range(2, n_features + 2):
         starts[feature] += starts[feature - 1]
-    # What is now the start of a feature becomes its end, the start of the next.
+    # Each entry moves the start of its feature by one, until the start is that of the next feature.
     for i in range(n_batch):
         for at in range(entries.starts[first + i], entries.starts[first + i + 1]):
             place = starts[entries.columns[at] + 1]
@@ -81,7 +82,7 @@ def sort(entries: Entries, first: int, n_batch: int, out: ByFeature) -> None:
 
 @jit
 def move(shape: Shape, numbers: NDArray[np.float32], update: int, start: int, gradient: int, n: int) -> None:
-    """Make a step of Adam with n parameters from a start on, and move their average."""
+    """Make a step of Adam for the n parameters at offset `start`, and move their average."""
     first, second = shape.first + 4 * start, shape.second + 4 * start
     adam(
         shape.parameters + 4 * start, gradient, first, second, n,
@@ -93,7 +94,7 @@ def move(shape: Shape, numbers: NDArray[np.float32], update: int, start: int, gr
 
 @jit
 def penalty_alone(shape: Shape, alpha: float, start: int, gradient: int, n: int) -> None:
-    """Write the gradient of n parameters from a start on that no input has a part in."""
+    """Write the gradient of the penalty for the n parameters at offset `start`."""
     clear(gradient, n)
     if alpha != 0:
         add_times(gradient, shape.parameters + 4 * start, n, alpha)
@@ -103,7 +104,7 @@ def penalty_alone(shape: Shape, alpha: float, start: int, gradient: int, n: int)
 def catch_up(
     shape: Shape, alpha: float, numbers: NDArray[np.float32], by_feature: ByFeature, feature: int, end: int
 ) -> None:
-    """Make the steps that a feature has missed, up to an update."""
+    """Make the steps that a feature's coefficients have missed, up to the update `end`."""
     hidden = shape.wide_hidden
     for update in range(by_feature.n_made[feature], end):
         penalty_alone(shape, alpha, feature * hidden, shape.gradient, hidden)
@@ -113,7 +114,7 @@ def catch_up(
 
 @inlined
 def add_inputs(shape: Shape, by_feature: ByFeature, feature: int) -> None:
-    """Add the products of a feature's inputs and its coefficients."""
+    """Add the products of a feature's inputs and its coefficients to the pre-activations."""
     hidden = shape.wide_hidden
     coef = shape.parameters + 4 * feature * hidden
     for j in range(by_feature.starts[feature], by_feature.starts[feature + 1]):
@@ -130,7 +131,7 @@ def add_gradient(shape: Shape, by_feature: ByFeature, feature: int, gradient: in
 
 @inlined
 def step_of_adam(shape: Shape, alpha: float, by_feature: ByFeature, numbers: NDArray[np.float32], update: int) -> None:
-    """Move the coefficients of the features that the batch has, and all that are of no feature."""
+    """Move the coefficients of the features in the batch, and all parameters that belong to no feature."""
     hidden = shape.wide_hidden
     for feature in range(shape.n_features):
         if by_feature.starts[feature] < by_feature.starts[feature + 1]:
@@ -146,7 +147,7 @@ def step_of_adam(shape: Shape, alpha: float, by_feature: ByFeature, numbers: NDA
 def loss_of_batch(
     shape: Shape, by_feature: ByFeature, y: int, weight: NDArray[np.float32], numbers: NDArray[np.float32], update: int
 ) -> float:
-    """Return the loss of a batch that is sorted, note it, and replace the outputs by its derivative."""
+    """Compute the loss of a sorted batch, write it to `numbers`, replace the outputs by its derivative; return it."""
     hidden = shape.wide_hidden
     for i in range(shape.batch_size):
         clear(shape.hidden + 4 * i * hidden, hidden)
@@ -169,7 +170,7 @@ def train_on_few(
     weight: NDArray[np.float32],
     numbers: NDArray[np.float32],
 ) -> int:
-    """Do what `train` does with Adam or without a solver, where few inputs differ from zero."""
+    """Do the same as `train`, with Adam or without a solver, for inputs of which few differ from zero."""
     learns, n_done = shape.solver != NO_SOLVER, numbers.shape[0]
     for update in range(numbers.shape[0]):
         sort(entries, update * shape.batch_size, shape.batch_size, by_feature)
@@ -200,7 +201,7 @@ def descend_on_few(
     weight: NDArray[np.float32],
     numbers: NDArray[np.float32],
 ) -> int:
-    """Do what `train` does with gradient descent, whose steps the length of the whole gradient limits."""
+    """Do the same as `train`, with gradient descent; a step depends on the whole gradient, so no feature can wait."""
     hidden = shape.wide_hidden
     for update in range(numbers.shape[0]):
         sort(entries, update * shape.batch_size, shape.batch_size, by_feature)

@@ -1,7 +1,8 @@
 """
-The loop that gathers samples whose features lie far apart in memory, as in a DataFrame: each is in a line of its own.
+The loop that gathers samples whose features lie far apart in memory, as in a DataFrame.
 
-Without help a processor waits for some dozen lines at a time. Lines of the samples that come next are asked for ahead.
+Each value of a sample is in another cache line, and the processor would wait for a dozen lines at a time. The loop
+prefetches the lines of the next samples.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from sklearn_gfs._emitter import Emitter, operation
 from sklearn_gfs._jit import jit
 from sklearn_gfs._typing import FloatArray, IntArray
 
-# By how many samples lines are asked for ahead.
+# Number of samples by which lines are prefetched ahead.
 _AHEAD = 2
 
 
 @operation(1)
 def read_ahead(e: Emitter, address: Any) -> None:
-    """Have the line at an address brought into the second cache."""
+    """Prefetch the line at an address into the second-level cache."""
     e.read_ahead(address, 1)
 
 
@@ -34,7 +35,7 @@ def gather_standardised(
     out: FloatArray,
 ) -> None:
     """
-    Write some rows of X, less the mean and times the inverse scale, to `out`.
+    Write (X - mean) * inverse_scale of some rows to `out`.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """
 Which samples are held out: a systematic sample that neither order, nor repetition, nor units can change.
 
-Shares of samples only; what is done with the samples belongs in ``mlp._prepared``.
+Shares of samples only; ``mlp._prepared`` divides the samples accordingly.
 """
 
 from __future__ import annotations
@@ -14,37 +14,39 @@ import numpy as np
 
 from sklearn_gfs._typing import FloatArray, IntArray
 
-# The automatic fraction.
+# The automatic fraction, unless a limit below holds.
 _FRACTION = 0.1
-# It is larger where it comes to fewer samples: a few dozen hardly tell one number of iterations from another.
+# Least number of held-out samples: a few dozen samples hardly distinguish numbers of iterations.
 _ENOUGH_SAMPLES = 100
-# It is never more than this: the others have to train.
+# Largest automatic fraction, so that enough samples train.
 _MOST = 0.3
-# It is smaller where it comes to more samples: they would tell no better, but each look at them takes longer.
+# Largest number of held-out samples: more of them do not decide better, and each evaluation takes longer.
 _MOST_SAMPLES = 20_000
-# Shares this close to a whole number are whole.
+# Distance from 0 or 1 within which a share is rounded, for each sample.
 _ROUNDING = 1e-9
-# As many distinct samples tell a table from other data.
+# Largest number of distinct samples that are examined to distinguish a table from other data.
 _MOST_CELLS = 2000
-# A measurement tells this part of the distinct samples apart.
+# Ratio of distinct values of a feature to distinct samples above which the feature is a measurement.
 _TELLS_APART = 0.5
-# Where there are so many copies of each on average, it must tell more of them apart: a list of prices, say, has few
-# equal ones.
+# Mean number of copies of a distinct sample above which the ratio below holds instead.
 _MANY_COPIES = 10
+# The ratio for samples with many copies. A categorical feature with many values, such as a price of articles, also has
+# few equal values among distinct samples.
 _TELLS_COPIES_APART = 0.9
-# No class loses more than this part of its weight, unless a larger fraction was asked for.
+# Largest share of a class's weight that is held out, unless the fraction is larger.
 _LARGEST_LOSS = 0.5
-# A sample is compared with at most so many neighbours to either side: each takes a pass over all samples.
+# Largest number of neighbours on either side that a sample is compared with. Each neighbour takes a pass over all
+# samples.
 _MOST_NEIGHBOURS = 20
-# A heavy sample counts as so many marks at most.
+# Largest number of marks that a heavy sample can have.
 _MOST_MARKS = 100
 
 
 def effective_number(weight: FloatArray | None, copies: FloatArray) -> float:
     """
-    Return how many samples of even weight tell as much: fewer where few samples have most of the weight.
+    Return the effective number of samples, which is small if few samples have most of the weight.
 
-    Kish's formula [1]_, each copy with its part of the weight.
+    Kish's formula [1]_, with the weight of a sample divided equally among its copies.
 
     References
     ----------
@@ -58,9 +60,9 @@ def effective_number(weight: FloatArray | None, copies: FloatArray) -> float:
 
 def evenness_of_classes(labels: FloatArray, weight: FloatArray | None, copies: FloatArray) -> float:
     """
-    Return which share of the samples tell as much where each sample has the mean weight of its class.
+    Return the effective number of samples over their number, if each sample has the mean weight of its class.
 
-    Weights that differ within the classes do not count.
+    Differences of weights within a class have no effect.
 
     Parameters
     ----------
@@ -79,15 +81,15 @@ def evenness_of_classes(labels: FloatArray, weight: FloatArray | None, copies: F
 
 
 def cells_share(copies: FloatArray) -> float:
-    """Return which part of distinct samples of so many copies a measurement tells apart."""
+    """Return the ratio of distinct values to distinct samples above which a feature is a measurement."""
     return _TELLS_COPIES_APART if copies.mean() > _MANY_COPIES else _TELLS_APART
 
 
 def copies_that_count(copies: FloatArray, is_table: Callable[[IntArray, float], bool]) -> FloatArray:
     """
-    Return for how many samples each one counts: for its copies in a table, else for one.
+    Return the number of samples that each sample counts for: its number of copies in a table, else one.
 
-    Measurements hardly ever repeat. Copies of them, or weights like numbers of copies, tell no more than one sample.
+    Measurements hardly ever repeat, so copies of them, or whole weights, give no more information than one sample.
     """
     if copies.max() == 1 or is_table(np.arange(0, len(copies), -(-len(copies) // _MOST_CELLS)), cells_share(copies)):
         return copies
@@ -106,45 +108,46 @@ def held_out_shares(
     labels: FloatArray | None = None,
 ) -> FloatArray:
     """
-    Return for each sample the share of its weight that is held out: all, nothing, or a part.
+    Return for each sample the share of its weight that is held out: 0, 1, or a share between them.
 
-    About this fraction is held out of every range of targets, and of every class; at least something, never everything.
-    The fraction "auto" is a tenth, of fewer than 1000 samples 100 of them, but at most 0.3, of more than 200 000
-    samples 20 000.
+    About this fraction is held out of every range of targets, and of every class; at least one sample, never all. The
+    fraction "auto" is a tenth. Fewer than 1000 samples give 100 held-out samples, but at most 0.3 of them. More than
+    200 000 samples give 20 000.
 
-    Samples with the same inputs and targets are one sample, repeated. The distinct samples are put in order by a random
-    projection of the targets. Those with equal targets (a class, say) are ordered by `along_inputs`. Every 1 /
-    fraction-th of them is held out as a whole, from a random start.
+    Samples with the same inputs and targets are copies of one distinct sample. The distinct samples are put in order by
+    a random projection of the targets. Samples with equal targets, for example of a class, are ordered by
+    `along_inputs`. Marks are set in this order at distances of 1 / fraction, from a random start. A distinct sample
+    with a mark is held out as a whole.
 
-    Where the samples are the cells of a table (categories, small integers), future samples are copies of these. What is
-    learnt of other cells says nothing about a held-out cell. There each copy of a cell is counted and held out by
-    itself, and both parts get copies. A sample that weighs more than all its neighbours together is divided likewise,
-    wherever it is. Without it nothing would be learnt about its neighbourhood.
+    If the samples are the cells of a table (categories, small integers), future samples are copies of these cells.
+    Other cells teach nothing about a held-out cell. Therefore each copy of a cell counts, and is held out or trains by
+    itself, so that both parts get copies. A sample that weighs more than all its neighbours together is divided
+    likewise: without the sample nothing would be learnt about its neighbourhood.
 
     Parameters
     ----------
     along_inputs : ndarray of shape (n_samples,)
-        A random projection of the inputs; equal where the inputs are.
+        A random projection of the inputs; equal inputs have equal projections.
     targets : ndarray of shape (n_samples, n_outputs)
     weight : ndarray of shape (n_samples,) or None
-        Positive.
+        Positive weights.
     copies : ndarray of shape (n_samples,)
-        For how many samples each one stands; at least one.
+        Number of copies of each sample, at least one.
     fraction : float or "auto"
     rng : RandomState
     is_table : callable
-        Told where some of the distinct samples are, and which part of these a measurement tells apart, says whether
-        they are the cells of a table.
+        Given the indices of some distinct samples, and the ratio of `cells_share`, returns whether they are the cells
+        of a table.
     labels : ndarray of shape (n_samples, n_outputs), default=None
-        Indicators of classes. No class is held out by more than half of its weight, or the fraction where that is more.
+        Indicators of classes. At most half of each class's weight is held out, or `fraction` if that is more.
 
     Returns
     -------
     ndarray of shape (n_samples,)
-        Between 0 and 1.
+        Shares between 0 and 1.
     """
     order, group, start = _in_order(along_inputs, targets, rng)
-    # All that follows has a number for each sample, too: nothing is kept for longer than it is needed.
+    # Each array below has a value for every sample, so arrays are deleted as soon as possible.
     del along_inputs, targets
     n_groups = len(order) if group is None else int(group[-1]) + 1
     if n_groups == 1:
@@ -162,7 +165,7 @@ def held_out_shares(
     if isinstance(fraction, str):
         n_samples = float(lengths.sum())
         fraction = min(max(_FRACTION, min(_MOST, _ENOUGH_SAMPLES / n_samples)), _MOST_SAMPLES / n_samples)
-    if group is not None or weight is not None:  # of distinct samples that weigh the same none is heavy
+    if group is not None or weight is not None:  # without copies and weights no sample is heavy
         weights = np.ones(len(order)) if weight is None else weight[order]
         weights = weights if group is None else np.bincount(group, weights=weights).astype(np.float64, copy=False)
         np.maximum(lengths, _excess(weights, fraction), out=lengths)
@@ -176,9 +179,9 @@ def held_out_shares(
 
 def _in_order(along_inputs: FloatArray, targets: FloatArray, rng: Any) -> tuple[IntArray, IntArray | None, float]:
     """
-    Return the samples in order, the number of the distinct sample that each of these is, and a random start.
+    Return the samples in order, the index of the distinct sample of each of these, and a random start.
 
-    There are no numbers where all samples are distinct.
+    The indices are None if all samples are distinct.
     """
     along_targets = np.zeros(len(targets))
     for column, factor in zip(targets.T, rng.standard_normal(targets.shape[1]), strict=True):
@@ -194,9 +197,9 @@ def _in_order(along_inputs: FloatArray, targets: FloatArray, rng: Any) -> tuple[
 
 def _excess(weights: FloatArray, fraction: float) -> FloatArray:
     """
-    Say for how many of its neighbours a distinct sample stands that weighs more than all of them; zero for others.
+    Return for each distinct sample its weight over the mean weight of its neighbours, if it outweighs all; else zero.
 
-    Neighbours are those between two marks to either side.
+    Neighbours are the samples within the distance of two marks, on either side.
     """
     n_groups, others = len(weights), np.zeros(len(weights))
     reach = min(math.ceil(1 / fraction), _MOST_NEIGHBOURS, n_groups - 1)
@@ -212,7 +215,7 @@ def _excess(weights: FloatArray, fraction: float) -> FloatArray:
 
 
 def _marked_copies(lengths: FloatArray, fraction: float, start: float) -> FloatArray:
-    """Return the part of each distinct sample that marks fall on; of what has copies, one is always left."""
+    """Return the share of each distinct sample's copies that have a mark; at least one of several copies has none."""
     ends = np.cumsum(lengths)
     ends *= fraction
     ends -= start
@@ -236,16 +239,17 @@ def _marked_copies(lengths: FloatArray, fraction: float, start: float) -> FloatA
 
 def _shares_within(group: IntArray | None, parts: FloatArray | None, taken: FloatArray) -> FloatArray:
     """
-    Deal out what is taken of each group to its samples, which are `parts` of it: as many whole ones as can be.
+    Return the share of each sample that is held out, given the share of its group, and its part of the group.
 
-    Without numbers of groups each sample is one.
+    The samples of a group are held out one after the other, each as a whole if possible. If `group` is None, each
+    sample is a group.
     """
     shares: FloatArray = taken if group is None else taken[group]
     if group is not None and parts is not None:
         shares -= _starts_within(group, parts)
         shares /= parts
     np.clip(shares, 0.0, 1.0, out=shares)
-    # Rounding must not split a sample that is to be whole.
+    # Without this, rounding could split a sample that is held out, or trains, as a whole.
     whole = np.rint(shares)
     is_near = np.abs(shares - whole) < _ROUNDING * len(shares)
     shares[is_near] = whole[is_near]
@@ -253,7 +257,7 @@ def _shares_within(group: IntArray | None, parts: FloatArray | None, taken: Floa
 
 
 def _starts_within(group: IntArray, parts: FloatArray) -> FloatArray:
-    """Say for each sample which part of its group comes before it."""
+    """Return for each sample the sum of the parts of its group that come before the sample."""
     ends = np.cumsum(parts)
     first = np.searchsorted(group, np.arange(group[-1] + 1))
     before = np.concatenate([[0.0], ends[:-1]])
@@ -261,7 +265,7 @@ def _starts_within(group: IntArray, parts: FloatArray) -> FloatArray:
 
 
 def _spare_classes(shares: FloatArray, labels: FloatArray, weight: FloatArray | None, most: float) -> FloatArray:
-    """Leave in training, of every class, what must not be held out."""
+    """Return the shares, reduced so that at most the share `most` of each class's weight is held out."""
     for column in labels.T:
         for members in (column > 0, column <= 0):
             some = np.ones(int(members.sum())) if weight is None else weight[members]

@@ -1,10 +1,9 @@
 """
-Rows of the Jacobian of a two-layer network: written out, or as the few factors that they are products of.
+Rows of the Jacobian of a two-layer network: written out, or as factors.
 
-A sample's derivatives by the coefficients of the hidden layer are its slopes times its inputs, those by the output
-coefficients its activations times a factor of each output. Products of rows are therefore products of small matrices,
-multiplied element by element. They take as many operations as there are neurons and features, and not as many as there
-are pairs of these.
+The derivatives of a sample by hidden coefficients are its slopes times its inputs. The derivatives by output
+coefficients are its activations times a factor of each output. An inner product of rows is therefore a product of inner
+products of factors. The number of operations grows with the number of neurons plus features, not with their product.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ class JacobianRows:
     """
     Rows of the Jacobian; for the order of the columns see `Shape`.
 
-    The weight of a coefficient is the product of a number for its neuron and another for its feature or output.
+    The weight of a column is a factor of its neuron times a factor of its feature or output.
 
     Parameters
     ----------
@@ -43,32 +42,32 @@ class JacobianRows:
         return JacobianRows(*(part.astype(dtype) for part in (self._slopes, self._X, self._hidden, self._factors)))
 
     def _parts(self, vector: Float64Array) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
-        """Return views like `Shape.parts`."""
+        """Return views of the parts of a vector, like `Shape.parts`."""
         coef, intercept, out_coef, out_intercept = np.split(vector, self._ends)
         n_hidden = len(intercept)
         return coef.reshape(n_hidden, -1), intercept, out_coef.reshape(n_hidden, -1), out_intercept
 
     def written_out(self) -> FloatArray:
-        """Return the rows."""
+        """Return the rows as an array of shape (n_rows, n_parameters)."""
         rows = np.empty((self.n_rows, self.n_columns), self._slopes.dtype)
         of_outputs = self._hidden[:, :, None] * self._factors[:, None, :]
         fill_rows(rows, self._slopes, self._X, of_outputs, self._factors)
         return rows
 
     def squared_norm(self) -> float:
-        """Return the sum of the squares of all numbers in the rows."""
+        """Return the sum of the squares of all elements of the rows."""
         parts = self._slopes, self._X, self._hidden, self._factors
         slopes, inputs, hidden, factors = (np.einsum("ij,ij->i", part, part) for part in parts)
         return float(slopes @ (inputs + 1) + factors @ (hidden + 1))
 
     def times(self, vector: Float64Array) -> Float64Array:
-        """Return the product of the rows and a vector of a number for each parameter."""
+        """Return the product of the rows and a vector with an element for each parameter."""
         coef, intercept, out_coef, out_intercept = self._parts(vector)
         found: Float64Array = np.einsum("ij,ij->i", self._slopes, self._X @ coef.T + intercept)
         return found + np.einsum("ij,ij->i", self._factors, self._hidden @ out_coef + out_intercept)
 
     def transposed_times(self, numbers: Float64Array) -> Float64Array:
-        """Return the product of the transposed rows and a vector of a number for each row."""
+        """Return the product of the transposed rows and a vector with an element for each row."""
         slopes, factors = self._slopes * numbers[:, None], self._factors * numbers[:, None]
         parts = slopes.T @ self._X, slopes.sum(axis=0), self._hidden.T @ factors, factors.sum(axis=0)
         return np.concatenate([part.ravel() for part in parts])
@@ -82,19 +81,19 @@ class JacobianRows:
         return np.asarray(_gram(self._hidden) * _gram(self._factors))
 
     def _along_slopes(self, of_neurons: Float64Array) -> Float64Array:
-        """Products of pairs of rows of slopes; where all neurons weigh alike they are made once."""
+        """Return the inner products of rows of slopes; if all neurons have the same factor, they are computed once."""
         first = of_neurons[0]
         return first * self._of_slopes if (of_neurons == first).all() else _gram(self._slopes * np.sqrt(of_neurons))
 
     def _along_hidden(self, of_neurons: Float64Array, of_outputs: Float64Array) -> Float64Array:
-        """Products of pairs of rows of what belongs to the output coefficients."""
+        """Return the inner products of rows, of the columns of output coefficients only."""
         first = of_neurons[0]
         if (of_neurons == first).all() and (of_outputs == of_outputs[0]).all():
             return np.asarray(first * of_outputs[0] * self._of_hidden)
         return np.asarray(_gram(self._hidden * np.sqrt(of_neurons)) * _gram(self._factors * np.sqrt(of_outputs)))
 
     def gram(self, weights: Float64Array) -> Float64Array:
-        """Return the products of all pairs of rows, with weights of the columns."""
+        """Return the inner products of all pairs of rows, with weights of the columns."""
         coef, intercept, out_coef, out_intercept = self._parts(weights)
         of_neurons, of_features = _separated(coef)
         gram = _gram(self._X * np.sqrt(of_features))
@@ -105,7 +104,7 @@ class JacobianRows:
         return gram
 
     def products(self, other: JacobianRows, weights: Float64Array) -> Float64Array:
-        """Return the products of these rows with those of another, with weights of the columns."""
+        """Return the inner products of these rows and the rows of `other`, with weights of the columns."""
         coef, intercept, out_coef, out_intercept = self._parts(weights)
         of_neurons, of_features = _separated(coef)
         products = (self._slopes * of_neurons) @ other._slopes.T
@@ -119,7 +118,7 @@ class JacobianRows:
         return np.asarray(products)
 
     def squared_norms(self, weights: Float64Array) -> Float64Array:
-        """Return the product of each row with itself, with weights of the columns."""
+        """Return the inner product of each row with itself, with weights of the columns."""
         coef, intercept, out_coef, out_intercept = self._parts(weights)
         slopes, X, hidden, factors = (part**2 for part in (self._slopes, self._X, self._hidden, self._factors))
         return np.einsum("ij,ij->i", slopes, X @ coef.T + intercept) + np.einsum(
@@ -127,7 +126,7 @@ class JacobianRows:
         )
 
     def at_least(self, weights: Float64Array, least: float) -> Float64Array:
-        """Return weights of the columns of which none is less; a neuron's and a feature's are raised together."""
+        """Return the weights raised to at least `least`, such that each is still a product of two factors."""
         coef, intercept, out_coef, out_intercept = self._parts(weights)
         raised = [np.maximum(part, least) for part in (intercept, out_intercept)]
         blocks = [
@@ -138,9 +137,10 @@ class JacobianRows:
 
     def forms(self, matrix: Float64Array, weights: Float64Array) -> Float64Array:
         """
-        Return sums of weighted quadratic forms c' A c, c the columns of a group, for a matrix.
+        Return for each group of columns the weighted sum of the quadratic forms c' A c over its columns c.
 
-        There is a group for each feature, one of the hidden intercepts, and one of the output coefficients.
+        There is a group for each feature, one of the hidden intercepts, and one of the output coefficients. A is the
+        matrix.
         """
         coef, intercept, out_coef, _ = self._parts(weights)
         of_neurons, of_features = _separated(coef)
@@ -158,12 +158,12 @@ class JacobianRows:
 
 
 def _gram(rows: FloatArray) -> Float64Array:
-    """Products of pairs of rows."""
-    return np.asarray(rows @ rows.T)  # of an array and itself: half the operations
+    """Return the inner products of all pairs of rows."""
+    return np.asarray(rows @ rows.T)  # for an array and its transpose BLAS needs half the operations
 
 
 def _separated(block: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """Return numbers of rows and of columns of which the numbers in the block are the products."""
+    """Return factors of rows and of columns whose products are the elements of the block."""
     of_columns, largest = block[0], int(np.argmax(block[0]))
     of_rows = block[:, largest] / block[0, largest] if block[0, largest] else np.ones(len(block))
     if not np.allclose(np.outer(of_rows, of_columns), block, rtol=1e-8, atol=0):
@@ -172,10 +172,10 @@ def _separated(block: Float64Array) -> tuple[Float64Array, Float64Array]:
 
 
 def fill_rows(rows: FloatArray, slope: FloatArray, X: FloatArray, of_outputs: FloatArray, last: FloatArray) -> None:
-    """Write rows of the Jacobian."""
+    """Write rows of the Jacobian to `rows`."""
     (n_rows, n_features), n_hidden = X.shape, slope.shape[1]
     n_coef, n_of_hidden = n_hidden * n_features, n_hidden * (n_features + 1)
-    # A row of memory is a sample; of coefficients those of a neuron lie together.
+    # Each row is a sample; the coefficients of a neuron are adjacent.
     coef = rows[:, :n_coef].reshape(n_rows, n_hidden, n_features)
     np.multiply(slope[:, :, None], X[:, None, :], out=coef)
     rows[:, n_coef:n_of_hidden] = slope

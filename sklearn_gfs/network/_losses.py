@@ -1,8 +1,8 @@
 """
 The losses of networks: each is one object, and no other module of training or selection compares their names.
 
-A loss knows its value and its derivative, where training begins, whether inner products are all that a selection of
-neurons needs, and what its outputs are. To add one, add an object to `LOSSES`. Labels and estimators belong in ``mlp``.
+A loss has its value, its derivative and the initial intercept. It says whether a selection of neurons needs inner
+products only, and what its outputs are. To add one, add an object to `LOSSES`. Labels and estimators belong in ``mlp``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sklearn_gfs._typing import FloatArray, IntArray
 
-# The numbers by which the loop that trains small networks knows losses.
+# Codes of the losses in the loop that trains small networks.
 SQUARED, SOFTMAX, LABELWISE = range(3)
 
 
@@ -29,22 +29,22 @@ class Loss(ABC):
     """
     A loss of a network's outputs, summed over outputs and averaged over samples.
 
-    A class may say in ``loop_code(n_outputs)`` by which number the loop that trains small networks knows the loss. With
-    a class that doesn't say so itself torch trains.
+    A class may have a method ``loop_code(n_outputs)``, which returns the code of the loss in the loop that trains small
+    networks. If a class does not define the method itself, torch trains.
 
     Attributes
     ----------
     name : str
-        What estimators call it.
+        The value of the estimators' parameter `loss`.
     is_quadratic : bool
-        Whether inner products are all that a selection needs: targets are then centred, neurons selected by activations
-        in float32. Where it is not, neurons are selected by the loss's gradient.
+        Whether a selection needs inner products only. If so, targets are centred, and neurons are selected by
+        activations in float32. If not, neurons are selected by the gradient of the loss.
     gives_logits : bool
         Whether outputs are logits, so that there is a decision function.
     has_curvature : bool
-        Whether there are `curvature_roots`, which Levenberg-Marquardt steps are made of.
+        Whether the loss has `curvature_roots`, which Levenberg-Marquardt steps need.
     total_factor : float
-        What the total of `total_and_residual` is multiplied by to be the sum of all losses.
+        Factor from the total of `total_and_residual` to the sum of all losses.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Loss(ABC):
         Return the sum of all losses, over `total_factor`, and each sample's derivative with respect to its outputs.
 
         Outputs and targets have a row for each output and a column for each sample. Weights multiply losses. The
-        outputs may be overwritten. The total stays a tensor, so that nobody waits for a GPU.
+        outputs may be overwritten. The total stays a tensor, so that Python does not wait for a GPU.
         """
 
     def value_and_residual(
@@ -76,12 +76,12 @@ class Loss(ABC):
         return self.mean_of(total.item(), y.shape[1]), residual
 
     def mean_of(self, total: float, n_samples: int) -> float:
-        """Return the mean loss of so many samples, of which this is the total."""
+        """Return the mean loss of `n_samples` samples, given the total of `total_and_residual`."""
         return self.total_factor * total / n_samples
 
     @abstractmethod
     def values(self, outputs: FloatArray, targets: FloatArray) -> FloatArray:
-        """Return the loss of each sample, whose outputs are in a row."""
+        """Return the loss of each sample; outputs and targets have a row for each sample."""
 
     @abstractmethod
     def each(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -92,7 +92,7 @@ class Loss(ABC):
         """
 
     def each_in_place(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Return the loss of each sample; the outputs may be lost."""
+        """Return the loss of each sample; the outputs may be overwritten."""
         return self.each(outputs, y)
 
     def residual(self, outputs: FloatArray, targets: FloatArray, weight: FloatArray | None) -> FloatArray:
@@ -104,7 +104,7 @@ class Loss(ABC):
         return np.ascontiguousarray(derivative.numpy().T)
 
     def curvature_roots(self, outputs: FloatArray) -> Iterator[FloatArray]:
-        """Yield arrays like the outputs; the sum of r r' over a sample's rows r in them is the loss's Hessian there."""
+        """Yield arrays like the outputs; the sum over arrays of r r', r a sample's row, is the Hessian of its loss."""
         raise NotImplementedError(f"The loss {self.name!r} doesn't say how it curves.")
 
     def mean(self, outputs: FloatArray, targets: FloatArray, weight: FloatArray | None) -> float:
@@ -113,11 +113,11 @@ class Loss(ABC):
 
     @abstractmethod
     def initial_intercept(self, targets: FloatArray, weight: FloatArray | None, rows: IntArray) -> FloatArray:
-        """Return the constant outputs of which the loss on these rows is least; the arrays have all."""
+        """Return the constant outputs of least loss on these rows; the arrays hold all samples."""
 
     @abstractmethod
     def out_activation(self, n_outputs: int) -> str:
-        """Return scikit-learn's name for what turns outputs into predictions."""
+        """Return scikit-learn's name of the output activation."""
 
 
 class SquaredError(Loss):
@@ -125,10 +125,10 @@ class SquaredError(Loss):
 
     name = "squared_error"
     is_quadratic = has_curvature = True
-    total_factor = 0.5  # the total is of squares
+    total_factor = 0.5  # the total is a sum of squares
 
     def loop_code(self, n_outputs: int) -> int:  # noqa: ARG002
-        """Return the number of the squared error."""
+        """Return the code of the squared error."""
         return SQUARED
 
     def total_and_residual(
@@ -149,7 +149,7 @@ class SquaredError(Loss):
         return losses
 
     def curvature_roots(self, outputs: FloatArray) -> Iterator[FloatArray]:
-        """Yield for each output ones: the outputs don't mix, and all curve alike."""
+        """Yield for each output ones in its column and zeros elsewhere: the Hessian is the identity."""
         for k in range(outputs.shape[1]):
             root = np.zeros_like(outputs)
             root[:, k] = 1
@@ -170,13 +170,13 @@ class SquaredError(Loss):
 
 
 class LogLoss(Loss):
-    """Negative log-likelihood of the softmax of the outputs, of one output of its logistic function."""
+    """Negative log-likelihood of the softmax of the outputs, or of the logistic function of a single output."""
 
     name = "log_loss"
     gives_logits = has_curvature = True
 
     def loop_code(self, n_outputs: int) -> int:
-        """Return the number of the softmax, for one output that of the logistic function."""
+        """Return the code of the softmax, or for one output the code of the logistic function."""
         return SOFTMAX if n_outputs > 1 else LABELWISE
 
     def for_labels(self, *, several: bool) -> Loss:
@@ -201,7 +201,7 @@ class LogLoss(Loss):
         return _logistic_each(outputs, y) if len(outputs) == 1 else -(outputs.log_softmax(0) * y).sum(0)
 
     def each_in_place(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        """Return the loss of each sample; the outputs are lost."""
+        """Return the loss of each sample; the outputs are overwritten."""
         import torch
 
         if len(outputs) == 1:
@@ -216,7 +216,7 @@ class LogLoss(Loss):
         return losses
 
     def curvature_roots(self, outputs: FloatArray) -> Iterator[FloatArray]:
-        """Yield for each class the root of its probability times the distance of its indicator from all of them."""
+        """Yield for each class the root of its probability times its indicator minus all probabilities."""
         if outputs.shape[1] == 1:
             yield _logistic_roots(outputs)
             return
@@ -239,7 +239,7 @@ class LabelwiseLogLoss(LogLoss):
     """The sum over labels of the negative log-likelihood of each output's logistic function."""
 
     def loop_code(self, n_outputs: int) -> int:  # noqa: ARG002
-        """Return the number of logistic functions."""
+        """Return the code of logistic functions."""
         return LABELWISE
 
     def total_and_residual(
@@ -261,7 +261,7 @@ class LabelwiseLogLoss(LogLoss):
         return _logistic_values(outputs, targets)
 
     def curvature_roots(self, outputs: FloatArray) -> Iterator[FloatArray]:
-        """Yield for each label its own root, the others' zero."""
+        """Yield for each label the root of its curvature in its column, and zeros elsewhere."""
         roots = _logistic_roots(outputs)
         for k in range(outputs.shape[1]):
             root = np.zeros_like(roots)
@@ -306,7 +306,7 @@ def _logistic_roots(outputs: FloatArray) -> FloatArray:
 
 
 def log_odds(targets: FloatArray, weight: FloatArray | None, rows: IntArray, *, labelwise: bool = False) -> FloatArray:
-    """Return the outputs under which the log loss of constant outputs is least, for targets of zeros and ones."""
+    """Return the constant outputs of least log loss, for targets of zeros and ones."""
     sums = np.zeros(targets.shape[1])
     for chunk in row_chunks(len(rows), 8 * len(sums), PIECE_BYTES):
         some = targets[rows[chunk]].astype(np.float64)
@@ -319,5 +319,5 @@ def log_odds(targets: FloatArray, weight: FloatArray | None, rows: IntArray, *, 
     return logs - logs.mean()
 
 
-# By the names that estimators take.
+# Keys are the values of the estimators' parameter `loss`.
 LOSSES: dict[str, Loss] = {loss.name: loss for loss in (LogLoss(), SquaredError())}

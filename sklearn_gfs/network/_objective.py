@@ -1,8 +1,8 @@
 """
-The loss of a two-layer network over all its samples, as second-order training sees it: value, gradient, curvature.
+The loss of a two-layer network over all its samples, for second-order training: value, gradient, curvature.
 
 Everything is summed over chunks of samples: activations and products in the objective's precision, sums in float64.
-How a step is made of these is in ``_second_order``.
+``_second_order`` makes steps of these.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
 Number = TypeVar("Number", bound=np.generic)
 
-# Numbers in the rows of the Jacobian that are multiplied at once: they stay in the cache.
+# Number of elements in the rows of the Jacobian that are multiplied at once, so that they stay in the cache.
 _BLOCK = 2**20
 
 
 class Shape(NamedTuple):
     """
-    Where parameters lie in a vector: coefficients, hidden intercepts, output coefficients, output intercepts.
+    Sizes of a network, and the order of its parameters in a vector.
 
-    Coefficients lie neuron by neuron, output coefficients too. The weights of neurons are folded into the output
-    coefficients.
+    The order is coefficients, hidden intercepts, output coefficients, output intercepts. Coefficients are stored neuron
+    by neuron, output coefficients too. The weights of neurons are folded into the output coefficients.
     """
 
     n_features: int
@@ -50,17 +50,17 @@ class Shape(NamedTuple):
 
     @property
     def n_of_hidden(self) -> int:
-        """How many parameters the hidden layer has."""
+        """Number of parameters of the hidden layer."""
         return self.n_hidden * (self.n_features + 1)
 
     @property
     def n_parameters(self) -> int:
-        """How many parameters there are."""
+        """Number of all parameters."""
         return self.n_of_hidden + (self.n_hidden + 1) * self.n_outputs
 
     @property
     def n_columns(self) -> int:
-        """How many parameters a network of one output has."""
+        """Number of parameters of the same network with one output."""
         return self.n_of_hidden + self.n_hidden + 1
 
     def parts(
@@ -94,7 +94,7 @@ def to_vector(network: Network) -> Float64Array:
 
 
 def to_network(vector: FloatArray, like: Network) -> Network:
-    """Do the opposite; the neurons keep the weights that they have in the other network, and numbers its precision."""
+    """Return the network with the parameters of the vector, with the neurons' weights and the precision of `like`."""
     coef, intercept, out_coef, out_intercept = shape_of(like).parts(vector)
     dtype = like.hidden_coef.dtype
     return like._replace(
@@ -116,7 +116,7 @@ class Objective:
     activation : Activation
     loss : Loss
     seed : int
-        Samples are gone through in an order that it shuffles: any first few stand for all.
+        Seed of the order of the samples, which is random so that any part of the samples represents all.
     """
 
     def __init__(self, shape: Shape, samples: Samples, activation: Activation, loss: Loss, seed: int = 0) -> None:
@@ -126,23 +126,23 @@ class Objective:
         self.n_samples, self.dtype = len(self._rows), samples.dtype
 
     def in_double(self) -> Objective:
-        """Return the same in float64, whatever the samples are in. Steps do with less."""
+        """Return the same objective in float64; steps need less precision."""
         found = copy(self)
         found.dtype = np.dtype(np.float64)
         return found
 
     def _chunks(self, n_rows: int, first: int = 0, n_taken: int | None = None) -> Iterator[_Chunk]:
-        """Yield samples, standardised; of those from the first on so many, or all."""
+        """Yield chunks of standardised samples: `n_taken` of them from the position `first`, by default all."""
         rows = self._rows if n_taken is None else self._rows.take(np.arange(first, first + n_taken), mode="wrap")
         for chunk in self._samples.batches(rows, n_rows):
-            # In the order of memory, or of a file.
+            # Sorted, so that memory or a file is read in order.
             yield _Chunk(*self._samples.arrays(np.sort(chunk)))
 
     def _in_precision(self, vector: Float64Array) -> Iterable[FloatArray]:
         return self.shape.parts(vector.astype(self.dtype))
 
     def value(self, vector: Float64Array) -> float:
-        """Return the mean loss of the network with these parameters; infinite where a number overflows."""
+        """Return the mean loss of the network with these parameters; infinite if a value overflows."""
         total, parts = 0.0, _Parameters(*self._in_precision(vector))
         with np.errstate(over="ignore", invalid="ignore"):
             for chunk in self._chunks(CHUNK_ROWS):
@@ -182,11 +182,11 @@ class Objective:
 
     def curvature(self, vector: Float64Array, first: int = 0, n_taken: int | None = None) -> Curvature:
         """
-        Return the Gauss-Newton matrix of the mean loss, over all samples or so many from the `first` on.
+        Return the Gauss-Newton matrix of the mean loss, over all samples, or over `n_taken` from the position `first`.
 
-        The whole Jacobian never exists. Where it has fewer rows than columns, they are kept as factors. For the squared
-        error, and for one output, the matrix follows from that of a network of one output. There the outputs share the
-        samples' rows, and each pair of neurons has one factor in all.
+        The whole Jacobian is never in memory. If it has fewer rows than columns, the rows are kept as factors. For the
+        squared error, and for one output, the matrix is computed from the matrix of a network of one output. The
+        outputs then share the rows of the samples, and an entry of two neurons only needs another factor.
         """
         n_samples = self.n_samples if n_taken is None else n_taken
         if self.has_few_rows:
@@ -202,7 +202,7 @@ class Objective:
         return WholeCurvature(matrix)
 
     def _of_one_output(self, vector: Float64Array, first: int, n_taken: int | None) -> Float64Array:
-        """Return the sum of the products of rows of a network of one output, whose coefficients are one."""
+        """Return the Gauss-Newton matrix, summed over samples, of a network of one output with coefficients of one."""
         parts = _Parameters(*self._in_precision(vector))
         sums = PairSums(self.shape.n_features, self.shape.n_hidden, self.dtype)
         for chunk in self._chunks(sums.n_rows, first, n_taken):
@@ -222,7 +222,7 @@ class Objective:
         return self.loss.is_quadratic or self.shape.n_outputs == 1
 
     def _factored_rows(self, vector: Float64Array, first: int, n_taken: int | None, scale: float) -> JacobianRows:
-        """Return rows whose products add up to the curvature, in float64 and times a number."""
+        """Return rows R of the Jacobian in float64, times `scale`; R' R is the curvature."""
         parts, found = _Parameters(*self._in_precision(vector)), []
         for chunk in self._chunks(CHUNK_ROWS, first, n_taken):
             hidden, slope = parts.hidden_and_slope(chunk.X, self._activation)
@@ -232,7 +232,7 @@ class Objective:
         return JacobianRows(*(np.concatenate(arrays).astype(np.float64) for arrays in zip(*found, strict=True)))
 
     def _rows_of(self, vector: Float64Array, first: int, n_taken: int | None) -> Iterator[FloatArray]:
-        """Yield rows whose products add up to the curvature; each array is overwritten by the next."""
+        """Yield blocks of rows; the sum of their products R' R is the curvature. The next block overwrites the last."""
         shape, loss = self.shape, self.loss
         parts = _Parameters(*self._in_precision(vector))
         n_rows = max(_BLOCK // shape.n_parameters, 1)
@@ -248,7 +248,7 @@ class Objective:
 
 
 def has_few_rows(shape: Shape, n_samples: int) -> bool:
-    """Say whether the Jacobian has fewer rows than columns: then a system of as many equations as rows is solved."""
+    """Whether the Jacobian has fewer rows than columns; a step then solves a system with an equation for each row."""
     return n_samples * shape.n_outputs < shape.n_parameters
 
 
@@ -279,7 +279,7 @@ class _Parameters(NamedTuple):
         return values
 
     def hidden_and_slope(self, X: FloatArray, activation: Activation) -> tuple[FloatArray, FloatArray]:
-        """Return the hidden activations and the activation's derivative there."""
+        """Return the hidden activations and the derivatives of the activation."""
         values = self._inputs(X)
         slope = activation.slope(values)
         activation.apply(values)
@@ -293,7 +293,7 @@ class _Parameters(NamedTuple):
 
 
 def _expanded(matrix: Float64Array, shape: Shape, out_coef: Float64Array) -> Float64Array:
-    """Return the curvature of all outputs from that of a network with one output of coefficients one."""
+    """Return the curvature of all outputs, given the matrix of a network of one output with coefficients of one."""
     n, n_outputs = shape.n_of_hidden, shape.n_outputs
     of_hidden = np.concatenate([np.repeat(out_coef, shape.n_features, axis=0), out_coef])
     whole = np.empty((shape.n_parameters, shape.n_parameters))

@@ -1,9 +1,9 @@
 """
 The Gauss-Newton matrix of a network of one output, from products of pairs of neurons and pairs of inputs.
 
-An entry of the hidden layer's part is a sum over samples of s_i s_j x_f x_g, slopes of two neurons times two inputs.
-The sum stays the same if the neurons change places, or the inputs. So one product is enough, of the pairs of neurons
-and the pairs of inputs. It takes half the multiplications of a product of the Jacobian's rows with themselves.
+An entry for two hidden coefficients is a sum over samples of s_i s_j x_f x_g: slopes of two neurons times two inputs.
+The sum is symmetric in the neurons and in the inputs. So one product is enough, of unordered pairs of neurons and
+unordered pairs of inputs. It takes half the multiplications of a product of the Jacobian's rows with themselves.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from sklearn_gfs._threads import threads_for
 if TYPE_CHECKING:
     from sklearn_gfs._typing import Float64Array, FloatArray, IntArray
 
-# Numbers that are multiplied at once: they stay in the cache.
+# Number of elements that are multiplied at once, so that they stay in the cache.
 _BLOCK = 2**21
 
 
 class _Buffers(NamedTuple):
-    """A column for each sample of a block: pairs of neurons, pairs of inputs, and the hidden layer's columns."""
+    """Arrays with a column per sample: pairs of neurons, pairs of inputs, derivatives by hidden parameters."""
 
     of_neurons: FloatArray
     of_inputs: FloatArray
@@ -31,23 +31,23 @@ class _Buffers(NamedTuple):
 
 class PairSums:
     """
-    Sums over samples that the Gauss-Newton matrix is made of.
+    Sums over samples from which the Gauss-Newton matrix is made.
 
     Parameters
     ----------
     n_features : int
     n_hidden : int
     dtype : dtype
-        Of the products; they are summed in float64.
+        The dtype of the products; they are summed in float64.
 
     Attributes
     ----------
     n_rows : int
-        How many samples to add at once, at most.
+        Largest number of samples to add at once.
     """
 
     def __init__(self, n_features: int, n_hidden: int, dtype: np.dtype[Any]) -> None:
-        n_inputs = n_features + 1  # of which the last is one, for the intercept
+        n_inputs = n_features + 1  # the last input is one, for the intercept
         self._n_inputs, self._n_hidden, self._dtype = n_inputs, n_hidden, dtype
         self._buffers = self._empty(0)
         self._of_pairs = np.zeros((_n_pairs(n_hidden), _n_pairs(n_inputs)))
@@ -85,7 +85,7 @@ class PairSums:
         coef = whole[:n_coef, :n_coef].reshape(n_hidden, n_inputs - 1, n_hidden, n_inputs - 1)
         mixed = whole[:n_coef, n_coef:n_of_hidden].reshape(n_hidden, n_inputs - 1, n_hidden)
         intercepts, places, start = whole[n_coef:n_of_hidden, n_coef:n_of_hidden], _places(n_inputs), 0
-        for i in range(n_hidden):  # the pairs of this neuron and those from this one on
+        for i in range(n_hidden):  # the pairs of this neuron with itself and later neurons
             stop = start + n_hidden - i
             block = self._of_pairs[start:stop].take(places.ravel(), axis=1).reshape(-1, *places.shape)
             coef[i:, :, i] = block[:, :-1, :-1]
@@ -108,7 +108,7 @@ def _n_pairs(n: int) -> int:
 
 
 def _places(n: int) -> IntArray:
-    """Return where the pairs of so many are, whichever of the two comes first."""
+    """Return an (n, n) array of the index of each pair, the same for both orders of a pair."""
     places = np.empty((n, n), dtype=np.intp)
     upper = np.triu_indices(n)
     places[upper] = places.T[upper] = np.arange(_n_pairs(n))
@@ -116,7 +116,7 @@ def _places(n: int) -> IntArray:
 
 
 def _fill_pairs(pairs: FloatArray, rows: FloatArray) -> None:
-    """Write the products of all pairs of rows, of each row and those from itself on."""
+    """Write the products of all pairs of rows: of each row with itself and later rows."""
     start = 0
     for i in range(len(rows)):
         stop = start + len(rows) - i

@@ -1,5 +1,5 @@
 """
-The parameters of a two-layer network: how they are drawn, and what pruning leaves of them.
+The parameters of a two-layer network: how they are drawn, and how a network is pruned.
 
 Nothing here computes outputs.
 """
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from sklearn_gfs._typing import FloatArray, GreedyPath
 
 
-# Spread of the hidden intercepts and of the output weights at initialisation; see docs/decisions.
+# Spread of the hidden intercepts at initialisation; see docs/decisions.
 _INTERCEPT_SPREAD = 0.5
+# Spread of the output weights at initialisation.
 _OUTPUT_SPREAD = 0.5
 
 
@@ -60,7 +61,7 @@ def initial_network(
 
 
 def prune(network: Network, path: GreedyPath) -> Network:
-    """Keep the picked neurons, each once, weighted by how often it was picked, or with the weights that were solved."""
+    """Return the subnetwork of the picked neurons, weighted by their counts, or with the solved output weights."""
     if path.intercept is not None:
         return _corrected(network, path, path.intercept)
     kept, counts = np.unique(path.picks, return_counts=True)
@@ -75,10 +76,10 @@ def prune(network: Network, path: GreedyPath) -> Network:
 
 def of_least_weight(network: Network, least: float) -> Network:
     """
-    Return the same function with neurons that weigh at least so much.
+    Return a network of the same function in which the weight of each neuron is at least `least`.
 
-    What a step does to an output coefficient counts as much as its neuron weighs. Solvers whose steps have one length
-    in every coordinate move outputs of light neurons slowly.
+    A change of an output coefficient changes the outputs in proportion to the neuron's weight. Solvers whose steps have
+    the same length in every coordinate move the outputs of neurons of small weight slowly.
     """
     before = network.weights
     weights = np.maximum(before, before.dtype.type(least))
@@ -87,10 +88,11 @@ def of_least_weight(network: Network, least: float) -> Network:
 
 def _corrected(network: Network, path: GreedyPath, intercept: FloatArray) -> Network:
     """
-    Keep the picked neurons with the output weights and the intercept that the selection has solved for.
+    Return the subnetwork of the picked neurons, with the output weights and the intercept that the selection solved
+    for.
 
-    Neurons weigh so much that the size of their output coefficients, together, stays what it was: step sizes then mean
-    what they meant before. Where nothing was picked one neuron stays, of which nothing comes out.
+    All neurons get the weight with which the norm of their output coefficients stays what it was, so that step sizes
+    keep their meaning. Without a pick the first neuron stays, with output coefficients of zero.
     """
     kept = np.sort(path.picks) if len(path.picks) else np.zeros(1, dtype=np.int64)
     solved, before = path.weights[kept], float(np.linalg.norm(network.output_coef[kept].astype(np.float64)))

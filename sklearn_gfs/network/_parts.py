@@ -1,8 +1,8 @@
 """
-A wide network in parts: groups of neurons, each with its own share of the work, for as many threads as there are.
+A wide network in parts: groups of neurons that several threads compute at the same time.
 
-Into how many parts a network falls depends on the size of an update alone, so that results are the same for any number
-of threads. torch and BLAS divide each operation among threads, which meet at its end. Here threads meet three times in
+The number of parts depends on the size of an update only, so that results are the same for any number of threads. torch
+and BLAS divide each operation among threads, and synchronise them after each. Here threads synchronise three times in
 an update: when the outputs are added up, when the gradient is known, and when the parameters have moved. A thread that
 waits sleeps.
 """
@@ -31,14 +31,18 @@ if TYPE_CHECKING:
 
     from ._losses import Loss
 
-# Operations of an update from which on two parts pay, and how many times as many it takes until twice as many parts do.
-_TWO_PARTS, _TWICE_AS_MANY = 1e8, 4.0
-# No part has fewer neurons, and no network more parts.
-_LEAST_NEURONS, _MOST_PARTS = 64, 16
+# Number of floating-point operations of an update from which two parts are faster than one.
+_TWO_PARTS = 1e8
+# Factor of this number for which the number of parts doubles.
+_TWICE_AS_MANY = 4.0
+# Least number of neurons of a part.
+_LEAST_NEURONS = 64
+# Largest number of parts.
+_MOST_PARTS = 16
 
 
 def n_parts_of(n_features: float, n_hidden: int, n_outputs: int, batch_size: int) -> int:
-    """Return into how many parts a network of this size falls in training."""
+    """Return the number of parts of a network of this size in training."""
     n_operations = 6.0 * batch_size * n_hidden * (n_features + n_outputs)
     if n_operations < _TWO_PARTS:
         return 1
@@ -48,7 +52,7 @@ def n_parts_of(n_features: float, n_hidden: int, n_outputs: int, batch_size: int
 
 class NetworkInParts:
     """
-    A network like `TorchNetwork`, made of several of them, which compute and move at the same time.
+    A network like `TorchNetwork`, made of several `TorchNetwork` that compute and move at the same time.
 
     The parameters of the first part come first in ``parameters``, then those of the second. Each part has an output
     intercept; all but the first part's are zero and stay so.
@@ -74,8 +78,8 @@ class NetworkInParts:
 
     @contextmanager
     def threads(self) -> Iterator[None]:
-        """Have as many threads as torch would use, but no more than there are parts, while one is inside."""
-        if self._pool is not None:  # one is inside already
+        """Return a context with the number of threads that torch would use, at most one for each part."""
+        if self._pool is not None:  # the context is nested
             yield
             return
         self._n_threads = min(n_torch_threads(), len(self._parts))
@@ -93,7 +97,7 @@ class NetworkInParts:
                 self._pool = None
 
     def in_parts(self, work: Callable[[int], None]) -> None:
-        """Do the work for every part, whose number it is told."""
+        """Call `work` with the index of every part, in parallel."""
         n_parts = len(self._parts)
         if self._pool is None:
             for part in range(n_parts):
@@ -101,7 +105,7 @@ class NetworkInParts:
             return
 
         def share(first: int) -> None:
-            with self._torch.inference_mode():  # each thread has a mode of its own
+            with self._torch.inference_mode():  # the mode holds for one thread only
                 for part in range(first, n_parts, self._n_threads):
                     work(part)
 
@@ -111,7 +115,7 @@ class NetworkInParts:
             other.result()
 
     def outputs(self, X: torch.Tensor) -> torch.Tensor:
-        """Return the outputs; the hidden activations stay with the parts."""
+        """Return the outputs; the parts keep the hidden activations."""
         outputs: list[torch.Tensor] = [X] * len(self._parts)
 
         def forward(part: int) -> None:
@@ -135,7 +139,7 @@ class NetworkInParts:
         return math.fsum(part.penalty() for part in self._parts)
 
     def descent(self) -> float:
-        """Return by how much the loss falls per unit of a short step against ``gradient``."""
+        """Return the decrease of the loss per unit of a short step against ``gradient``."""
         return math.fsum(part.descent() for part in self._parts)
 
     def loss(self, X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None = None) -> float:
@@ -143,7 +147,7 @@ class NetworkInParts:
         return self._loss.value_and_residual(self.outputs(X), y, weight)[0]
 
     def whole(self, vector: torch.Tensor) -> FloatArray:
-        """Return a vector that lies like the parameters as it lies in a network of one part."""
+        """Return a vector in the order of the parameters, rearranged to the order of a network of one part."""
         views = [
             [view.numpy() for view in part.layout.views(vector[piece])]
             for part, piece in zip(self._parts, self.pieces, strict=True)
@@ -153,7 +157,7 @@ class NetworkInParts:
         return self._layout.flat(joined)
 
     def in_pieces(self, vector: FloatArray) -> torch.Tensor:
-        """Return what `whole` was told."""
+        """Return the inverse of `whole`."""
         from torch import from_numpy
 
         coef, intercept, out_coef, out_intercept = self._layout.views_of_array(vector)
@@ -175,7 +179,7 @@ class NetworkInParts:
 
 
 def _neurons_of(network: Network, some: slice) -> Network:
-    """Return some of the neurons; the output intercept goes with the first."""
+    """Return a network of some of the neurons; only the part with the first neuron has the output intercept."""
     return Network(
         network.hidden_coef[:, some],
         network.hidden_intercept[some],

@@ -1,8 +1,8 @@
 """
-What the data leave open of a network's weights, and the standard deviations of predictions that follow; NumPy only.
+The posterior of a network's weights given the data, and standard deviations of predictions from it; NumPy only.
 
 The posterior is Gaussian: the Laplace approximation around the trained weights, with the Gauss-Newton matrix. The
-network is linearised there, so that the variance of an output is a quadratic form of its derivatives.
+network is linearised around these weights, so that the variance of an output is a quadratic form of its derivatives.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ class Posterior(NamedTuple):
     Parameters
     ----------
     inverse : Inverse
-        The covariance, in units of `unit`.
+        The covariance of the weights, over `unit`.
     unit : ndarray of shape (n_outputs,)
-        As each output sees it.
+        Factor of the covariance for each output.
     noise_variance : ndarray of shape (n_outputs,)
-        Of standardised targets.
+        Variance of the noise of standardised targets.
     inputs : Standardisation
     y_scale : ndarray of shape (n_outputs,)
         Zero for a constant target, which has no deviation.
     features : ndarray of int, default=None
-        Those that the network was trained on; None for all.
+        Indices of the features that the network was trained on; None for all.
     """
 
     inverse: Inverse
@@ -81,9 +81,9 @@ def posterior_of(
     curvature: Curvature, prior: Prior, errors: Float64Array, n_samples: float, scaling: Scaling
 ) -> Posterior | None:
     """
-    Return the posterior of weights at which a mean loss over so many samples curves so; None where it is flat.
+    Return the posterior of weights, given the curvature of the mean loss at them; None if the curvature is zero.
 
-    The prior's noise is that of all outputs, and is shared out among them by their errors.
+    The prior has one noise variance for all outputs. Each output gets a noise variance in proportion to its error.
     """
     inverse = curvature.inverse(prior.penalty)
     if inverse is None:

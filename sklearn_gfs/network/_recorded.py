@@ -1,5 +1,5 @@
 """
-Updates on a GPU, recorded: what one update calls is recorded once and played again, without waiting for results.
+Updates on a GPU, recorded: the operations of an update are recorded once and replayed, without waiting for results.
 
 An update of a network of some thousand neurons takes a GPU less time than Python takes to start its operations. Which
 networks are trained here depends on the device, and on whether activation, loss and solver are known to be recordable.
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from ._solvers import Solver
     from ._two_layer import TorchNetwork
 
-# Updates before one is recorded: torch prepares what operations need when they are called for the first time, and few
-# updates are over before a recording pays.
+# Number of updates before one is recorded. torch initialises operations at their first call, which can't be recorded,
+# and a training of a few updates ends before a recording saves time.
 _UNRECORDED = 8
 
 
 def can_record(network: Network, settings: TrainingSettings) -> bool:
-    """Say whether updates of such a network can be recorded: on a device, by what is known to read no number there."""
+    """Whether updates of the network can be recorded: on a GPU, by operations that read no value back from it."""
     known = None not in codes(settings, len(network.output_intercept))
     return settings.device != "cpu" and known and not settings.solver.reads_numbers
 
@@ -42,14 +42,14 @@ class RecordedUpdates:
     Parameters
     ----------
     network : TorchNetwork
-        Its parameters, and all that `solver` and `average` refer to, must stay where they are.
+        Its parameters, and the tensors of `solver` and `average`, must stay at the same addresses.
     average : TorchNetwork or None
-        Follows the parameters.
+        Moving average of the parameters.
     solver : Solver
     loss : Loss
     batch_size : int
     most : int
-        How many updates are made in one call at most.
+        Largest number of updates in one call.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class RecordedUpdates:
         step_size : float
             The same in all calls.
         shares : ndarray of shape (n_updates,)
-            By which the average moves towards the parameters in each update.
+            Share of the way that the average moves towards the parameters in each update.
         """
         if self._room is None:
             self._room = _Room(batch, self._batch_size, self._most)
@@ -97,7 +97,7 @@ class RecordedUpdates:
         return losses[: n_finite + 1]
 
     def _update(self, room: _Room, step_size: float) -> None:
-        """Make the update that is next in the room."""
+        """Make the next update, on the samples in the room."""
         total = self._network.total_and_gradient(*room.batch())
         self._solver.step(step_size, math.nan)  # a solver that reads the loss is not recorded
         if self._average is not None:
@@ -105,18 +105,18 @@ class RecordedUpdates:
         room.note(total)
 
     def _record(self, room: _Room, step_size: float) -> torch.cuda.CUDAGraph:
-        """Return what an update calls; nothing of it is done now."""
+        """Return the recorded operations of an update; recording does not run them."""
         import torch
 
         graph = torch.cuda.CUDAGraph()
-        # Other threads of the process may use the GPU meanwhile.
+        # With "thread_local" other threads of the process may use the GPU meanwhile.
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):
             self._update(room, step_size)
         return graph
 
 
 class _Room:
-    """Samples of several updates, and where the next one finds its own: all at addresses that stay."""
+    """Samples of several updates, and the position of the next update, at addresses that never change."""
 
     def __init__(self, batch: Batch, batch_size: int, n_updates: int) -> None:
         import torch
@@ -132,7 +132,7 @@ class _Room:
         self.totals = X.new_empty(n_updates)
 
     def take(self, batch: Batch, shares: FloatArray) -> None:
-        """Take samples of the next updates, no more than at the start, and begin with the first of them."""
+        """Copy the samples of the next updates, at most the number at the start, and begin with the first update."""
         X, y, weight = batch
         self._X[: len(X)] = X
         self._y[:, : len(X)] = y
@@ -148,11 +148,11 @@ class _Room:
         return self._X.index_select(0, self._rows), self._y.index_select(1, self._rows), weight
 
     def share(self) -> torch.Tensor:
-        """Return by which share the average moves in the next update."""
+        """Return the share of the way that the average moves in the next update."""
         return self._shares.index_select(0, self._at)[0]
 
     def note(self, total: torch.Tensor) -> None:
-        """Keep the total loss of an update, and go on to the next."""
+        """Store the total loss of an update, and move to the next update."""
         self.totals.index_copy_(0, self._at, total.view(1))
         self._rows.add_(len(self._rows))
         self._at.add_(1)

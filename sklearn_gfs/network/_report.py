@@ -1,7 +1,7 @@
 """
-The table that a fit prints: a row now and then, what was decided, and a closing line.
+The table that a fit prints: rows of progress, lines about automatic choices, and a closing line.
 
-Rows come from ``_watch``; what is said between them, from the modules that decide.
+``_watch`` writes the rows; the modules that make the choices write the lines.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ import math
 import time
 from collections import Counter
 
-# A phase prints about so many rows, but one for every so many updates at least.
-_ROWS, _MOST_UPDATES = 10, 500
+# Number of rows that a phase prints, about.
+_ROWS = 10
+# Largest number of updates from one row to the next, so that a long phase prints more rows.
+_MOST_UPDATES = 500
 
 _HEAD = f"{'phase':<18} {'iteration':>21} {'training loss':>14} {'held-out loss':>14} {'seconds':>8}"
 
 
 class Report:
     """
-    Prints what a fit does, where that is wanted.
+    Prints the progress of a fit, if the user wants it.
 
     Parameters
     ----------
@@ -38,7 +40,7 @@ class Report:
             print(line, flush=True)  # noqa: T201
 
     def row(self, phase: str, progress: str, training_loss: float | None, held_out_loss: float | None = None) -> None:
-        """Print a row of the table; a loss that nobody has measured is left blank."""
+        """Print a row of the table; a loss of None is left blank."""
         if not self._has_head:
             self._has_head = True
             self.say(_HEAD)
@@ -46,7 +48,7 @@ class Report:
         self.say(f"{phase:<18} {progress:>21}{losses} {self._seconds:>8.2f}")
 
     def count(self, phase: str, n_updates: int) -> None:
-        """Take note of updates."""
+        """Add to the number of updates of a phase."""
         self._updates[phase] += n_updates
 
     def close(self, n_units: int) -> None:
@@ -63,18 +65,18 @@ class PhaseReport:
     """
     Prints the rows of one phase.
 
-    A row waits until the next updates, or the end of the phase: the held-out loss may be measured in between.
+    A row is printed at the next updates, or at the end of the phase, because the held-out loss may come in between.
 
     Parameters
     ----------
     report : Report
     name : str
     n_iterations : int
-        The updates that the phase is meant to make.
+        Planned number of updates of the phase.
     at_most : bool
-        Whether it may make fewer.
+        Whether the phase may make fewer updates.
     unit : int
-        Updates between two rows are a multiple of this: held-out samples are looked at as often.
+        The number of updates between two rows is a multiple of this, the interval between two held-out losses.
     """
 
     def __init__(self, report: Report, name: str, n_iterations: int, *, at_most: bool, unit: int) -> None:
@@ -82,12 +84,12 @@ class PhaseReport:
         self._n_iterations, self._of = n_iterations, "of at most" if at_most else "of"
         self._every = min(_MOST_UPDATES, max(1, math.ceil(n_iterations / (_ROWS * unit))) * unit)
         self._losses: list[float] = []
-        self._first: int | None = None  # the network's updates before this phase
-        self._n_shown = self._n_done = 0  # its updates up to the last row, and in all
+        self._first: int | None = None  # number of the network's updates before this phase
+        self._n_shown = self._n_done = 0  # numbers of updates up to the last row, and in all
         self._held_out: float | None = None
 
     def updates(self, losses: list[float], n_updates: int) -> None:
-        """Take note of the last so many updates; the losses are those of all updates that the network has had."""
+        """Record the last `n_updates` updates; `losses` are those of all updates of the network."""
         self._report.count(self._name, n_updates)
         if not self._report.printed:
             return
@@ -98,13 +100,13 @@ class PhaseReport:
         self._losses, self._n_done, self._held_out = losses, len(losses), None
 
     def held_out(self, loss: float) -> None:
-        """Take note of the held-out loss after the updates so far."""
+        """Record the held-out loss after the updates so far."""
         self._held_out = loss
         if self._first is None:
             self._row(0, None)
 
     def end(self) -> None:
-        """Print the row that waits, if there is one."""
+        """Print the row of the last updates, if it is not printed yet."""
         recent = self._losses[self._n_shown : self._n_done]
         if recent:
             self._row(self._n_done, math.fsum(recent) / len(recent))

@@ -1,7 +1,7 @@
 """
-Samples as training reads them: standardised rows and their targets, gathered batch by batch or chunk by chunk.
+Samples for training: standardised rows and their targets, gathered batch by batch or chunk by chunk.
 
-Which samples are trained on, and in which order, is decided elsewhere.
+The callers choose the samples and their order.
 """
 
 from __future__ import annotations
@@ -30,18 +30,20 @@ if TYPE_CHECKING:
     from ._standardisation import Standardisation
 
 
-# Where no more than this share of the inputs differs from zero, products with these alone are faster.
+# Largest share of inputs that differ from zero for which products of these inputs alone are faster.
 _MOST_STORED = 0.2
-# From so many bytes on X is in no cache.
+# Size of X, in bytes, from which it is in no cache.
 _LARGE = 2**26
-# Batches that stand for many samples take so many bytes at most, but of the widest inputs there are so many rows.
-_BATCH_BYTES, _LEAST_ROWS = 2**27, 64
-# Bytes that an input takes together with the number of its column.
+# Largest size of a chunk of samples, in bytes.
+_BATCH_BYTES = 2**27
+# Least number of rows of a chunk, even if wide inputs then take more memory.
+_LEAST_ROWS = 64
+# Bytes of an input, as float32, and the index of its column, as int32.
 _ENTRY_BYTES = 8
 
 
 def has_few_entries(X: Any, standardisation: Standardisation | None) -> bool:
-    """Say whether few inputs differ from zero, once they are standardised, and X stores these only."""
+    """Whether X is sparse, and few of its standardised inputs differ from zero."""
     is_shifted = standardisation is None or standardisation.mean is not None
     return bool(sparse.issparse(X) and not is_shifted and X.nnz <= _MOST_STORED * X.shape[0] * X.shape[1])
 
@@ -50,23 +52,23 @@ class Samples:
     """
     Rows of X, standardised, and their targets, gathered batch by batch.
 
-    X is never copied as a whole: a batch is gathered, made dense and standardised in a buffer of its own. Where X is
-    standardised already a batch is gathered only. Indicators of classes may stay a byte each: batches hold numbers.
+    X is never copied as a whole: a batch is gathered, made dense and standardised in a buffer of its own. If X is
+    standardised already, a batch is gathered only. Indicators of classes may take one byte each; batches hold floats.
 
     Parameters
     ----------
     X : array or CSR array of shape (n_samples, n_features)
     targets : ndarray of shape (n_samples, n_outputs)
     standardisation : Standardisation or None
-        None where X is standardised already.
+        None if X is standardised already.
     rows : ndarray of shape (n_rows,)
-        The samples to be used.
+        Indices of the samples that are used.
     weight : ndarray of shape (n_samples,), default=None
         Weights of the samples; only their ratios among the rows matter.
     device : str, default="cpu"
-        Where batches are put.
+        Device of the batches.
     dtype : dtype, default=None
-        That of the batches: inputs are rounded to it once they are standardised. None for that of the targets.
+        The dtype of the batches; inputs are rounded to it after they are standardised. None means the targets' dtype.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class Samples:
         self._device = device
         self.on_device = device != "cpu"
         self._X = X
-        # torch gathers rows with all its threads, but warns of arrays that it must not write to.
+        # torch gathers rows with all its threads. It warns of read-only arrays, so these are gathered by NumPy.
         self._tensor = torch.from_numpy(X) if isinstance(X, np.ndarray) and X.flags.carray else None
         self._table: torch.Tensor | None = None
         self._is_brought = False
@@ -102,45 +104,45 @@ class Samples:
 
     @cached_property
     def _lies_apart(self) -> bool:
-        """Whether X is in Fortran's order, and no cache holds it."""
+        """Whether X is in Fortran order, and too large for a cache."""
         X = self._X
         is_large = isinstance(X, np.ndarray) and X.flags.f_contiguous and X.nbytes >= _LARGE and X.shape[1] > 1
         return is_large and not numba_for("Training").config.DISABLE_JIT
 
     @property
     def few_entries(self) -> bool:
-        """Whether few inputs differ from zero, and `entries` serve."""
+        """Whether few inputs differ from zero, so that training reads `entries`."""
         return has_few_entries(self._X, self._standardisation)
 
     @property
     def entries_bytes(self) -> float:
-        """Size of one sample's inputs where `entries` serve."""
+        """Mean size of one sample's `entries`, in bytes."""
         return (1 + self._X.nnz / self._X.shape[0]) * _ENTRY_BYTES
 
     @property
     def row_bytes(self) -> int:
-        """Size of one sample's inputs in a batch."""
+        """Size of one sample's inputs in X, if dense, in bytes."""
         return int(self._X.shape[1] * self._X.dtype.itemsize)
 
     @property
     def n_bytes(self) -> int:
-        """Size of all rows' inputs as batches."""
+        """Size of the inputs of all rows in batches, in bytes."""
         return int(len(self.rows) * self._X.shape[1] * self.dtype.itemsize)
 
     def batches(self, rows: IntArray, most: int | None = None) -> Iterator[IntArray]:
-        """Yield so many rows at a time, by default `CHUNK_ROWS`, or fewer where these would be large as batches."""
+        """Yield at most `most` rows at a time, by default `CHUNK_ROWS`, or fewer if a batch would be large."""
         row_bytes = self._X.shape[1] * (self._X.dtype.itemsize + self.dtype.itemsize)
         size = min(most or CHUNK_ROWS, max(_BATCH_BYTES // row_bytes, _LEAST_ROWS))
         return (rows[chunk] for chunk in row_batches(len(rows), size))
 
     def part(self, rows: IntArray) -> Samples:
-        """Return these samples only; their weights stay as they are beside those of the others."""
+        """Return these samples only; their weights are not normalised again."""
         part = copy(self)
         part.rows = rows
         return part
 
     def bring(self) -> None:
-        """Keep the inputs of all samples on the device, for batches, if they take half of its room at most."""
+        """Keep the inputs of all samples on the device, for batches, if they take at most half of `room_on` it."""
         import torch
 
         shape = self._X.shape
@@ -162,7 +164,7 @@ class Samples:
         return Batch(self._inputs(rows), torch.from_numpy(y).to(self._device), weight)
 
     def _inputs(self, rows: IntArray, out: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the standardised inputs of these samples; gathered into `out`, where that is given."""
+        """Return the standardised inputs of these samples, in `out` if given."""
         import torch
 
         if self._table is not None:
@@ -176,10 +178,10 @@ class Samples:
 
     def fill(self, rows: IntArray, X: FloatArray, y: FloatArray) -> FloatArray | None:
         """
-        Write what `gather` returns to arrays with a row for each sample, and return the weights.
+        Write inputs and targets, as of `gather`, to arrays with a row for each sample, and return the weights.
 
-        New memory for every batch would cost as much as gathering, where the system's allocator gives large pieces back
-        at once (Dask tells it to).
+        New memory for every batch could take as long as gathering: some allocators return large pieces to the system at
+        once (Dask configures them so).
         """
         if not (self._standardisation is None and isinstance(self._X, np.ndarray) and self._X.dtype == X.dtype):
             self._standardise_into(X, rows)
@@ -193,32 +195,32 @@ class Samples:
         return None if self._weight is None else self._weight[rows]
 
     def entries(self, rows: IntArray) -> Entries:
-        """Return the inputs of these samples that differ from zero; X may be dense where other samples are not."""
+        """Return the inputs of these samples that differ from zero; X may be dense if training data are sparse."""
         part = sparse.csr_array(self._X[rows])
         values = part.data if self._standardisation is None else self._standardisation.apply(part).data
         starts, columns = part.indptr.astype(np.int64), part.indices.astype(np.int32, copy=False)
         return Entries(starts, columns, values.astype(np.float32))
 
     def _take_into(self, out: FloatArray, array: FloatArray, rows: IntArray) -> None:
-        """Write some rows of an array; by way of memory that is kept where `out` has spaces between its rows."""
+        """Write some rows of an array to `out`, through a buffer if the rows of `out` are not adjacent."""
         taken, shape = out, (len(rows), array.shape[1])
         if not (out.flags.c_contiguous and out.dtype == array.dtype):
             n_bytes = math.prod(shape) * array.itemsize
             if self._space.size < n_bytes:
                 self._space = np.empty(n_bytes, dtype=np.uint8)
             taken = self._space[:n_bytes].view(array.dtype).reshape(shape)
-        array.take(rows, axis=0, out=taken, mode="clip")  # no index is clipped; other modes copy
+        array.take(rows, axis=0, out=taken, mode="clip")  # all indices are valid; other modes make a copy
         if taken is not out:
             out[...] = taken
 
     def arrays(self, rows: IntArray) -> tuple[FloatArray, FloatArray, FloatArray | None]:
-        """Return what `gather` does as arrays; targets have a row for each sample."""
+        """Return inputs, targets and weights of these samples as arrays; targets have a row for each sample."""
         X = np.empty((len(rows), self._X.shape[1]), self.dtype)
         y = np.empty((len(rows), self._targets.shape[1]), self.dtype)
         return X, y, self.fill(rows, X, y)
 
     def _standardise_into(self, X: FloatArray, rows: IntArray) -> None:
-        """Write the standardised inputs of these samples."""
+        """Write the standardised inputs of these samples to X."""
         import torch
 
         if self._lies_apart and self._standardisation is not None and self._standardisation.mean is not None:
@@ -242,7 +244,7 @@ class Samples:
         return [Batch(*batch) for batch in zip(split(X, batch_size), split(y, batch_size, 1), weights, strict=True)]
 
     def everything(self) -> Batch:
-        """Return all rows as one batch; in the precision of X there is never more than a chunk of them."""
+        """Return all rows as one batch; a copy in the precision of X exists of one chunk at a time only."""
         import torch
 
         n_rows = len(self.rows)
@@ -256,12 +258,12 @@ class Samples:
 
 class HeldOut:
     """
-    Samples that judge networks: one batch that is kept, or of many samples chunks that are gathered at every look.
+    Held-out samples: one batch that is kept, or chunks that are gathered for each evaluation if samples are many.
 
     Parameters
     ----------
     samples : Samples
-        The rows of these.
+        All rows of these samples are held out.
     """
 
     def __init__(self, samples: Samples) -> None:
@@ -289,7 +291,7 @@ class HeldOut:
             yield Batch(X.to(device), y.to(device), None if weight is None else weight.to(device))
 
     def entries(self, y: FloatArray) -> tuple[Entries, FloatArray | None]:
-        """Write the targets to an array with a row for each sample; return what `Samples.entries` does, and weights."""
+        """Write the targets to an array with a row for each sample; return the entries and the weights."""
         rows = self._samples.rows
         return self._samples.entries(rows), self._samples.fill_targets(rows, y)
 

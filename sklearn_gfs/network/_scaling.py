@@ -1,5 +1,5 @@
 """
-The units that networks are trained in: features and targets standardised, and networks taken back to the data's units.
+The units of training: features and targets are standardised, and fitted networks converted to the units of the data.
 
 Nothing here trains, and nothing here knows estimators.
 """
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
     from ._parameters import Network
 
-# Standardised inputs are shrunk until their mean squared norm is at most this: with many features a step of the same
-# length in every coordinate would otherwise move a pre-activation by more than the activation can follow.
+# Largest mean squared norm of the inputs; larger standardised inputs are multiplied by a factor below one. With many
+# features, a step of the same length in every coordinate would otherwise move pre-activations too far.
 _INPUT_SQUARED_NORM = 12.0
 
-# By more than this factor, or its inverse, no weight of a network is changed when scales are: the scales of the few
-# samples before meant nothing.
+# Largest factor, and inverse of the least, by which a weight of a network changes when scales change. A larger change
+# comes from samples that were too few to estimate scales.
 _MOST_RESCALED = 4.0
 
-# A feature has rare values if less than this share of the samples has others than its least or its largest value.
+# Share of values other than the more common one of a feature's least and largest value, below which values are rare.
 _COMMON = 0.5
-# The sizes of rare values, such as weights of words, are kept where they are alike. From this factor on between them
-# and the median they are units, and mean nothing.
+# Factor between the size of a feature's rare values and the median size, from which the size has no effect. Smaller
+# differences, as between weights of words, are kept; larger ones are differences of units.
 _UNITS = 100.0
-# So many samples are looked at to see which features may be constant.
+# Number of samples that are examined first to find features that may be constant.
 _FIRST_FEW = 64
 
 
@@ -48,7 +48,7 @@ class Edges(NamedTuple):
     at_largest: FloatArray
 
     def joined(self, other: Edges, share: float) -> Edges:
-        """Return those of these samples and others, which are this share of both."""
+        """Return the edges of these samples and others together; `share` is the other samples' share."""
         least, largest = np.minimum(self.least, other.least), np.maximum(self.largest, other.largest)
         shares = (1 - share, share)
         both = list(zip((self, other), shares, strict=True))
@@ -58,19 +58,19 @@ class Edges(NamedTuple):
 
     @property
     def rarity(self) -> FloatArray:
-        """The share of other values than the more common edge, as a part of the share from which on it is not rare."""
+        """The share of values other than the more common edge, over `_COMMON`; one if values are not rare."""
         others = 1 - np.maximum(self.at_least, self.at_largest)
         return np.asarray(np.clip(others / _COMMON, np.finfo(np.float64).eps, 1))
 
 
 class Moments(NamedTuple):
-    """What standardisation is derived from: means and variances of features and targets; x_mean None for sparse X."""
+    """Means and variances of features and targets, for the standardisation; `x_mean` is None for sparse X."""
 
     n_seen: float
     x_mean: FloatArray | None
-    x_variance: FloatArray  # of sparse X the mean squares
+    x_variance: FloatArray  # for sparse X the mean squares
     x_varies: np.ndarray
-    x_edges: Edges  # of sparse X zeros only
+    x_edges: Edges  # for sparse X the shares of zeros only
     y_mean: FloatArray
     y_variance: FloatArray
     y_varies: np.ndarray
@@ -78,11 +78,11 @@ class Moments(NamedTuple):
 
 class Scaling(NamedTuple):
     """
-    How inputs are standardised, and their mean squared norm then; y is standardised to (y - y_mean) / y_scale.
+    How inputs and targets are standardised, and the mean squared norm of standardised inputs.
 
-    With many features the inputs are multiplied by `x_shrink`, so that their norm is not too large. Where the inputs
-    are some features of the data only, `features` says which of how many. `y_known` says which targets are no more than
-    their means; None where they all may be more.
+    y is standardised to (y - y_mean) / y_scale. With many features the inputs are multiplied by `x_shrink`, so that
+    their norm is not too large. If the inputs are only some features of the data, `features` has their indices and the
+    number of all. `y_known` marks targets that are constant; None if no target is.
     """
 
     inputs: Standardisation
@@ -95,11 +95,11 @@ class Scaling(NamedTuple):
 
     @property
     def output_scale(self) -> FloatArray:
-        """What outputs are multiplied by in the units of the data: zero for a target that is no more than its mean."""
+        """Factor from outputs to the units of the data: zero for a constant target."""
         return self.y_scale if self.y_known is None else np.where(self.y_known, 0.0, self.y_scale)
 
     def warn_of_digits(self, dtype: np.dtype[Any], y_varies: np.ndarray) -> None:
-        """Warn of features and targets that vary so little beside their means that this precision loses them."""
+        """Warn of features and targets whose variation, relative to their means, is lost in this precision."""
         if self.inputs.mean is not None:
             warn_of_lost_digits("X", self.inputs.mean * self.inputs.inverse_scale, dtype)
         warn_of_lost_digits("y", np.where(y_varies, self.y_mean / self.y_scale, 0.0), dtype)
@@ -130,11 +130,11 @@ def measure_moments(
     targets : ndarray of shape (n_samples, n_outputs)
     weight : ndarray of shape (n_samples,), default=None
     rows : ndarray of shape (n_rows,), default=None
-        The samples to be used; the others weigh nothing.
+        Indices of the samples that are used; the others have weight zero. None for all.
     n_copies : float, default=None
-        For how many samples these stand; None for as many as there are.
+        Number of samples with their copies; None for the number of rows.
     earlier : Moments, default=None
-        Of samples that count as well. They also say whether X is centred.
+        Moments of earlier samples. If given, they decide whether X is centred.
     """
     n_copies = float(X.shape[0] if rows is None else len(rows)) if n_copies is None else n_copies
     if weight is not None:
@@ -160,7 +160,7 @@ def measure_moments(
 
 
 def share_of_values(moments: Moments) -> float:
-    """Return which share of sparse inputs differs from zero, among features that vary; one for an array."""
+    """Return the share of sparse inputs that differ from zero, among features that vary; one for an array."""
     if moments.x_mean is not None or not moments.x_varies.any():
         return 1.0
     return float(1 - moments.x_edges.at_least[moments.x_varies].mean())
@@ -168,12 +168,12 @@ def share_of_values(moments: Moments) -> float:
 
 def scaling_of(moments: Moments, *, center_targets: bool, scale_targets: bool) -> Scaling:
     """
-    Standardise features, sparse ones by scale only, and where asked for targets.
+    Return the scaling of features, sparse ones by scale only, and of targets as the arguments say.
 
-    A constant feature is scaled by zero: it has taught nothing, so it must not count where it takes another value. A
-    constant target is trained on with a scale of one. If it is centred, fitted networks return its mean. Features have
-    a variance of one; that of features with rare values, such as the indicator of a category or the count of a word, is
-    less.
+    A constant feature is scaled by zero: nothing is learnt about it, so another value in later data must have no
+    effect. A constant target has a scale of one. If it is centred, fitted networks return its mean. Features are scaled
+    to a variance of one. Features with rare values, such as the indicator of a category or the count of a word, are
+    scaled to a smaller variance.
 
     Raises
     ------
@@ -197,9 +197,9 @@ def scaling_of(moments: Moments, *, center_targets: bool, scale_targets: bool) -
 
 def _standardised_variance(moments: Moments) -> FloatArray:
     """
-    Return the variances that features get: one, and for rare values that which values of size one would have.
+    Return the variances of standardised features: one, or for rare values the variance of rare values of size one.
 
-    Rare values that are larger than others, or smaller, stay so within limits.
+    Differences of size between the rare values of features are kept, within the limit `_UNITS`.
     """
     variance = moments.x_edges.rarity
     rare = moments.x_varies & (variance < 1)
@@ -212,11 +212,11 @@ def _standardised_variance(moments: Moments) -> FloatArray:
 
 def rescaled(network: Network, before: Scaling, after: Scaling, y_varied: np.ndarray) -> Network:
     """
-    Return the network that does on newly standardised data what this one did on data standardised as before.
+    Return the network that has the same predictions with the scaling `after` as this network has with `before`.
 
-    The weights keep their size where a scale has changed many times over, or where a feature or a target varies only
-    now (`y_varied` says which targets did before). What they had learnt there was of no use, and they must be able to
-    learn.
+    The change of a weight is limited to the factor `_MOST_RESCALED`. Weights stay as they are for a feature or a target
+    that varies only now; `y_varied` marks the targets that varied before. Such weights had learnt nothing from the few
+    earlier samples, and a very large or small weight could not learn.
     """
     (mean_before, inverse_before), (mean_after, inverse_after) = before.inputs, after.inputs
     inverse = np.where(inverse_before > 0, inverse_before, inverse_after)
@@ -240,16 +240,16 @@ def rescaled(network: Network, before: Scaling, after: Scaling, y_varied: np.nda
 
 
 def _mean_squares(X: Any, weight: FloatArray | None) -> tuple[FloatArray, Edges]:
-    """Return for each column the mean square, in float64 and infinite where it overflows, and the share of zeros."""
+    """Return the mean square of each column, in float64 and infinite after an overflow, and the shares of zeros."""
     X = sparse.csr_array(X)
     if not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()
     mean_squares, shares = np.zeros(X.shape[1]), np.zeros(X.shape[1])
     row_bytes = 8 * X.nnz / max(X.shape[0], 1) + 1
-    for rows in row_chunks(X.shape[0], row_bytes, PIECE_BYTES):  # X may take much of the memory that there is
+    for rows in row_chunks(X.shape[0], row_bytes, PIECE_BYTES):  # X may fill most of the memory
         stored = slice(*X.indptr[[rows.start, rows.stop]])
-        with np.errstate(over="ignore"):  # the caller refuses what is not finite
+        with np.errstate(over="ignore"):  # the caller refuses values that are not finite
             squares = np.square(X.data[stored], dtype=np.float64)
         others = (X.data[stored] != 0).astype(np.float64)
         if weight is not None:
@@ -264,7 +264,7 @@ def _mean_squares(X: Any, weight: FloatArray | None) -> tuple[FloatArray, Edges]
 
 
 def _stored_constants(X: Any, weight: FloatArray | None) -> np.ndarray:
-    """Return which sparse columns hold the same number, and not zero, for each sample that weighs something."""
+    """Return which sparse columns have one nonzero value in all samples of positive weight."""
     X = sparse.csr_array(X)
     if weight is not None and not weight.all():
         X = X[np.flatnonzero(weight)]
@@ -296,7 +296,7 @@ def _edges(X: Any, weight: FloatArray | None, rows: IntArray | None) -> Edges:
 
 
 def _scaler(known: tuple[float, FloatArray | None, FloatArray] | None) -> StandardScaler:
-    """Return scikit-learn's scaler as it is after so many samples of this mean and variance."""
+    """Return scikit-learn's scaler in its state after samples of this number, mean and variance."""
     scaler = StandardScaler()
     if known is not None:
         n_features = len(known[2])
@@ -308,16 +308,16 @@ def _scaler(known: tuple[float, FloatArray | None, FloatArray] | None) -> Standa
 def _mean_and_variance(
     scaler: StandardScaler, values: Any, weight: FloatArray | None, rows: IntArray | None
 ) -> tuple[FloatArray, FloatArray, np.ndarray]:
-    """Return mean and variance of each column, infinite where it overflows, and which columns vary."""
-    # Piece by piece, since the scaler makes copies of what it is given, and X may be larger than memory.
+    """Return mean and variance of each column, infinite after an overflow, and which columns vary."""
+    # In pieces, because the scaler copies its input, and X may be larger than memory.
     n_rows, row_bytes = values.shape[0] if rows is None else len(rows), values.shape[1] * 8
-    with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses what is not finite
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses values that are not finite
         for chunk in row_chunks(n_rows, row_bytes, PIECE_BYTES):
             some = chunk if rows is None else rows[chunk]
             part = values[some].toarray() if sparse.issparse(values) else values[some]
             part = part.astype(np.float32) if part.dtype == bool else part
             scaler.partial_fit(part, sample_weight=None if weight is None else weight[some])
-    # The scaler leaves at one the scale of a column whose variance is nothing but rounding.
+    # The scaler sets the scale of a column to one if its variance is only rounding.
     varies = (scaler.var_ > 0) & ((scaler.scale_ != 1) | np.isclose(scaler.var_, 1))
     # Rounding may leave a variance just below zero.
     return scaler.mean_, np.where(np.isfinite(scaler.var_), np.maximum(scaler.var_, 0.0), np.inf), varies
@@ -331,7 +331,7 @@ def _exact_constants(
     rows: IntArray | None,
     earlier: Moments | None,
 ) -> FloatArray:
-    """Return the means of targets, those of constants without the rounding of a sum."""
+    """Return the means of targets; for constant targets the exact value, without the rounding of a sum."""
     columns = np.flatnonzero(~y_varies)
     if not len(columns):
         return y_mean
@@ -348,10 +348,10 @@ def _exact_constants(
 
 def in_data_units(network: Network, scaling: Scaling, dtype: Any) -> FittedNetwork:
     """
-    Fold the standardisation and the neurons' weights into the coefficients, in float64, then round to the dtype.
+    Return the network in the units of the data, rounded from float64 to the dtype.
 
-    Features that the network does not know get coefficients of zero. Outputs that are no more than their targets' means
-    get them, too: all else there is noise.
+    The standardisation and the neurons' weights are folded into the coefficients. Features that the network was not
+    trained on get coefficients of zero, and so do outputs of constant targets, which return the mean.
     """
     coef, intercept = scaling.inputs.folded_into(
         network.hidden_coef.astype(np.float64), network.hidden_intercept.astype(np.float64)

@@ -1,8 +1,8 @@
 """
-Second-order training of a small network on all its samples: Levenberg-Marquardt, and L-BFGS where that is too much.
+Second-order training of a small network on all its samples: Levenberg-Marquardt, and L-BFGS for larger problems.
 
-A solver is a class that makes one step; who goes through steps is in ``_second_order_training``. Sums over samples
-belong in ``_objective``, the penalty that data speak for in ``_evidence``.
+A solver is a class that makes one step; ``_second_order_training`` repeats steps. Sums over samples belong in
+``_objective``, the estimate of the penalty in ``_evidence``.
 
 References
 ----------
@@ -37,60 +37,62 @@ if TYPE_CHECKING:
     from ._scaling import Scaling
     from ._settings import TrainingSettings
 
-# Levenberg-Marquardt estimates the penalty anew after so many steps.
+# Number of steps of Levenberg-Marquardt from one estimate of the penalty to the next.
 _ESTIMATED_EVERY = 3
-# The first estimate is that of this step, where the start has learnt nothing.
+# Number of steps before the first estimate, if the start has learnt nothing.
 _LATE = 3
-# At the end it is estimated so many times where the weights are.
+# Number of estimates for the posterior, all at the final weights.
 _ESTIMATED_AT_THE_END = 3
-# Damping at first, in parts of the mean curvature.
+# Initial damping, as a share of the mean curvature.
 _DAMPING = 1e-2
-# A step is accepted that lowers the loss by this part of what its model promised.
+# Least decrease of the loss with which a step is accepted, as a share of the decrease that the quadratic model
+# predicts.
 _LEAST_GAIN = 1e-3
-# So many dampings are tried in a step.
+# Largest number of dampings that are tried in a step.
 _MOST_DAMPINGS = 16
-# Steps that L-BFGS remembers.
+# Number of steps from which L-BFGS estimates the curvature.
 _MEMORY = 20
-# A step of L-BFGS has to lower the loss by this part of what the slope promised (Armijo's rule).
+# Least decrease of the loss in a step of L-BFGS, as a share of the decrease that the slope predicts (Armijo's rule).
 _SUFFICIENT = 1e-4
-# Else it is shortened by this factor, at most so many times.
+# Factor by which a step is shortened if the decrease is less.
 _SHORTENED = 0.3
+# Largest number of times that a step is shortened.
 _MOST_SHORTENED = 20
-# Fewer samples than this say nothing of the noise.
+# Least number of samples from which the noise can be estimated.
 _LEAST_FOR_NOISE = 2
-# Training has converged when a step lowers the loss by less than this part of it.
+# Relative decrease of the loss in a step below which training has converged.
 _CONVERGED = 1e-6
 
 
 class SecondOrderSolver(ABC):
     """
-    A solver at work on an objective.
+    A solver with its state in the minimisation of an objective.
 
     Parameters
     ----------
     objective : Objective
     network : Network
-        Where it begins.
+        The initial network.
     settings : TrainingSettings
     n_samples : float
-        For how many samples those of the objective stand.
+        Effective number of samples of the objective.
     prior : Prior or None
-        The penalty to begin with, in place of that of the settings.
+        The initial penalty, in place of that of the settings.
 
     Attributes
     ----------
     vector : ndarray of shape (n_parameters,)
-        The network as it is now.
+        The current parameters.
     prior : Prior
-        The penalty as it is now.
+        The current penalty.
     can_estimate : bool
-        Whether it can estimate the penalty; where it can't, an automatic one falls with the number of samples.
+        Whether the solver can estimate the penalty. If not, an automatic penalty falls with the number of samples.
     n_steps : int
-        Most steps, where the user names no number.
+        Largest number of steps, if it is automatic.
     interval : int
-        Steps between two looks at held-out samples.
+        Number of steps between two evaluations of the held-out loss.
     patience : int
-        Steps without a better held-out loss that end a trial.
+        Number of steps without a new least held-out loss after which a trial ends.
     """
 
     name: str
@@ -110,15 +112,15 @@ class SecondOrderSolver(ABC):
 
     @classmethod
     def check(cls, shape: Shape, loss: Loss, n_samples: int) -> None:  # noqa: ARG003
-        """Refuse, by a ValueError, a network or a loss that can't be trained so: here none."""
+        """Raise a ValueError if the solver can't train the network with this loss; by default it can."""
         return
 
     @abstractmethod
     def step(self) -> float | None:
-        """Make a step; return the loss that it began with, without the penalty, or None where none is left to make."""
+        """Make a step; return the loss before the step, without the penalty, or None if training has converged."""
 
     def posterior(self, scaling: Scaling) -> Posterior | None:  # noqa: ARG002
-        """Return what the samples leave open of the weights, where that is known: here it is not."""
+        """Return the posterior of the weights given the samples; None if the solver does not know it."""
         return None
 
     def _penalised(self, loss: float, vector: Float64Array) -> float:
@@ -126,12 +128,12 @@ class SecondOrderSolver(ABC):
 
 
 class LevenbergMarquardt(SecondOrderSolver):
-    """Steps of Gauss and Newton, damped by a multiple of the identity that falls as its model of the loss holds."""
+    """Gauss-Newton steps, damped by a multiple of the identity; the damping falls while the quadratic model holds."""
 
     name = "lm"
     can_estimate = True
     n_steps, interval, patience = 80, 1, 8
-    first_estimated: ClassVar[int] = 0  # the step at which the penalty is estimated first, if it is at all
+    first_estimated: ClassVar[int] = 0  # the step of the first estimate of an automatic penalty
 
     def __init__(
         self, objective: Objective, network: Network, settings: TrainingSettings, n_samples: float, prior: Prior | None
@@ -145,14 +147,14 @@ class LevenbergMarquardt(SecondOrderSolver):
 
     @classmethod
     def serves(cls, shape: Shape, loss: Loss, n_samples: int, *, few_entries: bool = False) -> bool:
-        """Say whether steps are cheap: few parameters that curve in one matrix product, or few rows of the Jacobian."""
+        """Whether steps are cheap, and the curvature is one matrix product or has few rows of the Jacobian."""
         one_product = loss.is_quadratic or shape.n_outputs == 1 or has_few_rows(shape, n_samples)
         is_cheap = serves(shape, n_samples, classes=not loss.is_quadratic, few_entries=few_entries)
         return loss.has_curvature and one_product and is_cheap
 
     @classmethod
     def check(cls, shape: Shape, loss: Loss, n_samples: int) -> None:
-        """Refuse a loss that doesn't say how it curves, and a network of too many parameters."""
+        """Raise a ValueError if the loss has no `curvature_roots`, or if the curvature takes too much memory."""
         if not loss.has_curvature:
             raise ValueError(f"retrain_solver='lm' is not for loss={loss.name!r}; use retrain_solver='lbfgs'.")
         n_bytes = bytes_of_matrices(shape, n_samples)
@@ -187,10 +189,10 @@ class LevenbergMarquardt(SecondOrderSolver):
         )
 
     def posterior(self, scaling: Scaling) -> Posterior | None:
-        """Return what the samples leave open of the weights. One sample tells of no noise."""
+        """Return the posterior of the weights given the samples; None for one sample, which shows no noise."""
         if self._n_samples < _LEAST_FOR_NOISE:
             return None
-        # Penalties of close fits are less than what single precision loses of the curvature.
+        # For close fits, penalties are smaller than the rounding of the curvature in float32.
         objective = self._objective.in_double()
         loss, curvature, given = objective.value(self.vector), self._curvature(objective), self.prior
         for _ in range(_ESTIMATED_AT_THE_END):
@@ -201,7 +203,7 @@ class LevenbergMarquardt(SecondOrderSolver):
         return posterior_of(curvature, self.prior, errors, self._n_samples, scaling)
 
     def _descend(self, before: float, gradient: Float64Array, curvature: Curvature) -> float | None:
-        """Move to where the penalised loss is lower, and return that; None where no damping finds such a place."""
+        """Move to a lower penalised loss and return this loss; None if no damping gives a lower loss."""
         unit, tiny = max(curvature.mean, np.finfo(np.float64).tiny), float(np.finfo(np.float64).tiny)
         for _ in range(_MOST_DAMPINGS):
             solved = curvature.solve(self.prior.penalty + self._damping * unit, gradient)
@@ -225,13 +227,13 @@ class LevenbergMarquardt(SecondOrderSolver):
 
 
 class LateLevenbergMarquardt(LevenbergMarquardt):
-    """The same for a start that has learnt nothing: its evidence would take away what can learn."""
+    """The same for a start that has learnt nothing: penalties estimated there would shrink weights that could learn."""
 
     first_estimated = _LATE
 
 
 class LBFGS(SecondOrderSolver):
-    """Steps along the gradient times a curvature that is remembered from the last steps, shortened until they pay."""
+    """Quasi-Newton steps with a curvature from the last steps, shortened until the loss falls sufficiently."""
 
     name = "lbfgs"
     n_steps, interval, patience = 500, 5, 50
@@ -294,5 +296,5 @@ class LBFGS(SecondOrderSolver):
         return direction
 
 
-# By the names that estimators take.
+# Keys are the values of the estimators' parameter `retrain_solver`.
 SECOND_ORDER: dict[str, type[SecondOrderSolver]] = {solver.name: solver for solver in (LevenbergMarquardt, LBFGS)}

@@ -1,7 +1,7 @@
 """
-A second-order training: it goes through steps as ``_training`` does through gradient updates.
+A second-order training: it repeats steps as ``_training`` repeats gradient updates.
 
-What a step is belongs in ``_second_order``.
+The steps themselves belong in ``_second_order``.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 
 class SecondOrderTraining:
     """
-    A network on its way: each iteration is a step on all samples, and no step raises the penalised loss.
+    A training in which each iteration is a step on all samples, and no step raises the penalised loss.
 
     Parameters
     ----------
     network : Network
     samples : Samples
-        On the processor.
+        Samples on the processor.
     settings : TrainingSettings
     solver : type of SecondOrderSolver
     seed : int
     name : str
-        What it is called in messages.
+        Name of the training in messages.
     n_samples : float
-        For how many samples these stand; weights that are numbers of copies count, uneven ones of classes count less.
+        Effective number of samples: with copies counted, and less than their number if weights of classes are uneven.
     watch : Watch, default=UNWATCHED
     prior : Prior, default=None
-        The penalty to begin with.
+        The initial penalty.
 
     Raises
     ------
@@ -52,7 +52,7 @@ class SecondOrderTraining:
         If the loss at the start is not finite.
     """
 
-    step_size = 0.0  # there is none to be chosen
+    step_size = 0.0  # unlike `Training`, second-order steps have no step size
 
     def __init__(
         self,
@@ -76,15 +76,15 @@ class SecondOrderTraining:
 
     @property
     def prior(self) -> Prior:
-        """The penalty as it is now, with which another training may begin."""
+        """The current penalty, with which another training may begin."""
         return self.solver.prior
 
     def threads(self) -> AbstractContextManager[None]:
-        """Leave the number of threads to each product: a step is made of large ones."""
+        """Return a context that changes nothing: a step consists of large products, which choose their threads."""
         return nullcontext()
 
     def advance(self, n_iterations: int) -> None:
-        """Make this many steps; fewer where training has converged, or the watch says stop."""
+        """Make `n_iterations` steps, or fewer if training has converged or the watch stops it."""
         with interruptible(self._watch):
             for _ in range(n_iterations):
                 if self.converged or self._watch.stops:
@@ -101,19 +101,19 @@ class SecondOrderTraining:
                 self.losses.append(loss)
 
     def network(self) -> Network:
-        """Return the network as it is now."""
+        """Return the current network."""
         return to_network(self.solver.vector, self._like)
 
     def losses_of_ends(self, start: Callable[[], Network], end: Network) -> None:  # noqa: ARG002
-        """Return nothing where `Training` returns the losses at both ends: no step raises them."""
+        """Return None, where `Training` returns the losses at both ends: no step raises the loss."""
         return
 
     def snapshot(self) -> Network:
-        """Return what `network` does."""
+        """Return the current network, as `network` does."""
         return self.network()
 
     def posterior(self, scaling: Scaling) -> Posterior | None:
-        """Return what the samples leave open of the weights, where the solver knows."""
+        """Return the posterior of the weights given the samples; None if the solver does not know it."""
         return self.solver.posterior(scaling)
 
     def _at_work(self) -> TorchNetwork:
@@ -121,7 +121,7 @@ class SecondOrderTraining:
         return TorchNetwork(self.network(), settings.activation, settings.loss, device=settings.device)
 
     def loss(self, held_out: HeldOut) -> float:
-        """Return the loss of the network as it is now, without the penalty."""
+        """Return the loss of the current network on held-out samples, without the penalty."""
         network = self._at_work()
         with network.threads():
             return mean_loss(network, held_out)

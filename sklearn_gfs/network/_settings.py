@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ._solvers import Solver
 
 
-# An automatic penalty: of the dense network of many samples, and where training begins that estimates the penalty.
+# An automatic penalty: of a dense network with many samples, and the initial value if training estimates the penalty.
 ALPHA = 1e-3
 
 
@@ -29,11 +29,11 @@ class TrainingSettings(NamedTuple):
 
     def with_alpha(self, n_samples: float, *, falls: bool, times: float = 1.0) -> TrainingSettings:
         """
-        Return settings with a number for the penalty.
+        Return settings with a numeric penalty in place of "auto".
 
-        That of "auto" is ALPHA. Where it `falls`, and for a log-likelihood of few samples, it is one over the number of
-        samples, as in scikit-learn's LogisticRegression; for the squared error never more than ALPHA. That is meant for
-        dense inputs of variance one; for others it is `times` as much.
+        The automatic penalty is ALPHA, times the factor `times`. With `falls`, and for the log loss of few samples, one
+        over the number of samples takes the place of ALPHA, as in scikit-learn's LogisticRegression. For the squared
+        error the penalty is at most ALPHA. `times` is one for dense inputs of variance one.
         """
         if not isinstance(self.alpha, str):
             return self

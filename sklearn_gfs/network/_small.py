@@ -1,9 +1,9 @@
 """
 The engine of small networks: many updates in one call of a compiled loop.
 
-An update of a small network takes less time than the calls of torch that it is made of. A wide network is small in
-this sense where few inputs differ from zero. Which engine trains a network depends on sizes, on the device, and on
-whether the loop knows the activation, the loss and the solver.
+In an update of a small network, the calls of torch take longer than the arithmetic. A wide network is small in this
+sense if few inputs differ from zero. Which engine trains a network depends on sizes, on the device, and on whether the
+loop knows the activation, the loss and the solver.
 """
 
 from __future__ import annotations
@@ -31,23 +31,24 @@ if TYPE_CHECKING:
     from ._samples import HeldOut, Samples
     from ._settings import TrainingSettings
 
-_LINE = 64  # bytes of a line of the cache, at which arrays begin
-# In an update that the processor makes in less time than a GPU.
+_LINE = 64  # bytes of a cache line; arrays are aligned to it
+# Largest number of multiplications in an update of a small network. A GPU takes longer to start the operations than the
+# processor takes for all of them.
 _MOST_MULTIPLICATIONS = 4_000_000
 
 
 def loop_code(of: Any, *arguments: Any) -> int | None:
     """
-    Return the number by which the loop knows a loss or a solver.
+    Return the code of a loss or a solver in the loop, or None if the loop does not know it.
 
-    A class that inherits the number from another may compute something else: it has to name it itself.
+    An inherited code does not count, because the subclass may compute something else.
     """
     kind = of if isinstance(of, type) else type(of)
     return of.loop_code(*arguments) if "loop_code" in vars(kind) else None
 
 
 def is_known(network: Network, settings: TrainingSettings, batch_size: int) -> bool:
-    """Say whether the loop trains such a network on such batches."""
+    """Whether the loop can train this network on batches of this size."""
     return (
         settings.device == "cpu"
         and network.hidden_coef.dtype == np.float32
@@ -59,18 +60,18 @@ def is_known(network: Network, settings: TrainingSettings, batch_size: int) -> b
 
 def place_of(network: Network, settings: TrainingSettings, n_rows: int) -> str:
     """
-    Return the device on which a network is trained on so many samples: a small one on the processor in any case.
+    Return the device on which a network is trained on `n_rows` samples: a small network on the processor in any case.
 
-    The processor makes its update before a GPU has started all operations.
+    The processor finishes an update before a GPU has started all operations.
     """
     return "cpu" if _is_small(network, _batch_size(settings, n_rows)) else settings.device
 
 
 def as_loop_takes_it(network: Network, settings: TrainingSettings, n_rows: int) -> Network:
     """
-    Return the network in float32, if the loop then trains it on so many samples, else as it is.
+    Return the network in float32, if the loop then trains it on `n_rows` samples, else as it is.
 
-    Where one mini-batch holds all samples, networks have the precision of the data.
+    Without this a network has the precision of the data if one mini-batch holds all samples.
     """
     batch_size = _batch_size(settings, n_rows)
     rounded = in_precision(network, np.float32)
@@ -99,9 +100,9 @@ class SmallLoop:
     Parameters
     ----------
     network : Network
-        As it is at the start.
+        The initial network.
     moments : tuple of ndarray, or None
-        What `moments` returned at the end of an earlier training; None for zeros.
+        Return value of `moments` at the end of an earlier training; None for zeros.
     settings : TrainingSettings
     batch_size : int
     averaged : bool
@@ -141,18 +142,18 @@ class SmallLoop:
         self._vectors, neurons, ones = arrays[:5], arrays[-3], arrays[-1]
         neurons[:n_hidden] = self._weights = network.weights
         ones[:] = 1
-        self._arrays = arrays  # whose addresses the loop has
+        self._arrays = arrays  # kept alive, because the loop has their addresses
         places = [array.ctypes.data for array in arrays]
         wide_sizes = (self._wide_features, wide_hidden, self._wide_outputs, rows_out)
         objects = (*codes(settings, n_outputs), int(averaged))
         parts = [vector + 4 * start for vector in places[:2] for start in starts]
         numbers: Any = (*shape, batch_size, *wide_sizes, n_parameters, width, WIDE_VECTORS[width] * width, *objects)
         self._shape = Shape(*numbers, *places[:5], *parts, *places[5:])
-        self._rates = Rates(float(settings.alpha), float(settings.momentum))  # of one type, whatever they are
-        # Parameters, two moments, and the average, where there is one.
+        self._rates = Rates(float(settings.alpha), float(settings.momentum))  # floats, so that the loop compiles once
+        # Parameters, two moments, and the average if `averaged`.
         self._own = [self._views_of(self._vectors[i]) for i in (0, 2, 3, 4)[: 3 + averaged]]
         self._start(network, moments)
-        # The network whose loss is told: the average, where there is one.
+        # The network whose loss is returned: the average if `averaged`.
         result = places[4] if averaged else places[0]
         in_result = [result + 4 * start for start in starts]
         self._result = self._shape._replace(
@@ -165,11 +166,11 @@ class SmallLoop:
         self._sparse = sparse
         self._entries: Entries | None = None
         self._inputs, self._targets = self._empty(0)
-        # The last samples that the loss was asked for on, as the loop reads them.
+        # The held-out samples of the last call of `loss`, in the loop's arrays.
         self._prepared: tuple[HeldOut, FloatArray, FloatArray, Entries | None, FloatArray] | None = None
 
     def _views_of(self, vector: FloatArray) -> list[FloatArray]:
-        """Return the parts of a vector, without what fills them up, as `Layout` has them."""
+        """Return views of the parts of a vector, without padding, in the shapes of `Layout`."""
         n_features, n_hidden, n_outputs = self._sizes
         ends = np.cumsum([rows * columns for rows, columns in self._parts])
         whole = [part.reshape(size) for part, size in zip(np.split(vector, ends[:-1]), self._parts, strict=True)]
@@ -182,7 +183,7 @@ class SmallLoop:
         ]
 
     def _start(self, network: Network, moments: tuple[FloatArray, FloatArray] | None) -> None:
-        """Take over parameters and moments; the average begins with the parameters."""
+        """Copy parameters and moments to the loop's arrays; the average begins with the parameters."""
         coefs = network.hidden_coef.T, network.hidden_intercept[:, None]
         outputs = network.output_coef.T, network.output_intercept[:, None]
         for own in (self._own[0], *self._own[3:]):
@@ -193,22 +194,22 @@ class SmallLoop:
                 part[...] = view
 
     def moments(self) -> tuple[FloatArray, FloatArray]:
-        """Return what the solver remembers, laid out as in torch."""
+        """Return the solver's two moments, in the layout of `TorchNetwork`."""
         first, second = (self._layout.flat(own) for own in self._own[1:3])
         return first, second
 
     def threads(self) -> AbstractContextManager[None]:
-        """Have one thread while one is inside."""
+        """Return a context with one thread."""
         return one_thread()
 
     def rest(self, beyond: int = 0) -> None:
-        """Give the room for batches back, if it has more bytes than this."""
+        """Release the memory for batches, if it has more than `beyond` bytes."""
         if self._inputs.nbytes + (0 if self._entries is None else self._entries.values.nbytes) > beyond:
             self._entries = None
             self._inputs, self._targets = self._empty(0)
 
     def network(self) -> Network:
-        """Return a copy of the network, of the average where there is one; the room stays for what follows."""
+        """Return a copy of the network, or of the average if `averaged`; the memory for batches stays."""
         coef, intercept, out_coef, out_intercept = self._own[-1 if self._shape.averaged else 0]
         return Network(
             np.array(coef.T, order="C"),
@@ -230,7 +231,7 @@ class SmallLoop:
         return samples.fill_targets(rows, targets)
 
     def _empty(self, n_rows: int) -> tuple[FloatArray, FloatArray]:
-        """Return inputs and targets as the loop reads them, all zero: what fills up rows stays so."""
+        """Return arrays of zeros for inputs and targets of the loop; the padding of rows stays zero."""
         inputs = np.zeros((0 if self._sparse else n_rows, self._wide_features), dtype=np.float32)
         return inputs, np.zeros((n_rows, self._wide_outputs), dtype=np.float32)
 
@@ -243,9 +244,9 @@ class SmallLoop:
         weight : ndarray of shape (n_samples,) or None
         step_size : float
         shares : ndarray of shape (n_batches,)
-            By which the average moves towards the parameters in each update.
+            Share of the way that the average moves towards the parameters in each update.
         n_updates : ndarray of shape (n_batches,)
-            How many updates there have been after each.
+            Number of all updates of this training after each update.
         """
         shape = (len(n_updates), self._batch_size)
         of_mean = np.full(shape, 1 / self._batch_size, dtype=np.float32)
@@ -260,7 +261,7 @@ class SmallLoop:
         return losses
 
     def _train(self, shape: Shape, X: FloatArray, y: FloatArray, entries: Entries | None, *more: FloatArray) -> int:
-        """Call the kernel that reads such inputs."""
+        """Call the kernel for dense inputs or for entries; return the number of updates."""
         if entries is None:
             return int(train(shape, self._rates, X.ctypes.data, y.ctypes.data, *more))
         batches = entries.starts[:: self._batch_size]
@@ -270,9 +271,9 @@ class SmallLoop:
 
     def loss(self, held_out: HeldOut) -> float:
         """
-        Return the loss on samples held out, without the penalty; of the average, where there is one.
+        Return the loss on held-out samples, without the penalty; of the average if `averaged`.
 
-        What the loop reads is made of them once, if the next call is about the same.
+        The loop's arrays of these samples are kept for the next call on the same samples.
         """
         if self._prepared is None or self._prepared[0] is not held_out:
             self._prepared = held_out, *self._filled(held_out)
@@ -282,7 +283,7 @@ class SmallLoop:
         return float(numbers[:, LOSS].sum(dtype=np.float64))
 
     def _filled(self, held_out: HeldOut) -> tuple[FloatArray, FloatArray, Entries | None, FloatArray]:
-        """Return inputs, targets, entries and shares of the mean in batches of the loop; the last one is filled up."""
+        """Return inputs, targets, entries and each sample's share of the mean, in batches; the last batch is padded."""
         n_features, _, n_outputs = self._sizes
         n_rows, n_batches = len(held_out), -(-len(held_out) // self._batch_size)
         inputs, targets = self._empty(n_batches * self._batch_size)
@@ -298,7 +299,7 @@ class SmallLoop:
 
 
 def _aligned(lengths: list[int]) -> list[FloatArray]:
-    """Return zeros of these lengths, each of which begins at a line of the cache."""
+    """Return arrays of zeros of these lengths, each aligned to a cache line."""
     step = _LINE // 4
     starts = np.cumsum([0, *(-(-length // step) * step for length in lengths)])
     memory = np.zeros(starts[-1] + step, dtype=np.float32)

@@ -1,11 +1,12 @@
 """
 The loop that trains a small network: arrays and addresses in, arrays written.
 
-The network lies in one vector, of which there are several more of the same kind: coefficients, a row for each feature;
-intercepts; output coefficients, a row for each output; output intercepts. Rows are filled up to whole vectors of the
-processor, and there are at least as many as a tile of a product has. What fills up is zero and stays zero.
+The network is one vector: coefficients, a row for each feature; intercepts; output coefficients, a row for each output;
+output intercepts. The gradient, the moments and the average are vectors of the same layout. Rows are padded to whole
+registers of the processor. The number of rows is at least the number in a tile of a product. The padding stays zero.
 
-All this is written for one type of numbers, and branches inside: each signature would take its own second to compile.
+Everything is float32. Losses, activations and solvers are branches of one function, because each signature would take
+another second to compile.
 """
 
 from __future__ import annotations
@@ -44,15 +45,15 @@ from ._vectors import (
     wide_tile,
 )
 
-# Columns of the numbers of updates: the step, what the root of Adam's second moment is multiplied by, the share that an
-# average moves by, and the loss.
+# Columns of `numbers`, which has a row for each update, in this order: the step size, the factor of the root of Adam's
+# second moment, the share of the way that the average moves, and the loss.
 STEP, INVERSE_ROOT, SHARE, LOSS = range(4)
-# In the place of a solver: losses are computed, and nothing is updated.
+# Code in place of a solver's: losses are computed, and nothing is updated.
 NO_SOLVER = -1
 
 
 class Shape(NamedTuple):
-    """Sizes of an update, numbers of the objects that take part in it, and addresses; what is `wide` is filled up."""
+    """Sizes of an update, codes of activation, loss and solver, and addresses; `wide` sizes include the padding."""
 
     n_features: int
     n_hidden: int
@@ -63,30 +64,30 @@ class Shape(NamedTuple):
     wide_outputs: int
     rows_out: int
     n_parameters: int
-    width: int  # of a vector
-    wide_tile: int  # its columns
+    width: int  # number of floats in a register
+    wide_tile: int  # number of columns of a wide tile
     activation: int
     loss: int
     solver: int
     averaged: int
-    # Vectors like the network.
+    # Addresses of vectors in the layout of the network.
     parameters: int
     gradient: int
     first: int
     second: int
     average: int
-    # Parts of the first two.
+    # Addresses of the parts of `parameters` and `gradient`.
     intercept: int
     out_coef: int
     out_intercept: int
     intercept_gradient: int
     out_coef_gradient: int
     out_intercept_gradient: int
-    # Of a batch, a row for each sample.
+    # Addresses of arrays of a batch, with a row for each sample.
     hidden: int
     slope: int
     outputs: int
-    # Output coefficients times weights, a row for each neuron, and two numbers for each neuron.
+    # Addresses of output coefficients times weights, a row for each neuron; weights of neurons; their squared norms.
     weighted: int
     neurons: int
     squares: int
@@ -94,7 +95,7 @@ class Shape(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """What an update takes from the settings of a training."""
+    """The penalty and the momentum of an update."""
 
     alpha: float
     momentum: float
@@ -118,10 +119,10 @@ def product(
     wide: int,
 ) -> None:
     """
-    Write out = factor * added + left @ right; the rows of `out` are as far apart as those of `right`.
+    Write out = factor * added + left @ right; the distance of rows is the same in `out` and in `right`.
 
-    The last tile of rows begins where it ends with the last row, so that some rows are computed twice: what is added is
-    another array.
+    The last tile ends with the last row and may overlap the tile before it. Rows of the overlap are computed twice, so
+    `added` must not be the same array as `out`.
     """
     column = 0
     while column < n_columns:
@@ -143,9 +144,9 @@ def product(
 
 @inlined
 def dense_inputs(shape: Shape, X: int) -> None:
-    """Write the products of a batch's inputs and the coefficients, plus the intercepts."""
+    """Write the pre-activations of a batch: inputs times coefficients, plus intercepts."""
     hidden = shape.wide_hidden
-    none, one = np.int64(0), np.int64(1)  # compiled for its value, a number itself would have a product of its own
+    none, one = np.int64(0), np.int64(1)  # numba would compile `product` anew for each literal
     product(
         X, shape.wide_features, one, shape.parameters, hidden, shape.hidden, shape.intercept, none,
         shape.batch_size, hidden, shape.n_features, 1.0, shape.width, shape.wide_tile,
@@ -154,7 +155,7 @@ def dense_inputs(shape: Shape, X: int) -> None:
 
 @inlined
 def forward(shape: Shape) -> None:
-    """Activate what the inputs gave, and write the outputs."""
+    """Replace the pre-activations by activations, and write the outputs."""
     hidden, outputs, n_samples = shape.wide_hidden, shape.wide_outputs, shape.batch_size
     none, one = np.int64(0), np.int64(1)
     if shape.activation == RELU:
@@ -233,7 +234,7 @@ def dense_gradient(shape: Shape, X: int, alpha: float) -> None:
 
 @inlined
 def squares_of_neurons(shape: Shape, vector: int, skipped: int) -> float:
-    """Return the sum of the squares of a vector like the network, each neuron's times its weight, except one row."""
+    """Return the sum of squares of a vector of the network's layout, weighted by neuron, without the skipped row."""
     hidden = shape.wide_hidden
     clear(shape.squares, hidden)
     for row in range(shape.wide_features + 1 + shape.rows_out):
@@ -259,7 +260,7 @@ def descend(shape: Shape, rates: Rates, step: float, loss: float) -> None:
 
 @inlined
 def step_along(shape: Shape, rates: Rates, numbers: NDArray[np.float32], update: int, loss: float) -> None:
-    """Make a step of the solver, and move the average."""
+    """Make a step of the solver, and move the average of the parameters."""
     step, n = numbers[update, STEP], shape.n_parameters
     if shape.solver == ADAM:
         adam(
@@ -275,11 +276,11 @@ def step_along(shape: Shape, rates: Rates, numbers: NDArray[np.float32], update:
 @jit
 def train(shape: Shape, rates: Rates, X: int, y: int, weight: NDArray[np.float32], numbers: NDArray[np.float32]) -> int:
     """
-    Make one update for each row of `numbers`, on as many batches, and return how many were made.
+    Make one update for each row of `numbers`, each on the next batch, and return the number of updates.
 
-    Inputs and targets are those of all batches, filled up; weights, a row for each batch, are divided by the batch's
-    size. Losses are written to the last column of `numbers`. Where one is not finite it is the last, and no update.
-    Without a solver losses are all that is computed.
+    X and y are the addresses of inputs and targets of all batches, with padding. Weights have a row for each batch, and
+    are divided by the batch size. Losses are written to the last column of `numbers`. The loop ends at a loss that is
+    not finite, before its update. Without a solver only losses are computed.
     """
     n_batch = shape.batch_size
     for update in range(numbers.shape[0]):

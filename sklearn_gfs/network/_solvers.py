@@ -1,7 +1,7 @@
 """
 The solvers of training: each is one class, and no other module compares their names.
 
-A solver knows its state, its step, and what keeps the step safe. To add one, add a class to `SOLVERS`.
+A solver has its state, its step, and a limit that keeps the step safe. To add one, add a class to `SOLVERS`.
 """
 
 from __future__ import annotations
@@ -20,40 +20,39 @@ if TYPE_CHECKING:
     from ._parts import NetworkInParts
     from ._two_layer import TorchNetwork
 
-# Adam moves every coordinate of the standardised problem by about this much in one iteration.
+# Default step size of Adam: about the change of every coordinate of the standardised problem in one iteration.
 _ADAM_STEP = 0.01
 ADAM_DECAYS = (0.9, 0.999)
 ADAM_EPSILON = 1e-8
 
-# The numbers by which the loop that trains small networks knows solvers.
+# Codes of the solvers in the loop that trains small networks.
 ADAM, DESCENT = range(2)
 
 
 class Solver(ABC):
     """
-    A solver at work on one network.
+    A solver with its state in the training of one network.
 
-    The loop that trains small networks knows a solver by the number ``loop_code()``. ``loop_numbers(step_size,
-    n_updates)`` returns what the loop needs for each of several updates: what the step is made with, and the factor of
-    the root of a second moment. `n_updates` are the numbers of updates after each. A solver without these methods is
-    trained by torch.
+    ``loop_code()`` returns the solver's code in the loop that trains small networks. ``loop_numbers(step_size,
+    n_updates)`` returns two values for each of several updates: the step size, and the factor of the root of a second
+    moment. `n_updates` are the numbers of updates after each. With a solver without these methods torch trains.
 
     Parameters
     ----------
     network : TorchNetwork or NetworkInParts
-        Whose parameters it moves along its gradient.
+        The network whose parameters the solver moves along the gradient.
     momentum : float
     moments : tuple of two tensors
-        What it remembers of earlier gradients, in the shape of the parameters; zeros at first.
+        State from earlier gradients, in the shape of the parameters; zeros at first.
     n_updates : int
-        How many updates these come from.
+        Number of updates that this state comes from.
 
     Attributes
     ----------
     reads_numbers : bool
-        Whether a step reads numbers off the device, such as the loss: then no step can be recorded.
+        Whether a step reads values back from the device, such as the loss; such steps can't be recorded.
     is_of_one_length : bool
-        Whether a step moves every coordinate about equally far, however steep the loss is along it.
+        Whether a step moves every coordinate about equally far, independently of the size of the gradient.
     """
 
     name: str
@@ -75,11 +74,11 @@ class Solver(ABC):
     @staticmethod
     @abstractmethod
     def default_step_size(momentum: float, curvature: Callable[[], float]) -> float:
-        """Return the step size where the user names none; the largest curvature of the loss is measured on request."""
+        """Return the default step size; `curvature` measures the largest curvature of the loss when called."""
 
     @abstractmethod
     def step(self, step_size: float, loss: float) -> None:
-        """Update the parameters by the network's gradient, at which the batch had this loss, without the penalty."""
+        """Update the parameters by the network's gradient; `loss` is that of the batch, without the penalty."""
 
 
 class Adam(Solver):
@@ -91,12 +90,12 @@ class Adam(Solver):
 
     @staticmethod
     def loop_code() -> int:
-        """Return the number of Adam."""
+        """Return the code of Adam."""
         return ADAM
 
     @staticmethod
     def loop_numbers(step_size: float, n_updates: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Return the corrections of the moments, which began with zeros."""
+        """Return step sizes and factors that correct the moments for their start at zero."""
         first, second = (1 - decay**n_updates for decay in ADAM_DECAYS)
         return step_size / first, second**-0.5
 
@@ -110,14 +109,14 @@ class Adam(Solver):
         import torch
 
         super().__init__(network, momentum, moments, n_updates)
-        # torch.optim.Adam makes the same call, behind bookkeeping that costs more than it in a small network.
+        # torch.optim.Adam makes the same call, but its bookkeeping takes longer than the call in a small network.
         self._update: Any = torch._fused_adam_
         vectors = (network.parameters, network.gradient, *moments)
         self._pieces = [[[vector[piece]] for vector in vectors] for piece in network.pieces]
 
     @staticmethod
     def default_step_size(momentum: float, curvature: Callable[[], float]) -> float:  # noqa: ARG004
-        """Return a fixed step: in standardised problems all coordinates are of one size."""
+        """Return a fixed step size, because all coordinates of standardised problems have a similar size."""
         return _ADAM_STEP
 
     def step(self, step_size: float, loss: float) -> None:  # noqa: ARG002
@@ -143,28 +142,28 @@ class GradientDescent(Solver):
     """
     Gradient descent with heavy-ball momentum; no step is longer than 2 loss / descent.
 
-    For the squared error that length is at least 1 / curvature, so the limit never binds while the step size is below
-    it. Where the curvature has grown since the step size was chosen, the limit keeps the loss from exploding.
+    For the squared error this length is at least 1 / curvature, so the limit has no effect on smaller steps. If the
+    curvature has grown since the step size was chosen, the limit keeps the loss from growing without bound.
     """
 
     name = "sgd"
 
     @staticmethod
     def loop_code() -> int:
-        """Return the number of gradient descent."""
+        """Return the code of gradient descent."""
         return DESCENT
 
     @staticmethod
     def loop_numbers(step_size: float, n_updates: IntArray) -> tuple[float, float]:  # noqa: ARG004
-        """Return the step size."""
+        """Return the step size, and zero in place of a factor."""
         return step_size, 0.0
 
     @staticmethod
     def default_step_size(momentum: float, curvature: Callable[[], float]) -> float:
         """
-        Return one over the largest curvature, the longest step that theory calls safe, shortened for the momentum.
+        Return one over the largest curvature, with which gradient descent never raises the loss, times 1 - momentum.
 
-        Momentum prolongs every step to 1 / (1 - momentum) times itself in the end.
+        Momentum multiplies the length of every step by 1 / (1 - momentum) in the end.
         """
         largest = curvature()
         return (1.0 - momentum) / largest if 0 < largest < np.inf else 1.0
@@ -186,5 +185,5 @@ class GradientDescent(Solver):
         self._network.in_parts(move)
 
 
-# By the names that estimators take.
+# Keys are the values of the estimators' parameter `solver`.
 SOLVERS: dict[str, type[Solver]] = {solver.name: solver for solver in (Adam, GradientDescent)}

@@ -1,7 +1,7 @@
 """
-How inputs are standardised: batches, chunks for the selection, and the coefficients of networks, by one object.
+The standardisation of inputs, in batches, in chunks for the selection, and folded into coefficients.
 
-Where means and scales come from is in ``_scaling``.
+``_scaling`` computes means and scales.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from sklearn_gfs._warn import warn_caller
 if TYPE_CHECKING:
     from sklearn_gfs._typing import FloatArray
 
-# The largest error of a standardised feature that is silent: it comes from products with features that are not shifted.
-# That of a target comes from the addition of its mean.
+# Largest rounding error, in standard deviations, without a warning. For a feature the error comes from the product with
+# unshifted values in a prediction, for a target from the addition of its mean.
 _MOST_LOST = 0.1
-# So many columns are named in a message.
+# Largest number of columns that are named in a message.
 _NAMED = 5
 
 
@@ -30,7 +30,7 @@ class Standardisation(NamedTuple):
     Parameters
     ----------
     mean : array of shape (n_features,) or None
-        None for inputs that were sparse at first: those are scaled only.
+        None if the first inputs were sparse; inputs are then scaled only.
     inverse_scale : array of shape (n_features,)
         Zero for a feature that did not vary.
     """
@@ -68,21 +68,21 @@ class Standardisation(NamedTuple):
         return X
 
     def project(self, X: Any, direction: FloatArray) -> FloatArray:
-        """Return for each row its standardised inputs times the direction; of sparse X, up to a constant."""
+        """Return the product of each row's standardised inputs and the direction; for sparse X up to a constant."""
         direction = direction * self.inverse_scale
         if sparse.issparse(X):
             return X @ direction
-        # Row by row, and not by a matrix product, so that equal rows have equal numbers to the last bit.
+        # Row by row, and not by a matrix product, so that equal rows give equal values to the last bit.
         return ((X if self.mean is None else X - self.mean) * direction).sum(axis=1)
 
     def folded_into(self, coef: FloatArray, intercept: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the coefficients and intercepts that do on inputs as they are what these do on standardised ones."""
+        """Return coefficients and intercepts for raw inputs, given those for standardised inputs."""
         coef = coef * self.inverse_scale[:, None]
         return coef, intercept if self.mean is None else intercept - self.mean @ coef
 
 
 def warn_of_lost_digits(name: str, means: FloatArray, dtype: np.dtype[Any]) -> None:
-    """Warn of columns whose means, in units of their deviations, are so large that this precision loses the rest."""
+    """Warn of columns whose means, in standard deviations, are so large that rounding hides their variation."""
     lost = np.flatnonzero(np.abs(means) * np.finfo(dtype).eps > _MOST_LOST)
     if len(lost):
         named = ", ".join(map(str, lost[:_NAMED])) + (", ..." if len(lost) > _NAMED else "")

@@ -1,7 +1,7 @@
 """
-What a second-order step costs, in multiplications and bytes, and whether that is little enough to be a default.
+The cost of a second-order step, in multiplications and bytes, and whether it is low enough for a default.
 
-Sizes in, numbers out; the steps themselves are in ``_second_order``.
+Sizes in, costs out; the steps themselves are in ``_second_order``.
 """
 
 from __future__ import annotations
@@ -11,30 +11,34 @@ from sklearn_gfs._chunks import working_memory
 from ._data import CHUNK_ROWS
 from ._objective import Shape, has_few_rows
 
-# The curvature is summed over so many samples for each column of the Jacobian, others in every step.
+# Number of samples per column of the Jacobian over which the curvature of a step is summed. Each step takes other
+# samples.
 _SAMPLES_A_COLUMN = 4
-# By default the parameters, or the Jacobian's rows, are at most so many, and a pass over the samples takes at most so
-# many operations.
-_MOST_PARAMETERS, _MOST_OPERATIONS = 1500, 2e9
-# With classes the curvature of a step takes at most so many multiplications. A hundred steps of more take many times as
-# long as all gradient updates. Where the Jacobian has few rows, features are many, and all training takes long. The
-# limit is then higher by the second number for each row and feature.
-_MOST_OF_CLASSES, _MORE_A_NUMBER = 1e9, 2000
-# Matrices, of a row for each parameter or for each of the Jacobian's rows, that are in memory at once.
+# Largest number of parameters, or of rows of the Jacobian, for which the steps are a default.
+_MOST_PARAMETERS = 1500
+# Largest number of floating-point operations in a pass over the samples for which the steps are a default.
+_MOST_OPERATIONS = 2e9
+# Largest number of multiplications for the curvature of a step with classes. A hundred more expensive steps would take
+# many times the time of all gradient updates.
+_MOST_OF_CLASSES = 1e9
+# Number of multiplications that is added to this limit for each element of the inputs, if the Jacobian has few rows.
+# Features are then many, and gradient updates take long, too.
+_MORE_A_NUMBER = 2000
+# Number of square matrices in memory at once, with a row for each parameter or for each row of the Jacobian.
 _MATRICES = 4
 
 
 def samples_of_a_step(shape: Shape) -> int:
-    """Return how many samples say enough of the curvature."""
+    """Return the number of samples over which the curvature of a step is summed."""
     return max(_SAMPLES_A_COLUMN * shape.n_columns, CHUNK_ROWS)
 
 
 def serves(shape: Shape, n_samples: int, *, classes: bool, few_entries: bool = False) -> bool:
     """
-    Say whether Levenberg-Marquardt steps are cheap enough to be made by default.
+    Whether Levenberg-Marquardt steps are cheap enough for a default.
 
-    Where few inputs differ from zero, gradient updates cost much less than steps. With more parameters than rows of the
-    Jacobian they also do better: each weight depends on the few samples that have the feature.
+    If few inputs differ from zero, gradient updates cost much less than steps. With more parameters than rows of the
+    Jacobian gradient updates also give a lower loss: each weight depends on the few samples that have the feature.
     """
     if few_entries and has_few_rows(shape, n_samples):
         return False
@@ -47,7 +51,7 @@ def serves(shape: Shape, n_samples: int, *, classes: bool, few_entries: bool = F
 
 
 def _multiplications(shape: Shape, n_samples: int) -> float:
-    """Return those of the curvature, or of the equations that the Jacobian's rows make."""
+    """Return the number of multiplications for the curvature, or for the equations of the Jacobian's rows."""
     if has_few_rows(shape, n_samples):
         n_rows = n_samples * shape.n_outputs
         return float(n_rows**2 * (n_rows + shape.n_features + 2 * shape.n_hidden))
@@ -56,7 +60,7 @@ def _multiplications(shape: Shape, n_samples: int) -> float:
 
 
 def bytes_of_matrices(shape: Shape, n_samples: int) -> float:
-    """Return the bytes that a step needs at once."""
+    """Return the memory of a step, in bytes."""
     if has_few_rows(shape, n_samples):
         n_rows = n_samples * shape.n_outputs
         return 8.0 * n_rows * (_MATRICES * n_rows + 2 * shape.n_features + 4 * shape.n_hidden)

@@ -1,7 +1,7 @@
 """
 The engine of networks that the compiled loop does not train: an update at a time in torch, in parts, or recorded.
 
-Which batches the updates are made on is decided in ``_training``.
+``_training`` chooses the batches of the updates.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 def at_work(network: Network, settings: TrainingSettings, n_rows: int) -> TorchNetwork | NetworkInParts:
-    """Return the network in torch, in as many parts as the size of an update on so many samples asks for."""
+    """Return the network in torch; the number of its parts depends on the size of an update on `n_rows` samples."""
     n_parts = 1
-    if settings.device == "cpu":  # another device has no use for this
+    if settings.device == "cpu":  # a GPU needs no parts
         n_features, n_hidden = network.hidden_coef.shape
         n_parts = n_parts_of(n_features, n_hidden, len(network.output_intercept), n_rows)
     if n_parts == 1:
@@ -41,11 +41,11 @@ class TorchUpdates:
     ----------
     network : Network
     moments : tuple of ndarray, or None
-        What `moments` returned at the end of an earlier training; None for zeros.
+        Return value of `moments` at the end of an earlier training; None for zeros.
     settings : TrainingSettings
     batch_size : int
     n_updates : int
-        How many there have been.
+        Number of updates of the earlier training.
     averaged : bool
     """
 
@@ -71,21 +71,21 @@ class TorchUpdates:
         self._settings = settings
 
     def recorded(self, network: Network, batch_size: int, most: int) -> RecordedUpdates | None:
-        """Return what makes updates in a row on a device, where they can be recorded."""
+        """Return recorded updates for a GPU; None if updates can't be recorded."""
         if not can_record(network, self._settings):
             return None
-        trained: Any = self.trained  # in one part, on a device
+        trained: Any = self.trained  # a network of one part, on a GPU
         average: Any = None if self.result is self.trained else self.result
         return RecordedUpdates(trained, average, self.solver, self._settings.loss, batch_size, most)
 
     def update(self, loss: float, step_size: float, share: float) -> None:
-        """Move along the gradient, at which the batch had this loss, and the average by a share of the way."""
+        """Make a step of the solver, and move the average; `loss` is that of the batch at the gradient."""
         self.solver.step(step_size, loss)
         if self.result is not self.trained:
             self.result.parameters.lerp_(self.trained.parameters, share)
 
     def threads(self) -> AbstractContextManager[None]:
-        """Have as many threads as pay while one is inside."""
+        """Return a context with the number of threads that is fastest for this network."""
         return self.trained.threads()
 
     def loss_and_gradient(self, batch: Batch) -> float:
@@ -93,18 +93,18 @@ class TorchUpdates:
         return self.trained.loss_and_gradient(*batch)
 
     def loss(self, held_out: HeldOut) -> float:
-        """Return the loss on samples held out, without the penalty; of the average, where there is one."""
+        """Return the loss on held-out samples, without the penalty; of the average if `averaged`."""
         import torch
 
-        # In the mode of training, whose buffers it may share.
+        # Inference mode as in training, because both may share buffers.
         with self.result.threads(), torch.inference_mode():
             return mean_loss(self.result, held_out.on(self._settings.device))
 
     def network(self) -> Network:
-        """Return a copy of the network, of the average where there is one."""
+        """Return a copy of the network, or of the average if `averaged`."""
         return self.result.to_network()
 
     def moments(self) -> tuple[FloatArray, FloatArray]:
-        """Return what the solver remembers, laid out as in a network of one part."""
+        """Return the solver's two moments, in the layout of a network of one part."""
         first, second = (self.trained.whole(moment) for moment in self.solver.moments)
         return first, second

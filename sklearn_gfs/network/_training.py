@@ -1,7 +1,7 @@
 """
 Gradient training of a two-layer network: step sizes, solvers, and the loop that joins them with batches.
 
-Nothing here knows targets other than numbers, pruning or estimators.
+Targets are arrays of floats; nothing here knows labels, pruning or estimators.
 """
 
 from __future__ import annotations
@@ -31,52 +31,56 @@ if TYPE_CHECKING:
 
     from ._parameters import Network
 
-# Iteration t moves averaged weights towards its own by this share of the way, or by _DECAY / (t + _DECAY - 1) where
-# that is more: the noise of a hundred batches is averaged out, and the beginning is soon forgotten.
-_LEAST_SHARE, _DECAY = 0.01, 4
+# Least share of the way that an iteration moves the averaged weights towards the current weights. With this share the
+# noise of about a hundred batches is averaged out.
+_LEAST_SHARE = 0.01
+# Iteration t moves them by _DECAY / (t + _DECAY - 1) if this share is larger, so that the first iterations are soon
+# forgotten.
+_DECAY = 4
 
-# Batches are gathered several at a time, up to this many and this many bytes: for small ones the calls cost more than
-# the copying.
+# Largest number of batches that are gathered at once: for small batches calls take longer than copies.
 _MAX_GATHERED = 32
+# Largest size of these batches, in bytes.
 _MAX_GATHERED_BYTES = 2**21
-_MAX_GATHERED_BYTES_ON_DEVICE = 2**26  # a GPU is busy only with many
+# The same on a GPU, which only large operations keep busy.
+_MAX_GATHERED_BYTES_ON_DEVICE = 2**26
 
-# Room for batches of so many bytes is kept beyond a piece of training: an allocator that gives memory back at once
-# would have to fetch the room again each time.
+# Largest memory for batches, in bytes, that is kept when training pauses. Some allocators return memory to the system
+# at once, and would have to request it again for each part of a training.
 _MOST_KEPT_BYTES = 2**20
 
-# Losses of batches are compared over so many samples.
+# Number of samples in the first batches, and in the last, whose losses are compared to see if a training has descended.
 _COMPARED_SAMPLES = 1024
 
 
 class Stream(NamedTuple):
-    """Where an endless row of shuffles began, and what its pieces are: so any place in it can be found again."""
+    """The start and the sizes of an endless sequence of shuffles, from which any position can be found again."""
 
-    start: int  # the iteration
+    start: int  # number of iterations before the stream
     n_rows: int
     batch_size: int
 
 
 class TrainingState(NamedTuple):
-    """All that it takes to continue a training later; NumPy only."""
+    """The state from which a training can continue later; NumPy only."""
 
     network: Network
     moments: tuple[FloatArray, FloatArray] | None  # None for zeros
-    step_size: float  # where it was chosen from the data, else zero
+    step_size: float  # zero if the user names the step size
     stream: Stream | None
     losses: list[float]
 
 
 class Training:
     """
-    A network on its way: each iteration is one gradient update on one batch.
+    A training in which each iteration is one gradient update on one batch.
 
-    The batches are consecutive pieces of an endless row of shuffles. All have the same size, and the first t iterations
-    do not depend on how many follow. A `TrainingState` in place of a network goes on as if training had never stopped,
-    if the size of the batches and the number of samples are the same.
+    The batches are consecutive pieces of an endless sequence of shuffles. All have the same size, and the first t
+    iterations do not depend on the number of further iterations. With a `TrainingState` in place of a network the
+    training continues as if it had never stopped, if the batch size and the number of samples are the same.
 
-    With `averaged` the network that it gives, and whose loss it tells, is a moving average over the iterations; the
-    updates are the same.
+    With `averaged` the returned network, and its loss, are those of a moving average over the iterations; the updates
+    are the same.
 
     Raises
     ------
@@ -109,7 +113,7 @@ class Training:
         self._batch_size = n_rows if settings.batch_size is None else min(settings.batch_size, n_rows)
         self._fixed_batch: Batch | None = None
         self._batches: list[Batch] = []
-        self._step_size = settings.learning_rate_init or 0.0  # zero until the first batch has been seen
+        self._step_size = settings.learning_rate_init or 0.0  # zero until the first batch is read
         self.losses: list[float] = []
         if state is not None:
             self._step_size = self._step_size or state.step_size
@@ -135,27 +139,27 @@ class Training:
         return self._batch_size == len(self._samples.rows)
 
     def _loop_serves(self, network: Network) -> bool:
-        """Say whether the compiled loop makes the updates."""
+        """Whether the compiled loop makes the updates."""
         settings, samples = self._settings, self._samples
         (n_features, n_hidden), n_outputs = network.hidden_coef.shape, len(network.output_intercept)
-        # Parts read dense inputs.
+        # A network in parts needs dense inputs.
         in_one = samples.few_entries or n_parts_of(n_features, n_hidden, n_outputs, self._batch_size) == 1
-        # A full batch that was asked for may have any size: no copy of its samples is made.
+        # With batch_size=None the samples may be large, and the loop would copy them; torch reads them in place.
         by_the_piece = not self._is_whole or settings.batch_size is not None
         return in_one and by_the_piece and is_known(network, settings, self._batch_size)
 
     @property
     def converged(self) -> bool:
-        """Whether no iteration is left to make: never."""
+        """Whether training has converged: a training by gradient updates never says so."""
         return False
 
     def rest(self) -> None:
-        """Give memory back that the next iteration can take again: another training follows."""
+        """Release memory that the next iteration can allocate again, because another training follows."""
         if isinstance(self._engine, SmallLoop):
             self._engine.rest()
 
     def _start_stream(self, earlier: Stream | None) -> None:
-        """Shuffle anew, or find the place in the row of shuffles where an earlier training stopped."""
+        """Start a sequence of shuffles, or find the position in it where an earlier training stopped."""
         n_done = len(self.losses)
         self._stream = Stream(n_done, len(self._samples.rows), self._batch_size)
         if earlier is not None and earlier[1:] == self._stream[1:]:
@@ -166,7 +170,7 @@ class Training:
             self._skip_rows((n_done - self._stream.start) * self._batch_size)
 
     def state(self, *, with_moments: bool = True) -> TrainingState:
-        """Return what it takes to go on from here; without the solver's moments, where the network will do."""
+        """Return the state from which training can continue, with or without the solver's moments."""
         measured = 0.0 if self._settings.learning_rate_init else self._step_size
         moments = self._engine.moments() if with_moments else None
         return TrainingState(self.network(), moments, measured, self._stream, list(self.losses))
@@ -182,7 +186,7 @@ class Training:
 
     @property
     def _most_gathered(self) -> int:
-        """How many batches are gathered at a time."""
+        """Number of batches that are gathered at once."""
         most = _MAX_GATHERED_BYTES if self._settings.device == "cpu" else _MAX_GATHERED_BYTES_ON_DEVICE
         reads_few = isinstance(self._engine, SmallLoop) and self._samples.few_entries
         row_bytes = self._samples.entries_bytes if reads_few else self._samples.row_bytes
@@ -194,7 +198,7 @@ class Training:
         rows, self._order = np.split(self._order, [n_rows])
         if len(rows) == n_rows:
             return rows
-        pieces = [rows.copy()]  # what these were a part of is not kept beside the next shuffle
+        pieces = [rows.copy()]  # a copy, so that the whole old shuffle is not in memory beside the next
         del rows
         while (n_missing := n_rows - sum(map(len, pieces))) > 0:
             del self._order
@@ -211,12 +215,12 @@ class Training:
             self._next_rows(n_used)
 
     def threads(self) -> AbstractContextManager[None]:
-        """Have as many threads as pay; what is done inside is spared to ask for them each time."""
+        """Return a context with the fastest number of threads, which several calls inside can share."""
         return self._engine.threads()
 
     def advance(self, n_iterations: int) -> None:
-        """Make this many gradient updates; fewer where the watch says stop."""
-        # Calls are shorter without the bookkeeping of automatic gradients.
+        """Make `n_iterations` gradient updates, or fewer if the watch stops training."""
+        # Inference mode makes calls of torch shorter.
         with self.threads(), self._torch.inference_mode():
             self._advance(n_iterations)
 
@@ -233,7 +237,7 @@ class Training:
                 n_iterations -= size
 
     def _update(self, n_updates: int) -> None:
-        """Make some updates in one call of the loop or in a row on a GPU, or a single one in torch."""
+        """Make `n_updates` updates in one call of the loop or by a recording on a GPU, or a single update in torch."""
         engine = self._engine
         if isinstance(engine, SmallLoop):
             self._run(engine, n_updates)
@@ -256,7 +260,7 @@ class Training:
 
     def _run_recorded(self, recorded: RecordedUpdates, n_updates: int) -> None:
         if len(self.losses) * self._batch_size >= len(self._samples.rows):
-            self._samples.bring()  # all were used, and will be again
+            self._samples.bring()  # after a full pass: training will read all samples again
         rows = self._next_rows(n_updates * self._batch_size)
         self._choose_step_size(lambda: self._samples.gather(rows[: self._batch_size]))
         n_done = len(self.losses) + np.arange(1, n_updates + 1)
@@ -264,20 +268,20 @@ class Training:
 
     @staticmethod
     def _share(n_done: Any) -> Any:
-        """Return by which share averaged weights move in the last of so many iterations."""
+        """Return the share of the way that averaged weights move in iteration `n_done`."""
         return np.maximum(_LEAST_SHARE, _DECAY / (n_done + _DECAY - 1))
 
     def _choose_step_size(self, batch: Callable[[], Batch]) -> None:
-        """Let the solver choose, if that is still to be done."""
+        """Set the solver's default step size, unless a step size is set."""
         if self._step_size == 0.0:
             settings = self._settings
             self._step_size = settings.solver.default_step_size(settings.momentum, lambda: self._curvature(batch()))
 
     def _take_note(self, losses: list[float]) -> None:
-        """Append losses, of which the last may not be finite."""
+        """Append the losses; raise an error if the last one is not finite."""
         if not math.isfinite(losses[-1]):
             self.losses += losses[:-1]
-            # Inputs and targets have a variance of one: a smaller penalty can't outweigh the rest of the loss.
+            # Inputs and targets have a variance of one, so only a penalty above one can make the loss infinite.
             alpha = self._settings.alpha
             penalty = f" or alpha (it was {alpha:g})," if not isinstance(alpha, str) and alpha > 1 else ""
             raise ValueError(
@@ -289,19 +293,19 @@ class Training:
 
     @property
     def prior(self) -> None:
-        """What the data say of the penalty: here it is given."""
+        """None: gradient updates do not estimate the penalty."""
         return
 
     def losses_of_ends(self, start: Callable[[], Network], end: Network) -> tuple[float, float] | None:
-        """Return the penalised losses at both ends where those of the batches fell so little that they may not fall."""
+        """Return the penalised losses at start and end; None if the losses of batches show that the loss has fallen."""
         n_batches = min(-(-_COMPARED_SAMPLES // self._batch_size), len(self.losses) // 2)
-        # A training that explodes does so at once: the least of its first losses is from before.
+        # If a loss explodes, it does so at once, so the least of the first losses is from before.
         if n_batches and math.fsum(self.losses[-n_batches:]) < n_batches * min(self.losses[:n_batches]):
             return None
         return self.penalised_loss_of(start()), self.penalised_loss_of(end)
 
     def penalised_loss_of(self, network: Network) -> float:
-        """Return the loss of a network on all samples, with the penalty: what training lowers."""
+        """Return the loss of a network on all samples, with the penalty, which training minimises."""
         samples, rows = self._samples, self._samples.rows
         network = in_precision(network, samples.dtype)
         model = at_work(network, self._settings, min(len(rows), CHUNK_ROWS))
@@ -311,7 +315,7 @@ class Training:
             return mean_loss(model, map(samples.gather, samples.batches(rows))) + model.penalty()
 
     def _loss_on_few_entries(self, network: Network) -> float:
-        """Return the loss on all samples, of which only the entries are read."""
+        """Return the loss on all samples, computed by the compiled loop from the nonzero inputs."""
         loop = SmallLoop(network, None, self._settings, self._batch_size, averaged=False, sparse=True)
         pieces = [self._samples.rows[piece] for piece in row_batches(len(self._samples.rows), CHUNK_ROWS)]
         total = math.fsum(len(rows) * loop.loss(HeldOut(self._samples.part(rows))) for rows in pieces)
@@ -324,22 +328,22 @@ class Training:
 
     def _curvature(self, batch: Batch) -> float:
         """Return the largest curvature of the loss on a batch."""
-        rng = np.random.RandomState(self._seed)  # its own: what the batches are must not depend on the solver
+        rng = np.random.RandomState(self._seed)  # a separate generator, so that batches do not depend on the solver
         settings = self._settings
         network = TorchNetwork(self.network(), settings.activation, settings.loss, device=settings.device)
         start = self._torch.from_numpy(rng.standard_normal(len(network.parameters))).to(batch.X)
         return network.largest_curvature(batch.X, start, batch.weight)
 
     def loss(self, held_out: HeldOut) -> float:
-        """Return the loss of the network as it is now, without the penalty."""
+        """Return the loss of the current network on held-out samples, without the penalty."""
         return self._engine.loss(held_out)
 
     def snapshot(self) -> Network:
-        """Return what `network` does, in less time where more iterations follow at once."""
+        """Return the current network, as `network` does, but keep memory for more iterations."""
         return self._engine.network()
 
     def network(self) -> Network:
-        """Return the network as it is now."""
+        """Return the current network."""
         if isinstance(self._engine, SmallLoop):
             self._engine.rest(beyond=_MOST_KEPT_BYTES)
         return self._engine.network()

@@ -1,5 +1,5 @@
 """
-The two-layer network at work: its activations in NumPy, its outputs, loss and gradient in torch.
+Computations of the two-layer network: its activations in NumPy, its outputs, loss and gradient in torch.
 
 Nothing here knows data sets, batches, step sizes or estimators.
 """
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from ._data import Batch
     from ._losses import Loss
 
-# Up to this many features, the coefficients of a feature and not those of a neuron lie together in training: the
-# product that gives their gradient is slow when its rows in memory are this short.
+# Largest number of features for which the coefficients of a feature, and not those of a neuron, are adjacent in memory.
+# With few features a neuron's row would be short, and the product for the gradient slow.
 _FEW_FEATURES = 32
-# Steps of power iteration towards the largest curvature.
+# Number of steps of power iteration for the largest curvature.
 _POWER_STEPS = 20
 
 
@@ -54,7 +54,7 @@ def hidden_activations(
 
 class Layout:
     """
-    How the parameters of a network, or a vector of the same kind, lie in one flat tensor.
+    The layout of a network's parameters, or of a vector of the same kind, in one flat tensor.
 
     The four parts are coefficients (n_hidden, n_features), intercepts (n_hidden, 1), output coefficients (n_outputs,
     n_hidden) and output intercepts (n_outputs, 1).
@@ -76,7 +76,7 @@ class Layout:
         return parts
 
     def views_of_array(self, flat: FloatArray) -> list[FloatArray]:
-        """Return the parts of a flat array, which share its memory; torch would warn of one that is read-only."""
+        """Return the parts of a flat array, which share its memory; torch would warn of a read-only array."""
         pieces = np.split(flat, np.cumsum(self._sizes)[:-1])
         parts = [piece.reshape(shape) for piece, shape in zip(pieces, self._shapes, strict=True)]
         if self._by_feature:
@@ -90,7 +90,7 @@ class Layout:
 
 
 def layout_of(network: Network) -> Layout:
-    """Return how the parameters of this network lie."""
+    """Return the layout of the parameters of this network."""
     n_features, n_hidden = network.hidden_coef.shape
     return Layout(n_features, n_hidden, len(network.output_intercept))
 
@@ -99,12 +99,12 @@ class TorchNetwork:
     """
     A network in torch with its loss and gradient on one batch.
 
-    All parameters live in one flat tensor, ``parameters``, and so does the gradient. A solver is then a few operations
-    on whole vectors. The gradient of a neuron is divided by the neuron's weight. A step size then means the same for 50
-    neurons as for 1000 (the flow of the neurons' distribution, not of one neuron's share).
+    All parameters are in one flat tensor, ``parameters``, and the gradient is in another. A solver is then a few
+    operations on whole vectors. The gradient of a neuron is divided by the neuron's weight, so that a step size has the
+    same effect with 50 neurons as with 1000. This is the gradient flow of the distribution of neurons.
 
-    Activations and outputs have a row for each neuron or output and a column for each sample. In this order only the
-    two products with the output weights, which are thin, run along memory.
+    Activations and outputs have a row for each neuron or output and a column for each sample. This order is the faster
+    one for all products except the two small ones with the output weights.
 
     The loss is averaged over the batch. The ``penalty`` is ``alpha / 2`` times the weighted mean over neurons of their
     squared coefficients.
@@ -131,21 +131,21 @@ class TorchNetwork:
         self.pieces = [slice(len(parameters))]
         self._weights = torch.from_numpy(network.weights.copy()).to(device)
         self._equal_weight = float(network.weights[0]) if np.ptp(network.weights) == 0 else None
-        # For every size of batch: activations, slopes, and one over the size.
+        # For each batch size: activations, slopes, and one over the batch size.
         self._buffers: dict[int, tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = {}
 
     def lie_in(self, parameters: torch.Tensor, gradient: torch.Tensor) -> None:
-        """Take the parameters from this tensor, and have the gradient in that one, from now on."""
+        """Use these tensors for the parameters and for the gradient from now on."""
         self.parameters, self.gradient = parameters, gradient
         self._coef, self._intercept, self._out_coef, self._out_intercept = self.layout.views(parameters)
         self._gradients = self.layout.views(gradient)
 
     def threads(self) -> AbstractContextManager[None]:
-        """Have as many threads as pay while one is inside: one."""
+        """Return a context with one thread, which is fastest, or without effect on a GPU."""
         return nullcontext() if self.parameters.is_cuda else one_thread()
 
     def in_parts(self, work: Callable[[int], None]) -> None:
-        """Do the work for the only part, whose number it is told; see `NetworkInParts`."""
+        """Call `work` with the index of the only part; see `NetworkInParts`."""
         work(0)
 
     def forward(self, X: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -162,7 +162,7 @@ class TorchNetwork:
         return hidden, torch.addmm(self._out_intercept, self._out_coef, hidden, alpha=self._equal_weight)
 
     def backward(self, X: torch.Tensor, residual: torch.Tensor, *, moves_intercept: bool = True) -> None:
-        """Fill the gradient, from the derivative of the mean loss by the outputs that the last `forward` gave."""
+        """Write the gradient, given the derivative of the mean loss by the outputs of the last `forward`."""
         self._backward(X, self._buffers[X.shape[0]][0], residual, self._alpha, moves_intercept=moves_intercept)
 
     def _backward(
@@ -174,7 +174,7 @@ class TorchNetwork:
         *,
         moves_intercept: bool = True,
     ) -> None:
-        """Fill the gradient with J' residual + alpha coefficients; J is the outputs' Jacobian over neurons' weights."""
+        """Write the gradient J' residual + alpha coefficients; J is the outputs' Jacobian over neurons' weights."""
         torch = self._torch
         coef, intercept, out_coef, out_intercept = self._gradients
         torch.addmm(self._out_coef, residual, hidden.T, beta=alpha, out=out_coef)
@@ -194,9 +194,9 @@ class TorchNetwork:
         return self._loss.mean_of(self.total_and_gradient(X, y, weight).item(), X.shape[0])
 
     def total_and_gradient(self, X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
-        """Do what `loss_and_gradient` does, and return the loss's total, which a GPU may still have to compute."""
+        """Return the total of the losses as a tensor, without waiting for a GPU, and write ``gradient`` as above."""
         total, residual = self._loss.total_and_residual(self.forward(X)[1], y, weight)
-        # A number in a tensor: torch would make one of a Python number in every call.
+        # One over the batch size is a tensor, because torch would convert a Python number in every call.
         self.backward(X, residual.mul_(self._buffers[X.shape[0]][2]))
         return total
 
@@ -210,10 +210,10 @@ class TorchNetwork:
 
     def descent(self) -> float:
         """
-        Return by how much the loss falls per unit of a short step against ``gradient``.
+        Return the decrease of the loss per unit of a short step against ``gradient``.
 
-        That is the gradient's squared norm, in which each neuron's part, which was divided by the neuron's weight,
-        counts with that weight.
+        This is the squared norm of ``gradient``, with each neuron's part multiplied by the neuron's weight, because
+        this part was divided by the weight.
         """
         gradient, outer = self.gradient, self._gradients[3].view(-1)
         if self._equal_weight is not None:
@@ -260,11 +260,11 @@ class TorchNetwork:
         return eigenvalue
 
     def whole(self, vector: torch.Tensor) -> FloatArray:
-        """Return a copy of a vector that lies like the parameters, in the order of a network in one part."""
+        """Return a copy of a vector in the layout of the parameters; see `NetworkInParts.whole`."""
         return np.array(vector.cpu().numpy())
 
     def in_pieces(self, vector: FloatArray) -> torch.Tensor:
-        """Return what `whole` was told."""
+        """Return the inverse of `whole`."""
         return self._torch.from_numpy(vector.copy()).to(self.parameters)
 
     def to_network(self) -> Network:

@@ -1,11 +1,11 @@
 """
 Operations on vectors of floats as wide as the processor's registers, for loops that numba compiles.
 
-numba turns a loop over arrays into such operations only after it has compiled the loop as written; products of small
-matrices need accumulators that stay in registers, which no loop over arrays gets. Here each operation is written once,
-in LLVM's language. Arguments are addresses, numbers of floats, and floats; nothing is checked.
+numba vectorises a loop over arrays only after it has compiled the loop as written, which takes long. Products of small
+matrices also need accumulators in registers, which numba does not give a loop over arrays. Here each operation is
+written once, in LLVM's language. Arguments are addresses, lengths in floats, and floats; nothing is checked.
 
-numba's cache of a kernel looks at the kernel's own file only: who changes an operation has to empty the cache.
+numba's cache of a kernel depends on the kernel's own file only. After a change of an operation, empty the cache.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from typing import Any
 
 from sklearn_gfs._emitter import Emitter, operation
 
-# Rows of a tile, and vectors in a row of a wide one: sums, terms and factors fit into 32 registers, AVX2's 16 at 8.
-TILE_ROWS, WIDE_VECTORS = 8, {16: 2, 8: 1, 4: 2}
+# Number of rows of a tile.
+TILE_ROWS = 8
+# Number of registers in a row of a wide tile, by the number of floats in a register. Sums, terms and factors then fit
+# into the registers: 32 of them, but 16 with AVX2, whose registers hold 8 floats.
+WIDE_VECTORS = {16: 2, 8: 1, 4: 2}
 
 
 def _tile(e: Emitter, n_vectors: int, arguments: Sequence[Any]) -> None:
@@ -49,17 +52,17 @@ def _tile(e: Emitter, n_vectors: int, arguments: Sequence[Any]) -> None:
 @operation(10, 1)
 def narrow_tile(e: Emitter, *arguments: Any) -> None:
     """
-    Write `TILE_ROWS` rows of one vector: factor * added + left @ right.
+    Write `TILE_ROWS` rows, each of one register: factor * added + left @ right.
 
-    Each address is followed by the distance of rows, for the left one also by the distance of columns. The last two
-    arguments are the number of columns on the left, and the factor.
+    Each address is followed by the distance of rows, and the address of `left` also by the distance of columns. The
+    last two arguments are the number of columns of `left`, and the factor.
     """
     _tile(e, 1, arguments)
 
 
 @operation(10, 1)
 def wide_tile(e: Emitter, *arguments: Any) -> None:
-    """Do what `narrow_tile` does for rows of several vectors."""
+    """Write the same as `narrow_tile`, for rows of several registers."""
     _tile(e, WIDE_VECTORS[e.width], arguments)
 
 
@@ -102,7 +105,7 @@ def times_tanh_slope(e: Emitter, x: Any, activated: Any, n: Any) -> None:
 
 @operation(3, returns=True)
 def logistic(e: Emitter, x: Any, n: Any, n_real: Any) -> Any:
-    """Replace x by its logistic function, zeros behind the first `n_real`, and return the sum of log(1 + exp(x))."""
+    """Replace x by its logistic function, with zeros after the first `n_real`; return the sum of log(1 + exp(x))."""
     zero, one, two = e.constant(0), e.constant(1), e.constant(2)
 
     def more(i: Any, total: Any) -> Sequence[Any]:
@@ -112,7 +115,7 @@ def logistic(e: Emitter, x: Any, n: Any, n_real: Any) -> Any:
         share = e.at.fdiv(one, e.at.fadd(one, other))
         share = e.where("<", value, zero, e.at.fmul(other, share), share)
         e.store(e.at.select(real, share, zero), place)
-        logarithm = e.log_ratio(other, e.at.fadd(two, other))  # of 1 + other
+        logarithm = e.log_ratio(other, e.at.fadd(two, other))  # log(1 + other)
         logarithm = e.at.fadd(logarithm, e.where("<", value, zero, zero, value))
         return (e.at.fadd(total, e.at.select(real, logarithm, zero)),)
 
@@ -149,14 +152,14 @@ def add_square(e: Emitter, total: Any, x: Any, n: Any) -> None:
 
 @operation(3, 2)
 def combine(e: Emitter, total: Any, x: Any, n: Any, kept: Any, factor: Any) -> None:
-    """Multiply the total by one number, and add x times another."""
+    """Multiply the total by `kept`, and add x times `factor`."""
     kept, factor = e.splat(kept), e.splat(factor)
     e.over(n, [total, x], lambda t, v: e.fma(t, kept, e.at.fmul(v, factor)))
 
 
 @operation(3, 1)
 def add_times(e: Emitter, total: Any, x: Any, n: Any, factor: Any) -> None:
-    """Add x times a number to the total."""
+    """Add x times `factor` to the total."""
     factor = e.splat(factor)
     e.over(n, [total, x], lambda t, v: e.fma(v, factor, t))
 
@@ -199,8 +202,8 @@ def adam(e: Emitter, x: Any, slope: Any, first: Any, second: Any, n: Any, *numbe
     """
     Make a step of Adam.
 
-    The numbers are the step and what multiplies the root of the second moment, which correct the moments, the two rates
-    of decay, and epsilon.
+    `numbers` are the step size, the factor of the root of the second moment, the two decay rates, and epsilon. The
+    first two include the corrections of the moments.
     """
     step, inverse_root, b1, b2, epsilon = (e.splat(number) for number in numbers)
     rest = e.at.fsub(e.constant(1), b2)
@@ -231,7 +234,7 @@ def dot(e: Emitter, x: Any, y: Any, n: Any) -> Any:
 
 @operation(3, returns=True)
 def largest(e: Emitter, x: Any, n: Any, n_real: Any) -> Any:
-    """Return the largest of the first `n_real` numbers."""
+    """Return the largest of the first `n_real` values."""
 
     def more(i: Any, most: Any) -> Sequence[Any]:
         vector = e.at.select(e.mask(i, n_real), e.load(e.address(x, i)), most)
@@ -242,7 +245,7 @@ def largest(e: Emitter, x: Any, n: Any, n_real: Any) -> Any:
 
 @operation(3, 1, returns=True)
 def exponentials(e: Emitter, x: Any, n: Any, n_real: Any, shift: Any) -> Any:
-    """Replace x by exp(x - shift), zeros behind the first `n_real` numbers, and return the sum."""
+    """Replace x by exp(x - shift), with zeros after the first `n_real` values; return the sum."""
     shift = e.splat(shift)
 
     def more(i: Any, total: Any) -> Sequence[Any]:
@@ -256,7 +259,7 @@ def exponentials(e: Emitter, x: Any, n: Any, n_real: Any, shift: Any) -> Any:
 
 @operation(3, 2, returns=True)
 def subtract(e: Emitter, x: Any, y: Any, n: Any, factor: Any, scale: Any) -> Any:
-    """Replace x by scale * (factor * x - y), and return the sum of the squares of what is scaled."""
+    """Replace x by scale * (factor * x - y); return the sum of the squares of factor * x - y."""
     factor, scale = e.splat(factor), e.splat(scale)
 
     def more(i: Any, total: Any) -> Sequence[Any]:

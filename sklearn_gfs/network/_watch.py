@@ -1,8 +1,7 @@
 """
-What watches training from outside: the time it may take, the user's interrupt, and callbacks.
+Control of training from outside: the time limit, the user's interrupt, and callbacks.
 
-It counts and tells, and may end a training loop early; how a network is trained belongs in ``_training``, what is
-printed in ``_report``.
+A watch may end a training loop early. Training itself belongs in ``_training``, the printed table in ``_report``.
 """
 
 from __future__ import annotations
@@ -19,26 +18,27 @@ from sklearn_gfs._warn import warn_caller
 
 from ._report import PhaseReport, Report
 
-# Iterations in one task of scikit-learn's callbacks: few enough to stop in time, many enough to cost nothing.
+# Number of iterations in one task of scikit-learn's callbacks. With fewer, callbacks would take noticeable time; with
+# more, a callback could not stop training in time.
 _TASK_ITERATIONS = 20
-# Iterations, at most, from one look at the clock to the next, where there is a time to be over.
+# Largest number of iterations between two readings of the clock, if there is a time limit.
 _LOOK_EVERY = 10
 
 
 class Watch:
     """
-    Says whether training has to stop, and afterwards why it did.
+    Says whether training has to stop, and afterwards why it stopped.
 
-    It stopped because time was over where `out_of_time`, and because the user wanted it to where `interrupted`.
-    `complaints` say what went wrong without being an error.
+    `out_of_time` means that the time limit stopped training, `interrupted` that the user did. `complaints` are texts of
+    warnings.
 
     Parameters
     ----------
     max_time : float or None
         Seconds from now after which training stops.
     hears : bool, default=True
-        Whether the user's first interrupt ends training and is passed on by `tell`. Else it goes on to the caller at
-        once, as every second one does.
+        Whether the user's first interrupt ends training, and `tell` raises it at the end of the fit. If not, the
+        interrupt reaches the caller at once. A second interrupt always does.
     """
 
     def __init__(self, max_time: float | None, *, hears: bool = True) -> None:
@@ -49,7 +49,7 @@ class Watch:
         self.allow(1.0)
 
     def allow(self, share: float) -> None:
-        """Let training go on until this share of the time is over."""
+        """Allow training until this share of `max_time` is over."""
         if self._max_time is not None:
             self._deadline = self._start + share * self._max_time
 
@@ -62,7 +62,7 @@ class Watch:
 
     @property
     def patience(self) -> int:
-        """How many iterations may be made until the watch is to be asked again."""
+        """Largest number of iterations until `stops` must be read again."""
         return _TASK_ITERATIONS if self._max_time is None else _LOOK_EVERY
 
     @property
@@ -76,7 +76,7 @@ class Watch:
         return self._deadline == -math.inf
 
     def hears_interrupt(self) -> bool:
-        """Take note that the user interrupted, so that there is no more time; say no where the caller has to know."""
+        """Record an interrupt, so that training stops; return False if the caller must raise the interrupt."""
         if self.interrupted or not self._hears:
             return False
         self._max_time, self._deadline = None, -math.inf
@@ -84,9 +84,9 @@ class Watch:
 
     def tell(self, n_pretrain: int, n_retrain: int) -> None:
         """
-        Warn of complaints and where time was over, and pass an interrupt on.
+        Warn of complaints and of the end of time, and raise the user's interrupt.
 
-        The interrupt is meant for whatever loop the fit is part of, too; only the model had to be finished first.
+        The interrupt must reach the loop around the fit, too; it was delayed only to finish the model.
         """
         made = (
             f"{n_pretrain} iterations of pre-training and {n_retrain} of re-training were made. The estimator is "
@@ -103,13 +103,13 @@ class Watch:
             )
 
 
-# Stops nothing, and leaves interrupts to the caller. It remembers nothing, so that many trainings may have it.
+# Stops nothing, and leaves interrupts to the caller. It has no state, so that many trainings can share it.
 UNWATCHED = Watch(None, hears=False)
 
 
 @contextmanager
 def interruptible(watch: Watch) -> Iterator[None]:
-    """Let the user's first interrupt end what is done in it, and tell the watch; all others go on to the caller."""
+    """Return a context that the user's first interrupt ends, as the watch records; other interrupts reach the caller."""
     try:
         yield
     except KeyboardInterrupt:
@@ -118,12 +118,12 @@ def interruptible(watch: Watch) -> Iterator[None]:
 
 
 class Advancing(Protocol):
-    """What a phase runs: a training."""
+    """A training, as a phase runs it."""
 
     losses: list[float]
 
     def advance(self, n_iterations: int) -> None:
-        """Make so many iterations, or fewer where something stops them."""
+        """Make `n_iterations` iterations, or fewer if something stops them."""
 
 
 class Phase:
@@ -133,14 +133,14 @@ class Phase:
     Parameters
     ----------
     context : CallbackContext
-        The phase's own.
+        Context of the phase.
     told : dict
-        What every callback is told: the estimator and its data.
+        Arguments of every callback: the estimator and its data.
     name : str
     report : PhaseReport
-        What is printed of it.
+        Prints the rows of the phase.
     n_of_task : int
-        Iterations in a group.
+        Number of iterations in a group.
     """
 
     def __init__(self, context: Any, told: dict[str, Any], name: str, report: PhaseReport, n_of_task: int) -> None:
@@ -152,7 +152,7 @@ class Phase:
         self.stopped = False
 
     def run(self, training: Advancing, n_iterations: int, attributes: Callable[[], dict[str, Any]]) -> None:
-        """Advance the training, a group of iterations at a time; `attributes` are the fitted ones at any moment."""
+        """Advance the training, a group of iterations at a time; `attributes` returns the current fitted attributes."""
         while n_iterations > 0 and not self.stopped:
             size, done = min(n_iterations, self._n_of_task), len(training.losses)
             task = self.context.subcontext(f"{self.name} iterations").call_on_fit_task_begin(**self._told)
@@ -166,18 +166,19 @@ class Phase:
 
 class Tasks:
     """
-    A fit as scikit-learn's callbacks see it: a task for each phase, and in it one for each group of iterations.
+    The tasks of a fit for scikit-learn's callbacks: one for each phase, and in a phase one for each group of
+    iterations.
 
     Parameters
     ----------
     context : CallbackContext
-        That of the whole fit.
+        Context of the whole fit.
     attributes : callable
         Takes a network in the units of the data and the losses of pre-training, returns the fitted attributes.
     report : Report
-        What is printed of the fit.
+        Prints the table of the fit.
     **told
-        What every callback is told: `estimator`, `X`, `y` and `metadata`.
+        Arguments of every callback: `estimator`, `X`, `y` and `metadata`.
     """
 
     def __init__(
@@ -192,7 +193,7 @@ class Tasks:
     def phase(
         self, name: str, n_iterations: int = 0, *, at_most: bool = False, n_of_task: int = _TASK_ITERATIONS
     ) -> Iterator[Phase]:
-        """Begin and end a phase of so many iterations, in groups, or of an unknown number up to that."""
+        """Return a context of a phase of `n_iterations` iterations, or at most this number, in groups."""
         n_tasks = None if at_most else -(-n_iterations // n_of_task)
         context = self._context.subcontext(name, max_subtasks=n_tasks).call_on_fit_task_begin(**self._told)
         report = PhaseReport(self.report, name, n_iterations, at_most=at_most, unit=n_of_task)
@@ -204,7 +205,7 @@ class Tasks:
 
     @contextmanager
     def within(self, phase: Phase, n_iterations: int, n_of_task: int) -> Iterator[Phase]:
-        """Train another network as a part of a phase, whose number of iterations must not be known."""
+        """Return a context of the training of another network within a phase of unknown length."""
         report = PhaseReport(self.report, phase.name, n_iterations, at_most=False, unit=n_of_task)
         part = Phase(phase.context, self._told, phase.name, report, n_of_task)
         try:
@@ -214,5 +215,5 @@ class Tasks:
             report.end()
 
     def end(self, attributes: dict[str, Any]) -> None:
-        """End the fit; `attributes` are those that its estimator lacks to be fitted."""
+        """End the fit; `attributes` are the fitted attributes that the estimator does not have yet."""
         self._context.call_on_fit_task_end(**self._told, reconstruction_attributes=attributes)
