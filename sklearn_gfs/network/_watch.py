@@ -109,7 +109,7 @@ UNWATCHED = Watch(None, hears=False)
 
 @contextmanager
 def interruptible(watch: Watch) -> Iterator[None]:
-    """Return a context that the user's first interrupt ends, as the watch records; other interrupts reach the caller."""
+    """Return a context that the user's first interrupt ends, as the watch records; later ones reach the caller."""
     try:
         yield
     except KeyboardInterrupt:
