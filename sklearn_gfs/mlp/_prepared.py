@@ -35,6 +35,7 @@ from sklearn_gfs.network import (
     has_few_rows,
     held_out_shares,
     in_data_units,
+    in_precision,
     initial_network,
     mean_loss,
     measure_moments,
@@ -246,10 +247,26 @@ class Prepared:
         """Return the loss of a network on `held_out`; infinite if this is None."""
         if self.held_out is None:
             return math.inf
-        training = self._settings.training
-        model = TorchNetwork(network, training.activation, training.loss, device=training.device)
+        model = self._model(network)
         with model.threads():
             return mean_loss(model, self.held_out)
+
+    def held_out_gain(self, network: Network, other: Network) -> float:
+        """Return the fall of the loss on `held_out` from a network to another, in standard errors of its mean."""
+        assert self.held_out is not None
+        models, falls = (self._model(network), self._model(other)), []
+        with models[0].threads():
+            for batch in self.held_out:
+                before, after = (model.losses(*batch) for model in models)
+                falls.append(before.astype(np.float64) - after)
+        fall = np.concatenate(falls)
+        error = fall.std() / np.sqrt(len(fall))
+        return float(fall.mean() / error) if error > 0 else 0.0
+
+    def _model(self, network: Network) -> TorchNetwork:
+        training = self._settings.training
+        network = in_precision(network, self.dtype)  # the compiled loop may have trained it
+        return TorchNetwork(network, training.activation, training.loss, device=training.device)
 
     def finite(self, held_out_loss: float) -> float:
         """Return the held-out loss; raise an error if it is not finite."""

@@ -52,6 +52,9 @@ _TIMES = 4.0
 _RIDGES = (1e-2, 1e-3, 1e-4, 1e-5)
 # A trial that is continued on all samples makes so many more iterations, and this part of its own.
 _MORE = 3
+# Number of standard errors by which the held-out loss of other picks must be lower. Few samples with extreme losses
+# decide alone otherwise.
+_SURE = 2.0
 # Additional further iterations, as a share of the iterations of the trial.
 _PART_MORE = 0.2
 
@@ -217,7 +220,7 @@ class Retraining:
         how = trainer.choice(start)
         with trainer.tasks.within(phase, *how.schedule[:2]) as last:
             other = self._try_retraining(start, held_out, last, how)
-        if other.least >= _BETTER * trial.least:
+        if other.least >= _BETTER * trial.least or data.held_out_gain(trial.network, other.network) < _SURE:
             return trial, chosen
         trainer.tasks.report.say("Picks by least squares, with weights solved for, took the place of the first.")
         final_path = trial_path

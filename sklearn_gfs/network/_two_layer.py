@@ -232,6 +232,15 @@ class TorchNetwork:
             total += value * (chunk.stop - chunk.start)
         return total / n_rows
 
+    def losses(self, X: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None = None) -> FloatArray:
+        """Return the loss of each sample, times its weight."""
+        found = []
+        for chunk in row_chunks(X.shape[0], len(self._intercept) * X.element_size()):
+            each = self._loss.each_in_place(self.forward(X[chunk])[1], y[:, chunk])
+            found.append(each if weight is None else each * weight[chunk])
+        losses: FloatArray = self._torch.cat(found).cpu().numpy()
+        return losses
+
     def largest_curvature(self, X: torch.Tensor, start: torch.Tensor, weight: torch.Tensor | None = None) -> float:
         """
         Estimate the largest eigenvalue of the Gauss-Newton matrix J'J / n_samples by power iteration.
