@@ -32,6 +32,8 @@ CHOSEN_ON = {"abalone", "airfoil", "breast_cancer", "california", "diabetes", "e
 CHOSEN_ON |= {"iris", "mammography", "pendigits", "pol", "regression", "segment", "waveform"}
 # What neurons weigh in re-training: these would lose by weights of one.
 CHOSEN_ON |= {"classification", "digits"}
+# By how much other picks must be better.
+CHOSEN_ON |= {"vowel", "wine"}
 SIZES = {"pruned, 50": 50, "pruned, 20": 20, "pruned, 10": 10}
 OURS, MLP, SAME, LINEAR, BOOSTING = "pruned, 50", "MLP(50)", "MLP(50), same seconds", "linear", "boosting"
 PROCESS, REAL = "Gaussian process", "RealMLP"

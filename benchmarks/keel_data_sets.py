@@ -42,6 +42,8 @@ KNOWN |= {"pima", "titanic", "heart", "spambase", "wisconsin"}
 # The limits of larger penalties for gradient updates.
 KNOWN |= {"contraceptive", "led7digit", "letter", "marketing", "movement_libras"}
 KNOWN |= {"satimage", "splice", "texture", "vehicle"}
+# By how much other picks must be better.
+KNOWN |= {"hayes-roth", "ionosphere"}
 RARE = {"8 to 25 rare samples": 25, "26 to 100": 100, "more than 100": np.inf}
 
 
