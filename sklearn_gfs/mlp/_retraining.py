@@ -210,6 +210,8 @@ class Retraining:
         trainer, data = self._trainer, self._data
         if trainer.ends(phase) or trial.least <= _MUCH * data.constant_loss:
             return trial, chosen
+        if data.has_rare_words(trial.network, data.parts.train):  # each weight depends on few samples
+            return trial, chosen
         found = None
         with interruptible(trainer.watch):
             found = self._picked_by_squares(network, len(chosen.trial_path.picks), trial.least, phase)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, greedy_forward_selection
 from sklearn_gfs.mlp._corrected_steepest import pick_by_squares
@@ -39,6 +40,13 @@ def test_who_asks_for_something_gets_the_mean_of_the_picks(parameters):
     model = GreedyPrunedMLPClassifier(random_state=0, **parameters).fit(*board(300))
     assert model.ridge_ is None
     assert model.selection_counts_.sum() == 50
+
+
+def test_rare_words_keep_the_mean_of_the_picks(monkeypatch):
+    monkeypatch.setattr(NeuronSelection, "by_squares", None)  # would be called otherwise
+    rng = np.random.default_rng(0)
+    X = sparse.random(120, 400, 0.03, format="csr", random_state=0)
+    assert GreedyPrunedMLPClassifier(random_state=0).fit(X, rng.integers(0, 2, 120)).ridge_ is None
 
 
 def test_classes_that_are_learnt_well_keep_the_mean_of_the_picks():
