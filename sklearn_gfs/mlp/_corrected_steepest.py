@@ -93,7 +93,7 @@ class _Beside:
         self._ridge = _RIDGE * self.variance / curvature
         self._left += self._ridge
         self._rows, self.columns = means[None], np.ones((hidden.shape[0], 1))
-        self.free = self._left > _LEAST_LEFT * self._norms
+        self._free = self._left > _LEAST_LEFT * self._norms
         self.picks = list[int]()
 
     def slopes(self, residual: Float64Array) -> Float64Array:
@@ -105,7 +105,7 @@ class _Beside:
 
     def gains(self, slopes: Float64Array) -> Float64Array:
         """Return the squares of slopes by what is left of the neurons; -1 for those that are not free."""
-        return np.divide((slopes**2).sum(axis=0), self._left, out=np.full(len(self._left), -1.0), where=self.free)
+        return np.divide((slopes**2).sum(axis=0), self._left, out=np.full(len(self._left), -1.0), where=self._free)
 
     def add(self, pick: int) -> Float64Array:
         """Add a neuron to the picks; return products of all neurons with what was left of it, at length one."""
@@ -115,8 +115,8 @@ class _Beside:
         row: Float64Array = (products - self._rows[:, pick] @ self._rows) / np.sqrt(self._left[pick])
         self._rows, self.columns = np.vstack([self._rows, row]), np.column_stack([self.columns, column])
         self._left -= row**2
-        self.free[pick] = False
-        self.free &= self._left > _LEAST_LEFT * self._norms
+        self._free[pick] = False
+        self._free &= self._left > _LEAST_LEFT * self._norms
         self.picks.append(pick)
         return row
 
@@ -156,17 +156,15 @@ def pick_by_squares(
     hidden: FloatArray | ComputedRows, targets: FloatArray, weight: FloatArray | None, k: int
 ) -> SteepestPath:
     """
-    Pick neurons one by one: of all the one after which the squared error is least, with all weights re-solved.
+    Pick neurons one by one: each is the neuron after which the squared error is least, with all weights re-solved.
 
-    Losses and gaps are those of half the squared error with the penalty, and no weights are told. The search is apart
-    from that of the squared error, whose compiled loops would lengthen the first fit ever.
+    Losses and gaps are those of half the squared error plus the penalty. `solved` holds zeros. The search for the
+    squared error in ``selection`` has compiled loops, which would lengthen the first fit ever.
     """
     beside, n_outputs = _Beside(hidden, weight, 1.0), targets.shape[1]
     errors = targets - beside.share @ targets
-    slopes, loss = (
-        beside.slopes((errors * beside.share[:, None]).T),
-        0.5 * float(beside.share @ (errors**2).sum(axis=1)),
-    )
+    slopes = beside.slopes((errors * beside.share[:, None]).T)
+    loss = 0.5 * float(beside.share @ (errors**2).sum(axis=1))
     losses, gaps = list[float](), list[float]()
     while len(beside.picks) < k:
         gains = beside.gains(slopes)

@@ -155,10 +155,15 @@ class NeuronSelection:
             path = pick_by_squares(hidden, self._targets(drawn.rows), drawn.weight, k)
         return path if len(path.picks) else None
 
-    def solved(self, network: Network, path: SteepestPath, ridge: float, part: Part) -> GreedyPath:
-        """Return the path of these picks with the weights that the loss on this part of the samples calls for."""
-        with one_thread():
-            return self._solver(network, path, self._drawn(part, _MOST_SAMPLES), part)(ridge).path
+    def solver(self, network: Network, path: SteepestPath, part: Part) -> Callable[[float], GreedyPath]:
+        """Return a function of the ridge: the path of these picks, with weights that are solved for on this part."""
+        solve = self._solver(network, path, self._drawn(part, _MOST_SAMPLES), part)
+
+        def at(ridge: float) -> GreedyPath:
+            with one_thread():
+                return solve(ridge).path
+
+        return at
 
     def _on_processor(self, network: Network, drawn: Drawn) -> tuple[FloatArray | ComputedRows, bool]:
         """Return the activations of samples on the processor, and whether they are kept or computed when read."""

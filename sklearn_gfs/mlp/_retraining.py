@@ -204,8 +204,8 @@ class Retraining:
         """
         Return the trial, or a better trial of picks with solved weights, and the selection that it belongs to.
 
-        The mean of a few picks has nearly linear class boundaries, and re-training may not find winding ones. If solved
-        weights of the same number of neurons have a lower held-out loss at once, they are re-trained, too.
+        The mean of the picks may have few different neurons, and re-training from there may not find class boundaries
+        that wind. If as many different neurons with solved weights have a lower held-out loss, they are re-trained.
         """
         trainer, data = self._trainer, self._data
         if trainer.ends(phase) or trial.least <= _MUCH * data.constant_loss:
@@ -228,23 +228,22 @@ class Retraining:
         final_path = trial_path
         if other.prior is None and len(data.parts.held_out.rows):  # updates begin anew, on all samples
             with interruptible(trainer.watch):
-                final_path = self._selection.solved(network, path, ridge, data.parts.whole)
+                final_path = self._selection.solver(network, path, data.parts.whole)(ridge)
         return other, Chosen(final_path, trial_path, ridge)
 
     def _picked_by_squares(
         self, network: Network, k: int, least: float, phase: Phase
     ) -> tuple[SteepestPath, float, GreedyPath] | None:
         """Return picks by least squares, and the ridge and weights at which they leave less than this held-out loss."""
-        data, selection, found = self._data, self._selection, None
+        data, selection, found, last = self._data, self._selection, None, math.inf
         path = selection.by_squares(network, k) if k < len(network.weights) else None
-        last = math.inf
-        for ridge in _RIDGES if path is not None else ():
-            if self._trainer.ends(phase):
-                return None
-            assert path is not None
-            solved = selection.solved(network, path, ridge, data.parts.train)
+        if path is None or self._trainer.ends(phase):
+            return None
+        solve = selection.solver(network, path, data.parts.train)
+        for ridge in _RIDGES:
+            solved = solve(ridge)
             loss = data.held_out_loss(prune(network, solved))
-            if not loss < last:
+            if self._trainer.ends(phase) or not loss < last:
                 break  # at smaller ridges the samples are fitted more closely
             last = loss
             if loss < least:

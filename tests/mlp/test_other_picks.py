@@ -97,7 +97,7 @@ def test_picks_by_squares_are_those_of_the_corrective_selection(weighted):
     assert (path.losses - path.gaps <= least + 1e-9).all()
 
 
-@pytest.mark.parametrize("where", ["by_squares", "solved"])
+@pytest.mark.parametrize("where", ["by_squares", "solver"])
 def test_an_interrupt_of_the_search_for_other_picks_keeps_the_trial(where, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
@@ -119,7 +119,7 @@ def test_no_other_picks_are_solved_for_once_time_is_over(monkeypatch):
         return path
 
     monkeypatch.setattr(NeuronSelection, "by_squares", slow)
-    monkeypatch.setattr(NeuronSelection, "solved", lambda *args: n_solved.append(args))
+    monkeypatch.setattr(NeuronSelection, "solver", lambda *args: n_solved.append(args))
     model = GreedyPrunedMLPClassifier(random_state=0).fit(*board(600))
     assert model.ridge_ is None
     assert not n_solved
