@@ -42,10 +42,10 @@ def every_sample(targets, rows, weight, n_drawn, dtype):  # noqa: ARG001
     return rows, None if weight is None else weight[rows]
 
 
-def exact_picks(hidden, targets, weight, network, loss, k):  # noqa: ARG001
+def exact_picks(hidden, targets, weight, layer, loss, k):  # noqa: ARG001
     """Pick by the exact log loss."""
     y = targets.argmax(axis=1) if targets.shape[1] > 1 else targets[:, 0].astype(int)
-    neurons = {"output_weights": network.output_coef, "offset": network.output_intercept}
+    neurons = {"output_weights": layer.coef, "offset": layer.intercept}
     path = greedy_forward_selection(hidden, y, k, loss="log_loss", sample_weight=weight, **neurons)
     return path.picks, path.losses
 

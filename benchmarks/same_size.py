@@ -23,6 +23,7 @@ from scipy.stats import rankdata
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gfs import GreedyPath, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+from sklearn_gfs.mlp._candidates import uncorrected
 from sklearn_gfs.mlp._inner_products import InnerProducts
 from sklearn_gfs.mlp._pruning import NeuronSelection
 from sklearn_gfs.network._training import Training
@@ -56,12 +57,12 @@ def chosen_otherwise(how, seed):
         counts = np.bincount(picks, minlength=len(network.weights))
         return GreedyPath(picks, np.zeros(len(picks)), np.zeros(len(picks)), counts, counts / len(picks))
 
-    def by_log_loss(_hidden, _targets, _weight, network, _loss, k):
-        return chosen(network, k), np.zeros(k)
+    def by_gradient(_selection, _hidden, _drawn, _part, network, k, _ridges):
+        return [uncorrected(by_products(None, network, k))]
 
     with (
         mock.patch.object(InnerProducts, "select", by_products),
-        mock.patch("sklearn_gfs.mlp._pruning.pick_steepest", by_log_loss),
+        mock.patch.object(NeuronSelection, "_by_gradient", by_gradient),
         mock.patch.object(NeuronSelection, "by_squares", return_value=None),  # would choose again
     ):
         yield

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath
-
-from ._corrected_steepest import Solved, SteepestPath, degrees_of_freedom, solve
+from sklearn_gfs.selection import Solved, SteepestPath, degrees_of_freedom, solve
 
 if TYPE_CHECKING:
     from sklearn_gfs.network import Loss

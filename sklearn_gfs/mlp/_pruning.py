@@ -2,7 +2,8 @@
 The selection of a dense network's neurons, and the samples and activations for the selection.
 
 For the squared error the selection uses inner products, in ``_inner_products``. These are products of activations that
-are kept or computed anew, or sums over samples. For other losses ``_steepest`` searches.
+are kept or computed anew, or sums over samples. For other losses the search uses their
+gradient.
 
 Arrays and networks in, selection paths out; nothing here trains, and nothing here knows estimators.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -21,14 +22,22 @@ from sklearn_gfs._chunks import working_memory
 from sklearn_gfs._threads import one_thread, threads_for
 from sklearn_gfs._typing import FloatArray, GreedyPath, IntArray
 from sklearn_gfs.network import Network, Part
+from sklearn_gfs.selection import (
+    OutputLayer,
+    SteepestPath,
+    measure,
+    path_of,
+    pick_by_squares,
+    pick_corrected,
+    pick_steepest,
+)
 
 from ._candidates import RIDGES, Candidate, Chosen, corrected, solved_by_gradient, uncorrected
-from ._corrected_steepest import SteepestPath, pick_by_squares, pick_corrected
+from ._drawn import Drawn, draw
 from ._given import PathSettings
 from ._inner_products import InnerProducts
 from ._layer import HiddenLayer, Room
 from ._prepared import Prepared
-from ._steepest import draw, measure, path_of, pick_steepest
 
 if TYPE_CHECKING:
     from sklearn_gfs.selection import ComputedRows
@@ -54,13 +63,6 @@ _NUMBERS_BY_GRADIENT = 10_000
 _LEAST_SAMPLES_BY_GRADIENT = 1000
 # Largest number of samples on which neurons are selected by the gradient.
 _MOST_SAMPLES_BY_GRADIENT = 2000
-
-
-class Drawn(NamedTuple):
-    """Samples drawn to represent a part: their indices and their weights, or None if all weights are equal."""
-
-    rows: IntArray
-    weight: FloatArray | None
 
 
 class NeuronSelection:
@@ -204,7 +206,7 @@ class NeuronSelection:
         return min(n_drawn, _MOST_SAMPLES_BY_GRADIENT)
 
     def _drawn(self, part: Part, n_drawn: int) -> Drawn:
-        return Drawn(*draw(self.data.targets, part.rows, part.weight, n_drawn, self.data.dtype))
+        return draw(self.data.targets, part.rows, part.weight, n_drawn, self.data.dtype)
 
     def _candidates(
         self,
@@ -259,7 +261,7 @@ class NeuronSelection:
         """
         targets, n_neurons, found = self._targets(drawn.rows), len(network.weights), []
         if None in ridges:
-            picks, losses = pick_steepest(hidden, targets, drawn.weight, network, self._loss, k)
+            picks, losses = pick_steepest(hidden, targets, drawn.weight, _output_layer(network), self._loss, k)
             found.append(uncorrected(path_of(picks, n_neurons, losses, np.full(k, np.nan))))
         numbers = [ridge for ridge in ridges if ridge]  # no zero: weights of separable classes need a penalty
         if numbers:
@@ -345,11 +347,15 @@ class NeuronSelection:
 
         with one_thread():  # all operations except the activations are small
             if None in found and not exact:
-                path = measure(chunks(), found[None].path.picks, network, self._loss)
+                path = measure(chunks(), found[None].path.picks, _output_layer(network), self._loss)
                 found = found | {None: uncorrected(path)}
             else:
                 deque(chunks(), maxlen=0)
         return float(np.average(losses, weights=weights)), found
+
+
+def _output_layer(network: Network) -> OutputLayer:
+    return OutputLayer(network.output_coef, network.output_intercept)
 
 
 def _outputs(hidden: Any, network: Network) -> FloatArray:

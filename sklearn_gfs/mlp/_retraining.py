@@ -22,10 +22,10 @@ from sklearn_gfs.network import (
     interruptible,
     prune,
 )
+from sklearn_gfs.selection import SteepestPath
 
 from ._candidates import Chosen
 from ._choice import Choice
-from ._corrected_steepest import SteepestPath
 from ._pruning import NeuronSelection
 from ._trainer import Retrainer, Trainer
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ._device import DEVICES, find_device, room_on
     from ._evidence import Prior
     from ._holdout import copies_that_count, effective_number, evenness_of_classes, held_out_shares
-    from ._losses import LABELWISE, LOSSES, SOFTMAX, Loss
+    from ._losses import LOSSES, Loss
     from ._objective import has_few_rows, shape_of
     from ._parameters import Network, in_precision, initial_network, of_least_weight, prune
     from ._posterior import Posterior
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ._second_order import SECOND_ORDER, LateLevenbergMarquardt, LevenbergMarquardt, SecondOrderSolver
     from ._second_order_training import SecondOrderTraining
     from ._settings import TrainingSettings
-    from ._small import as_loop_takes_it, loop_code, place_of
+    from ._small import as_loop_takes_it, place_of
     from ._solvers import SOLVERS
     from ._training import Training, TrainingState
     from ._two_layer import TorchNetwork, hidden_activations, mean_loss
@@ -43,10 +43,8 @@ if TYPE_CHECKING:
 _HOME = {
     "CHUNK_ROWS": "_data",
     "DEVICES": "_device",
-    "LABELWISE": "_losses",
     "LOSSES": "_losses",
     "SECOND_ORDER": "_second_order",
-    "SOFTMAX": "_losses",
     "SOLVERS": "_solvers",
     "UNWATCHED": "_watch",
     "FittedNetwork": "_scaling",
@@ -86,7 +84,6 @@ _HOME = {
     "in_precision": "_parameters",
     "initial_network": "_parameters",
     "interruptible": "_watch",
-    "loop_code": "_small",
     "mean_loss": "_two_layer",
     "measure_moments": "_scaling",
     "of_least_weight": "_parameters",
@@ -105,10 +102,8 @@ _HOME = {
 __all__ = [
     "CHUNK_ROWS",
     "DEVICES",
-    "LABELWISE",
     "LOSSES",
     "SECOND_ORDER",
-    "SOFTMAX",
     "SOLVERS",
     "UNWATCHED",
     "FittedNetwork",
@@ -149,7 +144,6 @@ __all__ = [
     "in_precision",
     "initial_network",
     "interruptible",
-    "loop_code",
     "mean_loss",
     "measure_moments",
     "of_least_weight",

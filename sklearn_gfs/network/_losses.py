@@ -15,14 +15,12 @@ import numpy as np
 from scipy.special import expit, logsumexp, softmax
 
 from sklearn_gfs._chunks import PIECE_BYTES, row_chunks
+from sklearn_gfs._loop_codes import LABELWISE, SOFTMAX, SQUARED
 
 if TYPE_CHECKING:
     import torch
 
     from sklearn_gfs._typing import FloatArray, IntArray
-
-# Codes of the losses in the loop that trains small networks.
-SQUARED, SOFTMAX, LABELWISE = range(3)
 
 
 class Loss(ABC):

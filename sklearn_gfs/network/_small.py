@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sklearn_gfs._emitter import host
+from sklearn_gfs._loop_codes import loop_code
 from sklearn_gfs._requirements import numba_for
 from sklearn_gfs._threads import one_thread
 
@@ -35,16 +36,6 @@ _LINE = 64  # bytes of a cache line; arrays are aligned to it
 # Largest number of multiplications in an update of a small network. A GPU takes longer to start the operations than the
 # processor takes for all of them.
 _MOST_MULTIPLICATIONS = 4_000_000
-
-
-def loop_code(of: Any, *arguments: Any) -> int | None:
-    """
-    Return the code of a loss or a solver in the loop, or None if the loop does not know it.
-
-    An inherited code does not count, because the subclass may compute something else.
-    """
-    kind = of if isinstance(of, type) else type(of)
-    return of.loop_code(*arguments) if "loop_code" in vars(kind) else None
 
 
 def is_known(network: Network, settings: TrainingSettings, batch_size: int) -> bool:

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from sklearn_gfs._activations import LOGISTIC, RELU, TANH
 from sklearn_gfs._jit import inlined, jit
+from sklearn_gfs._loop_codes import SOFTMAX, SQUARED
 
-from ._losses import SOFTMAX, SQUARED
 from ._solvers import ADAM, ADAM_DECAYS, ADAM_EPSILON
 from ._vectors import (
     TILE_ROWS,

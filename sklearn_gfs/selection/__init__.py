@@ -19,17 +19,30 @@ if TYPE_CHECKING:
     from ._greedy import greedy_forward_selection
     from ._selector import GreedyForwardSelector
     from ._statistics import SelectionStatistics
+    from ._steepest import measure, path_of, pick_steepest
+    from ._steepest_corrected import Solved, SteepestPath, degrees_of_freedom, pick_by_squares, pick_corrected, solve
+    from ._steepest_outputs import OutputLayer
     from ._thin import product
 
 _HOME = {
     "CorrectivePath": "_corrective_path",
     "ComputedRows": "_gram_computed",
     "GreedyForwardSelector": "_selector",
+    "OutputLayer": "_steepest_outputs",
     "SelectionStatistics": "_statistics",
+    "Solved": "_steepest_corrected",
+    "SteepestPath": "_steepest_corrected",
     "corrective_paths": "_corrective_paths",
     "cross_validated": "_corrective_path",
+    "degrees_of_freedom": "_steepest_corrected",
     "greedy_forward_selection": "_greedy",
+    "measure": "_steepest",
+    "path_of": "_steepest",
+    "pick_by_squares": "_steepest_corrected",
+    "pick_corrected": "_steepest_corrected",
+    "pick_steepest": "_steepest",
     "product": "_thin",
+    "solve": "_steepest_corrected",
     "solved_on_others": "_corrective_path",
 }
 
@@ -37,11 +50,21 @@ __all__ = [
     "ComputedRows",
     "CorrectivePath",
     "GreedyForwardSelector",
+    "OutputLayer",
     "SelectionStatistics",
+    "Solved",
+    "SteepestPath",
     "corrective_paths",
     "cross_validated",
+    "degrees_of_freedom",
     "greedy_forward_selection",
+    "measure",
+    "path_of",
+    "pick_by_squares",
+    "pick_corrected",
+    "pick_steepest",
     "product",
+    "solve",
     "solved_on_others",
 ]
 

@@ -8,7 +8,7 @@ something off the atoms of another source, and ``_gram_sums`` has no samples.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from sklearn_gfs._typing import Float64Array, FloatArray
 
 from ._gram import Moments
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Source(Protocol):
@@ -128,3 +131,20 @@ class CentredSource(Source, Protocol):
     def variances(self, atoms: NDArray[np.int64]) -> Float64Array:
         """Return squared norms of some atoms, exact even if products are float32."""
         ...
+
+
+class OutputLoss(Protocol):
+    """
+    A loss of outputs, for the search by its gradient.
+
+    Outputs and targets have a row for each output. A class may also have a method ``loop_code(n_outputs)``, the code by
+    which compiled loops know the loss.
+    """
+
+    def value_and_residual(
+        self, outputs: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None
+    ) -> tuple[float, torch.Tensor]:
+        """Return the mean loss, and the derivative of the sum by each output."""
+
+    def each_in_place(self, outputs: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Return the loss of each sample; the outputs may be overwritten."""

@@ -12,9 +12,8 @@ from sklearn.datasets import load_diabetes
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor, PretrainThresholdSearch
 from sklearn_gfs.mlp import _candidates, _path, _pruning
 from sklearn_gfs.mlp._candidates import RIDGES
-from sklearn_gfs.mlp._corrected_steepest import pick_corrected
 from sklearn_gfs.network._losses import LogLoss
-from sklearn_gfs.selection import ComputedRows
+from sklearn_gfs.selection import ComputedRows, pick_corrected
 from tests.mlp.small import ALL, SMALL, assert_equal_fits, blobs
 
 CORRECTIVE = {**SMALL, "corrective": True}

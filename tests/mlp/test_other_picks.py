@@ -5,9 +5,9 @@ import pytest
 from scipy import sparse
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, greedy_forward_selection
-from sklearn_gfs.mlp._corrected_steepest import pick_by_squares
 from sklearn_gfs.mlp._pruning import NeuronSelection
 from sklearn_gfs.network import Watch
+from sklearn_gfs.selection import pick_by_squares
 
 
 def board(n_samples, n_classes=2, seed=0):

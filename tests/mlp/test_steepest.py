@@ -1,151 +1,20 @@
-"""The selection by the loss's gradient: its picks, its sample, and what is told of the picks on all samples."""
+"""The estimators' selection by the loss's gradient: its samples, and what is told of the picks on all samples."""
 
-import itertools
 import subprocess
 import sys
 import textwrap
-from unittest import mock
 
 import numpy as np
 import pytest
-import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
-from sklearn_gfs.mlp import _layer, _mean_outputs, _pruning, _steepest
+from sklearn_gfs.mlp import _layer, _pruning
+from sklearn_gfs.mlp._drawn import draw
 from sklearn_gfs.mlp._inner_products import InnerProducts
 from sklearn_gfs.mlp._pruning import NeuronSelection
-from sklearn_gfs.mlp._steepest import draw, measure, pick_steepest
-from sklearn_gfs.network._losses import LabelwiseLogLoss, LogLoss, SquaredError
-from sklearn_gfs.network._parameters import Network
-from tests import naive
 from tests.mlp.small import SMALL, blobs
 from tests.mlp.test_memory import peak
-
-
-def problem(seed, n_outputs, *, weighted, n_samples=30, n_neurons=25):
-    """Return activations, indicators, weights and a network, as training would leave them, in float64."""
-    rng = np.random.default_rng(seed)
-    hidden = np.maximum(rng.normal(size=(n_samples, n_neurons)), 0)
-    classes = rng.integers(0, max(n_outputs, 2), n_samples)
-    targets = classes[:, None].astype(float) if n_outputs == 1 else np.eye(n_outputs)[classes]
-    weight = rng.uniform(0.1, 2, n_samples) if weighted else None
-    coef, intercept = rng.normal(size=(n_neurons, n_outputs)), rng.normal(size=n_outputs)
-    return hidden, targets, weight, Network(None, None, coef, intercept, np.full(n_neurons, 1 / n_neurons))
-
-
-def by_torch():
-    """Have no loss known by the compiled loop, while one is inside."""
-    return mock.patch.object(_mean_outputs, "loop_code", return_value=None)
-
-
-def atoms_of(hidden, network):
-    return hidden[:, :, None] * network.output_coef
-
-
-def as_naive(targets, loss):
-    """Return the targets as the naive losses take them."""
-    if isinstance(loss, SquaredError):
-        return targets
-    return targets.argmax(axis=1) if targets.shape[1] > 1 else targets[:, 0].astype(int)
-
-
-@given(
-    st.integers(0, 10**6),
-    st.integers(1, 4),
-    st.booleans(),
-    st.sampled_from([LogLoss(), SquaredError()]),
-    st.sampled_from([0, 3, 7]),
-)
-def test_each_pick_is_the_best_of_the_steepest(seed, n_outputs, weighted, loss, n_first):
-    """The first picks are the best of all; in float64, which torch takes."""
-    hidden, targets, weight, network = problem(seed, n_outputs, weighted=weighted)
-    with mock.patch.object(_steepest, "_FIRST_PICKS", n_first), by_torch():
-        picks, losses = pick_steepest(hidden, targets, weight, network, loss, 7)
-    y, intercept = as_naive(targets, loss), network.output_intercept
-    atoms = atoms_of(hidden, network)
-    n_tried = [len(network.weights)] * n_first + [_steepest._TRIED] * (7 - n_first)
-    expected = naive.steepest(atoms, y, n_tried, loss=loss.name, weight=weight, offset=intercept)
-    assert picks.tolist() == expected
-    weight = np.ones(len(y)) if weight is None else weight
-    for j in range(1, 8):
-        mean = atoms[:, picks[:j]].mean(axis=1) + intercept
-        assert losses[j - 1] == pytest.approx(naive.mean_loss(mean, y, weight, loss.name), rel=1e-9)
-
-
-def test_with_all_neurons_tried_picks_are_the_exact_ones(monkeypatch):
-    hidden, targets, _, network = problem(0, 3, weighted=False)
-    monkeypatch.setattr(_steepest, "_TRIED", 25)
-    monkeypatch.setattr(_steepest, "_ALL_TRIED", 0)
-    with by_torch():
-        picks, losses = pick_steepest(hidden, targets, None, network, LogLoss(), 8)
-    expected, expected_losses, _ = naive.greedy(
-        atoms_of(hidden, network), targets.argmax(axis=1), 8, loss="log_loss", offset=network.output_intercept
-    )
-    np.testing.assert_array_equal(picks, expected)
-    np.testing.assert_allclose(losses, expected_losses)
-
-
-def test_all_neurons_are_tried_only_where_that_is_cheap():
-    hidden, targets, _, network = problem(4, 4, weighted=False)
-    n_numbers = hidden.shape[1] * targets.size
-    paths = []
-    for limit in (n_numbers, n_numbers - 1, 0):
-        with mock.patch.object(_steepest, "_ALL_TRIED", limit):
-            paths.append(pick_steepest(hidden, targets, None, network, SquaredError(), 7)[0].tolist())
-    assert paths[0] != paths[1] == paths[2]
-
-
-def in_chunks(hidden, targets, weight, cuts=(0, 7, 8, 30)):
-    for start, stop in itertools.pairwise(cuts):
-        rows = slice(start, stop)
-        yield hidden[rows], targets[rows], None if weight is None else weight[rows]
-
-
-@given(
-    st.integers(0, 10**6),
-    st.integers(1, 4),
-    st.booleans(),
-    st.integers(1, 20),
-    st.sampled_from([LogLoss(), SquaredError()]),
-)
-def test_losses_and_gaps_are_those_of_the_picks(seed, n_outputs, weighted, k, loss):
-    hidden, targets, weight, network = problem(seed, n_outputs, weighted=weighted)
-    rng = np.random.default_rng(seed)
-    picks = rng.integers(0, 25, k)
-    path = measure(in_chunks(hidden, targets, weight), picks, network, loss)
-    atoms, y, intercept = atoms_of(hidden, network), as_naive(targets, loss), network.output_intercept
-    weight = np.ones(len(y)) if weight is None else weight
-    marked = {1, 2, 4, 8, 16, k}
-    least = []
-    for j in range(1, k + 1):
-        mean = atoms[:, picks[:j]].mean(axis=1)
-        assert path.losses[j - 1] == pytest.approx(naive.mean_loss(mean + intercept, y, weight, loss.name), rel=1e-9)
-        if j in marked:
-            gap = naive.gap(atoms, mean, y, loss=loss.name, weight=weight, offset=intercept)
-            least.append(path.losses[j - 1] - gap)
-    np.testing.assert_allclose(path.losses - path.gaps, max(least), rtol=1e-9, atol=1e-9)
-    for shares in rng.dirichlet(np.full(25, 0.1), size=5):  # no mean of neurons is below
-        outputs = np.einsum("sac,a->sc", atoms, shares) + intercept
-        assert naive.mean_loss(outputs, y, weight, loss.name) >= max(least) - 1e-9
-    assert path.counts.tolist() == np.bincount(picks, minlength=25).tolist()
-    np.testing.assert_allclose(path.weights, path.counts / k)
-
-
-def test_activations_elsewhere_give_the_same():
-    hidden, targets, _, network = problem(1, 3, weighted=False)
-    picks = np.arange(9)
-    here = measure(in_chunks(hidden, targets, None), picks, network, LabelwiseLogLoss())
-    there = measure(
-        [(torch.from_numpy(h), t, w) for h, t, w in in_chunks(hidden, targets, None)],
-        picks,
-        network,
-        LabelwiseLogLoss(),
-    )
-    np.testing.assert_allclose(there.losses, here.losses, rtol=1e-12)
-    np.testing.assert_allclose(there.gaps, here.gaps, rtol=1e-12)
 
 
 def test_few_samples_are_all_drawn():
@@ -178,13 +47,6 @@ def test_samples_are_drawn_by_their_weights():
     assert counts.sum() == 2000
     assert counts[rows == 9999] == pytest.approx(2000 * 900 / weight.sum(), abs=1)
     assert counts[y[rows] == 1].sum() == pytest.approx(2000 * weight[y == 1].sum() / weight.sum(), abs=1)
-
-
-def test_activations_that_are_not_finite_are_refused():
-    hidden, targets, _, network = problem(0, 3, weighted=False)
-    hidden[3, 4] = np.inf
-    with pytest.raises(ValueError, match="not finite"):
-        pick_steepest(hidden, targets, None, network, LogLoss(), 3)
 
 
 def test_losses_on_many_samples_are_those_of_all():
@@ -265,6 +127,7 @@ def test_the_log_loss_needs_no_kernels_but_for_products():
         from sklearn_gfs import GreedyPrunedMLPClassifier
         GreedyPrunedMLPClassifier(5, 2, n_hidden=9, n_retrain=5, loss="log_loss").fit([[0.0], [1.0]] * 9, [0, 1] * 9)
         loaded = {name for name in sys.modules if name.startswith("sklearn_gfs.selection.")}
-        assert loaded <= {"sklearn_gfs.selection._thin", "sklearn_gfs.selection._thin_kernels"}, loaded
+        kernels = {name.rpartition(".")[2] for name in loaded if name.endswith("_kernels")}
+        assert kernels <= {"_steepest_kernels", "_thin_kernels"}, kernels
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_gfs.mlp._neurons import neurons_of
 from sklearn_gfs.selection import ComputedRows
+from sklearn_gfs.selection._steepest_neurons import neurons_of
 from tests import naive
 from tests.mlp.test_memory import peak
 

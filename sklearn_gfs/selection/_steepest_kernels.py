@@ -15,8 +15,8 @@ from typing import Any
 
 from sklearn_gfs._emitter import Emitter, operation
 from sklearn_gfs._jit import jit
+from sklearn_gfs._loop_codes import SOFTMAX
 from sklearn_gfs._typing import Float64Array
-from sklearn_gfs.network import SOFTMAX
 
 # Number of samples in a block, whose outputs and targets stay in the cache while all neurons are tried.
 _BLOCK = 1024

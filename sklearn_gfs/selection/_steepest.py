@@ -1,8 +1,9 @@
 """
-The selection of neurons for a loss that is not quadratic: by the gradient of the loss, on samples drawn from all.
+The selection of neurons for any loss of the outputs, by its gradient: the search that the estimators use.
 
-Here belong the draw of the samples, the search on them, and the losses of the picks on all samples. Activations,
-networks and losses in, picks, losses and gaps out; the caller computes the activations.
+Here belong the search, and the losses of the picks on other samples. Activations, output weights and losses in, picks,
+losses and gaps out. The search for the log loss in ``_log_loss`` is exact: each pick is the best of all atoms. This one
+tries some neurons only, and takes less time.
 """
 
 from __future__ import annotations
@@ -14,16 +15,15 @@ import numpy as np
 
 from sklearn_gfs._chunks import row_batches
 from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath, IntArray
-from sklearn_gfs.network import CHUNK_ROWS
 
-from ._mean_outputs import mean_outputs
-from ._neurons import neurons_of
+from ._steepest_neurons import neurons_of
+from ._steepest_outputs import OutputLayer, mean_outputs
 
 if TYPE_CHECKING:
     import torch
 
-    from sklearn_gfs.network import Loss, Network
-    from sklearn_gfs.selection import ComputedRows
+    from ._gram_computed import ComputedRows
+    from ._protocol import OutputLoss
 
 # Number of neurons that are tried for each pick. More of them make this pick better and later picks worse: if all
 # neurons are tried, the loss after 50 picks is higher.
@@ -37,57 +37,12 @@ _ALL_TRIED = 2**21
 _AT_ONCE = 2**16
 
 
-def draw(
-    targets: FloatArray, rows: IntArray, weight: FloatArray | None, n_drawn: int, dtype: Any = np.float64
-) -> tuple[IntArray, FloatArray | None]:
-    """
-    Draw at most `n_drawn` of these rows, on which neurons are selected.
-
-    Samples are drawn in proportion to their weights, at even distances along samples sorted by their targets, so that
-    each class has its share.
-
-    Parameters
-    ----------
-    targets : ndarray of shape (n_samples, n_outputs)
-    rows : ndarray of shape (n_rows,)
-    weight : ndarray of shape (n_samples,) or None
-    n_drawn : int
-    dtype : dtype, default=float64
-        The dtype of the weights.
-
-    Returns
-    -------
-    drawn : ndarray of shape (n_drawn,)
-        The rows drawn; all rows if there are at most `n_drawn`.
-    weight : ndarray of shape (n_drawn,) or None
-        Weights of the rows drawn; None if all are equal.
-    """
-    weight = None if weight is None else weight[rows]
-    if len(rows) <= n_drawn:
-        return rows, weight
-    rng = np.random.RandomState(0)
-    order = rng.permutation(len(rows))
-    along, direction = np.empty(len(targets)), rng.standard_normal(targets.shape[1])
-    for chunk in row_batches(len(targets), CHUNK_ROWS):  # the product needs the targets in float64
-        along[chunk] = targets[chunk] @ direction
-    in_order = along[rows[order]]
-    del along  # arrays with a value for every sample take much memory
-    places = np.argsort(in_order, kind="stable")
-    del in_order
-    order = order[places]
-    del places
-    ends = np.arange(1.0, len(rows) + 1) if weight is None else np.cumsum(weight[order], dtype=np.float64)
-    points = (np.arange(n_drawn) + 0.5) * (ends[-1] / n_drawn)
-    drawn, counts = np.unique(order[np.searchsorted(ends, points)], return_counts=True)
-    return rows[drawn], None if (counts == 1).all() else counts.astype(dtype)
-
-
 def pick_steepest(
     hidden: FloatArray | ComputedRows,
     targets: FloatArray,
     weight: FloatArray | None,
-    network: Network,
-    loss: Loss,
+    layer: OutputLayer,
+    loss: OutputLoss,
     k: int,
 ) -> tuple[IntArray, Float64Array]:
     """
@@ -102,9 +57,9 @@ def pick_steepest(
     losses : ndarray of shape (k,)
         Losses on these samples. If a compiled loop knows the loss, they are computed from activations in float32.
     """
-    mean = mean_outputs(hidden, targets, weight, network, loss)
+    mean = mean_outputs(hidden, targets, weight, layer, loss)
     neurons = neurons_of(hidden, mean.dtype, mean.width)
-    coef = network.output_coef
+    coef = layer.coef
     by_output = coef.T.astype(np.float64, order="C")
     first = len(coef) if len(coef) * targets.size <= _ALL_TRIED else _TRIED
     picks, losses = np.empty(k, dtype=np.int64), np.empty(k)
@@ -123,7 +78,7 @@ def pick_steepest(
 
 
 def measure(
-    chunks: Iterable[tuple[Any, FloatArray, FloatArray | None]], picks: IntArray, network: Network, loss: Loss
+    chunks: Iterable[tuple[Any, FloatArray, FloatArray | None]], picks: IntArray, layer: OutputLayer, loss: OutputLoss
 ) -> GreedyPath:
     """
     Return the path of these picks, with losses and gaps over all the samples.
@@ -137,13 +92,13 @@ def measure(
     chunks : iterable of tuples of activations, targets and weights (or None)
         The activations of all neurons on some samples, in NumPy or in a tensor.
     picks : ndarray of shape (k,)
-    network : Network
-    loss : Loss
+    layer : OutputLayer
+    loss : OutputLoss
     """
     import torch
 
-    k, (n_neurons, n_outputs) = len(picks), network.output_coef.shape
-    coef, intercept = network.output_coef.astype(np.float64), network.output_intercept.astype(np.float64)
+    k, (n_neurons, n_outputs) = len(picks), layer.coef.shape
+    coef, intercept = layer.coef.astype(np.float64), layer.intercept.astype(np.float64)
     of_picks = coef[picks].T
     kept, numbers = np.unique(picks, return_inverse=True)
     marked = np.array(sorted({min(2**power, k) for power in range(k.bit_length() + 1)})) - 1

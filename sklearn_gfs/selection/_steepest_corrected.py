@@ -16,11 +16,11 @@ from scipy.optimize import minimize
 
 from sklearn_gfs._typing import Float64Array, FloatArray
 
-from ._neurons import neurons_of
+from ._steepest_neurons import neurons_of
 
 if TYPE_CHECKING:
-    from sklearn_gfs.network import Loss
-    from sklearn_gfs.selection import ComputedRows
+    from ._gram_computed import ComputedRows
+    from ._protocol import OutputLoss
 
 # About the largest second derivative of the log loss with respect to a logit. It sets the units in which weights are
 # solved for, and the quadratic bound of the loss by which neurons are picked.
@@ -125,7 +125,7 @@ def pick_corrected(
     hidden: FloatArray | ComputedRows,
     targets: FloatArray,
     weight: FloatArray | None,
-    loss: Loss,
+    loss: OutputLoss,
     k: int,
 ) -> SteepestPath:
     """
@@ -211,7 +211,7 @@ def solve(
     columns: Float64Array,
     targets: FloatArray,
     weight: FloatArray | None,
-    loss: Loss,
+    loss: OutputLoss,
     penalty: float,
     *,
     start: tuple[Float64Array, Float64Array] | None = None,
@@ -226,7 +226,7 @@ def solve(
         Ones, for the intercept, and activations.
     targets : ndarray of shape (n_samples, n_outputs)
     weight : ndarray of shape (n_samples,) or None
-    loss : Loss
+    loss : OutputLoss
     penalty : float
     start : tuple of ndarray, default=None
         Initial weights of the first neurons, and the initial intercept; other weights begin at zero.

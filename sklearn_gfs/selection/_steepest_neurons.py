@@ -14,8 +14,10 @@ import numpy as np
 from sklearn_gfs._chunks import row_batches
 from sklearn_gfs._typing import Float64Array, FloatArray, IntArray
 
+from ._thin import product
+
 if TYPE_CHECKING:
-    from sklearn_gfs.selection import ComputedRows
+    from ._gram_computed import ComputedRows
 
 # Number of neurons whose moments are computed at once.
 _BLOCK = 64
@@ -30,8 +32,6 @@ class KeptNeurons:
 
     def products(self, residual: FloatArray) -> Float64Array:
         """Products of every neuron with the rows of the residual, (n_outputs, n_neurons)."""
-        from sklearn_gfs.selection import product
-
         return np.asarray(product(residual.T, self._hidden), dtype=np.float64)
 
     def means_and_variances(self, share: Float64Array) -> tuple[Float64Array, Float64Array]:
@@ -66,8 +66,6 @@ class ComputedNeurons:
 
     def products(self, residual: FloatArray) -> Float64Array:
         """Products of every neuron with the rows of the residual, (n_outputs, n_neurons)."""
-        from sklearn_gfs.selection import product
-
         products = np.zeros((len(residual), self._hidden.shape[1]))
         for some in self._hidden.pieces():
             products += product(residual[:, some].T, self._hidden[some])

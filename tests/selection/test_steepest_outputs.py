@@ -5,11 +5,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sklearn_gfs.mlp._mean_outputs import CompiledMeanOutputs, MeanOutputs, mean_outputs
-from sklearn_gfs.mlp._neurons import neurons_of
-from sklearn_gfs.mlp._steepest import pick_steepest
 from sklearn_gfs.network._losses import LabelwiseLogLoss, LogLoss, SquaredError
-from tests.mlp.test_steepest import by_torch, problem
+from sklearn_gfs.selection import pick_steepest
+from sklearn_gfs.selection._steepest_neurons import neurons_of
+from sklearn_gfs.selection._steepest_outputs import CompiledMeanOutputs, MeanOutputs, mean_outputs
+from tests.selection.test_steepest import by_torch, problem
 
 LOSSES = st.sampled_from([LogLoss(), LabelwiseLogLoss()])
 
@@ -35,12 +35,12 @@ def targets_of(loss, n_samples, n_outputs, rng):
 @example(0, LogLoss(), 64, 3, 2, True, 1.0)  # whole vectors
 @example(0, LabelwiseLogLoss(), 1, 1, 0, False, 1000.0)
 def test_losses_and_residuals_are_those_of_torch(seed, loss, n_samples, n_outputs, n_picks, weighted, scale):
-    hidden, _, weight, network = problem(seed, n_outputs, weighted=weighted, n_samples=n_samples)
-    network = network._replace(output_coef=scale * network.output_coef)
+    hidden, _, weight, layer = problem(seed, n_outputs, weighted=weighted, n_samples=n_samples)
+    layer = layer._replace(coef=scale * layer.coef)
     targets = targets_of(loss, n_samples, n_outputs, np.random.default_rng(seed))
     found, tried = [], np.array([0, 3, 24])
     for kind, dtype in ((CompiledMeanOutputs, np.float32), (MeanOutputs, np.float64)):
-        mean = kind(targets, weight, network, loss, dtype)
+        mean = kind(targets, weight, layer, loss, dtype)
         neurons = neurons_of(hidden, mean.dtype, mean.width)
         for pick in range(n_picks):
             mean.add(pick, neurons.rows(np.array([pick]))[0])
@@ -52,10 +52,10 @@ def test_losses_and_residuals_are_those_of_torch(seed, loss, n_samples, n_output
 
 
 def test_blocks_of_samples_are_added_up():
-    hidden, targets, weight, network = problem(1, 4, weighted=True, n_samples=2500)
+    hidden, targets, weight, layer = problem(1, 4, weighted=True, n_samples=2500)
     losses = []
     for kind, dtype in ((CompiledMeanOutputs, np.float32), (MeanOutputs, np.float64)):
-        mean = kind(targets, weight, network, LogLoss(), dtype)
+        mean = kind(targets, weight, layer, LogLoss(), dtype)
         every = np.arange(25)
         losses.append(mean.losses(every, neurons_of(hidden, mean.dtype, mean.width).rows(every)))
     np.testing.assert_allclose(*losses, rtol=1e-5)
@@ -78,15 +78,15 @@ def test_a_loss_that_the_loop_does_not_know_is_computed_by_torch():
     class Own(LogLoss):
         pass
 
-    hidden, targets, _, network = problem(0, 3, weighted=False)
-    assert type(mean_outputs(hidden, targets, None, network, LogLoss())) is CompiledMeanOutputs
+    hidden, targets, _, layer = problem(0, 3, weighted=False)
+    assert type(mean_outputs(hidden, targets, None, layer, LogLoss())) is CompiledMeanOutputs
     for loss in (Own(), SquaredError()):
-        assert type(mean_outputs(hidden, targets, None, network, loss)) is MeanOutputs
+        assert type(mean_outputs(hidden, targets, None, layer, loss)) is MeanOutputs
 
 
 def test_numbers_beyond_float32_are_torchs():
-    hidden, targets, _, network = problem(0, 3, weighted=False)
-    mean = mean_outputs(1e35 * hidden, targets, None, network, LogLoss())
+    hidden, targets, _, layer = problem(0, 3, weighted=False)
+    mean = mean_outputs(1e35 * hidden, targets, None, layer, LogLoss())
     assert type(mean) is MeanOutputs
     assert mean.dtype == np.float64
 
@@ -94,5 +94,5 @@ def test_numbers_beyond_float32_are_torchs():
 def test_without_compiled_loops_torch_computes(monkeypatch):
     numba = pytest.importorskip("numba")
     monkeypatch.setattr(numba.config, "DISABLE_JIT", True)
-    hidden, targets, _, network = problem(0, 3, weighted=False)
-    assert type(mean_outputs(hidden, targets, None, network, LogLoss())) is MeanOutputs
+    hidden, targets, _, layer = problem(0, 3, weighted=False)
+    assert type(mean_outputs(hidden, targets, None, layer, LogLoss())) is MeanOutputs

@@ -7,26 +7,33 @@ operations for the losses that it knows, and torch for any other loss.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from sklearn_gfs._chunks import row_batches
 from sklearn_gfs._emitter import host
+from sklearn_gfs._loop_codes import LABELWISE, SOFTMAX, loop_code
 from sklearn_gfs._requirements import numba_for
 from sklearn_gfs._typing import Float64Array, FloatArray, IntArray
-from sklearn_gfs.network import LABELWISE, SOFTMAX, loop_code
 
 from ._steepest_kernels import losses_and_residuals
 
 if TYPE_CHECKING:
-    from sklearn_gfs.network import Loss, Network
-    from sklearn_gfs.selection import ComputedRows
+    from ._gram_computed import ComputedRows
+    from ._protocol import OutputLoss
 
 # Number of neurons that torch tries at once, so that intermediate results stay in the cache.
 _BLOCK = 64
 # Largest product of an activation and an output weight for which the loop is used: the loop computes in float32.
 _MOST = 1e30
+
+
+class OutputLayer(NamedTuple):
+    """Output weights of all neurons, (n_neurons, n_outputs), and the intercepts that are added to their mean."""
+
+    coef: FloatArray
+    intercept: FloatArray
 
 
 class MeanOutputs:
@@ -37,8 +44,8 @@ class MeanOutputs:
     ----------
     targets : ndarray of shape (n_samples, n_outputs)
     weight : ndarray of shape (n_samples,) or None
-    network : Network
-    loss : Loss
+    layer : OutputLayer
+    loss : OutputLoss
     dtype : dtype
         The dtype of the activations.
 
@@ -53,11 +60,11 @@ class MeanOutputs:
     width = 1
 
     def __init__(
-        self, targets: FloatArray, weight: FloatArray | None, network: Network, loss: Loss, dtype: Any
+        self, targets: FloatArray, weight: FloatArray | None, layer: OutputLayer, loss: OutputLoss, dtype: Any
     ) -> None:
         self.dtype, self._loss, self._n_samples = np.dtype(dtype), loss, len(targets)
-        self._coef = network.output_coef.astype(dtype, copy=False)
-        self._intercept = network.output_intercept.astype(dtype)[:, None]
+        self._coef = layer.coef.astype(dtype, copy=False)
+        self._intercept = layer.intercept.astype(dtype)[:, None]
         n_places = -(-len(targets) // self.width) * self.width
         self._total = np.zeros((targets.shape[1], n_places), dtype)
         self._targets = np.zeros_like(self._total)
@@ -104,10 +111,10 @@ class CompiledMeanOutputs(MeanOutputs):
     """The mean of the outputs of picks, by a compiled loop in float32."""
 
     def __init__(
-        self, targets: FloatArray, weight: FloatArray | None, network: Network, loss: Loss, dtype: Any
+        self, targets: FloatArray, weight: FloatArray | None, layer: OutputLayer, loss: OutputLoss, dtype: Any
     ) -> None:
         self.width = host()[0]
-        super().__init__(targets, weight, network, loss, dtype)
+        super().__init__(targets, weight, layer, loss, dtype)
         self._code, self._shares = loop_code(loss, targets.shape[1]), np.zeros(self._total.shape[1], dtype)
         self._shares[: len(targets)] = 1 if weight is None else weight
         self._mass = float(self._shares.sum(dtype=np.float64))
@@ -134,13 +141,17 @@ class CompiledMeanOutputs(MeanOutputs):
 
 
 def mean_outputs(
-    hidden: FloatArray | ComputedRows, targets: FloatArray, weight: FloatArray | None, network: Network, loss: Loss
+    hidden: FloatArray | ComputedRows,
+    targets: FloatArray,
+    weight: FloatArray | None,
+    layer: OutputLayer,
+    loss: OutputLoss,
 ) -> MeanOutputs:
     """Return an empty mean, computed by the compiled loop if the loop knows the loss, else by torch."""
     known = loop_code(loss, targets.shape[1]) in (SOFTMAX, LABELWISE) and not numba_for("Training").config.DISABLE_JIT
     if known and hidden.dtype == np.float64:
         # With activations in float32 the same neurons are picked, if the values are in the range of float32.
         largest = max(float(hidden.max()), -float(hidden.min())) if isinstance(hidden, np.ndarray) else np.inf
-        known = largest * np.abs(network.output_coef).max() < _MOST
+        known = largest * np.abs(layer.coef).max() < _MOST
     kind, dtype = (CompiledMeanOutputs, np.float32) if known else (MeanOutputs, hidden.dtype)
-    return kind(targets, weight, network, loss, dtype)
+    return kind(targets, weight, layer, loss, dtype)
