@@ -21,6 +21,7 @@ from _common import publish, seconds, table, versions
 from _quality import Rows, halves, load_all, paired, quality
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, greedy_forward_selection
+from sklearn_gfs.mlp._drawn import Drawn
 
 TIMED = ("digits", "pendigits", "adult")
 OF_THE_FILE = ("adult", "page_blocks", "pendigits", "segment", "vowel", "waveform")
@@ -39,7 +40,7 @@ def load(tabular):
 
 def every_sample(targets, rows, weight, n_drawn, dtype):  # noqa: ARG001
     """Draw all samples."""
-    return rows, None if weight is None else weight[rows]
+    return Drawn(rows, None if weight is None else weight[rows])
 
 
 def exact_picks(hidden, targets, weight, layer, loss, k):  # noqa: ARG001
