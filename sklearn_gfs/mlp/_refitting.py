@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
-from scipy.optimize import minimize
+from scipy.linalg import block_diag, cholesky
 from scipy.special import expit
 
 from sklearn_gfs._typing import Float64Array
+from sklearn_gfs.selection import minimise_penalised
 
 # Penalties on the squared change of the given weights, from the largest. The unit is a number of samples: the penalty
 # of 1 weighs like one sample whose activations have the mean variance.
@@ -127,60 +127,22 @@ def _along_penalties(data: Data, given: _Layer, family: Family, penalties: tuple
     size = float(np.diagonal(gram).mean() * np.sum(share**2))  # over the number of samples
     if size == 0.0:
         return [given] * len(penalties)
-    at_first = hidden @ given[0] + given[1]
-    change, shift, layers = np.zeros_like(given[0]), np.zeros_like(given[1]), []
-    for penalty in penalties:
-        factor = cholesky(gram + penalty * size * np.eye(len(gram)), lower=True)
-        problem = _Penalised(data, family, at_first, deviations, factor, penalty * size)
-        change, shift = problem.minimised(change, shift)
-        layers.append((given[0] + change, given[1] + shift - centre @ change))
-    return layers
+    at_first, n_neurons = hidden @ given[0] + given[1], len(gram)
 
-
-class _Penalised:
-    """
-    The loss and the penalty on a change of the weights, in coordinates in which the problem is well conditioned.
-
-    In these coordinates the squared error with its penalty is half a sum of squares. Other losses are close to that, so
-    that few iterations are enough.
-    """
-
-    def __init__(
-        self,
-        data: Data,
-        family: Family,
-        at_first: Float64Array,
-        deviations: Float64Array,
-        factor: Float64Array,
-        cost: float,
-    ) -> None:
-        self._targets, self._share, self._family = data.targets, data.share, family
-        self._at_first, self._factor, self._cost = at_first, factor, cost
-        self._columns = solve_triangular(factor, deviations.T, lower=True).T
-
-    def minimised(self, change: Float64Array, shift: Float64Array) -> _Layer:
-        """
-        Return the changes that minimise the penalised loss, of the weights and of the outputs at the mean activations.
-
-        Both arguments are initial values.
-        """
-        start = np.concatenate([(self._factor.T @ change).ravel(), shift])
-        found = minimize(self._value_and_gradient, start, jac=True, method="L-BFGS-B", options=_STOPPING)
-        moved, shift = self._split(found.x)
-        return solve_triangular(self._factor, moved, lower=True, trans="T"), shift
-
-    def _split(self, vector: Float64Array) -> tuple[Float64Array, Float64Array]:
-        n_neurons, n_outputs = len(self._factor), self._targets.shape[1]
-        return vector[: n_neurons * n_outputs].reshape(n_neurons, n_outputs), vector[n_neurons * n_outputs :]
-
-    def _value_and_gradient(self, vector: Float64Array) -> tuple[float, Float64Array]:
-        moved, shift = self._split(vector)
-        outputs = self._at_first + self._columns @ moved + shift
+    def value_and_residual(outputs: Float64Array) -> tuple[float, Float64Array]:
+        outputs = at_first + outputs
         with np.errstate(over="ignore"):
-            potentials, means = self._family(outputs)
-        losses = potentials - np.einsum("ij,ij->i", self._targets, outputs)
-        slopes = (means - self._targets) * self._share[:, None]
-        change = solve_triangular(self._factor, moved, lower=True, trans="T")
-        value = float(self._share @ losses) + 0.5 * self._cost * float(np.sum(change**2))
-        gradient = self._columns.T @ slopes + self._cost * solve_triangular(self._factor, change, lower=True)
-        return value, np.concatenate([gradient.ravel(), slopes.sum(axis=0)])
+            potentials, means = family(outputs)
+        losses = potentials - np.einsum("ij,ij->i", data.targets, outputs)
+        return float(share @ losses), (means - data.targets) * share[:, None]
+
+    # The last column is an intercept, which is not penalised: the change of the outputs at the mean activations.
+    columns, layers = np.column_stack([deviations, np.ones(len(hidden))]), []
+    change = np.zeros((n_neurons + 1, len(given[1])))
+    for penalty in penalties:
+        cost = penalty * size
+        factor = block_diag(cholesky(gram + cost * np.eye(n_neurons)), 1.0)
+        costs = np.append(np.full(n_neurons, cost), 0.0)
+        change = minimise_penalised(value_and_residual, columns, factor, costs, change, **_STOPPING)
+        layers.append((given[0] + change[:-1], given[1] + change[-1] - centre @ change[:-1]))
+    return layers

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._corrective_paths import corrective_paths
     from ._gram_computed import ComputedRows
     from ._greedy import greedy_forward_selection
+    from ._penalised import minimise_penalised
     from ._selector import GreedyForwardSelector
     from ._statistics import SelectionStatistics
     from ._steepest import measure, path_of, pick_steepest
@@ -37,6 +38,7 @@ _HOME = {
     "degrees_of_freedom": "_steepest_corrected",
     "greedy_forward_selection": "_greedy",
     "measure": "_steepest",
+    "minimise_penalised": "_penalised",
     "path_of": "_steepest",
     "pick_by_squares": "_steepest_corrected",
     "pick_corrected": "_steepest_corrected",
@@ -59,6 +61,7 @@ __all__ = [
     "degrees_of_freedom",
     "greedy_forward_selection",
     "measure",
+    "minimise_penalised",
     "path_of",
     "pick_by_squares",
     "pick_corrected",

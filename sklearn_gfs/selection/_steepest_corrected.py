@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
-from scipy.optimize import minimize
 
 from sklearn_gfs._typing import Float64Array, FloatArray
 
+from ._penalised import minimise_penalised
 from ._steepest_neurons import neurons_of
 
 if TYPE_CHECKING:
@@ -238,30 +238,22 @@ def solve(
     share = shares_of(weight, len(targets))
     y = torch.from_numpy(np.ascontiguousarray(targets.T, dtype=np.float64))
     weights_of_samples = torch.from_numpy(share * len(share))  # of mean one, as losses take them
+
+    def value_and_residual(outputs: Float64Array) -> tuple[float, Float64Array]:
+        logits = torch.from_numpy(np.ascontiguousarray(outputs.T))
+        value, residual = loss.value_and_residual(logits, y, weights_of_samples)
+        return value, residual.numpy().T / len(share)
+
     # In these units the curvature in each direction is at most one.
     gram = (columns * share[:, None]).T @ columns
     size = gram.diagonal().max()
-    factor = cholesky(gram + np.diag(_ridges(columns, penalty) + np.finfo(np.float64).eps * len(gram) * size))
-    shape = columns.shape[1], targets.shape[1]
-
-    def value_and_residual(weights: Float64Array) -> tuple[float, Float64Array]:
-        outputs = torch.from_numpy(np.ascontiguousarray((columns @ weights).T))
-        value, residual = loss.value_and_residual(outputs, y, weights_of_samples)
-        return value, residual.numpy() / len(share)
-
-    def function(flat: Float64Array) -> tuple[float, Float64Array]:
-        weights = solve_triangular(factor, flat.reshape(shape))
-        value, residual = value_and_residual(weights)
-        slopes = (residual @ columns).T
-        slopes[1:] += penalty * weights[1:]
-        penalised = value + 0.5 * penalty * float(np.sum(weights[1:] ** 2))
-        return penalised, solve_triangular(factor, slopes, trans="T").ravel()
-
-    first = np.zeros(shape)
-    tolerance *= float(np.abs(function(first.ravel())[1]).max())
+    ridges = _ridges(columns, penalty)
+    factor = cholesky(gram + np.diag(ridges + np.finfo(np.float64).eps * len(gram) * size))
+    first = np.zeros((columns.shape[1], targets.shape[1]))
+    slopes = solve_triangular(factor, columns.T @ value_and_residual(columns @ first)[1], trans="T")
+    stop = {"maxiter": _MOST_ITERATIONS, "gtol": tolerance * float(np.abs(slopes).max()), "ftol": 0.0}
     if start is not None:
         first[1 : len(start[0]) + 1], first[0] = start
-    options = {"maxiter": _MOST_ITERATIONS, "gtol": tolerance, "ftol": 0.0}
-    found = minimize(function, (factor @ first).ravel(), jac=True, method="L-BFGS-B", options=options)
-    weights = solve_triangular(factor, found.x.reshape(shape))
-    return Solved(weights[1:], weights[0], *value_and_residual(weights))
+    weights = minimise_penalised(value_and_residual, columns, factor, _CURVATURE * ridges, first, **stop)
+    value, residual = value_and_residual(columns @ weights)
+    return Solved(weights[1:], weights[0], value, np.ascontiguousarray(residual.T))
