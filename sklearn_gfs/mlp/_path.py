@@ -31,9 +31,10 @@ from ._given import DenseState, PathData, PathSettings
 from ._layer import Room
 from ._prepared import Prepared
 from ._pruning import NeuronSelection
-from ._retraining import Retraining, Subnetwork, at_stake
+from ._retraining import Retraining, Subnetwork
 from ._schedule import checkpoints
 from ._trainer import Retrainer, Trainer
+from ._trial import at_stake
 
 # Share of `max_time` after which pre-training ends, so that time remains for re-training.
 _PRETRAINING_SHARE = 0.5

@@ -6,7 +6,7 @@ import pytest
 from mlp.small import SMALL, blobs
 from sklearn_gfs import GreedyPrunedMLPClassifier
 from sklearn_gfs.mlp._prepared import Prepared
-from sklearn_gfs.mlp._retraining import noise_of
+from sklearn_gfs.mlp._trial import noise_of
 from sklearn_gfs.network._training import Training
 
 

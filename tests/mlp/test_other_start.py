@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import log_loss
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
-from sklearn_gfs.mlp import _retraining
-from sklearn_gfs.mlp._retraining import Retraining
+from sklearn_gfs.mlp import _other_trials
+from sklearn_gfs.mlp._trial import Trials
 from sklearn_gfs.network import LateLevenbergMarquardt, LevenbergMarquardt
 
 
@@ -25,13 +25,13 @@ def kind_of(how):
 @pytest.fixture
 def tries(monkeypatch):
     """Record what each trial is made of, and its result."""
-    made, attempt = [], Retraining._try_retraining
+    made, attempt = [], Trials.attempt
 
-    def record(self, pruned, held_out, phase, how, **more):
-        made.append((kind_of(how), attempt(self, pruned, held_out, phase, how, **more)))
+    def record(self, pruned, phase, how, **more):
+        made.append((kind_of(how), attempt(self, pruned, phase, how, **more)))
         return made[-1][1]
 
-    monkeypatch.setattr(Retraining, "_try_retraining", record)
+    monkeypatch.setattr(Trials, "attempt", record)
     return made
 
 
@@ -54,8 +54,8 @@ def test_what_only_few_samples_show_is_learnt_after_all(tries, seed):
 
 
 def test_classes_get_another_start_as_well(tries, monkeypatch):
-    monkeypatch.setattr(_retraining, "_ENOUGH_OF_FEW", 0.0)
-    monkeypatch.setattr(_retraining, "_BETTER", 0.0)  # other starts are tried, and not believed
+    monkeypatch.setattr(_other_trials, "_ENOUGH_OF_FEW", 0.0)
+    monkeypatch.setattr(_other_trials, "_BETTER", 0.0)  # other starts are tried, and not believed
     X, y = products(150, 0)
     model = GreedyPrunedMLPClassifier(random_state=0).fit(X, y > 0)
     assert kinds_of(tries) == ["steps", "updates"]
@@ -64,8 +64,8 @@ def test_classes_get_another_start_as_well(tries, monkeypatch):
 
 @pytest.mark.parametrize(("few", "kinds"), [(1000, ["steps", "late", "updates"]), (100, ["steps"])])
 def test_with_many_samples_only_what_learnt_nothing_gets_another_start(tries, monkeypatch, few, kinds):
-    monkeypatch.setattr(_retraining, "_FEW", few)
-    monkeypatch.setattr(_retraining, "_BETTER", 0.0)
+    monkeypatch.setattr(_other_trials, "_FEW", few)
+    monkeypatch.setattr(_other_trials, "_BETTER", 0.0)
     X, y = products(150, 0)
     GreedyPrunedMLPRegressor(random_state=0).fit(X, y + X[:, 3])  # a line leaves about half
     assert kinds_of(tries) == kinds
@@ -80,15 +80,15 @@ def test_noise_is_not_learnt_by_another_start(tries):
 
 
 def test_a_start_that_steps_make_no_better_is_kept(monkeypatch):
-    attempt, kinds, kept = Retraining._try_retraining, [], []
+    attempt, kinds, kept = Trials.attempt, [], []
 
-    def fail_but_for_updates(self, pruned, held_out, phase, how):
-        trial = attempt(self, pruned, held_out, phase, how)
+    def fail_but_for_updates(self, pruned, phase, how):
+        trial = attempt(self, pruned, phase, how)
         kinds.append(kind_of(how))
         kept.extend([trial] * (kinds[-1] == "updates"))
         return trial._replace(losses=[]) if kinds[-1] != "updates" else trial
 
-    monkeypatch.setattr(Retraining, "_try_retraining", fail_but_for_updates)
+    monkeypatch.setattr(Trials, "attempt", fail_but_for_updates)
     (X, y), (X_test, y_test) = products(150, 0), products(1000, 10)
     model = GreedyPrunedMLPRegressor(random_state=0).fit(X, y)
     assert kinds == ["steps", "late", "updates", "steps"]

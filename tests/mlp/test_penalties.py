@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
-from sklearn_gfs.mlp import _retraining
+from sklearn_gfs.mlp import _other_trials
 from sklearn_gfs.mlp._trainer import Trainer
 
 SETTINGS = {"k": 20, "n_hidden": 100, "random_state": 0}
@@ -41,7 +41,7 @@ def test_noise_is_penalised_more(alphas, monkeypatch):
     assert len(trials) > 2
     assert final == trials[-2][1]  # the last was no better
     alphas.clear()
-    monkeypatch.setattr(_retraining, "_EARLY", 0)
+    monkeypatch.setattr(_other_trials, "_EARLY", 0)
     plain = GreedyPrunedMLPClassifier(**SETTINGS).fit(X, y)
     assert len(alphas) == 2
     assert min(model.validation_loss_curve_) < min(plain.validation_loss_curve_) - 0.03

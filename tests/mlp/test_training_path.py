@@ -11,7 +11,7 @@ from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs.mlp._given import PathData, PathSettings
 from sklearn_gfs.mlp._layer import Room
 from sklearn_gfs.mlp._path import _WORTH, TrainingPath
-from sklearn_gfs.mlp._retraining import noise_of
+from sklearn_gfs.mlp._trial import noise_of
 from sklearn_gfs.network._losses import LOSSES
 from sklearn_gfs.network._solvers import SOLVERS
 from sklearn_gfs.network._training import Training, TrainingSettings

@@ -1,0 +1,152 @@
+"""
+Other trials, after the first of a subnetwork: a larger penalty, another start, other picks. The best counts.
+
+Each function returns the trial that it is given, or a better one.
+"""
+
+from __future__ import annotations
+
+import math
+
+from sklearn_gfs._typing import GreedyPath
+from sklearn_gfs.network import LateLevenbergMarquardt, Network, Phase, interruptible, prune
+from sklearn_gfs.selection import SteepestPath
+
+from ._candidates import Chosen
+from ._choice import Choice
+from ._pruning import NeuronSelection
+from ._trial import Ending, Trial, Trials, noise_of
+
+# Held-out loss, as a share of the loss of the best constant, below which a trial has learnt enough. This limit is for
+# at most `_FEW` training samples.
+_ENOUGH_OF_FEW = 0.3
+# Largest number of training samples for this limit. With more samples trials take longer, and a trial that learns
+# little is rare.
+_FEW = 2000
+# The limit for more training samples: another start is tried only if the trial has learnt almost nothing.
+_ENOUGH_OF_MANY = 0.9
+# Ratio of held-out losses, another start over the first, below which the other start is better.
+_BETTER = 0.9
+# Largest number of updates before the least held-out loss at which the network may have overfitted.
+_EARLY = 7500
+# Held-out loss, as a share of the loss of the best constant, above which larger penalties or other picks are tried.
+_MUCH = 0.1
+# Factor from each penalty that is tried to the next.
+_TIMES = 4.0
+# The weights of picks by least squares are solved for at these ridges, shares of the neurons' mean variance.
+_RIDGES = (1e-2, 1e-3, 1e-4, 1e-5)
+# Number of standard errors by which the held-out loss of other picks must be lower. Few samples with extreme losses
+# decide alone otherwise.
+_SURE = 2.0
+
+
+def of_larger_penalty(trials: Trials, trial: Trial, pruned: Network, phase: Phase, how: Choice) -> Trial:
+    """Return the trial, or a trial with a larger penalty if that lowers the held-out loss by more than noise."""
+    trainer, constant_loss, more = trials.trainer, trials.data.constant_loss, phase
+    while not trainer.ends(more):
+        if len(trial.losses) >= _EARLY or trial.least <= _MUCH * constant_loss:
+            break
+        with trainer.tasks.within(phase, *how.schedule[:2]) as more:
+            other = trials.attempt(pruned, more, how, penalty=_TIMES * trial.penalty)
+        if other.least + noise_of(other.least, constant_loss) >= trial.least:
+            break
+        trial = other
+    return trial
+
+
+def of_other_start(trials: Trials, trial: Trial, pruned: Network, phase: Phase, how: Choice) -> Trial:
+    """
+    Return the trial of second-order steps, or a better trial from another start.
+
+    The penalties of second-order steps maximise the evidence of a quadratic model around the start. With few samples
+    they may shrink weights that could have learnt something. If a trial on continuous targets learnt little, another
+    trial makes its first steps without these penalties. For classes, whose neurons are relu, this was no better.
+    Gradient updates need no quadratic model either, and find another start. For classes with fewer samples than
+    parameters gradient updates are always tried. If many features are a little informative, penalties for each feature
+    shrink too much.
+    """
+    trainer, data, best, last = trials.trainer, trials.data, trial, phase
+    if trainer.ends(phase):
+        return trial
+    if data.holds_numbers and not _has_learnt(trials, trial):
+        with trainer.tasks.within(phase, *how.schedule[:2]) as last:
+            late = trials.attempt(pruned, last, how._replace(steps=LateLevenbergMarquardt))
+        best = late if _has_learnt(trials, late) and late.least < _BETTER * trial.least else trial
+    needs_updates = not data.holds_numbers and data.has_few_rows(pruned, data.parts.train)
+    if trainer.ends(last) or (_has_learnt(trials, best) and not needs_updates):
+        return best
+    updates = trainer.choice_of_updates(pruned)
+    with trainer.tasks.within(phase, *updates.schedule[:2]) as last:
+        start = trials.attempt(pruned, last, updates)
+    if not start.losses or start.least >= _BETTER * best.least:
+        return best
+    if trainer.ends(last):
+        return start._replace(ending=Ending.KEPT)
+    with trainer.tasks.within(phase, *how.schedule[:2]) as last:
+        again = trials.attempt(start.network, last, how)
+    return again if again.losses else start._replace(ending=Ending.KEPT)
+
+
+def _has_learnt(trials: Trials, trial: Trial) -> bool:
+    """Whether a trial lowered the held-out loss to less than a share of the loss of the best constant."""
+    enough = _ENOUGH_OF_MANY if len(trials.data.parts.train.rows) > _FEW else _ENOUGH_OF_FEW
+    return bool(trial.losses) and trial.least < enough * trials.data.constant_loss
+
+
+def of_other_picks(
+    trials: Trials,
+    selection: NeuronSelection,
+    trial: Trial,
+    network: Network,
+    chosen: Chosen,
+    phase: Phase,
+) -> tuple[Trial, Chosen]:
+    """
+    Return the trial, or a better trial of picks with solved weights, and the selection that it belongs to.
+
+    The mean of the picks may have few different neurons, and re-training from there may not find class boundaries that
+    wind. If as many different neurons with solved weights have a lower held-out loss, they are re-trained.
+    """
+    trainer, data = trials.trainer, trials.data
+    if trainer.ends(phase) or trial.least <= _MUCH * data.constant_loss:
+        return trial, chosen
+    if data.has_rare_words(trial.network, data.parts.train):  # each weight depends on few samples
+        return trial, chosen
+    found = None
+    with interruptible(trainer.watch):
+        found = _picked_by_squares(trials, selection, network, len(chosen.trial_path.picks), trial.least, phase)
+    if found is None or trainer.ends(phase):
+        return trial, chosen
+    path, ridge, trial_path = found
+    start = prune(network, trial_path)
+    how = trainer.choice(start)
+    with trainer.tasks.within(phase, *how.schedule[:2]) as last:
+        other = trials.attempt(start, last, how)
+    if other.least >= _BETTER * trial.least or data.held_out_gain(trial.network, other.network) < _SURE:
+        return trial, chosen
+    trainer.tasks.report.say("Picks by least squares, with weights solved for, took the place of the first.")
+    final_path = trial_path
+    if other.prior is None and len(data.parts.held_out.rows):  # updates begin anew, on all samples
+        with interruptible(trainer.watch):
+            final_path = selection.solver(network, path, data.parts.whole)(ridge)
+    return other, Chosen(final_path, trial_path, ridge)
+
+
+def _picked_by_squares(
+    trials: Trials, selection: NeuronSelection, network: Network, k: int, least: float, phase: Phase
+) -> tuple[SteepestPath, float, GreedyPath] | None:
+    """Return picks by least squares, and the ridge and weights at which they leave less than this held-out loss."""
+    data, found, last = trials.data, None, math.inf
+    path = selection.by_squares(network, k) if k < len(network.weights) else None
+    if path is None or trials.trainer.ends(phase):
+        return None
+    solve = selection.solver(network, path, data.parts.train)
+    for ridge in _RIDGES:
+        solved = solve(ridge)
+        loss = data.held_out_loss(prune(network, solved))
+        if trials.trainer.ends(phase) or not loss < last:
+            break  # at smaller ridges the samples are fitted more closely
+        last = loss
+        if loss < least:
+            found = path, ridge, solved
+    return found
