@@ -6,7 +6,7 @@ Training is in ``_path``, ``fit`` in ``_base``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -20,6 +20,8 @@ from ._export import ExportMixin
 from ._targets import activation_name, decode, loss_name, out_activation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sklearn_gfs._typing import FloatArray
     from sklearn_gfs.network import FittedNetwork, Posterior
 
@@ -123,17 +125,12 @@ class FittedMLPMixin(ExportMixin):
         check_plain(X=X)
         return validate_data(self, X, accept_sparse="csr", dtype=[np.float64, np.float32], reset=False)
 
-    def _checked_for_predict(self, X: Any) -> Any:
-        """
-        Return validated inputs, which `_predict_checked` of several fits to the same samples can share.
-
-        Return None if a subclass has a `predict` of its own.
-        """
-        return self._inputs(X) if type(self).predict.__code__ is FittedMLPMixin.predict.__code__ else None
-
-    def _predict_checked(self, X: Any) -> np.ndarray:
-        """Predict from inputs that have been checked."""
-        return decode(self, self._outputs_of(X))
+    def _hook_prediction_on(self, X: Any) -> Callable[[Self], np.ndarray] | None:
+        definer = next(base for base in type(self).__mro__ if "predict" in vars(base))
+        if not definer.__module__.startswith(f"{__package__}."):
+            return None  # a subclass, or a class mixed in, predicts in its own way
+        checked = self._inputs(X)
+        return lambda fitted: decode(fitted, fitted._outputs_of(checked))
 
     def _outputs(self, X: Any) -> FloatArray:
         """Return the outputs of the network before the output activation, of shape (n_samples, n_outputs)."""

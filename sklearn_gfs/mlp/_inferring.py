@@ -287,12 +287,12 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
             warn_caller(doubt, UserWarning)
         return numbers
 
-    def _settle_task(self, y: Any) -> Self:
+    def _hook_settled_on(self, y: Any) -> Self:
         """
         Return a clone that fits y as classes or as continuous targets, as inferred from all of y.
 
-        A search that fits parts of y calls this first, because a part alone may suggest the other kind. The decision
-        also holds for clones of the clone. A clone that has been fitted forgets the decision.
+        A part of y alone may suggest the other kind. The decision also holds for clones of the clone. A clone that has
+        been fitted forgets the decision.
         """
         settled: Self = clone(self)
         settled._settled_on_numbers = self._takes_for_numbers(y)

@@ -25,7 +25,7 @@ class MLPParameters(BaseEstimator):
     """The parameters of an estimator; ``_classifying`` adds the parameters of classifiers."""
 
     _keeps_posterior = False
-    _without_limit: ClassVar[dict[str, Any]] = {"max_time": None}  # parameters with which `fit` does as `fit_path`
+    _hook_parameters_of_path: ClassVar[dict[str, Any]] = {"max_time": None}
     loss = "squared_error"  # a parameter of the estimators that can be fitted on classes
 
     _constraints: ClassVar[dict[str, list[Any]]] = {

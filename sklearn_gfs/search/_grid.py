@@ -14,6 +14,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from sklearn_gfs._fit_path import parameters_of_path, settled_on
+
 # The automatic grid has two budgets in each doubling. Its first budget after 0:
 AUTO_FIRST = 16
 # Its end at first, before it is extended.
@@ -81,8 +83,7 @@ def as_on_path(estimator: Any, grid: Grid) -> Any:
     Parameters
     ----------
     estimator : estimator
-        Possibly a pipeline; its last step may have the attribute ``_without_limit``, a dictionary of parameters. It is
-        changed.
+        Possibly a pipeline; it is changed.
     grid : Grid
         The grid of the folds.
 
@@ -92,7 +93,7 @@ def as_on_path(estimator: Any, grid: Grid) -> Any:
         The same estimator; unchanged if the folds have no path.
     """
     prefix, last = last_step(estimator)
-    own = getattr(last, "_without_limit", {}) if grid.one_run else {}
+    own = parameters_of_path(last) if grid.one_run else {}
     if own:  # set_params is not called without a parameter to set
         estimator.set_params(**{f"{prefix}__{name}" if prefix else name: value for name, value in own.items()})
     return estimator
@@ -105,7 +106,7 @@ def settle_task(estimator: Any, y: Any) -> Any:
     Parameters
     ----------
     estimator : estimator
-        Possibly a pipeline; its last step may have the method ``_settle_task``.
+        Possibly a pipeline.
     y : array-like or None
         All targets.
 
@@ -115,9 +116,9 @@ def settle_task(estimator: Any, y: Any) -> Any:
         A clone whose fits on parts of y follow the decision; the estimator itself if there is nothing to decide.
     """
     name, last = last_step(estimator)
-    if y is None or not hasattr(last, "_settle_task"):
+    settled = settled_on(last, y)
+    if settled is last:
         return estimator
-    settled = last._settle_task(y)
     return clone(estimator).set_params(**{name: settled}) if name else settled
 
 

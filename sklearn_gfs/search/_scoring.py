@@ -18,6 +18,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 
 from sklearn_gfs._compat import MultimetricScorer, PassthroughScorer, Scorer, score_estimator, type_of_target
+from sklearn_gfs._fit_path import prediction_on
 
 
 class Part(NamedTuple):
@@ -90,27 +91,24 @@ class _Counting:
     """
     A stand-in for a scorer: for estimators whose score is the accuracy it counts correct predictions.
 
-    Estimators that were fitted to the same samples may have the methods `_checked_for_predict` and `_predict_checked`.
-    Inputs that one of them has validated are then passed to the others.
+    All estimators were fitted to the same samples, so that inputs may be validated for all of them at once.
     """
 
     def __init__(self, scorer: Any) -> None:
         self._scorer = scorer
         self._kind: Any = None  # type of the estimators, known after the first score
         self._labels: Any = None
-        self._checked: Any = None
+        self._prediction: Any = None
 
     def __call__(self, estimator: Any, X: Any, y: Any) -> Any:
         if type(estimator) is self._kind:
-            checked = self._checked
-            predicted = estimator.predict(X) if checked is None else estimator._predict_checked(checked)
-            labels = self._labels
+            predicted, labels = self._prediction(estimator), self._labels
             if getattr(predicted, "shape", None) == labels.shape and predicted.dtype.kind == labels.dtype.kind:
                 return float(np.mean(predicted == labels))
         score, labels = self._scorer(estimator, X, y), np.asarray(y)
         if _is_accuracy(self._scorer, estimator) and labels.ndim == 1 and _are_labels(labels):
             self._kind, self._labels = type(estimator), labels
-            self._checked = estimator._checked_for_predict(X) if hasattr(estimator, "_checked_for_predict") else None
+            self._prediction = prediction_on(estimator, X)
         return score
 
 

@@ -189,7 +189,7 @@ def test_the_decision_is_for_one_fit():
 
 
 def test_a_decision_survives_cloning_and_a_failed_fit():
-    settled = GreedyPrunedMLP(**SMALL)._settle_task(Y)
+    settled = GreedyPrunedMLP(**SMALL)._hook_settled_on(Y)
     assert is_regressor(settled)
     assert is_regressor(clone(clone(settled)))
     with pytest.raises(ValueError, match="NaN"):

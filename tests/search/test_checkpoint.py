@@ -101,7 +101,7 @@ def test_the_rule_may_change_without_training_again(tmp_path):
 class Chatty(Watched):
     """Has parameters that no score depends on."""
 
-    _without_limit: ClassVar = {"max_time": None}
+    _hook_parameters_of_path: ClassVar = {"max_time": None}
 
     def __init__(self, n_pretrain=20, k=3, *, n_retrain=3, verbose=0, n_jobs=None, max_time=None, random_state=None):
         super().__init__(n_pretrain, k, n_retrain=n_retrain, random_state=random_state)
