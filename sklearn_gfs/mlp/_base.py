@@ -36,7 +36,7 @@ from ._given import DenseState, PathData, PathSettings
 from ._parameters import MLPParameters
 from ._path import TrainingPath
 from ._tails import grows_with_tails
-from ._targets import encode_validation, validate_weights
+from ._targets import Encoded, encode_validation, validate_weights
 
 
 class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, MLPParameters):
@@ -44,9 +44,9 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
 
     def _encode_targets(
         self, X: Any, y: Any, *, classes: Any = None, partial: bool = False, again: bool = False
-    ) -> tuple[Any, Any, FloatArray, bool]:
+    ) -> Encoded:
         """
-        Validate X and y; return X, labels or None, targets of shape (n_samples, n_outputs), and whether to scale them.
+        Validate X and y, and encode y.
 
         `partial` says that y may lack some of the `classes`, `again` that X and y must be of the kind seen before.
         """
@@ -345,15 +345,15 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         partial: bool = False,
         **how: Any,
     ) -> PathData:
-        X, labels, targets, scale_targets = self._encode_targets(X, y, partial=partial, **how)
+        X, labels, targets, holds_numbers = self._encode_targets(X, y, partial=partial, **how)
         if state is not None:
             X = X.astype(self.coefs_[0].dtype, copy=False)
         counted = validate_weights(sample_weight, X)
         weight = self._weigh_targets(labels, counted, partial=partial)
         if state is None:  # else the network has its activation
-            self._has_tails = scale_targets and not sparse.issparse(X) and grows_with_tails(X, targets, weight)
+            self._has_tails = holds_numbers and not sparse.issparse(X) and grows_with_tails(X, targets, weight)
         encoded = encode_validation(self, *validation, dtype=X.dtype, n_outputs=targets.shape[1])
-        return PathData(X, targets, weight, scale_targets, counted, encoded)
+        return PathData(X, targets, weight, holds_numbers, counted, encoded)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -12,10 +12,9 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 
 from sklearn_gfs._naming import names_its_methods
-from sklearn_gfs._typing import FloatArray
 
 from ._classifying import BaseClassifyingMLP
-from ._targets import encode_classes
+from ._targets import Encoded, encode_classes
 
 
 @names_its_methods
@@ -222,9 +221,9 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
 
     def _encode_targets(
         self, X: Any, y: Any, *, classes: Any = None, partial: bool = False, again: bool = False
-    ) -> tuple[Any, Any, FloatArray, bool]:
+    ) -> Encoded:
         X, y, targets = encode_classes(self, X, y, classes=classes, partial=partial, again=again)
-        return X, y, targets, False
+        return Encoded(X, y, targets, holds_numbers=False)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -15,11 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_gfs._naming import names_its_methods
 from sklearn_gfs._plain import check_one_kind, check_plain
 from sklearn_gfs._target_kind import doubt_about, holds_numbers
-from sklearn_gfs._typing import FloatArray
 from sklearn_gfs._warn import warn_caller
 
 from ._classifying import BaseClassifyingMLP
-from ._targets import encode_classes, encode_numbers, fitted_on_numbers, may_name_others
+from ._targets import Encoded, encode_classes, encode_numbers, fitted_on_numbers, may_name_others
 
 
 @names_its_methods
@@ -248,7 +247,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
 
     def _encode_targets(
         self, X: Any, y: Any, *, classes: Any = None, partial: bool = False, again: bool = False
-    ) -> tuple[Any, Any, FloatArray, bool]:
+    ) -> Encoded:
         if again and not may_name_others(self, classes):
             on_numbers = not hasattr(self, "classes_")
         elif classes is not None or y is None:
@@ -259,7 +258,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
             del self._settled_on_numbers
         if not on_numbers:
             X, y, targets = encode_classes(self, X, y, classes=classes, partial=partial, again=again)
-            return X, y, targets, False
+            return Encoded(X, y, targets, holds_numbers=False)
         for name, for_numbers in (("loss", ("auto", "squared_error")), ("class_weight", (None,))):
             if getattr(self, name) not in for_numbers:
                 raise ValueError(
@@ -269,7 +268,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         if classes is not None:
             raise ValueError("classes must not be passed here: the estimator was first fitted on numbers.")
         X, targets = encode_numbers(self, X, y, again=again)
-        return X, None, targets, True
+        return Encoded(X, None, targets, holds_numbers=True)
 
     def _takes_for_numbers(self, y: Any) -> bool:
         """

@@ -14,11 +14,10 @@ from sklearn.utils import Tags
 from sklearn_gfs._activations import ACTIVATIONS
 from sklearn_gfs._compat import with_callbacks
 from sklearn_gfs._naming import names_its_methods
-from sklearn_gfs._typing import FloatArray
 from sklearn_gfs.network import FittedNetwork
 
 from ._base import BaseGreedyPrunedMLP
-from ._targets import encode_numbers
+from ._targets import Encoded, encode_numbers
 
 
 @names_its_methods
@@ -319,9 +318,9 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         classes: Any = None,  # noqa: ARG002
         partial: bool = False,  # noqa: ARG002
         again: bool = False,
-    ) -> tuple[Any, Any, FloatArray, bool]:
+    ) -> Encoded:
         X, targets = encode_numbers(self, X, y, again=again)
-        return X, None, targets, True
+        return Encoded(X, None, targets, holds_numbers=True)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -7,7 +7,7 @@ Each function takes the estimator whose fitted attributes it reads or sets; para
 from __future__ import annotations
 
 import reprlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -24,6 +24,15 @@ from sklearn_gfs._weights import of_order_one, relative_weight
 from sklearn_gfs.network import LOSSES
 
 from ._links import LINKS, inside
+
+
+class Encoded(NamedTuple):
+    """The training data of a fit, validated and as arrays."""
+
+    X: Any
+    labels: Any  # None for continuous targets
+    targets: FloatArray  # of shape (n_samples, n_outputs)
+    holds_numbers: bool  # whether the targets are continuous
 
 
 def _validate(estimator: Any, X: Any, y: Any, *, again: bool, y_numeric: bool = False) -> tuple[Any, Any]:
