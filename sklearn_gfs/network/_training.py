@@ -21,13 +21,14 @@ from ._parts import n_parts_of
 from ._recorded import RecordedUpdates
 from ._samples import HeldOut, Samples
 from ._settings import TrainingSettings
+from ._shuffles import Shuffles, Stream
 from ._small import SmallLoop, is_known
 from ._torch_updates import TorchUpdates, at_work
 from ._two_layer import TorchNetwork, mean_loss
 from ._watch import UNWATCHED, Watch, interruptible
 
 if TYPE_CHECKING:
-    from sklearn_gfs._typing import FloatArray, IntArray
+    from sklearn_gfs._typing import FloatArray
 
     from ._parameters import Network
 
@@ -51,14 +52,6 @@ _MOST_KEPT_BYTES = 2**20
 
 # Number of samples in the first batches, and in the last, whose losses are compared to see if a training has descended.
 _COMPARED_SAMPLES = 1024
-
-
-class Stream(NamedTuple):
-    """The start and the sizes of an endless sequence of shuffles, from which any position can be found again."""
-
-    start: int  # number of iterations before the stream
-    n_rows: int
-    batch_size: int
 
 
 class TrainingState(NamedTuple):
@@ -118,8 +111,8 @@ class Training:
         if state is not None:
             self._step_size = self._step_size or state.step_size
             self.losses = list(state.losses)
-        self._start_stream(None if state is None else state.stream)
-        moments = None if state is None else state.moments
+        earlier, moments = (None, None) if state is None else (state.stream, state.moments)
+        self._shuffles = Shuffles(samples.rows, self._batch_size, seed, len(self.losses), earlier)
         self._engine: SmallLoop | TorchUpdates
         self._recorded: RecordedUpdates | None = None
         sizes = settings, self._batch_size
@@ -158,28 +151,17 @@ class Training:
         if isinstance(self._engine, SmallLoop):
             self._engine.rest()
 
-    def _start_stream(self, earlier: Stream | None) -> None:
-        """Start a sequence of shuffles, or find the position in it where an earlier training stopped."""
-        n_done = len(self.losses)
-        self._stream = Stream(n_done, len(self._samples.rows), self._batch_size)
-        if earlier is not None and earlier[1:] == self._stream[1:]:
-            self._stream = earlier
-        self._rng = np.random.RandomState([self._seed, self._stream.start] if self._stream.start else self._seed)
-        self._order = np.empty(0, dtype=np.intp)
-        if not self._is_whole:
-            self._skip_rows((n_done - self._stream.start) * self._batch_size)
-
     def state(self, *, with_moments: bool = True) -> TrainingState:
         """Return the state from which training can continue, with or without the solver's moments."""
         measured = 0.0 if self._settings.learning_rate_init else self._step_size
         moments = self._engine.moments() if with_moments else None
-        return TrainingState(self.network(), moments, measured, self._stream, list(self.losses))
+        return TrainingState(self.network(), moments, measured, self._shuffles.stream, list(self.losses))
 
     def _next_batch(self) -> Batch:
         if self._fixed_batch is not None:
             return self._fixed_batch
         if not self._batches:
-            rows = self._next_rows(self._most_gathered * self._batch_size)
+            rows = self._shuffles.next(self._most_gathered * self._batch_size)
             self._batches = self._samples.gather_batches(rows, self._batch_size)
             self._batches.reverse()
         return self._batches.pop()
@@ -191,28 +173,6 @@ class Training:
         reads_few = isinstance(self._engine, SmallLoop) and self._samples.few_entries
         row_bytes = self._samples.entries_bytes if reads_few else self._samples.row_bytes
         return min(_MAX_GATHERED, max(1, int(most // (self._batch_size * row_bytes))))
-
-    def _next_rows(self, n_rows: int) -> IntArray:
-        if self._is_whole:
-            return np.tile(self._samples.rows, n_rows // self._batch_size)
-        rows, self._order = np.split(self._order, [n_rows])
-        if len(rows) == n_rows:
-            return rows
-        pieces = [rows.copy()]  # a copy, so that the whole old shuffle is not in memory beside the next
-        del rows
-        while (n_missing := n_rows - sum(map(len, pieces))) > 0:
-            del self._order
-            shuffled = self._rng.permutation(self._samples.rows)
-            pieces.append(shuffled[:n_missing].copy())
-            self._order = shuffled[n_missing:]
-        return np.concatenate(pieces)
-
-    def _skip_rows(self, n_rows: int) -> None:
-        n_shuffles, n_used = divmod(n_rows, len(self._samples.rows))
-        for _ in range(n_shuffles):
-            self._rng.permutation(self._samples.rows)
-        if n_used:
-            self._next_rows(n_used)
 
     def threads(self) -> AbstractContextManager[None]:
         """Return a context with the fastest number of threads, which several calls inside can share."""
@@ -252,7 +212,7 @@ class Training:
         engine.update(loss, self._step_size, self._share(len(self.losses)))
 
     def _run(self, loop: SmallLoop, n_updates: int) -> None:
-        rows = self._next_rows(n_updates * self._batch_size)
+        rows = self._shuffles.next(n_updates * self._batch_size)
         self._choose_step_size(lambda: self._samples.gather(rows[: self._batch_size]))
         n_done = len(self.losses) + np.arange(1, n_updates + 1)
         weight = loop.take(self._samples, rows)
@@ -261,7 +221,7 @@ class Training:
     def _run_recorded(self, recorded: RecordedUpdates, n_updates: int) -> None:
         if len(self.losses) * self._batch_size >= len(self._samples.rows):
             self._samples.bring()  # after a full pass: training will read all samples again
-        rows = self._next_rows(n_updates * self._batch_size)
+        rows = self._shuffles.next(n_updates * self._batch_size)
         self._choose_step_size(lambda: self._samples.gather(rows[: self._batch_size]))
         n_done = len(self.losses) + np.arange(1, n_updates + 1)
         self._take_note(recorded.run(self._samples.gather(rows), self._step_size, self._share(n_done)))

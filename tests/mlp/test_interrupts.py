@@ -124,15 +124,15 @@ def test_an_interrupt_between_updates_leaves_a_usable_model(monkeypatch, owner, 
 def test_an_interrupt_while_a_retraining_is_prepared(monkeypatch, call, n_retrain):
     X, y = problem(200)
     model = GreedyPrunedMLPClassifier(**SMALL)
-    method, made = Training._start_stream, []
+    start, made = Training.__init__, []
 
-    def interrupting(training, *arguments):
-        made.append(training.name)
+    def interrupting(training, *arguments, name, **more):
+        made.append(name)
         if sum(name != "pre-training" for name in made) == call:
             signal.raise_signal(signal.SIGINT)
-        return method(training, *arguments)
+        start(training, *arguments, name=name, **more)
 
-    monkeypatch.setattr(Training, "_start_stream", interrupting)
+    monkeypatch.setattr(Training, "__init__", interrupting)
     with pytest.raises(KeyboardInterrupt, match=SAYS_SO):
         model.fit(X, y)
     assert model.n_retrain_ <= n_retrain
