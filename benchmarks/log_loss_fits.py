@@ -55,8 +55,8 @@ def exact_picks(hidden, targets, weight, layer, loss, k):  # noqa: ARG001
 def exactly():
     """Select neurons by the exact log loss on all samples."""
     with (
-        mock.patch("sklearn_gfs.mlp._pruning.draw", every_sample),
-        mock.patch("sklearn_gfs.mlp._pruning.pick_steepest", exact_picks),
+        mock.patch("sklearn_gfs.mlp._searches.draw", every_sample),
+        mock.patch("sklearn_gfs.mlp._searches.pick_steepest", exact_picks),
     ):
         yield
 

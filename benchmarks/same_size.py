@@ -25,7 +25,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn_gfs import GreedyPath, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
 from sklearn_gfs.mlp._candidates import uncorrected
 from sklearn_gfs.mlp._inner_products import InnerProducts
-from sklearn_gfs.mlp._pruning import NeuronSelection
+from sklearn_gfs.mlp._searches import SearchByGradient
 from sklearn_gfs.network._training import Training
 
 K = 50
@@ -62,8 +62,8 @@ def chosen_otherwise(how, seed):
 
     with (
         mock.patch.object(InnerProducts, "select", by_products),
-        mock.patch.object(NeuronSelection, "_by_gradient", by_gradient),
-        mock.patch.object(NeuronSelection, "by_squares", return_value=None),  # would choose again
+        mock.patch.object(SearchByGradient, "_by_gradient", by_gradient),
+        mock.patch.object(SearchByGradient, "by_squares", return_value=None),  # would choose again
     ):
         yield
 

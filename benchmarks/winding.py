@@ -18,7 +18,7 @@ from _quality import standardised_mlp
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
-from sklearn_gfs.mlp._pruning import NeuronSelection
+from sklearn_gfs.mlp._searches import SearchByGradient
 
 N_TEST, SEEDS, SIZES = 4000, 3, (500, 3000)
 
@@ -69,7 +69,7 @@ def fitted(method, X, y, seed):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the default MLP stops after 200 epochs
         if method == "without other picks":
-            with mock.patch.object(NeuronSelection, "by_squares", return_value=None):
+            with mock.patch.object(SearchByGradient, "by_squares", return_value=None):
                 model.fit(X, y)
         else:
             model.fit(X, y)

@@ -14,7 +14,7 @@ from sklearn_gfs.selection import SteepestPath
 
 from ._candidates import Chosen
 from ._choice import Choice
-from ._pruning import NeuronSelection
+from ._searches import SearchByGradient
 from ._trial import Ending, Trial, Trials, noise_of
 
 # Held-out loss, as a share of the loss of the best constant, below which a trial has learnt enough. This limit is for
@@ -95,7 +95,7 @@ def _has_learnt(trials: Trials, trial: Trial) -> bool:
 
 def of_other_picks(
     trials: Trials,
-    selection: NeuronSelection,
+    search: SearchByGradient,
     trial: Trial,
     network: Network,
     chosen: Chosen,
@@ -114,7 +114,7 @@ def of_other_picks(
         return trial, chosen
     found = None
     with interruptible(trainer.watch):
-        found = _picked_by_squares(trials, selection, network, len(chosen.trial_path.picks), trial.least, phase)
+        found = _picked_by_squares(trials, search, network, len(chosen.trial_path.picks), trial.least, phase)
     if found is None or trainer.ends(phase):
         return trial, chosen
     path, ridge, trial_path = found
@@ -128,19 +128,19 @@ def of_other_picks(
     final_path = trial_path
     if other.prior is None and len(data.parts.held_out.rows):  # updates begin anew, on all samples
         with interruptible(trainer.watch):
-            final_path = selection.solver(network, path, data.parts.whole)(ridge)
+            final_path = search.solver(network, path, data.parts.whole)(ridge)
     return other, Chosen(final_path, trial_path, ridge)
 
 
 def _picked_by_squares(
-    trials: Trials, selection: NeuronSelection, network: Network, k: int, least: float, phase: Phase
+    trials: Trials, search: SearchByGradient, network: Network, k: int, least: float, phase: Phase
 ) -> tuple[SteepestPath, float, GreedyPath] | None:
     """Return picks by least squares, and the ridge and weights at which they leave less than this held-out loss."""
     data, found, last = trials.data, None, math.inf
-    path = selection.by_squares(network, k) if k < len(network.weights) else None
+    path = search.by_squares(network, k) if k < len(network.weights) else None
     if path is None or trials.trainer.ends(phase):
         return None
-    solve = selection.solver(network, path, data.parts.train)
+    solve = search.solver(network, path, data.parts.train)
     for ridge in _RIDGES:
         solved = solve(ridge)
         loss = data.held_out_loss(prune(network, solved))

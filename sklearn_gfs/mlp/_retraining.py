@@ -133,5 +133,5 @@ class Retraining:
             if how.tries_starts:
                 trial = of_other_start(trials, trial, pruned, phase, how)
             if how.tries_picks:
-                trial, chosen = of_other_picks(trials, self._selection, trial, network, chosen, phase)
+                trial, chosen = of_other_picks(trials, self._selection.by_gradient, trial, network, chosen, phase)
         return trial, chosen

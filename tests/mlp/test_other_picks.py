@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, greedy_forward_selection
-from sklearn_gfs.mlp._pruning import NeuronSelection
+from sklearn_gfs.mlp._searches import SearchByGradient
 from sklearn_gfs.network import Watch
 from sklearn_gfs.selection import pick_by_squares
 
@@ -43,7 +43,7 @@ def test_who_asks_for_something_gets_the_mean_of_the_picks(parameters):
 
 
 def test_rare_words_keep_the_mean_of_the_picks(monkeypatch):
-    monkeypatch.setattr(NeuronSelection, "by_squares", None)  # would be called otherwise
+    monkeypatch.setattr(SearchByGradient, "by_squares", None)  # would be called otherwise
     rng = np.random.default_rng(0)
     X = sparse.random(120, 400, 0.03, format="csr", random_state=0)
     assert GreedyPrunedMLPClassifier(random_state=0).fit(X, rng.integers(0, 2, 120)).ridge_ is None
@@ -102,7 +102,7 @@ def test_an_interrupt_of_the_search_for_other_picks_keeps_the_trial(where, monke
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(NeuronSelection, where, interrupted)
+    monkeypatch.setattr(SearchByGradient, where, interrupted)
     model = GreedyPrunedMLPClassifier(random_state=0)
     with pytest.raises(KeyboardInterrupt, match="re-training"):
         model.fit(*board(600))
@@ -111,15 +111,15 @@ def test_an_interrupt_of_the_search_for_other_picks_keeps_the_trial(where, monke
 
 
 def test_no_other_picks_are_solved_for_once_time_is_over(monkeypatch):
-    n_solved, by_squares = [], NeuronSelection.by_squares
+    n_solved, by_squares = [], SearchByGradient.by_squares
 
     def slow(selection, *args):
         path = by_squares(selection, *args)
         monkeypatch.setattr(Watch, "stops", True)
         return path
 
-    monkeypatch.setattr(NeuronSelection, "by_squares", slow)
-    monkeypatch.setattr(NeuronSelection, "solver", lambda *args: n_solved.append(args))
+    monkeypatch.setattr(SearchByGradient, "by_squares", slow)
+    monkeypatch.setattr(SearchByGradient, "solver", lambda *args: n_solved.append(args))
     model = GreedyPrunedMLPClassifier(random_state=0).fit(*board(600))
     assert model.ridge_ is None
     assert not n_solved

@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 
 from mlp.small import ALL, SMALL, blobs
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
-from sklearn_gfs.mlp._pruning import NeuronSelection
+from sklearn_gfs.mlp._searches import SearchByProducts
 from sklearn_gfs.network import _small
 from sklearn_gfs.network._small import SmallLoop
 
@@ -74,7 +74,7 @@ def test_activations_too_large_to_keep_are_read_chunk_by_chunk(monkeypatch, weig
     model = GreedyPrunedMLPClassifier(**SMALL).set_params(n_pretrain=n_pretrain)
     kept = clone(model).fit(X, y, weight)
     monkeypatch.setattr("sklearn_gfs.mlp._layer.CHUNK_ROWS", 32)
-    monkeypatch.setattr(NeuronSelection, "_sums_pay", lambda *_: sums)
+    monkeypatch.setattr(SearchByProducts, "_sums_pay", lambda *_: sums)
     with config_context(working_memory=0.01):
         read = clone(model).fit(X, y, weight)
     np.testing.assert_array_equal(read.selection_path_, kept.selection_path_)

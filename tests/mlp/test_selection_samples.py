@@ -7,7 +7,7 @@ from sklearn.metrics import log_loss
 
 from mlp.small import SMALL, blobs
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
-from sklearn_gfs.mlp import _pruning
+from sklearn_gfs.mlp import _pruning, _searches
 
 NOT_RETRAINED = {**SMALL, "n_retrain": 0, "early_stopping": False}
 
@@ -51,11 +51,11 @@ def test_losses_and_gaps_are_of_all_samples(weighted, working_memory):
 
 def test_the_default_looks_at_some_of_many_samples(monkeypatch):
     X, y = blobs(300)
-    seen, draw = [], _pruning.draw
-    monkeypatch.setattr(_pruning, "_LEAST_SAMPLES", 20)
-    monkeypatch.setattr(_pruning, "_MOST_SAMPLES", 60)
+    seen, draw = [], _searches.draw
+    monkeypatch.setattr(_searches, "_LEAST_SAMPLES", 20)
+    monkeypatch.setattr(_searches, "_MOST_SAMPLES", 60)
     monkeypatch.setattr(_pruning, "_MEASURED", 100)
-    monkeypatch.setattr(_pruning, "draw", lambda *a: seen.append(draw(*a)[0]) or draw(*a))
+    monkeypatch.setattr(_searches, "draw", lambda *a: seen.append(draw(*a)[0]) or draw(*a))
     GreedyPrunedMLPClassifier(**SMALL, loss="squared_error").fit(X, y)
     assert {len(rows) for rows in seen} == {60, 100}
     seen.clear()
@@ -69,17 +69,17 @@ def test_losses_are_measured_on_some_of_many_samples(monkeypatch, loss, selectio
     X, y = blobs(300)
     weight = np.arange(300) % 3 + 0.5
     for name in ("_SAMPLES", "_SAMPLES_BY_GRADIENT"):
-        monkeypatch.setattr(_pruning, f"_LEAST{name}", 20)
-        monkeypatch.setattr(_pruning, f"_MOST{name}", 60)
+        monkeypatch.setattr(_searches, f"_LEAST{name}", 20)
+        monkeypatch.setattr(_searches, f"_MOST{name}", 60)
     monkeypatch.setattr(_pruning, "_MEASURED", 100)
-    seen, draw = [], _pruning.draw
+    seen, draw = [], _searches.draw
 
     def seen_draw(*arguments):
-        rows, counts = draw(*arguments)
-        seen.append((rows, np.ones(len(rows)) if counts is None else counts))
-        return rows, counts
+        drawn = draw(*arguments)
+        seen.append((drawn.rows, np.ones(len(drawn.rows)) if drawn.weight is None else drawn.weight))
+        return drawn
 
-    monkeypatch.setattr(_pruning, "draw", seen_draw)
+    monkeypatch.setattr(_searches, "draw", seen_draw)
     model = GreedyPrunedMLPClassifier(**NOT_RETRAINED, loss=loss, selection_samples=selection_samples)
     model.fit(X, y, weight)
     rows, counts = max(seen, key=lambda drawn: drawn[1].sum())

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import log_loss
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
-from sklearn_gfs.mlp import _layer, _pruning
+from sklearn_gfs.mlp import _layer, _searches
 from sklearn_gfs.mlp._drawn import draw
 from sklearn_gfs.mlp._inner_products import InnerProducts
 from sklearn_gfs.mlp._pruning import NeuronSelection
@@ -76,7 +76,7 @@ def test_a_trial_path_is_measured_on_what_is_not_held_out(monkeypatch):
 def test_the_selection_of_the_chosen_checkpoint_is_not_repeated(monkeypatch, loss):
     X, y = blobs(200)
     selected = []
-    for place, name in ((_pruning, "pick_steepest"), (InnerProducts, "select")):
+    for place, name in ((_searches, "pick_steepest"), (InnerProducts, "select")):
         method = getattr(place, name)
         monkeypatch.setattr(place, name, lambda *a, m=method: selected.append(1) or m(*a))
     looked_at, trials = [], NeuronSelection.trials
@@ -109,7 +109,7 @@ def test_activations_are_computed_once_where_all_samples_are_selected_on(monkeyp
     # Where it is on some of the samples only, each selection has its own.
     del computed[:]
     with monkeypatch.context() as patch:
-        patch.setattr(selection, "_n_samples", 50)
+        patch.setattr(selection._search, "_n_samples", 50)
         paths(selection, *arguments)
     assert len(computed) == 3
     # The losses are those of activations that are computed for each.

@@ -7,7 +7,7 @@ from scipy import sparse
 from sklearn import config_context
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
-from sklearn_gfs.mlp import _layer, _pruning
+from sklearn_gfs.mlp import _layer, _pruning, _searches
 from sklearn_gfs.mlp._inner_products import InnerProducts
 from sklearn_gfs.mlp._layer import HiddenLayer
 from sklearn_gfs.network._device import room_on
@@ -100,9 +100,9 @@ def test_memory_is_bounded(monkeypatch, loss):
 
 def test_by_default_as_many_samples_as_can_be_kept(monkeypatch):
     X, y = blobs(400)
-    drawn = spy(monkeypatch, _pruning, "draw")
-    monkeypatch.setattr(_pruning, "_LEAST_SAMPLES", 100)
-    monkeypatch.setattr(_pruning, "_MOST_SAMPLES", 300)
+    drawn = spy(monkeypatch, _searches, "draw")
+    monkeypatch.setattr(_searches, "_LEAST_SAMPLES", 100)
+    monkeypatch.setattr(_searches, "_MOST_SAMPLES", 300)
     model = GreedyPrunedMLPClassifier(
         **SETTINGS | {"selection_samples": "auto"}, loss="squared_error", early_stopping=False
     )
