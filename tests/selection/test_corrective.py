@@ -277,6 +277,17 @@ def test_what_does_not_go_together_is_refused(options, error, text):
         greedy_forward_selection(H, y, 3, **options)
 
 
+@pytest.mark.parametrize("radius", ["auto", None])
+def test_a_radius_that_is_left_open_goes_with_solved_weights(radius):
+    H, y = make()
+    expected = greedy_forward_selection(H, y, 3, corrective=True)
+    found = greedy_forward_selection(H, y, 3, radius=radius, corrective=True)
+    summed = SelectionStatistics().update(H, y).select(3, radius=radius, corrective=True)
+    for path in (found, summed):
+        np.testing.assert_array_equal(path.picks, expected.picks)
+        np.testing.assert_allclose(path.weights, expected.weights)
+
+
 def in_chunks(case):
     """The sums over the samples of a case, chunk by chunk."""
     statistics = SelectionStatistics()
