@@ -7,7 +7,7 @@ Here belong checks that the function, the statistics and the selector share; not
 from __future__ import annotations
 
 import numbers
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,21 +27,56 @@ def check_stopping(k: Any, tol: Any) -> tuple[int, float]:
     return int(k), -1.0 if tol is None else _check_number("tol", tol, exclusive=False)
 
 
-def check_hull(hull: Any, radius: Any, *, n_targets: int) -> tuple[bool, float | None]:
-    """Return whether atoms may be turned around, and the radius (None: to be estimated)."""
+class Weighing(NamedTuple):
+    """
+    How picks are weighed.
+
+    Parameters
+    ----------
+    corrective : bool
+        Whether the weights of all picks are solved for again after every pick.
+    ridge : float
+        Penalty on solved weights, 0 without them.
+    signed : bool
+        Whether atoms may be turned around, as on the l1 ball.
+    radius : float or None
+        Radius of the l1 ball; None if it is to be estimated. 1 for the convex hull.
+    """
+
+    corrective: bool
+    ridge: float
+    signed: bool
+    radius: float | None
+
+
+def check_weights(corrective: Any, ridge: Any, hull: Any, radius: Any, *, default_hull: str = "convex") -> Weighing:
+    """Return how picks are weighed; solved weights go with the caller's default hull and an automatic radius only."""
+    corrective, ridge = check_flag("corrective", corrective), _check_number("ridge", ridge, exclusive=False)
     automatic = radius is None or (isinstance(radius, str) and radius == "auto")
-    if hull == "convex":
-        if not automatic:
-            raise ValueError(f"radius={radius!r} needs hull='l1'; with hull='convex' it must be None or 'auto'")
-        if n_targets > 1:
-            raise ValueError(
-                f"y has {n_targets} outputs and the atoms have one; with hull='convex' pass atoms of shape "
-                "(n_samples, n_atoms, n_outputs), or output_weights"
-            )
-        return False, 1.0
-    if hull != "l1":
+    if ridge and not corrective:
+        raise ValueError(f"ridge={ridge!r} needs corrective=True; without it ridge must be 0")
+    if not isinstance(hull, str) or hull not in ("convex", "l1"):
         raise ValueError(f"hull={hull!r} is not known; it must be 'convex' or 'l1'")
-    return True, None if automatic else _check_number("radius", radius, exclusive=True)
+    free = "does not go with corrective=True, whose weights are bound to no hull; it must be"
+    if corrective and hull != default_hull:
+        raise ValueError(f"hull={hull!r} {free} {default_hull!r}")
+    if corrective and not automatic:
+        raise ValueError(f"radius={radius!r} {free} 'auto'")
+    if hull == "convex" and not automatic:
+        raise ValueError(f"radius={radius!r} needs hull='l1'; with hull='convex' it must be 'auto'")
+    if hull == "convex":
+        return Weighing(corrective, ridge, signed=False, radius=1.0)
+    length = None if automatic else _check_number("radius", radius, exclusive=True)
+    return Weighing(corrective, ridge, signed=True, radius=length)
+
+
+def check_n_targets(n_targets: int, *, signed: bool) -> None:
+    """Raise an error if plain means of atoms with one output are to approximate several outputs."""
+    if n_targets > 1 and not signed:
+        raise ValueError(
+            f"y has {n_targets} outputs and the atoms have one; with hull='convex' pass atoms of shape "
+            "(n_samples, n_atoms, n_outputs), or output_weights"
+        )
 
 
 def check_flag(name: str, value: Any) -> bool:
@@ -49,27 +84,6 @@ def check_flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name}={value!r} must be True or False, got {type(value).__name__}")
     return bool(value)
-
-
-def check_corrective(corrective: Any, ridge: Any, **others: tuple[Any, tuple[Any, ...]]) -> tuple[bool, float]:
-    """
-    Return whether weights are re-solved, and the ridge.
-
-    Of the other parameters, given by name, only some values go with that: the first is what they are by default.
-    """
-    corrective = check_flag("corrective", corrective)
-    ridge = _check_number("ridge", ridge, exclusive=False)
-    if not corrective:
-        if ridge:
-            raise ValueError(f"ridge={ridge!r} needs corrective=True; without it ridge must be 0")
-        return False, 0.0
-    for name, (value, allowed) in others.items():
-        if not any(value is one or (isinstance(value, str) and value == one) for one in allowed):
-            raise ValueError(
-                f"{name}={value!r} does not go with corrective=True, whose weights are bound to no hull; it must be "
-                f"{allowed[0]!r}"
-            )
-    return True, ridge
 
 
 def check_ridges(ridges: Any) -> list[float]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sklearn_gfs._typing import GreedyPath
 
-from ._checks import check_corrective, check_flag, check_stopping
+from ._checks import check_flag, check_stopping, check_weights
 from ._labels import check_layout, stack_atoms
 from ._losses import Asked, find_loss
 
@@ -24,7 +24,7 @@ def greedy_forward_selection(
     loss: str = "squared_error",
     from_logits: bool = True,
     hull: str = "convex",
-    radius: float | str | None = None,
+    radius: float | str | None = "auto",
     sample_weight: Any = None,
     offset: Any = None,
     tol: float | None = None,
@@ -68,10 +68,10 @@ def greedy_forward_selection(
         What the picks approximate y with. "convex" is their mean. "l1" is a point of the l1 ball: each pick contributes
         plus or minus ``radius`` times its atom to the mean. If y has several outputs and the atoms have one, each pick
         contributes in the best direction over the outputs (the ball of the group lasso).
-    radius : float or "auto", default=None
-        Radius of the l1 ball. "auto" and None mean the sum of the absolute coefficients of matching pursuit, stopped
-        when another step explains less than a hundredth of what is explained. It is 0 if y has nothing in common with
-        the atoms. The log loss needs a number: where the classes can be separated, ever larger logits are ever better.
+    radius : float or "auto", default="auto"
+        Radius of the l1 ball. "auto" means the sum of the absolute coefficients of matching pursuit, stopped when
+        another step explains less than a hundredth of what is explained. It is 0 if y has nothing in common with the
+        atoms. The log loss needs a number: where the classes can be separated, ever larger logits are ever better.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the samples. An integer weight equals repeating the sample. A common factor makes no difference.
     offset : array-like of shape (n_outputs,), default=None
@@ -181,13 +181,21 @@ def greedy_forward_selection(
     [0.75, 0.25, 0.0]
     """
     k, tolerance = check_stopping(k, tol)
-    corrective, ridge = check_corrective(corrective, ridge, hull=(hull, ("convex",)), radius=(radius, (None,)))
+    weighing = check_weights(corrective, ridge, hull, radius)
     from_logits = check_flag("from_logits", from_logits)
     chosen = find_loss(loss)
     atoms = stack_atoms(atoms, samples_last=chosen.samples_last)
     check_layout(atoms, y)
     return chosen.select(
         Asked(
-            atoms, y, k, tolerance, output_weights, from_logits, hull, radius, sample_weight, offset, corrective, ridge
+            atoms=atoms,
+            y=y,
+            k=k,
+            tol=tolerance,
+            output_weights=output_weights,
+            from_logits=from_logits,
+            weighing=weighing,
+            sample_weight=sample_weight,
+            offset=offset,
         )
     )

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sklearn_gfs._typing import GreedyPath
 from sklearn_gfs._warn import warn_caller
 
-from ._checks import check_hull
+from ._checks import Weighing, check_n_targets
 from ._corrective_log_loss import correct_logits
 from ._corrective_paths import paths_of
 from ._labels import check_classification, look_like_probabilities
@@ -22,7 +22,7 @@ from ._squared_error import SquaredErrorSearch
 
 
 class Asked(NamedTuple):
-    """Arguments of `greedy_forward_selection`: one array of atoms, checked scalars, the other arguments as passed."""
+    """Arguments of `greedy_forward_selection`: one array of atoms, checked scalars, the other arrays as passed."""
 
     atoms: Any
     y: Any
@@ -30,12 +30,9 @@ class Asked(NamedTuple):
     tol: float
     output_weights: Any
     from_logits: bool
-    hull: Any
-    radius: Any
+    weighing: Weighing
     sample_weight: Any
     offset: Any
-    corrective: bool = False
-    ridge: float = 0.0
 
 
 class SelectionLoss(ABC):
@@ -65,14 +62,15 @@ class SquaredError(SelectionLoss):
 
     def select(self, asked: Asked) -> GreedyPath:
         """Select by inner products."""
+        corrective, ridge, signed, radius = asked.weighing
         samples = check_samples(asked.atoms, asked.y, asked.output_weights, asked.sample_weight, asked.offset)
-        if asked.corrective:
-            return paths_of(samples, asked.k, [asked.ridge], asked.tol)[0].path
+        if corrective:
+            return paths_of(samples, asked.k, [ridge], asked.tol)[0].path
         source = source_of(samples.atoms, samples.y, samples.weight, samples.output_weights)
         n_targets = 1 if source.output_weights is not None else source.n_targets
-        signed, length = check_hull(asked.hull, asked.radius, n_targets=n_targets)
+        check_n_targets(n_targets, signed=signed)
         with threads_to_select(source.n_samples * source.n_atoms * n_targets):
-            return SquaredErrorSearch(source, asked.k, signed=signed, radius=length, tol=asked.tol).run()
+            return SquaredErrorSearch(source, asked.k, signed=signed, radius=radius, tol=asked.tol).run()
 
 
 class LogLoss(SelectionLoss):
@@ -83,23 +81,23 @@ class LogLoss(SelectionLoss):
 
     def select(self, asked: Asked) -> GreedyPath:
         """Select among logits or probabilities."""
-        if asked.corrective and not asked.from_logits:
+        corrective, ridge, signed, radius = asked.weighing
+        if corrective and not asked.from_logits:
             raise ValueError(
                 "corrective=True needs from_logits=True: a combination of probabilities with free weights may be no "
                 "probability"
             )
-        signed, length = check_hull(asked.hull, asked.radius, n_targets=1)
         checked = check_classification(asked.atoms, asked.y, asked.output_weights, asked.sample_weight)
         if not asked.from_logits:
             if signed or asked.offset is not None:
                 raise ValueError("hull='l1' and offset need from_logits=True: probabilities are only averaged")
             return select_probabilities(*checked, asked.k, asked.tol)  # threads of its own, and no linear algebra
-        if asked.corrective:
-            return correct_logits(*checked, asked.k, asked.tol, ridge=asked.ridge, offset=asked.offset)
-        if length is None:
+        if corrective:
+            return correct_logits(*checked, asked.k, asked.tol, ridge=ridge, offset=asked.offset)
+        if radius is None:
             raise ValueError(
-                f"radius={asked.radius!r} is not allowed with loss='log_loss'; it must be a number above 0. An "
-                "estimate would not be finite where the classes can be separated"
+                "radius='auto' is not allowed with loss='log_loss'; it must be a number above 0. An estimate would "
+                "not be finite where the classes can be separated"
             )
         surely_logits = signed or asked.output_weights is not None or asked.offset is not None
         if not surely_logits and look_like_probabilities(checked[0]):
@@ -108,7 +106,7 @@ class LogLoss(SelectionLoss):
                 UserWarning,
             )
         with threads_to_select(checked[0].size):
-            return select_logits(*checked, asked.k, asked.tol, radius=length if signed else None, offset=asked.offset)
+            return select_logits(*checked, asked.k, asked.tol, radius=radius if signed else None, offset=asked.offset)
 
 
 # Keys are the values of the parameter `loss` of `greedy_forward_selection`.

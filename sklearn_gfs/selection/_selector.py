@@ -24,7 +24,7 @@ from sklearn_gfs._version import VersionedState
 from sklearn_gfs._warn import warn_caller
 from sklearn_gfs._weights import check_weight, of_order_one
 
-from ._checks import check_corrective, check_hull, check_keep, check_n_features, check_stopping
+from ._checks import Weighing, check_keep, check_n_features, check_stopping, check_weights
 from ._greedy import greedy_forward_selection
 from ._kept import correct_beside, picks_until, select_beside
 from ._standardized import StandardizedColumns, standardized_moments, standardized_samples
@@ -208,13 +208,13 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         """
         with unchanged_by_failure(self):
             self.__dict__.pop("_statistics", None)
-            signed = self._check_parameters()
-            X, target, weight = self._check_chunk(X, y, sample_weight, signed=signed, first=True)
+            weighing = self._check_parameters()
+            X, target, weight = self._check_chunk(X, y, sample_weight, signed=weighing.signed, first=True)
             weight = None if weight is None else of_order_one(weight)
-            if not signed:
+            if not weighing.signed:
                 path = greedy_forward_selection(X, target, self.k, sample_weight=weight, tol=self.tol)
                 return self._store_means(path)
-            return self._select(standardized_samples(X, target, weight, refusal=_NONE_VARIES))
+            return self._select(standardized_samples(X, target, weight, refusal=_NONE_VARIES), weighing)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, *, classes: Any = None) -> GreedyForwardSelector:
         """
@@ -262,15 +262,17 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         (178, 4)
         """
         with unchanged_by_failure(self):
-            signed = self._check_parameters()
+            weighing = self._check_parameters()
             statistics = getattr(self, "_statistics", SelectionStatistics())
             first = not statistics.n_samples
-            X, target, weight = self._check_chunk(X, y, sample_weight, signed=signed, first=first, classes=classes)
+            X, target, weight = self._check_chunk(
+                X, y, sample_weight, signed=weighing.signed, first=first, classes=classes
+            )
             # What another object has, the chunk is not added to.
             self._statistics: SelectionStatistics = copy(statistics).update(X, target, weight)
-            if not signed:
+            if not weighing.signed:
                 return self._store_means(self._statistics.select(self.k, tol=self.tol))
-            return self._select(standardized_moments(self._statistics._moments, refusal=_NONE_VARIES))
+            return self._select(standardized_moments(self._statistics._moments, refusal=_NONE_VARIES), weighing)
 
     def transform(self, X: Any) -> Any:
         """
@@ -308,15 +310,14 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         check_plain(X=X)
         return super().transform(X)
 
-    def _check_parameters(self) -> bool:
-        """Validate parameters; return whether columns are standardised and may be turned around, or only averaged."""
+    def _check_parameters(self) -> Weighing:
+        """Validate parameters; return how picks are weighed: columns that may be turned around are standardised."""
         check_stopping(self.k, self.tol)
-        check_corrective(self.corrective, self.ridge, hull=(self.hull, ("l1",)), radius=(self.radius, ("auto", None)))
-        signed, _ = check_hull(self.hull, self.radius, n_targets=1)
-        if not signed and self.keep is not None:
+        weighing = check_weights(self.corrective, self.ridge, self.hull, self.radius, default_hull="l1")
+        if not weighing.signed and self.keep is not None:
             raise ValueError(f"keep={self.keep!r} needs hull='l1'; with hull='convex' it must be None")
         check_target_type(self.target_type)
-        return signed
+        return weighing
 
     def _check_chunk(
         self, X: Any, y: Any, sample_weight: Any, *, signed: bool, first: bool, classes: Any = None
@@ -347,7 +348,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         keep = check_keep(self.keep, self.n_features_in_, getattr(self, "feature_names_in_", None))
         return keep, check_n_features(self.n_features_to_select, self.n_features_in_, n_kept=len(keep))
 
-    def _select(self, columns: StandardizedColumns) -> GreedyForwardSelector:
+    def _select(self, columns: StandardizedColumns, weighing: Weighing) -> GreedyForwardSelector:
         """Select among standardised columns."""
         source, atoms = columns.source, columns.varying
         keep, wanted = self._asked_for()
@@ -357,13 +358,12 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
         constant = len(keep) - len(kept)  # nothing can be said of y by these
         k, tol = check_stopping(self.k, self.tol)
         n_distinct = None if wanted is None else wanted - constant
-        if self.corrective:
+        if weighing.corrective:
             n_picks = k if n_distinct is None else n_distinct - len(kept)
-            path = correct_beside(source, n_picks, ridge=float(self.ridge), tol=tol, kept=kept)
+            path = correct_beside(source, n_picks, ridge=weighing.ridge, tol=tol, kept=kept)
             support = path.counts > 0
         else:
-            _, radius = check_hull(self.hull, self.radius, n_targets=source.n_targets)
-            path, support = select_beside(source, k, radius=radius, tol=tol, kept=kept, n_distinct=n_distinct)
+            path, support = select_beside(source, k, radius=weighing.radius, tol=tol, kept=kept, n_distinct=n_distinct)
         path = columns.of_all(path)
         chosen[atoms[support]] = True
         self.support_ = chosen

@@ -16,12 +16,12 @@ from sklearn_gfs._weights import check_weight
 
 from ._checks import (
     check_atoms,
-    check_corrective,
     check_flag,
-    check_hull,
+    check_n_targets,
     check_output_weights,
     check_ridges,
     check_stopping,
+    check_weights,
     check_y,
 )
 from ._corrective import CorrectiveSearch
@@ -274,7 +274,7 @@ class SelectionStatistics(VersionedState):
         *,
         output_weights: Any = None,
         hull: str = "convex",
-        radius: float | str | None = None,
+        radius: float | str | None = "auto",
         tol: float | None = None,
         standardize: bool = False,
         corrective: bool = False,
@@ -293,7 +293,7 @@ class SelectionStatistics(VersionedState):
             Atom i is the outer product of column i of ``atoms`` and row i of these.
         hull : {"convex", "l1"}, default="convex"
             As in ``greedy_forward_selection``.
-        radius : float or "auto", default=None
+        radius : float or "auto", default="auto"
             As in ``greedy_forward_selection``.
         tol : float, default=None
             Largest gap at which the selection stops before k picks.
@@ -330,7 +330,7 @@ class SelectionStatistics(VersionedState):
         [0, 1]
         """
         k, tolerance = check_stopping(k, tol)
-        corrective, ridge = check_corrective(corrective, ridge, hull=(hull, ("convex",)), radius=(radius, (None,)))
+        corrective, ridge, signed, length = check_weights(corrective, ridge, hull, radius)
         standardize = check_flag("standardize", standardize)
         weights, n_outputs = self._checked_weights(output_weights), len(self._moments.mean_y)
         if standardize and weights is not None:
@@ -343,7 +343,7 @@ class SelectionStatistics(VersionedState):
                 columns.source, k, base=self._moments.mean_y, free_intercept=False, flat=n_outputs == 1, tol=tol
             )
             return columns.of_all(search.warned(ridge))
-        signed, length = check_hull(hull, radius, n_targets=n_outputs if weights is None else 1)
+        check_n_targets(n_outputs if weights is None else 1, signed=signed)
         if standardize:
             columns = standardized_moments(self._moments, refusal=_NONE_VARIES)
             path = SquaredErrorSearch(columns.source, k, signed=signed, radius=length, tol=tolerance).run()
