@@ -181,7 +181,7 @@ def forests(X, y, seed):
         chosen = errors(prune_forest(forest, X, y, k))
         row[f"first {k}"] = float(errors(kind(k, random_state=seed).fit(X, y)).mean())
         row[f"chosen {k}"] = float(chosen.mean())
-        row[f"weighted {k}"] = float(errors(prune_forest(forest, X, y, k, weights="greedy")).mean())
+        row[f"weighted {k}"] = float(errors(prune_forest(forest, X, y, k, replace=True)).mean())
         row[f"standard error {k}"] = float((chosen - whole).std(ddof=1) / np.sqrt(len(whole)))
     return row
 

@@ -161,7 +161,7 @@ CASES = {
     GreedyEnsembleClassifier: (ENSEMBLE, weights_of(GreedyEnsembleClassifier, LIBRARY, LABELS)),
     GreedyEnsembleClassifier.from_search: ({"n_candidates": 2}, names_of_candidates),
     GreedyEnsembleRegressor: (ENSEMBLE, weights_of(GreedyEnsembleRegressor, LIBRARY_OF_NUMBERS, NUMBERS)),
-    prune_forest: ({"k": 3, "oob": True}, pruned),
+    prune_forest: ({"k": 3, "replace": False, "oob": True}, pruned),
     GreedyPrunedMLP: (NETWORK, fitted(GreedyPrunedMLP, LABELS)),
     GreedyPrunedMLPClassifier: (NETWORK, fitted(GreedyPrunedMLPClassifier, LABELS)),
     GreedyPrunedMLPRegressor: (NETWORK, fitted(GreedyPrunedMLPRegressor, NUMBERS)),

@@ -30,7 +30,6 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from sklearn_gfs._chunks import row_chunks, working_memory
 from sklearn_gfs._compat import (
     Interval,
-    StrOptions,
     n_fitted_samples,
     take_rows,
     validate_parameter_constraints,
@@ -58,7 +57,7 @@ def prune_forest(
     y: Any,
     k: int = 50,
     *,
-    weights: str = "equal",
+    replace: bool = False,
     oob: bool = True,
     sample_weight: Any = None,
 ) -> Any:
@@ -80,10 +79,10 @@ def prune_forest(
         Targets of these samples.
     k : int, default=50
         Number of picks.
-    weights : {"equal", "greedy"}, default="equal"
-        "equal" picks no tree twice. The result is an ensemble of the forest's own class with k trees, or with all trees
-        if there are fewer. "greedy" picks trees with repeats. The result is a fitted `GreedyEnsembleClassifier` or
-        `GreedyEnsembleRegressor` of one-tree forests.
+    replace : bool, default=False
+        Whether a tree can be picked again. If not, all chosen trees have the same weight. The result is then an
+        ensemble of the forest's own class with k trees, or with all trees if there are fewer. If so, the result is a
+        fitted `GreedyEnsembleClassifier` or `GreedyEnsembleRegressor` of one-tree forests.
     oob : bool, default=True
         Whether X and y are the samples that the forest was fitted on, in their order. A tree is then judged by the
         samples out of its bag.
@@ -115,7 +114,7 @@ def prune_forest(
     products are sums over samples, made in chunks of scikit-learn's ``working_memory``.
 
     A matrix of products from different samples may have negative eigenvalues. The estimated error of a mean with
-    repeats could then be negative. So with ``weights="greedy"`` the nearest matrix without negative eigenvalues takes
+    repeats could then be negative. So with ``replace=True`` the nearest matrix without negative eigenvalues takes
     its place. The ``selection_losses_`` are estimates that follow from this matrix. The ``duality_gaps_`` bound how far
     each is above the least estimate of any weights. Neither says how far the estimates are from the true losses.
 
@@ -138,10 +137,10 @@ def prune_forest(
     """
     constraints = {
         "k": [Interval(Integral, 1, None, closed="left")],
-        "weights": [StrOptions({"equal", "greedy"})],
+        "replace": ["boolean"],
         "oob": ["boolean"],
     }
-    validate_parameter_constraints(constraints, {"k": k, "weights": weights, "oob": oob}, caller_name="prune_forest")
+    validate_parameter_constraints(constraints, {"k": k, "replace": replace, "oob": oob}, caller_name="prune_forest")
     _check_kind(forest)
     check_is_fitted(forest)
     check_plain(X=X, y=y)
@@ -152,11 +151,10 @@ def prune_forest(
     members = [_with_members(forest, [i]) for i in range(len(forest.estimators_))]
     seen = _in_bag(forest, len(targets)) if oob else None
     products = _mean_products(members, X, targets, weight, seen)
-    equal = weights == "equal"
-    if oob and not equal:
+    if oob and replace:
         products = _nearest_of_vectors(products)
-    path = greedy(SquaredError(products), k, replace=not equal)
-    if equal:
+    path = greedy(SquaredError(products), k, replace=replace)
+    if not replace:
         return _with_members(forest, np.sort(path.picks))
     best = best_prefix(path)
     path = path._replace(picks=path.picks[:best], losses=path.losses[:best], gaps=path.gaps[:best])

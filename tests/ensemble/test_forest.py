@@ -104,7 +104,7 @@ def test_a_pruned_forest_has_a_seed_that_follows_from_the_forest():
 
 def test_trees_with_weights_are_refitted_with_seeds_of_their_own():
     forest = RandomForestRegressor(20, random_state=0).fit(X, NUMBERS)
-    ensemble = prune_forest(forest, X, NUMBERS, 8, weights="greedy")
+    ensemble = prune_forest(forest, X, NUMBERS, 8, replace=True)
     refitted = [clone(one).fit(X, NUMBERS) for _, one in ensemble.estimators]
     assert len(refitted) > 2
     assert len(seeds_of(one.estimators_[0] for one in refitted)) == len(refitted)
@@ -151,7 +151,7 @@ def test_losses_and_gaps_out_of_the_bags_go_together(seed):
     data = rng.normal(size=(37, 3))
     y = data[:, 0] + rng.normal(size=37)
     forest = RandomForestRegressor(15, random_state=seed).fit(data, y)
-    ensemble = prune_forest(forest, data, y, 20, weights="greedy")
+    ensemble = prune_forest(forest, data, y, 20, replace=True)
     assert (ensemble.selection_losses_ >= 0).all()
     assert (ensemble.duality_gaps_ >= 0).all()
     # No loss is below what the gaps say is the least.
@@ -161,7 +161,7 @@ def test_losses_and_gaps_out_of_the_bags_go_together(seed):
 
 def test_new_samples_are_used_whole():
     forest = RandomForestClassifier(25, random_state=0).fit(X[:160], Y[:160])
-    ensemble = prune_forest(forest, X_NEW, Y_NEW, 9, weights="greedy", oob=False)
+    ensemble = prune_forest(forest, X_NEW, Y_NEW, 9, replace=True, oob=False)
     atoms = [_forest._with_members(forest, [i]).predict_proba(X_NEW) for i in range(25)]
     path = greedy_forward_selection(atoms, Y_NEW, 9)
     best = ensemble.n_picks_
@@ -190,7 +190,7 @@ def test_several_targets():
     y = np.column_stack([NUMBERS, -NUMBERS])
     forest = RandomForestRegressor(15, random_state=0).fit(X, y)
     assert prune_forest(forest, X, y, 5).predict(X).shape == (240, 2)
-    ensemble = prune_forest(forest, X, y, 5, weights="greedy")
+    ensemble = prune_forest(forest, X, y, 5, replace=True)
     assert isinstance(ensemble, GreedyEnsembleRegressor)
     assert ensemble.predict(X).shape == (240, 2)
 
@@ -207,7 +207,7 @@ def test_votes_are_pruned_by_new_samples(voting):
     assert small.weights is None
     assert set(small.predict(X_NEW)) <= set(Y)
     assert vote.weights == [3, 1, 1, 1]
-    ensemble = prune_forest(vote, X_NEW, Y_NEW, 5, weights="greedy", oob=False)
+    ensemble = prune_forest(vote, X_NEW, Y_NEW, 5, replace=True, oob=False)
     assert set(ensemble.named_estimators_) <= {"line", "bayes", "tree"}
     mean = VotingRegressor([("line", LinearRegression()), ("near", KNeighborsRegressor())]).fit(X[:160], NUMBERS[:160])
     assert len(prune_forest(mean, X_NEW, NUMBERS[160:], 1, oob=False).estimators_) == 1
@@ -254,7 +254,7 @@ def test_other_models_are_refused():
     ("forest", "options", "message"),
     [
         (RandomForestClassifier(5), {"k": 0}, "'k' parameter"),
-        (RandomForestClassifier(5), {"weights": "no"}, "'weights' parameter"),
+        (RandomForestClassifier(5), {"replace": "no"}, "'replace' parameter"),
         (
             ExtraTreesClassifier(5),
             {},

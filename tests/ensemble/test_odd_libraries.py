@@ -76,17 +76,17 @@ def test_a_classifier_whose_decisions_are_no_numbers_is_named():
         GreedyEnsembleClassifier(models, cv="prefit").fit(data, labels)
 
 
-@pytest.mark.parametrize("weights", ["equal", "greedy"])
-def test_a_tree_that_predicts_no_number_is_named(weights):
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_tree_that_predicts_no_number_is_named(replace):
     y = Y[:, 0]
     bags = BaggingRegressor(Ridge(), 5, random_state=0).fit(X, y)
     bags.estimators_[2].coef_[:] = np.nan
     with pytest.raises(ValueError, match=r"^the estimator 'tree2' predicts NaN; all predictions must be finite"):
-        prune_forest(bags, X, y, 3, weights=weights)
+        prune_forest(bags, X, y, 3, replace=replace)
     vote = VotingRegressor([("one", Ridge()), ("other", Ridge())]).fit(X, y)
     vote.estimators_[1].coef_[:] = np.inf
     with pytest.raises(ValueError, match=r"^the estimator 'other' predicts (NaN|infinity); all predictions"):
-        prune_forest(vote, np.abs(X), y, 3, weights=weights, oob=False)
+        prune_forest(vote, np.abs(X), y, 3, replace=replace, oob=False)
 
 
 @pytest.mark.parametrize("settings", [{}, {"corrective": True}, {"n_bags": 3}], ids=str)
@@ -110,9 +110,9 @@ def test_a_classifier_whose_probabilities_are_none_is_named(share):
 def test_a_forest_is_pruned_for_as_many_targets_as_it_has():
     one, two = (RandomForestRegressor(8, random_state=0).fit(X, y) for y in (Y[:, 0], Y))
     for forest, y, expected in ((one, Y, r"predicts 1 .* y has 2"), (two, Y[:, 0], r"predicts 2 .* y has 1")):
-        for weights in ("equal", "greedy"):
+        for replace in (False, True):
             with pytest.raises(ValueError, match=expected):
-                prune_forest(forest, X, y, 3, weights=weights)
+                prune_forest(forest, X, y, 3, replace=replace)
 
 
 @pytest.mark.parametrize("calibrate", [True, False])
