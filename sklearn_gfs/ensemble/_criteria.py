@@ -39,7 +39,7 @@ class Criterion(ABC):
         """Add a pick to the sum."""
 
 
-class Loss(Criterion):
+class LossCriterion(Criterion):
     """A convex loss of the mean, with its value and its Frank-Wolfe gap."""
 
     @abstractmethod
@@ -51,7 +51,7 @@ class Loss(Criterion):
         """Return an upper bound on the loss minus the least loss of all weighted means of the models."""
 
 
-class SquaredError(Loss):
+class SquaredErrorCriterion(LossCriterion):
     """
     Half the mean squared distance to y, from the products of the models' residuals.
 
@@ -68,7 +68,7 @@ class SquaredError(Loss):
         self._norm = self._largest_norm = 0.0
 
     @classmethod
-    def of_outputs(cls, atoms: Float64Array, y: Float64Array, weight: Float64Array) -> SquaredError:
+    def of_outputs(cls, atoms: Float64Array, y: Float64Array, weight: Float64Array) -> SquaredErrorCriterion:
         """Return the criterion for outputs of shape (n_models, n_samples, n_columns)."""
         residuals = (atoms - y) * np.sqrt(weight)[:, None]
         flat = residuals.reshape(len(atoms), -1)
@@ -93,7 +93,7 @@ class SquaredError(Loss):
         return max(float(self._norm / (t * t) - self._with_sum.min() / t), 0.0)
 
 
-class LogLoss(Loss):
+class LogLossCriterion(LossCriterion):
     """
     The negative log-likelihood under a mean of probabilities.
 

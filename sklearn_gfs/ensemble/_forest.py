@@ -40,7 +40,7 @@ from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._weights import check_weight
 
 from ._classifier import GreedyEnsembleClassifier
-from ._criteria import SquaredError
+from ._criteria import SquaredErrorCriterion
 from ._fitting import Model, answers
 from ._outputs import Reading, check_finite, check_n_targets, method_of
 from ._regressor import GreedyEnsembleRegressor
@@ -153,7 +153,7 @@ def prune_forest(
     products = _mean_products(members, X, targets, weight, seen)
     if oob and replace:
         products = _nearest_of_vectors(products)
-    path = greedy(SquaredError(products), k, replace=replace)
+    path = greedy(SquaredErrorCriterion(products), k, replace=replace)
     if not replace:
         return _with_members(forest, np.sort(path.picks))
     best = best_prefix(path)

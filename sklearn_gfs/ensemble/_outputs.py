@@ -101,7 +101,7 @@ def votes_of(estimator: Any, method: str, X: Any, classes: NDArray[Any]) -> Floa
     return whole
 
 
-class Link(NamedTuple):
+class VoteLink(NamedTuple):
     """A logistic regression from outputs that are no probabilities to probabilities."""
 
     scale: float
@@ -113,20 +113,20 @@ class Link(NamedTuple):
         return whole
 
 
-def fit_link(votes: Float64Array, y: NDArray[np.int64], weight: Float64Array | None) -> Link:
+def fit_link(votes: Float64Array, y: NDArray[np.int64], weight: Float64Array | None) -> VoteLink:
     """
     Return the logistic regression of the classes on the votes (Platt 1999).
 
     Its few coefficients are fitted on votes for samples that the model has not seen.
     """
     scale = float(np.sqrt(np.average(np.square(votes), axis=0, weights=weight).max())) or 1.0
-    return Link(scale, LogisticRegression(max_iter=1000).fit(votes / scale, y, sample_weight=weight))
+    return VoteLink(scale, LogisticRegression(max_iter=1000).fit(votes / scale, y, sample_weight=weight))
 
 
 class Reading(NamedTuple):
     """A function from a model's outputs to calibrated outputs; outputs that are no probabilities become some first."""
 
-    link: Link | None = None
+    link: VoteLink | None = None
     calibration: Calibration | None = None
 
     def __call__(self, outputs: Float64Array, n_classes: int) -> Float64Array:

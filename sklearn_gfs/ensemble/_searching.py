@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs.selection import corrective_paths, cross_validated, greedy_forward_selection
 
-from ._criteria import Criterion, Evaluate, LogLoss, Loss, Score, SquaredError
+from ._criteria import Criterion, Evaluate, LogLossCriterion, LossCriterion, Score, SquaredErrorCriterion
 
 # Ridges that a corrective selection tries, as shares of the mean diagonal of the Gram matrix.
 _RIDGES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -151,18 +151,18 @@ def _select_once(library: Library, wanted: Wanted) -> Path:
     return greedy(loss_of(library, atoms, wanted.loss), wanted.k, score, n_init=wanted.n_init, replace=wanted.replace)
 
 
-def loss_of(library: Library, atoms: Float64Array, name: str) -> Loss:
+def loss_of(library: Library, atoms: Float64Array, name: str) -> LossCriterion:
     """Return the loss of this name as a criterion of the plain search."""
     n_samples = len(library.y)
     weight = np.ones(n_samples) if library.weight is None else library.weight
     weight = weight / weight.sum()
     if name == "log_loss":
-        return LogLoss(atoms[:, np.arange(n_samples), library.y], weight)
+        return LogLossCriterion(atoms[:, np.arange(n_samples), library.y], weight)
     y = np.eye(atoms.shape[2])[library.y] if library.holds_classes else library.y
-    return SquaredError.of_outputs(atoms, y, weight)
+    return SquaredErrorCriterion.of_outputs(atoms, y, weight)
 
 
-def greedy(loss: Loss, k: int, score: Score | None = None, *, n_init: int = 1, replace: bool = True) -> Path:
+def greedy(loss: LossCriterion, k: int, score: Score | None = None, *, n_init: int = 1, replace: bool = True) -> Path:
     """
     Return a path of k picks, each the best by the score, among equals by the loss; without a score by the loss alone.
 

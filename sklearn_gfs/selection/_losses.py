@@ -55,7 +55,7 @@ class SelectionLoss(ABC):
         """Check the arguments and return the path; warnings point three frames up, to the user's call."""
 
 
-class SquaredError(SelectionLoss):
+class SquaredErrorSelection(SelectionLoss):
     """Half the squared distance to y; its search needs inner products only."""
 
     name = "squared_error"
@@ -73,7 +73,7 @@ class SquaredError(SelectionLoss):
             return SquaredErrorSearch(source, asked.k, signed=signed, radius=radius, tol=asked.tol).run()
 
 
-class LogLoss(SelectionLoss):
+class LogLossSelection(SelectionLoss):
     """The negative log-likelihood of the classes, of logits or of probabilities: its search works on the samples."""
 
     name = "log_loss"
@@ -110,7 +110,7 @@ class LogLoss(SelectionLoss):
 
 
 # Keys are the values of the parameter `loss` of `greedy_forward_selection`.
-LOSSES: dict[str, SelectionLoss] = {loss.name: loss for loss in (SquaredError(), LogLoss())}
+LOSSES: dict[str, SelectionLoss] = {loss.name: loss for loss in (SquaredErrorSelection(), LogLossSelection())}
 
 
 def find_loss(loss: Any) -> SelectionLoss:

@@ -220,7 +220,7 @@ def test_weights_of_samples_count():
     seen = _forest._in_bag(forest, 240)[:, :120]
     singles = [_forest._with_members(forest, [i]) for i in range(15)]
     products = _forest._mean_products(singles, X[:120], np.eye(3)[CODES[:120]], None, seen)
-    path = _forest.greedy(_forest.SquaredError(products), 5, replace=False)
+    path = _forest.greedy(_forest.SquaredErrorCriterion(products), 5, replace=False)
     assert [id(tree) for tree in some.estimators_] == [id(forest.estimators_[i]) for i in np.sort(path.picks)]
 
 
