@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_gfs._typing import Float64Array
+from sklearn_gfs.selection import least_probability
 
-# Least probability, as in the search for the log loss, so that logarithms are finite.
-_LEAST = float(np.finfo(np.float64).eps)
 # Largest spread of predictions that count as constant, as a share of the largest: smaller differences are rounding.
 _FLAT = 1e-12
 # Weight of the prior for the temperature 1, in samples. Without it, a few samples that are all classified correctly
@@ -64,7 +63,7 @@ def _logs(shares: Float64Array) -> Float64Array:
 
     Sums over the classes are fast along the first axis.
     """
-    logs: Float64Array = np.log(np.maximum(shares.T, _LEAST, order="C"))
+    logs: Float64Array = np.log(np.maximum(shares.T, least_probability(shares.dtype), order="C"))
     logs -= logs.max(axis=0)
     return logs
 

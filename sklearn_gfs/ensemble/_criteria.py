@@ -16,11 +16,9 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from sklearn_gfs._typing import Float64Array
+from sklearn_gfs.selection import least_probability
 
 from . import _score_kernels as kernels
-
-# Least probability of a sample's own class, as in the fast search.
-_LEAST = float(np.finfo(np.float64).eps)
 
 
 class Criterion(ABC):
@@ -106,7 +104,7 @@ class LogLossCriterion(LossCriterion):
     """
 
     def __init__(self, own: Float64Array, weight: Float64Array) -> None:
-        self._own = np.maximum(own, _LEAST)
+        self._own = np.maximum(own, least_probability(own.dtype))
         self._weight = weight
         self._total = np.zeros(len(weight))
         self._floor = -float(np.log(self._own.max(axis=0)) @ weight)

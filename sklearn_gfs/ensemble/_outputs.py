@@ -14,13 +14,10 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from sklearn_gfs._typing import Float64Array
+from sklearn_gfs.selection import LARGEST_VALUE, PROBABILITY_RANGE
 
 from ._calibration import Calibration, fit_calibration
 
-# Largest prediction whose square the fast search can compare with others.
-_LARGEST = 1e75
-# Largest distance of a probability below zero or above one that counts as rounding, as in the fast search.
-_SLIP = 1e-6
 # Methods in the order in which "auto" looks for them.
 METHODS = ("predict_proba", "decision_function", "predict")
 
@@ -59,11 +56,12 @@ def check_finite(who: str, outputs: Float64Array) -> None:
 def check_range(who: str, outputs: Float64Array, *, shares: bool) -> None:
     """Raise an error if the fast search can't compare predictions: no probabilities, or squares that are too large."""
     least, most = outputs.min(), outputs.max()
-    if shares and not (least >= -_SLIP and most <= 1.0 + _SLIP):
-        wrong = least if least < -_SLIP else most
+    low, high = PROBABILITY_RANGE
+    if shares and not (least >= low and most <= high):
+        wrong = least if least < low else most
         raise ValueError(f"{who} predicts probabilities such as {wrong:g}; they must be between 0 and 1")
     largest = max(-least, most)
-    if not largest <= _LARGEST:
+    if not largest <= LARGEST_VALUE:
         raise ValueError(
             f"{who} predicts values up to {largest:g}, too large for their squares; leave it out, or scale y down"
         )

@@ -17,15 +17,12 @@ import numpy as np
 from sklearn_gfs._chunks import row_batches
 from sklearn_gfs._typing import Float64Array, FloatArray, IntArray
 from sklearn_gfs.network import CHUNK_ROWS, effective_number
-from sklearn_gfs.selection import SelectionStatistics, cross_validated
+from sklearn_gfs.selection import LARGEST_VALUE, SelectionStatistics, cross_validated
 
 # Ridges that are tried, as shares of the mean diagonal of the Gram matrix, from the least.
 RIDGES = (1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 # Least importance of a pre-activation, as a share of the largest importance in its layer.
 _LEAST_IMPORTANCE = 1e-3
-# Largest value of an activation times a norm of weights. The selection squares the values and multiplies the squares,
-# which must stay finite in float64.
-_LARGEST = 1e75
 
 
 class Layers(ABC):
@@ -180,7 +177,7 @@ class _Layer:
         unchanged = self._pruned.coefs[layer] is dense.coefs[layer]
         with np.errstate(over="ignore", divide="ignore"):
             # A neuron of zero weight still has a sum of squares, which must be finite.
-            most = np.minimum(_LARGEST / np.linalg.norm(weights, axis=1), _LARGEST**2)
+            most = np.minimum(LARGEST_VALUE / np.linalg.norm(weights, axis=1), LARGEST_VALUE**2)
         statistics, width = SelectionStatistics(), self.coef.shape[1]
         for rows in samples.chunks():
             values = dense.inputs(samples.X, rows)
@@ -188,7 +185,7 @@ class _Layer:
             products = dense.product(activations, layer + 1) if unchanged else dense.pre_activations(values, layer + 1)
             atoms, targets = dense.to_numpy(activations), dense.to_numpy(products)
             _check_size(atoms, layer, most)
-            _check_size(targets, layer, _LARGEST / (np.sqrt(width) * self.scale[:width]))
+            _check_size(targets, layer, LARGEST_VALUE / (np.sqrt(width) * self.scale[:width]))
             targets = targets - offset
             if samples.targets is not None:
                 targets = np.hstack([targets, samples.targets[rows]])
@@ -221,7 +218,7 @@ def _alike(dense: Layers, samples: Samples) -> Float64Array:
     statistics, last = SelectionStatistics(), len(dense.coefs) - 1
     for rows in samples.chunks():
         outputs = dense.to_numpy(dense.pre_activations(dense.inputs(samples.X, rows), last))
-        _check_size(outputs, last - 1, _LARGEST**2)  # only their squares must be finite
+        _check_size(outputs, last - 1, LARGEST_VALUE**2)  # only their squares must be finite
         both = np.hstack([outputs, samples.targets[rows]])  # type: ignore[index]
         statistics.update(np.zeros((len(both), 1)), both, samples.weights_of(rows))
     variances = (statistics.target_norms / statistics.weight).reshape(2, -1).sum(axis=1)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from ._corrective_paths import corrective_paths
     from ._gram_computed import ComputedRows
     from ._greedy import greedy_forward_selection
+    from ._log_loss import least_probability
     from ._penalised import minimise_penalised
+    from ._probability_kernels import PROBABILITY_RANGE
+    from ._range import LARGEST_VALUE
     from ._selector import GreedyForwardSelector
     from ._statistics import SelectionStatistics
     from ._steepest import measure, path_of, pick_steepest
@@ -26,10 +29,12 @@ if TYPE_CHECKING:
     from ._thin import product
 
 _HOME = {
-    "CorrectivePath": "_corrective_path",
     "ComputedRows": "_gram_computed",
+    "CorrectivePath": "_corrective_path",
     "GreedyForwardSelector": "_selector",
+    "LARGEST_VALUE": "_range",
     "OutputLayer": "_steepest_outputs",
+    "PROBABILITY_RANGE": "_probability_kernels",
     "SelectionStatistics": "_statistics",
     "Solved": "_steepest_corrected",
     "SteepestPath": "_steepest_corrected",
@@ -37,6 +42,7 @@ _HOME = {
     "cross_validated": "_corrective_path",
     "degrees_of_freedom": "_steepest_corrected",
     "greedy_forward_selection": "_greedy",
+    "least_probability": "_log_loss",
     "measure": "_steepest",
     "minimise_penalised": "_penalised",
     "path_of": "_steepest",
@@ -49,6 +55,8 @@ _HOME = {
 }
 
 __all__ = [
+    "LARGEST_VALUE",
+    "PROBABILITY_RANGE",
     "ComputedRows",
     "CorrectivePath",
     "GreedyForwardSelector",
@@ -60,6 +68,7 @@ __all__ = [
     "cross_validated",
     "degrees_of_freedom",
     "greedy_forward_selection",
+    "least_probability",
     "measure",
     "minimise_penalised",
     "path_of",

@@ -304,15 +304,19 @@ def select_probabilities(
     return ProbabilitySearch(_own_class(atoms, output_weights, classes), weight).run(k, tol)
 
 
-def _own_class(atoms: Any, output_weights: Float64Array | None, classes: NDArray[np.int64]) -> FloatArray:
+def least_probability(dtype: Any) -> Any:
     """
-    Probability that each atom gives each sample's class, (n_atoms, n_samples).
+    Return the least probability of a sample's own class: the rounding of the dtype, as in scikit-learn's log_loss.
 
-    Nothing stays below the dtype's rounding, as in scikit-learn's log_loss: an event held impossible costs much
-    when it happens, and not everything.
+    An event held impossible costs much when it happens, and not everything.
     """
+    return np.finfo(dtype).eps
+
+
+def _own_class(atoms: Any, output_weights: Float64Array | None, classes: NDArray[np.int64]) -> FloatArray:
+    """Return the probability that each atom gives each sample's class, (n_atoms, n_samples)."""
     n_samples, n_atoms = atoms.shape[:2]
-    least = np.finfo(atoms.dtype).eps
+    least = least_probability(atoms.dtype)
     classwise = atoms.ndim == 3 and atoms.shape[2] > 1
     # One minus a float32 probability, or its product with a weight, needs float64.
     own = np.empty((n_atoms, n_samples), dtype=atoms.dtype if classwise else np.float64)

@@ -18,7 +18,8 @@ from ._log_loss_kernels import inner_product
 
 _LANES = 16  # number of products that are made at the same time
 _RUN = 1024  # number of samples whose values are multiplied before a logarithm is taken
-_SLIP = 1e-6  # largest distance of a probability below zero or above one that counts as rounding
+PROBABILITY_RANGE = (-1e-6, 1.0 + 1e-6)  # probabilities lie in it: beyond zero and one by rounding only
+_LOW, _HIGH = PROBABILITY_RANGE
 
 
 @jit
@@ -45,11 +46,11 @@ def own_class(
         for s in range(first, last if flat.shape[0] > 0 else first):
             row = flat[s]
             for j in range(row.shape[0]):
-                wrong += not ((row[j] >= -_SLIP) & (row[j] <= 1.0 + _SLIP))
+                wrong += not ((row[j] >= _LOW) & (row[j] <= _HIGH))
         for i in range(atoms.shape[1]):
             for c in range(atoms.shape[2] if flat.shape[0] == 0 else 0):
                 for s in range(first, last):
-                    wrong += not ((atoms[s, i, c] >= -_SLIP) & (atoms[s, i, c] <= 1.0 + _SLIP))
+                    wrong += not ((atoms[s, i, c] >= _LOW) & (atoms[s, i, c] <= _HIGH))
             for s in range(first, last):
                 out[i, s] = max(least, atoms[s, i, classes[s]])
     return wrong
@@ -82,7 +83,7 @@ def own_share(
             for s in range(first, last):
                 value = float(atoms[s, i])
                 a, b = value * low, value * high
-                wrong += not ((a >= -_SLIP) & (b >= -_SLIP) & (a <= 1.0 + _SLIP) & (b <= 1.0 + _SLIP))
+                wrong += not ((a >= _LOW) & (b >= _LOW) & (a <= _HIGH) & (b <= _HIGH))
                 own = value * shares[i, 0 if single else classes[s]]
                 if single and classes[s] == 0:
                     own = 1.0 - own

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ._gram import Moments
@@ -10,6 +12,8 @@ from ._protocol import Source
 # Least and largest mean square, by the precision of the products: within a sum of products no term overflows, and none
 # that counts loses digits. In float64 that holds for the squares of the products as well.
 _RANGE = {np.dtype(np.float32): (1e-30, 1e28), np.dtype(np.float64): (1e-150, 1e150)}
+# Largest value whose square is in this range.
+LARGEST_VALUE = math.sqrt(_RANGE[np.dtype(np.float64)][1])
 
 
 def find_fault(source: Source, moments: Moments, *, signed: bool) -> str | None:
@@ -41,6 +45,5 @@ def find_fault(source: Source, moments: Moments, *, signed: bool) -> str | None:
 
 def check_radius(radius: float, moments: Moments) -> None:
     """Refuse a radius with which the atoms are too large for their squares."""
-    _, high = _RANGE[np.dtype(np.float64)]
-    if not radius * np.sqrt(moments.norms.max()) <= np.sqrt(high):
+    if not radius * np.sqrt(moments.norms.max()) <= LARGEST_VALUE:
         raise ValueError(f"radius={radius!r} makes the atoms too large for their squares; it must be less")
