@@ -24,7 +24,7 @@ from sklearn_gfs._typing import Float64Array, GreedyPath
 
 from . import _corrective_kernels as kernels
 from ._corrective_columns import CorrectiveColumns
-from ._corrective_path import CorrectivePath, Fixed, Picked, take_measured
+from ._corrective_path import CorrectivePath, Fitted, Fixed, Picked, take_measured
 from ._corrective_samples import ExactProducts, losses_on_samples
 from ._gram_sums import warn_imprecise
 from ._greedy_kernels import CONVERGED, DEPENDENT, IMPRECISE, IN_DOUBT, NEEDS_COLUMN
@@ -69,28 +69,21 @@ class CorrectiveSearch:
         A `CentredSource` where the intercept is free.
     k : int
         Largest number of picks.
-    base : ndarray of shape (n_outputs,)
-        See `Fixed`.
-    free_intercept : bool
-        Whether there is an intercept, made of the means of the atoms.
-    flat : bool
-        See `Fixed`.
-    tol : float, default=None
-        Gap with which a path ends; if given, gaps are exact.
+    fitted : Fitted
+        What is solved for.
+    tol : float, default=-1.0
+        Gap with which a path ends; gaps are then exact. A negative one asks for no certificate.
     """
 
-    def __init__(
-        self, source: Source, k: int, *, base: Float64Array, free_intercept: bool, flat: bool, tol: float | None = None
-    ) -> None:
+    def __init__(self, source: Source, k: int, fitted: Fitted, tol: float = -1.0) -> None:
         self.source = source
         self.k = min(k, source.n_atoms)
-        self._centred = cast(CentredSource, source) if free_intercept else None
-        self.tol = tol
-        self.base = base
-        self.flat = flat
+        self._centred = cast(CentredSource, source) if fitted.free_intercept else None
+        self.fitted = fitted
+        self.tol = None if tol < 0.0 else tol
         self._gram: Float64Array | None = None
         self._exact = ExactProducts(source, self._centred)
-        if tol is not None:
+        if self.tol is not None:
             source.promote(about_y=False)
         self.columns = CorrectiveColumns(source, self.k)
         self._read(self._first_atoms())
@@ -316,7 +309,7 @@ class CorrectiveSearch:
             shares = solve_triangular(factor, c.T, trans=1)
         path = CorrectivePath(
             Picked(picks, factor, shares, problem.penalty, least, state.steepest[:n_picks]),
-            Fixed(means, self.base, self.moments.target_norm, self.flat),
+            Fixed(means, self.fitted, self.moments.target_norm),
         )
         steps = self._imprecise(path)
         if self.source.has_samples and len(steps):

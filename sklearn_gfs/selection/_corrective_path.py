@@ -1,5 +1,5 @@
 """
-The result of a corrective selection: the picks, and the weights after any number of them.
+The result of a corrective selection: what was solved for, the picks, and the weights after any number of them.
 
 Weights and degrees of freedom follow from the triangular factor of the picks; nothing here selects.
 """
@@ -16,6 +16,39 @@ from sklearn_gfs._typing import Float64Array, GreedyPath
 from sklearn_gfs._version import VersionedState
 
 
+class Fitted(NamedTuple):
+    """
+    What a corrective selection solves for.
+
+    Parameters
+    ----------
+    base : ndarray of shape (n_outputs,)
+        Approximation of y before the first pick: the means of y with a free intercept, or the offset.
+    free_intercept : bool
+        Whether there is an intercept, made of the means of the atoms.
+    flat : bool
+        Whether each atom has one weight, and not one for each output.
+    """
+
+    base: Float64Array
+    free_intercept: bool
+    flat: bool
+
+    @classmethod
+    def neurons(cls, base: Float64Array) -> Fitted:
+        """Return what is solved for of neurons: output weights and an intercept; `base` holds the means of y."""
+        return cls(base, free_intercept=True, flat=False)
+
+    @classmethod
+    def columns(cls, base: Float64Array, n_targets: int) -> Fitted:
+        """
+        Return what is solved for of columns, or of atoms with several outputs: a weight for each target, no intercept.
+
+        The outputs of an atom of several count as one target.
+        """
+        return cls(base, free_intercept=False, flat=n_targets == 1)
+
+
 class Fixed(NamedTuple):
     """
     The parts of a corrective approximation that are the same at every ridge.
@@ -24,18 +57,15 @@ class Fixed(NamedTuple):
     ----------
     means : ndarray of shape (n_atoms,)
         Means of the atoms where the intercept is free, else zeros.
-    base : ndarray of shape (n_outputs,)
-        Approximation of y before the first pick: the means of y with a free intercept, or the offset.
+    fitted : Fitted
+        What was solved for.
     target_norm : float
-        Mean squared distance of y from `base`.
-    flat : bool
-        Whether each atom has one weight, and not one for each output.
+        Mean squared distance of y from the base.
     """
 
     means: Float64Array
-    base: Float64Array
+    fitted: Fitted
     target_norm: float
-    flat: bool
 
 
 class Picked(NamedTuple):
@@ -77,7 +107,7 @@ def solved_path(
     n_atoms: int,
     flat: bool,
 ) -> GreedyPath:
-    """Return the path of picks whose weights are these, (n_picks, n_targets); `flat` as in `Fixed`."""
+    """Return the path of picks whose weights are these, (n_picks, n_targets); `flat` as in `Fitted`."""
     counts, weights = np.zeros(n_atoms, dtype=np.int64), np.zeros((n_atoms, solved.shape[1]))
     counts[picks], weights[picks] = 1, solved
     return GreedyPath(picks, losses, gaps, counts, weights[:, 0] if flat else weights, intercept=intercept)
@@ -197,9 +227,9 @@ class CorrectivePath(VersionedState):
             self.losses[:n_picks].copy(),
             self.gaps[:n_picks].copy(),
             solved,
-            fixed.base - fixed.means[picks] @ solved,
+            fixed.fitted.base - fixed.means[picks] @ solved,
             n_atoms=len(fixed.means),
-            flat=fixed.flat,
+            flat=fixed.fitted.flat,
         )
 
     @property
@@ -265,8 +295,10 @@ def solved_on_others(
         Gram matrix of the picks on those samples, in their order.
     c : ndarray of shape (n_picks, n_targets)
         Their products with y.
-    means, base, target_norm
+    means, target_norm
         See `Fixed`; means of the picks alone.
+    base
+        See `Fitted`.
     """
     factor = cholesky(gram + path.penalty * np.eye(len(gram)))
     everywhere = np.zeros_like(path._fixed.means)
@@ -274,7 +306,7 @@ def solved_on_others(
     shares = solve_triangular(factor, c, trans="T")
     found = CorrectivePath(
         Picked(path.picks, factor, shares, path.penalty, None, np.zeros(len(path.picks))),
-        Fixed(everywhere, base, target_norm, path._fixed.flat),
+        Fixed(everywhere, path._fixed.fitted._replace(base=base), target_norm),
     )
     found.gaps = path.gaps
     return found

@@ -11,7 +11,7 @@ from typing import Any
 
 from ._checks import check_ridges, check_stopping
 from ._corrective import CorrectiveSearch
-from ._corrective_path import CorrectivePath
+from ._corrective_path import CorrectivePath, Fitted
 from ._gram_centred import CentredAtoms, beside_ones
 from ._protocol import Source
 from ._sources import Samples, check_samples, source_of, threads_to_select
@@ -53,9 +53,8 @@ def paths_of(samples: Samples, k: int, ridges: list[float], tol: float) -> list[
     with threads_to_select(y.shape[0] * atoms.shape[1] * y.shape[1]):
         if output_weights is None:
             source: Source = source_of(atoms, y, weight)
-            base, flat = offset, source.n_targets == 1
+            fitted = Fitted.columns(offset, source.n_targets)
         else:
             targets, mean = beside_ones(y, weight)
-            source, base, flat = CentredAtoms(source_of(atoms, targets, weight)), offset + mean, False
-        free, tolerance = output_weights is not None, None if tol < 0 else tol
-        return CorrectiveSearch(source, k, base=base, free_intercept=free, flat=flat, tol=tolerance).paths(ridges)
+            source, fitted = CentredAtoms(source_of(atoms, targets, weight)), Fitted.neurons(offset + mean)
+        return CorrectiveSearch(source, k, fitted, tol).paths(ridges)

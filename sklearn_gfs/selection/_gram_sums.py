@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._warn import warn_caller
 
+from ._corrective_path import Fitted
 from ._gram import Moments
 from ._protocol import Source
 from ._sample_moments import SampleMoments
@@ -106,9 +107,9 @@ def sums_about(pivot: float, moments: SampleMoments, output_weights: Float64Arra
 
 
 @np.errstate(over="ignore", invalid="ignore")  # the search refuses values that are not finite
-def corrective_sums(moments: SampleMoments, *, neurons: bool) -> tuple[Source, Float64Array]:
+def corrective_sums(moments: SampleMoments, *, neurons: bool) -> tuple[Source, Fitted]:
     """
-    Return the source of a corrective selection, and the outputs that it starts from.
+    Return the source of a corrective selection, and what it solves for.
 
     Products are about the means beside the free intercept of neurons, and about zero elsewhere.
     """
@@ -116,10 +117,11 @@ def corrective_sums(moments: SampleMoments, *, neurons: bool) -> tuple[Source, F
     norms = np.maximum(np.diagonal(moments.gram), 0.0)
     if neurons:
         products = Moments(moments.c, norms, float(moments.target_norms.sum()))
-        return as_source(GramAtoms(moments.gram, products, means=means)), mean_y
+        return as_source(GramAtoms(moments.gram, products, means=means)), Fitted.neurons(mean_y)
     c, target_norm = moments.c + np.outer(mean_y, means), float(np.sum(moments.target_norms + mean_y**2))
     products = Moments(c, norms + means**2, target_norm)
-    return as_source(GramAtoms(moments.gram, products, pivots=means)), np.zeros_like(mean_y)
+    source = as_source(GramAtoms(moments.gram, products, pivots=means))
+    return source, Fitted.columns(np.zeros_like(mean_y), len(mean_y))
 
 
 def warn_imprecise(n_picks: int, share: float) -> None:

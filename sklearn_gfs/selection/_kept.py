@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn_gfs._typing import Float64Array, FloatArray, GreedyPath
 
 from ._corrective import CorrectiveSearch
+from ._corrective_path import Fitted
 from ._gram import Moments, squared_norms
 from ._gram_shared import SharedColumns
 from ._protocol import Source
@@ -204,10 +205,8 @@ def correct_beside(source: Source, k: int, *, ridge: float, tol: float, kept: ND
     """Return a corrective path beside the kept atoms, which have no penalty; counts are those of the picks."""
 
     def select(others: Source) -> GreedyPath:
-        flat, tolerance = source.n_targets == 1, None if tol < 0 else tol
-        base = np.zeros(source.n_targets)
-        search = CorrectiveSearch(others, k, base=base, free_intercept=False, flat=flat, tol=tolerance)
-        return search.warned(ridge)
+        fitted = Fitted.columns(np.zeros(source.n_targets), source.n_targets)
+        return CorrectiveSearch(others, k, fitted, tol).warned(ridge)
 
     path = _beside(source, kept, None if k == 0 else select)
     return path._replace(counts=np.bincount(path.picks, minlength=source.n_atoms))

@@ -25,7 +25,7 @@ from ._checks import (
     check_y,
 )
 from ._corrective import CorrectiveSearch
-from ._corrective_path import CorrectivePath
+from ._corrective_path import CorrectivePath, Fitted
 from ._gram_sums import corrective_sums, sums_about
 from ._sample_moments import NO_SAMPLES, SampleMoments, check_widths, combined, moments_of
 from ._squared_error import SquaredErrorSearch
@@ -339,10 +339,8 @@ class SelectionStatistics(VersionedState):
             if not standardize:
                 return self._corrective_search(k, weights, tolerance).warned(ridge)
             columns = standardized_moments(self._moments, refusal=_NONE_VARIES)
-            search = CorrectiveSearch(
-                columns.source, k, base=self._moments.mean_y, free_intercept=False, flat=n_outputs == 1, tol=tol
-            )
-            return columns.of_all(search.warned(ridge))
+            fitted = Fitted.columns(self._moments.mean_y, n_outputs)
+            return columns.of_all(CorrectiveSearch(columns.source, k, fitted, tolerance).warned(ridge))
         check_n_targets(n_outputs if weights is None else 1, signed=signed)
         if standardize:
             columns = standardized_moments(self._moments, refusal=_NONE_VARIES)
@@ -401,9 +399,8 @@ class SelectionStatistics(VersionedState):
         return self._corrective_search(k, weights, tolerance).paths(ridges)
 
     def _corrective_search(self, k: int, weights: Float64Array | None, tolerance: float) -> CorrectiveSearch:
-        source, base = corrective_sums(self._moments, neurons=weights is not None)
-        flat, free, tol = weights is None and len(base) == 1, weights is not None, None if tolerance < 0 else tolerance
-        return CorrectiveSearch(source, k, base=base, free_intercept=free, flat=flat, tol=tol)
+        source, fitted = corrective_sums(self._moments, neurons=weights is not None)
+        return CorrectiveSearch(source, k, fitted, tolerance)
 
     def _checked_weights(self, output_weights: Any) -> Float64Array | None:
         """Return output weights that fit the samples seen; there must be some."""
