@@ -22,6 +22,7 @@ from . import _log_loss_kernels as kernels
 from . import _probability_kernels as probability
 from ._checks import check_offset
 from ._greedy_kernels import choose
+from ._softmax import softmax
 
 # Difference of losses below which they are ties, relative to the terms that they are differences of.
 _TIE = 1e-13
@@ -121,13 +122,8 @@ class LogitSearch:
 
     def _move_to(self, mean: Float64Array) -> None:
         """Compute loss, softmax, logsumexp of each sample, and weighted gradient, at these mean logits."""
-        full = np.concatenate([np.zeros_like(mean), mean]) if self.n_outputs == 1 else mean
-        top = full.max(axis=0)
-        p = full - top
-        np.exp(p, out=p)
-        norm = p.sum(axis=0)
-        p /= norm
-        self.mean, self.peak = mean, top + np.log(norm)
+        full, p, top, log_norm = softmax(mean, axis=0)
+        self.mean, self.peak = mean, (top + log_norm)[0]
         each = self.peak - np.take_along_axis(full, self.y[None], axis=0)[0]
         weight = self.logits.weight
         gradient = p.copy()

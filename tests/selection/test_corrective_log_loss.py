@@ -12,8 +12,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
 from sklearn_gfs import greedy_forward_selection
-from sklearn_gfs.selection import _corrective_log_loss
-from sklearn_gfs.selection._corrective_log_loss import LogLossCorrection
+from sklearn_gfs.selection import _logit_atoms, _penalised_logits
+from sklearn_gfs.selection._logit_atoms import LogitAtoms
+from sklearn_gfs.selection._penalised_logits import PenalisedLogits
 
 KINDS = ["neurons", "one neuron output", "columns", "outputs"]
 
@@ -156,21 +157,19 @@ def test_the_curvature_is_exact_next_to_zero_and_one(kind, distance):
     atoms, y, options, _ = problem(kind)
     free, n_outputs = "output_weights" in options, 1 if kind in ("one neuron output", "columns") else 3
     share, offset = np.full(len(y), 1.0 / len(y)), distance * np.eye(n_outputs)[0]
-    means, norms = _corrective_log_loss._means_and_norms(atoms, share, free_intercept=free)
-    search = LogLossCorrection(_corrective_log_loss.Logits(atoms, means, norms, y, share, offset), 3, 0.0)
-    assert all(search._take(pick) for pick in range(3))
-    search._move_to(np.zeros_like(search.weights))
+    logits = PenalisedLogits(LogitAtoms.of(atoms, y, share, offset, free_intercept=free), 0.0)
+    assert all(logits.add(pick) for pick in range(3))
     z = offset if n_outputs > 1 else np.array([0.0, *offset])
     p = np.exp(z) / np.exp(z).sum()
-    rows = search.design.reshape(len(y), -1, search.design.shape[1])
-    expected = np.zeros((search.weights.size,) * 2)
+    rows = logits.design.reshape(len(y), -1, logits.design.shape[1])
+    expected = np.zeros((logits.at.weights.size,) * 2)
     for i in range(len(p)):
         for j in range(i):
             signs = (np.eye(len(p))[i] - np.eye(len(p))[j])[len(p) - n_outputs :]
             # Derivatives of the difference of two logits by all weights.
             slopes = signs @ rows if atoms.ndim == 3 else np.kron(signs, rows[:, 0])
             expected += p[i] * p[j] * slopes.T @ slopes / len(y)
-    np.testing.assert_allclose(search._curvature(slice(None)), expected, rtol=1e-10, atol=1e-12 * expected.max())
+    np.testing.assert_allclose(logits._curvature(slice(None)), expected, rtol=1e-10, atol=1e-12 * expected.max())
 
 
 def test_dependent_and_constant_atoms_are_not_picked():
@@ -213,27 +212,28 @@ def test_the_path_of_fewer_picks_is_a_prefix(kind, ridge):
 @pytest.mark.parametrize("whole", [True, False])
 def test_the_curvature_is_that_of_the_products_with_it(kind, whole, monkeypatch):
     atoms, y, options, _ = problem(kind)
-    kept, descend = [], LogLossCorrection._descend
+    kept, descend = [], PenalisedLogits.descend
 
-    def descended(search):
-        descend(search)
-        kept.append(search)
+    def descended(logits):
+        descend(logits)
+        kept.append(logits)
 
-    monkeypatch.setattr(LogLossCorrection, "_descend", descended)
-    monkeypatch.setattr(_corrective_log_loss, "_WHOLE", 10**6 if whole else 0)
+    monkeypatch.setattr(PenalisedLogits, "descend", descended)
+    monkeypatch.setattr(_penalised_logits, "_WHOLE", 10**6 if whole else 0)
     if not whole:
-        monkeypatch.setattr(_corrective_log_loss, "row_chunks", lambda n_rows, *_: gen_batches(n_rows, 7))
+        for module in (_logit_atoms, _penalised_logits):
+            monkeypatch.setattr(module, "row_chunks", lambda n_rows, *_: gen_batches(n_rows, 7))
     weight = np.random.default_rng(0).uniform(0.1, 2.0, len(y))
     expected = greedy_forward_selection(atoms, y, 4, sample_weight=weight, ridge=1e-2, **options)
-    search = kept[-1]
-    (n_columns, n_targets), eye = search.weights.shape, np.eye(search.weights.size)
+    logits = kept[-1]
+    (n_columns, n_targets), eye = logits.at.weights.shape, np.eye(logits.at.weights.size)
     every = range(n_targets) if not whole else [slice(0, n_targets)]
     for targets in every:
         targets = slice(targets, targets + 1) if isinstance(targets, int) else targets
-        places = np.arange(search.weights.size).reshape(n_targets, n_columns)[targets].ravel()
-        columns = [search._curved(unit.reshape(n_targets, n_columns).T).T.ravel()[places] for unit in eye[places]]
-        penalties = np.diag(np.tile(search._penalties, len(places) // n_columns))
-        np.testing.assert_allclose(search._curvature(targets) + penalties, columns, atol=1e-12)
+        places = np.arange(logits.at.weights.size).reshape(n_targets, n_columns)[targets].ravel()
+        columns = [logits._curved(unit.reshape(n_targets, n_columns).T).T.ravel()[places] for unit in eye[places]]
+        penalties = np.diag(np.tile(logits._penalties, len(places) // n_columns))
+        np.testing.assert_allclose(logits._curvature(targets) + penalties, columns, atol=1e-12)
     monkeypatch.undo()
     path = greedy_forward_selection(atoms, y, 4, sample_weight=weight, ridge=1e-2, **options)
     np.testing.assert_array_equal(path.picks, expected.picks)
@@ -243,9 +243,9 @@ def test_the_curvature_is_that_of_the_products_with_it(kind, whole, monkeypatch)
 def test_newton_steps_take_few_products_where_classes_can_nearly_be_separated(monkeypatch):
     X, y = load_digits(return_X_y=True)
     H = np.maximum(X[:400] / 16 @ np.random.default_rng(0).standard_normal((64, 60)) / 4, 0.0)
-    curved, n_products = LogLossCorrection._curved, []
-    monkeypatch.setattr(LogLossCorrection, "_curved", lambda self, step: n_products.append(1) or curved(self, step))
-    newton, n_steps = LogLossCorrection._newton_step, []
-    monkeypatch.setattr(LogLossCorrection, "_newton_step", lambda self, rest: n_steps.append(1) or newton(self, rest))
+    curved, n_products = PenalisedLogits._curved, []
+    monkeypatch.setattr(PenalisedLogits, "_curved", lambda self, step: n_products.append(1) or curved(self, step))
+    newton, n_steps = PenalisedLogits._newton_step, []
+    monkeypatch.setattr(PenalisedLogits, "_newton_step", lambda self, rest: n_steps.append(1) or newton(self, rest))
     greedy_forward_selection(H, y[:400], 8, output_weights=np.ones((60, 10)), loss="log_loss", corrective=True)
     assert len(n_products) < 5 * len(n_steps)
