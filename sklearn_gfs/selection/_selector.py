@@ -27,7 +27,7 @@ from sklearn_gfs._weights import check_weight, of_order_one
 from ._checks import Weighing, check_keep, check_n_features, check_stopping, check_weights
 from ._greedy import greedy_forward_selection
 from ._kept import correct_beside, picks_until, select_beside
-from ._standardized import StandardizedColumns, standardized_moments, standardized_samples
+from ._standardized import StandardizedColumns, standardized_samples
 from ._statistics import SelectionStatistics
 from ._targets import check_target_type, classes_of, target_of
 
@@ -272,7 +272,7 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
             self._statistics: SelectionStatistics = copy(statistics).update(X, target, weight)
             if not weighing.signed:
                 return self._store_means(self._statistics.select(self.k, tol=self.tol))
-            return self._select(standardized_moments(self._statistics._moments, refusal=_NONE_VARIES), weighing)
+            return self._select(self._statistics._standardized(_NONE_VARIES), weighing)
 
     def transform(self, X: Any) -> Any:
         """

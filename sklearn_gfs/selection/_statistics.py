@@ -1,8 +1,8 @@
 """
 The statistics of a selection as an object of its own: accumulate over chunks, merge over machines, select.
 
-Here belongs what is asked of them; their arithmetic is in ``_sample_moments``. They need memory for n_atoms squared
-values, however many samples there are.
+Here belongs what is asked of them. Their arithmetic is in ``_sample_moments``, what selects from them in
+``_from_moments``. They need memory for n_atoms squared values, however many samples there are.
 """
 
 from __future__ import annotations
@@ -24,14 +24,10 @@ from ._checks import (
     check_weights,
     check_y,
 )
-from ._corrective import CorrectiveSearch
-from ._corrective_path import CorrectivePath, Fitted
-from ._gram_sums import corrective_sums, sums_about
+from ._corrective_path import CorrectivePath
+from ._from_moments import correct_from, paths_from, select_from
 from ._sample_moments import NO_SAMPLES, SampleMoments, check_widths, combined, moments_of
-from ._squared_error import SquaredErrorSearch
-from ._standardized import standardized_moments
-
-_NONE_VARIES = "no atom varies over the samples; at least one must"
+from ._standardized import StandardizedColumns, standardized_moments
 
 
 class SelectionStatistics(VersionedState):
@@ -336,20 +332,13 @@ class SelectionStatistics(VersionedState):
         if standardize and weights is not None:
             raise ValueError("standardize=True does not go with output_weights; it must be False")
         if corrective:
-            if not standardize:
-                return self._corrective_search(k, weights, tolerance).warned(ridge)
-            columns = standardized_moments(self._moments, refusal=_NONE_VARIES)
-            fitted = Fitted.columns(self._moments.mean_y, n_outputs)
-            return columns.of_all(CorrectiveSearch(columns.source, k, fitted, tolerance).warned(ridge))
+            return correct_from(
+                self._moments, k, tolerance, neurons=weights is not None, ridge=ridge, standardize=standardize
+            )
         check_n_targets(n_outputs if weights is None else 1, signed=signed)
-        if standardize:
-            columns = standardized_moments(self._moments, refusal=_NONE_VARIES)
-            path = SquaredErrorSearch(columns.source, k, signed=signed, radius=length, tol=tolerance).run()
-            return columns.of_all(path)
-        # The weights of a mean add up to one: what is taken off atoms and y alike makes no difference.
-        pivot = 0.0 if signed or weights is not None else float(self._moments.mean_y[0])
-        source = sums_about(pivot, self._moments, weights)
-        return SquaredErrorSearch(source, k, signed=signed, radius=length, tol=tolerance).run()
+        return select_from(
+            self._moments, k, tolerance, weights=weights, signed=signed, radius=length, standardize=standardize
+        )
 
     def corrective_paths(
         self, k: int, ridges: Iterable[float], *, output_weights: Any = None, tol: float | None = None
@@ -396,11 +385,11 @@ class SelectionStatistics(VersionedState):
         """
         k, tolerance = check_stopping(k, tol)
         weights, ridges = self._checked_weights(output_weights), check_ridges(ridges)
-        return self._corrective_search(k, weights, tolerance).paths(ridges)
+        return paths_from(self._moments, k, tolerance, neurons=weights is not None, ridges=ridges)
 
-    def _corrective_search(self, k: int, weights: Float64Array | None, tolerance: float) -> CorrectiveSearch:
-        source, fitted = corrective_sums(self._moments, neurons=weights is not None)
-        return CorrectiveSearch(source, k, fitted, tolerance)
+    def _standardized(self, refusal: str) -> StandardizedColumns:
+        """Return the atoms seen, standardised; raise an error with the text `refusal` if none varies."""
+        return standardized_moments(self._moments, refusal=refusal)
 
     def _checked_weights(self, output_weights: Any) -> Float64Array | None:
         """Return output weights that fit the samples seen; there must be some."""
