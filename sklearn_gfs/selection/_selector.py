@@ -2,7 +2,8 @@
 The transformer that keeps the columns greedy forward selection picks.
 
 Here belongs what columns mean to scikit-learn: validation, names, masks. What y means is in ``_targets``, columns are
-standardised in ``_standardized``. The selection itself is ``_greedy``'s, its sums over chunks are ``_statistics``'s.
+standardised in ``_standardized`` and chosen in ``_chosen_columns``. The selection of a mean is ``_greedy``'s, sums over
+chunks are ``_statistics``'s.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from sklearn_gfs._warn import warn_caller
 from sklearn_gfs._weights import check_weight, of_order_one
 
 from ._checks import Weighing, check_keep, check_n_features, check_stopping, check_weights
+from ._chosen_columns import Chosen, average_columns, correct_columns, select_columns
 from ._greedy import greedy_forward_selection
-from ._kept import correct_beside, picks_until, select_beside
 from ._standardized import StandardizedColumns, standardized_samples
 from ._statistics import SelectionStatistics
 from ._targets import check_target_type, classes_of, target_of
@@ -350,54 +351,37 @@ class GreedyForwardSelector(VersionedState, SelectorMixin, BaseEstimator):
 
     def _select(self, columns: StandardizedColumns, weighing: Weighing) -> GreedyForwardSelector:
         """Select among standardised columns."""
-        source, atoms = columns.source, columns.varying
         keep, wanted = self._asked_for()
-        chosen = np.zeros(self.n_features_in_, dtype=bool)
-        chosen[keep] = True
-        kept = np.flatnonzero(chosen[atoms])
-        constant = len(keep) - len(kept)  # nothing can be said of y by these
         k, tol = check_stopping(self.k, self.tol)
-        n_distinct = None if wanted is None else wanted - constant
         if weighing.corrective:
-            n_picks = k if n_distinct is None else n_distinct - len(kept)
-            path = correct_beside(source, n_picks, ridge=weighing.ridge, tol=tol, kept=kept)
-            support = path.counts > 0
+            chosen = correct_columns(columns, k, tol, ridge=weighing.ridge, keep=keep, wanted=wanted)
         else:
-            path, support = select_beside(source, k, radius=weighing.radius, tol=tol, kept=kept, n_distinct=n_distinct)
-        path = columns.of_all(path)
-        chosen[atoms[support]] = True
-        self.support_ = chosen
-        n_missing = 0 if wanted is None else wanted - int(self.support_.sum())
-        if n_missing > 0:
-            others = columns.nearest_first()
-            self.support_[others[~self.support_[others]][:n_missing]] = True
-        return self._store(path, *columns.in_own_units(path.weights))
+            chosen = select_columns(columns, k, tol, radius=weighing.radius, keep=keep, wanted=wanted)
+        return self._store(chosen)
 
     def _store_means(self, path: GreedyPath) -> GreedyForwardSelector:
-        """Keep the path of a selection in the convex hull, up to the pick that makes the number of columns full."""
+        """Keep the columns of a selection in the convex hull; warn if they are fewer than asked for."""
         wanted = self._asked_for()[1]
-        n_picks = picks_until(path.picks, wanted)
-        picks = path.picks[:n_picks]
-        counts = np.bincount(picks, minlength=self.n_features_in_)
-        path = GreedyPath(picks, path.losses[:n_picks], path.gaps[:n_picks], counts, counts / n_picks)
-        self.support_ = counts > 0
-        n_kept = int(self.support_.sum())
+        chosen = average_columns(path, wanted)
+        n_kept = int(chosen.support.sum())
         if wanted is not None and n_kept < wanted:
             warn_caller(
                 f"{n_kept} columns are kept, fewer than n_features_to_select, {wanted}: the k={self.k} picks have no "
                 "other columns. Raise k",
                 ConvergenceWarning,
             )
-        return self._store(path, path.weights, np.zeros(1))
+        return self._store(chosen)
 
-    def _store(self, path: GreedyPath, coef: Float64Array, intercept: Float64Array) -> GreedyForwardSelector:
+    def _store(self, chosen: Chosen) -> GreedyForwardSelector:
+        path, coef = chosen.path, chosen.coef
         self.selection_path_ = path.picks
         self.selection_counts_ = path.counts
         self.selection_losses_ = path.losses
         self.duality_gaps_ = path.gaps
         self.coef_ = np.ascontiguousarray(coef.T)
-        self.intercept_ = intercept if coef.ndim == 2 else float(np.ravel(intercept)[0])
+        self.intercept_ = chosen.intercept if coef.ndim == 2 else float(np.ravel(chosen.intercept)[0])
         self.radius_ = path.radius
+        self.support_ = chosen.support
         return self
 
     def _get_support_mask(self) -> NDArray[np.bool_]:
