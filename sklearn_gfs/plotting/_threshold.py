@@ -1,23 +1,22 @@
 """
 PretrainThresholdDisplay: the picture of a search.
 
-Like the other displays (``_scaling``, ``_selection``) it holds arrays and draws them;
-matplotlib is imported when something is drawn.
+Like the other displays (``_scaling``, ``_selection``) it holds arrays and draws them, in ``_curves`` or ``_heatmap``.
 """
 
 from __future__ import annotations
 
-from itertools import cycle
 from typing import Any
 
-import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gfs._version import VersionedState
 
 from ._checks import check_grid
+from ._curves import draw_curves
+from ._heatmap import draw_heatmap
 from ._searched import predicted_for, score_name_of
-from ._style import COLOURS, DASHES, MARKERS, log_axis, name_axes, new_axes, shade, some_of
+from ._style import new_axes
 
 # Largest number of sizes for which curves are drawn; more curves could not be distinguished.
 _MOST_CURVES = 4
@@ -300,109 +299,17 @@ class PretrainThresholdDisplay(VersionedState):
         check_grid(self.n_pretrain, self.k, self.scores, **{name: getattr(self, name) for name in given})
         self.ax_ = new_axes(ax)
         self.figure_ = self.ax_.figure
-        self.lines_: list[Any] = []
-        self.bands_: list[Any] = []
-        self.predicted_lines_: list[Any] = []
-        self.image_ = self.colorbar_ = self.threshold_line_ = None
         if kind == "heatmap" or (kind == "auto" and len(self.k) > _MOST_CURVES):
-            self._plot_heatmap()
+            heatmap = draw_heatmap(self.ax_, self, self._budget_label())
+            self.lines_: list[Any] = []
+            self.bands_: list[Any] = []
+            self.image_, self.colorbar_, self.threshold_line_, self.predicted_lines_ = heatmap
         else:
-            self._plot_curves()
+            curves = draw_curves(self.ax_, self, self._budget_label())
+            self.lines_, self.bands_, self.threshold_line_, self.predicted_lines_ = curves
+            self.image_ = self.colorbar_ = None
         return self
-
-    def _plot_curves(self) -> None:
-        values = np.asarray(self.n_pretrain)
-        styles = zip(cycle(COLOURS), cycle(DASHES), cycle(MARKERS), strict=False)
-        stars = []
-        for column, (size, (colour, dash, marker)) in enumerate(zip(self.k, styles, strict=False)):
-            label = "Subnetwork" if size is None else f"Subnetwork, k = {size}"
-            means = self._curve(np.asarray(self.scores)[:, column], label, colour=colour, linestyle=dash, marker=marker)
-            if self.predicted is not None and np.isfinite(self.predicted[column]):
-                style = {"color": colour, "linestyle": ":", "label": f"{label}, predicted"}
-                self.predicted_lines_.append(self.ax_.axvline(self.predicted[column], zorder=2, **style))
-            threshold = None if self.thresholds is None else self.thresholds[column]
-            if threshold is not None:
-                stars.append((threshold, means[values == threshold][0]))
-        if self.dense_scores is not None:
-            self._curve(np.asarray(self.dense_scores), "Dense network", colour="black", linestyle=":", marker="")
-        if self.target_score is not None:
-            self.ax_.axhline(self.target_score, color="0.5", linewidth=1, zorder=1)
-            self.ax_.annotate(
-                "target", (1, self.target_score), xycoords=("axes fraction", "data"), xytext=(-3, 2),
-                textcoords="offset points", ha="right", va="bottom", color="0.35", fontsize="small", zorder=4,
-                bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 1},
-            )  # fmt: skip
-        if stars:
-            self.threshold_line_ = self.ax_.plot(
-                *zip(*stars, strict=True), linestyle="", marker="*", markersize=15, markerfacecolor="white",
-                markeredgecolor="black", zorder=4, label="Threshold",
-            )[0]  # fmt: skip
-        log_axis(self.ax_, values)
-        name_axes(self.ax_, self._budget_label(), self.score_name)
-
-    def _curve(self, scores: Any, label: str, *, colour: str, linestyle: Any, marker: str) -> Any:
-        """Draw one mean with its band and return the mean."""
-        means, spread = scores.mean(axis=-1), scores.std(axis=-1)
-        self.lines_ += self.ax_.plot(
-            self.n_pretrain,
-            means,
-            color=colour,
-            linestyle=linestyle,
-            marker=marker,
-            markersize=4,
-            label=label,
-            zorder=3,
-        )
-        if scores.shape[-1] > 1:
-            self.bands_.append(shade(self.ax_, self.n_pretrain, means - spread, means + spread, colour=colour))
-        return means
-
-    def _plot_heatmap(self) -> None:
-        from matplotlib.patheffects import Stroke, withStroke
-
-        means = np.mean(self.scores, axis=-1).T
-        n_sizes, n_budgets = means.shape
-        # Cells of equal size for any values, because both axes are usually geometric.
-        self.image_ = self.ax_.pcolormesh(np.arange(n_budgets + 1), np.arange(n_sizes + 1), means, cmap="cividis")
-        columns = some_of(np.arange(n_budgets), 12)
-        self.ax_.set_xticks(columns + 0.5, [f"{self.n_pretrain[column]}" for column in columns])
-        self.ax_.set_yticks(np.arange(n_sizes) + 0.5, [f"{size}" for size in self.k])
-        self.ax_.set_xlabel(self._budget_label())
-        self.ax_.set_ylabel("Picks k")
-        self.colorbar_ = self.figure_.colorbar(self.image_, ax=self.ax_, label=self.score_name)
-        outline = [withStroke(linewidth=5, foreground="black"), Stroke()]
-        style = {"color": "white", "linewidth": 2.2, "path_effects": outline, "clip_on": False, "zorder": 4}
-        predicted, line = self._steps(self._first_after_predicted()), self._steps(self.thresholds)
-        if predicted is not None:
-            self.predicted_lines_ = self.ax_.plot(*predicted, linestyle=":", label="Predicted", **style)
-        if line is not None:
-            self.threshold_line_ = self.ax_.plot(*line, label="Threshold", **style)[0]
-        if predicted is not None or line is not None:
-            self.ax_.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, borderaxespad=0.2)
-        if self.target_score is not None:
-            self.ax_.set_title(f"Target {self.target_score:.3g}", loc="right", fontsize="medium")
 
     def _budget_label(self) -> str:
         own = self.param.rpartition("__")[2] == "n_pretrain"
         return "Pre-training (gradient updates)" if own else self.param
-
-    def _first_after_predicted(self) -> list[int | None] | None:
-        """Return for each size the first number of iterations that is not below the predicted one."""
-        if self.predicted is None:
-            return None
-        values = np.asarray(self.n_pretrain)
-        return [int(values[values >= one][0]) if one <= values[-1] else None for one in self.predicted]
-
-    def _steps(self, thresholds: Any) -> Any:
-        """Return the line along the left edges of the cells of these numbers of iterations, None if there are none."""
-        if thresholds is None or all(threshold is None for threshold in thresholds):
-            return None
-        edges = {int(value): float(column) for column, value in enumerate(self.n_pretrain)}
-        across, up = [], []
-        for row, threshold in enumerate(thresholds):
-            # A size that never reaches the threshold has its edge at the right end, where no line is drawn.
-            never = threshold is None
-            edge = float(len(self.n_pretrain)) if never else edges[int(threshold)]
-            across += [edge, np.nan if never else edge, edge]
-            up += [row, row + 0.5, row + 1]
-        return across, up
