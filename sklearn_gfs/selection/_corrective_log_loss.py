@@ -18,6 +18,7 @@ from sklearn_gfs._warn import warn_caller
 
 from ._checks import check_offset
 from ._corrective_path import solved_path
+from ._labels import Classification
 from ._logit_atoms import LogitAtoms
 from ._penalised_logits import TOLERANCE, PenalisedLogits
 from ._sources import threads_to_select
@@ -28,18 +29,9 @@ _TIE = 1e-12
 _SEPARATED = 1.0 - 1e-6
 
 
-def correct_logits(
-    atoms: Any,
-    output_weights: Float64Array | None,
-    classes: NDArray[np.int64],
-    weight: Float64Array,
-    k: int,
-    tol: float,
-    *,
-    ridge: float,
-    offset: Any,
-) -> GreedyPath:
-    """Make the corrective selection among checked logits; `weight` is one for all samples, or one for each."""
+def correct_logits(data: Classification, k: int, tol: float, *, ridge: float, offset: Any) -> GreedyPath:
+    """Make the corrective selection among logits."""
+    atoms, output_weights, classes, weight = data
     weight = np.broadcast_to(weight, len(atoms)).copy()
     n_outputs = int(np.prod(atoms.shape[2:])) if output_weights is None else output_weights.shape[1]
     with threads_to_select(atoms.size * n_outputs):

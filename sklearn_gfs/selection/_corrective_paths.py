@@ -14,7 +14,7 @@ from ._corrective import CorrectiveSearch
 from ._corrective_path import CorrectivePath, Fitted
 from ._gram_centred import CentredAtoms, beside_ones
 from ._protocol import Source
-from ._sources import Samples, check_samples, source_of, threads_to_select
+from ._sources import Regression, check_regression, source_of, threads_to_select
 
 
 def corrective_paths(
@@ -44,12 +44,12 @@ def corrective_paths(
     """
     k, tolerance = check_stopping(k, tol)
     checked_ridges = check_ridges(ridges)
-    return paths_of(check_samples(atoms, y, output_weights, sample_weight, None), k, checked_ridges, tolerance)
+    return paths_of(check_regression(atoms, y, output_weights, sample_weight, None), k, checked_ridges, tolerance)
 
 
-def paths_of(samples: Samples, k: int, ridges: list[float], tol: float) -> list[CorrectivePath]:
-    """Make the selections of checked samples; a negative `tol` asks for no certificate."""
-    atoms, y, weight, output_weights, offset = samples
+def paths_of(data: Regression, k: int, ridges: list[float], tol: float) -> list[CorrectivePath]:
+    """Make the selections of checked data; a negative `tol` asks for no certificate."""
+    atoms, y, weight, output_weights, offset = data
     with threads_to_select(y.shape[0] * atoms.shape[1] * y.shape[1]):
         if output_weights is None:
             source: Source = source_of(atoms, y, weight)

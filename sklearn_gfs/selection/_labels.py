@@ -2,13 +2,13 @@
 Labels of any kind, as the columns of the atoms that they stand for, and atoms that come as a list.
 
 Here belongs what ensembles pass to a selection: labels, one array for each model, and probabilities that could be taken
-for logits.
+for logits. The checked data of the log loss are made here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +27,17 @@ _ONE_ATOM: dict[str, Any] = {"shape": "(n_samples,) or (n_samples, n_outputs)", 
 _SUM_SLIP = 1e-3
 
 
-def check_classification(
-    atoms: Any, y: Any, output_weights: Any, sample_weight: Any
-) -> tuple[Any, Float64Array | None, NDArray[np.int64], Float64Array]:
-    """Return atoms, output weights, classes and weights for a log loss; weights add up to one, or are one for all."""
+class Classification(NamedTuple):
+    """Checked data of the log loss: atoms, output weights, classes, and the weights of the samples."""
+
+    atoms: Any
+    output_weights: Float64Array | None
+    classes: NDArray[np.int64]
+    weight: Float64Array  # (n_samples,), adding up to one, or (1,) where all are the same
+
+
+def check_classification(atoms: Any, y: Any, output_weights: Any, sample_weight: Any) -> Classification:
+    """Check the data of the log loss against each other."""
     if sparse.issparse(atoms):
         raise ValueError("atoms is sparse; with loss='log_loss' it must be dense")
     atoms = check_atoms(atoms, ndims=(2, 3) if output_weights is None else (2,))
@@ -45,7 +52,7 @@ def check_classification(
         weight = np.full(1, 1.0 / n_samples)
     else:
         weight /= weight.sum()
-    return atoms, output_weights, _check_classes(y, n_samples, max(n_outputs, 2)), weight
+    return Classification(atoms, output_weights, _check_classes(y, n_samples, max(n_outputs, 2)), weight)
 
 
 def _check_classes(y: Any, n_samples: int, n_classes: int) -> NDArray[np.int64]:

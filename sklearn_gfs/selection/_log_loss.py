@@ -22,6 +22,7 @@ from . import _log_loss_kernels as kernels
 from . import _probability_kernels as probability
 from ._checks import check_offset
 from ._greedy_kernels import choose
+from ._labels import Classification
 from ._softmax import softmax
 
 # Difference of losses below which they are ties, relative to the terms that they are differences of.
@@ -180,18 +181,9 @@ def _product(rows: FloatArray, columns: FloatArray) -> Float64Array:
     return total
 
 
-def select_logits(
-    atoms: Any,
-    output_weights: Float64Array | None,
-    classes: NDArray[np.int64],
-    weight: Float64Array,
-    k: int,
-    tol: float,
-    *,
-    radius: float | None,
-    offset: Any,
-) -> GreedyPath:
+def select_logits(data: Classification, k: int, tol: float, *, radius: float | None, offset: Any) -> GreedyPath:
     """Select for the log loss of a mean of logits."""
+    atoms, output_weights, classes, weight = data
     n_atoms = atoms.shape[1]
     if atoms.ndim == 3 and atoms.shape[2] == 1:
         atoms = atoms[:, :, 0]
@@ -286,18 +278,12 @@ class ProbabilitySearch:
         _in_shares(pool, self.n_threads, self.now.order, lambda share: kernel(share, *arguments, bounds, *outputs))
 
 
-def select_probabilities(
-    atoms: Any,
-    output_weights: Float64Array | None,
-    classes: NDArray[np.int64],
-    weight: Float64Array,
-    k: int,
-    tol: float,
-) -> GreedyPath:
+def select_probabilities(data: Classification, k: int, tol: float) -> GreedyPath:
     """Select for the log loss of a mean of probabilities."""
-    if output_weights is not None:
-        _largest("output_weights", output_weights)
-    return ProbabilitySearch(_own_class(atoms, output_weights, classes), weight).run(k, tol)
+    if data.output_weights is not None:
+        _largest("output_weights", data.output_weights)
+    own = _own_class(data.atoms, data.output_weights, data.classes)
+    return ProbabilitySearch(own, data.weight).run(k, tol)
 
 
 def least_probability(dtype: Any) -> Any:

@@ -17,7 +17,7 @@ from ._corrective_log_loss import correct_logits
 from ._corrective_paths import paths_of
 from ._labels import check_classification, look_like_probabilities
 from ._log_loss import select_logits, select_probabilities
-from ._sources import check_samples, source_of, threads_to_select
+from ._sources import check_regression, source_of, threads_to_select
 from ._squared_error import SquaredErrorSearch
 
 
@@ -63,10 +63,10 @@ class SquaredErrorSelection(SelectionLoss):
     def select(self, asked: Asked) -> GreedyPath:
         """Select by inner products."""
         corrective, ridge, signed, radius = asked.weighing
-        samples = check_samples(asked.atoms, asked.y, asked.output_weights, asked.sample_weight, asked.offset)
+        data = check_regression(asked.atoms, asked.y, asked.output_weights, asked.sample_weight, asked.offset)
         if corrective:
-            return paths_of(samples, asked.k, [ridge], asked.tol)[0].path
-        source = source_of(samples.atoms, samples.y, samples.weight, samples.output_weights)
+            return paths_of(data, asked.k, [ridge], asked.tol)[0].path
+        source = source_of(data.atoms, data.y, data.weight, data.output_weights)
         n_targets = 1 if source.output_weights is not None else source.n_targets
         check_n_targets(n_targets, signed=signed)
         with threads_to_select(source.n_samples * source.n_atoms * n_targets):
@@ -87,26 +87,26 @@ class LogLossSelection(SelectionLoss):
                 "corrective=True needs from_logits=True: a combination of probabilities with free weights may be no "
                 "probability"
             )
-        checked = check_classification(asked.atoms, asked.y, asked.output_weights, asked.sample_weight)
+        data = check_classification(asked.atoms, asked.y, asked.output_weights, asked.sample_weight)
         if not asked.from_logits:
             if signed or asked.offset is not None:
                 raise ValueError("hull='l1' and offset need from_logits=True: probabilities are only averaged")
-            return select_probabilities(*checked, asked.k, asked.tol)  # threads of its own, and no linear algebra
+            return select_probabilities(data, asked.k, asked.tol)  # threads of its own, and no linear algebra
         if corrective:
-            return correct_logits(*checked, asked.k, asked.tol, ridge=ridge, offset=asked.offset)
+            return correct_logits(data, asked.k, asked.tol, ridge=ridge, offset=asked.offset)
         if radius is None:
             raise ValueError(
                 "radius='auto' is not allowed with loss='log_loss'; it must be a number above 0. An estimate would "
                 "not be finite where the classes can be separated"
             )
         surely_logits = signed or asked.output_weights is not None or asked.offset is not None
-        if not surely_logits and look_like_probabilities(checked[0]):
+        if not surely_logits and look_like_probabilities(data.atoms):
             warn_caller(
                 "atoms look like probabilities and are taken for logits. For probabilities pass from_logits=False",
                 UserWarning,
             )
-        with threads_to_select(checked[0].size):
-            return select_logits(*checked, asked.k, asked.tol, radius=radius if signed else None, offset=asked.offset)
+        with threads_to_select(data.atoms.size):
+            return select_logits(data, asked.k, asked.tol, radius=radius if signed else None, offset=asked.offset)
 
 
 # Keys are the values of the parameter `loss` of `greedy_forward_selection`.

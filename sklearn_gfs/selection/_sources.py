@@ -28,8 +28,8 @@ from ._labels import indicators_of_labels
 _READINGS = 20.0
 
 
-class Samples(NamedTuple):
-    """Atoms, targets less the offset, weights of the samples, output weights, and the offset."""
+class Regression(NamedTuple):
+    """Checked data of the squared error: atoms, targets less the offset, weights of samples, output weights, offset."""
 
     atoms: Any
     y: Float64Array
@@ -38,8 +38,8 @@ class Samples(NamedTuple):
     offset: Float64Array
 
 
-def check_samples(atoms: Any, y: Any, output_weights: Any, sample_weight: Any, offset: Any) -> Samples:
-    """Check the data against each other, for the squared error."""
+def check_regression(atoms: Any, y: Any, output_weights: Any, sample_weight: Any, offset: Any) -> Regression:
+    """Check the data of the squared error against each other."""
     if not isinstance(atoms, ComputedRows):
         atoms = check_atoms(atoms, ndims=(2, 3) if output_weights is None else (2,), keep_tensor=True)
     n_samples, n_atoms = atoms.shape[:2]
@@ -53,7 +53,7 @@ def check_samples(atoms: Any, y: Any, output_weights: Any, sample_weight: Any, o
         output_weights = check_output_weights(output_weights, n_atoms, y.shape[1])
     if atoms.ndim == 3 and atoms.shape[2] != y.shape[1]:
         raise ValueError(f"atoms has {atoms.shape[2]} outputs and y has {y.shape[1]}; they must be the same")
-    return Samples(atoms, y, weight, output_weights, check_offset(offset, y.shape[1]))
+    return Regression(atoms, y, weight, output_weights, check_offset(offset, y.shape[1]))
 
 
 def source_of(

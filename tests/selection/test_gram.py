@@ -15,7 +15,7 @@ from sklearn_gfs.selection._gram_layouts import SparseAtoms, StackedAtoms
 from sklearn_gfs.selection._gram_standardized import StandardizedAtoms, StandardizedSparseAtoms
 from sklearn_gfs.selection._gram_sums import GramAtoms, sums_about
 from sklearn_gfs.selection._gram_torch import TorchAtoms
-from sklearn_gfs.selection._sources import check_samples, source_of
+from sklearn_gfs.selection._sources import check_regression, source_of
 
 N_SAMPLES, N_ATOMS = 45, 7
 RNG = np.random.default_rng(0)
@@ -279,7 +279,7 @@ def test_weights_are_brought_to_one_without_rounding(unit):
 
 
 def source(atoms, y):
-    return source_of(*check_samples(atoms, y, None, None, None)[:3])
+    return source_of(*check_regression(atoms, y, None, None, None)[:3])
 
 
 def test_atoms_stay_where_they_are():
