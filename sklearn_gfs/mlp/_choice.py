@@ -55,7 +55,7 @@ def choose_solver(data: Prepared, settings: PathSettings, network: Network) -> C
     schedule = Schedule(n_steps, steps.interval, steps.patience, negligible=_NEGLIGIBLE)
     # A solver that the user names is not replaced by another one.
     is_free = settings.retrain_solver == "auto"
-    return Choice(steps, schedule, tries_starts=is_free, tries_picks=_tries_picks(settings))
+    return Choice(steps, schedule, tries_starts=is_free, tries_picks=_tries_picks(data, settings, steps))
 
 
 def choose_updates(data: Prepared, settings: PathSettings, network: Network) -> Choice:
@@ -66,13 +66,19 @@ def choose_updates(data: Prepared, settings: PathSettings, network: Network) -> 
     is_automatic = training.alpha == "auto" and isinstance(settings.n_retrain, str)
     enough = len(train.rows) >= _FEWEST_FOR_PENALTIES and not data.has_rare_words(network, train)
     tries_penalties = is_automatic and enough and not training.loss.is_quadratic
-    return Choice(None, schedule, tries_penalties=tries_penalties, tries_picks=_tries_picks(settings))
+    tries_picks = _tries_picks(data, settings, None)
+    return Choice(None, schedule, tries_penalties=tries_penalties, tries_picks=tries_picks)
 
 
-def _tries_picks(settings: PathSettings) -> bool:
-    """Whether re-training is automatic, the loss is a log loss, and corrected weights are not a parameter."""
+def _tries_picks(data: Prepared, settings: PathSettings, steps: type[SecondOrderSolver] | None) -> bool:
+    """
+    Whether re-training is automatic, corrected weights are not a parameter, and other picks could be better.
+
+    Classes need the log loss, and numbers second-order steps.
+    """
     is_automatic = settings.retrain_solver == "auto" and isinstance(settings.n_retrain, str)
-    return is_automatic and not settings.training.loss.is_quadratic and settings.corrective is False
+    suits = steps is not None if data.holds_numbers else not settings.training.loss.is_quadratic
+    return is_automatic and suits and settings.corrective is False
 
 
 def _steps(data: Prepared, settings: PathSettings, network: Network) -> type[SecondOrderSolver] | None:

@@ -35,6 +35,11 @@ _MUCH = 0.1
 _TIMES = 4.0
 # The weights of picks by least squares are solved for at these ridges, shares of the neurons' mean variance.
 _RIDGES = (1e-2, 1e-3, 1e-4, 1e-5)
+# Numbers are re-trained from other picks if these have a held-out loss below this part of the first picks' loss, both
+# before re-training.
+_LOWER = 0.8
+# Number of steps after which re-training of numbers from other picks must have got ahead of the first trial.
+_STEPS = 3
 # Number of standard errors by which the held-out loss of other picks must be lower. Few samples with extreme losses
 # decide alone otherwise.
 _SURE = 2.0
@@ -106,20 +111,27 @@ def of_other_picks(
 
     The mean of the picks may have few different neurons, and re-training from there may not find class boundaries that
     wind. If as many different neurons with solved weights have a lower held-out loss, they are re-trained.
+
+    Numbers may depend on parts that the mean does not show yet, such as one sine of a sum of two. Steps may then never
+    find that part. A re-trained trial has a lower held-out loss than solved weights in any case, so losses before
+    re-training are compared, and losses after the first steps.
     """
     trainer, data = trials.trainer, trials.data
+    enough = _LOWER * trial.validation_losses[0] if data.holds_numbers else trial.least
     if trainer.ends(phase) or trial.least <= _MUCH * data.constant_loss:
         return trial, chosen
     if data.has_rare_words(trial.network, data.parts.train):  # each weight depends on few samples
         return trial, chosen
     found = None
     with interruptible(trainer.watch):
-        found = _picked_by_squares(trials, search, network, len(chosen.trial_path.picks), trial.least, phase)
+        found = _picked_by_squares(trials, search, network, len(chosen.trial_path.picks), enough, phase)
     if found is None or trainer.ends(phase):
         return trial, chosen
     path, ridge, trial_path = found
     start = prune(network, trial_path)
     how = trainer.choice(start)
+    if data.holds_numbers and not _gets_ahead(trials, trial, start, phase, how):
+        return trial, chosen
     with trainer.tasks.within(phase, *how.schedule[:2]) as last:
         other = trials.attempt(start, last, how)
     if other.least >= _BETTER * trial.least or data.held_out_gain(trial.network, other.network) < _SURE:
@@ -132,8 +144,18 @@ def of_other_picks(
     return other, Chosen(final_path, trial_path, ridge)
 
 
+def _gets_ahead(trials: Trials, trial: Trial, start: Network, phase: Phase, how: Choice) -> bool:
+    """Whether the first steps from this start reach a held-out loss below that of the trial after as many steps."""
+    if how.steps is None:
+        return False
+    few = how._replace(schedule=how.schedule._replace(n_iterations=_STEPS))
+    with trials.trainer.tasks.within(phase, *few.schedule[:2]) as last:
+        begun = trials.attempt(start, last, few)
+    return not trials.trainer.ends(last) and begun.least < _BETTER * trial.validation_losses.get(_STEPS, trial.least)
+
+
 def _picked_by_squares(
-    trials: Trials, search: SearchByGradient, network: Network, k: int, least: float, phase: Phase
+    trials: Trials, search: SearchByGradient, network: Network, k: int, enough: float, phase: Phase
 ) -> tuple[SteepestPath, float, GreedyPath] | None:
     """Return picks by least squares, and the ridge and weights at which they leave less than this held-out loss."""
     data, found, last = trials.data, None, math.inf
@@ -147,6 +169,6 @@ def _picked_by_squares(
         if trials.trainer.ends(phase) or not loss < last:
             break  # at smaller ridges the samples are fitted more closely
         last = loss
-        if loss < least:
+        if loss < enough:
             found = path, ridge, solved
     return found

@@ -1,11 +1,13 @@
-"""Classes whose boundaries wind: re-training may begin from picks by least squares, with weights solved for."""
+"""Re-training may begin from picks by least squares, with weights solved for."""
 
 import numpy as np
 import pytest
 from scipy import sparse
 
-from sklearn_gfs import GreedyPrunedMLPClassifier, greedy_forward_selection
+from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor, greedy_forward_selection
+from sklearn_gfs.mlp import _other_trials
 from sklearn_gfs.mlp._searches import SearchByGradient
+from sklearn_gfs.mlp._trial import Trials
 from sklearn_gfs.network import Watch
 from sklearn_gfs.selection import pick_by_squares
 
@@ -147,4 +149,41 @@ def test_a_callback_that_ends_a_later_trial_ends_the_phase():
         pytest.skip("this scikit-learn has no callbacks")
     model.set_callbacks(Ends()).fit(*board(600))
     assert len(asked) == 100
+    assert model.ridge_ is None
+
+
+def sines(n_samples, seed):
+    """A sum of two sines among useless features: the mean of the picks may show one of the two only."""
+    rng = np.random.default_rng(seed)
+    X = rng.uniform(-1, 1, (n_samples, 5))
+    y = np.sin(6 * X[:, 0]) + np.sin(8 * X[:, 1])
+    return X, y + 0.1 * y.std() * rng.normal(size=n_samples)
+
+
+def test_numbers_that_steps_do_not_find_get_other_picks(monkeypatch):
+    (X, y), (X_test, y_test) = sines(1000, 3), sines(1000, 50)
+    found = GreedyPrunedMLPRegressor(random_state=0).fit(X, y)
+    assert found.ridge_ > 0
+    assert len(set(found.selection_path_)) == 50
+    assert found.score(X_test, y_test) > 0.95
+    assert found.predict(X_test, return_std=True)[1].shape == (1000,)
+    monkeypatch.setattr(SearchByGradient, "by_squares", lambda *_: None)
+    missed = GreedyPrunedMLPRegressor(random_state=0).fit(X, y)
+    assert missed.ridge_ is None
+    assert missed.score(X_test, y_test) < 0.8
+
+
+def test_numbers_are_trained_from_other_picks_only_where_these_get_ahead(monkeypatch):
+    n_steps, attempt = [], Trials.attempt
+
+    def counted(self, pruned, phase, how, **more):
+        n_steps.append(how.schedule.n_iterations)
+        return attempt(self, pruned, phase, how, **more)
+
+    monkeypatch.setattr(Trials, "attempt", counted)
+    monkeypatch.setattr(_other_trials, "_LOWER", np.inf)  # other picks are always a start
+    X, y = sines(400, 0)
+    noisy = y + 2 * np.random.default_rng(1).normal(size=400)
+    model = GreedyPrunedMLPRegressor(random_state=0).fit(X[:, 2:], noisy)  # nothing to learn
+    assert n_steps[-1] == 3
     assert model.ridge_ is None
