@@ -35,6 +35,52 @@ def test_class_weights_multiply_sample_weights():
     np.testing.assert_array_equal(by_class.predict_proba(X), by_hand.predict_proba(X))
 
 
+def fits_on_validation_samples(y, class_weight, factors):
+    """Return what class weights give, and the same weights given for each sample, with validation samples."""
+    X, given = problem(len(y))[0], given_weights(len(y))
+    train, val = slice(0, 150), slice(150, None)
+    model = GreedyPrunedMLPClassifier(**SMALL, retrain_solver="adam")
+    by_class, weight = clone(model).set_params(class_weight=class_weight), given * factors
+    part, own = {"X_val": X[val], "y_val": y[val]}, {"sample_weight_val": given[val]}
+    *_, last = by_class.fit_path(X[train], y[train], given[train], n_pretrain=[20], **part, **own)
+    by_class.fit(X[train], y[train], given[train], **part, **own)
+    assert last.estimator.validation_loss_curve_ == by_class.validation_loss_curve_
+    return by_class, model.fit(X[train], y[train], weight[train], **part, sample_weight_val=weight[val])
+
+
+def given_weights(n_samples):
+    return np.random.default_rng(5).uniform(1, 2, size=n_samples)
+
+
+@pytest.mark.parametrize("class_weight", [{0: 1.0, 1: np.pi}, "balanced"])
+def test_class_weights_count_for_validation_samples(class_weight):
+    _, y = problem(300, n_classes=2)
+    y[200:] = 0  # other frequencies than those of the training samples
+    factor = np.pi
+    if class_weight == "balanced":
+        counts = np.bincount(y[:150], given_weights(300)[:150])
+        factor = counts[0] / counts[1]
+    by_class, by_hand = fits_on_validation_samples(y, class_weight, np.where(y == 1, factor, 1.0))
+    np.testing.assert_allclose(by_class.validation_loss_curve_, by_hand.validation_loss_curve_, rtol=1e-5)
+
+
+def test_weights_of_several_labels_count_for_validation_samples():
+    _, y = problem(300)
+    Y = np.stack([y == 0, y > 0], axis=1).astype(int)
+    Y[150:, 1] = 0  # a label that no validation sample has
+    factors = np.where(Y[:, 0], np.pi, 1.0) * np.where(Y[:, 1], 1.5, 1.0)
+    by_class, by_hand = fits_on_validation_samples(Y, [{0: 1.0, 1: np.pi}, {1: 1.5}], factors)
+    np.testing.assert_allclose(by_class.validation_loss_curve_, by_hand.validation_loss_curve_, rtol=1e-5)
+    balanced, _ = fits_on_validation_samples(Y, "balanced", factors)
+    assert balanced.validation_loss_curve_ != by_class.validation_loss_curve_
+
+
+def test_class_weights_leave_some_validation_sample():
+    X, y = blobs(n_classes=2)
+    with pytest.raises(ValueError, match=r"all validation samples are zero; class_weight was \{0: 0.0, 1: 1.0\}"):
+        GreedyPrunedMLPClassifier(**SMALL, class_weight={0: 0.0, 1: 1.0}).fit(X, y, X_val=X[y == 0], y_val=y[y == 0])
+
+
 def test_balanced_classes_raise_the_recall_of_the_rare_one():
     rng = np.random.default_rng(2)
     y = (np.arange(300) % 15 == 0).astype(int)
