@@ -147,6 +147,17 @@ def test_class_weights_of_parts():
         GreedyPrunedMLPClassifier(class_weight="balanced").partial_fit(X, y, classes=[0, 1])
 
 
+def test_class_weights_of_labels_that_a_part_lacks():
+    X, y = problem()
+    labels = np.stack([y == 0, y > 0], axis=1).astype(int)
+    by_class = GreedyPrunedMLPClassifier(**SMALL, class_weight=[{}, {1: 5.1234}])
+    by_hand = GreedyPrunedMLPClassifier(**SMALL)
+    for rows in (slice(0, 50), np.flatnonzero(y == 0)):
+        by_class.partial_fit(X[rows], labels[rows])
+        by_hand.partial_fit(X[rows], labels[rows], sample_weight=np.where(y[rows] > 0, 5.1234, 1.0))
+    assert_equal_fits(by_class, by_hand)
+
+
 @pytest.mark.parametrize("cls", [GreedyPrunedMLP, GreedyPrunedMLPClassifier])
 def test_impossible_parts_are_refused(cls):
     X, y = problem()
