@@ -31,6 +31,7 @@ from sklearn_gfs._version import VersionedState
 from sklearn_gfs._warn import warn_caller
 from sklearn_gfs.network import Report, Tasks, Watch
 
+from ._class_weight import ClassFactors
 from ._fitted import FittedMLPMixin
 from ._given import DenseState, PathData, PathSettings
 from ._parameters import MLPParameters
@@ -52,9 +53,15 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         """
         raise NotImplementedError
 
-    def _weigh_targets(self, y: Any, weight: FloatArray | None, *, partial: bool) -> FloatArray | None:  # noqa: ARG002
-        """Return the weights of samples with these labels; `partial` says that y may lack some of the classes."""
-        return weight
+    def _class_factors(
+        self,
+        targets: FloatArray,  # noqa: ARG002
+        weight: FloatArray | None,  # noqa: ARG002
+        *,
+        partial: bool,  # noqa: ARG002
+    ) -> ClassFactors | None:
+        """Return the factors of classes in weights; `partial` says that the samples may lack some of the classes."""
+        return None
 
     @with_callbacks
     def fit(
@@ -345,14 +352,15 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         partial: bool = False,
         **how: Any,
     ) -> PathData:
-        X, labels, targets, holds_numbers = self._encode_targets(X, y, partial=partial, **how)
+        X, targets, holds_numbers = self._encode_targets(X, y, partial=partial, **how)
         if state is not None:
             X = X.astype(self.coefs_[0].dtype, copy=False)
         counted = validate_weights(sample_weight, X)
-        weight = self._weigh_targets(labels, counted, partial=partial)
+        factors = self._class_factors(targets, counted, partial=partial)
+        weight = counted if factors is None else factors.weigh(targets, counted)
         if state is None:  # else the network has its activation
             self._has_tails = holds_numbers and not sparse.issparse(X) and grows_with_tails(X, targets, weight)
-        encoded = encode_validation(self, *validation, dtype=X.dtype, n_outputs=targets.shape[1])
+        encoded = encode_validation(self, *validation, dtype=X.dtype, n_outputs=targets.shape[1], factors=factors)
         return PathData(X, targets, weight, holds_numbers, counted, encoded)
 
     def __sklearn_tags__(self) -> Tags:

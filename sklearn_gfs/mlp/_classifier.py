@@ -90,7 +90,7 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
     class_weight : dict, list of dicts or "balanced", default=None
         Weights of the classes, multiplied with `sample_weight`. For a multilabel `y` it is a list with a dict for each
         column, and the weights of a sample's labels are multiplied. "balanced" weighs the classes inversely to their
-        frequencies, counted with `sample_weight`.
+        frequencies, counted with `sample_weight`. The weights of the classes count for `X_val`, too.
     selection_samples : int, "auto" or None, default="auto"
         Largest number of samples on which neurons are selected. None means all samples. They are drawn in proportion to
         their weights, from every class and every range of `y`. "auto" means 10 000. If the activations of 10 000
@@ -222,8 +222,7 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
     def _encode_targets(
         self, X: Any, y: Any, *, classes: Any = None, partial: bool = False, again: bool = False
     ) -> Encoded:
-        X, y, targets = encode_classes(self, X, y, classes=classes, partial=partial, again=again)
-        return Encoded(X, y, targets, holds_numbers=False)
+        return encode_classes(self, X, y, classes=classes, partial=partial, again=again)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

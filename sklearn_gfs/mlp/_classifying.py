@@ -16,8 +16,9 @@ from sklearn_gfs._typing import FloatArray
 from sklearn_gfs.network import LOSSES
 
 from ._base import BaseGreedyPrunedMLP
+from ._class_weight import ClassFactors
 from ._links import LINKS
-from ._targets import fitted_on_numbers, log_probabilities, probabilities, weigh_classes
+from ._targets import fitted_on_numbers, has_several_labels, log_probabilities, probabilities
 
 
 def _on_classes(estimator: Any) -> bool:
@@ -158,10 +159,11 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
         """
         return self._partial_fit(X, y, sample_weight, classes=classes)
 
-    def _weigh_targets(self, y: Any, weight: FloatArray | None, *, partial: bool) -> FloatArray | None:
+    def _class_factors(self, targets: FloatArray, weight: FloatArray | None, *, partial: bool) -> ClassFactors | None:
         if self.class_weight is None:
-            return weight
-        return weigh_classes(self.class_weight, y, weight, classes=self.classes_, partial=partial)
+            return None
+        several = has_several_labels(self)
+        return ClassFactors(self.class_weight, targets, weight, classes=self.classes_, several=several, partial=partial)
 
     @available_if(_on_classes)
     def predict_proba(self, X: Any) -> FloatArray:

@@ -97,7 +97,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
     class_weight : dict, list of dicts or "balanced", default=None
         Weights of the classes, multiplied with `sample_weight`. For a multilabel `y` it is a list with a dict for each
         column, and the weights of a sample's labels are multiplied. "balanced" weighs the classes inversely to their
-        frequencies, counted with `sample_weight`. For classes only.
+        frequencies, counted with `sample_weight`. The weights of the classes count for `X_val`, too. For classes only.
     selection_samples : int, "auto" or None, default="auto"
         Largest number of samples on which neurons are selected. None means all samples. They are drawn in proportion to
         their weights, from every class and every range of `y`. "auto" means 10 000. If the activations of 10 000
@@ -257,8 +257,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         if hasattr(self, "_settled_on_numbers"):
             del self._settled_on_numbers
         if not on_numbers:
-            X, y, targets = encode_classes(self, X, y, classes=classes, partial=partial, again=again)
-            return Encoded(X, y, targets, holds_numbers=False)
+            return encode_classes(self, X, y, classes=classes, partial=partial, again=again)
         for name, for_numbers in (("loss", ("auto", "squared_error")), ("class_weight", (None,))):
             if getattr(self, name) not in for_numbers:
                 raise ValueError(
@@ -268,7 +267,7 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         if classes is not None:
             raise ValueError("classes must not be passed here: the estimator was first fitted on numbers.")
         X, targets = encode_numbers(self, X, y, again=again)
-        return Encoded(X, None, targets, holds_numbers=True)
+        return Encoded(X, targets, holds_numbers=True)
 
     def _takes_for_numbers(self, y: Any) -> bool:
         """

@@ -320,7 +320,7 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         again: bool = False,
     ) -> Encoded:
         X, targets = encode_numbers(self, X, y, again=again)
-        return Encoded(X, None, targets, holds_numbers=True)
+        return Encoded(X, targets, holds_numbers=True)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import check_consistent_length, compute_class_weight, compute_sample_weight
+from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
@@ -20,9 +20,10 @@ from sklearn_gfs._compat import count_samples, type_of_target
 from sklearn_gfs._plain import check_listed, check_one_kind, check_plain, labels_of, plain_array
 from sklearn_gfs._target_kind import dense_column
 from sklearn_gfs._typing import FloatArray
-from sklearn_gfs._weights import of_order_one, relative_weight
+from sklearn_gfs._weights import relative_weight
 from sklearn_gfs.network import LOSSES
 
+from ._class_weight import ClassFactors
 from ._links import LINKS, inside
 
 
@@ -30,7 +31,6 @@ class Encoded(NamedTuple):
     """The training data of a fit, validated and as arrays."""
 
     X: Any
-    labels: Any  # None for continuous targets
     targets: FloatArray  # of shape (n_samples, n_outputs)
     holds_numbers: bool  # whether the targets are continuous
 
@@ -54,9 +54,9 @@ def _validate(estimator: Any, X: Any, y: Any, *, again: bool, y_numeric: bool = 
 
 def encode_classes(
     estimator: Any, X: Any, y: Any, *, classes: Any = None, partial: bool = False, again: bool = False
-) -> tuple[Any, Any, FloatArray]:
+) -> Encoded:
     """
-    Validate X and labels; return X, y and one-hot targets.
+    Validate X and labels; return X and one-hot targets.
 
     With `again` the classes are those of the earlier fit, unless `may_name_others` allows others. Only with `partial`
     may y lack some classes.
@@ -78,7 +78,7 @@ def encode_classes(
     targets = _encode_labels(estimator, y, "y", "y holds classes that are not in classes_")
     if again and not partial:
         _check_that_no_class_lacks(estimator, y)
-    return X, y, targets
+    return Encoded(X, targets, holds_numbers=False)
 
 
 def may_name_others(estimator: Any, classes: Any) -> bool:
@@ -214,56 +214,21 @@ def validate_weights(sample_weight: Any, X: Any, name: str = "sample_weight") ->
     return relative_weight(sample_weight, count_samples(X), name)
 
 
-def weigh_classes(
-    class_weight: Any, y: Any, weight: FloatArray | None, *, classes: np.ndarray, partial: bool
-) -> FloatArray:
-    """
-    Return weights of the samples multiplied with those of their classes.
-
-    "balanced" counts samples by their weights, so that a whole weight is the same as repetition. `partial` says that
-    `y` may lack some of the `classes`.
-    """
-    if isinstance(class_weight, list) and y.ndim == 1:
-        raise ValueError(f"class_weight={class_weight!r} is a list, which is for multilabel y; pass a dict.")
-    if isinstance(class_weight, str):
-        if partial:
-            raise ValueError(
-                f"class_weight={class_weight!r} needs all samples at once; pass partial_fit a dict of weights."
-            )
-        factors = _balancing(y.toarray() if sparse.issparse(y) else y, weight)
-    elif partial and y.ndim == 1:
-        of_classes = np.asarray(compute_class_weight(class_weight, classes=classes, y=classes))
-        factors = of_classes[np.searchsorted(classes, y)]
-    else:
-        factors = np.asarray(compute_sample_weight(class_weight, y), dtype=np.float64)
-    if not (np.isfinite(factors) & (factors >= 0)).all():
-        raise ValueError(f"class_weight={class_weight!r} must hold finite numbers that are not negative.")
-    weight = factors if weight is None else weight * factors
-    if not weight.any():
-        raise ValueError(f"The weights of all samples are zero; class_weight was {class_weight!r}.")
-    return of_order_one(weight)
-
-
-def _balancing(y: np.ndarray, weight: FloatArray | None) -> FloatArray:
-    """
-    Return for each sample the product, over the columns of y, of the inverse frequencies of its values.
-
-    scikit-learn's `compute_sample_weight` does the same, but counts every sample as one.
-    """
-    factors = np.ones(len(y))
-    for column in y.reshape(len(y), -1).T:
-        _, values = np.unique(column, return_inverse=True)
-        frequencies = np.bincount(values, weight)
-        mean = frequencies.sum() / np.count_nonzero(frequencies)
-        # A class of weight zero needs no factor.
-        factors *= np.divide(mean, frequencies, out=np.ones(len(frequencies)), where=frequencies > 0)[values]
-    return factors
-
-
 def encode_validation(
-    estimator: Any, X_val: Any, y_val: Any, sample_weight_val: Any, *, dtype: Any, n_outputs: int
+    estimator: Any,
+    X_val: Any,
+    y_val: Any,
+    sample_weight_val: Any,
+    *,
+    dtype: Any,
+    n_outputs: int,
+    factors: ClassFactors | None,
 ) -> tuple[Any, FloatArray, FloatArray | None] | None:
-    """Return validated inputs, targets of `n_outputs` columns and weights of validation samples; None without any."""
+    """
+    Return validated inputs, targets of `n_outputs` columns and weights of validation samples; None without any.
+
+    The weights are multiplied by the `factors` of the classes, so that the loss is the one that is trained.
+    """
     if X_val is None:
         for name, value in (("y_val", y_val), ("sample_weight_val", sample_weight_val)):
             if value is not None:
@@ -280,7 +245,10 @@ def encode_validation(
     if targets.shape[1] != n_outputs:
         raise ValueError(f"y_val has {targets.shape[1]} outputs, but y has {n_outputs}.")
     check_consistent_length(X_val, targets)
-    return X_val, targets, validate_weights(sample_weight_val, X_val, "sample_weight_val")
+    weight = validate_weights(sample_weight_val, X_val, "sample_weight_val")
+    if factors is not None:
+        weight = factors.weigh(targets, weight, "validation samples")
+    return X_val, targets, weight
 
 
 def _encode_again(estimator: Any, y: Any) -> FloatArray:
