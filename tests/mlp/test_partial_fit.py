@@ -135,6 +135,18 @@ def test_weights_of_parts():
     np.testing.assert_allclose(weighted.predict_proba(X), repeated.predict_proba(X), rtol=1e-4, atol=1e-7)
 
 
+def test_a_part_that_is_repeated_counts_as_often_for_the_units():
+    X, _ = problem()
+    y = X[:, 0] + 100 * (np.arange(90) >= 30)
+    model = GreedyPrunedMLPRegressor(**SMALL, batch_size=None)
+    in_parts = clone(model).partial_fit(X[:30], y[:30])
+    in_parts.partial_fit(np.repeat(X[30:] + 1, 5, axis=0), np.repeat(y[30:], 5))
+    all_x, all_y = np.r_[X[:30], np.repeat(X[30:] + 1, 5, axis=0)], np.r_[y[:30], np.repeat(y[30:], 5)]
+    moments = in_parts._dense_state[0].moments
+    np.testing.assert_allclose(moments.y_mean, all_y.mean())
+    np.testing.assert_allclose(moments.x_variance, all_x.var(axis=0))
+
+
 def test_class_weights_of_parts():
     X, y = problem(n_classes=2)
     by_class = GreedyPrunedMLPClassifier(**SMALL, class_weight={1: 5.1234})

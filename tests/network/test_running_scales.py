@@ -47,6 +47,20 @@ def test_moments_of_parts_are_those_of_the_whole(seed, first, kinds):
     assert whole.x_varies.tolist() == [True, False, True]
 
 
+@given(seed=SEEDS, first=st.integers(1, 29), kind=st.sampled_from([np.asarray, sparse.csr_array]))
+def test_rows_of_equally_many_copies_count_as_often(seed, first, kind):
+    rng = np.random.default_rng(seed)
+    X, y = 3 + rng.normal(size=(30, 3)), rng.normal(size=(30, 2)) * [1, 1e4]
+    copies = np.where(np.arange(30) < first, 2, 5)
+    parts = measure_moments(kind(X[:first]), y[:first], n_copies=2.0 * first)
+    parts = measure_moments(kind(X[first:]), y[first:], n_copies=5.0 * (30 - first), earlier=parts)
+    whole = measure_moments(kind(np.repeat(X, copies, axis=0)), np.repeat(y, copies, axis=0))
+    assert parts.n_seen == whole.n_seen
+    for name in ("x_mean", "x_variance", "y_mean", "y_variance"):
+        if getattr(whole, name) is not None:
+            np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-9, err_msg=name)
+
+
 @given(seed=SEEDS, weighted=st.booleans(), is_sparse=st.booleans(), piece=st.sampled_from([1, 60, 2**20]))
 def test_scales_are_those_of_plain_loops(seed, weighted, is_sparse, piece):
     rng = np.random.default_rng(seed)
