@@ -136,17 +136,21 @@ def measure_moments(
     earlier : Moments, default=None
         Moments of earlier samples. If given, they decide whether X is centred.
     """
-    n_copies = float(X.shape[0] if rows is None else len(rows)) if n_copies is None else n_copies
+    n_rows = float(X.shape[0] if rows is None else len(rows))
+    n_copies = n_rows if n_copies is None else n_copies
+    n_before = earlier.n_seen if earlier else 0.0
     if weight is not None:
         weight = weight * (n_copies / (weight if rows is None else weight[rows]).sum())
-    of_targets = _scaler(earlier and (earlier.n_seen, earlier.y_mean, earlier.y_variance))
+    else:
+        n_before *= n_rows / n_copies  # without weights the scaler counts rows
+    of_targets = _scaler(earlier and (n_before, earlier.y_mean, earlier.y_variance))
     y_mean, y_variance, y_varies = _mean_and_variance(of_targets, targets, weight, rows)
     y_mean = _exact_constants(y_mean, y_varies, targets, weight, rows, earlier)
     y = y_mean, y_variance, y_varies
     n_seen = n_copies + (earlier.n_seen if earlier else 0.0)
     share = n_copies / n_seen
     if earlier.x_mean is not None if earlier else not sparse.issparse(X):
-        of_features = _scaler(earlier and (earlier.n_seen, earlier.x_mean, earlier.x_variance))
+        of_features = _scaler(earlier and (n_before, earlier.x_mean, earlier.x_variance))
         moments = _mean_and_variance(of_features, X, weight, rows)
         edges = _edges(X, weight, rows)
         return Moments(n_seen, *moments, earlier.x_edges.joined(edges, share) if earlier else edges, *y)
