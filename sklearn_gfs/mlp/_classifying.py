@@ -125,7 +125,8 @@ class BaseClassifyingMLP(BaseGreedyPrunedMLP):
             All labels that `y` will ever hold. The first call needs them, unless `y` is multilabel or continuous. After
             a `fit` that has kept no dense network they may be others than before.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples, not negative.
+            Weights of the samples, not negative. Only their ratios within one call matter: samples that all have the
+            weight 3 count as samples without weights do.
 
         Returns
         -------

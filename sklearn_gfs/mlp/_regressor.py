@@ -279,7 +279,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples, not negative.
+            Weights of the samples, not negative. Only their ratios within one call matter: samples that all have the
+            weight 3 count as samples without weights do.
 
         Returns
         -------
