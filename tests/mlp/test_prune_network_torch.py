@@ -134,6 +134,18 @@ def test_the_old_network_is_untouched_and_nothing_random_is_used(training):
     assert_same(fingerprint(network), before)
 
 
+@pytest.mark.parametrize("activation", [nn.ELU, nn.Hardtanh])
+def test_an_activation_of_the_inputs_may_work_in_place(activation):
+    X = torch.as_tensor(inputs(80, 4))
+    given, pruned = X.clone(), []
+    for inplace in (False, True):
+        network = nn.Sequential(nn.Flatten(), activation(inplace=inplace), *sequential(4, 20, 2))
+        pruned.append(prune_network(network, X, k=6))
+    assert torch.equal(X, given)
+    first, second = (evaluated(network, X.clone()) for network in pruned)
+    np.testing.assert_array_equal(first, second)
+
+
 def test_dropout_is_off_and_kept():
     network = sequential(4, 12, 9, 2)
     without = prune_network(network, inputs(), k=4)
