@@ -214,7 +214,11 @@ class TorchLayers(Layers):
         part = X[rows]
         if sparse.issparse(part):
             part = part.toarray()
-        values = part.to(**self._place) if isinstance(part, self._torch.Tensor) else self.from_numpy(part)
+        if isinstance(part, self._torch.Tensor):
+            # A module may work in place, and the samples are the caller's.
+            values = part.to(**self._place, copy=bool(self._before))
+        else:
+            values = self.from_numpy(part)
         return self._through(self._before, values)
 
     def activate(self, layer: int, values: Any) -> Any:
