@@ -1,0 +1,162 @@
+"""Checkpoints of the search: folds that were scored by other code of the user's own are not mixed in."""
+
+import functools
+import sys
+import types
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.metrics import make_scorer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from sklearn_gfs import PretrainThresholdSearch
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:No point reached the target"),
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+]
+
+SOURCE = '''
+import functools
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+WEIGHT, KINDS = 2.0, ("a", 1)
+
+
+def unused(X):
+    return X
+
+
+def twice(function):
+    factor = 2
+
+    @functools.wraps(function)
+    def doubled(*args, **kwargs):
+        return factor * function(*args, **kwargs)
+
+    return doubled
+
+
+def halved(value):
+    return value / WEIGHT if "a" in KINDS else 0.0
+
+
+@twice
+def accuracy(y, predicted, scale=1.0, *, power=1):
+    """Return a share."""
+    return scale * halved(np.mean([a == b for a, b in zip(y, predicted)])) ** power
+
+
+def score(estimator, X, y):
+    # A comment.
+    return accuracy(y, estimator.predict(X))
+
+
+@functools.lru_cache
+def shift(size):
+    return size - 1
+
+
+def shifted(X):
+    return X + shift(2)
+
+
+class Base(LogisticRegression):
+    @property
+    def sign(self):
+        return 1
+
+    @staticmethod
+    def same(labels):
+        return labels
+
+
+class Mine(Base):
+    def predict(self, X):
+        return self.same(self.sign * super().predict(X))
+'''
+
+
+@pytest.fixture
+def fit(tmp_path, monkeypatch):
+    """Return a function that fits a search with a checkpoint, on classes and functions of a module of this source."""
+
+    def fitted(source, scoring_of=lambda own: own.score):
+        module = types.ModuleType("own_code")
+        exec(source, vars(module))
+        monkeypatch.setitem(sys.modules, "own_code", module)
+        scoring = scoring_of(module)
+        search = PretrainThresholdSearch(
+            make_pipeline(FunctionTransformer(module.shifted), module.Mine()),
+            param="mine__max_iter",
+            n_pretrain=[1, 9],
+            scoring=scoring,
+            cv=2,
+            refit="one" if isinstance(scoring, dict) else False,
+            checkpoint=tmp_path / "search",
+        )
+        return search.fit(*load_iris(return_X_y=True))
+
+    return fitted
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "part"),
+    [
+        ("accuracy(y, estimator", "1 - accuracy(y, estimator", "scoring"),
+        ("== b for", "!= b for", "scoring"),
+        ("factor = 2", "factor = 3", "scoring"),
+        ("scale=1.0", "scale=2.0", "scoring"),
+        ("power=1", "power=2", "scoring"),
+        ("WEIGHT, KINDS = 2.0", "WEIGHT, KINDS = 4.0", "scoring"),
+        ('KINDS = 2.0, ("a", 1)', 'KINDS = 2.0, ("a", 1.0)', "scoring"),
+        ('"a" in', '"b" in', "scoring"),
+        ("np.mean", "np.sum", "scoring"),
+        ("X + shift", "X - shift", "estimator"),
+        ("size - 1", "size", "estimator"),
+        ("return 1", "return -1", "estimator"),
+        ("return labels", "return labels[::-1]", "estimator"),
+        ("self.sign * ", "", "estimator"),
+    ],
+)
+def test_folds_of_other_code_are_refused(fit, old, new, part):
+    assert old in SOURCE
+    fit(SOURCE)
+    with pytest.raises(ValueError, match=f"belongs to a search that differs in: {part}[.]"):
+        fit(SOURCE.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("# A comment.", "# Another one.\n"),
+        ("Return a share.", "Return the share of labels that agree."),
+        ("def unused(X):\n    return X\n", ""),
+        ("WEIGHT,", "OTHER = 3\nWEIGHT,"),
+        ("import functools", '"""Own code."""\n\nimport functools'),
+    ],
+)
+def test_what_changes_no_score_may_be_edited(fit, old, new):
+    assert old in SOURCE
+    times = fit(SOURCE).cv_results_["mean_fit_time"]
+    np.testing.assert_array_equal(fit(SOURCE.replace(old, new, 1)).cv_results_["mean_fit_time"], times)
+
+
+@pytest.mark.parametrize(
+    "scoring_of",
+    [
+        lambda own: make_scorer(own.accuracy),
+        lambda own: {"one": own.score},
+        lambda own: functools.partial(own.score),
+        lambda own: make_scorer(own.accuracy, scale=2.0),
+    ],
+)
+def test_code_inside_of_scorers_counts(fit, scoring_of):
+    times = fit(SOURCE, scoring_of).cv_results_["mean_fit_time"]
+    np.testing.assert_array_equal(fit(SOURCE, scoring_of).cv_results_["mean_fit_time"], times)
+    with pytest.raises(ValueError, match="differs in: scoring"):
+        fit(SOURCE.replace("value / WEIGHT", "value * WEIGHT"), scoring_of)
