@@ -17,7 +17,11 @@ from typing import Any
 
 import joblib
 
+from ._code import code_in
+
 _FORMAT = "sklearn-gfs threshold search 2"
+# Parts that may refer to code of the user's own; the others are data.
+_WITH_CODE = {"scoring", "estimator"}
 
 
 class Checkpoint:
@@ -115,7 +119,8 @@ def _checksum(content: dict[str, Any]) -> str:
 
 
 def _hash(name: str, part: Any) -> str:
+    """Return a hash of an object's values, and of the code that a scorer or an estimator refers to."""
     try:
-        return str(joblib.hash(part))
+        return str(joblib.hash((part, code_in(part) if name in _WITH_CODE else None)))
     except Exception as error:
         raise ValueError(f"checkpoint needs {name} that can be pickled, got {part!r}.") from error

@@ -2,7 +2,7 @@
 PretrainThresholdSearch: how much pre-training is enough, measured by cross-validation.
 
 Here is the estimator, with its parameters, routing and ``fit``. Its parts are the grid (``_grid``), one fold
-(``_fold``), all folds (``_run``), the folder of finished folds (``_checkpoint``, ``_fingerprint``), reports
+(``_fold``), all folds (``_run``), the folder of finished folds (``_checkpoint``, ``_fingerprint``, ``_code``), reports
 (``_progress``), tables (``_results``), the rule (``_rule``), and the fitted attributes (``_outcome``). None of them
 depends on a particular estimator. An estimator with ``fit_path`` is trained once per fold, any other once per point.
 """
@@ -95,6 +95,7 @@ class PretrainThresholdSearch(VersionedState, SearchOutcome):
         integer ``random_state`` in the estimator the results are those of an undisturbed search. A folder is refused if
         its data, its package versions, or parameters that its scores depend on differ from those of this search. Of the
         estimator's parameters all count but ``verbose``, ``n_jobs``, callbacks, and ``max_time`` where it is ignored.
+        Functions and classes of your own count by their code, if no version of a package stands for them.
     verbose : int, default=0
         1 prints a line for each finished fold, and a line when loops are compiled for the first time. 2 also prints a
         line for each point. The process that evaluates the fold prints the last two.

@@ -334,7 +334,7 @@ SLOW_SEARCH = """
 
     class Slow(PathClassifier):
         def fit_path(self, X, y, **kwargs):
-            time.sleep({seconds})
+            time.sleep(float(sys.argv[1]))
             yield from super().fit_path(X, y, **kwargs)
 
     search = PretrainThresholdSearch(
@@ -347,8 +347,9 @@ SLOW_SEARCH = """
 
 
 def start(path, seconds):
-    code = SLOW_SEARCH.format(tests=str(Path(__file__).parents[1]), path=str(path), seconds=seconds)
-    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
+    code = SLOW_SEARCH.format(tests=str(Path(__file__).parents[1]), path=str(path))
+    command = [sys.executable, "-c", textwrap.dedent(code), str(seconds)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL exists on POSIX systems only")

@@ -1,17 +1,23 @@
 """Checkpoints of the search: folds that were scored by other code of the user's own are not mixed in."""
 
 import functools
+import json
+import os
+import subprocess
 import sys
+import textwrap
 import types
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
 from sklearn.metrics import make_scorer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sklearn_gfs import PretrainThresholdSearch
+from sklearn_gfs.search._code import code_in
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:No point reached the target"),
@@ -22,6 +28,7 @@ SOURCE = '''
 import functools
 
 import numpy as np
+from numpy import exp as changed
 from sklearn.linear_model import LogisticRegression
 
 WEIGHT, KINDS = 2.0, ("a", 1)
@@ -53,7 +60,7 @@ def accuracy(y, predicted, scale=1.0, *, power=1):
 
 def score(estimator, X, y):
     # A comment.
-    return accuracy(y, estimator.predict(X))
+    return changed(accuracy(y, estimator.predict(X)))
 
 
 @functools.lru_cache
@@ -81,14 +88,20 @@ class Mine(Base):
 '''
 
 
+def module_of(name, source, monkeypatch):
+    """Return a module of this source, which can be imported while the test runs."""
+    module = types.ModuleType(name)
+    monkeypatch.setitem(sys.modules, name, module)
+    exec(source, vars(module))
+    return module
+
+
 @pytest.fixture
 def fit(tmp_path, monkeypatch):
     """Return a function that fits a search with a checkpoint, on classes and functions of a module of this source."""
 
     def fitted(source, scoring_of=lambda own: own.score):
-        module = types.ModuleType("own_code")
-        exec(source, vars(module))
-        monkeypatch.setitem(sys.modules, "own_code", module)
+        module = module_of("own_code", source, monkeypatch)
         scoring = scoring_of(module)
         search = PretrainThresholdSearch(
             make_pipeline(FunctionTransformer(module.shifted), module.Mine()),
@@ -107,7 +120,7 @@ def fit(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("old", "new", "part"),
     [
-        ("accuracy(y, estimator", "1 - accuracy(y, estimator", "scoring"),
+        ("accuracy(y, estimator", "-accuracy(y, estimator", "scoring"),
         ("== b for", "!= b for", "scoring"),
         ("factor = 2", "factor = 3", "scoring"),
         ("scale=1.0", "scale=2.0", "scoring"),
@@ -116,6 +129,8 @@ def fit(tmp_path, monkeypatch):
         ('KINDS = 2.0, ("a", 1)', 'KINDS = 2.0, ("a", 1.0)', "scoring"),
         ('"a" in', '"b" in', "scoring"),
         ("np.mean", "np.sum", "scoring"),
+        ("import exp as changed", "import log as changed", "scoring"),
+        ("changed(accuracy", "(accuracy", "scoring"),
         ("X + shift", "X - shift", "estimator"),
         ("size - 1", "size", "estimator"),
         ("return 1", "return -1", "estimator"),
@@ -160,3 +175,54 @@ def test_code_inside_of_scorers_counts(fit, scoring_of):
     np.testing.assert_array_equal(fit(SOURCE, scoring_of).cv_results_["mean_fit_time"], times)
     with pytest.raises(ValueError, match="differs in: scoring"):
         fit(SOURCE.replace("value / WEIGHT", "value * WEIGHT"), scoring_of)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_read"),
+    [("size = 2", "size = 3", True), ("value + 1", "value - 1", True), ("'unread'", "'other'", False)],
+)
+def test_what_code_reads_from_another_module_counts(monkeypatch, old, new, is_read):
+    source = "size = 2\n\ndef more(value):\n    return value + 1\n\ndef size_of(value):\n    return 'unread'\n"
+    assert old in source
+    own = module_of("own_code", "def score(*_):\n    return own_parts.more(own_parts.size)\n", monkeypatch)
+    own.own_parts = module_of("own_parts", source, monkeypatch)
+    before = code_in(own.score)
+    own.own_parts = module_of("own_parts", source.replace(old, new), monkeypatch)
+    assert (code_in(own.score) != before) == is_read
+
+
+def test_code_of_packages_with_versions_is_left_to_these(monkeypatch):
+    own = module_of("own_code", "__version__ = '1'\n\ndef score(*_):\n    return 0.0\n", monkeypatch)
+    several = [own.score, PCA(), np.ones(3), np.mean, json.dumps]
+    assert code_in(several) == ["own_code 1"]
+    own.__version__ = "2"
+    assert code_in(several) == ["own_code 2"]
+    del own.__version__
+    (told,) = code_in(several)
+    assert "score" in told
+
+
+def test_code_is_told_alike_in_every_process():
+    """Sets have another order in each process."""
+    code = """
+        from sklearn_gfs.search._code import code_in
+
+        def score(*_):
+            return sum(letter in {"a", "b", "c", "d"} for letter in "ace")
+
+        print(code_in([score]))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    told = [
+        subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
+        for seed in ("1", "2")
+    ]
+    assert told[0] == told[1]
+    assert b"frozenset" in told[0]
+
+
+def test_functions_that_call_each_other_are_told_once(monkeypatch):
+    source = "def one(n):\n    return two(n - 1)\n\ndef two(n):\n    return one(n - 1) if n else 0\n"
+    own = module_of("own_code", source, monkeypatch)
+    assert len(code_in(own.one)) == 2
+    assert code_in(own.one) == code_in([own.two, own.one])
