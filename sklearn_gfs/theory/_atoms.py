@@ -50,26 +50,51 @@ class HullAtoms:
         """Return atoms of two dimensions, before output weights, as a scaled (n_samples, n_atoms) array."""
         return squarable("atoms", self._values * self._shares[:, np.newaxis])
 
-    def blocks(self) -> Iterator[NDArray[np.float64]]:
-        """Yield, per output, a scaled (n_samples, n_atoms) array; all outputs at once need not fit memory."""
+    @property
+    def n_outputs(self) -> int:
+        """Return the number of outputs."""
+        if self.output_weights is not None:
+            return self.output_weights.shape[1]
+        return 1 if self._values.ndim == 2 else self._values.shape[2]
+
+    def blocks(self, origin: list[NDArray[np.float64]] | None = None) -> Iterator[NDArray[np.float64]]:
+        """
+        Yield, per output, a scaled (n_samples, n_atoms) array of the atoms less a point; the first atom if None.
+
+        No distance depends on the point. What it has in common with the atoms would take digits from the distances, so
+        that it goes before anything is rounded. All outputs at once need not fit memory.
+        """
+        for output, atoms in enumerate(self._outputs()):
+            point = atoms[:, 0] if origin is None else origin[output]
+            yield (atoms - point[:, np.newaxis]) * self._shares[:, np.newaxis]
+
+    def _outputs(self) -> Iterator[NDArray[np.float64]]:
+        """Yield, per output, the atoms as they are; raise an error if their squares could overflow."""
         shares = self._shares[:, np.newaxis]
         if self.output_weights is not None:
             for column in self.output_weights.T:
                 with np.errstate(over="ignore", invalid="ignore"):  # refused in the next line
-                    block = self._values * shares * column
-                yield squarable("atoms times output_weights", block)
-        elif self._values.ndim == 2:
-            yield self.activations()
+                    atoms = self._values * column
+                    squarable("atoms times output_weights", atoms * shares)
+                yield atoms
         else:
-            for output in range(self._values.shape[2]):
-                yield squarable("atoms", self._values[:, :, output] * shares)
+            for atoms in np.moveaxis(np.atleast_3d(self._values), 2, 0):
+                squarable("atoms", atoms * shares)
+                yield atoms
 
-    def targets(self, name: str, targets: ArrayLike, n_outputs: int) -> list[NDArray[np.float64]]:
-        """Return, per output, a scaled column of the targets."""
-        Y, n_samples = array(name, targets), len(self._values)
+    def columns(self, name: str, targets: ArrayLike) -> list[NDArray[np.float64]]:
+        """Return, per output, a column of targets as they are; raise an error if their squares could overflow."""
+        Y, n_samples, n_outputs = array(name, targets), len(self._values), self.n_outputs
         if Y.shape not in {(n_samples, n_outputs)} | ({(n_samples,)} if n_outputs == 1 else set()):
             raise ValueError(f"{name} must be of shape ({n_samples}, {n_outputs}) as the atoms are, got {Y.shape}")
-        return [squarable(name, column * self._shares) for column in Y.reshape(n_samples, -1).T]
+        columns = list(Y.reshape(n_samples, -1).T)
+        for column in columns:
+            squarable(name, self.scaled(column))
+        return columns
+
+    def scaled(self, column: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return a column in the scale of the blocks."""
+        return column * self._shares
 
 
 def simplex_weights(weights: ArrayLike | None, n_atoms: int) -> NDArray[np.float64]:

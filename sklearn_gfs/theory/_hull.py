@@ -159,7 +159,7 @@ def hull_diameter(
         gram += block.T @ block
     norms = np.diag(gram)
     i, j = np.unravel_index(np.argmax(norms[:, np.newaxis] + norms - 2 * gram), gram.shape)
-    # The inner products found the pair; its distance is taken from the atoms, where nothing cancels.
+    # The inner products found the pair; its distance is taken from the atoms, where less is rounded.
     return unit * math.sqrt(sum(float(((block[:, i] - block[:, j]) ** 2).sum()) for block in blocks))
 
 
@@ -268,10 +268,8 @@ def hull_optimum(
     ([0.5, 0.5], 0.125)
     """
     given = HullAtoms(atoms, output_weights, sample_weight)
-    blocks = list(given.blocks())
-    scaled, unit = _in_own_unit([*blocks, *given.targets("y", y, len(blocks))])
-    blocks, targets = scaled[: len(blocks)], scaled[len(blocks) :]
-    residuals = np.vstack([block - t[:, np.newaxis] for block, t in zip(blocks, targets, strict=True)])
+    blocks, unit = _in_own_unit(list(given.blocks(given.columns("y", y))))
+    residuals = np.vstack(blocks)
     if residuals.shape[0] > residuals.shape[1]:
         residuals = qr(residuals, mode="r", check_finite=False)[0][: residuals.shape[1]]
     # With P of unit size the two terms of the problem weigh the same, which keeps it well conditioned.
@@ -281,8 +279,8 @@ def hull_optimum(
     weights = v / v.sum()
     loss = 0.0
     slopes = np.zeros(len(weights))
-    for block, t in zip(blocks, targets, strict=True):
-        error = block @ weights - t
+    for block in blocks:
+        error = block @ weights  # of the point; the weights sum to one
         loss += float(error @ error) / 2
         slopes += block.T @ error
     gap = float(slopes @ weights - slopes.min())
@@ -349,11 +347,8 @@ def duality_gap(
     0.5
     """
     given = HullAtoms(atoms, output_weights, sample_weight)
-    blocks = list(given.blocks())
-    columns = given.targets("y", y, len(blocks)), given.targets("prediction", prediction, len(blocks))
-    slopes = np.zeros(given.n_atoms)
-    at_point = 0.0
-    for block, t, u in zip(blocks, *columns, strict=True):
-        slopes += block.T @ (u - t)
-        at_point += float((u - t) @ u)
-    return at_point - float(slopes.min())
+    targets, point = given.columns("y", y), given.columns("prediction", prediction)
+    falls = np.zeros(given.n_atoms)
+    for block, t, u in zip(given.blocks(point), targets, point, strict=True):
+        falls -= block.T @ given.scaled(u - t)
+    return float(falls.max())

@@ -133,23 +133,27 @@ def hull_membership(
     """
     relaxed = flag("relaxed", relaxed)
     given = HullAtoms(atoms, output_weights, None)
-    blocks = list(given.blocks())
-    targets = np.concatenate(given.targets("y", y, len(blocks)))
-    # The mean over samples, of which the blocks and targets are a part each, is taken here.
-    values, shape = np.vstack(blocks) * np.sqrt(len(blocks[0])), np.shape(y)
-    targets = targets * np.sqrt(len(blocks[0]))
-    unit = float(max(np.abs(values).max(), 0.0 if relaxed else np.abs(targets).max())) or 1.0
+    columns = given.columns("y", y)
+    targets, shape = np.concatenate(columns), np.shape(y)
+    # The mean over samples, of which the blocks are a part each, is taken by the programs.
+    root = np.sqrt(len(columns[0]))
     if relaxed:
         if not targets.all():
             raise ValueError("y must not be zero anywhere where relaxed=True: zero has no sign")
+        values = np.vstack(list(given.blocks([np.zeros(len(columns[0]))] * len(columns)))) * root
+        unit = float(np.abs(values).max()) or 1.0
         found = _signs(values / unit * np.sign(targets)[:, np.newaxis])
     else:
-        found = _point(values / unit, targets / unit, "highs-ipm")
+        # Weights of sum 1 make y of the atoms if they make zero of the atoms less y, where common digits are gone.
+        values = np.vstack(list(given.blocks(columns))) * root
+        largest = max(float(np.abs(values + targets[:, np.newaxis]).max()), float(np.abs(targets).max())) or 1.0
+        unit = max(float(np.abs(values).max()), np.finfo(np.float64).eps * largest)
+        found = _point(values / unit, largest / unit, "highs-ipm")
         if found.inside is None:  # the simplex ends on a vertex, which is exact to rounding
-            found = _point(values / unit, targets / unit, "highs-ds")
+            found = _point(values / unit, largest / unit, "highs-ds")
     direction = found.direction
     if direction is not None:
-        direction = direction.reshape(len(blocks), -1).T.reshape(shape)
+        direction = direction.reshape(len(columns), -1).T.reshape(shape)
         direction = direction * np.sign(np.reshape(y, shape)) if relaxed else direction
     return found._replace(direction=direction, least=float(found.least * unit), most=float(found.most * unit))
 
@@ -175,8 +179,8 @@ def _signs(margins: NDArray[np.float64]) -> HullMembership:
     return HullMembership(False, None, direction, least, most) if most < 0 else _open(least, most)
 
 
-def _point(values: NDArray[np.float64], targets: NDArray[np.float64], method: str) -> HullMembership:
-    """Return the weights whose point has the least mean absolute difference from the targets."""
+def _point(values: NDArray[np.float64], largest: float, method: str) -> HullMembership:
+    """Return the weights whose point has the least mean absolute value; `largest` sets the rounding of the values."""
     n_rows, n_atoms = values.shape
     identity = sparse.eye_array(n_rows, format="csc")
     sums = sparse.csc_array(np.append(np.ones(n_atoms), np.zeros(2 * n_rows))[np.newaxis])
@@ -184,19 +188,19 @@ def _point(values: NDArray[np.float64], targets: NDArray[np.float64], method: st
     solution = linprog(
         np.append(np.zeros(n_atoms), np.ones(2 * n_rows)),
         A_eq=sparse.vstack([rows, sums], format="csc"),
-        b_eq=np.append(targets, 1.0),
+        b_eq=np.append(np.zeros(n_rows), 1.0),
         method=method,
     )
     weights, normal = _shares(solution.x, n_atoms), _marginals(solution, "eqlin")
-    rounding = (n_rows + n_atoms) * np.finfo(np.float64).eps
-    most = np.inf if weights is None else float(np.abs(values @ weights - targets).mean()) + rounding
+    rounding = (n_rows + n_atoms) * np.finfo(np.float64).eps * largest
+    most = np.inf if weights is None else float(np.abs(values @ weights).mean()) + rounding
     least, direction = 0.0, None
     if normal is not None:
         direction = np.clip(normal[:n_rows], -1, 1)
-        least = max(float(direction @ targets - (direction @ values).max()) / n_rows - rounding, 0.0)
+        least = max(-float((direction @ values).max()) / n_rows - rounding, 0.0)
     if least > 0:
         return HullMembership(False, None, direction, least, most)
-    return HullMembership(True, weights, None, least, most) if most <= _SAME else _open(least, most)
+    return HullMembership(True, weights, None, least, most) if most <= _SAME * largest else _open(least, most)
 
 
 def _open(least: float, most: float) -> HullMembership:
