@@ -77,6 +77,18 @@ def test_the_unit_of_atoms_and_target_changes_nothing_else(layout, options):
         np.testing.assert_allclose(path.radius, expected.radius, rtol=1e-6)
 
 
+@pytest.mark.parametrize("ridge", [0.0, 1e-3])
+@pytest.mark.parametrize("of_y", [-230, -166, 0, 166, 177, 180, 230])
+@pytest.mark.parametrize("of_atoms", [-230, -166, 0, 166, 177, 180, 230])
+@pytest.mark.parametrize("layout", sorted(set(LAYOUTS) - {"float32"}))
+def test_corrective_picks_do_not_depend_on_units(layout, of_atoms, of_y, ridge):
+    """Powers of two round nothing; 2**177 is about 1e53."""
+    chosen = LAYOUTS[layout](1.0, 1.0, corrective=True, ridge=ridge)
+    scaled = LAYOUTS[layout](2.0**of_atoms, 2.0**of_y, corrective=True, ridge=ridge)
+    np.testing.assert_array_equal(scaled.picks, chosen.picks)
+    np.testing.assert_allclose(scaled.losses / 4.0**of_y, chosen.losses, rtol=1e-12)
+
+
 @pytest.mark.parametrize("options", [{}, BALL], ids=["convex", "ball"])
 @pytest.mark.parametrize("noise", [0.0, 1e-13, 2e-13, 5e-13, 1e-12, 1e-9])
 def test_nor_does_it_where_only_the_samples_tell_losses_and_gaps(noise, options):
