@@ -105,10 +105,11 @@ def slip_of_gain(squares: Any, left: Any, spread: Any, reach: float, slip: float
     """
     Return the error of an atom's gain, which is its squares over the squared norm of its rest.
 
-    Errors of its products with the residual, and of its rest, are relative to the terms of these.
+    Errors of its products with the residual, and of its rest, are relative to the terms of these. No factor is of a
+    higher order than the squares, so that nothing overflows before these do.
     """
     error = slip * np.sqrt(spread * reach)
-    return (2.0 * np.sqrt(squares) * error + error * error + squares * slip * spread / left) / left
+    return (2.0 * np.sqrt(squares) * error + error * error + squares * (slip * (spread / left))) / left
 
 
 @inlined
