@@ -74,6 +74,20 @@ def test_where_picks_are_too_few_those_made_are_kept_and_more_are_made_beside_th
     assert (np.diff(selector.selection_losses_[[5, -1]]) < 0).all()
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("n_features", [3, 8])
+@pytest.mark.parametrize("apart", [1e-3, 1e-4, 5e-5])
+@pytest.mark.parametrize("seed", range(20))
+def test_coefficients_reach_the_last_loss_where_columns_nearly_repeat_each_other(seed, apart, n_features, method):
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=(20, n_features))
+    X, y = noise[:, :1] + apart * noise, noise[:, -1] + 0.1 * rng.normal(size=20)
+    selector = GreedyForwardSelector(k=6, n_features_to_select=n_features - n_features // 4)
+    getattr(selector, method)(X, y)
+    loss = np.mean((y - X @ selector.coef_ - selector.intercept_) ** 2) / 2
+    assert loss <= selector.selection_losses_[-1] + 1e-6 * np.var(y)
+
+
 def test_constant_columns_count_and_the_first_of_them_come_first():
     X, y = regression(n_features=5)
     X = np.column_stack([np.ones((len(y), 40)), X])
