@@ -21,9 +21,11 @@ from ._gram_shared import SharedColumns
 from ._protocol import Source
 from ._squared_error import SquaredErrorSearch
 
-# Share of a column's squared norm below which its part orthogonal to the kept columns counts as rounding. The same
-# share limits directions in the space of the kept columns.
+# Share of a column's squared norm below which its part orthogonal to the kept columns counts as rounding.
 _LEAST_LEFT = 1e-9
+# The same of a kept column beside those before it. Picks of one search are not compared with each other, so that one
+# may have less of its own beside the rest. The loss that they reach counts it.
+_LEAST_OWN = 1e-12
 # Share of the squared norm of y below which its part orthogonal to the kept atoms counts as rounding.
 _ROUNDING = 1e-14
 
@@ -33,7 +35,7 @@ class AtomsBesideKept:
     The atoms of a source that do not depend on the kept atoms, projected orthogonally to these.
 
     ``atoms`` are their indices in the source; empty if y depends on the kept atoms linearly. Inner products are
-    float64, because a projection is a difference.
+    float64, because a projection is a difference. Of kept atoms that depend on each other the first ones count.
     """
 
     output_weights = None
@@ -43,10 +45,7 @@ class AtomsBesideKept:
         source.promote(about_y=False)
         self._source, self._kept = source, kept
         columns, moments = source.columns(kept), source.moments()
-        values, vectors = np.linalg.eigh(columns[:, kept])
-        found = values > _LEAST_LEFT * max(values[-1], 0.0)
-        # Orthonormal directions are combinations of the kept atoms.
-        self._combinations = vectors[:, found] / np.sqrt(values[found])
+        self._combinations = _orthonormal(columns[:, kept])
         self._products = self._combinations.T @ columns
         self._targets = moments.c[:, kept] @ self._combinations
         norms = moments.norms - (self._products**2).sum(axis=0)
@@ -59,7 +58,7 @@ class AtomsBesideKept:
         self._moments = Moments(np.ascontiguousarray(c[:, self.atoms]), norms[self.atoms], target_norm)
         self.n_atoms, self.n_targets = len(self.atoms), source.n_targets
         # If the source has no samples, reading a column costs nothing, but its projection does.
-        self.n_rows = source.n_rows or int(np.count_nonzero(found))
+        self.n_rows = source.n_rows or self._combinations.shape[1]
         self.itemsize, self.dtype = source.itemsize, np.dtype(np.float64)
         self.has_samples, self.has_rows = source.has_samples, source.has_rows
         self.is_computed = source.is_computed
@@ -150,6 +149,25 @@ class AtomsBesideKept:
         return coefficients
 
 
+def _orthonormal(gram: Float64Array) -> Float64Array:
+    """
+    Return orthonormal combinations of columns with this Gram matrix, in columns.
+
+    Each column that does not depend on those before it adds a direction. The order is that of the picks, which were
+    compared with those kept by then. Other columns have coefficients of zero.
+    """
+    rows, left, own = np.zeros_like(gram), np.diagonal(gram).copy(), list[int]()
+    for i in range(len(gram)):
+        if left[i] > _LEAST_OWN * gram[i, i]:
+            before, row = rows[: len(own)], rows[len(own)]
+            row[i:] = (gram[i, i:] - before[:, i] @ before[:, i:]) / np.sqrt(left[i])
+            left[i:] -= row[i:] ** 2
+            own.append(i)
+    combinations = np.zeros((len(gram), len(own)))
+    combinations[own] = np.linalg.inv(rows[: len(own), own])
+    return combinations
+
+
 def select_beside(
     source: Source,
     k: int,
@@ -167,14 +185,16 @@ def select_beside(
     """
     support = np.zeros(source.n_atoms, dtype=bool)
     support[kept] = True
+    in_order = kept
     rounds: list[GreedyPath] = []
     while True:
         room = None if n_distinct is None else n_distinct - int(support.sum())
         if room and support.any() and source.has_samples and not isinstance(source, SharedColumns):
             source = SharedColumns(source, room)
-        path = _round(source, k, radius=radius, tol=tol, kept=np.flatnonzero(support), room=room)
+        path = _round(source, k, radius=radius, tol=tol, kept=in_order, room=room)
         rounds.append(path)
         support[path.picks] = True
+        in_order = np.concatenate([in_order, path.picks[_firsts(path.picks)]])
         if n_distinct is None or support.sum() >= n_distinct or not len(path.picks):
             break
     picks = np.concatenate([path.picks for path in rounds])
@@ -228,5 +248,11 @@ def _beside(source: Source, kept: NDArray[np.int64], select: Callable[[Source], 
 
 def picks_until(picks: NDArray[np.int64], n_distinct: int | None) -> int:
     """Return the number of picks until `n_distinct` are distinct; all picks if there are fewer or this is None."""
-    first = np.sort(np.unique(picks, return_index=True)[1])
+    first = _firsts(picks)
     return len(picks) if n_distinct is None or n_distinct > len(first) else int(first[n_distinct - 1]) + 1
+
+
+def _firsts(picks: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the positions, in order, of the picks that none before them repeats."""
+    positions: NDArray[np.int64] = np.sort(np.unique(picks, return_index=True)[1])
+    return positions
