@@ -9,14 +9,13 @@ which they can't are scored on the samples themselves. The products come from ``
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from sklearn_gfs._typing import Float64Array, GreedyPath
 
 from . import _greedy_kernels as kernels
+from ._automatic_radius import exact_radius, matching_pursuit
 from ._gram import ArrayAtoms, Moments
 from ._gram_pivots import PivotedColumns
 from ._gram_sums import warn_imprecise
@@ -38,8 +37,6 @@ _CAREFUL = 1e-13
 _MANY = 1 / 32
 # Least loss that products of each precision can give, as a share of the size of its terms.
 _PRECISION = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): 1e-7}
-# Least gain of a step of matching pursuit, which sets the radius, as a share of what is explained.
-_LEAST_GAIN = 0.01
 
 
 class SquaredErrorSearch:
@@ -78,7 +75,7 @@ class SquaredErrorSearch:
         if fault:
             raise ValueError(fault)
         if radius is None:
-            self.radius = _matching_pursuit(self.moments, self.columns.get)[0]
+            self.radius = exact_radius(source, self.moments, self.columns.get)
         check_radius(self.radius, self.moments)
         self._on_samples: SampledPath | None = None  # once it is needed
 
@@ -89,7 +86,7 @@ class SquaredErrorSearch:
             return np.empty(0, dtype=np.int64)
         atoms = np.empty(0, dtype=np.int64)
         if automatic:
-            radius, atoms = _matching_pursuit(moments, self.columns.estimate)
+            radius, atoms = matching_pursuit(moments, self.columns.estimate)
             self.radius = radius or 1.0  # a few rows may miss what all have in common with y
         return np.union1d(self.columns.foresee_first(self._problem(moments), self.state), atoms)
 
@@ -278,26 +275,3 @@ def contenders(t: float, problem: kernels.Problem, state: kernels.State) -> NDAr
     size, best = kernels.reach(t, problem, state.running[kernels.PICKED_NORMS]), int(state.scores.argmin())
     lengths = problem.radius * np.maximum(problem.lengths, problem.lengths[best])
     return np.flatnonzero(state.scores <= state.scores[best] + problem.doubt * lengths * (size + lengths))
-
-
-def _matching_pursuit(moments: Moments, column: Callable[[int], Float64Array]) -> tuple[float, NDArray[np.int64]]:
-    """
-    Sum of the coefficients that matching pursuit gives the atoms before its steps stop paying, and these atoms.
-
-    It stops when a step explains less than a hundredth of what is explained so far. If y has nothing in common with the
-    atoms, the sum is 0: no weights other than zeros lower the loss.
-    """
-    slopes, norms = moments.c.copy(), moments.norms
-    coefs = np.zeros_like(slopes)
-    explained = 0.0
-    while True:
-        gains = np.divide((slopes**2).sum(axis=0), norms, out=np.zeros_like(norms), where=norms > 0)
-        atom = kernels.choose(-gains, np.any(coefs != 0, axis=0).astype(np.int64), 1e-12 * gains.max())
-        if gains[atom] <= _LEAST_GAIN * explained:
-            break
-        explained += gains[atom]
-        step = slopes[:, atom] / norms[atom]
-        coefs[:, atom] += step
-        slopes -= np.outer(step, column(atom))
-    lengths = np.sqrt((coefs**2).sum(axis=0))
-    return float(lengths.sum()), np.flatnonzero(lengths)

@@ -70,9 +70,7 @@ def test_the_unit_of_atoms_and_target_changes_nothing_else(layout, options):
         unit = 2.0**exponent
         path = LAYOUTS[layout](unit, unit, **options)
         np.testing.assert_array_equal(path.picks, expected.picks)
-        # An automatic radius comes from the atoms' own products, and the losses follow from it.
-        rounding = 1e-6 if layout == "float32" and options == {"hull": "l1"} else 1e-9
-        np.testing.assert_allclose(path.losses, expected.losses * unit**2, rtol=rounding)
+        np.testing.assert_allclose(path.losses, expected.losses * unit**2, rtol=1e-9)
         np.testing.assert_allclose(path.gaps, expected.gaps * unit**2, rtol=1e-6)
         np.testing.assert_allclose(path.radius, expected.radius, rtol=1e-6)
 
