@@ -224,6 +224,18 @@ def test_weights_of_samples_count():
     assert [id(tree) for tree in some.estimators_] == [id(forest.estimators_[i]) for i in np.sort(path.picks)]
 
 
+@pytest.mark.parametrize("exponent", [-1020, -540, 540, 1022])
+@pytest.mark.parametrize("name", ["forest", "forest of numbers"])
+def test_the_unit_of_weights_changes_nothing(name, exponent):
+    """Powers of two round nothing."""
+    y, weight = targets_of(FORESTS[name]), np.random.default_rng(0).uniform(0.5, 1.0, 240)
+    forest = clone(FORESTS[name]).fit(X, y)
+    small, scaled = (
+        prune_forest(forest, X, y, k=4, oob=True, sample_weight=unit * weight) for unit in (1.0, 2.0**exponent)
+    )
+    np.testing.assert_array_equal(outputs_of(small, X), outputs_of(scaled, X))
+
+
 def test_samples_go_through_in_chunks():
     data, y = np.tile(X, (40, 1)), np.tile(NUMBERS, 40)
     forest = RandomForestRegressor(12, max_depth=4, random_state=0).fit(data, y)

@@ -106,6 +106,20 @@ def test_selection_by_the_absolute_error_is_that_of_the_oracle(case):
     assert path.picks.tolist() == naive.greedy_by_score(outputs, k, score, naive_loss(y, weight, "squared_error"))
 
 
+@pytest.mark.parametrize("exponent", [-1020, -540, 540, 1022])
+@pytest.mark.parametrize("scoring", ["accuracy", "balanced_accuracy", "roc_auc", "neg_mean_absolute_error"])
+def test_the_unit_of_weights_changes_no_score(scoring, exponent):
+    """Powers of two round nothing."""
+    rng = np.random.default_rng(0)
+    outputs, weight = rng.uniform(size=(5, 40, 2)), rng.uniform(0.5, 1.0, 40)
+    of_numbers = scoring == "neg_mean_absolute_error"
+    y, classes = (rng.normal(size=(40, 2)), None) if of_numbers else (rng.integers(0, 2, 40), np.arange(2))
+    scores = [
+        evaluate(scoring, y, unit * weight, classes)(np.zeros((40, 2)), outputs, 1) for unit in (1.0, 2.0**exponent)
+    ]
+    np.testing.assert_array_equal(scores[0], scores[1])
+
+
 @given(st.integers(2, 30), st.integers(0, 2**32 - 1), st.booleans())
 def test_the_area_is_that_of_scikit_learn(n_samples, seed, rounded):
     rng = np.random.default_rng(seed)
