@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from sklearn_gfs._typing import Float64Array
+from sklearn_gfs._weights import of_order_one
 from sklearn_gfs.selection import least_probability
 
 from . import _score_kernels as kernels
@@ -207,7 +208,9 @@ def evaluation(
     weight : ndarray of shape (n_samples,) or None
         Weights of the samples.
     """
-    shares = np.ones(len(codes)) if weight is None else weight
+    # Sums of weights, and products of these, stay finite. A scorer gets the weights as they are.
+    of_order = None if weight is None else of_order_one(weight)
+    shares = np.ones(len(codes)) if of_order is None else of_order
     if classes is not None and scoring in ("accuracy", "balanced_accuracy"):
         if scoring == "balanced_accuracy":
             sizes = np.bincount(codes, weights=shares, minlength=len(classes))
@@ -219,7 +222,7 @@ def evaluation(
         shares = shares / (shares.sum() * codes.shape[1])
         return lambda total, atoms, t: -_filled(kernels.add_absolute_errors, total, atoms, float(t), codes, shares)
     if classes is not None and len(classes) == 2 and scoring == "roc_auc":
-        areas = Areas(codes == 1, weight)
+        areas = Areas(codes == 1, of_order)
         return lambda total, atoms, _: np.array([areas.of(total[:, 1] + atom[:, 1]) for atom in atoms])
 
     told = {} if weight is None else {"sample_weight": weight}
@@ -247,7 +250,7 @@ class Areas:
     y : ndarray of shape (n_samples,)
         Whether a sample is of the second class.
     weight : ndarray of shape (n_samples,) or None
-        Weights of the samples.
+        Weights of the samples, the largest of order one.
     """
 
     def __init__(self, y: NDArray[np.bool_], weight: Float64Array | None) -> None:

@@ -37,7 +37,7 @@ from sklearn_gfs._compat import (
 )
 from sklearn_gfs._plain import check_one_kind, check_plain
 from sklearn_gfs._typing import Float64Array
-from sklearn_gfs._weights import check_weight
+from sklearn_gfs._weights import relative_weight
 
 from ._classifier import GreedyEnsembleClassifier
 from ._criteria import SquaredErrorCriterion
@@ -147,7 +147,7 @@ def prune_forest(
     check_one_kind(y=y)
     X, y = indexable(X, y)
     targets = _targets(forest, y)
-    weight = check_weight(sample_weight, len(targets))
+    weight = relative_weight(sample_weight, len(targets))
     members = [_with_members(forest, [i]) for i in range(len(forest.estimators_))]
     seen = _in_bag(forest, len(targets)) if oob else None
     products = _mean_products(members, X, targets, weight, seen)
