@@ -74,6 +74,30 @@ def test_where_picks_are_too_few_those_made_are_kept_and_more_are_made_beside_th
     assert (np.diff(selector.selection_losses_[[5, -1]]) < 0).all()
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_of_columns_that_are_equally_near_to_y_the_first_make_the_number_full(seed):
+    """Five columns say all that the others do. Sums in another order, or in float32, round otherwise."""
+    rng = np.random.default_rng(seed)
+    some = rng.normal(size=(101, 5))
+    if seed % 2:
+        some = (some > 0) * 1.0
+    X, y = (
+        np.concatenate([some, some, -2.0 * some, some[:, :3]], axis=1),
+        some @ rng.normal(size=5) + rng.normal(size=101),
+    )
+    order = rng.permutation(101)
+    supports = [
+        GreedyForwardSelector(k=10, n_features_to_select=11).fit(values, targets).support_
+        for values, targets in ((X, y), (X[order], y[order]), (X.astype(np.float32), y))
+    ]
+    parts = GreedyForwardSelector(k=10, n_features_to_select=11, target_type="continuous")
+    supports.append(parts.partial_fit(X[:40], y[:40]).partial_fit(X[40:], y[40:]).support_)
+    expected = np.argsort([-round(abs(np.corrcoef(x, y)[0, 1]), 9) for x in X.T], kind="stable")
+    others = [i for i in expected if i >= 5][:6]
+    for support in supports:
+        assert np.flatnonzero(support).tolist() == [0, 1, 2, 3, 4, *sorted(others)]
+
+
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize("n_features", [3, 8])
 @pytest.mark.parametrize("apart", [1e-3, 1e-4, 5e-5])
