@@ -24,6 +24,8 @@ from ._sample_moments import SampleMoments
 
 # Size of the pieces, in which columns are standardised: temporary arrays stay in a core's own cache.
 _COPY_BYTES = 2**18
+# Columns whose correlations with y differ by less are equally near: products in float32 can't tell.
+_TIE = 1e-6
 
 
 class StandardizedColumns(NamedTuple):
@@ -57,9 +59,14 @@ class StandardizedColumns(NamedTuple):
         return path._replace(picks=self.varying[path.picks], counts=counts, weights=weights)
 
     def nearest_first(self) -> NDArray[np.int64]:
-        """Return all columns, those that correlate most with y first, those that don't vary last."""
+        """Return all columns, those that correlate most with y first, those that don't vary last; equals in order."""
         moments, nearness = self.source.moments(), np.full(len(self.mean), -1.0)
-        nearness[self.varying] = (moments.c**2).sum(axis=0) / moments.norms
+        nearness[self.varying] = np.sqrt((moments.c**2).sum(axis=0) / moments.norms)
+        largest, tie = np.inf, _TIE * float(np.sqrt(moments.target_norm))
+        for column in self.varying[np.argsort(-nearness[self.varying])]:
+            if nearness[column] >= largest - tie:
+                nearness[column] = largest
+            largest = nearness[column]
         return np.argsort(-nearness, kind="stable")
 
     def in_own_units(self, weights: Float64Array) -> tuple[Float64Array, Float64Array]:

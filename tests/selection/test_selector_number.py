@@ -157,6 +157,13 @@ def test_where_nothing_has_anything_to_add_what_is_nearest_to_y_makes_the_number
         assert selector.get_support()[0] == constant
 
 
+def test_constant_columns_come_last_however_large_y_is():
+    """No column has anything in common with y."""
+    X = np.array([-1.0, -1.0, 1.0, 1.0])[:, None] * [0.0, 1.0, 2.0]
+    selector = GreedyForwardSelector(k=1, n_features_to_select=2, target_type="continuous")
+    assert selector.fit(X, 1e9 * np.array([1.0, -1.0, 1.0, -1.0])).get_support(indices=True).tolist() == [1, 2]
+
+
 def test_the_mean_of_the_convex_hull_is_cut_where_the_number_is_full():
     rng = np.random.default_rng(0)
     y = rng.standard_normal(200)
