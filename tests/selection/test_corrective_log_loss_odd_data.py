@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from sklearn_gfs import greedy_forward_selection
@@ -46,9 +48,8 @@ def test_the_weight_of_an_outlier_of_the_wrong_class_is_solved_for(distance, rid
     path = greedy_forward_selection(atoms, y, 2, ridge=ridge, **options)
     centred = atoms - atoms.mean(axis=0) * neurons
     penalty = ridge * np.mean(centred**2)
-    penalised = path.losses + [0.0, 0.5 * penalty * np.sum(path.weights**2)]
+    penalised = path.losses + np.array([0.0, 0.5 * penalty * np.sum(path.weights**2)])
     least = least_loss(atoms, y, penalty=penalty, intercept=neurons)
-    # The weight of the outlier's atom has no end without a ridge.
     assert penalised[-1] <= least + 1e-9
     assert (penalised - path.gaps <= least + 1e-9).all()
 
@@ -68,3 +69,65 @@ def test_outliers_of_three_classes_are_solved_for(distance):
     np.testing.assert_allclose(losses[:3], 0.0, atol=1e-6)
     rest = greedy_forward_selection(atoms[3:, :3], y[3:], 3, output_weights=np.ones((3, 3)), **OPTIONS)
     np.testing.assert_allclose(path.losses[-1], rest.losses[-1] * 597 / 600, rtol=1e-7)
+
+
+def overlapping(seed):
+    """Atoms of which some depend on classes that overlap, and the classes."""
+    rng = np.random.default_rng(seed)
+    atoms = rng.normal(size=(200, 6)) + 0.7
+    return atoms, (atoms[:, 2] - 0.4 + 0.8 * rng.normal(size=200) > 1.0).astype(int)
+
+
+@pytest.mark.parametrize("neurons", [False, True])
+@pytest.mark.parametrize("ridge", [0.0, 0.01])
+@pytest.mark.parametrize("power", [-100, -60, -20, 0, 10, 20, 60, 100])
+def test_the_scale_of_the_atoms_changes_nothing(power, ridge, neurons):
+    atoms, y = overlapping(0)
+    options = OPTIONS | {"ridge": ridge} | ({"output_weights": np.ones((6, 1))} if neurons else {})
+    path = greedy_forward_selection(atoms * 10.0**power, y, 3, **options)
+    penalty = ridge * np.mean((atoms - atoms.mean(axis=0) * neurons) ** 2)
+    squares = np.sum((path.weights[path.picks] * 10.0**power) ** 2)
+    least = least_loss(atoms[:, path.picks], y, penalty=penalty, intercept=neurons)
+    np.testing.assert_allclose(path.losses[-1] + 0.5 * penalty * squares, least, atol=1e-9)
+    np.testing.assert_allclose(path.losses, greedy_forward_selection(atoms, y, 3, **options).losses, rtol=1e-7)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_each_atom_may_have_a_scale_of_its_own(seed, neurons):
+    atoms, y = overlapping(seed)
+    options = OPTIONS | ({"output_weights": np.ones((6, 1))} if neurons else {})
+    scales = 10.0 ** np.random.default_rng(seed).uniform(-60.0, 60.0, 6)
+    path = greedy_forward_selection(atoms * scales, y, 6, **options)
+    assert len(path.picks) == 6
+    assert path.losses[-1] <= least_loss(atoms, y, intercept=neurons) + 1e-9
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.floats(0.0, 4.0))
+@example(0, 4.0)
+def test_atoms_far_from_zero_do_not_end_the_path(seed, power):
+    """Without a free intercept the picks leave a small part of such an atom, which is what lowers the loss."""
+    atoms, y = overlapping(seed)
+    atoms += 10.0**power
+    path = greedy_forward_selection(atoms, y, 6, **OPTIONS)
+    least = least_loss(atoms, y)
+    assert path.losses[-1] <= least + 6e-10
+    assert len(path.picks) == 6 or least_loss(atoms[:, path.picks], y) <= least + 6e-10
+
+
+@pytest.mark.parametrize("kind", ["columns", "outputs", "neurons"])
+def test_parallel_atoms_of_fitted_samples_do_not_end_the_path(kind):
+    """Most samples are fitted, and atoms are nearly parallel: neither the norm nor the curvature alone says enough."""
+    rng = np.random.default_rng(3)
+    y = np.arange(300) % 2
+    parts = rng.normal(size=(300, 4))
+    parts[:, 0] += 8.0 * y - 4.0
+    parts[:, 1:] *= 1e-3
+    parts[:6] = 0.3 * rng.normal(size=(6, 4))
+    atoms = parts + 3.0 * parts[:, :1] * np.arange(4)
+    options = OPTIONS | ({"output_weights": np.ones((4, 1))} if kind == "neurons" else {})
+    given_atoms = np.stack([-atoms, atoms], axis=2) / 2.0 if kind == "outputs" else atoms
+    path = greedy_forward_selection(given_atoms, y, 4, **options)
+    assert len(path.picks) == 4
+    assert path.losses[-1] <= least_loss(atoms, y, intercept=kind == "neurons") + 1e-9
