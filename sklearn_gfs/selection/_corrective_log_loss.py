@@ -106,6 +106,8 @@ class LogLossCorrection:
     def _gap(self, slopes: Float64Array) -> float:
         """Return a bound of the penalised loss minus the least one over all weights, from slopes of the free atoms."""
         penalised = self.solved.at.penalised
+        if not self.solved.exact:  # the slopes along the picks are not zero
+            return penalised
         steepest = float(np.sum(slopes**2))
         if not self.penalty:
             return penalised if steepest > 0.0 else 0.0

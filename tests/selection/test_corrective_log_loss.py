@@ -157,9 +157,10 @@ def test_the_curvature_is_exact_next_to_zero_and_one(kind, distance):
     atoms, y, options, _ = problem(kind)
     free, n_outputs = "output_weights" in options, 1 if kind in ("one neuron output", "columns") else 3
     share, offset = np.full(len(y), 1.0 / len(y)), distance * np.eye(n_outputs)[0]
+    z = offset if n_outputs > 1 else np.array([0.0, *offset])
+    y = np.full(len(y), z.argmax())  # of samples of the wrong class the steps follow another curvature
     logits = PenalisedLogits(LogitAtoms.of(atoms, y, share, offset, free_intercept=free), 0.0)
     assert all(logits.add(pick) for pick in range(3))
-    z = offset if n_outputs > 1 else np.array([0.0, *offset])
     p = np.exp(z) / np.exp(z).sum()
     rows = logits.design.reshape(len(y), -1, logits.design.shape[1])
     expected = np.zeros((logits.at.weights.size,) * 2)

@@ -37,7 +37,7 @@ def least_loss(columns, y, *, penalty=0.0, intercept=False):
 @pytest.mark.parametrize("ridge", [0.0, 1e-12])
 @pytest.mark.parametrize("distance", [5.0, 20.0, 40.0, 1e3, 1e6])
 def test_the_weight_of_an_outlier_of_the_wrong_class_is_solved_for(distance, ridge, neurons):
-    """Its curvature is next to nothing at first, so that Newton's step along its own atom is far too long."""
+    """Its curvature is about 1e-16 or less at first, so that Newton's step along its own atom is far too long."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=2000)
     y = (x + 0.7 * rng.normal(size=2000) > 0).astype(int)
