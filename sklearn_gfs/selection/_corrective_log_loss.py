@@ -99,7 +99,11 @@ class LogLossCorrection:
             # The norms bound the second derivatives. For samples that are fitted these are much smaller, so steps gain
             # more.
             bends = self.logits.bends_along(self.solved.at.p, slopes)
-            scores[squares <= 2.0 * TOLERANCE * (bends + self.penalty)] = -1.0
+            worth = squares > 2.0 * TOLERANCE * (bends + self.penalty)
+            if not worth[free].any() and self.solved.n_picks:
+                # The picks may leave little of an atom that is far from zero. Steps along what they leave gain more.
+                worth = self.solved.gains(slopes) > TOLERANCE
+            scores[~worth] = -1.0
         best = scores.max()
         return int(np.argmax(scores >= (1.0 - _TIE) * best)) if best > 0.0 else -1
 

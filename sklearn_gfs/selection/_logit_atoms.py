@@ -55,6 +55,19 @@ class LogitAtoms(NamedTuple):
         column = np.asarray(self.atoms[:, atom], dtype=np.float64).ravel()
         return column if self.means is None else column - self.means[atom]
 
+    def columns(self, some: slice) -> Float64Array:
+        """Return the outputs of some atoms in float64, each as ``column`` does."""
+        block = np.asarray(self.atoms[:, some], dtype=np.float64)
+        if self.means is not None:
+            return block - self.means[some]
+        return block if block.ndim == 2 else block.swapaxes(1, 2).reshape(-1, block.shape[1])
+
+    def of_columns(self, columns: Float64Array) -> LogitAtoms:
+        """Return other atoms, of which these are the columns, for the same samples."""
+        if self.atoms.ndim == 3:
+            columns = columns.reshape(len(self.y), -1, columns.shape[1]).swapaxes(1, 2)
+        return self._replace(atoms=columns, means=None)
+
     def along(self, residual: Float64Array) -> Float64Array:
         """
         Products of all atoms with a residual, (n_atoms, n_targets).

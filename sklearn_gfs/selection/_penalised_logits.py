@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from sklearn.exceptions import ConvergenceWarning
 
-from sklearn_gfs._chunks import row_chunks
+from sklearn_gfs._chunks import CHUNK_BYTES, row_batches, row_chunks
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._warn import warn_caller
 
@@ -156,6 +156,30 @@ class PenalisedLogits:
         self._squares = np.append(self._squares, square)
         self.at = self._point(np.concatenate([self.at.weights, np.zeros((1, self.at.weights.shape[1]))]))
         return True
+
+    def gains(self, slopes: Float64Array) -> Float64Array:
+        """
+        Return by how much steps lower the penalised loss, about: along what the picks leave of each atom.
+
+        Atoms that depend on the picks gain nothing. The slopes are those along whole atoms.
+        """
+        picks, factor = self.design[:, self.n_free :], (self._factor, False)
+        weight = np.repeat(self.logits.weight, len(picks) // len(self.logits.y))
+        weighted = picks * weight[:, None]
+        along_picks = self._products(self.at.residual)[self.n_free :] + self.penalty * self.weights
+        gains = np.zeros(len(slopes))
+        for some in row_batches(len(slopes), max(CHUNK_BYTES // (8 * len(picks)), 1)):
+            atoms = self.logits.columns(some)
+            shares = cho_solve(factor, weighted.T @ atoms, check_finite=False)
+            rest = atoms - picks @ shares
+            penalties = self.penalty * (1.0 + (shares**2).sum(axis=0))
+            left = weight @ rest**2 + penalties
+            rest_slopes = slopes[some] - shares.T @ along_picks
+            bends = self.logits.of_columns(rest).bends_along(self.at.p, rest_slopes) + penalties
+            free = (left > LEAST_LEFT * (self.logits.norms[some] + self.penalty)) & (bends > 0.0)
+            squares = (rest_slopes**2).sum(axis=1)
+            np.divide(0.5 * squares, bends, out=gains[some], where=free)
+        return gains
 
     def descend(self) -> None:
         """Take Newton steps until the next one would gain no more than the tolerance."""
