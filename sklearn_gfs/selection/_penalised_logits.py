@@ -51,7 +51,7 @@ _WHOLE = 2048
 _JITTER = 1e-9
 # Share of its own by which each entry grows in products. Rounding of slopes would have no bound where there is no
 # curvature; a larger share would slow the steps down where atoms are nearly parallel.
-_LIFT = 1e-13
+_LIFT = 1e-14
 # Share of a column's mean square by which its entry grows when the curvature is factorised: probabilities of zero leave
 # no curvature.
 _FLATTEST = 1e-30
