@@ -163,7 +163,7 @@ def main():
         "Data that re-training learns from other picks",
         "OMP_NUM_THREADS=1 python benchmarks/other_picks.py",
         f"Scores on {N_TEST} samples, mean and least of {SEEDS} seeds of the network, and seconds of the processor. "
-        "All parameters are the defaults, but for `corrective=True`. The MLP gets standardised features and, if targets are "
+        "All parameters are the defaults, but for `corrective=True`. The MLP gets standardised features and, for "
         "numbers, standardised targets.",
         "## Classes whose boundaries wind",
         "Accuracy. The rule was made for two spirals, chessboards of 4 x 4 and the sine. Other rows came afterwards.",
