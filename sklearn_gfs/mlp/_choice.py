@@ -33,6 +33,8 @@ class Choice(NamedTuple):
     schedule : Schedule
     tries_starts : bool, default=False
         Whether other starts are tried if the first trial learns little.
+    tries_steps : bool, default=False
+        Whether second-order steps, which take longer, are tried after gradient updates.
     tries_penalties : bool, default=False
         Whether larger penalties are tried if the network overfits with the first penalty.
     tries_picks : bool, default=False
@@ -42,6 +44,7 @@ class Choice(NamedTuple):
     steps: type[SecondOrderSolver] | None
     schedule: Schedule
     tries_starts: bool = False
+    tries_steps: bool = False
     tries_penalties: bool = False
     tries_picks: bool = False
 
@@ -50,12 +53,19 @@ def choose_solver(data: Prepared, settings: PathSettings, network: Network) -> C
     """Return how to re-train, by the solver that the user names or by the automatic choice of a solver."""
     steps = _steps(data, settings, network)
     if steps is None:
-        return choose_updates(data, settings, network)
-    n_steps = steps.n_steps if isinstance(settings.n_retrain, str) else settings.n_retrain
-    schedule = Schedule(n_steps, steps.interval, steps.patience, negligible=_NEGLIGIBLE)
+        tries_steps = _steps(data, settings, network, after_updates=True) is not None
+        return choose_updates(data, settings, network)._replace(tries_steps=tries_steps)
     # A solver that the user names is not replaced by another one.
     is_free = settings.retrain_solver == "auto"
-    return Choice(steps, schedule, tries_starts=is_free, tries_picks=_tries_picks(data, settings, steps))
+    tries_picks = _tries_picks(data, settings, steps)
+    return choose_steps(settings)._replace(tries_starts=is_free, tries_picks=tries_picks)
+
+
+def choose_steps(settings: PathSettings) -> Choice:
+    """Return how to re-train by second-order steps, by Levenberg-Marquardt's if the user names none, at any cost."""
+    steps = SECOND_ORDER.get(settings.retrain_solver, LevenbergMarquardt)
+    n_steps = steps.n_steps if isinstance(settings.n_retrain, str) else settings.n_retrain
+    return Choice(steps, Schedule(n_steps, steps.interval, steps.patience, negligible=_NEGLIGIBLE))
 
 
 def choose_updates(data: Prepared, settings: PathSettings, network: Network) -> Choice:
@@ -81,8 +91,10 @@ def _tries_picks(data: Prepared, settings: PathSettings, steps: type[SecondOrder
     return is_automatic and suits and settings.corrective is False
 
 
-def _steps(data: Prepared, settings: PathSettings, network: Network) -> type[SecondOrderSolver] | None:
-    """Return the solver of second-order steps; None for gradient updates."""
+def _steps(
+    data: Prepared, settings: PathSettings, network: Network, *, after_updates: bool = False
+) -> type[SecondOrderSolver] | None:
+    """Return the solver of second-order steps; None for gradient updates only."""
     shape, loss, n_samples = shape_of(network), settings.training.loss, len(data.parts.whole.rows)
     if settings.retrain_solver in SECOND_ORDER:
         solver = SECOND_ORDER[settings.retrain_solver]
@@ -91,6 +103,6 @@ def _steps(data: Prepared, settings: PathSettings, network: Network) -> type[Sec
     # Second-order steps on the squared error overfit the indicators of classes, and the probabilities get worse.
     suits = data.holds_numbers or not loss.is_quadratic
     is_automatic = settings.retrain_solver not in SOLVERS and isinstance(settings.n_retrain, str)
-    if is_automatic and suits and LevenbergMarquardt.serves(shape, loss, n_samples, few_entries=data.few_entries):
-        return LevenbergMarquardt
-    return None
+    cost = {"few_entries": data.few_entries, "after_updates": after_updates}
+    serves = is_automatic and suits and LevenbergMarquardt.serves(shape, loss, n_samples, **cost)
+    return LevenbergMarquardt if serves else None

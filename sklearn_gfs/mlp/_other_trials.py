@@ -40,6 +40,10 @@ _RIDGES = (1e-2, 1e-3, 1e-4, 1e-5)
 _LOWER = 0.8
 # Number of steps after which re-training of numbers from other picks must have got ahead of the first trial.
 _STEPS = 3
+# Held-out loss, as a share of the loss of the best constant, above which steps are tried after updates.
+_MUCH_FOR_STEPS = 0.02
+# Number of steps that must lead below the least held-out loss of gradient updates, for classes.
+_STEPS_OF_CLASSES = 8
 # Number of standard errors by which the held-out loss of other picks must be lower. Few samples with extreme losses
 # decide alone otherwise.
 _SURE = 2.0
@@ -92,6 +96,37 @@ def of_other_start(trials: Trials, trial: Trial, pruned: Network, phase: Phase, 
     return again if again.losses else start._replace(ending=Ending.KEPT)
 
 
+def of_steps(trials: Trials, trial: Trial, pruned: Network, phase: Phase) -> Trial:
+    """
+    Return the trial of gradient updates, or a better trial of second-order steps.
+
+    Among many features of which few matter, a penalty for each feature may be worth the time that steps take. After a
+    few steps it shows.
+    """
+    trainer, how = trials.trainer, trials.trainer.choice_of_steps()
+    if trainer.ends(phase) or trial.least <= _MUCH_FOR_STEPS * trials.data.constant_loss:
+        return trial
+    if not _gets_below(trials, trial.least, _STEPS_OF_CLASSES, pruned, phase, how):
+        return trial
+    with trainer.tasks.within(phase, *how.schedule[:2]) as last:
+        other = trials.attempt(pruned, last, how)
+    return other if _is_better(trials, trial, other) else trial
+
+
+def _gets_below(trials: Trials, loss: float, n_steps: int, start: Network, phase: Phase, how: Choice) -> bool:
+    """Whether the first steps from this start reach a held-out loss that is lower by a tenth than this one."""
+    few = how._replace(schedule=how.schedule._replace(n_iterations=n_steps))
+    with trials.trainer.tasks.within(phase, *few.schedule[:2]) as last:
+        begun = trials.attempt(start, last, few)
+    return not trials.trainer.ends(last) and begun.least < _BETTER * loss
+
+
+def _is_better(trials: Trials, trial: Trial, other: Trial) -> bool:
+    """Whether another trial has a lower held-out loss, by a tenth, and by two standard errors of the difference."""
+    gain = trials.data.held_out_gain
+    return other.least < _BETTER * trial.least and gain(trial.network, other.network) >= _SURE
+
+
 def _has_learnt(trials: Trials, trial: Trial) -> bool:
     """Whether a trial lowered the held-out loss to less than a share of the loss of the best constant."""
     enough = _ENOUGH_OF_MANY if len(trials.data.parts.train.rows) > _FEW else _ENOUGH_OF_FEW
@@ -130,11 +165,13 @@ def of_other_picks(
     path, ridge, trial_path = found
     start = prune(network, trial_path)
     how = trainer.choice(start)
-    if data.holds_numbers and not _gets_ahead(trials, trial, start, phase, how):
-        return trial, chosen
+    if data.holds_numbers:
+        after_few = trial.validation_losses.get(_STEPS, trial.least)
+        if how.steps is None or not _gets_below(trials, after_few, _STEPS, start, phase, how):
+            return trial, chosen
     with trainer.tasks.within(phase, *how.schedule[:2]) as last:
         other = trials.attempt(start, last, how)
-    if other.least >= _BETTER * trial.least or data.held_out_gain(trial.network, other.network) < _SURE:
+    if not _is_better(trials, trial, other):
         return trial, chosen
     trainer.tasks.report.say("Picks by least squares, with weights solved for, took the place of the first.")
     final_path = trial_path
@@ -142,16 +179,6 @@ def of_other_picks(
         with interruptible(trainer.watch):
             final_path = search.solver(network, path, data.parts.whole)(ridge)
     return other, Chosen(final_path, trial_path, ridge)
-
-
-def _gets_ahead(trials: Trials, trial: Trial, start: Network, phase: Phase, how: Choice) -> bool:
-    """Whether the first steps from this start reach a held-out loss below that of the trial after as many steps."""
-    if how.steps is None:
-        return False
-    few = how._replace(schedule=how.schedule._replace(n_iterations=_STEPS))
-    with trials.trainer.tasks.within(phase, *few.schedule[:2]) as last:
-        begun = trials.attempt(start, last, few)
-    return not trials.trainer.ends(last) and begun.least < _BETTER * trial.validation_losses.get(_STEPS, trial.least)
 
 
 def _picked_by_squares(

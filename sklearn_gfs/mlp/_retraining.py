@@ -15,7 +15,7 @@ from sklearn_gfs.network import FittedNetwork, HeldOut, Network, Posterior, inte
 
 from ._candidates import Chosen
 from ._choice import Choice
-from ._other_trials import of_larger_penalty, of_other_picks, of_other_start
+from ._other_trials import of_larger_penalty, of_other_picks, of_other_start, of_steps
 from ._pruning import NeuronSelection
 from ._trainer import Retrainer, Trainer
 from ._trial import Ending, Trial, Trials
@@ -88,10 +88,10 @@ class Retraining:
             posterior = trainer.posterior(trial.network, trial.prior)
             return kept._replace(path=selection.measured(network, trial_path), posterior=posterior)
         if trial.ending is Ending.CONTINUED:
-            choose = trainer.choice_of_updates if trial.prior is None else trainer.choice
+            how = trainer.choice_of_updates(trial.network) if trial.prior is None else trainer.choice_of_steps()
             n_more = _MORE + int(_PART_MORE * len(trial.losses))
             chosen = chosen._replace(path=selection.measured_on_all(network, trial_path))
-            return self._finished(trial, chosen, choose(trial.network), n_more)
+            return self._finished(trial, chosen, how, n_more)
         # The trial was one of updates. The same updates train the final subnetwork, even if this has fewer neurons and
         # second-order steps would suit it: the best number of updates says nothing about steps.
         begun = trial._replace(network=prune(network, path), losses=[], prior=None)
@@ -124,12 +124,15 @@ class Retraining:
         trials = Trials(trainer, held_out, self._pretrain_losses, self._check)
         name = "trial re-training" if len(self._data.parts.held_out.rows) else "re-training"
         how = trainer.choice(pruned)
-        (n_retrain, interval), at_most = how.schedule[:2], how.tries_starts or how.tries_penalties or how.tries_picks
+        n_retrain, interval = how.schedule[:2]
+        at_most = how.tries_starts or how.tries_steps or how.tries_penalties or how.tries_picks
         with trainer.tasks.phase(name, n_retrain, at_most=at_most, n_of_task=interval) as phase:
             trial = trials.attempt(pruned, phase, how)
             phase.report.end()
             if how.tries_penalties:
                 trial = of_larger_penalty(trials, trial, pruned, phase, how)
+            if how.tries_steps:
+                trial = of_steps(trials, trial, pruned, phase)
             if how.tries_starts:
                 trial = of_other_start(trials, trial, pruned, phase, how)
             if how.tries_picks:

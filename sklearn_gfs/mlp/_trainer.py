@@ -28,7 +28,7 @@ from sklearn_gfs.network import (
     share_of_values,
 )
 
-from ._choice import Choice, choose_solver, choose_updates
+from ._choice import Choice, choose_solver, choose_steps, choose_updates
 from ._given import PathSettings
 from ._prepared import Prepared
 
@@ -59,6 +59,10 @@ class Trainer:
     def choice(self, network: Network) -> Choice:
         """Return how to re-train a subnetwork."""
         return choose_solver(self.data, self.settings, network)
+
+    def choice_of_steps(self) -> Choice:
+        """Return how to re-train a subnetwork by second-order steps."""
+        return choose_steps(self.settings)
 
     def choice_of_updates(self, network: Network) -> Choice:
         """Return how to re-train a subnetwork by gradient updates."""

@@ -146,10 +146,14 @@ class LevenbergMarquardt(SecondOrderSolver):
         self._n_taken = n_taken if n_taken < objective.n_samples else None
 
     @classmethod
-    def serves(cls, shape: Shape, loss: Loss, n_samples: int, *, few_entries: bool = False) -> bool:
+    def serves(
+        cls, shape: Shape, loss: Loss, n_samples: int, *, few_entries: bool = False, after_updates: bool = False
+    ) -> bool:
         """Whether steps are cheap, and the curvature is one matrix product or has few rows of the Jacobian."""
         one_product = loss.is_quadratic or shape.n_outputs == 1 or has_few_rows(shape, n_samples)
-        is_cheap = serves(shape, n_samples, classes=not loss.is_quadratic, few_entries=few_entries)
+        is_cheap = serves(
+            shape, n_samples, classes=not loss.is_quadratic, few_entries=few_entries, after_updates=after_updates
+        )
         return loss.has_curvature and one_product and is_cheap
 
     @classmethod

@@ -21,6 +21,8 @@ _MOST_OPERATIONS = 2e9
 # Largest number of multiplications for the curvature of a step with classes. A hundred more expensive steps would take
 # many times the time of all gradient updates.
 _MOST_OF_CLASSES = 1e9
+# The same for steps that are tried after gradient updates, if the Jacobian has few rows.
+_MOST_TRIED = 4e9
 # Number of multiplications that is added to this limit for each element of the inputs, if the Jacobian has few rows.
 # Features are then many, and gradient updates take long, too.
 _MORE_A_NUMBER = 2000
@@ -33,9 +35,11 @@ def samples_of_a_step(shape: Shape) -> int:
     return max(_SAMPLES_A_COLUMN * shape.n_columns, CHUNK_ROWS)
 
 
-def serves(shape: Shape, n_samples: int, *, classes: bool, few_entries: bool = False) -> bool:
+def serves(
+    shape: Shape, n_samples: int, *, classes: bool, few_entries: bool = False, after_updates: bool = False
+) -> bool:
     """
-    Whether Levenberg-Marquardt steps are cheap enough for a default.
+    Whether Levenberg-Marquardt steps are cheap enough for a default, or to be tried after gradient updates.
 
     If few inputs differ from zero, gradient updates cost much less than steps. With more parameters than rows of the
     Jacobian gradient updates also give a lower loss: each weight depends on the few samples that have the feature.
@@ -45,8 +49,9 @@ def serves(shape: Shape, n_samples: int, *, classes: bool, few_entries: bool = F
     few = min(shape.n_parameters, n_samples * shape.n_outputs) <= _MOST_PARAMETERS
     fits = bytes_of_matrices(shape, n_samples) <= working_memory()
     passes = 6.0 * n_samples * shape.n_parameters <= _MOST_OPERATIONS
-    n_numbers = n_samples * shape.n_outputs * shape.n_features if has_few_rows(shape, n_samples) else 0
-    most = _MOST_OF_CLASSES + _MORE_A_NUMBER * n_numbers
+    has_few = has_few_rows(shape, n_samples)
+    n_numbers = n_samples * shape.n_outputs * shape.n_features if has_few else 0
+    most = max(_MOST_OF_CLASSES + _MORE_A_NUMBER * n_numbers, _MOST_TRIED if after_updates and has_few else 0.0)
     return few and fits and passes and (not classes or _multiplications(shape, n_samples) <= most)
 
 

@@ -265,3 +265,5 @@ def test_with_classes_steps_are_cheap_by_default():
     assert not LevenbergMarquardt.serves(Shape(300, 20, 1), SQUARED_ERROR, 150, few_entries=True)
     assert LevenbergMarquardt.serves(Shape(30, 20, 1), SQUARED_ERROR, 5000, few_entries=True)  # fewer parameters
     assert not LevenbergMarquardt.serves(Shape(300, 20, 3), LOG_LOSS, 600)
+    for n_samples, is_tried in ((1200, True), (1501, False)):  # after gradient updates
+        assert LevenbergMarquardt.serves(Shape(40, 50, 1), LOG_LOSS, n_samples, after_updates=True) is is_tried
