@@ -25,7 +25,7 @@ _ENOUGH_OF_FEW = 0.3
 _FEW = 2000
 # The limit for more training samples: another start is tried only if the trial has learnt almost nothing.
 _ENOUGH_OF_MANY = 0.9
-# Ratio of held-out losses, another start over the first, below which the other start is better.
+# Ratio of held-out losses, another trial over the first, below which the other one is better.
 _BETTER = 0.9
 # Largest number of updates before the least held-out loss at which the network may have overfitted.
 _EARLY = 7500
@@ -35,17 +35,12 @@ _MUCH = 0.1
 _TIMES = 4.0
 # The weights of picks by least squares are solved for at these ridges, shares of the neurons' mean variance.
 _RIDGES = (1e-2, 1e-3, 1e-4, 1e-5)
-# Numbers are re-trained from other picks if these have a held-out loss below this part of the first picks' loss, both
-# before re-training.
-_LOWER = 0.8
-# Number of steps after which re-training of numbers from other picks must have got ahead of the first trial.
-_STEPS = 3
+# Number of steps after which an expensive trial must have got ahead, or it ends.
+_STEPS = 6
 # Held-out loss, as a share of the loss of the best constant, above which steps are tried after updates.
 _MUCH_FOR_STEPS = 0.02
-# Number of steps that must lead below the least held-out loss of gradient updates, for classes.
-_STEPS_OF_CLASSES = 8
-# Number of standard errors by which the held-out loss of other picks must be lower. Few samples with extreme losses
-# decide alone otherwise.
+# Number of standard errors by which another held-out loss must be lower. Few samples with extreme losses decide alone
+# otherwise.
 _SURE = 2.0
 
 
@@ -106,16 +101,16 @@ def of_steps(trials: Trials, trial: Trial, pruned: Network, phase: Phase) -> Tri
     trainer, how = trials.trainer, trials.trainer.choice_of_steps()
     if trainer.ends(phase) or trial.least <= _MUCH_FOR_STEPS * trials.data.constant_loss:
         return trial
-    if not _gets_below(trials, trial.least, _STEPS_OF_CLASSES, pruned, phase, how):
+    if not _gets_below(trials, trial.least, pruned, phase, how):
         return trial
     with trainer.tasks.within(phase, *how.schedule[:2]) as last:
         other = trials.attempt(pruned, last, how)
     return other if _is_better(trials, trial, other) else trial
 
 
-def _gets_below(trials: Trials, loss: float, n_steps: int, start: Network, phase: Phase, how: Choice) -> bool:
+def _gets_below(trials: Trials, loss: float, start: Network, phase: Phase, how: Choice) -> bool:
     """Whether the first steps from this start reach a held-out loss that is lower by a tenth than this one."""
-    few = how._replace(schedule=how.schedule._replace(n_iterations=n_steps))
+    few = how._replace(schedule=how.schedule._replace(n_iterations=_STEPS))
     with trials.trainer.tasks.within(phase, *few.schedule[:2]) as last:
         begun = trials.attempt(start, last, few)
     return not trials.trainer.ends(last) and begun.least < _BETTER * loss
@@ -152,7 +147,7 @@ def of_other_picks(
     re-training are compared, and losses after the first steps.
     """
     trainer, data = trials.trainer, trials.data
-    enough = _LOWER * trial.validation_losses[0] if data.holds_numbers else trial.least
+    enough = _BETTER * trial.validation_losses[0] if data.holds_numbers else trial.least
     if trainer.ends(phase) or trial.least <= _MUCH * data.constant_loss:
         return trial, chosen
     if data.has_rare_words(trial.network, data.parts.train):  # each weight depends on few samples
@@ -167,7 +162,7 @@ def of_other_picks(
     how = trainer.choice(start)
     if data.holds_numbers:
         after_few = trial.validation_losses.get(_STEPS, trial.least)
-        if how.steps is None or not _gets_below(trials, after_few, _STEPS, start, phase, how):
+        if how.steps is None or not _gets_below(trials, after_few, start, phase, how):
             return trial, chosen
     with trainer.tasks.within(phase, *how.schedule[:2]) as last:
         other = trials.attempt(start, last, how)

@@ -181,9 +181,10 @@ def test_numbers_are_trained_from_other_picks_only_where_these_get_ahead(monkeyp
         return attempt(self, pruned, phase, how, **more)
 
     monkeypatch.setattr(Trials, "attempt", counted)
-    monkeypatch.setattr(_other_trials, "_LOWER", np.inf)  # other picks are always a start
-    X, y = sines(400, 0)
-    noisy = y + 2 * np.random.default_rng(1).normal(size=400)
-    model = GreedyPrunedMLPRegressor(random_state=0).fit(X[:, 2:], noisy)  # nothing to learn
-    assert n_steps[-1] == 3
+    rng = np.random.default_rng(7)
+    X = rng.normal(size=(200, 4))
+    model = GreedyPrunedMLPRegressor(random_state=0).fit(
+        X, np.sin(3 * X[:, 0]) + X[:, 1] * X[:, 2] + rng.normal(size=200)
+    )
+    assert n_steps[-1] == _other_trials._STEPS
     assert model.ridge_ is None
