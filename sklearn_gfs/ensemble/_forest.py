@@ -30,6 +30,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from sklearn_gfs._chunks import row_chunks, working_memory
 from sklearn_gfs._compat import (
     Interval,
+    StrOptions,
     n_fitted_samples,
     take_rows,
     validate_parameter_constraints,
@@ -37,6 +38,7 @@ from sklearn_gfs._compat import (
 )
 from sklearn_gfs._plain import check_one_kind, check_plain
 from sklearn_gfs._typing import Float64Array
+from sklearn_gfs._warn import warn_caller
 from sklearn_gfs._weights import relative_weight
 
 from ._classifier import GreedyEnsembleClassifier
@@ -60,6 +62,7 @@ def prune_forest(
     replace: bool = False,
     oob: bool = True,
     sample_weight: Any = None,
+    weights: str = "deprecated",
 ) -> Any:
     """
     Make a smaller forest of a few trees of a fitted one.
@@ -88,6 +91,11 @@ def prune_forest(
         samples out of its bag.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the samples in the selection.
+    weights : {"equal", "greedy"}
+        The former name of `replace`: "equal" is False, "greedy" is True.
+
+        .. deprecated:: 1.0
+            It will be gone in 2.0.
 
     Returns
     -------
@@ -139,8 +147,13 @@ def prune_forest(
         "k": [Interval(Integral, 1, None, closed="left")],
         "replace": ["boolean"],
         "oob": ["boolean"],
+        "weights": [StrOptions({"equal", "greedy", "deprecated"})],
     }
-    validate_parameter_constraints(constraints, {"k": k, "replace": replace, "oob": oob}, caller_name="prune_forest")
+    given = {"k": k, "replace": replace, "oob": oob, "weights": weights}
+    validate_parameter_constraints(constraints, given, caller_name="prune_forest")
+    if weights != "deprecated":
+        replace = weights == "greedy"
+        warn_caller(f"weights={weights!r} is deprecated, and will be gone in 2.0. Use replace={replace}", FutureWarning)
     _check_kind(forest)
     check_is_fitted(forest)
     check_plain(X=X, y=y)

@@ -298,3 +298,13 @@ def test_a_bag_may_lack_a_class():
     bags = BaggingClassifier(make_pipeline(GaussianNB()), 20, max_samples=0.2, random_state=0).fit(X, y)
     assert min(len(one.classes_) for one in bags.estimators_) == 3
     assert prune_forest(bags, X, y, 5).predict_proba(X).shape == (240, 4)
+
+
+@pytest.mark.parametrize(("weights", "replace"), [("equal", False), ("greedy", True)])
+def test_the_former_name_of_replace_warns(weights, replace):
+    forest = clone(FORESTS["forest"]).fit(X, CODES)
+    with pytest.warns(FutureWarning, match=f"weights='{weights}' is deprecated.*Use replace={replace}"):
+        former = prune_forest(forest, X, CODES, k=5, weights=weights)
+    now = prune_forest(forest, X, CODES, k=5, replace=replace)
+    assert type(former) is type(now)
+    np.testing.assert_array_equal(former.predict_proba(X), now.predict_proba(X))
