@@ -1,7 +1,7 @@
 """
-Other trials, after the first of a subnetwork: a larger penalty, another start, other picks. The best counts.
+Other trials, after the first of a subnetwork: a larger penalty, steps after updates, another start, other picks.
 
-Each function returns the trial that it is given, or a better one.
+A function ``of_...`` returns the trial that it is given, or a better one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from sklearn_gfs._typing import GreedyPath
-from sklearn_gfs.network import LateLevenbergMarquardt, Network, Phase, interruptible, prune
+from sklearn_gfs.network import LateLevenbergMarquardt, Network, interruptible, prune
 from sklearn_gfs.selection import SteepestPath
 
 from ._candidates import Chosen
@@ -44,21 +44,33 @@ _MUCH_FOR_STEPS = 0.02
 _SURE = 2.0
 
 
-def of_larger_penalty(trials: Trials, trial: Trial, pruned: Network, phase: Phase, how: Choice) -> Trial:
+def of_larger_penalty(trials: Trials, trial: Trial, pruned: Network, how: Choice) -> Trial:
     """Return the trial, or a trial with a larger penalty if that lowers the held-out loss by more than noise."""
-    trainer, constant_loss, more = trials.trainer, trials.data.constant_loss, phase
-    while not trainer.ends(more):
+    constant_loss = trials.data.constant_loss
+    while not trials.ended():
         if len(trial.losses) >= _EARLY or trial.least <= _MUCH * constant_loss:
             break
-        with trainer.tasks.within(phase, *how.schedule[:2]) as more:
-            other = trials.attempt(pruned, more, how, penalty=_TIMES * trial.penalty)
+        other = trials.another(pruned, how, penalty=_TIMES * trial.penalty)
         if other.least + noise_of(other.least, constant_loss) >= trial.least:
             break
         trial = other
     return trial
 
 
-def of_other_start(trials: Trials, trial: Trial, pruned: Network, phase: Phase, how: Choice) -> Trial:
+def of_steps(trials: Trials, trial: Trial, pruned: Network) -> Trial:
+    """
+    Return the trial of gradient updates, or a better trial of second-order steps.
+
+    Among many features of which few matter, a penalty for each feature may be worth the time that steps take. After a
+    few steps it shows.
+    """
+    if trials.ended() or trial.least <= _MUCH_FOR_STEPS * trials.data.constant_loss:
+        return trial
+    how = trials.trainer.choice_of_steps()
+    return _if_better(trials, trial, pruned, how) if _gets_below(trials, trial.least, pruned, how) else trial
+
+
+def of_other_start(trials: Trials, trial: Trial, pruned: Network, how: Choice) -> Trial:
     """
     Return the trial of second-order steps, or a better trial from another start.
 
@@ -69,72 +81,26 @@ def of_other_start(trials: Trials, trial: Trial, pruned: Network, phase: Phase, 
     parameters gradient updates are always tried. If many features are a little informative, penalties for each feature
     shrink too much.
     """
-    trainer, data, best, last = trials.trainer, trials.data, trial, phase
-    if trainer.ends(phase):
+    data, best = trials.data, trial
+    if trials.ended():
         return trial
     if data.holds_numbers and not _has_learnt(trials, trial):
-        with trainer.tasks.within(phase, *how.schedule[:2]) as last:
-            late = trials.attempt(pruned, last, how._replace(steps=LateLevenbergMarquardt))
+        late = trials.another(pruned, how._replace(steps=LateLevenbergMarquardt))
         best = late if _has_learnt(trials, late) and late.least < _BETTER * trial.least else trial
     needs_updates = not data.holds_numbers and data.has_few_rows(pruned, data.parts.train)
-    if trainer.ends(last) or (_has_learnt(trials, best) and not needs_updates):
+    if trials.ended() or (_has_learnt(trials, best) and not needs_updates):
         return best
-    updates = trainer.choice_of_updates(pruned)
-    with trainer.tasks.within(phase, *updates.schedule[:2]) as last:
-        start = trials.attempt(pruned, last, updates)
+    start = trials.another(pruned, trials.trainer.choice_of_updates(pruned))
     if not start.losses or start.least >= _BETTER * best.least:
         return best
-    if trainer.ends(last):
+    if trials.ended():
         return start._replace(ending=Ending.KEPT)
-    with trainer.tasks.within(phase, *how.schedule[:2]) as last:
-        again = trials.attempt(start.network, last, how)
+    again = trials.another(start.network, how)
     return again if again.losses else start._replace(ending=Ending.KEPT)
 
 
-def of_steps(trials: Trials, trial: Trial, pruned: Network, phase: Phase) -> Trial:
-    """
-    Return the trial of gradient updates, or a better trial of second-order steps.
-
-    Among many features of which few matter, a penalty for each feature may be worth the time that steps take. After a
-    few steps it shows.
-    """
-    trainer, how = trials.trainer, trials.trainer.choice_of_steps()
-    if trainer.ends(phase) or trial.least <= _MUCH_FOR_STEPS * trials.data.constant_loss:
-        return trial
-    if not _gets_below(trials, trial.least, pruned, phase, how):
-        return trial
-    with trainer.tasks.within(phase, *how.schedule[:2]) as last:
-        other = trials.attempt(pruned, last, how)
-    return other if _is_better(trials, trial, other) else trial
-
-
-def _gets_below(trials: Trials, loss: float, start: Network, phase: Phase, how: Choice) -> bool:
-    """Whether the first steps from this start reach a held-out loss that is lower by a tenth than this one."""
-    few = how._replace(schedule=how.schedule._replace(n_iterations=_STEPS))
-    with trials.trainer.tasks.within(phase, *few.schedule[:2]) as last:
-        begun = trials.attempt(start, last, few)
-    return not trials.trainer.ends(last) and begun.least < _BETTER * loss
-
-
-def _is_better(trials: Trials, trial: Trial, other: Trial) -> bool:
-    """Whether another trial has a lower held-out loss, by a tenth, and by two standard errors of the difference."""
-    gain = trials.data.held_out_gain
-    return other.least < _BETTER * trial.least and gain(trial.network, other.network) >= _SURE
-
-
-def _has_learnt(trials: Trials, trial: Trial) -> bool:
-    """Whether a trial lowered the held-out loss to less than a share of the loss of the best constant."""
-    enough = _ENOUGH_OF_MANY if len(trials.data.parts.train.rows) > _FEW else _ENOUGH_OF_FEW
-    return bool(trial.losses) and trial.least < enough * trials.data.constant_loss
-
-
 def of_other_picks(
-    trials: Trials,
-    search: SearchByGradient,
-    trial: Trial,
-    network: Network,
-    chosen: Chosen,
-    phase: Phase,
+    trials: Trials, search: SearchByGradient, first: Trial, trial: Trial, network: Network, chosen: Chosen
 ) -> tuple[Trial, Chosen]:
     """
     Return the trial, or a better trial of picks with solved weights, and the selection that it belongs to.
@@ -143,30 +109,29 @@ def of_other_picks(
     wind. If as many different neurons with solved weights have a lower held-out loss, they are re-trained.
 
     Numbers may depend on parts that the mean does not show yet, such as one sine of a sum of two. Steps may then never
-    find that part. A re-trained trial has a lower held-out loss than solved weights in any case, so losses before
-    re-training are compared, and losses after the first steps.
+    find that part. A re-trained trial has a lower held-out loss than solved weights in any case. So losses before
+    re-training, and after a few steps, are compared with those of the first trial, which began at the first picks.
     """
     trainer, data = trials.trainer, trials.data
-    enough = _BETTER * trial.validation_losses[0] if data.holds_numbers else trial.least
-    if trainer.ends(phase) or trial.least <= _MUCH * data.constant_loss:
+    enough = _BETTER * first.validation_losses[0] if data.holds_numbers else trial.least
+    if trials.ended() or trial.least <= _MUCH * data.constant_loss:
         return trial, chosen
     if data.has_rare_words(trial.network, data.parts.train):  # each weight depends on few samples
         return trial, chosen
     found = None
     with interruptible(trainer.watch):
-        found = _picked_by_squares(trials, search, network, len(chosen.trial_path.picks), enough, phase)
-    if found is None or trainer.ends(phase):
+        found = _picked_by_squares(trials, search, network, len(chosen.trial_path.picks), enough)
+    if found is None or trials.ended():
         return trial, chosen
     path, ridge, trial_path = found
     start = prune(network, trial_path)
     how = trainer.choice(start)
     if data.holds_numbers:
-        after_few = trial.validation_losses.get(_STEPS, trial.least)
-        if how.steps is None or not _gets_below(trials, after_few, start, phase, how):
+        after_few = first.least_within(_STEPS)
+        if how.steps is None or not _gets_below(trials, after_few, start, how):
             return trial, chosen
-    with trainer.tasks.within(phase, *how.schedule[:2]) as last:
-        other = trials.attempt(start, last, how)
-    if not _is_better(trials, trial, other):
+    other = _if_better(trials, trial, start, how)
+    if other is trial:
         return trial, chosen
     trainer.tasks.report.say("Picks by least squares, with weights solved for, took the place of the first.")
     final_path = trial_path
@@ -176,19 +141,39 @@ def of_other_picks(
     return other, Chosen(final_path, trial_path, ridge)
 
 
+def _has_learnt(trials: Trials, trial: Trial) -> bool:
+    """Whether a trial lowered the held-out loss to less than a share of the loss of the best constant."""
+    enough = _ENOUGH_OF_MANY if len(trials.data.parts.train.rows) > _FEW else _ENOUGH_OF_FEW
+    return bool(trial.losses) and trial.least < enough * trials.data.constant_loss
+
+
+def _gets_below(trials: Trials, loss: float, start: Network, how: Choice) -> bool:
+    """Whether the first steps from this start reach a held-out loss that is lower by a tenth than this one."""
+    few = how._replace(schedule=how.schedule._replace(n_iterations=_STEPS))
+    begun = trials.another(start, few)
+    return not trials.ended() and begun.least < _BETTER * loss
+
+
+def _if_better(trials: Trials, trial: Trial, start: Network, how: Choice) -> Trial:
+    """Return a trial from another start if its loss is lower by a tenth, and by two standard errors; else the trial."""
+    other = trials.another(start, how)
+    is_lower = other.least < _BETTER * trial.least
+    return other if is_lower and trials.data.held_out_gain(trial.network, other.network) >= _SURE else trial
+
+
 def _picked_by_squares(
-    trials: Trials, search: SearchByGradient, network: Network, k: int, enough: float, phase: Phase
+    trials: Trials, search: SearchByGradient, network: Network, k: int, enough: float
 ) -> tuple[SteepestPath, float, GreedyPath] | None:
     """Return picks by least squares, and the ridge and weights at which they leave less than this held-out loss."""
     data, found, last = trials.data, None, math.inf
     path = search.by_squares(network, k) if k < len(network.weights) else None
-    if path is None or trials.trainer.ends(phase):
+    if path is None or trials.ended():
         return None
     solve = search.solver(network, path, data.parts.train)
     for ridge in _RIDGES:
         solved = solve(ridge)
         loss = data.held_out_loss(prune(network, solved))
-        if trials.trainer.ends(phase) or not loss < last:
+        if trials.ended() or not loss < last:
             break  # at smaller ridges the samples are fitted more closely
         last = loss
         if loss < enough:

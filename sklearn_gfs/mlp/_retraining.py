@@ -121,20 +121,19 @@ class Retraining:
     def _trial(self, network: Network, chosen: Chosen, held_out: HeldOut) -> tuple[Trial, Chosen]:
         """Return the trial of the chosen selection, or a better trial, and the selection that it belongs to."""
         trainer, pruned = self._trainer, prune(network, chosen.trial_path)
-        trials = Trials(trainer, held_out, self._pretrain_losses, self._check)
         name = "trial re-training" if len(self._data.parts.held_out.rows) else "re-training"
         how = trainer.choice(pruned)
         n_retrain, interval = how.schedule[:2]
         at_most = how.tries_starts or how.tries_steps or how.tries_penalties or how.tries_picks
         with trainer.tasks.phase(name, n_retrain, at_most=at_most, n_of_task=interval) as phase:
-            trial = trials.attempt(pruned, phase, how)
-            phase.report.end()
+            trials = Trials(trainer, held_out, phase, self._pretrain_losses, self._check)
+            first = trial = trials.first(pruned, how)
             if how.tries_penalties:
-                trial = of_larger_penalty(trials, trial, pruned, phase, how)
+                trial = of_larger_penalty(trials, trial, pruned, how)
             if how.tries_steps:
-                trial = of_steps(trials, trial, pruned, phase)
+                trial = of_steps(trials, trial, pruned)
             if how.tries_starts:
-                trial = of_other_start(trials, trial, pruned, phase, how)
+                trial = of_other_start(trials, trial, pruned, how)
             if how.tries_picks:
-                trial, chosen = of_other_picks(trials, self._selection.by_gradient, trial, network, chosen, phase)
+                trial, chosen = of_other_picks(trials, self._selection.by_gradient, first, trial, network, chosen)
         return trial, chosen

@@ -58,15 +58,20 @@ class Trial(NamedTuple):
         """The least held-out loss."""
         return min(self.validation_losses.values())
 
+    def least_within(self, n_iterations: int) -> float:
+        """Return the least held-out loss of the first iterations."""
+        return min(loss for done, loss in self.validation_losses.items() if done <= n_iterations)
+
 
 class Trials:
     """
-    Makes trials of the subnetworks of one dense network.
+    Makes the trials of one phase: the first, and those that may follow it.
 
     Parameters
     ----------
     trainer : Trainer
     held_out : HeldOut
+    phase : Phase
     pretrain_losses : list of float
         Losses of the dense network, for callbacks.
     check : callable
@@ -78,11 +83,27 @@ class Trials:
         self,
         trainer: Trainer,
         held_out: HeldOut,
+        phase: Phase,
         pretrain_losses: list[float],
         check: Callable[[Retrainer, Callable[[], Network], Network], None],
     ) -> None:
-        self.trainer, self.data, self._held_out = trainer, trainer.data, held_out
+        self.trainer, self.data, self._held_out, self._phase = trainer, trainer.data, held_out, phase
         self._pretrain_losses, self._check = pretrain_losses, check
+
+    def first(self, pruned: Network, how: Choice) -> Trial:
+        """Make the first trial."""
+        trial = self.attempt(pruned, self._phase, how)
+        self._phase.report.end()
+        return trial
+
+    def another(self, pruned: Network, how: Choice, *, penalty: float = 1.0) -> Trial:
+        """Make another trial."""
+        with self.trainer.tasks.within(self._phase, *how.schedule[:2]) as part:
+            return self.attempt(pruned, part, how, penalty=penalty)
+
+    def ended(self) -> bool:
+        """Whether all training has to stop, or a callback asked to end the phase."""
+        return self.trainer.ends(self._phase)
 
     def attempt(self, pruned: Network, phase: Phase, how: Choice, *, penalty: float = 1.0) -> Trial:
         """Re-train a subnetwork until its held-out loss falls no longer."""

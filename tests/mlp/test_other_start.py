@@ -84,8 +84,8 @@ def test_noise_is_not_learnt_by_another_start(tries):
 def test_a_start_that_steps_make_no_better_is_kept(monkeypatch):
     attempt, kinds, kept = Trials.attempt, [], []
 
-    def fail_but_for_updates(self, pruned, phase, how):
-        trial = attempt(self, pruned, phase, how)
+    def fail_but_for_updates(self, pruned, phase, how, **more):
+        trial = attempt(self, pruned, phase, how, **more)
         kinds.append(kind_of(how))
         kept.extend([trial] * (kinds[-1] == "updates"))
         return trial._replace(losses=[]) if kinds[-1] != "updates" else trial
