@@ -58,9 +58,30 @@ def accuracy(y, predicted, scale=1.0, *, power=1):
     return scale * halved(np.mean([a == b for a, b in zip(y, predicted)])) ** power
 
 
+class Scale:
+    def applied(self, value):
+        return value * 1.5
+
+
+def more(value):
+    return value + 0.25
+
+
+def raised(value, power):
+    return power(value)
+
+
+def squared(value):
+    return value**2
+
+
+SCALE, STEPS, POWER = Scale(), (more, abs), functools.partial(raised, power=squared)
+
+
 def score(estimator, X, y):
     # A comment.
-    return changed(accuracy(y, estimator.predict(X)))
+    value = changed(accuracy(y, estimator.predict(X)))
+    return POWER(SCALE.applied(STEPS[0](value)))
 
 
 @functools.lru_cache
@@ -131,6 +152,9 @@ def fit(tmp_path, monkeypatch):
         ("np.mean", "np.sum", "scoring"),
         ("import exp as changed", "import log as changed", "scoring"),
         ("changed(accuracy", "(accuracy", "scoring"),
+        ("value * 1.5", "value / 1.5", "scoring"),
+        ("value + 0.25", "value - 0.25", "scoring"),
+        ("value**2", "value**3", "scoring"),
         ("X + shift", "X - shift", "estimator"),
         ("size - 1", "size", "estimator"),
         ("return 1", "return -1", "estimator"),

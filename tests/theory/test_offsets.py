@@ -80,3 +80,9 @@ def test_membership_of_a_point_on_the_border_is_known_to_rounding(offset):
     """The hull is a line between two atoms, so that the rounding of the targets takes these off the hull."""
     atoms = shifted(0, 5, 2, offset)[0]
     assert theory.hull_membership(atoms, atoms @ [0.25, 0.75]).inside is True
+
+
+@pytest.mark.parametrize("far", [1e12, 1e16])
+def test_the_spread_of_atoms_beside_a_far_one_without_weight(far):
+    atoms = np.array([[far, 0.0, 0.1]])
+    assert_allclose(theory.hull_spread(atoms, weights=[0.0, 0.5, 0.5]), 0.0025, rtol=1e-12)
