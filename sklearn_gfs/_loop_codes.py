@@ -1,4 +1,4 @@
-"""Codes by which compiled loops know a loss, an activation or a solver, and the rule for who has one."""
+"""Codes by which compiled loops know a loss, and the rule for which losses and solvers have a code."""
 
 from __future__ import annotations
 

@@ -152,6 +152,8 @@ def prune_forest(
     given = {"k": k, "replace": replace, "oob": oob, "weights": weights}
     validate_parameter_constraints(constraints, given, caller_name="prune_forest")
     if weights != "deprecated":
+        if replace and weights == "equal":
+            raise ValueError("weights='equal' contradicts replace=True; leave weights out")
         replace = weights == "greedy"
         warn_caller(f"weights={weights!r} is deprecated, and will be gone in 2.0. Use replace={replace}", FutureWarning)
     _check_kind(forest)

@@ -158,9 +158,9 @@ class GreedyPrunedMLP(BaseClassifyingMLP):
         Loss of the mean of the first 1, 2, ..., k picks, averaged over the training samples. With `corrective` it is
         the loss of the picks with their solved weights, without the penalty. With `corrective` and the log loss it is
         averaged over the samples of the selection only, and the weights are those of the ridge 1e-4, by which neurons
-        are picked. The weights of the model are those of `ridge_`, whose loss may be another. Where `early_stopping`
-        took picks by least squares, and `ridge_` is not None without `corrective`, it is half the squared error against
-        one-hot targets plus the penalty at the ridge 1e-4.
+        are picked. The weights of the model are those of `ridge_`, whose loss may be another. `early_stopping`
+        may take picks by least squares; `ridge_` is not None then, without `corrective`. Their loss is half the squared
+        error against one-hot or standardised targets plus the penalty at the ridge 1e-4.
     duality_gaps_ : ndarray of shape (k,)
         After each pick an upper bound on `selection_losses_` minus the least loss of any convex combination of neurons.
         For the squared error it is the Frank-Wolfe gap. For the log loss it is the least bound that follows from such

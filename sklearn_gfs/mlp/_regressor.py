@@ -137,11 +137,13 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     selection_losses_ : ndarray of shape (k,)
         Loss of the mean of the first 1, 2, ..., k picks, averaged over the training samples. It is half the squared
         error of the standardised targets, summed over outputs. With `corrective` it is the loss of the picks with their
-        solved weights, without the penalty.
+        solved weights, without the penalty. Where `early_stopping` took picks by least squares, and `ridge_` is not
+        None without `corrective`, it is that of the samples of the selection, with the penalty at the ridge 1e-4.
     duality_gaps_ : ndarray of shape (k,)
         After each pick an upper bound on `selection_losses_` minus the least loss of any convex combination of neurons.
-        It is the Frank-Wolfe gap. With `corrective` the bound is on the penalised loss minus the least one over the
-        output weights of all neurons, on the samples of the selection. This bound is exact for at most 2000 neurons.
+        It is the Frank-Wolfe gap. If output weights are solved for, the bound is on the penalised loss minus the least
+        one over the output weights of all neurons, on the samples of the selection. With `corrective` this bound is
+        exact for at most 2000 neurons.
     ridge_ : float or None
         Ridge of the solved output weights, as a share of the mean variance of the neurons. None if output weights were
         not solved for.

@@ -37,6 +37,8 @@ _LEAST_SAMPLES = 2000
 # Largest number of samples on which neurons are selected by default. With more samples other neurons are picked, but
 # the loss on all samples hardly changes.
 _MOST_SAMPLES = 10_000
+# Largest number of samples on which the weights of picks by least squares are solved for.
+_MOST_SOLVED = 10_000
 # Number of float64 matrices of shape (n_hidden, n_hidden) that sums over samples keep in memory at once.
 _MATRICES = 4
 # Activations of samples that have fewer numbers than the Gram columns that are made of them at a time are cheap.
@@ -264,8 +266,12 @@ class SearchByGradient(NeuronSearch):
         return path if len(path.picks) else None
 
     def solver(self, network: Network, path: SteepestPath, part: Part) -> Callable[[float], GreedyPath]:
-        """Return a function of the ridge: the path of these picks, with weights that are solved for on this part."""
-        solve = self._solver(network, path, self.drawn(part, _MOST_SAMPLES), part)
+        """
+        Return a function of the ridge: the path of these picks, with weights that are solved for on this part.
+
+        Of a large part samples are drawn.
+        """
+        solve = self._solver(network, path, self.drawn(part, _MOST_SOLVED), part)
 
         def at(ridge: float) -> GreedyPath:
             with one_thread():

@@ -8,6 +8,7 @@ of files, numbers of lines and docstrings have no effect.
 from __future__ import annotations
 
 import dis
+import functools
 import pickle
 import sys
 from collections.abc import Iterator
@@ -53,10 +54,18 @@ class _Code:
 
     def meet(self, value: Any) -> None:
         """Tell of a function, a class, or the functions that something else holds, once."""
-        if not isinstance(value, FunctionType | type):
-            for name in _HOLDERS:
-                if isinstance(inner := getattr(value, name, None), FunctionType | type):
+        if isinstance(value, tuple | frozenset):
+            for part in value:
+                self.meet(part)
+        elif not isinstance(value, FunctionType | type):
+            held = [getattr(value, name, None) for name in _HOLDERS]
+            if isinstance(value, functools.partial):
+                held += [*value.args, *value.keywords.values()]
+            for inner in held:
+                if isinstance(inner, FunctionType | type):
                     self.meet(inner)
+            if not isinstance(value, ModuleType):
+                self.meet(type(value))
         elif id(value) not in self._met:
             self._met[id(value)] = value
             package = _package(value.__module__)

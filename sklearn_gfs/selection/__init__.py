@@ -1,9 +1,10 @@
 """
 Which atoms: greedy forward selection, from arrays to arrays.
 
-Here belong the kernels, the inner products that they need, the search for each loss, and what users call:
-`greedy_forward_selection`, `GreedyForwardSelector`, `SelectionStatistics` and its `CorrectivePath`. Nothing here
-trains, and nothing knows of networks: atoms are columns, or outputs of whatever model.
+Here belong the kernels, the inner products that they need, the search for each loss, the searches by a gradient that
+the estimators call, and what users call: `greedy_forward_selection`, `GreedyForwardSelector`, `SelectionStatistics` and
+its `CorrectivePath`. Nothing here trains. Atoms are columns, or outputs of whatever model. Of a network only
+activations and an output layer are known.
 """
 
 from __future__ import annotations

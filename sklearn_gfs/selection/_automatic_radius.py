@@ -22,7 +22,7 @@ from ._protocol import Source
 _LEAST_GAIN = 0.01
 # Atoms whose products with the residual, over their norms, differ by less than this share of the norm of y are ties.
 # Products in float32, and standardised values in float32, differ by less from exact ones.
-_TIE = 1e-6
+TIE = 1e-6
 
 
 def matching_pursuit(moments: Moments, column: Callable[[int], Float64Array]) -> tuple[float, NDArray[np.int64]]:
@@ -34,7 +34,7 @@ def matching_pursuit(moments: Moments, column: Callable[[int], Float64Array]) ->
     """
     slopes, norms = moments.c.copy(), moments.norms
     coefs = np.zeros_like(slopes)
-    explained, tie = 0.0, _TIE * float(np.sqrt(moments.target_norm))
+    explained, tie = 0.0, TIE * float(np.sqrt(moments.target_norm))
     while True:
         gains = np.divide((slopes**2).sum(axis=0), norms, out=np.zeros_like(norms), where=norms > 0)
         atom = kernels.choose(-np.sqrt(gains), np.any(coefs != 0, axis=0).astype(np.int64), tie)

@@ -96,8 +96,8 @@ class LogLossSelection(SelectionLoss):
             return correct_logits(data, asked.k, asked.tol, ridge=ridge, offset=asked.offset)
         if radius is None:
             raise ValueError(
-                "radius='auto' is not allowed with loss='log_loss'; it must be a number above 0. An estimate would "
-                "not be finite where the classes can be separated"
+                "radius must be a number above 0 with loss='log_loss'; 'auto' is not allowed. An estimate would not be "
+                "finite where the classes can be separated"
             )
         surely_logits = signed or asked.output_weights is not None or asked.offset is not None
         if not surely_logits and look_like_probabilities(data.atoms):

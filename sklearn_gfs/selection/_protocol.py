@@ -1,7 +1,7 @@
 """
-The methods of a source of inner products that a search calls, for any storage of the atoms.
+What a search calls: the methods of a source of inner products, for any storage of the atoms, and those of a loss.
 
-Here belong the names and signatures that all sources share, and no code. ``_gram`` and ``_gram_layouts``,
+Here belong names and signatures, and no code. ``_gram`` and ``_gram_layouts``,
 ``_gram_computed``, ``_gram_standardized`` and ``_gram_torch`` read samples, ``_gram_centred`` and ``_kept`` take
 something off the atoms of another source, and ``_gram_sums`` has no samples.
 """

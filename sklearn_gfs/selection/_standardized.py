@@ -16,6 +16,7 @@ from scipy import sparse
 from sklearn_gfs._chunks import row_chunks, working_memory
 from sklearn_gfs._typing import Float64Array, GreedyPath
 
+from ._automatic_radius import TIE
 from ._gram import ArrayAtoms, Moments
 from ._gram_standardized import StandardizedAtoms, StandardizedSparseAtoms, shifted
 from ._gram_sums import GramAtoms, as_source
@@ -24,8 +25,6 @@ from ._sample_moments import SampleMoments
 
 # Size of the pieces, in which columns are standardised: temporary arrays stay in a core's own cache.
 _COPY_BYTES = 2**18
-# Columns whose correlations with y differ by less are equally near: products in float32 can't tell.
-_TIE = 1e-6
 
 
 class StandardizedColumns(NamedTuple):
@@ -62,7 +61,7 @@ class StandardizedColumns(NamedTuple):
         """Return all columns, those that correlate most with y first, those that don't vary last; equals in order."""
         moments, nearness = self.source.moments(), np.full(len(self.mean), -1.0)
         nearness[self.varying] = np.sqrt((moments.c**2).sum(axis=0) / moments.norms)
-        largest, tie = np.inf, _TIE * float(np.sqrt(moments.target_norm))
+        largest, tie = np.inf, TIE * float(np.sqrt(moments.target_norm))
         for column in self.varying[np.argsort(-nearness[self.varying])]:
             if nearness[column] >= largest - tie:
                 nearness[column] = largest

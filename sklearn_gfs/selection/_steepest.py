@@ -1,5 +1,5 @@
 """
-The selection of neurons for any loss of the outputs, by its gradient: the search that the estimators use.
+The selection of neurons for any loss of the outputs, by its gradient, as the estimators need for the log loss.
 
 Here belong the search, and the losses of the picks on other samples. Activations, output weights and losses in, picks,
 losses and gaps out. The search for the log loss in ``_log_loss`` is exact: each pick is the best of all atoms. This one

@@ -1,7 +1,7 @@
 """
-The corrective selection by the gradient of a loss that is not quadratic; weights are re-solved after every pick.
+Corrective selections of neurons without compiled loops: by the gradient of any loss, and by the squared error.
 
-Here belong the picks and the weights; the ridges and the choice between them are in ``_candidates``. Activations and
+Here belong the picks and the weights; the ridges and the choice between them are the estimators'. Activations and
 losses in, picks, weights and losses out.
 """
 
@@ -159,7 +159,7 @@ def pick_by_squares(
     Pick neurons one by one: each is the neuron after which the squared error is least, with all weights re-solved.
 
     Losses and gaps are those of half the squared error plus the penalty. `solved` holds zeros. The search for the
-    squared error in ``selection`` has compiled loops, which would lengthen the first fit ever.
+    squared error in ``_corrective`` has compiled loops, which would lengthen the first fit ever.
     """
     beside, n_outputs = _Beside(hidden, weight, 1.0), targets.shape[1]
     errors = targets - beside.share @ targets

@@ -57,15 +57,18 @@ class HullAtoms:
             return self.output_weights.shape[1]
         return 1 if self._values.ndim == 2 else self._values.shape[2]
 
-    def blocks(self, origin: list[NDArray[np.float64]] | None = None) -> Iterator[NDArray[np.float64]]:
+    def blocks(
+        self, origin: list[NDArray[np.float64]] | None = None, *, atom: int = 0
+    ) -> Iterator[NDArray[np.float64]]:
         """
-        Yield, per output, a scaled (n_samples, n_atoms) array of the atoms less a point; the first atom if None.
+        Yield, per output, a scaled (n_samples, n_atoms) array of the atoms less a point; less one of them if None.
 
         No distance depends on the point. What it has in common with the atoms would take digits from the distances, so
-        that it goes before anything is rounded. All outputs at once need not fit memory.
+        that it goes before anything is rounded. A point far from the atoms that count would take digits itself. All
+        outputs at once need not fit memory.
         """
         for output, atoms in enumerate(self._outputs()):
-            point = atoms[:, 0] if origin is None else origin[output]
+            point = atoms[:, atom] if origin is None else origin[output]
             yield (atoms - point[:, np.newaxis]) * self._shares[:, np.newaxis]
 
     def _outputs(self) -> Iterator[NDArray[np.float64]]:

@@ -87,7 +87,7 @@ def hull_spread(
         if mean_square - square_of_mean > 1e-6 * mean_square:
             return mean_square - square_of_mean
     total = 0.0
-    for block in given.blocks():
+    for block in given.blocks(atom=int(np.argmax(w))):
         total += float((((block - (block @ w)[:, np.newaxis]) ** 2) @ w).sum())
     return total
 

@@ -131,7 +131,7 @@ def test_a_callback_that_ends_a_later_trial_ends_the_phase():
     asked = []
 
     class Ends:
-        """Asks to stop re-training from its thirtieth group of iterations on."""
+        """Asks to stop re-training from its hundredth group of iterations on."""
 
         def setup(self, estimator, context): ...
 
