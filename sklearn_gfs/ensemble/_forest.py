@@ -91,7 +91,7 @@ def prune_forest(
         samples out of its bag.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the samples in the selection.
-    weights : {"equal", "greedy"}
+    weights : {"equal", "greedy", "deprecated"}, default="deprecated"
         The former name of `replace`: "equal" is False, "greedy" is True.
 
         .. deprecated:: 1.0

@@ -314,7 +314,7 @@ GOOD = {"atoms": np.full((4, 2, 3), 0.25), "y": [0, 1, 2, 0], "k": 3, "loss": "l
         ({"hull": "l1", "radius": 1.0, "from_logits": False}, "need from_logits=True: probabilities are only averaged"),
         ({"offset": [0, 0, 0], "from_logits": False}, "need from_logits=True: probabilities are only averaged"),
         ({"offset": [0, 0]}, r"offset has shape \(2,\)"),
-        ({"hull": "l1"}, "radius='auto' is not allowed"),
+        ({"hull": "l1"}, "radius must be a number above 0 with loss='log_loss'"),
         ({"atoms": sparse.eye_array(4)}, "atoms is sparse"),
     ],
 )
