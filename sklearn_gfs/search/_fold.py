@@ -1,7 +1,8 @@
 """
-The folds of a threshold search: each a single training run, scored at every point of the grid.  A fold returns numbers,
-strings, lists and dictionaries only, which can be sent to other processes and written to a file. The modules that call
-this one make the folds and use their scores.
+The folds of a threshold search: each a single training run, scored at every point of the grid.
+
+A fold returns numbers, strings, lists and dictionaries only, which can be sent to other processes and written to a
+file. The modules that call this one make the folds and use their scores.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """
-How a law of the threshold is fitted: by least squares, or by likelihood if some thresholds are censored.  Pure
-functions of NumPy arrays. Fits use internal units, in which logarithms of sizes have a spread of one and thresholds are
-at most one. The public object of a fit is in ``_laws``.
+How a law of the threshold is fitted: by least squares, or by likelihood if some thresholds are censored.
+
+Pure functions of NumPy arrays. Fits use internal units, in which logarithms of sizes have a spread of one and
+thresholds are at most one. The public object of a fit is in ``_laws``.
 """
 
 from __future__ import annotations

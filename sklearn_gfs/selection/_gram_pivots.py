@@ -1,8 +1,9 @@
 """
-Estimates of the Gram columns that a selection for squared error will need next, from the columns that are known.  Known
-columns give the inner products of the projections of all atoms on the known atoms. For trained neurons, after some
-dozens of columns, these are nearly the whole products. So most foreseen columns are used, and far fewer than all are
-computed. Before the first block no column is known, and a few rows are read.
+Estimates of the Gram columns that a selection for squared error will need next, from the columns that are known.
+
+Known columns give the inner products of the projections of all atoms on the known atoms. For trained neurons, after
+some dozens of columns, these are nearly the whole products. So most foreseen columns are used, and far fewer than all
+are computed. Before the first block no column is known, and a few rows are read.
 """
 
 from __future__ import annotations
