@@ -134,6 +134,11 @@ def threads_for(n_operations: float) -> AbstractContextManager[None]:
     return nullcontext() if not _FEW <= n_operations < _MANY else one_thread()
 
 
+def threads_for_each(n_operations: float) -> AbstractContextManager[None]:
+    """Return a context with one thread for many operations of at most this size; without effect if it is large."""
+    return one_thread() if n_operations < _MANY else nullcontext()
+
+
 def n_blas_threads() -> int:
     """Return the number of threads that linear algebra would use here, so that limits by the user or joblib hold."""
     return one_thread.counts()[0]

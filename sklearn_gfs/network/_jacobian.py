@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from sklearn_gfs._typing import Float64Array, FloatArray
 
 
+# Largest relative difference between a weight and the product of its two factors.
+_ROUNDING = 1e-8
+
+
 class JacobianRows:
     """
     Rows of the Jacobian; for the order of the columns see `Shape`.
@@ -34,8 +38,9 @@ class JacobianRows:
     def __init__(self, slopes: FloatArray, X: FloatArray, hidden: FloatArray, factors: FloatArray) -> None:
         self._slopes, self._X, self._hidden, self._factors = slopes, X, hidden, factors
         (self.n_rows, n_features), n_hidden, n_outputs = X.shape, slopes.shape[1], factors.shape[1]
-        self._ends = np.cumsum([n_hidden * n_features, n_hidden, n_hidden * n_outputs])
-        self.n_columns = int(self._ends[-1]) + n_outputs
+        n_coef, n_of_hidden = n_hidden * n_features, n_hidden * (n_features + 1)
+        self._ends = n_coef, n_of_hidden, n_of_hidden + n_hidden * n_outputs
+        self.n_columns = self._ends[-1] + n_outputs
 
     def astype(self, dtype: Any) -> JacobianRows:
         """Return the rows in another precision."""
@@ -43,7 +48,13 @@ class JacobianRows:
 
     def _parts(self, vector: Float64Array) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
         """Return views of the parts of a vector, like `Shape.parts`."""
-        coef, intercept, out_coef, out_intercept = np.split(vector, self._ends)
+        first, second, third = self._ends
+        coef, intercept, out_coef, out_intercept = (
+            vector[:first],
+            vector[first:second],
+            vector[second:third],
+            vector[third:],
+        )
         n_hidden = len(intercept)
         return coef.reshape(n_hidden, -1), intercept, out_coef.reshape(n_hidden, -1), out_intercept
 
@@ -166,7 +177,7 @@ def _separated(block: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Return factors of rows and of columns whose products are the elements of the block."""
     of_columns, largest = block[0], int(np.argmax(block[0]))
     of_rows = block[:, largest] / block[0, largest] if block[0, largest] else np.ones(len(block))
-    if not np.allclose(np.outer(of_rows, of_columns), block, rtol=1e-8, atol=0):
+    if not (np.abs(np.outer(of_rows, of_columns) - block) <= _ROUNDING * np.abs(block)).all():
         raise ValueError("the weights of coefficients are not products of a neuron's and a feature's")
     return of_rows, of_columns
 

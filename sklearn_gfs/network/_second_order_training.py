@@ -7,10 +7,14 @@ The steps themselves belong in ``_second_order``.
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from sklearn_gfs._threads import threads_for_each
+
 from ._objective import Objective, shape_of, to_network
+from ._step_cost import multiplications
 from ._two_layer import TorchNetwork, mean_loss
 from ._watch import UNWATCHED, Watch, interruptible
 
@@ -71,8 +75,8 @@ class SecondOrderTraining:
         self._watch, self.name = watch, name
         self.losses: list[float] = []
         self.converged = False
-        objective = Objective(shape_of(network), samples, settings.activation, settings.loss, seed)
-        self.solver = solver(objective, network, settings, n_samples, prior)
+        self._objective = Objective(shape_of(network), samples, settings.activation, settings.loss, seed)
+        self.solver = solver(self._objective, network, settings, n_samples, prior)
 
     @property
     def prior(self) -> Prior:
@@ -80,8 +84,8 @@ class SecondOrderTraining:
         return self.solver.prior
 
     def threads(self) -> AbstractContextManager[None]:
-        """Return a context that changes nothing: a step consists of large products, which choose their threads."""
-        return nullcontext()
+        """Return a context with one thread if all operations of a step are small; large ones choose their threads."""
+        return threads_for_each(2.0 * multiplications(self._objective.shape, self._objective.n_samples))
 
     def advance(self, n_iterations: int) -> None:
         """Make `n_iterations` steps, or fewer if training has converged or the watch stops it."""
@@ -116,12 +120,13 @@ class SecondOrderTraining:
         """Return the posterior of the weights given the samples; None if the solver does not know it."""
         return self.solver.posterior(scaling)
 
+    @cached_property
     def _at_work(self) -> TorchNetwork:
         settings = self._settings
         return TorchNetwork(self.network(), settings.activation, settings.loss, device=settings.device)
 
     def loss(self, held_out: HeldOut) -> float:
         """Return the loss of the current network on held-out samples, without the penalty."""
-        network = self._at_work()
-        with network.threads():
-            return mean_loss(network, held_out)
+        self._at_work.become(self.network())
+        with self._at_work.threads():
+            return mean_loss(self._at_work, held_out)

@@ -52,10 +52,10 @@ def serves(
     has_few = has_few_rows(shape, n_samples)
     n_numbers = n_samples * shape.n_outputs * shape.n_features if has_few else 0
     most = max(_MOST_OF_CLASSES + _MORE_A_NUMBER * n_numbers, _MOST_TRIED if after_updates and has_few else 0.0)
-    return few and fits and passes and (not classes or _multiplications(shape, n_samples) <= most)
+    return few and fits and passes and (not classes or multiplications(shape, n_samples) <= most)
 
 
-def _multiplications(shape: Shape, n_samples: int) -> float:
+def multiplications(shape: Shape, n_samples: int) -> float:
     """Return the number of multiplications for the curvature, or for the equations of the Jacobian's rows."""
     if has_few_rows(shape, n_samples):
         n_rows = n_samples * shape.n_outputs

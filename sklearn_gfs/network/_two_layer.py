@@ -88,6 +88,11 @@ class Layout:
         coef, *others = parts
         return np.concatenate([part.ravel() for part in (coef.T if self._by_feature else coef, *others)])
 
+    def flat_of(self, network: Network) -> FloatArray:
+        """Return a flat array of a network's parameters."""
+        coef, output_coef = network.hidden_coef.T, network.output_coef.T
+        return self.flat((coef, network.hidden_intercept, output_coef, network.output_intercept))
+
 
 def layout_of(network: Network) -> Layout:
     """Return the layout of the parameters of this network."""
@@ -125,14 +130,17 @@ class TorchNetwork:
         self._loss = loss
         self._alpha = alpha
         self.layout = layout_of(network)
-        arrays = (network.hidden_coef.T, network.hidden_intercept, network.output_coef.T, network.output_intercept)
-        parameters = torch.from_numpy(self.layout.flat(arrays)).to(device)
+        parameters = torch.from_numpy(self.layout.flat_of(network)).to(device)
         self.lie_in(parameters, torch.zeros_like(parameters))
         self.pieces = [slice(len(parameters))]
         self._weights = torch.from_numpy(network.weights.copy()).to(device)
         self._equal_weight = float(network.weights[0]) if np.ptp(network.weights) == 0 else None
         # For each batch size: activations, slopes, and one over the batch size.
         self._buffers: dict[int, tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = {}
+
+    def become(self, network: Network) -> None:
+        """Take the parameters of another network of the same layout and with the same weights of neurons."""
+        self.parameters.copy_(self._torch.from_numpy(self.layout.flat_of(network)))
 
     def lie_in(self, parameters: torch.Tensor, gradient: torch.Tensor) -> None:
         """Use these tensors for the parameters and for the gradient from now on."""
