@@ -16,6 +16,9 @@ from sklearn_gfs import (
     pretrain_threshold_curve,
 )
 from sklearn_gfs.mlp._pruning import NeuronSelection
+from sklearn_gfs.mlp._trainer import Trainer
+from sklearn_gfs.network import _step_cost
+from sklearn_gfs.network._second_order_training import SecondOrderTraining
 from sklearn_gfs.network._training import Training
 
 SMALL = {"n_pretrain": 20, "k": 8, "n_hidden": 40, "n_retrain": 40, "random_state": 0}
@@ -138,6 +141,68 @@ def test_an_interrupt_while_a_retraining_is_prepared(monkeypatch, call, n_retrai
     assert model.n_retrain_ <= n_retrain
     assert model.n_units_ == len(set(model.selection_path_))
     assert model.score(X, y) > 0.5
+
+
+def product(kind):
+    """Return an estimator and samples of a product of two features, for which trials follow the first."""
+    n_samples, n_features, noise = {"numbers": (100, 30, 0.5), "classes": (200, 6, 0.1), "updates": (1300, 6, 0.1)}[
+        kind
+    ]
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_samples, n_features))
+    y = X[:, 0] * X[:, 1] + noise * rng.normal(size=n_samples)
+    small = {"n_hidden": 60, "k": 10, "n_pretrain": 20, "random_state": 0}
+    return (
+        (GreedyPrunedMLPRegressor(**small), X, y)
+        if kind == "numbers"
+        else (GreedyPrunedMLPClassifier(**small), X, y > 0)
+    )
+
+
+def counted(monkeypatch, where, call=0):
+    """Send this process SIGINT at this setting-up of a re-training, or at this loss of a start; return the calls."""
+    made = []
+
+    def heard():
+        made.append(1)
+        if len(made) == call:
+            signal.raise_signal(signal.SIGINT)
+
+    def interrupting(owner, name, counts):
+        method = getattr(owner, name)
+
+        def called(one, *arguments, **named):
+            if counts(one):
+                heard()
+            return method(one, *arguments, **named)
+
+        monkeypatch.setattr(owner, name, called)
+
+    if where == "set up":
+        interrupting(Trainer, "retraining", lambda _: True)
+    else:
+        for owner in (Training, SecondOrderTraining):
+            interrupting(owner, "loss", lambda training: not training.losses)
+    return made
+
+
+@pytest.mark.parametrize("kind", ["numbers", "classes", "updates"])
+@pytest.mark.parametrize("where", ["set up", "first loss"])
+def test_an_interrupt_before_the_first_loss_of_any_trial(monkeypatch, kind, where):
+    model, X, y = product(kind)
+    if kind == "updates":
+        monkeypatch.setattr(_step_cost, "_MOST_OF_CLASSES", 0.0)
+        monkeypatch.setattr(_step_cost, "_MORE_A_NUMBER", 0.0)
+    with monkeypatch.context() as patch:
+        made = counted(patch, where)
+        model.fit(X, y)
+    assert len(made) >= 2  # trials follow the first
+    for call in range(1, len(made) + 1):
+        with monkeypatch.context() as patch:
+            counted(patch, where, call)
+            with pytest.raises(KeyboardInterrupt, match=SAYS_SO):
+                model.fit(X, y)
+        assert len(model.predict(X)) == len(X)
 
 
 def test_parts_go_on_after_an_interrupt(monkeypatch):
