@@ -113,9 +113,9 @@ def of_other_picks(
     re-training, and after a few steps, are compared with those of the first trial, which began at the first picks.
     """
     trainer, data = trials.trainer, trials.data
-    enough = _BETTER * first.validation_losses[0] if data.holds_numbers else trial.least
     if trials.ended() or trial.least <= _MUCH * data.constant_loss:
         return trial, chosen
+    enough = _BETTER * first.validation_losses[0] if data.holds_numbers else trial.least
     if data.has_rare_words(trial.network, data.parts.train):  # each weight depends on few samples
         return trial, chosen
     found = None

@@ -6,6 +6,7 @@ Which trials are made is in ``_retraining`` and ``_other_trials``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
@@ -55,12 +56,12 @@ class Trial(NamedTuple):
 
     @property
     def least(self) -> float:
-        """The least held-out loss."""
-        return min(self.validation_losses.values())
+        """The least held-out loss; infinite if an interrupt came before the first one."""
+        return min(self.validation_losses.values(), default=math.inf)
 
     def least_within(self, n_iterations: int) -> float:
-        """Return the least held-out loss of the first iterations."""
-        return min(loss for done, loss in self.validation_losses.items() if done <= n_iterations)
+        """Return the least held-out loss of the first iterations, infinite without any."""
+        return min((loss for done, loss in self.validation_losses.items() if done <= n_iterations), default=math.inf)
 
 
 class Trials:
