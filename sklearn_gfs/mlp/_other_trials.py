@@ -23,8 +23,8 @@ _ENOUGH_OF_FEW = 0.3
 # Largest number of training samples for this limit. With more samples trials take longer, and a trial that learns
 # little is rare.
 _FEW = 2000
-# The limit for more training samples: another start is tried only if the trial has learnt almost nothing.
-_ENOUGH_OF_MANY = 0.9
+# The same share above which a trial has learnt almost nothing. With more training samples this is the limit.
+_ALMOST_ALL = 0.9
 # Ratio of held-out losses, another trial over the first, below which the other one is better.
 _BETTER = 0.9
 # Largest number of updates before the least held-out loss at which the network may have overfitted.
@@ -111,16 +111,20 @@ def of_other_picks(
     Numbers may depend on parts that the mean does not show yet, such as one sine of a sum of two. Steps may then never
     find that part. A re-trained trial has a lower held-out loss than solved weights in any case. So losses before
     re-training, and after a few steps, are compared with those of the first trial, which began at the first picks.
+
+    If the trials have learnt almost nothing, such losses say nothing either, and the other picks are re-trained.
     """
     trainer, data = trials.trainer, trials.data
     if trials.ended() or trial.least <= _MUCH * data.constant_loss:
         return trial, chosen
+    has_learnt = trial.least < _ALMOST_ALL * data.constant_loss
     enough = _BETTER * first.validation_losses[0] if data.holds_numbers else trial.least
     if data.has_rare_words(trial.network, data.parts.train):  # each weight depends on few samples
         return trial, chosen
     found = None
     with interruptible(trainer.watch):
-        found = _picked_by_squares(trials, search, network, len(chosen.trial_path.picks), enough)
+        n_picks = len(chosen.trial_path.picks)
+        found = _picked_by_squares(trials, search, network, n_picks, enough if has_learnt else math.inf)
     if found is None or trials.ended():
         return trial, chosen
     path, ridge, trial_path = found
@@ -128,7 +132,7 @@ def of_other_picks(
     how = trainer.choice(start)
     if data.holds_numbers:
         after_few = first.least_within(_STEPS)
-        if how.steps is None or not _gets_below(trials, after_few, start, how):
+        if how.steps is None or (has_learnt and not _gets_below(trials, after_few, start, how)):
             return trial, chosen
     other = _if_better(trials, trial, start, how)
     if other is trial:
@@ -143,7 +147,7 @@ def of_other_picks(
 
 def _has_learnt(trials: Trials, trial: Trial) -> bool:
     """Whether a trial lowered the held-out loss to less than a share of the loss of the best constant."""
-    enough = _ENOUGH_OF_MANY if len(trials.data.parts.train.rows) > _FEW else _ENOUGH_OF_FEW
+    enough = _ALMOST_ALL if len(trials.data.parts.train.rows) > _FEW else _ENOUGH_OF_FEW
     return bool(trial.losses) and trial.least < enough * trials.data.constant_loss
 
 

@@ -57,6 +57,30 @@ def test_classes_that_are_learnt_well_keep_the_mean_of_the_picks():
     assert GreedyPrunedMLPClassifier(random_state=0).fit(X, X[:, 0] > 0).ridge_ is None
 
 
+def parity(n_samples, rng):
+    """Classes by the sign of a product of three features, among eight."""
+    X = rng.normal(size=(n_samples, 8))
+    return X, X[:, :3].prod(axis=1) > 0
+
+
+def test_other_picks_are_trained_where_classes_were_hardly_learnt():
+    X, y = parity(1300, np.random.default_rng(1))
+    model = GreedyPrunedMLPClassifier(random_state=1).fit(X[:300], y[:300])
+    assert model.ridge_ > 0
+    assert model.score(X[300:], y[300:]) > 0.7
+
+
+@pytest.mark.parametrize("signal", [0.0, 2.0])
+def test_other_picks_of_numbers_need_not_be_ahead_if_almost_nothing_was_learnt(monkeypatch, signal):
+    asked, tried = [], []
+    monkeypatch.setattr(_other_trials, "_gets_below", lambda *some: bool(asked.append(some)))
+    monkeypatch.setattr(_other_trials, "_if_better", lambda trials, trial, *some: tried.append(some) or trial)
+    X, noise = np.random.default_rng(0).normal(size=(2, 200, 1))
+    GreedyPrunedMLPRegressor(random_state=0).fit(X, signal * X[:, 0] + noise[:, 0])
+    assert len(tried) == (signal == 0.0)
+    assert not (asked and tried)
+
+
 @pytest.mark.parametrize("validated", [False, True])
 def test_several_classes_and_validation_data(validated):
     X, y = board(300, 4)
