@@ -15,6 +15,7 @@ from sklearn_gfs import (
     PretrainThresholdSearch,
     pretrain_threshold_curve,
 )
+from sklearn_gfs.mlp._prepared import Prepared
 from sklearn_gfs.mlp._pruning import NeuronSelection
 from sklearn_gfs.mlp._trainer import Trainer
 from sklearn_gfs.network import _step_cost
@@ -203,6 +204,34 @@ def test_an_interrupt_before_the_first_loss_of_any_trial(monkeypatch, kind, wher
             with pytest.raises(KeyboardInterrupt, match=SAYS_SO):
                 model.fit(X, y)
         assert len(model.predict(X)) == len(X)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "call", "early_stopping", "keeps"),
+    [
+        (Training, "penalised_loss_of", 1, True, False),  # of the dense network
+        (Training, "penalised_loss_of", 2, True, False),
+        (Trainer, "choice", 1, True, False),  # before the first trial
+        (Trainer, "choice", 1, False, False),  # before re-training without a trial
+        (Prepared, "has_rare_words", 2, True, True),  # between two trials
+        (NeuronSelection, "measured_on_all", 1, True, True),
+        (Trainer, "posterior", 1, True, True),
+        (Trainer, "posterior", 1, False, True),
+    ],
+)
+def test_an_interrupt_beside_training_keeps_what_was_trained(monkeypatch, owner, name, call, early_stopping, keeps):
+    model, X, y = product("classes")
+    model.set_params(early_stopping=early_stopping)
+    n_retrain = clone(model).fit(X, y).n_retrain_
+    made = interrupt(monkeypatch, owner, name, call)
+    with pytest.raises(KeyboardInterrupt, match=SAYS_SO):
+        model.fit(X, y)
+    assert len(made) >= call
+    assert model.n_pretrain_ == 20
+    assert model.n_retrain_ > 0 if keeps else model.n_retrain_ == 0
+    assert model.n_retrain_ <= n_retrain
+    assert model.n_units_ == len(set(model.selection_path_))
+    assert np.isfinite(model.predict_proba(X)).all()
 
 
 def test_parts_go_on_after_an_interrupt(monkeypatch):
