@@ -121,10 +121,8 @@ def of_other_picks(
     enough = _BETTER * first.validation_losses[0] if data.holds_numbers else trial.least
     if data.has_rare_words(trial.network, data.parts.train):  # each weight depends on few samples
         return trial, chosen
-    found = None
-    with interruptible(trainer.watch):
-        n_picks = len(chosen.trial_path.picks)
-        found = _picked_by_squares(trials, search, network, n_picks, enough if has_learnt else math.inf)
+    n_picks = len(chosen.trial_path.picks)
+    found = _picked_by_squares(trials, search, network, n_picks, enough if has_learnt else math.inf)
     if found is None or trials.ended():
         return trial, chosen
     path, ridge, trial_path = found

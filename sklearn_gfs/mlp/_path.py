@@ -22,6 +22,7 @@ from sklearn_gfs.network import (
     Tasks,
     TrainingState,
     Watch,
+    despite_interrupt,
     interruptible,
     prune,
 )
@@ -237,10 +238,11 @@ class TrainingPath:
             In the order of the sizes.
         """
         self._watch.allow(1.0)
-        network = self._dense_network()
-        self._training.rest()
-        if self.losses:
-            self._check_descent(self._training, self._start, network)
+        network = despite_interrupt(self._watch, self._dense_network)
+        with interruptible(self._watch):
+            self._training.rest()
+            if self.losses:
+                self._check_descent(self._training, self._start, network)
         with self._tasks.phase("selection"):
             dense_loss, chosen = self._select(network, sizes)
         self._report_selection("selection", max((one.path for one in chosen), key=lambda path: len(path.picks)))
@@ -255,13 +257,7 @@ class TrainingPath:
         def chosen(trials: list[Candidate], size: int) -> Candidate:
             return self._choose(network, trials, size)[0]
 
-        try:
-            return self._selection.paths(network, sizes, known, chosen)
-        except KeyboardInterrupt:
-            if not self._watch.hears_interrupt():
-                raise
-        # After an interrupt the selection still runs, because without it there is no model. A second interrupt ends it.
-        return self._selection.paths(network, sizes, known, chosen)
+        return despite_interrupt(self._watch, self._selection.paths, network, sizes, known, chosen)
 
     def _check_descent(self, training: Retrainer, start: Callable[[], Network], end: Network) -> None:
         """Add a warning to `complaints`, once, if the loss of a training is higher at its end than at its start."""

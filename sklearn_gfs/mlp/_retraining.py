@@ -11,7 +11,16 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from sklearn_gfs._typing import GreedyPath
-from sklearn_gfs.network import FittedNetwork, HeldOut, Network, Posterior, interruptible, prune
+from sklearn_gfs.network import (
+    FittedNetwork,
+    HeldOut,
+    Network,
+    Posterior,
+    Prior,
+    despite_interrupt,
+    interruptible,
+    prune,
+)
 
 from ._candidates import Chosen
 from ._choice import Choice
@@ -75,22 +84,22 @@ class Retraining:
         """
         trainer, selection, held_out = self._trainer, self._selection, self._data.held_out
         if held_out is None:
-            start = prune(network, chosen.path)
-            how = trainer.choice(start)
+            start, how = self._start(network, chosen.path)
             return self._finished(Trial(start, [], {}), chosen, how, how.schedule.n_iterations)
         trial, chosen = self._trial(network, chosen, held_out)
         path, trial_path, ridge = chosen
         fitted = self._data.in_data_units(trial.network)
         kept = Subnetwork(fitted, path, trial.losses, trial.validation_losses, ridge=ridge)
         if not len(self._data.parts.held_out.rows):  # with validation data the trial was trained on all samples
-            return kept._replace(posterior=trainer.posterior(trial.network, trial.prior))
+            return kept._replace(posterior=self._posterior(trial.network, trial.prior))
         if trial.ending is Ending.KEPT:
-            posterior = trainer.posterior(trial.network, trial.prior)
-            return kept._replace(path=selection.measured(network, trial_path), posterior=posterior)
+            posterior = self._posterior(trial.network, trial.prior)
+            return kept._replace(path=self._measured(network, trial_path), posterior=posterior)
         if trial.ending is Ending.CONTINUED:
             how = trainer.choice_of_updates(trial.network) if trial.prior is None else trainer.choice_of_steps()
             n_more = _MORE + int(_PART_MORE * len(trial.losses))
-            chosen = chosen._replace(path=selection.measured_on_all(network, trial_path))
+            on_all = despite_interrupt(trainer.watch, selection.measured_on_all, network, trial_path)
+            chosen = chosen._replace(path=on_all)
             return self._finished(trial, chosen, how, n_more)
         # The trial was one of updates. The same updates train the final subnetwork, even if this has fewer neurons and
         # second-order steps would suit it: the best number of updates says nothing about steps.
@@ -98,8 +107,19 @@ class Retraining:
         found = self._finished(begun, chosen, trainer.choice_of_updates(begun.network), len(trial.losses))
         if len(found.retrain_losses) < len(trial.losses) and trainer.stopped:
             # Time ended before the final subnetwork had the iterations of the trial.
-            return kept._replace(path=selection.measured(network, trial_path))
+            return kept._replace(path=self._measured(network, trial_path))
         return found
+
+    def _start(self, network: Network, path: GreedyPath) -> tuple[Network, Choice]:
+        """Return the pruned network, and how to re-train it."""
+        pruned = despite_interrupt(self._trainer.watch, prune, network, path)
+        return pruned, despite_interrupt(self._trainer.watch, self._trainer.choice, pruned)
+
+    def _measured(self, network: Network, trial_path: GreedyPath) -> GreedyPath:
+        return despite_interrupt(self._trainer.watch, self._selection.measured, network, trial_path)
+
+    def _posterior(self, network: Network, prior: Prior | None) -> Posterior | None:
+        return despite_interrupt(self._trainer.watch, self._trainer.posterior, network, prior)
 
     def _finished(self, begun: Trial, chosen: Chosen, how: Choice, n_iterations: int) -> Subnetwork:
         """Return the subnetwork after `n_iterations` more from the trial `begun`, on all samples."""
@@ -114,26 +134,26 @@ class Retraining:
                 end, losses, prior = training.network(), [*losses, *training.losses], training.prior
                 # Both networks come from this training, so that both losses have the same penalty.
                 self._check(training, lambda: start, end)
-        posterior = trainer.posterior(end, prior)
+        posterior = self._posterior(end, prior)
         fitted, path, ridge = self._data.in_data_units(end), chosen.path, chosen.ridge
         return Subnetwork(fitted, path, losses, begun.validation_losses, posterior, ridge)
 
     def _trial(self, network: Network, chosen: Chosen, held_out: HeldOut) -> tuple[Trial, Chosen]:
         """Return the trial of the chosen selection, or a better trial, and the selection that it belongs to."""
-        trainer, pruned = self._trainer, prune(network, chosen.trial_path)
+        trainer, (pruned, how) = self._trainer, self._start(network, chosen.trial_path)
         name = "trial re-training" if len(self._data.parts.held_out.rows) else "re-training"
-        how = trainer.choice(pruned)
         n_retrain, interval = how.schedule[:2]
         at_most = how.tries_starts or how.tries_steps or how.tries_penalties or how.tries_picks
         with trainer.tasks.phase(name, n_retrain, at_most=at_most, n_of_task=interval) as phase:
             trials = Trials(trainer, held_out, phase, self._pretrain_losses, self._check)
             first = trial = trials.first(pruned, how)
-            if how.tries_penalties:
-                trial = of_larger_penalty(trials, trial, pruned, how)
-            if how.tries_steps:
-                trial = of_steps(trials, trial, pruned)
-            if how.tries_starts:
-                trial = of_other_start(trials, trial, pruned, how)
-            if how.tries_picks:
-                trial, chosen = of_other_picks(trials, self._selection.by_gradient, first, trial, network, chosen)
+            with interruptible(trainer.watch):  # each trial is kept until a better one is complete
+                if how.tries_penalties:
+                    trial = of_larger_penalty(trials, trial, pruned, how)
+                if how.tries_steps:
+                    trial = of_steps(trials, trial, pruned)
+                if how.tries_starts:
+                    trial = of_other_start(trials, trial, pruned, how)
+                if how.tries_picks:
+                    trial, chosen = of_other_picks(trials, self._selection.by_gradient, first, trial, network, chosen)
         return trial, chosen

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ._solvers import SOLVERS
     from ._training import Training, TrainingState
     from ._two_layer import TorchNetwork, hidden_activations, mean_loss
-    from ._watch import UNWATCHED, Phase, Tasks, Watch, interruptible
+    from ._watch import UNWATCHED, Phase, Tasks, Watch, despite_interrupt, interruptible
 
 _HOME = {
     "CHUNK_ROWS": "_data",
@@ -83,6 +83,7 @@ _HOME = {
     "in_data_units": "_scaling",
     "in_precision": "_parameters",
     "initial_network": "_parameters",
+    "despite_interrupt": "_watch",
     "interruptible": "_watch",
     "mean_loss": "_two_layer",
     "measure_moments": "_scaling",
@@ -131,6 +132,7 @@ __all__ = [
     "Watch",
     "as_loop_takes_it",
     "copies_that_count",
+    "despite_interrupt",
     "divide",
     "effective_number",
     "evenness_of_classes",

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sklearn.exceptions import ConvergenceWarning
 
@@ -23,6 +23,9 @@ from ._report import PhaseReport, Report
 _TASK_ITERATIONS = 20
 # Largest number of iterations between two readings of the clock, if there is a time limit.
 _LOOK_EVERY = 10
+
+
+T = TypeVar("T")
 
 
 class Watch:
@@ -115,6 +118,20 @@ def interruptible(watch: Watch) -> Iterator[None]:
     except KeyboardInterrupt:
         if not watch.hears_interrupt():
             raise
+
+
+def despite_interrupt(watch: Watch, make: Callable[..., T], *arguments: Any) -> T:
+    """
+    Return what a function returns, and call it again after the user's first interrupt, as the watch records.
+
+    For what a fitted model can't do without, such as the selection. A second interrupt reaches the caller.
+    """
+    try:
+        return make(*arguments)
+    except KeyboardInterrupt:
+        if not watch.hears_interrupt():
+            raise
+    return make(*arguments)
 
 
 class Advancing(Protocol):
