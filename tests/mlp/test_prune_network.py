@@ -175,3 +175,15 @@ def test_a_poisson_regressor_keeps_its_outputs():
     refitted = prune_network(network, X, y, k=10)
     losses = [np.mean(model.predict(X) - y * np.log(model.predict(X))) for model in (refitted, small)]
     assert losses[0] < losses[1]
+
+
+@pytest.mark.parametrize("distance", [1e5, 1e7, 1e10])
+@pytest.mark.parametrize("kind", KINDS)
+def test_neurons_far_from_zero_for_their_spread_vary(kind, distance):
+    X = inputs()
+    network = trained_mlp(X, kind, (20,), "identity")
+    near = prune_network(network, X, k=6)
+    network.intercepts_[0] += distance
+    network.intercepts_[1] -= distance * network.coefs_[1].sum(axis=0)
+    small = prune_network(network, X, k=6)
+    np.testing.assert_allclose(outputs(small, X), outputs(near, X), atol=1e-13 * distance)

@@ -253,3 +253,15 @@ def test_what_follows_the_outputs_is_kept(last):
     np.testing.assert_array_equal(
         evaluated(small[:-1], inputs()), evaluated(prune_network(network, inputs(), k=4), inputs())
     )
+
+
+@pytest.mark.parametrize("distance", [1e5, 1e7, 1e10])
+def test_neurons_of_float64_far_from_zero_for_their_spread_vary(distance):
+    X = inputs()
+    network = sequential(4, 20, 3, activation=nn.Identity)
+    near = prune_network(network, X, k=6)
+    with torch.no_grad():
+        network[0].bias += distance
+        network[2].bias -= distance * network[2].weight.sum(dim=1)
+    small = prune_network(network, X, k=6)
+    np.testing.assert_allclose(evaluated(small, X), evaluated(near, X), atol=1e-13 * distance)
