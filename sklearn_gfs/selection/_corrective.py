@@ -42,12 +42,9 @@ _NOISE = 2.0 * _SLIP[np.dtype(np.float64)]
 _PRECISION = {np.dtype(np.float32): 1e-4, np.dtype(np.float64): -np.inf}
 # The same share below which an atom counts as linearly dependent on the picks.
 LEAST_LEFT = 1e-9
-# Variance of a constant atom by rounding, as a share of its mean square.
-_ROUNDING = 1e-13
-# Ratio of variance to mean square below which products in float32 can't show whether an atom is constant.
-_UNSURE = 1e-3
-# The same ratio of a pick below which its products are computed again about the means, on the samples.
-_DISTANT = 1e-6
+# Ratio of variance to mean square below which products can't show whether an atom is constant. Below that of float64
+# products lose too many digits; they are made about the means.
+_UNSURE = {np.dtype(np.float32): 1e-3, np.dtype(np.float64): 1e-6}
 # Least decrease of twice the loss by a pick, as a share of twice the loss before the first pick; less is rounding.
 _LEAST_GAIN = 1e-15
 # Loss below which sums of products are too inexact, as a share of the loss before the first pick.
@@ -101,30 +98,42 @@ class CorrectiveSearch:
         if moments is None:
             return np.empty(0, dtype=np.int64)
         self.moments, self.raw_norms, self.constant = moments, moments.norms, moments.norms == 0.0
+        self.roundings = np.zeros(len(moments.norms))
         problem, state = self._start(0.0)
         return self.columns.foresee_first(problem, state)
 
     def _read(self, atoms: NDArray[np.int64]) -> None:
-        """Read the moments, and the columns of some atoms."""
+        """Read the moments, and the columns of some atoms; in float64 about their means where these are large."""
         self.moments = self.columns.moments(atoms)
-        self.raw_norms = self.moments.norms if self._centred is None else self._centred.raw_norms
-        self.constant = self._constant()
+        self.raw_norms, self.roundings = self.moments.norms, np.zeros(self.source.n_atoms)
+        self.constant = self.moments.norms == 0.0
+        if self._centred is None:
+            return
+        norms = self._read_variances(self._centred)
+        far = np.flatnonzero(~self.constant & (norms < _UNSURE[self.source.dtype] * self.raw_norms))
+        if self.source.dtype == np.float64:
+            if len(far):
+                self._centred.approach(far)
+                self.columns.forget()
+                self.moments = self.columns.moments(atoms)
+                norms = self._read_variances(self._centred)
+            self.moments = self.moments._replace(norms=norms)
 
-    def _constant(self) -> NDArray[np.bool_]:
-        """Return a mask of the constant atoms; where products in float32 are too inexact, samples are read."""
-        norms = self.moments.norms.copy()
-        if self._centred is not None and self.source.dtype == np.float32:
-            unsure = np.flatnonzero((norms < _UNSURE * self.raw_norms) & (self.raw_norms > 0))
-            if len(unsure):
-                norms[unsure] = self._centred.variances(unsure)
-        constant: NDArray[np.bool_] = norms <= _ROUNDING * self.raw_norms
-        return constant
+    def _read_variances(self, centred: CentredSource) -> Float64Array:
+        """Return the variances, and find the constant atoms; where products are too inexact, samples are read."""
+        norms, self.raw_norms = self.moments.norms.copy(), centred.raw_norms
+        unsure = np.flatnonzero((norms < _UNSURE[self.source.dtype] * self.raw_norms) & (self.raw_norms > 0))
+        if len(unsure):
+            norms[unsure] = centred.variances(unsure)
+        self.roundings = centred.rounding * (norms + centred.means**2)
+        self.constant = norms <= self.roundings
+        return norms
 
     def _fault(self) -> str | None:
         """Say what can't be compared in the precision of the source, if anything."""
-        norms = self.raw_norms
-        # Beside an intercept a column may vanish: it is constant.
-        sizes = norms if self._centred is None else np.full_like(norms, norms.max())
+        sizes = self.moments.norms
+        if self._centred is not None:  # beside an intercept a column may vanish: it is constant
+            sizes = np.full_like(sizes, (sizes + self._centred.means**2).max())
         return find_fault(self.source, self.moments._replace(norms=sizes), signed=True)
 
     def paths(self, ridges: Sequence[float]) -> list[CorrectivePath]:
@@ -158,7 +167,7 @@ class CorrectiveSearch:
         moments, (n_targets, n_atoms), dtype = self.moments, self.moments.c.shape, self.source.dtype
         penalty = self._penalty(ridge)
         left = moments.norms + penalty
-        enough = LEAST_LEFT * left + _ROUNDING * self.raw_norms
+        enough = LEAST_LEFT * left + self.roundings
         state = kernels.State(
             left=left,
             rest=moments.c.copy(),
@@ -273,7 +282,7 @@ class CorrectiveSearch:
             spread += np.diagonal(gram)[:n_picks] @ solve_triangular(factor, said) ** 2
         state.left[atoms], state.rest[:, atoms] = left, rest
         state.squares[atoms] = (rest**2).sum(axis=0)
-        state.free[atoms] = left > np.maximum(LEAST_LEFT * norms + _ROUNDING * self.raw_norms[atoms], _NOISE * spread)
+        state.free[atoms] = left > np.maximum(LEAST_LEFT * norms + self.roundings[atoms], _NOISE * spread)
 
     def _settle(
         self, n_picks: int, problem: kernels.Problem, state: kernels.State, atoms: NDArray[np.int64]
@@ -298,10 +307,7 @@ class CorrectiveSearch:
         factor, shares = state.rows[:n_picks, picks], state.shares[:n_picks]
         if self._centred is not None:
             means = self._centred.means
-        exact = (
-            problem.exact and not remade and bool((self.moments.norms[picks] >= _DISTANT * self.raw_norms[picks]).all())
-        )
-        if n_picks and self.source.has_samples and not exact:
+        if n_picks and self.source.has_samples and (remade or not problem.exact):
             means = means.copy()
             means[picks], gram, c = self._exact.of(picks)
             gram[np.diag_indices_from(gram)] += problem.penalty

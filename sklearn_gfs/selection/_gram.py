@@ -18,6 +18,7 @@ from sklearn_gfs._threads import threads_for
 from sklearn_gfs._typing import Float64Array, FloatArray
 
 from ._blocks import COPIED, add_up, batches, block_rows, threads_to_read
+from ._constant import rounding_of
 from ._greedy_kernels import add_squares
 from ._thin import product
 
@@ -52,6 +53,8 @@ class ArrayAtoms:
         self.atoms = atoms
         self._y = y
         self._about_y = False  # whether products are those of the atoms less y
+        self._pivots: Float64Array | None = None  # products are those of the atoms less these
+        self.rounding = rounding_of(atoms)  # variance of a constant atom, as a share of its mean square
         self.sample_weight = None if sample_weight is None else _without_units(sample_weight)
         self.output_weights = output_weights
         self.n_targets = y.shape[1]  # columns of c before output weights contract them
@@ -93,7 +96,7 @@ class ArrayAtoms:
         """Return about `n_rows` raw rows, their samples, and their scale; with `turn` those of this turn only."""
         step = -(-self.n_rows // n_rows)
         some = slice(turn[0] * step, None, turn[1] * step)
-        rows = self._rows(some)
+        rows = self._rows(some) if self._pivots is None else self._rows(some) - self._pivots
         scale = np.full((len(rows), 1), np.sqrt(self._scale * self.n_rows / len(rows) / turn[1]))
         if self.sample_weight is not None:
             weight = self.sample_weight[some]
@@ -118,6 +121,10 @@ class ArrayAtoms:
         self._about_y = about_y and self.output_weights is None
         return before != (self.dtype, self._about_y)
 
+    def take_off(self, pivots: Float64Array) -> None:
+        """Switch to products of the atoms less these, one for each atom; products must be in float64 already."""
+        self._pivots = pivots
+
     @property
     def n_threads(self) -> int:
         """Number of threads that read the atoms at the same time."""
@@ -135,17 +142,19 @@ class ArrayAtoms:
         add_up(work, self.n_threads, *totals)
 
     def _read(self, turn: tuple[int, int] = (0, 1)) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
-        """Yield blocks of rows as (matrix, y, weights); if products are about y, of the atoms minus y."""
+        """Yield blocks of rows as (matrix, y, weights): of the atoms minus y, or minus pivots, if products are."""
         for block, y, weight in self._blocks(turn):
             if self._about_y:
                 block = self._less(block, self._like(y, block))
                 yield block, np.zeros_like(y), weight
+            elif self._pivots is not None:
+                yield self._less(block, self._like(self._pivots, block)), y, weight
             else:
                 yield block, y, weight
 
-    def _less(self, block: Any, y: Any) -> Any:
-        """Return the block minus y, in place if the block is a copy."""
-        return np.subtract(block, y, out=None if np.may_share_memory(block, self.atoms) else block)
+    def _less(self, block: Any, taken: Any) -> Any:
+        """Return the block minus y or pivots, in place if the block is a copy."""
+        return np.subtract(block, taken, out=None if np.may_share_memory(block, self.atoms) else block)
 
     def _blocks(self, turn: tuple[int, int] = (0, 1)) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:
         """Yield blocks of rows as (matrix, y, weights), atoms in the columns, for one turn; see `batches`."""
@@ -161,7 +170,8 @@ class ArrayAtoms:
     def _step(self) -> int:
         """Return the number of samples of a block."""
         step = block_rows(self.n_atoms * self.dtype.itemsize)
-        return step // COPIED if self._about_y or self.dtype != self.atoms.dtype else step
+        copied = self._about_y or self._pivots is not None or self.dtype != self.atoms.dtype
+        return step // COPIED if copied else step
 
     @staticmethod
     def _like(values: Any, block: Any) -> Any:
@@ -229,10 +239,9 @@ class ArrayAtoms:
 
     def variances(self, means: Float64Array, atoms: NDArray[np.int64]) -> Float64Array:
         """
-        Variances of some columns, whose means are about these: one for each of them.
+        Variances of some columns, whose means are about these, from the columns less these means.
 
-        They are made of the columns less these means: mean squares less squared means would lose the digits of a
-        column that varies little.
+        Mean squares less squared means would lose the digits of a column that varies little.
         """
         squares, left = np.zeros((2, len(atoms)))
 

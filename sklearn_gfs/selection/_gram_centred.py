@@ -35,10 +35,12 @@ class CentredAtoms:
 
     Attributes
     ----------
+    rounding : float
+        Variance of a constant atom by rounding, as a share of its mean square.
     means : ndarray of shape (n_atoms,)
         Means of the atoms, once the moments have been read.
     raw_norms : ndarray of shape (n_atoms,)
-        Squared norms of the atoms that are not centred, likewise.
+        Squared norms of what is read of the atoms before means are taken off, likewise.
     """
 
     output_weights = None
@@ -48,9 +50,11 @@ class CentredAtoms:
         self.n_targets = source.n_targets - 1
         self.n_atoms, self.n_rows, self.itemsize = source.n_atoms, source.n_rows, source.itemsize
         self.has_samples, self.has_rows = source.has_samples, source.has_rows
-        self.is_computed = source.is_computed
+        self.is_computed, self.rounding = source.is_computed, source.rounding
         self._target_norm = float(np.sum(source.row_weights() * self.y**2))
         self.means = self.raw_norms = np.zeros(source.n_atoms)
+        # What is taken off the atoms when they are read, and the means of what that leaves.
+        self._pivots = self._left = np.zeros(source.n_atoms)
 
     @property
     def y(self) -> Float64Array:
@@ -71,6 +75,12 @@ class CentredAtoms:
         """Switch to products in float64; return whether the precision changed."""
         return self._source.promote(about_y=False)
 
+    def approach(self, atoms: NDArray[np.int64]) -> None:
+        """Take their means off some atoms whenever they are read: products of large values lose digits."""
+        self._pivots = self._pivots.copy()
+        self._pivots[atoms] = self.means[atoms]
+        self._source.take_off(self._pivots)
+
     def preview(self, n_rows: int) -> tuple[FloatArray, Moments]:
         """Return about `n_rows` rows, scaled so that their inner products are estimates, and their moments."""
         rows, moments = self._source.preview(n_rows)
@@ -86,34 +96,35 @@ class CentredAtoms:
     def moments(self, atoms: NDArray[np.int64] | None = None, out: Float64Array | None = None) -> Moments:
         """Return products with the target and squared norms of all atoms; write Gram columns of `atoms` into `out`."""
         raw = self._source.moments(atoms, out)
-        self.means = raw.c[-1]
+        self._left = raw.c[-1]
+        self.means = self._pivots + self._left
         if atoms is not None and out is not None:
-            out -= np.outer(self.means[atoms], self.means)
+            out -= np.outer(self._left[atoms], self._left)
         self.raw_norms = raw.norms
-        norms = np.maximum(raw.norms - self.means**2, 0.0)
+        norms = np.maximum(raw.norms - self._left**2, 0.0)
         return Moments(np.ascontiguousarray(raw.c[:-1]), norms, self._target_norm)
 
     def columns(self, atoms: NDArray[np.int64], out: Float64Array | None = None) -> Float64Array:
         """Return Gram columns of the given atoms, as the rows of a (len(atoms), n_atoms) array."""
         columns = self._source.columns(atoms, out)
-        columns -= np.outer(self.means[atoms], self.means)
+        columns -= np.outer(self._left[atoms], self._left)
         return columns
 
     def among(self, atoms: NDArray[np.int64]) -> Float64Array:
         """Return the Gram matrix of the given atoms among themselves."""
         gram = self._source.among(atoms)
-        gram -= np.outer(self.means[atoms], self.means[atoms])
+        gram -= np.outer(self._left[atoms], self._left[atoms])
         return gram
 
     def whole(self) -> Float64Array:
         """Return the whole Gram matrix."""
         gram = self._source.whole()
-        gram -= np.outer(self.means, self.means)
+        gram -= np.outer(self._left, self._left)
         return gram
 
     def variances(self, atoms: NDArray[np.int64]) -> Float64Array:
         """Return squared norms of some atoms, exact even if the means are large."""
-        return self._source.variances(self.means[atoms], atoms)
+        return self._source.variances(self._left[atoms], atoms)
 
     def row_weights(self) -> Float64Array:
         """Return the weights of the samples, adding up to one, in a column."""

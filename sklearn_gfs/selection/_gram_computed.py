@@ -80,6 +80,10 @@ class _ComputedArrays(ArrayAtoms):
         """Return about `n_rows` rows, at most those of a block; see `ArrayAtoms`."""
         return super().preview(min(n_rows, self._step()))
 
+    def _less(self, block: Any, taken: Any) -> Any:
+        block -= taken
+        return block
+
     def _step(self) -> int:
         return _rows_of(self.n_atoms * self.dtype.itemsize)
 

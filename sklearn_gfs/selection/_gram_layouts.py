@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from sklearn_gfs._typing import Float64Array, FloatArray
 
 from ._blocks import COPIED, block_rows
+from ._constant import rounding_of
 from ._gram import ArrayAtoms
 
 
@@ -36,6 +38,14 @@ class StackedAtoms(ArrayAtoms):
             yield block.reshape(-1, self.n_atoms), self._y[rows].reshape(-1, 1), weight
 
 
+def less_pivots(X: Any, pivots: Float64Array) -> Any:
+    """Return a sparse matrix, by columns, whose columns with a pivot other than zero are dense, and less it."""
+    moved = pivots != 0.0
+    near = sparse.csc_array(X[:, moved].toarray() - pivots[moved])
+    order = np.argsort(np.concatenate([np.flatnonzero(~moved), np.flatnonzero(moved)]))
+    return sparse.hstack([X[:, ~moved], near], format="csc")[:, order]
+
+
 class SparseAtoms(ArrayAtoms):
     """Atoms in the columns of a SciPy sparse matrix; only the columns asked for are made dense."""
 
@@ -50,15 +60,27 @@ class SparseAtoms(ArrayAtoms):
         output_weights: Float64Array | None = None,
     ) -> None:
         super().__init__(atoms.tocsc().astype(np.float64, copy=False), y, sample_weight, output_weights=output_weights)
+        self.rounding = rounding_of(atoms)
+        self._near = self.atoms  # less pivots
         self.n_rows = max(self.atoms.nnz // self.n_atoms, 1)
         self.has_rows = False
 
     def _blocks(self, turn: tuple[int, int] = (0, 1)) -> Iterator[tuple[Any, Float64Array, Float64Array | None]]:  # noqa: ARG002
-        yield self.atoms, self._y, self.sample_weight
+        yield self._near, self._y, self.sample_weight
+
+    def take_off(self, pivots: Float64Array) -> None:
+        """Switch to products of the atoms less these; nearly all values of an atom with a pivot must be stored."""
+        self._near = less_pivots(self.atoms, pivots)
 
     def promote(self, *, about_y: bool) -> bool:  # noqa: ARG002
         """Return False: products are in float64 already."""
         return False
+
+    def variances(self, means: Float64Array, atoms: NDArray[np.int64]) -> Float64Array:
+        """Variances of some columns, of which nearly all values are stored; see `ArrayAtoms`."""
+        near, share = self._near[:, atoms].toarray() - means, self.row_weights()[:, 0]
+        variances: Float64Array = np.maximum(share @ near**2 - (share @ near) ** 2, 0.0)
+        return variances
 
     def whole(self) -> Float64Array:
         """Return the whole Gram matrix."""

@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from sklearn_gfs._typing import Float64Array, FloatArray
 
 from ._gram import ArrayAtoms, Moments
-from ._gram_layouts import SparseAtoms
+from ._gram_layouts import SparseAtoms, less_pivots
 
 # Ratio of a column's squared mean to its mean square above which their difference has lost digits.
 _DISTANT = 0.99
@@ -33,11 +32,7 @@ def shifted(X: Any, share: Float64Array) -> tuple[Any, Float64Array]:
     mean = X.T @ share
     distant = mean**2 > _DISTANT * (X.multiply(X).T @ share)
     pivot = np.where(distant, mean, 0.0)
-    if distant.any():
-        near = sparse.csc_array(X[:, distant].toarray() - mean[distant])
-        order = np.argsort(np.concatenate([np.flatnonzero(~distant), np.flatnonzero(distant)]))
-        X = sparse.hstack([X[:, ~distant], near], format="csc")[:, order]
-    return X, pivot
+    return less_pivots(X, pivot) if distant.any() else X, pivot
 
 
 class _Standardized(ArrayAtoms):

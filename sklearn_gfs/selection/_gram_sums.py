@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._warn import warn_caller
 
+from ._constant import LEAST_ROUNDING
 from ._corrective_path import Fitted
 from ._gram import Moments
 from ._protocol import Source
@@ -31,11 +32,13 @@ class GramAtoms:
         means: Float64Array | None = None,
         output_weights: Float64Array | None = None,
         pivots: Float64Array | None = None,
+        rounding: float = LEAST_ROUNDING,
     ) -> None:
         self.gram = gram
         self._pivots = pivots  # means of the atoms, which the centred Gram matrix lacks
         self.means = np.zeros(len(gram)) if means is None else means  # of the atoms, before output weights
         self.raw_norms = np.diagonal(gram) + self.means**2  # where the products are about the means
+        self.rounding = rounding
         self.output_weights = output_weights
         self._moments = moments
         self.n_targets = len(moments.c)
@@ -50,6 +53,14 @@ class GramAtoms:
     def promote(self, *, about_y: bool) -> bool:  # noqa: ARG002
         """Return False: products are in float64 already."""
         return False
+
+    def approach(self, atoms: NDArray[np.int64]) -> None:
+        """Compare errors of products with the variances of some atoms: their products are about the means already."""
+        self.raw_norms[atoms] = self.variances(atoms)
+
+    def variances(self, atoms: NDArray[np.int64]) -> Float64Array:
+        """Return squared norms of some atoms."""
+        return self._moments.norms[atoms]
 
     def has_target(self) -> bool:
         """Whether y is nonzero on some sample, by its sums."""
@@ -117,7 +128,8 @@ def corrective_sums(moments: SampleMoments, *, neurons: bool) -> tuple[Source, F
     norms = np.maximum(np.diagonal(moments.gram), 0.0)
     if neurons:
         products = Moments(moments.c, norms, float(moments.target_norms.sum()))
-        return as_source(GramAtoms(moments.gram, products, means=means)), Fitted.neurons(mean_y)
+        atoms = GramAtoms(moments.gram, products, means=means, rounding=moments.rounding)
+        return as_source(atoms), Fitted.neurons(mean_y)
     c, target_norm = moments.c + np.outer(mean_y, means), float(np.sum(moments.target_norms + mean_y**2))
     products = Moments(c, norms + means**2, target_norm)
     source = as_source(GramAtoms(moments.gram, products, pivots=means))

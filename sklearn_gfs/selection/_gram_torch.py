@@ -68,7 +68,8 @@ class TorchAtoms(ArrayAtoms):
 
     def _step(self) -> int:
         n_outputs = self.atoms.shape[2] if self.atoms.ndim == 3 else 1
-        return max(BLOCK_ROWS[0 if self._about_y else 1] // n_outputs, 1)
+        copied = self._about_y or self._pivots is not None
+        return max(BLOCK_ROWS[0 if copied else 1] // n_outputs, 1)
 
     def _product(self, left: Any, block: Any) -> Any:
         return (self._like(left, block).T @ block).cpu().double().numpy()
@@ -76,8 +77,8 @@ class TorchAtoms(ArrayAtoms):
     def _take(self, block: Any, atoms: NDArray[np.int64], weight: Float64Array | None) -> Any:
         return super()._take(block, atoms.tolist(), weight)
 
-    def _less(self, block: Any, y: Any) -> Any:
-        return block - y
+    def _less(self, block: Any, taken: Any) -> Any:
+        return block - taken
 
     def _beside(self, targets: Float64Array, taken: Any) -> Any:
         import torch

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from sklearn_gfs._chunks import PIECE_BYTES, row_chunks
 from sklearn_gfs._typing import Float64Array
 
+from ._constant import rounding_of
+
 
 class LogitAtoms(NamedTuple):
     """
@@ -117,5 +119,5 @@ def _means_and_norms(
     if not np.isfinite(norms).all():
         raise ValueError("atoms contain NaN, infinity or values too large for their squares")
     # A column whose variance is only rounding is constant.
-    norms[norms <= 1e-13 * (means**2 + norms)] = 0.0
+    norms[norms <= rounding_of(atoms) * (means**2 + norms)] = 0.0
     return means + left if free_intercept else None, norms

@@ -119,17 +119,24 @@ class CentredSource(Source, Protocol):
 
     Attributes
     ----------
+    rounding : float
+        Variance of a constant atom by rounding, as a share of its mean square.
     means : ndarray of shape (n_atoms,)
         Means of the atoms, once the moments have been read.
     raw_norms : ndarray of shape (n_atoms,)
-        Squared norms of the atoms that are not centred, likewise.
+        Squared norms of what products are made of before means are taken off, likewise.
     """
 
+    rounding: float
     means: Float64Array
     raw_norms: Float64Array
 
+    def approach(self, atoms: NDArray[np.int64]) -> None:
+        """Make products in float64 of some atoms about their means."""
+        ...
+
     def variances(self, atoms: NDArray[np.int64]) -> Float64Array:
-        """Return squared norms of some atoms, exact even if products are float32."""
+        """Return squared norms of some atoms, exact even if their means are large."""
         ...
 
 

@@ -15,11 +15,16 @@ from scipy import sparse
 from sklearn_gfs._chunks import row_chunks, working_memory
 from sklearn_gfs._typing import Float64Array
 
+from ._constant import LEAST_ROUNDING, rounding_of
 from ._gram_standardized import shifted
 
 
 class SampleMoments(NamedTuple):
-    """Weighted means over samples: of atoms and targets, and of products of centred atoms and targets."""
+    """
+    Weighted means over samples: of atoms and targets, and of products of centred atoms and targets.
+
+    `rounding` is the variance of a constant atom, as a share of its mean square, in the least exact chunk.
+    """
 
     n_samples: int
     weight: float
@@ -28,6 +33,7 @@ class SampleMoments(NamedTuple):
     gram: Float64Array
     c: Float64Array
     target_norms: Float64Array
+    rounding: float = LEAST_ROUNDING
 
 
 NO_SAMPLES = SampleMoments(0, 0.0, np.zeros(0), np.zeros(0), np.zeros((0, 0)), np.zeros((0, 0)), np.zeros(0))
@@ -71,6 +77,7 @@ def combined(kept: SampleMoments, fresh: SampleMoments) -> SampleMoments:
             fresh.gram,
             rest * kept.c + share * fresh.c + np.outer(apart_y, apart_atoms),
             rest * kept.target_norms + share * fresh.target_norms + apart_y**2,
+            max(kept.rounding, fresh.rounding),
         )
     return _finite(moments)
 
@@ -90,7 +97,7 @@ def moments_of(atoms: Any, y: Float64Array, weight: Float64Array | None) -> Samp
 
 def chunk_moments(atoms: Any, y: Float64Array, weight: Float64Array | None) -> SampleMoments:
     """Return the moments of one chunk."""
-    n_samples = atoms.shape[0]
+    n_samples, rounding = atoms.shape[0], rounding_of(atoms)
     with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are refused later
         total = float(n_samples if weight is None else weight.sum())
         share = np.full(n_samples, 1.0 / n_samples) if weight is None else weight / (total or 1.0)
@@ -112,7 +119,7 @@ def chunk_moments(atoms: Any, y: Float64Array, weight: Float64Array | None) -> S
             atoms *= np.sqrt(share)[:, None]
             gram = atoms.T @ atoms
         gram -= np.outer(mean, mean)
-    return _finite(SampleMoments(n_samples, total, pivot + mean, mean_y, gram, c, target_norms))
+    return _finite(SampleMoments(n_samples, total, pivot + mean, mean_y, gram, c, target_norms, rounding))
 
 
 def _finite(moments: SampleMoments) -> SampleMoments:
