@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.ensemble._base import _BaseHeterogeneousEnsemble as HeterogeneousEnsemble
+from sklearn.metrics._scorer import _BaseScorer as BaseScorer
 from sklearn.metrics._scorer import _MultimetricScorer as MultimetricScorer
 from sklearn.metrics._scorer import _PassthroughScorer as PassthroughScorer
 from sklearn.metrics._scorer import _Scorer as Scorer
@@ -214,6 +215,7 @@ def unchanged_by_failure(estimator: Any) -> Iterator[None]:
 
 __all__ = [
     "TRAINING_STATE",
+    "BaseScorer",
     "BaseSearchCV",
     "CallbackSupportMixin",
     "HeterogeneousEnsemble",

@@ -40,7 +40,7 @@ from sklearn_gfs._version import VersionedState
 from sklearn_gfs._weights import as_counts, check_weight
 
 from ._calibration import Calibration, fit_calibration
-from ._criteria import evaluation
+from ._criteria import check_scoring, evaluation
 from ._fitted import FittedEnsembleMixin
 from ._fitting import Jobs, Model, answers, fit_all, out_of_fold
 from ._from_search import candidates_of
@@ -157,9 +157,9 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples, for the models and for the selection. All models must take weights. With metadata
-            routing the models that have asked for the weights get them. For the selection a common factor makes no
-            difference. Whole weights from 1 on are the same as repeating the samples.
+            Weights of the samples, for the models and for the selection. All models, and `scoring`, must take weights.
+            With metadata routing the models that have asked for the weights get them. For the selection a common factor
+            makes no difference. Whole weights from 1 on are the same as repeating the samples.
         **fit_params : dict
             ``groups`` for the splitter. With metadata routing all that the models and the splitter have asked for.
 
@@ -207,6 +207,8 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
                     estimator, msg=f"the estimator {name!r}, %(name)s, is not fitted, as it must be with cv='prefit'"
                 )
             weight = check_weight(sample_weight, count_samples(X))
+            if self.scoring is not None:
+                check_scoring(self.scoring, weighted=weight is not None)
             targets = self._encode(y, weight, list(used.values()) if prefit else [])
             of_models, of_splitter = self._route(used, sample_weight, fit_params)
             models = [Model(name, used[name], self._method(name, used[name]), of_models[name]) for name in used]

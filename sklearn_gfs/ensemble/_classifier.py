@@ -37,7 +37,7 @@ class GreedyEnsembleClassifier(ClassifierMixin, BaseGreedyEnsemble):
         distance between the probabilities and one indicator for each class (half the Brier score).
     scoring : str or callable, default=None
         A score that each pick maximises instead. Of models with the same score, as often happens with the accuracy, the
-        model of the least `loss` is picked.
+        model of the least `loss` is picked. With weights of the samples the score must take ``sample_weight``.
     cv : int, cross-validation generator, iterable or "prefit", default=None
         How samples are left out, as for :func:`~sklearn.model_selection.cross_val_predict`. Samples that no split
         leaves out, as with a single split, take no part in the selection. Predictions of repeated splits are averaged.

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.metrics import get_scorer
 
+from sklearn_gfs._compat import BaseScorer
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._weights import of_order_one
 from sklearn_gfs.selection import least_probability
@@ -187,6 +190,28 @@ class StoredRegressor(RegressorMixin, BaseEstimator):
     def predict(self, X: Any) -> Float64Array:  # noqa: ARG002
         numbers = np.asarray(self.numbers)
         return numbers[:, 0] if numbers.shape[1] == 1 else numbers
+
+
+def check_scoring(scoring: Any, *, weighted: bool) -> None:
+    """Raise an error if there is no such scorer, or if samples have weights and the scorer takes none."""
+    scorer = get_scorer(scoring)
+    if weighted and not _takes_weights(scorer._score_func if isinstance(scorer, BaseScorer) else scorer):
+        raise ValueError(
+            f"scoring={scoring!r} takes no sample_weight, so that it can't score weighted samples; pass a score that "
+            "does, or leave sample_weight out"
+        )
+
+
+def _takes_weights(function: Any) -> bool:
+    """Whether a function may be called with a keyword `sample_weight`; true where its signature is not known."""
+    try:
+        parameters = signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    named = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    return any(
+        one.kind is Parameter.VAR_KEYWORD or (one.name == "sample_weight" and one.kind in named) for one in parameters
+    )
 
 
 def evaluation(

@@ -33,6 +33,7 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
         What each pick minimises: half the squared distance, summed over the targets.
     scoring : str or callable, default=None
         A score that each pick maximises instead. Of models with the same score the model of the least `loss` is picked.
+        With weights of the samples the score must take ``sample_weight``.
     cv : int, cross-validation generator, iterable or "prefit", default=None
         How samples are left out, as for :func:`~sklearn.model_selection.cross_val_predict`. Samples that no split
         leaves out, as with a single split, take no part in the selection. Predictions of repeated splits are averaged.

@@ -74,7 +74,7 @@ TAKING = {
     "partial": functools.partial(counted),
     "object": Callable(),
     "made": make_scorer(r2_score),
-    "made of others": make_scorer(lambda y, found, **kwargs: r2_score(y, found, **kwargs)),
+    "made of others": make_scorer(lambda y, found, **kwargs: 1.0 + r2_score(y, found, **kwargs)),
 }
 
 
