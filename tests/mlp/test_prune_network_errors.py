@@ -253,6 +253,19 @@ def test_targets_must_fit(network, y, text):
         prune_network(network, X, y, k=5)
 
 
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_a_poisson_loss_has_no_negative_targets(n_outputs):
+    pytest.importorskip("sklearn", "1.7")
+    counts = np.abs(X[:, :n_outputs])
+    network = MLPRegressor(hidden_layer_sizes=(12,), loss="poisson", random_state=0).partial_fit(X, counts)
+    counts[3, -1] = -1e-3
+    with pytest.raises(ValueError, match=r"y must not be negative, .*loss='poisson'"):
+        prune_network(network, X, counts, k=5)
+    counts[3, -1] = 0.0
+    small = prune_network(network, X, counts, k=5)
+    assert (small.predict(X) > 0).all()
+
+
 def test_linear_layers_must_fit_each_other():
     network = nn.Sequential(nn.Linear(X.shape[1], 20), nn.ReLU(), nn.Linear(21, 2))
     with pytest.raises(ValueError, match=r"modules 0 and 2 of network do not fit: Linear gives 20.*takes 21"):
