@@ -62,6 +62,8 @@ class MLPLayers(Layers):
         if not is_classifier(network):
             y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
             y = y.reshape(len(y), -1)
+            if self.link == "exp" and (y < 0).any():
+                raise ValueError("y must not be negative, because network has loss='poisson'")
         else:
             y = y.toarray() if hasattr(y, "toarray") else y
             if not has_several_labels(network):
