@@ -266,6 +266,23 @@ def test_a_poisson_loss_has_no_negative_targets(n_outputs):
     assert (small.predict(X) > 0).all()
 
 
+@pytest.mark.parametrize("last", [nn.Softmax(0), nn.LogSoftmax(0), nn.Softmax(2), nn.LogSoftmax(-2)])
+def test_a_softmax_is_over_the_outputs(last):
+    network = nn.Sequential(*sequential(4, 12, 3), nn.Identity(), nn.Sequential(last))
+    for y in (None, np.zeros(80, int)):
+        with pytest.raises(ValueError, match=rf"4\.0 of network, {type(last).__name__}, has dim={last.dim}.*must be 1"):
+            prune_network(network, X, y, k=5)
+
+
+@pytest.mark.parametrize("dim", [1, -1, None])
+@pytest.mark.parametrize("kind", [nn.Softmax, nn.LogSoftmax])
+def test_the_outputs_of_a_sample_are_its_last_dimension(kind, dim):
+    last, y = kind(dim), KINDS["multiclass"](X)
+    y = np.searchsorted(np.unique(y), y)
+    small, other = (prune_network(nn.Sequential(*sequential(4, 12, 3), end), X, y, k=5) for end in (last, kind(1)))
+    torch.testing.assert_close(small[2].weight, other[2].weight)
+
+
 def test_linear_layers_must_fit_each_other():
     network = nn.Sequential(nn.Linear(X.shape[1], 20), nn.ReLU(), nn.Linear(21, 2))
     with pytest.raises(ValueError, match=r"modules 0 and 2 of network do not fit: Linear gives 20.*takes 21"):
