@@ -33,7 +33,7 @@ _OF_EACH = ("BatchNorm1d", "PReLU")
 _OFF = ("AlphaDropout", "Dropout")
 # Modules that may stand before the first linear layer.
 _BEFORE = ("Flatten",)
-# Modules that may stand after the last linear layer.
+# Modules that may stand after the last linear layer, over the outputs of a sample.
 _AFTER = ("LogSoftmax", "Softmax")
 # scikit-learn's names of the output activations; other modules at the end say nothing about the targets.
 _LINKS = {"Sigmoid": "logistic", "LogSoftmax": "softmax", "Softmax": "softmax"}
@@ -104,6 +104,12 @@ class TorchLayers(Layers):
                 f"network has {len(linears)} linear layers; it must have two or more to have hidden neurons"
             )
         self._check_fit(modules[first:])
+        for name, module in modules:
+            if self._is(module, _AFTER) and module.dim not in (1, -1, None):
+                raise ValueError(
+                    f"the module {name} of network, {type(module).__name__}, has dim={module.dim!r}; dim must be 1 or "
+                    "-1, so that the outputs of each sample are compared with each other"
+                )
         hooked = [
             name or "its outermost module"
             for name, module in self._network.named_modules()
