@@ -257,7 +257,8 @@ def test_targets_must_fit(network, y, text):
 def test_a_poisson_loss_has_no_negative_targets(n_outputs):
     pytest.importorskip("sklearn", "1.7")
     counts = np.abs(X[:, :n_outputs])
-    network = MLPRegressor(hidden_layer_sizes=(12,), loss="poisson", random_state=0).partial_fit(X, counts)
+    network = MLPRegressor(hidden_layer_sizes=(12,), loss="poisson", random_state=0)
+    network.partial_fit(X, counts if n_outputs > 1 else counts[:, 0])
     counts[3, -1] = -1e-3
     with pytest.raises(ValueError, match=r"y must not be negative, .*loss='poisson'"):
         prune_network(network, X, counts, k=5)
