@@ -155,3 +155,49 @@ def test_torch_networks_are_refitted_as_those_of_scikit_learn(kind, last, make_y
     coded = np.searchsorted(mlp.classes_, y) if hasattr(mlp, "classes_") and y.ndim == 1 else y
     small = prune_network(network, X, make_y(coded), k=5)
     np.testing.assert_allclose(evaluated(small[:3], X), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("last", [[], [nn.Softmax(1)], [nn.LogSoftmax(1)]], ids=["none", "softmax", "log-softmax"])
+@pytest.mark.parametrize(
+    "make_y",
+    [
+        lambda y: y[:, None],
+        lambda y: torch.tensor(y)[:, None],
+        lambda y: y[:, None].tolist(),
+        lambda y: y.astype(object),
+        lambda y: y.astype(object)[:, None],
+    ],
+)
+def test_a_column_of_classes_and_integers_in_objects_are_classes(make_y, last):
+    X = inputs()
+    y = np.unique(KINDS["multiclass"](X), return_inverse=True)[1]
+    network = nn.Sequential(*sequential(4, 12, 3), *last)
+    small, expected = (prune_network(network, X, some, k=5) for some in (make_y(y), y))
+    torch.testing.assert_close(small[2].weight, expected[2].weight)
+
+
+@pytest.mark.parametrize("last", [[], [nn.Softmax(1)], [nn.Sigmoid()]], ids=["none", "softmax", "sigmoid"])
+@pytest.mark.parametrize(
+    "make_y",
+    [
+        lambda y: y,
+        lambda y: y.astype(object),
+        lambda y: y.tolist(),
+        lambda y: y.astype("S"),
+        lambda _: np.tile(["0", "1"], 40),
+        lambda _: np.arange(80, dtype="datetime64[D]"),
+    ],
+)
+def test_other_than_numbers_are_told_what_to_be(make_y, last):
+    X = inputs()
+    network = nn.Sequential(*sequential(4, 12, 3), *last)
+    with pytest.raises(ValueError, match=r"y must hold numbers: integers are classes .* floats are continuous"):
+        prune_network(network, X, make_y(KINDS["multiclass"](X)), k=5)
+
+
+def test_a_column_of_other_numbers_is_told_its_shape():
+    X, network = inputs(), sequential(4, 12, 3)
+    with pytest.raises(ValueError, match="y has 80 samples and 1 outputs; X has 80 samples, and the network 3"):
+        prune_network(network, X, X[:, :1], k=5)
+    with pytest.raises(ValueError, match="y must hold classes from 0 to 2"):
+        prune_network(network, X, np.full((80, 1), 3), k=5)
