@@ -201,9 +201,18 @@ class TorchLayers(Layers):
                 "y can't be used where network ends in an activation without a loss of its own; leave it out"
             )
         y = np.asarray(from_tensor("y", y))
+        if y.dtype == object:
+            y = np.array(y.tolist())  # integers become integers
+        if y.dtype.kind not in "biuf":
+            raise ValueError(
+                "y must hold numbers: integers are classes (the index of an output of network, or zeros and ones), and "
+                f"floats are continuous targets; it holds {y.dtype}"
+            )
+        column = y.ravel() if y.shape[1:] == (1,) and n_outputs > 1 else y
         if y.dtype.kind in "biu" and not self.link:
-            self.link = "softmax" if n_outputs > 1 and y.ndim == 1 else "logistic"
+            self.link = "softmax" if n_outputs > 1 and column.ndim == 1 else "logistic"
         self.link = self.link or "identity"
+        y = column if self.link == "softmax" else y
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         if self.link == "softmax" and y.ndim == 1:
             if not np.isin(y, np.arange(n_outputs)).all():
