@@ -185,7 +185,7 @@ def test_a_column_of_classes_and_integers_in_objects_are_classes(make_y, last):
         lambda y: y.tolist(),
         lambda y: y.astype("S"),
         lambda _: np.tile(["0", "1"], 40),
-        lambda _: np.arange(80, dtype="datetime64[D]"),
+        lambda _: np.arange(80).astype("datetime64[D]"),
     ],
 )
 def test_other_than_numbers_are_told_what_to_be(make_y, last):
