@@ -450,6 +450,10 @@ def test_laws_are_fitted_to_thresholds_measured_elsewhere(law):
         ({"n_samples": [10, 0, 30]}, "n_samples must be positive numbers"),
         ({"thresholds": [1, 2]}, r"columns of one length, got shapes \[\(3,\), \(2,\)\]"),
         ({"beyond": 4}, "columns of one length"),
+        ({"thresholds": [1, 2, np.inf]}, r"thresholds must not be infinite.*a NaN, with .* in beyond"),
+        ({"thresholds": [1, -np.inf, np.nan]}, "thresholds must not be infinite"),
+        ({"thresholds": [1, 2, np.nan], "beyond": [4, 4, np.inf]}, "beyond must not be infinite"),
+        ({"beyond": [4, -np.inf, np.nan]}, "beyond must not be infinite"),
         ({"n_samples": [[10, 20, 30]]}, "columns of one length"),
     ],
 )
