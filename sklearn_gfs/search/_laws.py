@@ -83,7 +83,7 @@ class ScalingFit(NamedTuple):
         n_samples : array-like of shape (n_runs,)
             Number of samples of each run.
         thresholds : array-like of shape (n_runs,)
-            Threshold of each run. A NaN is left out, unless `beyond` gives a bound.
+            Threshold of each run, none infinite. A NaN is left out, unless `beyond` gives a bound.
         beyond : array-like of shape (n_runs,), default=None
             Lower bound of a threshold that is NaN; NaN if nothing is known about it.
 
@@ -97,7 +97,8 @@ class ScalingFit(NamedTuple):
         Raises
         ------
         ValueError
-            If `law` is neither of the two, a number of samples is not positive, or the arrays differ in shape.
+            If `law` is neither of the two, a number of samples is not positive, or the arrays differ in shape. Also if
+            a threshold or a bound is infinite.
 
         See Also
         --------
@@ -122,6 +123,12 @@ class ScalingFit(NamedTuple):
             raise ValueError(f"n_samples, thresholds and beyond must be columns of one length, got shapes {shapes}.")
         if not (np.isfinite(sizes) & (sizes > 0)).all():
             raise ValueError(f"n_samples must be positive numbers, got {n_samples!r}.")
+        for name, array in (("thresholds", values), ("beyond", known)):
+            if array is not None and np.isinf(array).any():
+                raise ValueError(
+                    f"{name} must not be infinite, got {array.tolist()}. A threshold that was not reached is a NaN, "
+                    "with the last number of iterations in beyond where this is known."
+                )
         return fit_law(law, sizes, values, known)
 
     def predict(self, n_samples: Any) -> NDArray[np.float64]:
