@@ -19,7 +19,8 @@ from ._checks import flag
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-# Largest mean difference between a point of the hull and y at which y is inside, as a share of the largest value.
+# Largest mean difference between a point of the hull and y at which y is inside, as a share of the largest value. A
+# direction that separates y by less than this is still a proof that y is outside, and goes first.
 _SAME = 1e-9
 
 
@@ -105,11 +106,11 @@ def hull_membership(
 
     Notes
     -----
-    No assumption. HiGHS solves the program, and both of its answers are checked. y is inside if it differs from the
-    weights' point, on average, by no more than 1e-9 of the largest number. y is outside if the direction separates it
-    from all atoms by more than rounding. For signs the margin must exceed rounding, to either side; an optimum of
-    exactly 0 stays open. The program is dense: a thousand samples and a thousand atoms take seconds, a few thousand of
-    each minutes.
+    No assumption. HiGHS solves the program, and both of its answers are checked. y is outside if the direction
+    separates it from all atoms by more than rounding, however near it is to the hull. Otherwise y is inside if it
+    differs from the weights' point, on average, by no more than 1e-9 of the largest number. For signs the margin must
+    exceed rounding, to either side; an optimum of exactly 0 stays open. The program is dense: a thousand samples and a
+    thousand atoms take seconds, a few thousand of each minutes.
 
     References
     ----------

@@ -78,6 +78,17 @@ def test_a_point_beyond_all_atoms_is_outside(beyond, **problem):
     check(found, atoms, y, relaxed=False)
 
 
+@pytest.mark.parametrize(("distance", "inside"), [(1e-13, False), (1e-10, False), (1e-16, True), (0.0, True)])
+def test_a_proof_that_y_is_outside_goes_before_nearness(distance, inside):
+    """Rounding alone limits how near a point may be that is told from the hull."""
+    atoms = np.array([[0.0, 1.0], [0.0, 2.0], [0.0, 0.0]])
+    y = atoms[:, 1] + [distance, 0.0, 0.0]
+    found = theory.hull_membership(atoms, y)
+    assert found.inside is inside
+    assert inside == (found.least == 0)
+    assert found.least <= distance / 3
+
+
 @given(**sizes, relaxed=st.booleans())
 def test_every_answer_is_proved(relaxed, **problem):
     atoms, rng = make(**problem)
