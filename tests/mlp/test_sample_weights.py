@@ -8,6 +8,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from mlp.small import SMALL, assert_equal_fits, blobs, problem
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+from sklearn_gfs.mlp._class_weight import ClassFactors
 from sklearn_gfs.network import SecondOrderTraining, effective_number
 
 
@@ -140,6 +141,41 @@ def test_class_weights_of_several_labels():
     np.testing.assert_array_equal(clone(model).partial_fit(X, Y).predict_proba(X), expected)
     with pytest.raises(ValueError, match="list of dicts"):
         GreedyPrunedMLPClassifier(class_weight={1: 2.0}).fit(X, Y)
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_class_weights_of_labels_have_no_unit(size):
+    X, y = blobs()
+    Y = np.stack([y == 0, y > 0], axis=1).astype(int)
+    model = GreedyPrunedMLPClassifier(**SMALL)
+    expected = clone(model).set_params(class_weight=[{0: 1.0, 1: 4.0}, {0: 0.25, 1: 1.0}]).fit(X, Y).predict_proba(X)
+    unit = 2.0 ** np.rint(np.log2(size))
+    far = [{0: unit, 1: 4 * unit}, {0: unit / 4, 1: unit}]
+    weight = np.full(len(y), unit)
+    np.testing.assert_array_equal(model.set_params(class_weight=far).fit(X, Y, weight).predict_proba(X), expected)
+
+
+@pytest.mark.parametrize(("n_labels", "share", "n_full"), [(2000, 0.02, 0), (300, 0.02, 1), (300, 0.98, 0)])
+def test_balanced_weights_of_many_labels_keep_their_ratios(n_labels, share, n_full):
+    rng = np.random.default_rng(0)
+    Y = rng.random((200, n_labels)) < share
+    Y[:n_full] = True
+    both = {"classes": np.arange(n_labels), "several": True, "partial": False}
+    given = rng.uniform(0.5, 2.0, size=200)
+    weight = ClassFactors("balanced", Y, None, **both).weigh(Y, given)
+    shares = Y.mean(axis=0)
+    with np.errstate(divide="ignore"):  # some labels are those of all samples
+        logarithms = np.where(Y, -np.log(2 * shares), -np.log(2 - 2 * shares)).sum(axis=1) + np.log(given)
+        expected = np.exp(logarithms - logarithms.max())
+    np.testing.assert_allclose(weight / weight.max(), expected, rtol=1e-9, atol=1e-300)
+    assert 1 <= weight.max() < 2
+
+
+def test_a_class_weight_of_zero_leaves_labels_out():
+    Y = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], dtype=bool)
+    both = {"classes": np.arange(2), "several": True, "partial": False}
+    weight = ClassFactors([{0: 0.0, 1: 1e-300}, {0: 1e-300, 1: 0.0}], Y, None, **both).weigh(Y, None)
+    np.testing.assert_array_equal(weight, [1.0, 0.0, 0.0, 0.0])
 
 
 @pytest.mark.parametrize("wrong", [{0: -3.0}, {1: np.nan}, {2: np.inf}])
