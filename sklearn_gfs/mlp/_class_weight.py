@@ -6,6 +6,8 @@ The factors come from the training samples, and hold for the validation samples,
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,9 @@ from sklearn.utils import compute_class_weight
 
 from sklearn_gfs._typing import FloatArray
 from sklearn_gfs._weights import of_order_one
+
+# Exponent of two below which each product is zero in float64.
+_LEAST_EXPONENT = -1100
 
 
 class ClassFactors:
@@ -81,13 +86,27 @@ class ClassFactors:
 
     def weigh(self, targets: FloatArray, weight: FloatArray | None, samples: str = "samples") -> FloatArray:
         """Return weights of samples multiplied by the factors; `samples` names these in the message of an error."""
-        factors = np.ones(len(targets))
-        for column, codes in zip(self._columns, self._codes(targets), strict=True):
-            factors *= column[codes]
-        weight = factors if weight is None else weight * factors
-        if not weight.any():
+        pairs = zip(self._columns, self._codes(targets), strict=True)
+        factors = (column[codes] for column, codes in pairs)
+        products = _products(itertools.chain(factors, () if weight is None else (weight,)))
+        if not products.any():
             raise ValueError(f"The weights of all {samples} are zero; class_weight was {self._class_weight!r}.")
-        return of_order_one(weight)
+        return of_order_one(products)
+
+
+def _products(arrays: Iterable[FloatArray]) -> FloatArray:
+    """
+    Return the products of these arrays, in a unit in which the largest product is near one.
+
+    Products of many factors may leave the range of floats. So exponents are kept apart, which changes no digit.
+    """
+    products, exponents = np.ones(1), np.zeros(1, dtype=np.int64)
+    for factors in arrays:
+        digits, of_factors = np.frexp(factors)
+        products, of_digits = np.frexp(products * digits)
+        exponents = exponents + of_factors + of_digits
+    largest = exponents.max(where=products > 0, initial=-(2**62))
+    return np.ldexp(products, np.maximum(exponents - largest, _LEAST_EXPONENT))
 
 
 def _of_values(class_weight: dict[Any, float], values: np.ndarray) -> FloatArray:
