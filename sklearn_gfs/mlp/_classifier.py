@@ -62,7 +62,8 @@ class GreedyPrunedMLPClassifier(ClassifierMixin, BaseClassifyingMLP):
         harm.
     learning_rate_init : float, default=None
         Step size of gradient updates, in units of the standardised problem. None means 0.01 for "adam". For "sgd" None
-        means 1 - `momentum` over the largest curvature of the loss, measured on the first batch.
+        means 1 - `momentum` over the largest curvature of the loss, measured on the first batch. With uneven weights it
+        is also measured on the heaviest batch of the first passes.
     momentum : float, default=0.9
         Momentum of "sgd", at least 0 and below 1.
     batch_size : int, default=128

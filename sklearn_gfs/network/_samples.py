@@ -98,9 +98,9 @@ class Samples:
         kept = None if standardisation is None else standardisation.astype(X.dtype)
         self._standardisation, self._in_torch = kept, None if kept is None else kept.in_torch(device)
         self.rows = rows
-        self._weight = None
+        self.weight: FloatArray | None = None  # by the index of a sample
         if weight is not None:
-            self._weight = (weight / weight[rows].mean()).astype(self.dtype)
+            self.weight = (weight / weight[rows].mean()).astype(self.dtype)
 
     @cached_property
     def _lies_apart(self) -> bool:
@@ -160,7 +160,7 @@ class Samples:
         import torch
 
         y = np.array(self._targets.take(rows, axis=0).T, dtype=self.dtype, order="C")
-        weight = None if self._weight is None else torch.from_numpy(self._weight[rows]).to(self._device)
+        weight = None if self.weight is None else torch.from_numpy(self.weight[rows]).to(self._device)
         return Batch(self._inputs(rows), torch.from_numpy(y).to(self._device), weight)
 
     def _inputs(self, rows: IntArray, out: torch.Tensor | None = None) -> torch.Tensor:
@@ -192,7 +192,7 @@ class Samples:
     def fill_targets(self, rows: IntArray, y: FloatArray) -> FloatArray | None:
         """Write the targets of these samples to an array with a row for each, and return the weights."""
         self._take_into(y, self._targets, rows)
-        return None if self._weight is None else self._weight[rows]
+        return None if self.weight is None else self.weight[rows]
 
     def entries(self, rows: IntArray) -> Entries:
         """Return the inputs of these samples that differ from zero; X may be dense if training data are sparse."""
@@ -252,7 +252,7 @@ class Samples:
         y = torch.empty((self._targets.shape[1], n_rows), dtype=self._torch_dtype, device=self._device)
         for chunk in row_batches(n_rows, CHUNK_ROWS):
             X[chunk], y[:, chunk] = self.gather(self.rows[chunk])[:2]
-        weight = None if self._weight is None else torch.from_numpy(self._weight[self.rows]).to(self._device)
+        weight = None if self.weight is None else torch.from_numpy(self.weight[self.rows]).to(self._device)
         return Batch(X, y, weight)
 
 

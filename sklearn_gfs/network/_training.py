@@ -54,6 +54,11 @@ _MOST_KEPT_BYTES = 2**20
 _COMPARED_SAMPLES = 1024
 
 
+# Least number of samples in the batches of which the one with the largest weights counts for the step size. These
+# batches hold each sample at least once.
+_READ_FOR_WEIGHTS = 2**15
+
+
 class TrainingState(NamedTuple):
     """The state from which a training can continue later; NumPy only."""
 
@@ -235,7 +240,21 @@ class Training:
         """Set the solver's default step size, unless a step size is set."""
         if self._step_size == 0.0:
             settings = self._settings
-            self._step_size = settings.solver.default_step_size(settings.momentum, lambda: self._curvature(batch()))
+            self._step_size = settings.solver.default_step_size(
+                settings.momentum, lambda: max(map(self._curvature, [batch(), *self._heavy_batches()]))
+            )
+
+    def _heavy_batches(self) -> list[Batch]:
+        """Return the batch of the largest total weight of the first passes; nothing if weights are even."""
+        samples, size = self._samples, self._batch_size
+        weight, rows = samples.weight, samples.rows
+        if weight is None or self._is_whole or np.ptp(weight[rows]) == 0:
+            return []
+        n_batches = -(-max(len(rows), _READ_FOR_WEIGHTS) // size)
+        shuffles = Shuffles(rows, size, self._seed, len(self.losses), self._shuffles.stream)
+        batches = shuffles.next(n_batches * size).reshape(n_batches, size)
+        totals = weight[batches].sum(axis=1, dtype=np.float64)
+        return [samples.gather(batches[totals.argmax()])]
 
     def _take_note(self, losses: list[float]) -> None:
         """Append the losses; raise an error if the last one is not finite."""
