@@ -1,9 +1,12 @@
 """Wrong input is refused with an error that names it; odd input gives a finite model."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from mlp.small import ALL, SMALL, blobs
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
@@ -103,6 +106,59 @@ def test_targets_whose_variance_is_no_number_are_refused(factor, n_outputs):
     y = X[:, 0] if n_outputs == 1 else X[:, :2] * [1, 1 / factor]
     with pytest.raises(ValueError, match="y holds values so small that a variance underflows; scale y up"):
         GreedyPrunedMLPRegressor(**SMALL).fit(X, factor * y)
+
+
+TINY = [(np.float64, 1e-155), (np.float64, 1e-162), (np.float64, 1e-250), (np.float32, 1e-39), (np.float32, 1e-42)]
+
+
+@pytest.mark.parametrize(("dtype", "factor"), TINY)
+@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("share", [1.0, 0.05])
+def test_features_whose_variance_is_no_number_are_refused(dtype, factor, convert, share):
+    X, y = blobs()
+    rare = np.random.default_rng(0).random((2, len(X))) < share
+    X[:, :2] *= factor * rare.T
+    X = convert(X.astype(dtype))
+    named = r"Columns 0, 1 of X hold values so small that a variance underflows in float(32|64)\. Scale them up"
+    for fit in (GreedyPrunedMLPClassifier(**SMALL).fit, GreedyPrunedMLPRegressor(**SMALL).fit):
+        with pytest.raises(ValueError, match=named):
+            fit(X, y)
+    with pytest.raises(ValueError, match=named):
+        GreedyPrunedMLPRegressor(**SMALL).partial_fit(X, y)
+
+
+def test_stored_features_keep_their_names():
+    X = sparse.random(60, 100_000, 0.001, format="lil", random_state=0)
+    X[:30, 99_999] = 1e-300
+    with pytest.raises(ValueError, match="Columns 99999 of X hold values so small"):
+        GreedyPrunedMLPRegressor(**SMALL).fit(X.tocsr(), np.arange(60.0))
+
+
+@pytest.mark.parametrize("value", [0.0, 5e-324, 1e-300, 1.0, 1e100])
+@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_array])
+def test_constant_features_of_any_size_have_no_effect(value, convert):
+    X, y = blobs()
+    X[:, 1] = value
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = GreedyPrunedMLPRegressor(**SMALL).fit(convert(X), y)
+    assert not model.coefs_[0][1].any()
+
+
+@pytest.mark.parametrize("offset", [1.0, 1e-100])
+def test_noise_of_rounding_around_a_constant_has_no_effect(offset):
+    X, y = blobs()
+    X[:, 1] = offset * (1 + np.finfo(float).eps * (np.arange(len(X)) % 3))
+    assert not GreedyPrunedMLPRegressor(**SMALL).fit(X, y).coefs_[0][1].any()
+
+
+@pytest.mark.parametrize("factor", [1e-150, 1e150])
+def test_the_unit_of_features_does_not_matter(factor):
+    X, y = blobs()
+    factor = 2.0 ** np.rint(np.log2(factor))
+    expected = GreedyPrunedMLPRegressor(**SMALL).fit(X, y).predict(X)
+    found = GreedyPrunedMLPRegressor(**SMALL).fit(factor * X, y).predict(factor * X)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("factor", [0.0, 1e-300])
