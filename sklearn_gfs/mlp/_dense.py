@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from sklearn_gfs.network import measure_moments, scaling_of
+from sklearn_gfs.network import measure_moments, refuse_tiny, scaling_of
 
 if TYPE_CHECKING:
     from sklearn_gfs._typing import Float64Array
@@ -45,6 +45,7 @@ def dense_problem(network: Any, X: Any, y: Any) -> DenseProblem:
     if data.weight is not None:
         raise ValueError(f"class_weight must be None, got {network.class_weight!r}: the theory is of equal weights.")
     moments = measure_moments(data.X, data.targets)
+    refuse_tiny(moments, data.X.dtype)
     scaling = scaling_of(moments, center_targets=True, scale_targets=data.scale_targets)
     standardised = scaling.inputs.apply(data.X.astype(np.float64))
     varies, inverse_scale = moments.x_varies, scaling.inputs.inverse_scale

@@ -40,6 +40,7 @@ from sklearn_gfs.network import (
     mean_loss,
     measure_moments,
     project,
+    refuse_tiny,
     rescaled,
     scaling_of,
     shape_of,
@@ -116,6 +117,7 @@ class Prepared:
             n_copies=float(used.copies.sum()),  # so that weights have the same unit in all parts of the data
             earlier=state.moments if state is not None and more else None,
         )
+        refuse_tiny(self.moments, used.X.dtype, None if data.features is None else data.features[0])
         self.scaling = self._scaling_of(self.moments)._replace(features=data.features)
         self.scaling.warn_of_digits(used.X.dtype, self.moments.y_varies)
         self.targets = self._standardised(used.targets)

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sklearn_gfs._chunks import PIECE_BYTES, row_chunks
 
-from ._standardisation import Standardisation, warn_of_lost_digits
+from ._standardisation import Standardisation, named_columns, warn_of_lost_digits
 
 if TYPE_CHECKING:
     from sklearn_gfs._typing import FloatArray, IntArray
@@ -35,6 +35,8 @@ _COMMON = 0.5
 # Factor between the size of a feature's rare values and the median size, from which the size has no effect. Smaller
 # differences, as between weights of words, are kept; larger ones are differences of units.
 _UNITS = 100.0
+# Least variance that float64 holds with all digits.
+_LEAST_VARIANCE = np.finfo(np.float64).tiny
 # Number of samples that are examined first to find features that may be constant.
 _FIRST_FEW = 64
 
@@ -61,6 +63,13 @@ class Edges(NamedTuple):
         """The share of values other than the more common edge, over `_COMMON`; one if values are not rare."""
         others = 1 - np.maximum(self.at_least, self.at_largest)
         return np.asarray(np.clip(others / _COMMON, np.finfo(np.float64).eps, 1))
+
+    def differ(self, n_samples: float) -> np.ndarray:
+        """Return which features of a dense X have values that differ by more than rounding in a sum of samples."""
+        with np.errstate(over="ignore"):  # such values are refused
+            spread = self.largest - self.least
+        size = np.maximum(np.abs(self.least), np.abs(self.largest))
+        return np.asarray(spread > n_samples * np.finfo(np.float64).eps * size)
 
 
 class Moments(NamedTuple):
@@ -151,16 +160,33 @@ def measure_moments(
     share = n_copies / n_seen
     if earlier.x_mean is not None if earlier else not sparse.issparse(X):
         of_features = _scaler(earlier and (n_before, earlier.x_mean, earlier.x_variance))
-        moments = _mean_and_variance(of_features, X, weight, rows)
+        x_mean, x_variance, varies = _mean_and_variance(of_features, X, weight, rows)
         edges = _edges(X, weight, rows)
-        return Moments(n_seen, *moments, earlier.x_edges.joined(edges, share) if earlier else edges, *y)
+        edges = earlier.x_edges.joined(edges, share) if earlier else edges
+        varies |= (x_variance < _LEAST_VARIANCE) & edges.differ(n_seen)
+        return Moments(n_seen, x_mean, x_variance, varies, edges, *y)
     mean_squares, edges = _mean_squares(X, weight)
-    varies = (mean_squares > 0) & ~_stored_constants(X, weight)
+    varies = ((mean_squares > 0) | (edges.at_least < 1)) & ~_stored_constants(X, weight)
     if earlier:
         varies |= earlier.x_varies | ~np.isclose(mean_squares, earlier.x_variance, rtol=1e-9, atol=0.0)
         mean_squares = share * mean_squares + (1 - share) * earlier.x_variance
         edges = earlier.x_edges.joined(edges, share)
     return Moments(n_seen, None, mean_squares, varies, edges, *y)
+
+
+def refuse_tiny(moments: Moments, dtype: np.dtype[Any], features: IntArray | None = None) -> None:
+    """
+    Raise an error for features that vary, but by so little that a variance underflows, or a scale in this dtype.
+
+    Columns are named by their indices in `features`, if given.
+    """
+    least = max(math.sqrt(_LEAST_VARIANCE), np.finfo(dtype).tiny)
+    tiny = np.flatnonzero(moments.x_varies & (np.sqrt(moments.x_variance) < least))
+    if len(tiny):
+        raise ValueError(
+            f"{named_columns('X', tiny if features is None else features[tiny])} hold values so small that a variance "
+            f"underflows in {dtype}. Scale them up, or leave them out."
+        )
 
 
 def share_of_values(moments: Moments) -> float:

@@ -14,7 +14,7 @@ from scipy import sparse
 from sklearn_gfs._warn import warn_caller
 
 if TYPE_CHECKING:
-    from sklearn_gfs._typing import FloatArray
+    from sklearn_gfs._typing import FloatArray, IntArray
 
 # Largest rounding error, in standard deviations, without a warning. For a feature the error comes from the product with
 # unshifted values in a prediction, for a target from the addition of its mean.
@@ -81,13 +81,17 @@ class Standardisation(NamedTuple):
         return coef, intercept if self.mean is None else intercept - self.mean @ coef
 
 
+def named_columns(name: str, columns: IntArray) -> str:
+    """Return a text that names columns of X or y, the first of them if they are many."""
+    return f"Columns {', '.join(map(str, columns[:_NAMED]))}{', ...' if len(columns) > _NAMED else ''} of {name}"
+
+
 def warn_of_lost_digits(name: str, means: FloatArray, dtype: np.dtype[Any]) -> None:
     """Warn of columns whose means, in standard deviations, are so large that rounding hides their variation."""
     lost = np.flatnonzero(np.abs(means) * np.finfo(dtype).eps > _MOST_LOST)
     if len(lost):
-        named = ", ".join(map(str, lost[:_NAMED])) + (", ..." if len(lost) > _NAMED else "")
         warn_caller(
-            f"Columns {named} of {name} vary so little beside their means that {dtype} holds few of their digits. "
+            f"{named_columns(name, lost)} vary so little beside their means that {dtype} holds few of their digits. "
             "Predictions are inaccurate. Subtract the means, or pass X in float64.",
             UserWarning,
         )
