@@ -211,6 +211,17 @@ def test_where_there_is_nothing_to_learn_nothing_comes_of_it(early_stopping, n_r
     assert model.n_units_ >= 1
 
 
+@pytest.mark.parametrize("n_retrain", [0, "auto"])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_pretraining_ends_soon_where_nothing_is_picked(loss, n_retrain):
+    model = GreedyPrunedMLPClassifier(
+        corrective=True, loss=loss, early_stopping=False, n_retrain=n_retrain, random_state=0
+    ).fit(np.ones((20, 2)), np.arange(20) % 2)
+    assert len(model.selection_path_) == 0
+    assert model.n_pretrain_ == 20
+    np.testing.assert_allclose(model.predict_proba(np.ones((1, 2))), 0.5)
+
+
 @pytest.mark.parametrize(("n_retrain", "worth"), [(40, 0.7), (0, 1.0)])
 def test_auto_corrects_where_it_takes_enough_of_the_loss(monkeypatch, n_retrain, worth):
     X, y = blobs(200)
