@@ -158,7 +158,8 @@ class TrainingPath:
                     break
                 phase.report.end()
                 losses, trials = self._pruned_losses(self._training.network(), k)
-                fall = before - losses  # infinite at first
+                # Infinite at first. A loss is infinite without a pick, and has not fallen then.
+                fall = np.subtract(before, losses, out=np.full(losses.shape, -np.inf), where=np.isfinite(losses))
                 if np.all(fall <= self._worth(before, step)):
                     break
                 self._chosen = self._training.state(with_moments=self._keep)
