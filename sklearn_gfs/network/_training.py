@@ -52,8 +52,6 @@ _MOST_KEPT_BYTES = 2**20
 
 # Number of samples in the first batches, and in the last, whose losses are compared to see if a training has descended.
 _COMPARED_SAMPLES = 1024
-
-
 # Least number of samples in the batches of which the one with the largest weights counts for the step size. These
 # batches hold each sample at least once.
 _READ_FOR_WEIGHTS = 2**15
