@@ -159,7 +159,8 @@ class TrainingPath:
                 phase.report.end()
                 losses, trials = self._pruned_losses(self._training.network(), k)
                 # Infinite at first. A loss is infinite without a pick, and has not fallen then.
-                fall = np.subtract(before, losses, out=np.full(losses.shape, -np.inf), where=np.isfinite(losses))
+                with np.errstate(invalid="ignore"):
+                    fall = np.where(np.isfinite(losses), before - losses, -np.inf)
                 if np.all(fall <= self._worth(before, step)):
                     break
                 self._chosen = self._training.state(with_moments=self._keep)
