@@ -84,3 +84,43 @@ def test_labels_that_all_samples_share_are_certain_by_the_squared_error(solver):
     assert np.unique(shares[:, 1]).size == np.unique(shares[:, 2]).size == 1
     np.testing.assert_allclose(shares[0, 1:], [1, 0], atol=1e-12)
     assert model.score(X, labels) > 0.9
+
+
+@pytest.mark.parametrize("parameters", [{"n_pretrain": 0, "n_retrain": 0}, {}, {"corrective": True}, {"solver": "sgd"}])
+def test_no_loss_counts_a_constant(parameters):
+    model = GreedyPrunedMLPRegressor(**SMALL | parameters).fit(X, np.full(300, 3.0))
+    assert model.dense_loss_ == 0
+    assert not np.any(model.selection_losses_)
+    assert not any(model.loss_curve_)
+
+
+@pytest.mark.parametrize("n_pretrain", [0, 20])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_losses_are_those_of_the_network_that_predicts(n_pretrain, early_stopping):
+    y = beside(3.0)
+    model = GreedyPrunedMLPRegressor(
+        **SMALL | {"n_pretrain": n_pretrain, "n_retrain": 0}, early_stopping=early_stopping
+    )
+    dense, pruned = (point.estimator for point in model.fit_path(X, y, n_pretrain=[n_pretrain]))
+    losses = [0.5 * np.mean(np.sum((one.predict(X) - y) ** 2, axis=1)) / Y.var() for one in (dense, pruned)]
+    np.testing.assert_allclose([pruned.dense_loss_, pruned.selection_losses_[-1]], losses, rtol=1e-5)
+
+
+@pytest.mark.parametrize("n_pretrain", [20, "auto"])
+def test_rounding_of_a_constant_counts_in_no_loss(n_pretrain):
+    y, rounded = beside(1e20), beside(1e20)
+    rounded[:, 1] *= 1 + np.finfo(float).eps * RNG.integers(0, 3, 300)
+    model = GreedyPrunedMLPRegressor(**SMALL | {"n_pretrain": n_pretrain})
+    expected, found = (clone(model).fit(X, targets, X_val=X, y_val=targets) for targets in (y, rounded))
+    np.testing.assert_array_equal(found.predict(X_NEW)[:, 0], expected.predict(X_NEW)[:, 0])
+    np.testing.assert_allclose(found.predict(X_NEW)[:, 1], 1e20)
+    assert found.validation_loss_curve_ == expected.validation_loss_curve_
+    assert found.score(X, rounded) > 0.4
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_a_target_that_begins_to_vary_has_output_weights_at_once(warm_start):
+    model = GreedyPrunedMLPRegressor(**SMALL | {"n_retrain": 0, "n_pretrain": 0}, warm_start=warm_start)
+    fit = model.fit if warm_start else model.partial_fit
+    assert not fit(X, np.full(300, 1.0)).coefs_[1].any()
+    assert fit(X, Y).coefs_[1].all()
