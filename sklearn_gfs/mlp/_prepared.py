@@ -141,6 +141,8 @@ class Prepared:
         standardised = np.empty(targets.shape, dtype=self.dtype)
         for chunk in row_chunks(len(targets), 8 * targets.shape[1], PIECE_BYTES):
             standardised[chunk] = (targets[chunk] - self.scaling.y_mean) / self.scaling.y_scale
+        if self.scaling.y_known is not None:
+            standardised[:, self.scaling.y_known] = 0.0  # also where values differ by rounding
         return standardised
 
     def _shares(self, used: Used) -> FloatArray:
@@ -216,7 +218,24 @@ class Prepared:
             dtype=self.dtype,
             rng=np.random.RandomState(self.seeds[0]),
         )
-        return start._replace(output_intercept=self._best_constant(self.parts.whole))
+        return self._without_constants(start._replace(output_intercept=self._best_constant(self.parts.whole)))
+
+    def _with_output_weights(self, network: Network, begins: np.ndarray) -> Network:
+        """Return the network with new output weights for targets that were constant before, and vary now."""
+        if self.scaling.y_known is None or not begins.any():
+            return network
+        coef = network.output_coef.copy()
+        coef[:, begins] = self.initial_network().output_coef[:, begins]
+        return network._replace(output_coef=coef)
+
+    def _without_constants(self, network: Network) -> Network:
+        """Return the network with outputs of zero for constant targets, which no gradient moves."""
+        known = self.scaling.y_known
+        if known is None or not known.any():
+            return network
+        coef, intercept = network.output_coef.copy(), network.output_intercept.copy()
+        coef[:, known], intercept[known] = 0.0, 0.0
+        return network._replace(output_coef=coef, output_intercept=intercept)
 
     def _best_constant(self, part: Part) -> FloatArray:
         """Return the constant outputs of the least loss on these samples."""
@@ -229,6 +248,7 @@ class Prepared:
         # A step size that was measured on few samples may be too large for other samples.
         measured = 0.0 if more and state.moments.n_seen < _FEW_SAMPLES else state.training.step_size
         network = rescaled(state.training.network, before, self.scaling, y_varies)
+        network = self._without_constants(self._with_output_weights(network, self.moments.y_varies & ~y_varies))
         return state.training._replace(network=network, step_size=measured)
 
     def in_data_units(self, network: Network) -> FittedNetwork:
