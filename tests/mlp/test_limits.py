@@ -83,9 +83,15 @@ def test_weights_of_validation_samples_count():
         ({"X_val": np.ones((3, 4))}, "X_val was passed without y_val"),
         ({"y_val": np.ones(3)}, "y_val was passed without X_val"),
         ({"X_val": np.ones((3, 4)), "y_val": [0, 1, 7]}, r"y_val holds classes that y does not: \[7\]"),
-        ({"X_val": np.ones((3, 4)), "y_val": [0, 1]}, "inconsistent numbers of samples"),
-        ({"X_val": np.ones((3, 5)), "y_val": [0, 1, 2]}, "X has 5 features"),
-        ({"X_val": np.ones((3, 4)), "y_val": np.eye(3, dtype=int)}, "y should be a 1d array"),
+        ({"X_val": np.ones((3, 4)), "y_val": [0, 1]}, "X_val has 3 samples, but y_val has 2"),
+        ({"X_val": np.ones((3, 5)), "y_val": [0, 1, 2]}, "X_val has 5 features, but X has 4"),
+        ({"X_val": np.ones(3), "y_val": [0, 1, 2]}, "X_val: Expected 2D array"),
+        ({"X_val": np.full((3, 4), np.nan), "y_val": [0, 1, 2]}, "Input X_val contains NaN"),
+        ({"X_val": sparse.csr_array(np.full((3, 4), np.inf)), "y_val": [0, 1, 2]}, "Input X_val contains infinity"),
+        ({"X_val": [["a"] * 4] * 3, "y_val": [0, 1, 2]}, "X_val: could not convert string to float: 'a'"),
+        ({"X_val": np.ones((3, 4)), "y_val": np.eye(3, dtype=int)}, "y_val has 3 outputs, but y has 1"),
+        ({"X_val": np.ones((3, 4)), "y_val": [0, 1, np.nan]}, "Input y_val contains NaN"),
+        ({"X_val": np.ones((3, 4)), "y_val": [0, 1, np.inf]}, "Input y_val contains infinity"),
         ({"X_val": np.ones((3, 4)), "y_val": [None, "a", 1]}, "y_val holds missing values"),
         ({"X_val": np.full((3, 4), 1e300), "y_val": [0, 1, 2]}, "held out of training became .* X_val and y_val"),
     ],
@@ -94,6 +100,33 @@ def test_impossible_validation_data_are_refused(arguments, message):
     X, y = blobs()
     with pytest.raises(ValueError, match=message):
         GreedyPrunedMLPClassifier(**SMALL, loss="squared_error").fit(X, y, **arguments)
+
+
+def test_names_of_validation_features_are_those_of_the_training():
+    X, y = blobs()
+    frame = pytest.importorskip("pandas").DataFrame(X, columns=list("abcd"))
+    for wrong in (frame[["a", "b", "d", "c"]], frame.rename(columns={"a": "z"})):
+        with pytest.raises(ValueError, match="X_val: The feature names should match those that were passed during fit"):
+            GreedyPrunedMLPClassifier(**SMALL).fit(frame, y, X_val=wrong, y_val=y)
+    with pytest.raises(ValueError, match="X_val has 3 features, but X has 4"):
+        GreedyPrunedMLPClassifier(**SMALL).fit(frame, y, X_val=frame[["a", "b", "c"]], y_val=y)
+
+
+@pytest.mark.parametrize("kind", [np.nan, np.inf])
+def test_missing_validation_labels_of_several_are_refused(kind):
+    X, y = blobs()
+    Y = np.eye(3)[y]
+    wrong = np.where(Y == 1, kind, 0.0)
+    for convert in (np.asarray, sparse.csr_array):
+        with pytest.raises(ValueError, match=r"Input y_val contains (NaN|infinity)"):
+            GreedyPrunedMLPClassifier(**SMALL).fit(X, Y, X_val=X, y_val=convert(wrong))
+
+
+@pytest.mark.parametrize("text", [["1.5"] * 60, np.array(["a"] * 60), np.array(["1"] * 60, dtype=object)])
+def test_text_is_no_validation_target_of_numbers(text):
+    X, _ = blobs()
+    with pytest.raises(ValueError, match=r"y_val holds text, for instance .*; a regressor needs numbers"):
+        GreedyPrunedMLPRegressor(**SMALL).fit(X, X[:, 0], X_val=X, y_val=text)
 
 
 @pytest.mark.parametrize(
