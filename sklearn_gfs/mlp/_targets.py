@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import check_consistent_length
+from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
@@ -134,8 +134,11 @@ def _encode_labels(estimator: Any, y: Any, name: str, if_unknown: str) -> Any:
     Labels of another kind than the estimator's, and unknown classes, raise an error.
     """
     binarizer = estimator._label_binarizer
-    if has_several_labels(estimator):
-        y = y.tocsr() if sparse.issparse(y) else plain_array(y)
+    several = has_several_labels(estimator)
+    y = y.tocsr() if several and sparse.issparse(y) else plain_array(dense_column(y))
+    if y.dtype.kind == "f":
+        assert_all_finite(y, input_name=name)
+    if several:
         shaped = y.ndim == 2 and y.shape[1] == len(binarizer.classes_)
         if not shaped or y.dtype.kind not in "biuf" or not set(_distinct(y)) <= {0, 1}:
             raise ValueError(
@@ -143,7 +146,9 @@ def _encode_labels(estimator: Any, y: Any, name: str, if_unknown: str) -> Any:
                 "targets do."
             )
         return (y.toarray() if sparse.issparse(y) else y) != 0
-    y = column_or_1d(plain_array(dense_column(y)))
+    if y.ndim == 2 and y.shape[1] > 1:
+        raise ValueError(f"{name} has {y.shape[1]} columns, but the labels of this fit are one column.")
+    y = column_or_1d(y)
     unknown = set(_distinct(y)) - set(binarizer.classes_.tolist())
     if unknown:
         shown = _shown(binarizer.classes_)
@@ -166,14 +171,7 @@ def encode_numbers(estimator: Any, X: Any, y: Any, *, again: bool = False) -> tu
 
     With `again` the number of outputs must be that of the earlier fit.
     """
-    if sparse.issparse(y):
-        raise TypeError("y is sparse; numbers to be fitted must be dense, as y.toarray() is.")
-    first = np.ravel(np.asarray(y))[:1].tolist()
-    if first and isinstance(first[0], str):
-        raise ValueError(
-            f"y holds text, for instance {first[0]!r}; a regressor needs numbers, a classifier takes labels."
-        )
-    _refuse_times(y, "y")
+    _check_that_numbers(y, "y")
     X, y = _validate(estimator, X, y, again=again, y_numeric=True)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
@@ -189,8 +187,19 @@ def encode_numbers(estimator: Any, X: Any, y: Any, *, again: bool = False) -> tu
     return X, targets
 
 
-def _refuse_times(y: Any, name: str) -> None:
-    """Raise an error for dates and durations: as floats they depend on a unit, and a missing one is a huge value."""
+def _check_that_numbers(y: Any, name: str) -> None:
+    """
+    Raise an error for continuous targets that are sparse, or text, dates or durations.
+
+    As floats dates and durations depend on a unit, and a missing one is a huge value.
+    """
+    if sparse.issparse(y):
+        raise TypeError(f"{name} is sparse; numbers to be fitted must be dense, as {name}.toarray() is.")
+    first = np.ravel(np.asarray(y))[:1].tolist()
+    if first and isinstance(first[0], str):
+        raise ValueError(
+            f"{name} holds text, for instance {first[0]!r}; a regressor needs numbers, a classifier takes labels."
+        )
     dtype = np.asarray(y).dtype
     if dtype.kind in "mM":
         raise ValueError(
@@ -240,22 +249,35 @@ def encode_validation(
         raise ValueError("X_val needs early_stopping=True. Set early_stopping=True, or leave X_val out.")
     check_plain(X_val=X_val, y_val=y_val, sample_weight_val=sample_weight_val)
     check_one_kind(y_val=y_val)
-    X_val = validate_data(estimator, X_val, accept_sparse="csr", dtype=dtype, reset=False)
+    X_val = _check_inputs_again(estimator, X_val, dtype)
     targets = _encode_again(estimator, y_val)
     if targets.shape[1] != n_outputs:
         raise ValueError(f"y_val has {targets.shape[1]} outputs, but y has {n_outputs}.")
-    check_consistent_length(X_val, targets)
+    if X_val.shape[0] != len(targets):
+        raise ValueError(f"X_val has {X_val.shape[0]} samples, but y_val has {len(targets)}.")
     weight = validate_weights(sample_weight_val, X_val, "sample_weight_val")
     if factors is not None:
         weight = factors.weigh(targets, weight, "validation samples")
     return X_val, targets, weight
 
 
+def _check_inputs_again(estimator: Any, X: Any, dtype: Any) -> Any:
+    """Return validation inputs, checked as the training inputs were; messages name X_val."""
+    try:
+        checked = check_array(X, accept_sparse="csr", dtype=dtype, input_name="X_val")
+        if checked.shape[1] != estimator.n_features_in_:
+            raise ValueError(f"X_val has {checked.shape[1]} features, but X has {estimator.n_features_in_}.")
+        validate_data(estimator, X, skip_check_array=True, reset=False)  # names of the features
+    except ValueError as error:
+        raise ValueError(str(error) if "X_val" in str(error) else f"X_val: {error}") from error
+    return checked
+
+
 def _encode_again(estimator: Any, y: Any) -> FloatArray:
     """Return validation targets, encoded as the training targets were."""
     if hasattr(estimator, "classes_"):
         return _encode_labels(estimator, y, "y_val", "y_val holds classes that y does not")
-    _refuse_times(y, "y_val")
+    _check_that_numbers(y, "y_val")
     targets = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y_val")
     return targets.reshape(len(targets), -1)
 

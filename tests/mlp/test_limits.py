@@ -89,7 +89,10 @@ def test_weights_of_validation_samples_count():
         ({"X_val": np.full((3, 4), np.nan), "y_val": [0, 1, 2]}, "Input X_val contains NaN"),
         ({"X_val": sparse.csr_array(np.full((3, 4), np.inf)), "y_val": [0, 1, 2]}, "Input X_val contains infinity"),
         ({"X_val": [["a"] * 4] * 3, "y_val": [0, 1, 2]}, "X_val: could not convert string to float: 'a'"),
-        ({"X_val": np.ones((3, 4)), "y_val": np.eye(3, dtype=int)}, "y_val has 3 outputs, but y has 1"),
+        (
+            {"X_val": np.ones((3, 4)), "y_val": np.eye(3, dtype=int)},
+            "y_val has 3 columns, but the labels of this fit are one",
+        ),
         ({"X_val": np.ones((3, 4)), "y_val": [0, 1, np.nan]}, "Input y_val contains NaN"),
         ({"X_val": np.ones((3, 4)), "y_val": [0, 1, np.inf]}, "Input y_val contains infinity"),
         ({"X_val": np.ones((3, 4)), "y_val": [None, "a", 1]}, "y_val holds missing values"),
