@@ -228,9 +228,9 @@ class BaseGreedyPrunedMLP(VersionedState, CallbackSupportMixin, FittedMLPMixin, 
         Fit the subnetwork of every (n_pretrain, k) in one training run.
 
         Each subnetwork equals, number for number, the result of a separate `fit` with the same parameters and an
-        integer `random_state`. The subnetworks share only the iterations of the dense network. The bounds
-        `duality_gaps_` may be tighter here, because picks after the k-th can tighten them. `max_time` and `verbose`
-        have no effect here.
+        integer `random_state`. With `corrective` and several `k` the two are equal up to rounding, which re-training
+        may enlarge. The subnetworks share only the iterations of the dense network. The bounds `duality_gaps_` may be
+        tighter here, because picks after the k-th can tighten them. `max_time` and `verbose` have no effect here.
 
         Parameters
         ----------

@@ -126,7 +126,8 @@ class GreedyPrunedMLPRegressor(RegressorMixin, BaseGreedyPrunedMLP):
     n_outputs_ : int
         Number of outputs of the network.
     n_units_ : int
-        Number of distinct neurons that were kept, at most `k`.
+        Number of distinct neurons that were kept, at most `k`. It is also 1 where `corrective` picked no neuron: a
+        layer needs one, and the output weights of this neuron begin at zero.
     activation_ : str
         Activation of the hidden neurons.
     out_activation_ : str
