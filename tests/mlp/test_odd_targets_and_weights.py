@@ -75,7 +75,7 @@ def test_inputs_too_large_for_a_network_are_named():
     network = MLPRegressor(hidden_layer_sizes=(20,), max_iter=400, tol=1e-2, random_state=0).fit(X, Y)
     large = X.copy()
     large[3, 2] = 1e200
-    with pytest.raises(ValueError, match=r"what hidden layer 0 .* not finite, or too large.* extreme values in X"):
+    with pytest.raises(ValueError, match=r"what hidden layer 1 .* not finite, or too large.* extreme values in X"):
         prune_network(network, large, k=5)
 
 
@@ -89,7 +89,7 @@ def trained():
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: str(list(options)))
 @pytest.mark.parametrize("size", [1e76, 1e80, 1e140, 1e160, 1e250])
 def test_what_a_hidden_layer_computes_must_have_squares(size, options):
-    with pytest.raises(ValueError, match=r"what hidden layer 0 .* not finite, or too large.* extreme values in X"):
+    with pytest.raises(ValueError, match=r"what hidden layer 1 .* not finite, or too large.* extreme values in X"):
         prune_network(trained(), X * size, k=5, **options)
 
 
@@ -108,7 +108,7 @@ def test_what_follows_a_hidden_layer_must_have_squares(size, options):
     if "y" in options and size < 1e150:  # outputs are scaled as the targets are
         assert np.isfinite(prune_network(network, X, k=5, **options).predict(X)).all()
         return
-    with pytest.raises(ValueError, match=r"what hidden layer 0 .* not finite, or too large.* and in the weights"):
+    with pytest.raises(ValueError, match=r"what hidden layer 1 .* not finite, or too large.* and in the weights"):
         prune_network(network, X, k=5, **options)
 
 
@@ -121,7 +121,7 @@ def test_the_parts_of_what_a_network_computes_must_have_squares(corrective):
     if corrective:
         assert np.isfinite(prune_network(network, X, k=5).predict(X)).all()
         return
-    with pytest.raises(ValueError, match=r"what hidden layer 0 .* not finite, or too large.* and in the weights"):
+    with pytest.raises(ValueError, match=r"what hidden layer 1 .* not finite, or too large.* and in the weights"):
         prune_network(network, X, k=5, corrective=False)
 
 
