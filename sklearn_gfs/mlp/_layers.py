@@ -198,8 +198,8 @@ def _check_size(values: FloatArray, layer: int, most: Float64Array | float) -> N
     largest = np.maximum(values.max(axis=0), -values.min(axis=0)).astype(np.float64)  # float32 lacks the limit
     if not (largest < most).all():
         raise ValueError(
-            f"what hidden layer {layer} of the network computes is not finite, or too large for its squares. Look for "
-            f"extreme values in X and in the weights; the network's precision is {values.dtype}."
+            f"what hidden layer {layer + 1} of the network computes is not finite, or too large for its squares. Look "
+            f"for extreme values in X and in the weights; the network's precision is {values.dtype}."
         )
 
 
