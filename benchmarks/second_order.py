@@ -25,6 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
+from sklearn_gfs.mlp import _schedule
 
 NUMBERS = ("airfoil", "kin40k", "pol", "cpu_act", "bike", "pumadyn32nm")
 CLASSES = ("phoneme", "vowel", "waveform", "pendigits", "page_blocks")
@@ -133,16 +134,17 @@ def main():
     with np.load(arguments.tabular, allow_pickle=True) as file:
         measure(file, arguments.only, arguments.splits, rows)
     excesses = against_scipy()
+    fewest, most = (f"{n:,}".replace(",", " ") for n in (_schedule._FEWEST_UPDATES, _schedule._MOST_UPDATES))
     publish(
         "second_order",
         "Second-order re-training",
         f"python benchmarks/second_order.py --splits {arguments.splits}",
         f"Networks of {K} picks, re-trained by 4000 updates of Adam with the penalty 0.001 (*updates*) or as the "
         "defaults say (*default*: Levenberg-Marquardt for numbers, and for two classes by the log loss; else gradient "
-        "updates, for 300 passes, 12 000 to 60 000 updates; the penalty found from the data), for classes by "
-        f"either loss; and scikit-learn's MLP of {K} neurons with its defaults behind standardisation. Means over "
-        f"{arguments.splits} split(s) of 90 and 10 %. Rules and limits were chosen on other data, but for airfoil, "
-        "pol, pendigits, waveform and, for one limit, vowel.",
+        f"updates, for {_schedule._PASSES} passes, {fewest} to {most} updates; the penalty found from the data), for "
+        f"classes by either loss; and scikit-learn's MLP of {K} neurons with its defaults behind standardisation. "
+        f"Means over {arguments.splits} split(s) of 90 and 10 %. Rules and limits were chosen on other data, but for "
+        "airfoil, pol, pendigits, waveform and, for one limit, vowel.",
         *tables_of(rows),
         "The training loss at which Levenberg-Marquardt ends, above that of `scipy.optimize.least_squares` from the "
         f"same pruned network, on {PROBLEMS} small problems: {', '.join(f'{excess:+.1%}' for excess in excesses)}. "
