@@ -86,7 +86,8 @@ def solved_by_gradient(
 
     @cache
     def solved(k: int) -> Solved:
-        return solve(columns[:, : k + 1], targets, weight, loss, penalty, start=path.solved[k])
+        start = None if path.solved is None else path.solved[k]
+        return solve(columns[:, : k + 1], targets, weight, loss, penalty, start=start)
 
     def prefix(k: int) -> GreedyPath:
         picks = path.picks[:k]

@@ -50,27 +50,28 @@ class Solved(NamedTuple):
 
 class SteepestPath(NamedTuple):
     """
-    Picks of a corrective selection.
+    Picks of a corrective selection, with all weights re-solved after each pick at the ridge `_RIDGE`.
 
     Parameters
     ----------
     picks : ndarray of shape (n_picks,)
         The neurons, all different.
     losses : ndarray of shape (n_picks,)
-        Loss after each pick, with all weights re-solved, without the penalty.
+        After each pick: of `pick_corrected` the loss without the penalty, of `pick_by_squares` half the squared error
+        plus the penalty.
     gaps : ndarray of shape (n_picks,)
         Upper bounds on the penalised losses minus the least penalised loss over the weights of all neurons.
     variance : float
         Mean variance of the neurons; ridges are shares of it.
-    solved : list of tuple of ndarray
-        Weights and intercept before the first pick and after each pick, at the ridge `_RIDGE`.
+    solved : list of tuple of ndarray, or None
+        Weights and intercept before the first pick and after each pick; `pick_by_squares` computes none.
     """
 
     picks: NDArray[np.int64]
     losses: Float64Array
     gaps: Float64Array
     variance: float
-    solved: list[tuple[Float64Array, Float64Array]]
+    solved: list[tuple[Float64Array, Float64Array]] | None
 
 
 class _Beside:
@@ -158,10 +159,9 @@ def pick_by_squares(
     """
     Pick neurons one by one: each is the neuron after which the squared error is least, with all weights re-solved.
 
-    Losses and gaps are those of half the squared error plus the penalty. `solved` holds zeros. The search for the
-    squared error in ``_corrective`` has compiled loops, which would lengthen the first fit ever.
+    The search for the squared error in ``_corrective`` has compiled loops, which would lengthen the first fit ever.
     """
-    beside, n_outputs = _Beside(hidden, weight, 1.0), targets.shape[1]
+    beside = _Beside(hidden, weight, 1.0)
     errors = targets - beside.share @ targets
     slopes = beside.slopes((errors * beside.share[:, None]).T)
     loss = 0.5 * float(beside.share @ (errors**2).sum(axis=1))
@@ -177,8 +177,8 @@ def pick_by_squares(
         loss = max(loss - 0.5 * float(along @ along), 0.0)
         losses.append(loss)
         gaps.append(min(loss, float(np.sum(slopes**2)) / (2 * _RIDGE * beside.variance)))
-    picks, nothing = np.array(beside.picks, dtype=np.int64), (np.zeros((0, n_outputs)), np.zeros(n_outputs))
-    return SteepestPath(picks, np.array(losses), np.array(gaps), beside.variance, [nothing] * (len(picks) + 1))
+    picks = np.array(beside.picks, dtype=np.int64)
+    return SteepestPath(picks, np.array(losses), np.array(gaps), beside.variance, None)
 
 
 def _gap(slopes: Float64Array, solved: Solved, picks: list[int], penalty: float) -> float:
