@@ -8,7 +8,7 @@ from sklearn_gfs.selection._blocks import block_rows
 
 def planned_bytes(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: str = "one") -> int:
     """Return the bytes of the arrays that the plan for these sizes has."""
-    rows, most = block_rows(n_atoms * itemsize), columns._BLOCKS[1]
+    rows, most = block_rows(n_atoms * itemsize), columns._LARGEST_BLOCK
     if columns.plan(n_rows, n_atoms, itemsize, k, directions) == "whole" and n_atoms <= columns._fit(n_atoms):
         return n_atoms**2 * (2 * 8 + itemsize)  # the matrix, its product of output weights, and that of one block
     # With room for columns foreseen, and what they tell of others.

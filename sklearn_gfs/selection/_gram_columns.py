@@ -33,7 +33,8 @@ _CACHE = 2**25  # bytes that a last cache holds
 _CALL = 2e4  # nanoseconds of a small product, or a step of the selection, its call included
 
 _TINY = np.finfo(np.float64).tiny
-_BLOCKS = (32, 96)  # numbers of columns computed together, at first and at most
+_FORESEEN_BLOCK = 32  # number of columns computed together, in the cost of a foreseen one
+_LARGEST_BLOCK = 96  # largest number of columns computed together
 _PREVIEW_ROWS = 512  # largest number of rows of the preview
 # Number of distinct atoms among k picks, over k ** (2 / 3), by the number of outputs. Measured by
 # ``benchmarks/selection.py plans``. With several outputs the value is between those of trained and random networks.
@@ -57,7 +58,7 @@ def column_costs(n_rows: int, n_atoms: int, itemsize: int) -> Costs:
     n_bytes, alone = n_rows * n_atoms * itemsize, _alone(n_rows, n_atoms, itemsize)
     return Costs(
         alone=alone,
-        foreseen=block_costs(n_rows, n_atoms, itemsize, _BLOCKS[0])
+        foreseen=block_costs(n_rows, n_atoms, itemsize, _FORESEEN_BLOCK)
         + preview_costs(_preview_rows(n_rows), n_atoms, itemsize),
         whole=2 * alone + n_bytes * n_atoms * _SQUARE,
     )
@@ -90,7 +91,7 @@ def plan(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: str = "on
     n_columns = min(max(_DISTINCT[directions] * k ** (2 / 3), 1.0), k, n_atoms)
     n_foreseen = max(_FORESEEN[0] + _FORESEEN[1] * n_columns, kernels.WIDTH)
     # An estimate takes one row for each known column, on average half of all columns.
-    foreseen = block_costs(n_rows, n_atoms, itemsize, _BLOCKS[0]) + preview_costs(n_columns / 2, n_atoms, itemsize)
+    foreseen = block_costs(n_rows, n_atoms, itemsize, _FORESEEN_BLOCK) + preview_costs(n_columns / 2, n_atoms, itemsize)
     totals = {
         "column": (n_columns + 1) * costs.alone,  # one for the products with y
         "blocks": costs.alone + min(n_foreseen * foreseen, n_columns * costs.alone),
@@ -101,7 +102,7 @@ def plan(n_rows: int, n_atoms: int, itemsize: int, k: int, directions: str = "on
 
 def capacity(n_atoms: int, k: int) -> int:
     """Return the number of columns to keep: of all picks and some unused columns, if the working memory holds them."""
-    return max(min(k + _BLOCKS[1], n_atoms, _fit(n_atoms)), 1)
+    return max(min(k + _LARGEST_BLOCK, n_atoms, _fit(n_atoms)), 1)
 
 
 def _fit(n_atoms: int) -> int:
@@ -126,14 +127,14 @@ class GramColumns(ABC):
         self.source = source
         n_atoms = source.n_atoms
         self._capacity = capacity(n_atoms, self._n_kept(k))
-        self._block = min(_BLOCKS[1], self._capacity)
+        self._block = min(_LARGEST_BLOCK, self._capacity)
         self.plan = self._plan(k)
         if self.plan == "whole" and n_atoms > _fit(n_atoms):
             self.plan = "blocks"
         # If each pass computes the atoms anew, a pass is expensive, and computes many columns. The whole matrix would
         # not fit into memory: atoms are computed anew because memory is short.
         if source.is_computed:
-            self.plan, self._first_block = "blocks", _BLOCKS[1]
+            self.plan, self._first_block = "blocks", _LARGEST_BLOCK
         if self.plan == "blocks" and not (source.has_rows and self._capacity > 1):
             self.plan = "column"
         weights = source.output_weights

@@ -38,7 +38,7 @@ def test_every_plan_gives_the_same_picks(forced, hull, weighted, monkeypatch):
         expected = greedy_forward_selection(atoms, y, 120, output_weights=weights, **options)
         with monkeypatch.context() as patch:
             patch.setattr(_gram_columns, "plan", lambda *sizes: forced)
-            patch.setattr(_gram_columns, "_BLOCKS", (3, 7))
+            patch.setattr(_gram_columns, "_LARGEST_BLOCK", 7)
             path = greedy_forward_selection(atoms, y, 120, output_weights=weights, **options)
         np.testing.assert_array_equal(path.picks, expected.picks)
         np.testing.assert_allclose(path.losses, expected.losses, rtol=1e-10)
