@@ -122,6 +122,10 @@ class BaseGreedyEnsemble(VersionedState, CallbackSupportMixin, FittedEnsembleMix
         ValueError
             If all candidates failed, or if the search has several scores and does not say which decides. Also if the
             candidates are regressors and the ensemble is one of classifiers, or the other way round.
+        TypeError
+            If `search` is no search.
+        NotFittedError
+            When the search is not fitted.
 
         See Also
         --------

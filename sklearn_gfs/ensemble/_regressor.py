@@ -83,11 +83,12 @@ class GreedyEnsembleRegressor(RegressorMixin, BaseGreedyEnsemble):
         models may have a lower loss. With ``corrective=True`` weights may be negative, and the penalty is part of both
         losses.
     n_picks_ : int or ndarray of shape (n_bags,)
-        Number of picks that count: those up to the best score or the least loss.
+        Number of picks that count: those up to the best score or the least loss. With ``corrective=True`` the number at
+        which generalised cross-validation is least.
     calibrations_ : list
         For each chosen model an object with a ``slope`` and an ``intercept`` for each target. A call of it turns
-        predictions into calibrated ones. None with ``calibrate=False``.
-    calibration_ : object
+        predictions into calibrated ones. With ``calibrate=False`` all are None.
+    calibration_ : object or None
         The same for the mean. The losses, scores and gaps are those of the mean before this calibration.
     stack_method_ : list of str
         Method that gives the outputs of each chosen model, "predict".

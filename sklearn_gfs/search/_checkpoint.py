@@ -47,7 +47,7 @@ class Checkpoint:
     ValueError
         If the folder belongs to another search or can't be read, or if a part can't be hashed.
     TypeError
-        If ``path`` is none.
+        If ``path`` is neither a string nor path-like.
     FileNotFoundError, PermissionError
         If the folder can't be made or written to.
     """

@@ -104,6 +104,8 @@ def pretrain_threshold_curve(
     ------
     ValueError
         If a parameter has a value that is not allowed.
+    TypeError
+        If ``estimator`` is not an estimator.
 
     Warns
     -----

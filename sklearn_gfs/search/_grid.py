@@ -68,7 +68,7 @@ class Grid(NamedTuple):
 
 
 def last_step(estimator: Any) -> tuple[str, Any]:
-    """Return the last step of a pipeline, and the prefix of its parameters' names; pipelines may be nested."""
+    """Return the prefix of the parameters' names of a pipeline's last step, and this step; pipelines may be nested."""
     names = []
     while isinstance(estimator, Pipeline):
         name, estimator = estimator.steps[-1]

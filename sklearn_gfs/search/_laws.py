@@ -43,7 +43,8 @@ class ScalingFit(NamedTuple):
     covariance : ndarray of shape (2, 2)
         Covariance of the coefficients.
     r2 : float
-        Share of the thresholds' variance that the law explains.
+        Share of the thresholds' variance that the law explains. NaN where the thresholds are all equal or don't
+        determine the law, and where some of them are only known to lie beyond a number of iterations.
     n_thresholds : int
         Number of thresholds it was fitted to.
     n_censored : int, default=0
@@ -215,7 +216,7 @@ def fit_law(
     law: str, n_samples: NDArray[Any], thresholds: NDArray[np.float64], beyond: NDArray[np.float64] | None = None
 ) -> ScalingFit:
     """
-    Fit a law to thresholds by least squares, both laws on the same scale.
+    Fit a law to thresholds: by least squares, or by the likelihood where `beyond` bounds some of them.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """
 Inner products of atoms in torch tensors, made where the tensors are.
 
-Here belongs everything the selection does with torch, which is imported only once a tensor has come.
+Torch is imported only once a tensor has come.
 """
 
 from __future__ import annotations

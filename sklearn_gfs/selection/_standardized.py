@@ -97,7 +97,7 @@ def standardized_moments(moments: SampleMoments, *, refusal: str) -> Standardize
 
 
 def _varying(mean: Float64Array, scale: Float64Array, refusal: str) -> NDArray[np.int64]:
-    """Return a mask of the columns that vary by more than the rounding of their mean, which is float64."""
+    """Return the indices of the columns that vary by more than the rounding of their mean, which is float64."""
     varying = np.flatnonzero(scale > 10 * np.finfo(np.float64).eps * np.abs(mean))
     if not len(varying):
         raise ValueError(refusal)
