@@ -101,7 +101,7 @@ class _Beside:
         """Return products of all neurons with the rows of a residual, (n_outputs, n_neurons)."""
         slopes = self._neurons.products(residual.astype(self._dtype))
         if not np.isfinite(slopes).all():
-            raise ValueError("the activations of neurons, or their products with output weights, are not finite")
+            raise ValueError("the activations of neurons, or their products with residuals, are not finite")
         return slopes
 
     def gains(self, slopes: Float64Array) -> Float64Array:
