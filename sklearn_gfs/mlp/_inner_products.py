@@ -84,7 +84,7 @@ class InnerProducts(NamedTuple):
         picked = np.unique(np.concatenate([path.picks for path in paths]))
         if not len(picked):
             return paths
-        statistics, activations = SelectionStatistics(), self.layer.computed(self.rows, device="cpu")
+        statistics, activations = SelectionStatistics(), self.layer.computed(self.rows, in_main_memory=True)
         for piece in self.layer.pieces(len(self.rows)):
             statistics.update(activations[piece, picked], self.targets(self.rows[piece]), self._weight_of(piece))
         gram, c = statistics.gram / statistics.weight, statistics.c.T / statistics.weight

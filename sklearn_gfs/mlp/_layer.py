@@ -74,9 +74,9 @@ class HiddenLayer:
         self._network = network
         self.n_neurons = len(network.weights)
 
-    def may_be_kept(self, n_samples: int, *, device: str | None = None) -> bool:
-        """Whether the activations of n_samples samples may be kept on this device, by default the layer's."""
-        return n_samples * self.row_bytes <= room_on(device or self._device)
+    def may_be_kept(self, n_samples: int, *, in_main_memory: bool = False) -> bool:
+        """Whether the activations of n_samples samples may be kept on the device, or in main memory."""
+        return n_samples * self.row_bytes <= room_on("cpu" if in_main_memory else self._device)
 
     @property
     def row_bytes(self) -> int:
@@ -116,11 +116,11 @@ class HiddenLayer:
             self._tensor(rows[piece], out=hidden[piece])
         return hidden
 
-    def computed(self, rows: IntArray, device: str | None = None) -> ComputedRows:
-        """Return activations of these samples that are computed when read, on this device, by default the layer's."""
+    def computed(self, rows: IntArray, *, in_main_memory: bool = False) -> ComputedRows:
+        """Return activations of these samples that are computed when read, on the device, or in main memory."""
         from sklearn_gfs.selection import ComputedRows
 
-        on_device = (device or self._device) != "cpu"
+        on_device = self._device != "cpu" and not in_main_memory
         compute = self._tensor if on_device else self._array
         shape = len(rows), self.n_neurons
         return ComputedRows(lambda some, neurons: compute(rows[some], neurons), shape, self.dtype, on_device=on_device)

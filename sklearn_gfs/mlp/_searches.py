@@ -282,13 +282,13 @@ class SearchByGradient(NeuronSearch):
     def _on_processor(self, network: Network, drawn: Drawn) -> tuple[FloatArray | ComputedRows, bool]:
         """Return the activations of samples on the processor, and whether they are kept or computed when read."""
         layer = self.layer(network)
-        fit = layer.may_be_kept(len(drawn.rows), device="cpu")
-        return layer.in_main_memory(drawn.rows) if fit else layer.computed(drawn.rows, device="cpu"), fit
+        fit = layer.may_be_kept(len(drawn.rows), in_main_memory=True)
+        return layer.in_main_memory(drawn.rows) if fit else layer.computed(drawn.rows, in_main_memory=True), fit
 
     def _solver(self, network: Network, path: SteepestPath, samples: Drawn, part: Part) -> Callable[[float], Candidate]:
         """Return what solves for the weights of picks at a ridge, on these samples, which stand for this part."""
         columns, layer = np.ones((len(samples.rows), len(path.picks) + 1)), self.layer(network)
-        activations = layer.computed(samples.rows, device="cpu")
+        activations = layer.computed(samples.rows, in_main_memory=True)
         for piece in layer.pieces(len(samples.rows)):
             columns[piece, 1:] = activations[piece, path.picks]
         problem = columns, self.targets(samples.rows), samples.weight, self._loss
