@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import cached_property
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from . import _corrective_kernels as kernels
 from ._corrective_columns import CorrectiveColumns
 from ._corrective_path import CorrectivePath, Fitted, Fixed, Picked, take_measured
 from ._corrective_samples import ExactProducts, losses_on_samples
+from ._gram import Moments
 from ._gram_sums import warn_imprecise
 from ._greedy_kernels import CONVERGED, DEPENDENT, IMPRECISE, IN_DOUBT, NEEDS_COLUMN
 from ._protocol import CentredSource, Source
@@ -56,6 +57,20 @@ _DOUBTS = 8
 _MANY = 1 / 32
 
 
+class _Known(NamedTuple):
+    """What is known of the atoms before the first pick."""
+
+    moments: Moments
+    raw_norms: Float64Array  # squared norms, with the means
+    roundings: Float64Array  # variances that constant atoms may have by rounding
+    constant: NDArray[np.bool_]
+
+
+def _as_read(moments: Moments) -> _Known:
+    """Return what moments tell without an intercept, beside which constant atoms would vanish."""
+    return _Known(moments, moments.norms, np.zeros(len(moments.norms)), moments.norms == 0.0)
+
+
 class CorrectiveSearch:
     """
     Selections from one source of inner products, at several ridges.
@@ -83,11 +98,11 @@ class CorrectiveSearch:
         if self.tol is not None:
             source.promote(about_y=False)
         self.columns = CorrectiveColumns(source, self.k)
-        self._read(self._first_atoms())
+        self._known = self._read(self._first_atoms())
         fault = self._fault()
         if fault and source.promote(about_y=False):
             self.columns.forget()
-            self._read(np.empty(0, dtype=np.int64))
+            self._known = self._read(np.empty(0, dtype=np.int64))
             fault = self._fault()
         if fault:
             raise ValueError(fault)
@@ -97,44 +112,39 @@ class CorrectiveSearch:
         moments = self.columns.preview()
         if moments is None:
             return np.empty(0, dtype=np.int64)
-        self.moments, self.raw_norms, self.constant = moments, moments.norms, moments.norms == 0.0
-        self.roundings = np.zeros(len(moments.norms))
-        problem, state = self._start(0.0)
+        problem, state = self._start(_as_read(moments), 0.0)
         return self.columns.foresee_first(problem, state)
 
-    def _read(self, atoms: NDArray[np.int64]) -> None:
+    def _read(self, atoms: NDArray[np.int64]) -> _Known:
         """Read the moments, and the columns of some atoms; in float64 about their means where these are large."""
-        self.moments = self.columns.moments(atoms)
-        self.raw_norms, self.roundings = self.moments.norms, np.zeros(self.source.n_atoms)
-        self.constant = self.moments.norms == 0.0
+        moments = self.columns.moments(atoms)
         if self._centred is None:
-            return
-        norms = self._read_variances(self._centred)
-        far = np.flatnonzero(~self.constant & (norms < _UNSURE[self.source.dtype] * self.raw_norms))
-        if self.source.dtype == np.float64:
-            if len(far):
-                self._centred.approach(far)
-                self.columns.forget()
-                self.moments = self.columns.moments(atoms)
-                norms = self._read_variances(self._centred)
-            self.moments = self.moments._replace(norms=norms)
+            return _as_read(moments)
+        variances, known = self._read_variances(self._centred, moments)
+        if self.source.dtype == np.float32:
+            return known
+        far = np.flatnonzero(~known.constant & (variances < _UNSURE[self.source.dtype] * known.raw_norms))
+        if len(far):
+            self._centred.approach(far)
+            self.columns.forget()
+            variances, known = self._read_variances(self._centred, self.columns.moments(atoms))
+        return known._replace(moments=known.moments._replace(norms=variances))
 
-    def _read_variances(self, centred: CentredSource) -> Float64Array:
-        """Return the variances, and find the constant atoms; where products are too inexact, samples are read."""
-        norms, self.raw_norms = self.moments.norms.copy(), centred.raw_norms
-        unsure = np.flatnonzero((norms < _UNSURE[self.source.dtype] * self.raw_norms) & (self.raw_norms > 0))
+    def _read_variances(self, centred: CentredSource, moments: Moments) -> tuple[Float64Array, _Known]:
+        """Return the variances, and what they tell; where products are too inexact, samples are read."""
+        norms, raw_norms = moments.norms.copy(), centred.raw_norms
+        unsure = np.flatnonzero((norms < _UNSURE[self.source.dtype] * raw_norms) & (raw_norms > 0))
         if len(unsure):
             norms[unsure] = centred.variances(unsure)
-        self.roundings = centred.rounding * (norms + centred.means**2)
-        self.constant = norms <= self.roundings
-        return norms
+        roundings = centred.rounding * (norms + centred.means**2)
+        return norms, _Known(moments, raw_norms, roundings, norms <= roundings)
 
     def _fault(self) -> str | None:
         """Say what can't be compared in the precision of the source, if anything."""
-        sizes = self.moments.norms
+        sizes = self._known.moments.norms
         if self._centred is not None:  # beside an intercept a column may vanish: it is constant
             sizes = np.full_like(sizes, (sizes + self._centred.means**2).max())
-        return find_fault(self.source, self.moments._replace(norms=sizes), signed=True)
+        return find_fault(self.source, self._known.moments._replace(norms=sizes), signed=True)
 
     def paths(self, ridges: Sequence[float]) -> list[CorrectivePath]:
         """Return the path at each ridge."""
@@ -150,24 +160,24 @@ class CorrectiveSearch:
 
     def _imprecise(self, path: CorrectivePath) -> NDArray[np.int64]:
         """Return the steps after which the loss is too small a difference of products."""
-        return np.flatnonzero(path.losses < 0.5 * _LEAST_LOSS * self.moments.target_norm)
+        return np.flatnonzero(path.losses < 0.5 * _LEAST_LOSS * self._known.moments.target_norm)
 
     @cached_property
     def _size(self) -> float:
         """Mean squared norm of the atoms, exact in any precision, so that a ridge always means the same."""
         if self._centred is not None and self.source.dtype == np.float32:
             return float(self._centred.variances(np.arange(self.source.n_atoms)).mean())
-        return float(self.moments.norms.mean())
+        return float(self._known.moments.norms.mean())
 
     def _penalty(self, ridge: float) -> float:
         return ridge * self._size if ridge else 0.0
 
-    def _start(self, ridge: float, least: float | None = None) -> tuple[kernels.Problem, kernels.State]:
+    def _start(self, known: _Known, ridge: float, least: float | None = None) -> tuple[kernels.Problem, kernels.State]:
         """Problem and state before the first pick, in the present precision of the source."""
-        moments, (n_targets, n_atoms), dtype = self.moments, self.moments.c.shape, self.source.dtype
+        moments, (n_targets, n_atoms), dtype = known.moments, known.moments.c.shape, self.source.dtype
         penalty = self._penalty(ridge)
         left = moments.norms + penalty
-        enough = LEAST_LEFT * left + self.roundings
+        enough = LEAST_LEFT * left + known.roundings
         state = kernels.State(
             left=left,
             rest=moments.c.copy(),
@@ -175,16 +185,16 @@ class CorrectiveSearch:
             shares=np.empty((self.k, n_targets)),
             picks=np.empty(self.k, dtype=np.int64),
             counts=np.zeros(n_atoms, dtype=np.int64),
-            free=(left > enough) & ~self.constant,
+            free=(left > enough) & ~known.constant,
             squares=(moments.c**2).sum(axis=0),
             scores=np.empty(n_atoms),
             slips=np.empty(n_atoms),
-            spread=self.raw_norms.copy(),
+            spread=known.raw_norms.copy(),
             steepest=np.empty(self.k),
             running=np.array([0.5 * moments.target_norm, moments.target_norm]),
         )
         problem = kernels.Problem(
-            raw_norms=self.raw_norms,
+            raw_norms=known.raw_norms,
             enough=enough,
             target_norm=moments.target_norm,
             penalty=penalty,
@@ -206,11 +216,11 @@ class CorrectiveSearch:
 
     def _picked(self, ridge: float, least: float | None) -> CorrectivePath:
         """Return the path at one ridge, given the least loss over all atoms, or None."""
-        problem, state = self._start(ridge, least)
+        problem, state = self._start(self._known, ridge, least)
         done, n_doubts, reason, remade = 0, 0, NEEDS_COLUMN, False
         while done < self.k and reason != CONVERGED:
-            usual, norms = _SLIP[self.source.dtype], self.moments.norms
-            problem = problem._replace(slip=self.columns.inexactness(usual, norms, self.raw_norms))
+            usual, norms = _SLIP[self.source.dtype], self._known.moments.norms
+            problem = problem._replace(slip=self.columns.inexactness(usual, norms, self._known.raw_norms))
             done, reason, atom = kernels.corrective_steps(
                 done, self.k, problem, state, self.columns.slots, self.columns.columns
             )
@@ -234,8 +244,8 @@ class CorrectiveSearch:
                 picks = state.picks[:done].copy()
                 self.source.promote(about_y=False)
                 self.columns.forget()
-                self._read(picks)
-                problem, state = self._start(ridge, least)
+                self._known = self._read(picks)
+                problem, state = self._start(self._known, ridge, least)
                 state.picks[:done] = picks
                 done, problem = 0, problem._replace(n_settled=done)
         return self._finish(problem, state, done, least, remade=remade)
@@ -244,7 +254,7 @@ class CorrectiveSearch:
         """Gram matrix of a few atoms, and their products with y: in float64, and about the means."""
         if self.source.has_samples:
             return self._exact.of(atoms)[1:]
-        return self.source.among(atoms), self.moments.c[:, atoms]
+        return self.source.among(atoms), self._known.moments.c[:, atoms]
 
     def _is_unsure(self, n_picks: int, atom: int, problem: kernels.Problem, state: kernels.State) -> bool:
         """
@@ -253,7 +263,8 @@ class CorrectiveSearch:
         The terms of this part are computed again from the weights of the picks in the atom. The running sum of the
         terms in `spread` is an upper bound.
         """
-        picks, norms = state.picks[:n_picks], self.raw_norms if self.source.has_samples else self.moments.norms
+        known, picks = self._known, state.picks[:n_picks]
+        norms = known.raw_norms if self.source.has_samples else known.moments.norms
         state.spread[atom] = norms[atom]
         if n_picks:
             weights = solve_triangular(state.rows[:n_picks, picks], state.rows[:n_picks, atom])
@@ -282,7 +293,7 @@ class CorrectiveSearch:
             spread += np.diagonal(gram)[:n_picks] @ solve_triangular(factor, said) ** 2
         state.left[atoms], state.rest[:, atoms] = left, rest
         state.squares[atoms] = (rest**2).sum(axis=0)
-        state.free[atoms] = left > np.maximum(LEAST_LEFT * norms + self.roundings[atoms], _NOISE * spread)
+        state.free[atoms] = left > np.maximum(LEAST_LEFT * norms + self._known.roundings[atoms], _NOISE * spread)
 
     def _settle(
         self, n_picks: int, problem: kernels.Problem, state: kernels.State, atoms: NDArray[np.int64]
@@ -315,7 +326,7 @@ class CorrectiveSearch:
             shares = solve_triangular(factor, c.T, trans=1)
         path = CorrectivePath(
             Picked(picks, factor, shares, problem.penalty, least, state.steepest[:n_picks]),
-            Fixed(means, self.fitted, self.moments.target_norm),
+            Fixed(means, self.fitted, self._known.moments.target_norm),
         )
         steps = self._imprecise(path)
         if self.source.has_samples and len(steps):
@@ -327,15 +338,15 @@ class CorrectiveSearch:
         """Return the least penalised loss over the weights of all atoms; linearly dependent atoms have weight zero."""
         if self._gram is None:
             self._gram = self.source.whole()
-        norms = self.moments.norms + penalty
-        scale = np.divide(1.0, np.sqrt(norms), out=np.zeros_like(norms), where=(norms > 0) & ~self.constant)
+        norms = self._known.moments.norms + penalty
+        scale = np.divide(1.0, np.sqrt(norms), out=np.zeros_like(norms), where=(norms > 0) & ~self._known.constant)
         gram = self._gram * scale
         gram *= scale[:, None]
         gram[np.diag_indices_from(gram)] += penalty * scale**2
         factor, order, rank, _ = dpstrf(gram, tol=LEAST_LEFT, lower=0, overwrite_a=True)
         found = order[:rank] - 1
-        solved = solve_triangular(factor[:rank, :rank], (self.moments.c * scale)[:, found].T, trans=1)
-        return max(0.5 * (self.moments.target_norm - float(np.sum(solved**2))), 0.0)
+        solved = solve_triangular(factor[:rank, :rank], (self._known.moments.c * scale)[:, found].T, trans=1)
+        return max(0.5 * (self._known.moments.target_norm - float(np.sum(solved**2))), 0.0)
 
 
 def contenders(state: kernels.State) -> NDArray[np.int64]:

@@ -41,8 +41,8 @@ class Source(Protocol):
     dtype : numpy dtype
         Precision of the products.
     output_weights : ndarray of shape (n_atoms, n_outputs) or None
-        Atom i is the outer product of column i and row i of these. If not None, `moments` and `columns` of a
-        source that is not centred also take ``products``, rows for Gram columns before output weights.
+        Atom i is the outer product of column i and row i of these. If not None, `moments` and `columns` also take
+        ``products``, rows for Gram columns before output weights.
     n_threads : int
         Number of threads that read the atoms at the same time.
     y : ndarray of shape (n_samples, n_outputs)
