@@ -168,6 +168,27 @@ def n_fitted_samples(ensemble: Any) -> int:
     return int(ensemble._n_samples)
 
 
+def scorers_by_name(scorer: Any) -> dict[str, Any] | None:
+    """Return the scorers of a scorer of several scores; None for a scorer of one."""
+    return scorer._scorers if isinstance(scorer, MultimetricScorer) else None
+
+
+def scores_predictions(scorer: Scorer, function: Any) -> bool:
+    """Whether a scorer is this function of the labels and the predictions, and nothing else."""
+    of_predictions = scorer._score_func is function and scorer._response_method == "predict"
+    return bool(of_predictions and not scorer._kwargs and scorer._sign == 1)
+
+
+def encoded_labels(mlp: Any, y: Any) -> Any:
+    """Return labels as a fitted MLPClassifier trains on them, with a column for each output."""
+    return mlp._label_binarizer.transform(y)
+
+
+def set_classes(mlp: Any, classes: Any, binarizer: Any) -> None:
+    """Set the classes of an MLPClassifier, and what encodes its labels."""
+    mlp.classes_, mlp._label_binarizer = classes, binarizer
+
+
 # Attributes of scikit-learn's MLPs about their training, without weights and the output activation.
 TRAINING_STATE = {
     "_best_coefs",
@@ -232,6 +253,7 @@ __all__ = [
     "copy_without_tasks",
     "count_samples",
     "decorated_alike",
+    "encoded_labels",
     "has_callbacks",
     "insert_error_scores",
     "n_fitted_samples",
@@ -240,6 +262,9 @@ __all__ = [
     "report_fit_failures",
     "routing_enabled",
     "score_estimator",
+    "scorers_by_name",
+    "scores_predictions",
+    "set_classes",
     "split_rows",
     "take_params",
     "take_rows",

@@ -12,6 +12,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_gfs._activations import ACTIVATIONS
+from sklearn_gfs._compat import set_classes
 from sklearn_gfs._requirements import torch_for
 
 from ._links import LINKS
@@ -116,8 +117,7 @@ def _to_mlp(estimator: Any) -> Any:
     if not isinstance(estimator.alpha, str):  # scikit-learn has no automatic penalty
         model.set_params(alpha=estimator.alpha)
     if on_classes:
-        model.classes_ = estimator.classes_
-        model._label_binarizer = estimator._label_binarizer
+        set_classes(model, estimator.classes_, estimator._label_binarizer)
     if hasattr(estimator, "feature_names_in_"):
         model.feature_names_in_ = estimator.feature_names_in_
     model.n_features_in_ = estimator.n_features_in_

@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from sklearn_gfs._activations import ACTIVATIONS
-from sklearn_gfs._compat import TRAINING_STATE, begin_training
+from sklearn_gfs._compat import TRAINING_STATE, begin_training, encoded_labels
 from sklearn_gfs._tensors import from_tensor
 from sklearn_gfs._typing import Float64Array
 
@@ -71,7 +71,7 @@ class MLPLayers(Layers):
                 unknown = np.setdiff1d(unique_labels(y), network.classes_)
                 if len(unknown):
                     raise ValueError(f"y holds classes that the network does not know: {unknown.tolist()}")
-            y = network._label_binarizer.transform(y).astype(np.float64)
+            y = encoded_labels(network, y).astype(np.float64)
         return y
 
     def inputs(self, X: Any, rows: slice) -> Any:

@@ -21,6 +21,7 @@ from sklearn_gfs._compat import (
     insert_error_scores,
     passes_callbacks,
     report_fit_failures,
+    scorers_by_name,
 )
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._warn import warn_caller
@@ -60,7 +61,7 @@ class SearchOutcome(BaseSearchCV, CallbackSupportMixin):
             metric = self.refit
         else:
             self._check_refit_for_one_score()
-        self.scorer_ = getattr(scorer, "_scorers", scorer)
+        self.scorer_ = scorers_by_name(scorer) or scorer
 
         assert grid.budgets is not None
         budgets = grid.budgets if isinstance(self.n_pretrain, str) else [int(value) for value in self.n_pretrain]

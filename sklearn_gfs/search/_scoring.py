@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 
-from sklearn_gfs._compat import MultimetricScorer, PassthroughScorer, Scorer, score_estimator, type_of_target
+from sklearn_gfs._compat import (
+    PassthroughScorer,
+    Scorer,
+    score_estimator,
+    scorers_by_name,
+    scores_predictions,
+    type_of_target,
+)
 from sklearn_gfs._fit_path import prediction_on
 
 
@@ -76,8 +83,8 @@ class Scoring:
 
     def failure(self) -> dict[str, Any]:
         """Return the scores of a point that could not be fitted."""
-        names = list(self._scorer._scorers) if isinstance(self._scorer, MultimetricScorer) else None
-        score = self._error_score if names is None else dict.fromkeys(names, self._error_score)
+        scorers = scorers_by_name(self._scorer)
+        score = self._error_score if scorers is None else dict.fromkeys(scorers, self._error_score)
         return {name: copy(score) for name in self._parts} | {"score_time": 0.0, "failed": True}
 
 
@@ -121,5 +128,4 @@ def _is_accuracy(scorer: Any, estimator: Any) -> bool:
     """Whether the scorer returns the share of labels that this estimator predicts correctly."""
     if isinstance(scorer, PassthroughScorer):  # the estimator's own score
         return getattr(type(estimator), "score", None) is ClassifierMixin.score
-    counts = scorer._score_func is accuracy_score and scorer._response_method == "predict"
-    return bool(counts and not scorer._kwargs and scorer._sign == 1)
+    return scores_predictions(scorer, accuracy_score)
