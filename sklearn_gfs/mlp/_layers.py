@@ -33,21 +33,22 @@ class Layers(ABC):
     ----------
     coefs : list of array or tensor, of shape (n_inputs, n_outputs)
     intercepts : list of array or tensor, of shape (n_outputs,)
-    link : str or None
-        Name of the function from outputs to predictions, a key of ``_refitting.FAMILIES``. `read_targets` sets it.
     """
 
     coefs: list[Any]
     intercepts: list[Any]
-    link: str | None
 
     @abstractmethod
     def read_inputs(self, X: Any) -> Any:
         """Return the inputs of samples, checked."""
 
     @abstractmethod
-    def read_targets(self, y: Any) -> Float64Array:
-        """Return validated targets of the predictions, with a column for each output."""
+    def read_targets(self, y: Any) -> tuple[Float64Array, str]:
+        """
+        Return validated targets of the predictions, with a column for each output, and the output activation.
+
+        The output activation is a key of ``_refitting.FAMILIES``.
+        """
 
     @abstractmethod
     def rebuilt(self) -> Any:
@@ -164,7 +165,8 @@ class _Layer:
         self.n_neurons = dense.widths[layer]
         self.coef = dense.to_numpy(dense.coefs[layer + 1]).astype(np.float64)
         self.intercept = dense.to_numpy(dense.intercepts[layer + 1]).astype(np.float64)
-        self.scale = _importances(dense, layer) if self._samples.targets is None else _alike(dense, samples)
+        targets = self._samples.targets
+        self.scale = _importances(dense, layer) if targets is None else _alike(dense, samples, targets)
 
     def statistics(self, weights: Float64Array, offset: Float64Array | float = 0.0) -> SelectionStatistics:
         """
@@ -213,13 +215,13 @@ def _importances(dense: Layers, layer: int) -> Float64Array:
     return importances
 
 
-def _alike(dense: Layers, samples: Samples) -> Float64Array:
+def _alike(dense: Layers, samples: Samples, targets: Float64Array) -> Float64Array:
     """Return factors of outputs and targets that make the sums of the variances of both equal."""
     statistics, last = SelectionStatistics(), len(dense.coefs) - 1
     for rows in samples.chunks():
         outputs = dense.to_numpy(dense.pre_activations(dense.inputs(samples.X, rows), last))
         _check_size(outputs, last - 1, LARGEST_VALUE**2)  # only their squares must be finite
-        both = np.hstack([outputs, samples.targets[rows]])  # type: ignore[index]
+        both = np.hstack([outputs, targets[rows]])
         statistics.update(np.zeros((len(both), 1)), both, samples.weights_of(rows))
     variances = (statistics.target_norms / statistics.weight).reshape(2, -1).sum(axis=1)
     return np.repeat(1.0 / np.sqrt(np.where(variances > 0, variances, 1.0)), len(statistics.mean_y) // 2)

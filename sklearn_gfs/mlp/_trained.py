@@ -164,12 +164,12 @@ def _pruned(network: Any, X: Any, y: Any, k: Any, *, corrective: bool, sample_we
         dense: Layers = TorchLayers(network) if is_torch_module(network) else MLPLayers(network)
         _check_weights(dense)
         sizes = _sizes(k, dense.widths)
-        samples = _read_samples(dense, X, y, sample_weight)
+        samples, link = _read_samples(dense, X, y, sample_weight)
         _warn_of_small_layers(sizes, dense.widths)
         with threads_for(2.0 * samples.X.shape[0] * sum(coef.shape[0] * coef.shape[1] for coef in dense.coefs)):
             pruned = prune_layers(dense, samples, sizes, corrective=corrective)
             if samples.targets is not None and pruned.coefs[-1] is not dense.coefs[-1]:
-                _refit(pruned, samples, samples.targets, FAMILIES[str(dense.link)])
+                _refit(pruned, samples, samples.targets, FAMILIES[link])
         return pruned.rebuilt()
 
 
@@ -183,23 +183,23 @@ def _check_weights(dense: Layers) -> None:
             )
 
 
-def _read_samples(dense: Layers, X: Any, y: Any, sample_weight: Any) -> Samples:
-    """Return validated samples, without those of weight zero."""
+def _read_samples(dense: Layers, X: Any, y: Any, sample_weight: Any) -> tuple[Samples, str]:
+    """Return validated samples, without those of weight zero, and the output activation that fits y, if given."""
     X = dense.read_inputs(X)
     n_samples, n_outputs = X.shape[0], dense.coefs[-1].shape[1]
     weight = relative_weight(sample_weight, n_samples)
-    targets = None if y is None else dense.read_targets(y)
+    targets, link = (None, "") if y is None else dense.read_targets(y)
     if targets is not None and targets.shape != (n_samples, n_outputs):
         raise ValueError(
             f"y has {targets.shape[0]} samples and {targets.shape[1]} outputs; X has {n_samples} samples, and "
             f"the network {n_outputs} outputs"
         )
     if weight is None or weight.all():
-        return Samples(X, weight, targets)
+        return Samples(X, weight, targets), link
     rows = np.flatnonzero(weight)
     if len(rows) < 2:
         raise ValueError("sample_weight is zero for all samples but one; two or more must weigh something")
-    return Samples(X[rows], weight[rows], None if targets is None else targets[rows])
+    return Samples(X[rows], weight[rows], None if targets is None else targets[rows]), link
 
 
 def _without_gradients(network: Any) -> AbstractContextManager[None]:

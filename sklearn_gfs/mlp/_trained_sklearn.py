@@ -42,7 +42,6 @@ class MLPLayers(Layers):
             raise ValueError(f"{type(network).__name__} has no hidden layer; there is nothing to prune")
         self._network = network
         self.coefs, self.intercepts = list(network.coefs_), list(network.intercepts_)
-        self.link = network.out_activation_
         self._activation = ACTIVATIONS[network.activation]
 
     def read_inputs(self, X: Any) -> Any:
@@ -56,13 +55,13 @@ class MLPLayers(Layers):
             reset=False,
         )
 
-    def read_targets(self, y: Any) -> Float64Array:
-        """Return validated targets of the predictions, with a column for each output."""
+    def read_targets(self, y: Any) -> tuple[Float64Array, str]:
+        """Return validated targets of the predictions, with a column for each output, and the output activation."""
         network, y = self._network, from_tensor("y", y)
         if not is_classifier(network):
             y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
             y = y.reshape(len(y), -1)
-            if self.link == "exp" and (y < 0).any():
+            if network.out_activation_ == "exp" and (y < 0).any():
                 raise ValueError("y must not be negative, because network has loss='poisson'")
         else:
             y = y.toarray() if hasattr(y, "toarray") else y
@@ -72,7 +71,7 @@ class MLPLayers(Layers):
                 if len(unknown):
                     raise ValueError(f"y holds classes that the network does not know: {unknown.tolist()}")
             y = encoded_labels(network, y).astype(np.float64)
-        return y
+        return y, network.out_activation_
 
     def inputs(self, X: Any, rows: slice) -> Any:
         """Return some of the samples."""

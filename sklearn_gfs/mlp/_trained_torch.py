@@ -72,7 +72,7 @@ class TorchLayers(Layers):
         between = [[module for _, module in modules[i + 1 : j]] for i, j in pairwise(bounds)]
         self._before, *self._activations, after = [[m for m in group if not self._is(m, _OFF)] for group in between]
         self._kept: dict[int, Any] = {}  # indices of the neurons that hidden layers have kept
-        self.link = self._read_link(after)
+        self._link = self._read_link(after)
         parameter = self._linears[0].weight
         self._place = {"device": parameter.device, "dtype": parameter.dtype}
         self.coefs = [linear.weight.detach().T for linear in self._linears]
@@ -189,14 +189,14 @@ class TorchLayers(Layers):
             )
         return X
 
-    def read_targets(self, y: Any) -> Float64Array:
+    def read_targets(self, y: Any) -> tuple[Float64Array, str]:
         """
-        Return validated targets of the predictions, with a column for each output.
+        Return validated targets of the predictions, with a column for each output, and the output activation.
 
         Integers and booleans are classes, floats are continuous targets, unless the network has an output activation.
         """
-        n_outputs = self._linears[-1].out_features
-        if self.link is None:
+        n_outputs, link = self._linears[-1].out_features, self._link
+        if link is None:
             raise ValueError(
                 "y can't be used where network ends in an activation without a loss of its own; leave it out"
             )
@@ -209,20 +209,20 @@ class TorchLayers(Layers):
                 f"floats are continuous targets; it holds {y.dtype}"
             )
         column = y.ravel() if y.shape[1:] == (1,) and n_outputs > 1 else y
-        if y.dtype.kind in "biu" and not self.link:
-            self.link = "softmax" if n_outputs > 1 and column.ndim == 1 else "logistic"
-        self.link = self.link or "identity"
-        y = column if self.link == "softmax" else y
+        if y.dtype.kind in "biu" and not link:
+            link = "softmax" if n_outputs > 1 and column.ndim == 1 else "logistic"
+        link = link or "identity"
+        y = column if link == "softmax" else y
         y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
-        if self.link == "softmax" and y.ndim == 1:
+        if link == "softmax" and y.ndim == 1:
             if not np.isin(y, np.arange(n_outputs)).all():
                 raise ValueError(f"y must hold classes from 0 to {n_outputs - 1}, one for each output of network")
-            return np.eye(n_outputs)[y.astype(np.int64)]
-        if self.link != "identity" and not ((y >= 0) & (y <= 1)).all():
+            return np.eye(n_outputs)[y.astype(np.int64)], link
+        if link != "identity" and not ((y >= 0) & (y <= 1)).all():
             raise ValueError(
                 "y must hold zeros and ones, or probabilities, where the outputs of network are those of labels"
             )
-        return y.reshape(len(y), -1)
+        return y.reshape(len(y), -1), link
 
     def inputs(self, X: Any, rows: slice) -> Any:
         """Return some of the samples as a tensor, passed through the modules before the first linear layer."""
