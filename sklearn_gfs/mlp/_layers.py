@@ -116,7 +116,7 @@ class Kept(NamedTuple):
     intercept: Float64Array
 
 
-class Samples(NamedTuple):
+class LayerSamples(NamedTuple):
     """Inputs, weights and targets of the samples; None in place of targets if only the outputs are to be kept."""
 
     X: Any
@@ -132,7 +132,7 @@ class Samples(NamedTuple):
         return None if self.weight is None else self.weight[rows]
 
 
-def prune_layers(dense: Layers, samples: Samples, sizes: Sequence[int], *, corrective: bool) -> Layers:
+def prune_layers(dense: Layers, samples: LayerSamples, sizes: Sequence[int], *, corrective: bool) -> Layers:
     """
     Return a network whose hidden layers have these sizes at most.
 
@@ -157,7 +157,7 @@ class _Layer:
     given, are further columns.
     """
 
-    def __init__(self, dense: Layers, pruned: Layers, layer: int, samples: Samples) -> None:
+    def __init__(self, dense: Layers, pruned: Layers, layer: int, samples: LayerSamples) -> None:
         self._dense, self._pruned, self._layer = dense, pruned, layer
         is_last = layer == len(dense.coefs) - 2
         self._samples = samples if is_last else samples._replace(targets=None)
@@ -215,7 +215,7 @@ def _importances(dense: Layers, layer: int) -> Float64Array:
     return importances
 
 
-def _alike(dense: Layers, samples: Samples, targets: Float64Array) -> Float64Array:
+def _alike(dense: Layers, samples: LayerSamples, targets: Float64Array) -> Float64Array:
     """Return factors of outputs and targets that make the sums of the variances of both equal."""
     statistics, last = SelectionStatistics(), len(dense.coefs) - 1
     for rows in samples.chunks():

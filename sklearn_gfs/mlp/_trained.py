@@ -24,7 +24,7 @@ from sklearn_gfs._warn import warn_caller
 from sklearn_gfs._weights import relative_weight
 
 from ._fitted import FittedMLPMixin
-from ._layers import Layers, Samples, prune_layers
+from ._layers import Layers, LayerSamples, prune_layers
 from ._refitting import FAMILIES, Family, refit
 from ._trained_sklearn import MLPLayers
 from ._trained_torch import TorchLayers, is_torch_module
@@ -183,7 +183,7 @@ def _check_weights(dense: Layers) -> None:
             )
 
 
-def _read_samples(dense: Layers, X: Any, y: Any, sample_weight: Any) -> tuple[Samples, str]:
+def _read_samples(dense: Layers, X: Any, y: Any, sample_weight: Any) -> tuple[LayerSamples, str]:
     """Return validated samples, without those of weight zero, and the output activation that fits y, if given."""
     X = dense.read_inputs(X)
     n_samples, n_outputs = X.shape[0], dense.coefs[-1].shape[1]
@@ -195,11 +195,11 @@ def _read_samples(dense: Layers, X: Any, y: Any, sample_weight: Any) -> tuple[Sa
             f"the network {n_outputs} outputs"
         )
     if weight is None or weight.all():
-        return Samples(X, weight, targets), link
+        return LayerSamples(X, weight, targets), link
     rows = np.flatnonzero(weight)
     if len(rows) < 2:
         raise ValueError("sample_weight is zero for all samples but one; two or more must weigh something")
-    return Samples(X[rows], weight[rows], None if targets is None else targets[rows]), link
+    return LayerSamples(X[rows], weight[rows], None if targets is None else targets[rows]), link
 
 
 def _without_gradients(network: Any) -> AbstractContextManager[None]:
@@ -211,7 +211,7 @@ def _without_gradients(network: Any) -> AbstractContextManager[None]:
     return torch.no_grad()
 
 
-def _refit(pruned: Layers, samples: Samples, targets: Float64Array, family: Family) -> None:
+def _refit(pruned: Layers, samples: LayerSamples, targets: Float64Array, family: Family) -> None:
     """Move the weights of the output layer towards the targets."""
     last = len(pruned.coefs) - 1
     hidden = [pruned.activations(pruned.inputs(samples.X, rows), last - 1) for rows in samples.chunks()]
