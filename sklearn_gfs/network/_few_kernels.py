@@ -23,8 +23,8 @@ from ._small_kernels import (
     NO_SOLVER,
     SHARE,
     STEP,
+    LoopShape,
     Rates,
-    Shape,
     backward,
     descend,
     forward,
@@ -81,7 +81,7 @@ def sort(entries: Entries, first: int, n_batch: int, out: ByFeature) -> None:
 
 
 @jit
-def move(shape: Shape, numbers: NDArray[np.float32], update: int, start: int, gradient: int, n: int) -> None:
+def move(shape: LoopShape, numbers: NDArray[np.float32], update: int, start: int, gradient: int, n: int) -> None:
     """Make a step of Adam for the n parameters at offset `start`, and move their average."""
     first, second = shape.first + 4 * start, shape.second + 4 * start
     adam(
@@ -93,7 +93,7 @@ def move(shape: Shape, numbers: NDArray[np.float32], update: int, start: int, gr
 
 
 @jit
-def penalty_alone(shape: Shape, alpha: float, start: int, gradient: int, n: int) -> None:
+def penalty_alone(shape: LoopShape, alpha: float, start: int, gradient: int, n: int) -> None:
     """Write the gradient of the penalty for the n parameters at offset `start`."""
     clear(gradient, n)
     if alpha != 0:
@@ -102,7 +102,7 @@ def penalty_alone(shape: Shape, alpha: float, start: int, gradient: int, n: int)
 
 @jit
 def catch_up(
-    shape: Shape, alpha: float, numbers: NDArray[np.float32], by_feature: ByFeature, feature: int, end: int
+    shape: LoopShape, alpha: float, numbers: NDArray[np.float32], by_feature: ByFeature, feature: int, end: int
 ) -> None:
     """Make the steps that a feature's coefficients have missed, up to the update `end`."""
     hidden = shape.wide_hidden
@@ -113,7 +113,7 @@ def catch_up(
 
 
 @inlined
-def add_inputs(shape: Shape, by_feature: ByFeature, feature: int) -> None:
+def add_inputs(shape: LoopShape, by_feature: ByFeature, feature: int) -> None:
     """Add the products of a feature's inputs and its coefficients to the pre-activations."""
     hidden = shape.wide_hidden
     coef = shape.parameters + 4 * feature * hidden
@@ -122,7 +122,7 @@ def add_inputs(shape: Shape, by_feature: ByFeature, feature: int) -> None:
 
 
 @jit
-def add_gradient(shape: Shape, by_feature: ByFeature, feature: int, gradient: int) -> None:
+def add_gradient(shape: LoopShape, by_feature: ByFeature, feature: int, gradient: int) -> None:
     """Add the gradient of a feature's coefficients."""
     hidden = shape.wide_hidden
     for j in range(by_feature.starts[feature], by_feature.starts[feature + 1]):
@@ -130,7 +130,9 @@ def add_gradient(shape: Shape, by_feature: ByFeature, feature: int, gradient: in
 
 
 @inlined
-def step_of_adam(shape: Shape, alpha: float, by_feature: ByFeature, numbers: NDArray[np.float32], update: int) -> None:
+def step_of_adam(
+    shape: LoopShape, alpha: float, by_feature: ByFeature, numbers: NDArray[np.float32], update: int
+) -> None:
     """Move the coefficients of the features in the batch, and all parameters that belong to no feature."""
     hidden = shape.wide_hidden
     for feature in range(shape.n_features):
@@ -145,7 +147,12 @@ def step_of_adam(shape: Shape, alpha: float, by_feature: ByFeature, numbers: NDA
 
 @inlined
 def loss_of_batch(
-    shape: Shape, by_feature: ByFeature, y: int, weight: NDArray[np.float32], numbers: NDArray[np.float32], update: int
+    shape: LoopShape,
+    by_feature: ByFeature,
+    y: int,
+    weight: NDArray[np.float32],
+    numbers: NDArray[np.float32],
+    update: int,
 ) -> float:
     """Compute the loss of a sorted batch, write it to `numbers`, replace the outputs by its derivative; return it."""
     hidden = shape.wide_hidden
@@ -162,7 +169,7 @@ def loss_of_batch(
 
 @jit
 def train_on_few(
-    shape: Shape,
+    shape: LoopShape,
     rates: Rates,
     entries: Entries,
     by_feature: ByFeature,
@@ -193,7 +200,7 @@ def train_on_few(
 
 @jit
 def descend_on_few(
-    shape: Shape,
+    shape: LoopShape,
     rates: Rates,
     entries: Entries,
     by_feature: ByFeature,

@@ -21,7 +21,7 @@ from sklearn_gfs._threads import one_thread
 from ._data import Entries
 from ._few_kernels import descend_on_few, room_by_feature, train_on_few
 from ._parameters import Network, in_precision
-from ._small_kernels import INVERSE_ROOT, LOSS, NO_SOLVER, SHARE, STEP, Rates, Shape, train
+from ._small_kernels import INVERSE_ROOT, LOSS, NO_SOLVER, SHARE, STEP, LoopShape, Rates, train
 from ._solvers import ADAM
 from ._two_layer import layout_of
 from ._vectors import TILE_ROWS, WIDE_VECTORS
@@ -139,7 +139,7 @@ class SmallLoop:
         objects = (*codes(settings, n_outputs), int(averaged))
         parts = [vector + 4 * start for vector in places[:2] for start in starts]
         numbers: Any = (*shape, batch_size, *wide_sizes, n_parameters, width, WIDE_VECTORS[width] * width, *objects)
-        self._shape = Shape(*numbers, *places[:5], *parts, *places[5:])
+        self._shape = LoopShape(*numbers, *places[:5], *parts, *places[5:])
         self._rates = Rates(float(settings.alpha), float(settings.momentum))  # floats, so that the loop compiles once
         # Parameters, two moments, and the average if `averaged`.
         self._own = [self._views_of(self._vectors[i]) for i in (0, 2, 3, 4)[: 3 + averaged]]
@@ -251,7 +251,7 @@ class SmallLoop:
         losses: list[float] = numbers[: n_made + 1, LOSS].tolist()
         return losses
 
-    def _train(self, shape: Shape, X: FloatArray, y: FloatArray, entries: Entries | None, *more: FloatArray) -> int:
+    def _train(self, shape: LoopShape, X: FloatArray, y: FloatArray, entries: Entries | None, *more: FloatArray) -> int:
         """Call the kernel for dense inputs or for entries; return the number of updates."""
         if entries is None:
             return int(train(shape, self._rates, X.ctypes.data, y.ctypes.data, *more))

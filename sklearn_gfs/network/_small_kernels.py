@@ -52,7 +52,7 @@ STEP, INVERSE_ROOT, SHARE, LOSS = range(4)
 NO_SOLVER = -1
 
 
-class Shape(NamedTuple):
+class LoopShape(NamedTuple):
     """Sizes of an update, codes of activation, loss and solver, and addresses; `wide` sizes include the padding."""
 
     n_features: int
@@ -143,7 +143,7 @@ def product(
 
 
 @inlined
-def dense_inputs(shape: Shape, X: int) -> None:
+def dense_inputs(shape: LoopShape, X: int) -> None:
     """Write the pre-activations of a batch: inputs times coefficients, plus intercepts."""
     hidden = shape.wide_hidden
     none, one = np.int64(0), np.int64(1)  # numba would compile `product` anew for each literal
@@ -154,7 +154,7 @@ def dense_inputs(shape: Shape, X: int) -> None:
 
 
 @inlined
-def forward(shape: Shape) -> None:
+def forward(shape: LoopShape) -> None:
     """Replace the pre-activations by activations, and write the outputs."""
     hidden, outputs, n_samples = shape.wide_hidden, shape.wide_outputs, shape.batch_size
     none, one = np.int64(0), np.int64(1)
@@ -173,7 +173,7 @@ def forward(shape: Shape) -> None:
 
 
 @inlined
-def loss_and_residual(shape: Shape, y: int, weight: NDArray[np.float32], update: int) -> float:
+def loss_and_residual(shape: LoopShape, y: int, weight: NDArray[np.float32], update: int) -> float:
     """Return the mean loss, and replace the outputs by its derivative."""
     wide, n_outputs = shape.wide_outputs, shape.n_outputs
     total = 0.0
@@ -196,7 +196,7 @@ def loss_and_residual(shape: Shape, y: int, weight: NDArray[np.float32], update:
 
 
 @inlined
-def backward(shape: Shape, alpha: float) -> None:
+def backward(shape: LoopShape, alpha: float) -> None:
     """
     Write the slopes, and the gradient of the loss and the penalty, except that of the coefficients.
 
@@ -223,7 +223,7 @@ def backward(shape: Shape, alpha: float) -> None:
 
 
 @inlined
-def dense_gradient(shape: Shape, X: int, alpha: float) -> None:
+def dense_gradient(shape: LoopShape, X: int, alpha: float) -> None:
     """Write the gradient of the coefficients."""
     hidden, one = shape.wide_hidden, np.int64(1)
     product(
@@ -233,7 +233,7 @@ def dense_gradient(shape: Shape, X: int, alpha: float) -> None:
 
 
 @inlined
-def squares_of_neurons(shape: Shape, vector: int, skipped: int) -> float:
+def squares_of_neurons(shape: LoopShape, vector: int, skipped: int) -> float:
     """Return the sum of squares of a vector of the network's layout, weighted by neuron, without the skipped row."""
     hidden = shape.wide_hidden
     clear(shape.squares, hidden)
@@ -244,7 +244,7 @@ def squares_of_neurons(shape: Shape, vector: int, skipped: int) -> float:
 
 
 @inlined
-def descend(shape: Shape, rates: Rates, step: float, loss: float) -> None:
+def descend(shape: LoopShape, rates: Rates, step: float, loss: float) -> None:
     """Make a step of gradient descent, no longer than 2 loss / descent."""
     descent = dot(shape.out_intercept_gradient, shape.out_intercept_gradient, shape.wide_outputs)
     descent += squares_of_neurons(shape, shape.gradient, -1)
@@ -259,7 +259,7 @@ def descend(shape: Shape, rates: Rates, step: float, loss: float) -> None:
 
 
 @inlined
-def step_along(shape: Shape, rates: Rates, numbers: NDArray[np.float32], update: int, loss: float) -> None:
+def step_along(shape: LoopShape, rates: Rates, numbers: NDArray[np.float32], update: int, loss: float) -> None:
     """Make a step of the solver, and move the average of the parameters."""
     step, n = numbers[update, STEP], shape.n_parameters
     if shape.solver == ADAM:
@@ -274,7 +274,9 @@ def step_along(shape: Shape, rates: Rates, numbers: NDArray[np.float32], update:
 
 
 @jit
-def train(shape: Shape, rates: Rates, X: int, y: int, weight: NDArray[np.float32], numbers: NDArray[np.float32]) -> int:
+def train(
+    shape: LoopShape, rates: Rates, X: int, y: int, weight: NDArray[np.float32], numbers: NDArray[np.float32]
+) -> int:
     """
     Make one update for each row of `numbers`, each on the next batch, and return the number of updates.
 
