@@ -42,9 +42,11 @@ class Kernel:
         """The compiled function for calls from Python."""
         _listen()
         try:
-            return self._jitted(cache=True)
+            compiled = self._jitted(cache=True)
         except RuntimeError:  # no directory to write a cache to
             return self._jitted()
+        _forgive(compiled._cache)
+        return compiled
 
     @cached_property
     def _called_by_kernels(self) -> Any:
@@ -91,6 +93,24 @@ def inlined(function: Callable[..., Any]) -> Any:
     its caller.
     """
     return Kernel(function, {"contract"}, inline="always")
+
+
+def _forgive(cached: Any) -> None:
+    """
+    Let numba's cache of a function begin anew where its index can't be read.
+
+    An index names the types of arguments, which another version of the package may have called otherwise.
+    """
+    load = cached.load_overload
+
+    def load_if_readable(*args: Any) -> Any:
+        try:
+            return load(*args)
+        except Exception:  # noqa: BLE001 - what reading pickles raises depends on their content
+            cached.flush()
+            return None
+
+    cached.load_overload = load_if_readable
 
 
 @cache
