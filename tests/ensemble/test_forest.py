@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tracemalloc
-
 import numpy as np
 import pytest
+from memory import peak
 from sklearn import config_context
 from sklearn.base import clone, is_classifier
 from sklearn.datasets import make_classification
@@ -241,12 +240,9 @@ def test_samples_go_through_in_chunks():
     forest = RandomForestRegressor(12, max_depth=4, random_state=0).fit(data, y)
     whole = prune_forest(forest, data, y, 4)
     with config_context(working_memory=0.1):
-        tracemalloc.start()
-        parts = prune_forest(forest, data, y, 4)
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
+        most, parts = peak(prune_forest, forest, data, y, 4)
     assert [id(tree) for tree in parts.estimators_] == [id(tree) for tree in whole.estimators_]
-    assert peak < 2 * 12 * 9600 * 8  # what all trees say of all samples, and a copy with weights
+    assert most < 2 * 12 * 9600 * 8  # what all trees say of all samples, and a copy with weights
 
 
 @pytest.mark.parametrize(

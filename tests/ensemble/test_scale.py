@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tracemalloc
-
 import numpy as np
 import pandas as pd
 import pytest
+from memory import peak
 from sklearn import config_context
 
 from sklearn_gfs import SelectionStatistics, greedy_forward_selection
@@ -32,15 +31,13 @@ def test_a_library_on_disk_takes_no_more_than_the_working_memory(stored):
     targets = np.eye(N_CLASSES)[y]
     SelectionStatistics().update(library[:9, 0], targets[:9, 0]).select(2)  # compiles the kernels
     with config_context(working_memory=WORKING_MEMORY):
-        tracemalloc.start()
-        statistics = SelectionStatistics().update(library.reshape(-1, N_MODELS), targets.ravel())
-        path = statistics.select(20)
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
+        most, path = peak(
+            lambda: SelectionStatistics().update(library.reshape(-1, N_MODELS), targets.ravel()).select(20)
+        )
     sums = 8 * N_MODELS**2
     columns = 8 * N_SAMPLES * N_CLASSES  # the targets
     assert library.nbytes > 8 * WORKING_MEMORY * 2**20
-    assert peak < WORKING_MEMORY * 2**20 + 2 * columns + 6 * sums
+    assert most < WORKING_MEMORY * 2**20 + 2 * columns + 6 * sums
     whole = greedy_forward_selection(library.transpose(0, 2, 1).astype(float), y, 20)
     np.testing.assert_array_equal(path.picks, whole.picks)
     np.testing.assert_allclose(N_CLASSES * path.losses, whole.losses, rtol=1e-6)

@@ -9,12 +9,12 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 
+from mlp.small import ALL, SMALL, assert_equal_fits, blobs
 from sklearn_gfs import GreedyPrunedMLP, GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor, PretrainThresholdSearch
 from sklearn_gfs.mlp import _candidates, _path, _pruning, _searches
 from sklearn_gfs.mlp._candidates import RIDGES
 from sklearn_gfs.network._losses import LogLoss
 from sklearn_gfs.selection import ComputedRows, pick_corrected
-from tests.mlp.small import ALL, SMALL, assert_equal_fits, blobs
 
 CORRECTIVE = {**SMALL, "corrective": True}
 # Nothing is held out, nothing is re-trained, and in full batch nothing is rounded to float32 but activations.

@@ -1,9 +1,8 @@
 """Inputs larger than memory: they are read in pieces, never copied as a whole, and may be read-only."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
+from memory import peak
 from scipy import sparse
 
 from sklearn_gfs import GreedyPrunedMLPClassifier, GreedyPrunedMLPRegressor
@@ -27,16 +26,6 @@ def on_disk(tmp_path):
     return make
 
 
-def peak(function, *args, **kwargs):
-    """Return the most memory that NumPy held at once, in bytes, while the function ran."""
-    tracemalloc.start()
-    try:
-        function(*args, **kwargs)
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("task", ["classes", "numbers"])
@@ -52,8 +41,8 @@ def test_a_file_is_not_copied_into_memory(on_disk, monkeypatch, dtype, weighted,
     weight = (np.arange(len(y)) % 7 > 0).astype(float) if weighted else None
     model = cls(**SMALL)
     model.fit(X[:1000], y[:1000])  # whatever is imported and compiled on first use
-    assert peak(model.fit, X, y, weight) < 0.55 * X.nbytes
-    assert peak(np.array, X) > 0.9 * X.nbytes
+    assert peak(model.fit, X, y, weight)[0] < 0.55 * X.nbytes
+    assert peak(np.array, X)[0] > 0.9 * X.nbytes
     # The same numbers as from memory.
     coefs = model.coefs_
     for array, again in zip(coefs, model.fit(np.array(X), y, weight).coefs_, strict=True):
@@ -103,7 +92,7 @@ def test_sparse_inputs_are_never_made_dense_as_a_whole():
     y = np.asarray(X[:, [0]].todense())[:, 0] + np.random.default_rng(0).normal(size=20_000)
     model = GreedyPrunedMLPRegressor(**SMALL)
     model.fit(X[:1000], y[:1000])
-    assert peak(model.fit, X, y) < 0.25 * 8 * 20_000 * 500
+    assert peak(model.fit, X, y)[0] < 0.25 * 8 * 20_000 * 500
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
@@ -124,7 +113,7 @@ def test_activations_of_a_sample_are_not_kept_where_they_are_cheap():
     model = GreedyPrunedMLPClassifier(**{**SMALL, "n_hidden": 1000})
     model.fit(X[:1000], y[:1000])
     # Those of the 10 000 samples drawn would be 40 MB. A few pieces, and some numbers for each sample, are held.
-    assert peak(model.fit, X, y) < 20e6
+    assert peak(model.fit, X, y)[0] < 20e6
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -132,11 +121,11 @@ def test_held_out_samples_are_gathered_once_and_in_pieces(monkeypatch, order):
     X = np.asarray(np.random.default_rng(0).normal(size=(60_000, 40)), order=order)
     y = (X[:, 0] + X[:, 1] > 0).astype(int)
     gathered, everything = [], Samples.everything
-    monkeypatch.setattr(Samples, "everything", lambda self: gathered.append(peak(everything, self)) or everything(self))
+    monkeypatch.setattr(Samples, "everything", lambda self: gathered.append(peak(everything, self)) or gathered[-1][1])
     GreedyPrunedMLPClassifier(**{**SMALL, "n_pretrain": "auto", "validation_fraction": 0.5}).fit(X, y)
     assert len(gathered) == 1
     # In float32, as they are trained on, with a chunk in float64 besides.
-    assert gathered[0] < (1.3 * 4 * 30_000 + 2 * 8 * CHUNK_ROWS) * 40
+    assert gathered[0][0] < (1.3 * 4 * 30_000 + 2 * 8 * CHUNK_ROWS) * 40
 
 
 def test_a_fit_on_many_samples_holds_few_numbers_for_each():
@@ -145,4 +134,4 @@ def test_a_fit_on_many_samples_holds_few_numbers_for_each():
     model = GreedyPrunedMLPClassifier(**{**SMALL, "n_pretrain": "auto", "n_retrain": 2000})
     model.fit(X[:1000], y[:1000])
     # Orders and shuffles, a byte for each class, and a tenth of the inputs that is held out.
-    assert peak(model.fit, X, y) < 70 * len(X)
+    assert peak(model.fit, X, y)[0] < 70 * len(X)

@@ -6,15 +6,15 @@ import textwrap
 
 import numpy as np
 import pytest
+from memory import peak
 from sklearn.metrics import log_loss
 
+from mlp.small import SMALL, blobs
 from sklearn_gfs import GreedyPrunedMLPClassifier
 from sklearn_gfs.mlp import _layer, _searches
 from sklearn_gfs.mlp._drawn import draw
 from sklearn_gfs.mlp._inner_products import InnerProducts
 from sklearn_gfs.mlp._pruning import NeuronSelection
-from tests.mlp.small import SMALL, blobs
-from tests.mlp.test_memory import peak
 
 
 def test_few_samples_are_all_drawn():
@@ -92,7 +92,7 @@ def test_the_log_loss_keeps_the_activations_of_a_sample_only():
     X, y = rng.normal(size=(20_000, 4)), rng.integers(0, 3, 20_000)
     model = GreedyPrunedMLPClassifier(n_pretrain=5, k=4, n_hidden=300, n_retrain=10, loss="log_loss", random_state=0)
     model.fit(X[:200], y[:200])
-    assert peak(model.fit, X, y) < 0.75 * 20_000 * 300 * 4
+    assert peak(model.fit, X, y)[0] < 0.75 * 20_000 * 300 * 4
 
 
 def test_activations_are_computed_once_where_all_samples_are_selected_on(monkeypatch):

@@ -1,11 +1,10 @@
 """Targets of every kind: labels, several labels, numbers, and what is predicted of them."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from memory import peak
 from scipy import sparse
 from sklearn.base import is_classifier, is_regressor
 from sklearn.datasets import load_diabetes, load_linnerud
@@ -156,11 +155,6 @@ def test_labels_are_encoded_in_a_byte_for_each_class():
     y = np.arange(20_000) % 7
     model = GreedyPrunedMLPClassifier()
     model._label_binarizer = LabelBinarizer().fit(y)
-    tracemalloc.start()
-    try:
-        targets = _encode_labels(model, y, "y", "unknown")
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    most, targets = peak(_encode_labels, model, y, "y", "unknown")
     np.testing.assert_array_equal(targets, model._label_binarizer.transform(y))
-    assert peak < y.nbytes * 4
+    assert most < y.nbytes * 4

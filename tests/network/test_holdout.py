@@ -1,6 +1,5 @@
 """Which samples are held out: in proportion, whatever order, repetition, weights and units; what that is good for."""
 
-import tracemalloc
 from functools import partial
 
 import naive
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from memory import peak
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, make_classification, make_friedman1
@@ -331,11 +331,7 @@ def test_in_full_batch_order_and_repetition_change_no_bit(loss, kind):
 def test_few_numbers_are_held_for_each_sample():
     rng, n = np.random.RandomState(0), 20_000
     along, labels = rng.standard_normal(n), np.eye(3, dtype=np.float32)[rng.randint(3, size=n)]
-    tracemalloc.start()
-    try:
-        shares = held_out_shares(along, labels, None, np.ones(n), "auto", rng, is_table=lambda *_: False, labels=labels)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    given = along, labels, None, np.ones(n), "auto", rng
+    most, shares = peak(held_out_shares, *given, is_table=lambda *_: False, labels=labels)
     assert shares.sum() == pytest.approx(n / 10, rel=0.01)
-    assert peak < 8 * n * 6.5
+    assert most < 8 * n * 6.5

@@ -1,12 +1,11 @@
 """The losses: equal in NumPy and torch, and least where constant outputs begin."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from memory import peak
 from naive import network_outputs
 
 from network.small import LOG_LOSS, SQUARED_ERROR, make_network
@@ -61,11 +60,6 @@ def test_constant_outputs_start_at_the_least_log_loss(n_classes):
 def test_no_loss_copies_the_targets_at_the_start(loss):
     targets = np.eye(10)[np.arange(100_000) % 10]
     rows = np.arange(1, 100_000)
-    tracemalloc.start()
-    try:
-        intercept = loss.initial_intercept(targets, None, rows)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 0.5 * targets.nbytes
+    most, intercept = peak(loss.initial_intercept, targets, None, rows)
+    assert most < 0.5 * targets.nbytes
     np.testing.assert_allclose(intercept, 0, atol=1e-3)

@@ -1,13 +1,12 @@
 """The loss over all samples: its value, gradient and curvature are those of torch, and of plain loops."""
 
-import tracemalloc
-
 import naive
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from memory import peak
 
 from network.small import LOG_LOSS, SQUARED_ERROR, make_network
 from sklearn_gfs._activations import ACTIVATIONS
@@ -195,13 +194,7 @@ def test_float32_samples_are_summed_in_float64():
 def test_the_whole_jacobian_never_exists():
     objective, network, *_ = problem(SQUARED_ERROR, 1, n_samples=100_000, n_hidden=40)
     vector = to_vector(network)
-    tracemalloc.start()
-    try:
-        objective.curvature(vector)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 0.2 * 8 * 100_000 * len(vector)
+    assert peak(objective.curvature, vector)[0] < 0.2 * 8 * 100_000 * len(vector)
 
 
 def test_pairs_take_half_the_multiplications():

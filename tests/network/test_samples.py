@@ -1,10 +1,9 @@
 """Samples on their way into a batch: standardised, rounded, and taken from rows."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 import torch
+from memory import peak
 from scipy import sparse
 
 from sklearn_gfs.network import _data, _samples
@@ -73,12 +72,7 @@ def test_rows_with_spaces_between_them_are_gathered_by_way_of_memory_that_is_kep
     np.testing.assert_array_equal(inputs, X[rows].astype(np.float32))
     np.testing.assert_array_equal(outputs, targets[rows].astype(np.float32))
     if dtype == np.float32:
-        tracemalloc.start()
-        try:
-            samples.fill(rows, inputs, outputs)
-            assert tracemalloc.get_traced_memory()[1] < 5000
-        finally:
-            tracemalloc.stop()
+        assert peak(samples.fill, rows, inputs, outputs)[0] < 5000
 
 
 def test_indicators_stay_bytes_until_they_are_in_a_batch():

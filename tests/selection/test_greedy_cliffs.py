@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from fractions import Fraction
 
 import naive
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from memory import peak
 from scipy import sparse
 from strategies import cases
 
@@ -141,12 +141,7 @@ def test_memory_does_not_depend_on_the_values(usual, unusual, k):
         if kind == "reached":
             y = atoms[:, 3].copy()
         greedy_forward_selection(atoms, y, k)
-        tracemalloc.start()
-        try:
-            greedy_forward_selection(atoms, y, k)
-            peaks.append(tracemalloc.get_traced_memory()[1])
-        finally:
-            tracemalloc.stop()
+        peaks.append(peak(greedy_forward_selection, atoms, y, k)[0])
     assert peaks[1] <= 3 * peaks[0] + MB
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from copy import copy
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from memory import peak
 from scipy import sparse
 from sklearn import config_context
 
@@ -267,11 +267,7 @@ def test_a_chunk_takes_the_memory_of_its_own_sums_only():
     rng = np.random.default_rng(0)
     statistics = SelectionStatistics().update(rng.standard_normal((20, n_atoms)), rng.standard_normal(20))
     chunk, y = rng.standard_normal((20, n_atoms)), rng.standard_normal(20)
-    tracemalloc.start()
-    statistics.update(chunk, y)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 2.5 * 8 * n_atoms**2
+    assert peak(statistics.update, chunk, y)[0] < 2.5 * 8 * n_atoms**2
 
 
 SPOILED = {

@@ -3,6 +3,7 @@
 import itertools
 from unittest import mock
 
+import naive
 import numpy as np
 import pytest
 import torch
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 
 from sklearn_gfs.network._losses import LabelwiseLogLoss, LogLoss, SquaredError
 from sklearn_gfs.selection import OutputLayer, _steepest, _steepest_outputs, measure, pick_steepest
-from tests import naive
 
 
 def problem(seed, n_outputs, *, weighted, n_samples=30, n_neurons=25):

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from selection.test_steepest import by_torch, problem
 from sklearn_gfs.network._losses import LabelwiseLogLoss, LogLoss, SquaredError
 from sklearn_gfs.selection import pick_steepest
 from sklearn_gfs.selection._steepest_neurons import neurons_of
 from sklearn_gfs.selection._steepest_outputs import CompiledMeanOutputs, MeanOutputs, mean_outputs
-from tests.selection.test_steepest import by_torch, problem
 
 LOSSES = st.sampled_from([LogLoss(), LabelwiseLogLoss()])
 
