@@ -4,9 +4,7 @@ import ipaddress
 import os
 import socket
 import sys
-from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -28,17 +26,6 @@ def refuse_network(event, arguments):
 
 
 sys.addaudithook(refuse_network)
-
-
-@pytest.fixture(scope="session")
-def mnist():
-    """Return MNIST's training and test sets, flattened and scaled to [0, 1]; skip where the file is absent."""
-    path = os.environ.get("SKLEARN_GFS_MNIST", "")
-    if not Path(path).is_file():
-        pytest.skip("SKLEARN_GFS_MNIST does not name MNIST's npz file")
-    with np.load(path) as data:
-        images = {name: data[name].reshape(len(data[name]), -1) / 255.0 for name in ("x_train", "x_test")}
-        return images["x_train"], data["y_train"], images["x_test"], data["y_test"]
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from sklearn_gfs import greedy_forward_selection
 
@@ -17,6 +18,11 @@ def factorised(case, k=None, **options):
     """Select from the neurons of a case without ever forming their outputs."""
     options = {"output_weights": case.B, "sample_weight": case.weight, **options}
     return greedy_forward_selection(case.H, case.y, case.k if k is None else k, **options)
+
+
+def tensor(atoms):
+    """Return atoms as a tensor of torch; without torch the test is skipped."""
+    return pytest.importorskip("torch").tensor(atoms)
 
 
 def make(n_samples=200, n_atoms=40, seed=0):

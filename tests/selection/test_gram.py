@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from selection.small import tensor
 from sklearn_gfs import SelectionStatistics
 from sklearn_gfs.selection import _blocks, _gram, _gram_layouts, _gram_torch
 from sklearn_gfs.selection._blocks import batches, block_rows
@@ -26,10 +27,6 @@ Y = RNG.standard_normal((N_SAMPLES, 3))
 MEAN, SCALE = RNG.standard_normal(N_ATOMS), RNG.uniform(0.5, 2.0, N_ATOMS)
 WEIGHT = RNG.uniform(0.2, 2.0, N_SAMPLES)
 WEIGHT[5] = 0.0
-
-
-def tensor(atoms):
-    return pytest.importorskip("torch").tensor(atoms)
 
 
 def standardized(source, atoms, y, weight):

@@ -14,6 +14,7 @@ from memory import peak
 from scipy import sparse
 from strategies import cases
 
+from selection.small import tensor
 from sklearn_gfs import greedy_forward_selection
 from sklearn_gfs.selection import _gram, _gram_layouts, _gram_torch, _loss_kernels
 
@@ -55,10 +56,6 @@ def counted(monkeypatch):
         return read["n"], path
 
     return count
-
-
-def tensor(atoms):
-    return pytest.importorskip("torch").tensor(atoms)
 
 
 LAYOUTS = {

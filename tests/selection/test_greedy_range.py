@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from strategies import cases
 
-from selection.small import CLASSES, P, Z
+from selection.small import CLASSES, P, Z, tensor
 from sklearn_gfs import GreedyForwardSelector, SelectionStatistics, greedy_forward_selection
 
 RNG = np.random.default_rng(0)
@@ -17,10 +17,6 @@ ATOMS = RNG.standard_normal((60, 12))
 Y = ATOMS[:, :3].mean(axis=1) + 0.3 * RNG.standard_normal(60)
 B = RNG.standard_normal((12, 2))
 Y2 = np.stack([Y, -Y], axis=1)
-
-
-def tensor(atoms):
-    return pytest.importorskip("torch").tensor(atoms)
 
 
 def select(atoms, y, **options):
