@@ -81,8 +81,8 @@ class CorrectiveColumns(GramColumns):
 
     def _costs(self) -> Costs:
         n_rows, n_atoms, itemsize = self.source.n_rows, self.source.n_atoms, self.source.itemsize
-        product = block_costs(n_rows, n_atoms, itemsize, self._n_new())
-        return super()._costs()._replace(foreseen=product + _FORESEE)
+        in_block = block_costs(n_rows, n_atoms, itemsize, self._n_new())
+        return super()._costs()._replace(foreseen=in_block + _FORESEE)
 
     def _plan(self, k: int) -> str:
         if not self.source.has_samples:  # columns are there

@@ -225,9 +225,9 @@ class ArrayAtoms:
             if atoms is None or out is None:
                 c += self._product(weighted, block)
             else:
-                product = self._product(self._beside(weighted, self._take(block, atoms, weight)), block)
-                c += product[: self.n_targets]
-                out += product[self.n_targets :]
+                both = self._product(self._beside(weighted, self._take(block, atoms, weight)), block)
+                c += both[: self.n_targets]
+                out += both[self.n_targets :]
 
         if atoms is None or out is None:
             self._add_up(add, c, norms, target_norm)
@@ -312,9 +312,9 @@ class ArrayAtoms:
         total: Any = None
         for block, _, weight in self._read():
             weighted = block if weight is None else block * np.sqrt(weight)[:, None].astype(block.dtype, copy=False)
-            product = weighted.T @ weighted
+            of_block = weighted.T @ weighted
             # The product of a single block is read once more only, below.
-            total = product if total is None else np.add(total, product, dtype=np.float64)
+            total = of_block if total is None else np.add(total, of_block, dtype=np.float64)
         if self.output_weights is None:
             return np.multiply(total, self._scale, dtype=np.float64)
         factors = (self.output_weights * self._scale) @ self.output_weights.T

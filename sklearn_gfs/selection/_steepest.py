@@ -20,8 +20,6 @@ from ._steepest_neurons import neurons_of
 from ._steepest_outputs import OutputLayer, mean_outputs
 
 if TYPE_CHECKING:
-    import torch
-
     from ._gram_computed import ComputedRows
     from ._protocol import OutputLoss
 
@@ -105,7 +103,8 @@ def measure(
     losses, products, slopes, mass = np.zeros(k), np.zeros(len(marked)), np.zeros((len(marked), n_neurons)), 0.0
     for hidden, targets, weight in chunks:
         activations = _columns(hidden, kept).T.astype(np.float64)
-        y, weights = _as_rows(targets, np.float64), _weights(weight, activations)
+        y = torch.from_numpy(np.ascontiguousarray(targets.T, dtype=np.float64))
+        weights = None if weight is None else torch.from_numpy(weight.astype(np.float64))
         mass += len(targets) if weights is None else float(weights.sum())
         total, gradients = np.zeros(y.shape), []
         for some in row_batches(k, max(_AT_ONCE // y.numel(), 1)):
@@ -135,19 +134,6 @@ def path_of(picks: IntArray, n_neurons: int, losses: Float64Array, gaps: Float64
     """Return the path of these picks, which are weighed equally."""
     counts = np.bincount(picks, minlength=n_neurons)
     return GreedyPath(picks.astype(np.int64, copy=False), losses, gaps, counts, counts / len(picks))
-
-
-def _as_rows(targets: FloatArray, dtype: Any) -> torch.Tensor:
-    """Return the targets as a tensor with a row for each output."""
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(targets.T, dtype=dtype))
-
-
-def _weights(weight: FloatArray | None, like: FloatArray | ComputedRows) -> torch.Tensor | None:
-    import torch
-
-    return None if weight is None else torch.from_numpy(weight.astype(like.dtype))
 
 
 def _columns(hidden: Any, neurons: IntArray) -> FloatArray:
