@@ -387,22 +387,20 @@ def trained(n_atoms, n_samples=None, n_outputs=10):
     return H if n_outputs > 1 else H * B[:, 0], B, targets - dense.intercepts_[1]
 
 
-def plans():
-    """Every plan on the same selections: what the shares of distinct and foreseen atoms in the cost model rest on."""
-    from unittest import mock
-
-    from sklearn_gfs.selection import _gram_columns
-
-    cases = [
-        ("trained", trained, (1000,), np.float32, (10, 50, 100, 200, 400)),
-        ("trained", trained, (200,), np.float32, (10, 50, 200)),
-        ("trained", trained, (4000,), np.float32, (50, 400)),
-        ("trained", trained, (1000, 30_000), np.float32, (50, 200, 400)),
-        ("trained", trained, (1000, None, 1), np.float32, (50, 200)),
-        ("trained", trained, (1000, 30_000, 1), np.float32, (50, 200)),
-        ("trained", trained, (1000,), np.float64, (50, 200)),
-    ]
-    for size, dtype, ks in (
+def cases_of_plans():
+    """Yield a name, activations, output weights, targets and numbers of picks: of trained and of random networks."""
+    for sizes, dtype, ks in (
+        ((1000,), np.float32, (10, 50, 100, 200, 400)),
+        ((200,), np.float32, (10, 50, 200)),
+        ((4000,), np.float32, (50, 400)),
+        ((1000, 30_000), np.float32, (50, 200, 400)),
+        ((1000, None, 1), np.float32, (50, 200)),
+        ((1000, 30_000, 1), np.float32, (50, 200)),
+        ((1000,), np.float64, (50, 200)),
+    ):
+        H, B, y = trained(*sizes)
+        yield "trained", H.astype(dtype), B, y, ks
+    for sizes, dtype, ks in (
         ((1437, 1000, 10), np.float32, (50, 200, 400)),
         ((1437, 1000, 1), np.float32, (50, 200)),
         ((30_000, 1000, 10), np.float32, (10, 50, 100, 200, 400)),
@@ -413,34 +411,47 @@ def plans():
         ((1000, 500, 1), np.float64, (50, 400)),
         ((10_000, 1000, 10), np.float64, (50, 200)),
     ):
-        cases.append(("random", neurons, (*size, dtype), dtype, ks))
+        yield "random", *neurons(*sizes, dtype), ks
+
+
+def by_plan(plan, *arguments, **weights):
+    """Return the path of a selection by a plan, its least time of three, and the number of columns of each pass."""
+    from unittest import mock
+
+    from sklearn_gfs.selection import _gram_columns
+
+    passes, room = [], _gram_columns.GramColumns._room
+
+    def count(self, atoms):
+        passes.append(len(atoms))
+        return room(self, atoms)
+
+    with mock.patch.object(_gram_columns, "plan", mock.Mock(return_value=plan)):
+        with mock.patch.object(_gram_columns.GramColumns, "_room", count):
+            path = greedy_forward_selection(*arguments, **weights)
+        taken = np.inf
+        for _ in range(3):
+            start = time.process_time()
+            greedy_forward_selection(*arguments, **weights)
+            taken = min(taken, time.process_time() - start)
+    return path, taken, passes
+
+
+def plans():
+    """Every plan on the same selections: what the shares of distinct and foreseen atoms in the cost model rest on."""
+    from sklearn_gfs.selection import _gram_columns
+
     rows = []
-    for name, make, sizes, dtype, ks in cases:
-        H, B, y = make(*sizes)
-        H, weights = H.astype(dtype), {"output_weights": B} if B.shape[1] > 1 else {}
+    for name, H, B, y, ks in cases_of_plans():
+        weights = {"output_weights": B} if B.shape[1] > 1 else {}
         for k in ks:
             chosen = _gram_columns.plan(*H.shape, H.itemsize, k, "several" if weights else "one")
-            times, passes = {}, []
-            room = _gram_columns.GramColumns._room
-
-            def count(self, atoms, room=room, passes=passes):
-                passes.append(len(atoms))
-                return room(self, atoms)
-
-            for plan in ("column", "whole", "blocks"):
-                passes.clear()
-                with mock.patch.object(_gram_columns, "plan", mock.Mock(return_value=plan)):
-                    with mock.patch.object(_gram_columns.GramColumns, "_room", count):
-                        path = greedy_forward_selection(H, y, k, **weights)
-                    times[plan] = np.inf
-                    for _ in range(3):
-                        start = time.process_time()
-                        greedy_forward_selection(H, y, k, **weights)
-                        times[plan] = min(times[plan], time.process_time() - start)
+            times = {plan: by_plan(plan, H, y, k, **weights)[1] for plan in ("column", "whole")}
+            path, times["blocks"], passes = by_plan("blocks", H, y, k, **weights)
             foreseen, single = sum(n for n in passes if n > 1), passes.count(1)
             rows.append(
                 [
-                    f"{name} ({len(H)}, {H.shape[1]}, {B.shape[1]}) {np.dtype(dtype)}",
+                    f"{name} ({len(H)}, {H.shape[1]}, {B.shape[1]}) {H.dtype}",
                     k,
                     int((path.counts > 0).sum()),
                     1e3 * times["column"],
