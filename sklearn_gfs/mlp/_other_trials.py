@@ -62,12 +62,16 @@ def of_steps(trials: Trials, trial: Trial, pruned: Network) -> Trial:
     Return the trial of gradient updates, or a better trial of second-order steps.
 
     Among many features of which few matter, a penalty for each feature may be worth the time that steps take. After a
-    few steps it shows.
+    few steps it shows. Unless the data have few rows, steps are tried only where all of them take little time.
     """
-    if trials.ended() or trial.least <= _MUCH_FOR_STEPS * trials.data.constant_loss:
+    data = trials.data
+    if trials.ended() or trial.least <= _MUCH_FOR_STEPS * data.constant_loss:
         return trial
     how = trials.trainer.choice_of_steps()
-    return _if_better(trials, trial, pruned, how) if _gets_below(trials, trial.least, pruned, how) else trial
+    if data.has_few_rows(pruned, data.parts.whole):
+        return _if_better(trials, trial, pruned, how) if _gets_below(trials, trial.least, pruned, how) else trial
+    other = trials.another(pruned, how)
+    return other if other.least < _BETTER * trial.least else trial
 
 
 def of_other_start(trials: Trials, trial: Trial, pruned: Network, how: Choice) -> Trial:

@@ -24,7 +24,7 @@ import numpy as np
 from sklearn_gfs._chunks import working_memory
 
 from ._evidence import Prior, groups_of, penalty_of, re_estimated
-from ._objective import Objective, Shape, has_few_rows, to_vector
+from ._objective import Objective, Shape, to_vector
 from ._posterior import Posterior, posterior_of
 from ._step_cost import bytes_of_matrices, samples_of_a_step, serves
 
@@ -149,12 +149,11 @@ class LevenbergMarquardt(SecondOrderSolver):
     def serves(
         cls, shape: Shape, loss: Loss, n_samples: int, *, few_entries: bool = False, after_updates: bool = False
     ) -> bool:
-        """Whether steps are cheap, and the curvature is one matrix product or has few rows of the Jacobian."""
-        one_product = loss.is_quadratic or shape.n_outputs == 1 or has_few_rows(shape, n_samples)
+        """Whether steps on this loss are cheap enough for a default, or to be tried after gradient updates."""
         is_cheap = serves(
             shape, n_samples, classes=not loss.is_quadratic, few_entries=few_entries, after_updates=after_updates
         )
-        return loss.has_curvature and one_product and is_cheap
+        return loss.has_curvature and is_cheap
 
     @classmethod
     def check(cls, shape: Shape, loss: Loss, n_samples: int) -> None:

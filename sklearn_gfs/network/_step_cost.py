@@ -6,6 +6,8 @@ Sizes in, costs out; the steps themselves are in ``_second_order``.
 
 from __future__ import annotations
 
+import math
+
 from sklearn_gfs._chunks import working_memory
 
 from ._data import CHUNK_ROWS
@@ -21,8 +23,9 @@ _MOST_OPERATIONS = 2e9
 # Largest number of multiplications for the curvature of a step with classes. A hundred more expensive steps would take
 # many times the time of all gradient updates.
 _MOST_OF_CLASSES = 1e9
-# The same for steps that are tried after gradient updates, if the Jacobian has few rows.
+# The same for steps that are tried after gradient updates: if the Jacobian has few rows, and if not.
 _MOST_TRIED = 4e9
+_MOST_TRIED_OF_MANY = 3e8
 # Number of multiplications that is added to this limit for each element of the inputs, if the Jacobian has few rows.
 # Features are then many, and gradient updates take long, too.
 _MORE_A_NUMBER = 2000
@@ -49,10 +52,18 @@ def serves(
     few = min(shape.n_parameters, n_samples * shape.n_outputs) <= _MOST_PARAMETERS
     fits = bytes_of_matrices(shape, n_samples) <= working_memory()
     passes = 6.0 * n_samples * shape.n_parameters <= _MOST_OPERATIONS
-    has_few = has_few_rows(shape, n_samples)
-    n_numbers = n_samples * shape.n_outputs * shape.n_features if has_few else 0
-    most = max(_MOST_OF_CLASSES + _MORE_A_NUMBER * n_numbers, _MOST_TRIED if after_updates and has_few else 0.0)
-    return few and fits and passes and (not classes or multiplications(shape, n_samples) <= most)
+    most = _most(shape, n_samples, after_updates=after_updates) if classes else math.inf
+    return few and fits and passes and multiplications(shape, n_samples) <= most
+
+
+def _most(shape: Shape, n_samples: int, *, after_updates: bool) -> float:
+    """Return the largest number of multiplications for the curvature of a step with classes."""
+    if has_few_rows(shape, n_samples):
+        most = _MOST_OF_CLASSES + _MORE_A_NUMBER * float(n_samples * shape.n_outputs * shape.n_features)
+        return max(most, _MOST_TRIED) if after_updates else most
+    if shape.n_outputs == 1:
+        return _MOST_OF_CLASSES
+    return _MOST_TRIED_OF_MANY if after_updates else 0.0  # the curvature is more than one matrix product
 
 
 def multiplications(shape: Shape, n_samples: int) -> float:

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn.datasets import make_classification
 
 from sklearn_gfs import GreedyPrunedMLPClassifier
+from sklearn_gfs.mlp import _other_trials
+from sklearn_gfs.mlp._searches import SearchByGradient
 from sklearn_gfs.mlp._trial import Trials
 from sklearn_gfs.network import LevenbergMarquardt, _step_cost
 
@@ -46,6 +49,17 @@ def test_steps_that_do_not_get_ahead_end_soon(kinds):
     X, y = interaction(300, 40, 0)
     GreedyPrunedMLPClassifier(random_state=0).fit(X, np.random.default_rng(3).permutation(y))
     assert [n for steps, n in kinds if steps is LevenbergMarquardt] == [6]
+
+
+@pytest.mark.parametrize("better", [0.0, np.inf])
+def test_cheap_steps_of_several_classes_are_tried_to_their_end(kinds, monkeypatch, better):
+    monkeypatch.setattr(_other_trials, "_BETTER", better)  # no loss is lower, or every loss is
+    monkeypatch.setattr(SearchByGradient, "by_squares", lambda *_: None)
+    X, y = make_classification(240, 6, n_informative=4, n_classes=4, n_clusters_per_class=1, random_state=0)
+    model = GreedyPrunedMLPClassifier(random_state=0).fit(X, y)
+    assert kinds == [(None, kinds[0][1]), (LevenbergMarquardt, LevenbergMarquardt.n_steps)]
+    by_updates = GreedyPrunedMLPClassifier(random_state=0, retrain_solver="adam").fit(X, y)
+    assert np.array_equal(model.coefs_[0], by_updates.coefs_[0]) == (better == 0)
 
 
 @pytest.mark.parametrize("parameters", [{"n_retrain": 300}, {"retrain_solver": "adam"}, {"loss": "squared_error"}])

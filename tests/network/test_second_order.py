@@ -251,6 +251,8 @@ def test_what_levenberg_marquardt_cannot_train_is_refused():
     assert not LevenbergMarquardt.serves(shape, SQUARED_ERROR, 10_000)
     assert LevenbergMarquardt.serves(shape, SQUARED_ERROR, 100)  # few rows
     assert not LevenbergMarquardt.serves(Shape(5, 5, 3), LOG_LOSS, 100)
+    assert LevenbergMarquardt.serves(Shape(5, 5, 3), LOG_LOSS, 100, after_updates=True)
+    assert not LevenbergMarquardt.serves(Shape(5, 50, 3), LOG_LOSS, 600, after_updates=True)
 
 
 def test_with_classes_steps_are_cheap_by_default():
