@@ -179,6 +179,11 @@ def scores_predictions(scorer: Scorer, function: Any) -> bool:
     return bool(of_predictions and not scorer._kwargs and scorer._sign == 1)
 
 
+def called_by(scorer: Any) -> Any:
+    """Return the function that scores: of a scorer of scikit-learn its metric, else what was given."""
+    return scorer._score_func if isinstance(scorer, BaseScorer) else scorer
+
+
 def encoded_labels(mlp: Any, y: Any) -> Any:
     """Return labels as a fitted MLPClassifier trains on them, with a column for each output."""
     return mlp._label_binarizer.transform(y)
@@ -236,7 +241,6 @@ def unchanged_by_failure(estimator: Any) -> Iterator[None]:
 
 __all__ = [
     "TRAINING_STATE",
-    "BaseScorer",
     "BaseSearchCV",
     "CallbackSupportMixin",
     "HeterogeneousEnsemble",
@@ -249,6 +253,7 @@ __all__ = [
     "VisualBlock",
     "begin_training",
     "callback_management",
+    "called_by",
     "continue_callbacks",
     "copy_without_tasks",
     "count_samples",

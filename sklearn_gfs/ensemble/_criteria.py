@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer
 
-from sklearn_gfs._compat import BaseScorer
+from sklearn_gfs._compat import called_by
 from sklearn_gfs._typing import Float64Array
 from sklearn_gfs._weights import of_order_one
 from sklearn_gfs.selection import least_probability
@@ -195,7 +195,7 @@ class StoredRegressor(RegressorMixin, BaseEstimator):
 def check_scoring(scoring: Any, *, weighted: bool) -> None:
     """Raise an error if there is no such scorer, or if samples have weights and the scorer takes none."""
     scorer = get_scorer(scoring)
-    if weighted and not _takes_weights(scorer._score_func if isinstance(scorer, BaseScorer) else scorer):
+    if weighted and not _takes_weights(called_by(scorer)):
         raise ValueError(
             f"scoring={scoring!r} takes no sample_weight, so that it can't score weighted samples; pass a score that "
             "does, or leave sample_weight out"

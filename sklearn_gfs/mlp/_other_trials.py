@@ -42,6 +42,8 @@ _MUCH_FOR_STEPS = 0.02
 # Number of standard errors by which another held-out loss must be lower. Few samples with extreme losses decide alone
 # otherwise.
 _SURE = 2.0
+# The same for steps of several classes that take little time. Few held-out samples are seldom as sure as that.
+_SURE_OF_STEPS = 1.0
 
 
 def of_larger_penalty(trials: Trials, trial: Trial, pruned: Network, how: Choice) -> Trial:
@@ -61,17 +63,16 @@ def of_steps(trials: Trials, trial: Trial, pruned: Network) -> Trial:
     """
     Return the trial of gradient updates, or a better trial of second-order steps.
 
-    Among many features of which few matter, a penalty for each feature may be worth the time that steps take. After a
-    few steps it shows. Unless the data have few rows, steps are tried only where all of them take little time.
+    Among many features of which few matter, a penalty for each feature may be worth the time that steps take. If the
+    data have few rows, a few steps show it. If not, steps are tried only where all of them take little time.
     """
     data = trials.data
     if trials.ended() or trial.least <= _MUCH_FOR_STEPS * data.constant_loss:
         return trial
     how = trials.trainer.choice_of_steps()
-    if data.has_few_rows(pruned, data.parts.whole):
-        return _if_better(trials, trial, pruned, how) if _gets_below(trials, trial.least, pruned, how) else trial
-    other = trials.another(pruned, how)
-    return other if other.least < _BETTER * trial.least else trial
+    if not data.has_few_rows(pruned, data.parts.whole):
+        return _if_better(trials, trial, pruned, how, sure=_SURE_OF_STEPS)
+    return _if_better(trials, trial, pruned, how) if _gets_below(trials, trial.least, pruned, how) else trial
 
 
 def of_other_start(trials: Trials, trial: Trial, pruned: Network, how: Choice) -> Trial:
@@ -160,11 +161,11 @@ def _gets_below(trials: Trials, loss: float, start: Network, how: Choice) -> boo
     return not trials.ended() and begun.least < _BETTER * loss
 
 
-def _if_better(trials: Trials, trial: Trial, start: Network, how: Choice) -> Trial:
-    """Return a trial from another start if its loss is lower by a tenth, and by two standard errors; else the trial."""
+def _if_better(trials: Trials, trial: Trial, start: Network, how: Choice, *, sure: float = _SURE) -> Trial:
+    """Return a trial from another start if its loss is lower by a tenth, and by standard errors; else the trial."""
     other = trials.another(start, how)
     is_lower = other.least < _BETTER * trial.least
-    return other if is_lower and trials.data.held_out_gain(trial.network, other.network) >= _SURE else trial
+    return other if is_lower and trials.data.held_out_gain(trial.network, other.network) >= sure else trial
 
 
 def _picked_by_squares(

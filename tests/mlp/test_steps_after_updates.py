@@ -54,6 +54,7 @@ def test_steps_that_do_not_get_ahead_end_soon(kinds):
 @pytest.mark.parametrize("better", [0.0, np.inf])
 def test_cheap_steps_of_several_classes_are_tried_to_their_end(kinds, monkeypatch, better):
     monkeypatch.setattr(_other_trials, "_BETTER", better)  # no loss is lower, or every loss is
+    monkeypatch.setattr(_other_trials, "_SURE_OF_STEPS", -np.inf)
     monkeypatch.setattr(SearchByGradient, "by_squares", lambda *_: None)
     X, y = make_classification(240, 6, n_informative=4, n_classes=4, n_clusters_per_class=1, random_state=0)
     model = GreedyPrunedMLPClassifier(random_state=0).fit(X, y)
