@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sklearn_gfs._threads import threads_for_each
 
 from ._objective import Objective, shape_of, to_network
@@ -89,7 +91,8 @@ class SecondOrderTraining:
 
     def advance(self, n_iterations: int) -> None:
         """Make `n_iterations` steps, or fewer if training has converged or the watch stops it."""
-        with interruptible(self._watch):
+        # A start far from zero may overflow. No solver accepts a step to a loss that is not finite.
+        with interruptible(self._watch), np.errstate(over="ignore", invalid="ignore"):
             for _ in range(n_iterations):
                 if self.converged or self._watch.stops:
                     return
