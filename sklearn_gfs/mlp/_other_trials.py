@@ -42,7 +42,7 @@ _MUCH_FOR_STEPS = 0.02
 # Number of standard errors by which another held-out loss must be lower. Few samples with extreme losses decide alone
 # otherwise.
 _SURE = 2.0
-# The same for steps of several classes that take little time. Few held-out samples are seldom as sure as that.
+# The same for steps of several classes that take little time: a few dozen held-out samples are seldom surer.
 _SURE_OF_STEPS = 1.0
 
 
