@@ -221,8 +221,8 @@ def publish_all(rows, tasks):
         "that were drawn at random, and about four in ten of those here are among them. The limits of larger "
         "penalties for gradient updates were chosen on a third of the classes, that of late starts on a third of the "
         "numbers. The limits of steps after updates of classes and of other picks for numbers were chosen on some, "
-        "too. The scale of rare values was chosen on text and simulated tables, and compared with two others on all "
-        "of these ([decisions](../decisions.md)).",
+        "too, and those of cheap steps on 182 of three classes or more. The scale of rare values was chosen on text "
+        "and simulated tables, and compared with two others on all of these ([decisions](../decisions.md)).",
         "## Classes",
         part_of(rows, tasks[True], ALL.sizes, classes=True),
         "## Numbers",
