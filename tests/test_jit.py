@@ -62,3 +62,8 @@ def test_the_cache_of_a_version_with_another_name_for_a_tuple_is_written_anew(mo
     del module.Pair
     module.Couple.__name__ = module.Couple.__qualname__ = "Couple"
     assert kernel(module)(module.Couple(3, 4)) == 7
+
+
+def test_loops_run_where_numba_compiles_nothing(module, monkeypatch):
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", True)
+    assert kernel(module)(module.Pair(1, 2)) == 3
