@@ -45,7 +45,8 @@ class Kernel:
             compiled = self._jitted(cache=True)
         except RuntimeError:  # no directory to write a cache to
             return self._jitted()
-        _forgive(compiled._cache)
+        if not numba_for(_PURPOSE).config.DISABLE_JIT:  # else it is the function itself, without a cache
+            _forgive(compiled._cache)
         return compiled
 
     @cached_property
